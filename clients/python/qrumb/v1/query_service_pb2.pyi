@@ -1,0 +1,183 @@
+import datetime
+
+from buf.validate import validate_pb2 as _validate_pb2
+from google.api import annotations_pb2 as _annotations_pb2
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from qrumb.v1 import event_row_pb2 as _event_row_pb2
+from qrumb.v1 import receipt_pb2 as _receipt_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class GetReceiptRequest(_message.Message):
+    __slots__ = ("site_id", "event_id")
+    SITE_ID_FIELD_NUMBER: _ClassVar[int]
+    EVENT_ID_FIELD_NUMBER: _ClassVar[int]
+    site_id: str
+    event_id: str
+    def __init__(self, site_id: _Optional[str] = ..., event_id: _Optional[str] = ...) -> None: ...
+
+class GetReceiptResponse(_message.Message):
+    __slots__ = ("event_id", "fate", "received_time", "arrival_count", "conflict_count", "violations", "row")
+    class Fate(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        FATE_UNSPECIFIED: _ClassVar[GetReceiptResponse.Fate]
+        NOT_SEEN: _ClassVar[GetReceiptResponse.Fate]
+        SPOOLED: _ClassVar[GetReceiptResponse.Fate]
+        STORED: _ClassVar[GetReceiptResponse.Fate]
+        DUPLICATE: _ClassVar[GetReceiptResponse.Fate]
+        REJECTED: _ClassVar[GetReceiptResponse.Fate]
+    FATE_UNSPECIFIED: GetReceiptResponse.Fate
+    NOT_SEEN: GetReceiptResponse.Fate
+    SPOOLED: GetReceiptResponse.Fate
+    STORED: GetReceiptResponse.Fate
+    DUPLICATE: GetReceiptResponse.Fate
+    REJECTED: GetReceiptResponse.Fate
+    EVENT_ID_FIELD_NUMBER: _ClassVar[int]
+    FATE_FIELD_NUMBER: _ClassVar[int]
+    RECEIVED_TIME_FIELD_NUMBER: _ClassVar[int]
+    ARRIVAL_COUNT_FIELD_NUMBER: _ClassVar[int]
+    CONFLICT_COUNT_FIELD_NUMBER: _ClassVar[int]
+    VIOLATIONS_FIELD_NUMBER: _ClassVar[int]
+    ROW_FIELD_NUMBER: _ClassVar[int]
+    event_id: str
+    fate: GetReceiptResponse.Fate
+    received_time: _timestamp_pb2.Timestamp
+    arrival_count: int
+    conflict_count: int
+    violations: _containers.RepeatedCompositeFieldContainer[_receipt_pb2.Violation]
+    row: _event_row_pb2.EventRow
+    def __init__(self, event_id: _Optional[str] = ..., fate: _Optional[_Union[GetReceiptResponse.Fate, str]] = ..., received_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., arrival_count: _Optional[int] = ..., conflict_count: _Optional[int] = ..., violations: _Optional[_Iterable[_Union[_receipt_pb2.Violation, _Mapping]]] = ..., row: _Optional[_Union[_event_row_pb2.EventRow, _Mapping]] = ...) -> None: ...
+
+class ListRejectedEventsRequest(_message.Message):
+    __slots__ = ("site_id", "reason", "since_time", "page_size", "page_token")
+    SITE_ID_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    SINCE_TIME_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    site_id: str
+    reason: _receipt_pb2.Violation.Reason
+    since_time: _timestamp_pb2.Timestamp
+    page_size: int
+    page_token: str
+    def __init__(self, site_id: _Optional[str] = ..., reason: _Optional[_Union[_receipt_pb2.Violation.Reason, str]] = ..., since_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListRejectedEventsResponse(_message.Message):
+    __slots__ = ("rejected_events", "next_page_token")
+    REJECTED_EVENTS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    rejected_events: _containers.RepeatedCompositeFieldContainer[RejectedEvent]
+    next_page_token: str
+    def __init__(self, rejected_events: _Optional[_Iterable[_Union[RejectedEvent, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class RejectedEvent(_message.Message):
+    __slots__ = ("site_id", "event_id", "source", "received_time", "violations", "payload")
+    SITE_ID_FIELD_NUMBER: _ClassVar[int]
+    EVENT_ID_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    RECEIVED_TIME_FIELD_NUMBER: _ClassVar[int]
+    VIOLATIONS_FIELD_NUMBER: _ClassVar[int]
+    PAYLOAD_FIELD_NUMBER: _ClassVar[int]
+    site_id: str
+    event_id: str
+    source: str
+    received_time: _timestamp_pb2.Timestamp
+    violations: _containers.RepeatedCompositeFieldContainer[_receipt_pb2.Violation]
+    payload: str
+    def __init__(self, site_id: _Optional[str] = ..., event_id: _Optional[str] = ..., source: _Optional[str] = ..., received_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., violations: _Optional[_Iterable[_Union[_receipt_pb2.Violation, _Mapping]]] = ..., payload: _Optional[str] = ...) -> None: ...
+
+class TailEventsRequest(_message.Message):
+    __slots__ = ("site_id", "cursor", "limit")
+    SITE_ID_FIELD_NUMBER: _ClassVar[int]
+    CURSOR_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    site_id: str
+    cursor: str
+    limit: int
+    def __init__(self, site_id: _Optional[str] = ..., cursor: _Optional[str] = ..., limit: _Optional[int] = ...) -> None: ...
+
+class TailEventsResponse(_message.Message):
+    __slots__ = ("rows", "cursor")
+    ROWS_FIELD_NUMBER: _ClassVar[int]
+    CURSOR_FIELD_NUMBER: _ClassVar[int]
+    rows: _containers.RepeatedCompositeFieldContainer[_event_row_pb2.EventRow]
+    cursor: str
+    def __init__(self, rows: _Optional[_Iterable[_Union[_event_row_pb2.EventRow, _Mapping]]] = ..., cursor: _Optional[str] = ...) -> None: ...
+
+class CountEventsRequest(_message.Message):
+    __slots__ = ("site_id", "from_time", "to_time", "bucket_seconds")
+    SITE_ID_FIELD_NUMBER: _ClassVar[int]
+    FROM_TIME_FIELD_NUMBER: _ClassVar[int]
+    TO_TIME_FIELD_NUMBER: _ClassVar[int]
+    BUCKET_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    site_id: str
+    from_time: _timestamp_pb2.Timestamp
+    to_time: _timestamp_pb2.Timestamp
+    bucket_seconds: int
+    def __init__(self, site_id: _Optional[str] = ..., from_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., to_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., bucket_seconds: _Optional[int] = ...) -> None: ...
+
+class CountEventsResponse(_message.Message):
+    __slots__ = ("counts",)
+    COUNTS_FIELD_NUMBER: _ClassVar[int]
+    counts: _containers.RepeatedCompositeFieldContainer[EventCount]
+    def __init__(self, counts: _Optional[_Iterable[_Union[EventCount, _Mapping]]] = ...) -> None: ...
+
+class EventCount(_message.Message):
+    __slots__ = ("start_time", "source", "name", "unique_count", "duplicate_count", "fraud_count")
+    START_TIME_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    UNIQUE_COUNT_FIELD_NUMBER: _ClassVar[int]
+    DUPLICATE_COUNT_FIELD_NUMBER: _ClassVar[int]
+    FRAUD_COUNT_FIELD_NUMBER: _ClassVar[int]
+    start_time: _timestamp_pb2.Timestamp
+    source: str
+    name: str
+    unique_count: int
+    duplicate_count: int
+    fraud_count: int
+    def __init__(self, start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., source: _Optional[str] = ..., name: _Optional[str] = ..., unique_count: _Optional[int] = ..., duplicate_count: _Optional[int] = ..., fraud_count: _Optional[int] = ...) -> None: ...
+
+class GetFunnelRequest(_message.Message):
+    __slots__ = ("site_id", "from_time", "to_time")
+    SITE_ID_FIELD_NUMBER: _ClassVar[int]
+    FROM_TIME_FIELD_NUMBER: _ClassVar[int]
+    TO_TIME_FIELD_NUMBER: _ClassVar[int]
+    site_id: str
+    from_time: _timestamp_pb2.Timestamp
+    to_time: _timestamp_pb2.Timestamp
+    def __init__(self, site_id: _Optional[str] = ..., from_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., to_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class GetFunnelResponse(_message.Message):
+    __slots__ = ("funnels",)
+    FUNNELS_FIELD_NUMBER: _ClassVar[int]
+    funnels: _containers.RepeatedCompositeFieldContainer[QrCodeFunnel]
+    def __init__(self, funnels: _Optional[_Iterable[_Union[QrCodeFunnel, _Mapping]]] = ...) -> None: ...
+
+class QrCodeFunnel(_message.Message):
+    __slots__ = ("qr_code_id", "scan_count", "visit_count", "conversion_count", "amounts")
+    QR_CODE_ID_FIELD_NUMBER: _ClassVar[int]
+    SCAN_COUNT_FIELD_NUMBER: _ClassVar[int]
+    VISIT_COUNT_FIELD_NUMBER: _ClassVar[int]
+    CONVERSION_COUNT_FIELD_NUMBER: _ClassVar[int]
+    AMOUNTS_FIELD_NUMBER: _ClassVar[int]
+    qr_code_id: str
+    scan_count: int
+    visit_count: int
+    conversion_count: int
+    amounts: _containers.RepeatedCompositeFieldContainer[CurrencyAmount]
+    def __init__(self, qr_code_id: _Optional[str] = ..., scan_count: _Optional[int] = ..., visit_count: _Optional[int] = ..., conversion_count: _Optional[int] = ..., amounts: _Optional[_Iterable[_Union[CurrencyAmount, _Mapping]]] = ...) -> None: ...
+
+class CurrencyAmount(_message.Message):
+    __slots__ = ("currency", "amount")
+    CURRENCY_FIELD_NUMBER: _ClassVar[int]
+    AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    currency: str
+    amount: str
+    def __init__(self, currency: _Optional[str] = ..., amount: _Optional[str] = ...) -> None: ...

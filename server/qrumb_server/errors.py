@@ -1,0 +1,51 @@
+"""Faults that cross a part's border, by what the one who meets them can do about it.
+
+Event faults are values (`model.Rejected`) and never appear here; these are raised.
+"""
+
+__all__ = [
+    "BadRowsError",
+    "ConfigError",
+    "OutcomeUnknownError",
+    "SpoolFailedError",
+    "SpoolFullError",
+    "StoreError",
+    "StoreRefusedError",
+    "StoreUnavailableError",
+]
+
+
+class ConfigError(Exception):
+    """The configuration or the surroundings do not allow a start; the text names every problem and its mend."""
+
+
+class SpoolFullError(Exception):
+    """The spool is at its byte limit or its disk is full. Nothing was kept; try again later."""
+
+
+class SpoolFailedError(Exception):
+    """The disk refused a write or a sync. Nothing of this append may be called durable."""
+
+
+class StoreError(Exception):
+    """ClickHouse did not do what was asked. `code` is its own error number, 0 where there is none."""
+
+    def __init__(self, message: str, code: int = 0) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class StoreUnavailableError(StoreError):
+    """Nothing was written; the same call may succeed later."""
+
+
+class OutcomeUnknownError(StoreError):
+    """The rows may or may not be stored: send them again with `insert_missing`."""
+
+
+class StoreRefusedError(StoreError):
+    """The schema, the rights or the statement are wrong: no retry helps until somebody mends it."""
+
+
+class BadRowsError(StoreError):
+    """At least one row of the batch cannot be stored; the rest can. Nothing was written."""

@@ -1,0 +1,64 @@
+"""What the core asks of the world: the store and the clock. Adapters live in store/ and app.py."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+__all__ = ["Clock", "EventStore", "TableBatch"]
+
+
+class Clock(Protocol):
+    """Wall-clock time. Injected everywhere, so that tests can set it."""
+
+    def now_ms(self) -> int:
+        """Milliseconds since 1970-01-01 UTC."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableBatch:
+    """Rows for one table as columns: `columns[i]` names `data[i]`, and all lists in `data` have one length.
+
+    Times are int milliseconds, UUIDs strings, Decimals `decimal.Decimal` or None, everything else str or int.
+    The columns `segment_id` (str) and `segment_row` (int) are always among them: together they name a row
+    for ever, so that a batch of unknown outcome can be sent again.
+    """
+
+    table: str
+    columns: Sequence[str]
+    data: Sequence[Sequence[Any]]
+
+    @property
+    def row_count(self) -> int:
+        return len(self.data[0]) if self.data else 0
+
+
+class EventStore(Protocol):
+    """The ClickHouse that holds the database `events`. Calls block; every one may raise a `StoreError`."""
+
+    def insert(self, batch: TableBatch) -> None:
+        """Write all rows; on return they are durable.
+
+        Raises:
+            StoreUnavailableError: nothing was written.
+            OutcomeUnknownError: the rows may be there, wholly or in part.
+            StoreRefusedError: nothing was written and nothing will be until a human acts.
+            BadRowsError: nothing was written because at least one row cannot be.
+        """
+        ...
+
+    def insert_missing(self, batch: TableBatch) -> None:
+        """Write those rows whose (segment_id, segment_row) the table does not hold yet. Raises as `insert`."""
+        ...
+
+    def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+        """Rows of a SELECT as dicts; `{name:Type}` in `sql` takes its value from `parameters`."""
+        ...
+
+    def export(self, sql: str, output_format: str) -> Iterator[bytes]:
+        """The result of a read-only statement in a ClickHouse output format, piece by piece."""
+        ...
+
+    def close(self) -> None:
+        """Let go of files and connections. Safe to call twice."""
+        ...

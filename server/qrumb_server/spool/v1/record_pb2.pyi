@@ -1,0 +1,46 @@
+from qrumb.v1 import event_row_pb2 as _event_row_pb2
+from qrumb.v1 import receipt_pb2 as _receipt_pb2
+from qrumb.v1 import server_event_pb2 as _server_event_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class Record(_message.Message):
+    __slots__ = ("accepted_event", "dead_letter")
+    ACCEPTED_EVENT_FIELD_NUMBER: _ClassVar[int]
+    DEAD_LETTER_FIELD_NUMBER: _ClassVar[int]
+    accepted_event: AcceptedEvent
+    dead_letter: DeadLetter
+    def __init__(self, accepted_event: _Optional[_Union[AcceptedEvent, _Mapping]] = ..., dead_letter: _Optional[_Union[DeadLetter, _Mapping]] = ...) -> None: ...
+
+class AcceptedEvent(_message.Message):
+    __slots__ = ("row", "user_identifiers", "ip_key", "event_id_generated")
+    ROW_FIELD_NUMBER: _ClassVar[int]
+    USER_IDENTIFIERS_FIELD_NUMBER: _ClassVar[int]
+    IP_KEY_FIELD_NUMBER: _ClassVar[int]
+    EVENT_ID_GENERATED_FIELD_NUMBER: _ClassVar[int]
+    row: _event_row_pb2.EventRow
+    user_identifiers: _server_event_pb2.UserIdentifiers
+    ip_key: str
+    event_id_generated: bool
+    def __init__(self, row: _Optional[_Union[_event_row_pb2.EventRow, _Mapping]] = ..., user_identifiers: _Optional[_Union[_server_event_pb2.UserIdentifiers, _Mapping]] = ..., ip_key: _Optional[str] = ..., event_id_generated: _Optional[bool] = ...) -> None: ...
+
+class DeadLetter(_message.Message):
+    __slots__ = ("site_id", "event_id", "source", "received_time_ms", "violations", "payload")
+    SITE_ID_FIELD_NUMBER: _ClassVar[int]
+    EVENT_ID_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    RECEIVED_TIME_MS_FIELD_NUMBER: _ClassVar[int]
+    VIOLATIONS_FIELD_NUMBER: _ClassVar[int]
+    PAYLOAD_FIELD_NUMBER: _ClassVar[int]
+    site_id: str
+    event_id: str
+    source: str
+    received_time_ms: int
+    violations: _containers.RepeatedCompositeFieldContainer[_receipt_pb2.Violation]
+    payload: str
+    def __init__(self, site_id: _Optional[str] = ..., event_id: _Optional[str] = ..., source: _Optional[str] = ..., received_time_ms: _Optional[int] = ..., violations: _Optional[_Iterable[_Union[_receipt_pb2.Violation, _Mapping]]] = ..., payload: _Optional[str] = ...) -> None: ...

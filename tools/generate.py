@@ -1,0 +1,61 @@
+"""Generates code from proto/: `python tools/generate.py [DIRECTORY]`; the default directory is the checkout.
+
+| output | what |
+| --- | --- |
+| clients/python/qrumb/v1 | the contract's messages, type stubs and gRPC stubs |
+| clients/python/buf/validate | the options that the contract's descriptors carry |
+| server/qrumb_server/spool/v1 | the spool's record |
+| gateway/qrumb.binpb | descriptor set for Envoy, with the error details in it |
+"""
+
+import shutil
+import sys
+import sysconfig
+from importlib.resources import files
+from pathlib import Path
+
+from grpc_tools import protoc
+
+ROOT = Path(__file__).resolve().parent.parent
+CONTRACT = sorted(str(path.relative_to(ROOT / "proto")) for path in ROOT.glob("proto/qrumb/**/*.proto"))
+SPOOL = ["qrumb_server/spool/v1/record.proto"]
+VALIDATE = ["buf/validate/validate.proto"]
+# Envoy renders an error detail only if its type is in the set; an unknown one makes the reply's body empty.
+ERROR_DETAILS = ["google/rpc/error_details.proto"]
+INCLUDES = [f"-I{ROOT / 'proto'}", f"-I{ROOT / 'third_party'}", f"-I{files('grpc_tools') / '_proto'}"]
+
+
+def run(*arguments: str) -> None:
+    """Run protoc or stop."""
+    if protoc.main(["protoc", *INCLUDES, *arguments]) != 0:
+        sys.exit("protoc failed; is third_party/ there? (make setup-dev)")
+
+
+def generate_python(out: Path, sources: list[str], *, services: bool) -> None:
+    """Messages with stubs; for services the gRPC code and its type stubs too."""
+    out.mkdir(parents=True, exist_ok=True)
+    run(f"--python_out={out}", f"--pyi_out={out}", *sources)
+    if services:
+        plugin = Path(sysconfig.get_path("scripts")) / "protoc-gen-mypy_grpc"
+        with_service = [name for name in sources if name.endswith("_service.proto")]
+        run(
+            f"--plugin=protoc-gen-mypy_grpc={plugin}",
+            f"--grpc_python_out={out}",
+            f"--mypy_grpc_out=quiet:{out}",
+            *with_service,
+        )
+
+
+def main(target: Path) -> None:
+    """Generate everything below `target`, replacing what was generated before."""
+    for folder in ("clients/python/qrumb/v1", "clients/python/buf", "server/qrumb_server/spool/v1"):
+        shutil.rmtree(target / folder, ignore_errors=True)
+    generate_python(target / "clients/python", CONTRACT, services=True)
+    generate_python(target / "clients/python", VALIDATE, services=False)
+    generate_python(target / "server", SPOOL, services=False)
+    (target / "gateway").mkdir(exist_ok=True)
+    run("--include_imports", f"--descriptor_set_out={target / 'gateway' / 'qrumb.binpb'}", *CONTRACT, *ERROR_DETAILS)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else ROOT)
