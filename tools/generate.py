@@ -4,7 +4,7 @@
 | --- | --- |
 | clients/python/qrumb/v1 | the contract's messages, type stubs and gRPC stubs |
 | clients/python/buf/validate | the options that the contract's descriptors carry |
-| server/qrumb_server/spool/v1 | the spool's record |
+| server/qrumb_server/{spool,query}/v1 | what the processes of a node say to each other and to the disk |
 | gateway/qrumb.binpb | descriptor set for Envoy, with the error details in it |
 """
 
@@ -18,7 +18,7 @@ from grpc_tools import protoc
 
 ROOT = Path(__file__).resolve().parent.parent
 CONTRACT = sorted(str(path.relative_to(ROOT / "proto")) for path in ROOT.glob("proto/qrumb/**/*.proto"))
-SPOOL = ["qrumb_server/spool/v1/record.proto"]
+INTERNAL = sorted(str(path.relative_to(ROOT / "proto")) for path in ROOT.glob("proto/qrumb_server/**/*.proto"))
 VALIDATE = ["buf/validate/validate.proto"]
 # Envoy renders an error detail only if its type is in the set; an unknown one makes the reply's body empty.
 ERROR_DETAILS = ["google/rpc/error_details.proto"]
@@ -48,13 +48,23 @@ def generate_python(out: Path, sources: list[str], *, services: bool) -> None:
 
 def main(target: Path) -> None:
     """Generate everything below `target`, replacing what was generated before."""
-    for folder in ("clients/python/qrumb/v1", "clients/python/buf", "server/qrumb_server/spool/v1"):
+    for folder in (
+        "clients/python/qrumb/v1",
+        "clients/python/buf",
+        "server/qrumb_server/spool/v1",
+        "server/qrumb_server/query/v1",
+    ):
         shutil.rmtree(target / folder, ignore_errors=True)
     generate_python(target / "clients/python", CONTRACT, services=True)
     generate_python(target / "clients/python", VALIDATE, services=False)
-    generate_python(target / "server", SPOOL, services=False)
+    generate_python(target / "server", INTERNAL, services=True)
     (target / "gateway").mkdir(exist_ok=True)
-    run("--include_imports", f"--descriptor_set_out={target / 'gateway' / 'qrumb.binpb'}", *CONTRACT, *ERROR_DETAILS)
+    run(
+        "--include_imports",
+        f"--descriptor_set_out={target / 'gateway' / 'qrumb.binpb'}",
+        *CONTRACT,
+        *ERROR_DETAILS,
+    )
 
 
 if __name__ == "__main__":

@@ -1,0 +1,71 @@
+# The two commands: `make run` (the whole stack) and `make test` (every test). Both set up what they need.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_CONSTRAINT=constraints.txt $(BIN)/pip install --quiet
+SET_UP_INPUTS := pyproject.toml clients/python/pyproject.toml constraints.txt
+
+.PHONY: run test check lint types generate constraints bench soak fuzz setup setup-dev baseline clean help
+
+help: ## what the targets do
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+run: setup ## run the whole stack in the foreground (HTTP_PORT, GRPC_PORT, DATA_DIR)
+	@exec $(BIN)/qrumb serve
+
+test: setup-dev ## every check and every test
+	@$(MAKE) --no-print-directory check
+	@tests/run
+
+check: setup-dev lint types ## format, lint, types, contract
+
+lint: setup-dev
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/ruff check --quiet .
+	$(BIN)/buf lint
+	$(BIN)/buf format --diff --exit-code proto
+
+types: setup-dev
+	$(BIN)/mypy
+
+generate: setup-dev ## regenerate all generated code from proto/
+	$(BIN)/python tools/generate.py
+
+baseline: setup-dev ## on a release: make today's contract the one that must not be broken
+	$(BIN)/python tools/baseline.py
+
+bench: setup-dev ## the measurements of bench/README.md
+	$(BIN)/python bench/run.py
+
+soak: setup-dev ## faults under load for SOAK_SECONDS (default 600), then an exact audit
+	$(BIN)/python -m pytest tests/faults -m soak --timeout=0 -p no:xdist
+
+setup: $(VENV)/.ready
+setup-dev: $(VENV)/.ready-dev third_party/.ready
+
+$(VENV)/bin/python:
+	@echo "set-up: a Python environment in $(VENV)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "qrumb needs Python 3.11 or newer; set PYTHON")'
+	@$(PYTHON) -m venv $(VENV) || { echo "set-up: Python's venv module is missing (Debian: python3-venv)"; exit 1; }
+
+$(VENV)/.ready: $(SET_UP_INPUTS) | $(VENV)/bin/python
+	@echo "set-up: packages, about a minute the first time"
+	@$(PIP) -e clients/python -e .
+	@touch $@
+
+$(VENV)/.ready-dev: $(SET_UP_INPUTS) | $(VENV)/bin/python
+	@echo "set-up: packages for the tests"
+	@$(PIP) -e clients/python -e '.[dev]'
+	@touch $@ $(VENV)/.ready
+
+third_party/.ready: tools/third_party.py constraints.txt | $(VENV)/.ready-dev
+	@echo "set-up: the contract's imports into third_party/"
+	@$(BIN)/python tools/third_party.py
+	@touch $@
+
+constraints: $(VENV)/.ready-dev ## pin what is installed now
+	$(BIN)/python tools/constraints.py
+
+clean: ## remove what the set-up made (not the data)
+	rm -rf $(VENV) third_party

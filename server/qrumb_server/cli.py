@@ -1,0 +1,158 @@
+"""The command `qrumb`. Only this module reads the environment and the command line."""
+
+import asyncio
+import sys
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import click
+
+from qrumb_server import __version__
+from qrumb_server.config import Settings, load_settings
+from qrumb_server.errors import ConfigError
+from qrumb_server.supervise.child import EXIT_CONFIG
+
+__all__ = ["cli", "main"]
+
+data_dir_option = click.option(
+    "--data-dir", type=click.Path(path_type=Path), help="Folder of the data; else DATA_DIR, else ./data."
+)
+config_option = click.option(
+    "--config",
+    "config_file",
+    type=click.Path(path_type=Path),
+    envvar="QRUMB_CONFIG",
+    help="TOML file with settings; else qrumb.toml here, where there is one.",
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="qrumb")
+def cli() -> None:
+    """qrumb collects web and server events and ties them to the QR code that was scanned.
+
+    Start a node with `qrumb serve`, send it events with `qrumb send` or curl, read them back with `qrumb query`.
+    """
+
+
+@cli.command()
+@config_option
+@data_dir_option
+@click.option("--http-port", type=int, help="Port of the gateway; else HTTP_PORT, else 8080. 0: any free one.")
+@click.option("--grpc-port", type=int, help="Port of direct gRPC; else GRPC_PORT, else 9090. 0: any free one.")
+@click.option("--workers", type=int, help="Collector processes; default: one per core.")
+def serve(
+    config_file: Path | None,
+    data_dir: Path | None,
+    http_port: int | None,
+    grpc_port: int | None,
+    workers: int | None,
+) -> None:
+    """Run a node in the foreground: gateway, collector workers, loader, embedded ClickHouse.
+
+    Prints `ready: URL URL` when it takes events. Ctrl-C or SIGTERM stops it in order and loses nothing.
+    """
+    from qrumb_server.commands.serve import serve as run
+
+    settings = load_settings(
+        file=config_file, data_dir=data_dir, http_port=http_port, grpc_port=grpc_port, workers=workers
+    )
+    sys.exit(run(settings))
+
+
+@cli.command()
+@click.argument("sql")
+@click.option(
+    "--format",
+    "output_format",
+    type=click.Choice(["table", "json", "csv"]),
+    help="json is one object per line. Default: table on a terminal, else json.",
+)
+@config_option
+@data_dir_option
+def query(sql: str, output_format: str | None, config_file: Path | None, data_dir: Path | None) -> None:
+    """Run one read-only SQL statement on the node's embedded ClickHouse.
+
+    \b
+    The tables are in the database `events`; the main one is valid_events:
+      qrumb query "SELECT event_type, count() FROM events.valid_events GROUP BY 1"
+    """
+    from qrumb_server.commands.query import query as run
+
+    run(
+        load_settings(file=config_file, data_dir=data_dir),
+        sql,
+        output_format or ("table" if sys.stdout.isatty() else "json"),
+    )
+
+
+@cli.command()
+@click.argument("events_file", type=click.File("r"), required=False)
+@click.option("--count", type=click.IntRange(min=1), default=10, show_default=True, help="Sample events to make.")
+@click.option("--site", default="demo", show_default=True, help="Site of the sample events.")
+@click.option("--seed", type=int, help="Make the same sample events each time.")
+@click.option("--url", envvar="QRUMB_URL", help="Gateway; else the node of the data folder.")
+@config_option
+@data_dir_option
+def send(
+    events_file: Any,
+    count: int,
+    site: str,
+    seed: int | None,
+    url: str | None,
+    config_file: Path | None,
+    data_dir: Path | None,
+) -> None:
+    """Send events: those of EVENTS_FILE (JSON array, or one object per line; - for stdin), else made-up ones.
+
+    An event with an event_name goes to /server-events, any other one to /collect. Exits with 1 if one is rejected.
+    """
+    from qrumb_server.commands.node import running_url
+    from qrumb_server.commands.send import read_events, sample_events
+    from qrumb_server.commands.send import send as run
+
+    target = url or running_url(load_settings(file=config_file, data_dir=data_dir))
+    if events_file is None:
+        all_accepted = run(target, sample_events(count, site, seed), count)
+    else:
+        events = list(read_events(events_file))
+        all_accepted = run(target, events, len(events))
+    sys.exit(0 if all_accepted else 1)
+
+
+@cli.command(hidden=True)
+@click.argument("index", type=int)
+@click.argument("settings_file", type=click.Path(path_type=Path))
+def worker(index: int, settings_file: Path) -> None:
+    """One collector worker; started by the supervisor."""
+    from qrumb_server.app import run_collector
+
+    _run_child(f"worker-{index}", settings_file, lambda settings: run_collector(settings, index))
+
+
+@cli.command(hidden=True)
+@click.argument("settings_file", type=click.Path(path_type=Path))
+def loader(settings_file: Path) -> None:
+    """The loader; started by the supervisor."""
+    from qrumb_server.app import run_loader
+
+    _run_child("loader", settings_file, run_loader)
+
+
+def _run_child(process: str, settings_file: Path, run: Callable[[Settings], Coroutine[Any, Any, int]]) -> None:
+    from qrumb_server.supervise.logs import configure_logging
+
+    settings = Settings.model_construct(**Settings.model_validate_json(settings_file.read_bytes()).__dict__)
+    configure_logging(settings.log_level, process)
+    sys.exit(asyncio.run(run(settings)))
+
+
+def main() -> None:
+    """Run the command; a problem with the configuration or the surroundings is told, not traced."""
+    try:
+        cli(prog_name="qrumb")
+    except ConfigError as error:
+        for line in str(error).splitlines():
+            click.echo(f"qrumb: {line}", err=True)
+        sys.exit(EXIT_CONFIG)

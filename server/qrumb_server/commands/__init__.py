@@ -1,0 +1,1 @@
+"""What each command of `qrumb` does; cli.py names them and reads the environment."""

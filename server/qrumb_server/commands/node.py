@@ -1,0 +1,45 @@
+"""The running node as the other commands find it: through its run folder."""
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from qrumb_server.config import Settings
+from qrumb_server.supervise import sockets
+from qrumb_server.supervise.node import SETTINGS_FILE
+
+__all__ = ["inside_run_dir", "is_running", "running_url"]
+
+
+def is_running(settings: Settings) -> bool:
+    """Whether a node works in this data folder."""
+    return (settings.run_dir / sockets.LOADER).exists()
+
+
+@contextlib.contextmanager
+def inside_run_dir(settings: Settings) -> Iterator[None]:
+    """Work in the run folder, where the sockets' short names mean something."""
+    before = Path.cwd()
+    os.chdir(settings.run_dir)
+    try:
+        yield
+    finally:
+        os.chdir(before)
+
+
+def running_url(settings: Settings) -> str:
+    """Where the gateway listens: of the node in this data folder, else as configured."""
+    host, port = settings.http_host, settings.http_port
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        said = json.loads((settings.run_dir / SETTINGS_FILE).read_text(encoding="utf-8"))
+        host, port = said["http_host"], said["http_port"]
+    return f"http://{reachable(host)}:{port}"
+
+
+def reachable(host: str) -> str:
+    """An address to connect to for one to listen on."""
+    if host in {"0.0.0.0", "::"}:  # noqa: S104  (compared, not bound)
+        return "127.0.0.1"
+    return f"[{host}]" if ":" in host else host

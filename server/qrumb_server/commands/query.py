@@ -1,0 +1,58 @@
+"""`qrumb query`: SQL against the embedded data, whether or not the node runs."""
+
+import sys
+from collections.abc import Iterator
+from typing import Final
+
+import click
+import grpc
+
+from qrumb_server.app import open_store
+from qrumb_server.commands.node import inside_run_dir, is_running
+from qrumb_server.config import Settings
+from qrumb_server.errors import StoreError
+from qrumb_server.query.v1 import sql_service_pb2 as pb
+from qrumb_server.query.v1.sql_service_pb2_grpc import SqlServiceStub
+from qrumb_server.supervise import sockets
+
+__all__ = ["FORMATS", "query"]
+
+FORMATS: Final = {"table": "PrettyCompactMonoBlock", "json": "JSONEachRow", "csv": "CSVWithNames"}
+
+
+def query(settings: Settings, sql: str, output_format: str) -> None:
+    """Print the result of one read-only statement.
+
+    Raises:
+        click.ClickException: with what ClickHouse said.
+    """
+    clickhouse_format = FORMATS[output_format]
+    if is_running(settings):
+        pieces = _ask_node(settings, sql, clickhouse_format)
+    elif settings.clickhouse_dir.is_dir():
+        pieces = _ask_folder(settings, sql, clickhouse_format)
+    else:
+        raise click.ClickException(f"{settings.data_dir}: no data there; start qrumb first, or set DATA_DIR")
+    for piece in pieces:
+        sys.stdout.buffer.write(piece)
+    sys.stdout.buffer.flush()
+
+
+def _ask_node(settings: Settings, sql: str, clickhouse_format: str) -> Iterator[bytes]:
+    with inside_run_dir(settings), grpc.insecure_channel(f"unix:{sockets.LOADER}") as channel:
+        request = pb.RunSqlRequest(sql=sql, output_format=clickhouse_format)
+        try:
+            for response in SqlServiceStub(channel).RunSql(request):
+                yield response.piece
+        except grpc.RpcError as error:
+            raise click.ClickException(str(error.details())) from error
+
+
+def _ask_folder(settings: Settings, sql: str, clickhouse_format: str) -> Iterator[bytes]:
+    store = open_store(settings)
+    try:
+        yield from store.export(sql, clickhouse_format)
+    except StoreError as error:
+        raise click.ClickException(str(error)) from error
+    finally:
+        store.close()

@@ -1,0 +1,155 @@
+"""`qrumb send`: post sample or given events to a gateway and say what became of each."""
+
+import itertools
+import random
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import Any, Final, TextIO
+
+import click
+import httpx
+import orjson
+import uuid_utils
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
+from tenacity.wait import wait_random_exponential
+
+__all__ = ["read_events", "sample_events", "send"]
+
+BATCH_EVENTS: Final = 100
+# From here on a bar is drawn.
+MANY: Final = 500
+ATTEMPTS: Final = 6
+SHOWN_REJECTIONS: Final = 20
+Event = dict[str, Any]
+
+
+class _TryLater(Exception):
+    def __init__(self, message: str, retry_after: float | None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+def read_events(source: TextIO) -> Iterator[Event]:
+    """Events of a JSON array, a single JSON object, or one JSON object per line.
+
+    Raises:
+        click.ClickException: says which line is no event.
+    """
+    text = source.read()
+    if text.lstrip().startswith("["):
+        try:
+            found = orjson.loads(text)
+        except orjson.JSONDecodeError as error:
+            raise click.ClickException(f"{source.name}: not JSON: {error}") from error
+        yield from found
+        return
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.strip():
+            try:
+                event = orjson.loads(line)
+            except orjson.JSONDecodeError as error:
+                raise click.ClickException(f"{source.name}, line {number}: not JSON: {error}") from error
+            if not isinstance(event, dict):
+                raise click.ClickException(f"{source.name}, line {number}: an event is a JSON object")
+            yield event
+
+
+def sample_events(count: int, site_id: str, seed: int | None) -> Iterator[Event]:
+    """Made-up visits: for each scan session a pageview, clicks, perhaps a form and a purchase."""
+    chance = random.Random(seed)  # noqa: S311
+    made = 0
+    while made < count:
+        session = f"scan-{chance.getrandbits(48):012x}"
+        visit: list[Event] = [
+            {"event_type": kind, "page_url": f"https://shop.example/{page}", "page_title": page.title()}
+            for kind, page in [("pageview", "landing"), ("click", "landing"), ("form_submit", "checkout")]
+        ][: chance.randint(1, 3)]
+        if chance.random() < 0.2:
+            amount = round(chance.uniform(5, 200), 2)
+            visit.append({"event_name": "purchase", "conversion_value": {"amount": amount, "currency": "EUR"}})
+        for event in visit[: count - made]:
+            made += 1
+            yield {"site_id": site_id, "scan_session_id": session, "consent": "granted", **event}
+
+
+def send(url: str, events: Iterable[Event], total: int | None) -> bool:
+    """Post events in batches; prints a summary. True if all were accepted."""
+    console = Console(stderr=True)
+    outcomes: Counter[str] = Counter()
+    shown = 0
+    columns = (TextColumn("sending"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    is_bar_hidden = not console.is_terminal or (total is not None and total < MANY)
+    with (
+        httpx.Client(base_url=url, timeout=30) as client,
+        Progress(*columns, console=console, disable=is_bar_hidden) as progress,
+    ):
+        task = progress.add_task("sending", total=total)
+        for path, batch in _batches(events):
+            receipts = _post(client, path, batch)
+            for event, receipt in zip(batch, receipts, strict=True):
+                outcomes[receipt["outcome"]] += 1
+                if receipt["outcome"] == "REJECTED" and shown < SHOWN_REJECTIONS:
+                    shown += 1
+                    for violation in receipt["violations"]:
+                        progress.console.print(
+                            f"rejected {event['event_id']}: {violation['field']} {violation['description']}"
+                            f" ({violation['reason']})",
+                            markup=False,
+                        )
+            progress.advance(task, len(batch))
+    click.echo(", ".join(f"{name.lower()}: {number}" for name, number in sorted(outcomes.items())) or "no events")
+    return set(outcomes) <= {"ACCEPTED"}
+
+
+def _batches(events: Iterable[Event]) -> Iterator[tuple[str, list[Event]]]:
+    """Events with ids, so that a retry is a retry, grouped by where they go."""
+    named = ({"event_id": str(uuid_utils.uuid7()), **event} for event in events)
+    for path, group in itertools.groupby(named, _path):
+        while batch := list(itertools.islice(group, BATCH_EVENTS)):
+            yield path, batch
+
+
+def _path(event: Event) -> str:
+    return "/server-events/batch" if "event_name" in event else "/collect/batch"
+
+
+def _post(client: httpx.Client, path: str, batch: list[Event]) -> list[Any]:
+    def pause(state: RetryCallState) -> float:
+        error = state.outcome.exception() if state.outcome else None
+        if isinstance(error, _TryLater) and error.retry_after is not None:
+            return error.retry_after
+        return wait_random_exponential(multiplier=0.2, max=5)(state)
+
+    policy = Retrying(
+        retry=retry_if_exception_type(_TryLater), wait=pause, stop=stop_after_attempt(ATTEMPTS), reraise=True
+    )
+    try:
+        return policy(_post_once, client, path, batch)
+    except _TryLater as error:
+        raise click.ClickException(f"{client.base_url}: gave up after {ATTEMPTS} tries: {error}") from error
+
+
+def _post_once(client: httpx.Client, path: str, batch: list[Event]) -> list[Any]:
+    try:
+        reply = client.post(path, content=orjson.dumps({"events": batch}), headers={"content-type": "application/json"})
+    except httpx.TransportError as error:
+        raise _TryLater(f"no answer: {error}", None) from error
+    if reply.status_code in {429, 502, 503, 504}:
+        raise _TryLater(_message(reply), _seconds(reply.headers.get("retry-after")))
+    if reply.status_code != httpx.codes.OK:
+        raise click.ClickException(f"{path} answered {reply.status_code}: {_message(reply)}")
+    receipts: list[Any] = reply.json()["receipts"]
+    return receipts
+
+
+def _message(reply: httpx.Response) -> str:
+    try:
+        return str(reply.json()["message"])
+    except (ValueError, KeyError, TypeError):
+        return reply.text[:200]
+
+
+def _seconds(text: str | None) -> float | None:
+    return float(text) if text is not None and text.isdecimal() else None

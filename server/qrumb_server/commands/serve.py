@@ -1,0 +1,48 @@
+"""`qrumb serve`: run a node in the foreground."""
+
+import asyncio
+import json
+
+import click
+
+from qrumb_server.app import SystemClock
+from qrumb_server.commands.node import reachable
+from qrumb_server.config import Settings
+from qrumb_server.supervise.logs import configure_logging
+from qrumb_server.supervise.node import run_node
+
+__all__ = ["serve"]
+
+EXAMPLE = {
+    "site_id": "demo",
+    "event_type": "pageview",
+    "page_url": "https://shop.example/",
+    "consent": "granted",
+}
+
+
+def serve(settings: Settings) -> int:
+    """Run until SIGTERM or Ctrl-C; returns the exit code."""
+    configure_logging(settings.log_level, "supervisor")
+    return asyncio.run(run_node(settings, clock=SystemClock(), announce=announce))
+
+
+def announce(settings: Settings) -> None:
+    """Say where the node listens and how to send a first event; the last line is for programs too."""
+    grpc_url = f"grpc://{reachable(settings.grpc_host)}:{settings.grpc_port}"
+    lines = [f"data:    {settings.data_dir}", f"workers: {settings.workers}"]
+    if settings.gateway.enabled:
+        http_url = f"http://{reachable(settings.http_host)}:{settings.http_port}"
+        lines += [
+            f"http:    {http_url}  (JSON, gRPC and gRPC-Web)",
+            f"grpc:    {grpc_url[len('grpc://') :]}  (direct)",
+            "",
+            "Send a first event, then read it back a second later:",
+            f"  curl {http_url}/collect -H 'content-type: application/json' -d '{json.dumps(EXAMPLE)}'",
+            '  .venv/bin/qrumb query "SELECT event_time, site_id, event_type FROM events.valid_events"',
+            "",
+            f"ready: {http_url} {grpc_url}",
+        ]
+    else:
+        lines += ["", f"ready: {grpc_url}"]
+    click.echo("\n".join(lines))

@@ -1,0 +1,218 @@
+"""Every setting, with its default, its unit and its reason. The defaults run on a laptop.
+
+A setting comes from the first of: a command line option, the environment (`QRUMB_HTTP_PORT`; for groups
+`QRUMB_SPOOL__MAX_BYTES`), the TOML file (`--config`, or qrumb.toml in the working folder), the default. Unknown
+keys are errors. `HTTP_PORT`, `GRPC_PORT` and `DATA_DIR` work without the prefix as well.
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from qrumb_server.errors import ConfigError
+
+__all__ = ["GatewaySettings", "LoaderSettings", "RpcSettings", "Settings", "SpoolSettings", "load_settings"]
+
+MIB = 1024 * 1024
+GIB = 1024 * MIB
+DEFAULT_FILE = "qrumb.toml"
+PREFIX = "QRUMB_"
+# Variables with our prefix that are no settings: they are read by the command line itself.
+COMMAND_VARIABLES = frozenset({"QRUMB_CONFIG", "QRUMB_KEY", "QRUMB_URL"})
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+class Group(BaseModel):
+    """What all groups of settings share: immutable, and an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class SpoolSettings(Group):
+    """The durable queue between the reply to the sender and ClickHouse."""
+
+    max_bytes: int = Field(default=8 * GIB, ge=16 * MIB)
+    """Bytes that the spool of the whole node may take, shared evenly by its workers. When it is full, senders get
+    RESOURCE_EXHAUSTED. A stored event takes about 600 bytes, so the default holds some 14 million."""
+    min_free_bytes: int = Field(default=256 * MIB, ge=0)
+    """Free bytes that must remain on the disk; below it the spool counts as full."""
+    segment_max_records: int = Field(default=10_000, ge=1, le=1_000_000)
+    """Records after which a segment is sealed: the size of insert that ClickHouse likes."""
+    segment_max_bytes: int = Field(default=16 * MIB, ge=1024)
+    """Bytes after which a segment is sealed."""
+    seal_after: timedelta = timedelta(milliseconds=500)
+    """Age at which a segment is sealed: the longest an event waits before the loader sees it."""
+
+
+class LoaderSettings(Group):
+    """The process that moves events from the spool to ClickHouse."""
+
+    batch_max_events: int = Field(default=10_000, ge=1, le=500_000)
+    """Events of one insert. An insert must stay below ClickHouse's block size to be atomic."""
+    poll_interval: timedelta = timedelta(milliseconds=50)
+    """How often the spool is looked at while it is empty."""
+    retry_max_delay: timedelta = timedelta(seconds=10)
+    """Longest pause between two tries while ClickHouse is away."""
+    refused_delay: timedelta = timedelta(seconds=10)
+    """Pause after an answer that no retry can cure (missing table, no rights): a human has to act."""
+    drain_timeout: timedelta = timedelta(seconds=20)
+    """How long a shutdown waits for the spool to be loaded. What remains is loaded after the next start."""
+
+
+class RpcSettings(Group):
+    """Limits of the gRPC edge. The gateway has its own, smaller ones; a test compares them."""
+
+    max_message_bytes: int = Field(default=16 * MIB, ge=1 * MIB)
+    """Largest gRPC message. Bigger than the gateway's body limit, because JSON can grow as protobuf."""
+    max_metadata_bytes: int = Field(default=64 * 1024, ge=8 * 1024)
+    """Largest header block. Bigger than the gateway's, so that the gateway answers first."""
+    max_batch_events: int = Field(default=1_000, ge=1, le=1_000)
+    """Events of one batch call. The contract says 1,000."""
+    max_connection_age: timedelta = timedelta(minutes=5)
+    """Age at which a direct connection is asked to reconnect, so that load spreads over the workers."""
+    drain_timeout: timedelta = timedelta(seconds=10)
+    """How long a shutdown waits for calls in flight."""
+
+
+class GatewaySettings(Group):
+    """Envoy, the HTTP edge."""
+
+    enabled: bool = True
+    """Off: gRPC only."""
+    concurrency: int = Field(default=2, ge=1, le=64)
+    """Worker threads of Envoy."""
+    access_log: bool = False
+    """One JSON line per request on standard output; no addresses, no queries."""
+
+
+class Settings(BaseSettings):
+    """All settings of a node."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        use_attribute_docstrings=True,
+        validate_default=True,
+    )
+
+    data_dir: Path = Field(
+        default=Path("data"), validation_alias=AliasChoices("data_dir", "QRUMB_DATA_DIR", "DATA_DIR")
+    )
+    """Folder of everything that is kept: spool/, clickhouse/ and run/."""
+    http_host: str = "127.0.0.1"
+    """Address on which the gateway listens. 0.0.0.0 for all."""
+    http_port: Port = Field(default=8080, validation_alias=AliasChoices("http_port", "QRUMB_HTTP_PORT", "HTTP_PORT"))
+    """Port of the gateway; JSON, gRPC and gRPC-Web. 0: any free one."""
+    grpc_host: str = "127.0.0.1"
+    """Address on which the workers listen for direct gRPC."""
+    grpc_port: Port = Field(default=9090, validation_alias=AliasChoices("grpc_port", "QRUMB_GRPC_PORT", "GRPC_PORT"))
+    """Port of direct gRPC. 0: any free one."""
+    workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, le=256)
+    """Collector processes. Default: one per core."""
+    retention: timedelta = Field(default=timedelta(days=400), ge=timedelta(days=1))
+    """An event_time older than this is not believed. The table keeps rows for 400 days."""
+    log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
+    """Least severe message to log."""
+    spool: SpoolSettings = SpoolSettings()
+    """The durable queue."""
+    loader: LoaderSettings = LoaderSettings()
+    """The loader process."""
+    rpc: RpcSettings = RpcSettings()
+    """The gRPC edge."""
+    gateway: GatewaySettings = GatewaySettings()
+    """The HTTP edge."""
+
+    @field_validator("data_dir")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.expanduser().absolute()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003  (pydantic's signature)
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Command line, environment, file: no dotenv, no secrets folder."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+    @property
+    def spool_dir(self) -> Path:
+        """One folder per worker, and quarantine/."""
+        return self.data_dir / "spool"
+
+    @property
+    def clickhouse_dir(self) -> Path:
+        """Data of the embedded ClickHouse."""
+        return self.data_dir / "clickhouse"
+
+    @property
+    def run_dir(self) -> Path:
+        """Sockets and rendered configuration of the running node; the working folder of all its processes."""
+        return self.data_dir / "run"
+
+
+def load_settings(
+    *, file: Path | None = None, environment: Mapping[str, str] = os.environ, **overrides: Any
+) -> Settings:
+    """Read the settings of this process.
+
+    Args:
+        file: TOML file; None takes qrumb.toml in the working folder where there is one.
+        environment: only its names are looked at here, for unknown ones.
+        overrides: settings from the command line; None means not given.
+
+    Raises:
+        ConfigError: names every problem, where it is and what is allowed.
+    """
+    problems = [
+        f"{name} in the environment: no such setting" for name in sorted(environment) if not _known_variable(name)
+    ]
+    source = file or Path(DEFAULT_FILE)
+    if file is not None and not file.is_file():
+        raise ConfigError(f"{file}: no such configuration file")
+
+    class FromFile(Settings):
+        model_config = SettingsConfigDict(toml_file=source)
+
+    given = {name: value for name, value in overrides.items() if value is not None}
+    try:
+        settings = FromFile(**given)
+    except ValidationError as error:
+        problems += [_describe(dict(item), source) for item in error.errors()]
+    except ValueError as error:  # TOML that cannot be parsed
+        problems.append(f"{source}: not valid TOML: {error}")
+    if problems:
+        raise ConfigError("\n".join(problems))
+    return Settings.model_construct(**{name: getattr(settings, name) for name in Settings.model_fields})
+
+
+def _known_variable(name: str) -> bool:
+    if not name.startswith(PREFIX) or name in COMMAND_VARIABLES:
+        return True
+    top = re.split("__", name.removeprefix(PREFIX).lower())[0]
+    return top in Settings.model_fields
+
+
+def _describe(item: dict[str, Any], source: Path) -> str:
+    place = ".".join(str(part) for part in item["loc"])
+    mend = "no such setting" if item["type"] == "extra_forbidden" else str(item["msg"])
+    shown = "" if item["type"] == "extra_forbidden" else f" (found {str(item['input'])[:60]!r})"
+    return f"{place} (set by {source}, {PREFIX}{place.upper().replace('.', '__')} or an option): {mend}{shown}"

@@ -1,0 +1,1 @@
+"""What can be found in an event or added to it, one small module each."""

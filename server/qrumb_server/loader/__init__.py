@@ -1,0 +1,1 @@
+"""Moves sealed segments from the spool to ClickHouse, exactly once."""

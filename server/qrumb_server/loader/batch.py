@@ -1,0 +1,72 @@
+"""Sealed segments, taken together as one batch: read, decoded, sorted by table."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import structlog
+from google.protobuf.message import DecodeError
+
+from qrumb_server.loader.rows import PlacedEvent, PlacedLetter, RowId
+from qrumb_server.spool.reader import SegmentRef, read_segment
+from qrumb_server.spool.v1.record_pb2 import Record
+
+__all__ = ["Batch", "read_batch", "take"]
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """What some sealed segments hold."""
+
+    whole: Sequence[SegmentRef]
+    """Segments that may be released once the batch is stored."""
+    damaged: Sequence[SegmentRef]
+    """Segments with damage: what could be read is in the batch, the file goes to quarantine."""
+    events: Sequence[PlacedEvent]
+    letters: Sequence[PlacedLetter]
+
+
+def take(refs: Sequence[SegmentRef], max_events: int) -> Sequence[SegmentRef]:
+    """The first segments that together hold at most `max_events` rows, at least one."""
+    total = 0
+    for index, ref in enumerate(refs):
+        total += ref.rows
+        if index and total > max_events:
+            return refs[:index]
+    return refs
+
+
+def read_batch(refs: Sequence[SegmentRef]) -> Batch:
+    """Read and decode segments. Damage is logged and counted, never raised."""
+    whole: list[SegmentRef] = []
+    damaged: list[SegmentRef] = []
+    events: list[PlacedEvent] = []
+    letters: list[PlacedLetter] = []
+    for ref in refs:
+        segment = read_segment(ref)
+        unreadable = 0
+        for number, data in zip(segment.row_numbers, segment.records, strict=True):
+            row_id = RowId(segment_id=segment.segment_id, segment_row=number)
+            record = _decode(data)
+            match record and record.WhichOneof("kind"):
+                case "accepted_event":
+                    events.append(PlacedEvent(row_id=row_id, event=record.accepted_event))
+                case "dead_letter":
+                    letters.append(PlacedLetter(row_id=row_id, letter=record.dead_letter, stage="collector"))
+                case _:
+                    # Written by a newer version, or not by us: kept in quarantine for whoever can read it.
+                    unreadable += 1
+        if segment.damage is not None or unreadable:
+            log.error("segment_damaged", segment_id=segment.segment_id, damage=segment.damage, unreadable=unreadable)
+            damaged.append(ref)
+        else:
+            whole.append(ref)
+    return Batch(whole=whole, damaged=damaged, events=events, letters=letters)
+
+
+def _decode(data: bytes) -> Record:
+    try:
+        return Record.FromString(data)
+    except DecodeError:
+        return Record()

@@ -1,0 +1,127 @@
+"""From spool records to the columns of the tables: one batch per table."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Final
+
+import orjson
+from google.protobuf.timestamp_pb2 import Timestamp
+from qrumb.v1.event_row_pb2 import EventRow
+from qrumb.v1.receipt_pb2 import Violation
+
+from qrumb_server.ports import TableBatch
+from qrumb_server.spool.v1.record_pb2 import AcceptedEvent, DeadLetter
+
+__all__ = [
+    "INVALID_EVENTS",
+    "VALID_EVENTS",
+    "PlacedEvent",
+    "PlacedLetter",
+    "RowId",
+    "dead_letter_batch",
+    "event_batch",
+    "refused_event",
+]
+
+VALID_EVENTS: Final = "events.valid_events"
+INVALID_EVENTS: Final = "events.invalid_events"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowId:
+    """The identity of a row for ever: its place in the spool."""
+
+    segment_id: str
+    segment_row: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlacedEvent:
+    """An accepted event and its place."""
+
+    row_id: RowId
+    event: AcceptedEvent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlacedLetter:
+    """A dead letter and its place."""
+
+    row_id: RowId
+    letter: DeadLetter
+    stage: str
+    """Who refused it: collector or loader."""
+
+
+def _milliseconds(time: Timestamp) -> int:
+    return time.seconds * 1000 + time.nanos // 1_000_000
+
+
+# DateTime64(3) holds the years 1900 to 2299; a client's time may be anything.
+_EARLIEST_MS: Final = -2_208_988_800_000
+_LATEST_MS: Final = 10_413_791_999_999
+
+
+def _client_time(row: EventRow) -> int | None:
+    if not row.HasField("client_event_time"):
+        return None
+    return max(_EARLIEST_MS, min(_milliseconds(row.client_event_time), _LATEST_MS))
+
+
+# Column by column, how a row fills it. The text columns carry the same name in the contract and in the table.
+_TEXT_COLUMNS: Final = (
+    "event_id", "site_id", "scan_session_id", "qr_code_id", "user_id", "event_type", "event_name", "source",
+    "page_url", "referrer", "device_type", "browser_family", "os_family", "country_code", "city",
+    "conversion_currency", "metadata", "is_duplicate", "is_fraud", "page_title", "consent", "fingerprint",
+)  # fmt: skip
+_OTHER_COLUMNS: Final[dict[str, Callable[[PlacedEvent], Any]]] = {
+    "event_time": lambda placed: _milliseconds(placed.event.row.event_time),
+    "received_time": lambda placed: _milliseconds(placed.event.row.received_time),
+    "conversion_value": lambda placed: Decimal(text) if (text := placed.event.row.conversion_value) else None,
+    "fraud_reasons": lambda placed: list(placed.event.row.fraud_reasons),
+    "client_event_time": lambda placed: _client_time(placed.event.row),
+    "ip_key": lambda placed: placed.event.ip_key,
+    "segment_id": lambda placed: placed.row_id.segment_id,
+    "segment_row": lambda placed: placed.row_id.segment_row,
+}
+
+
+def event_batch(events: Sequence[PlacedEvent]) -> TableBatch:
+    """The rows of events.valid_events."""
+    rows = [placed.event.row for placed in events]
+    data: list[list[Any]] = [[getattr(row, name) for row in rows] for name in _TEXT_COLUMNS]
+    data += [[fill(placed) for placed in events] for fill in _OTHER_COLUMNS.values()]
+    return TableBatch(table=VALID_EVENTS, columns=[*_TEXT_COLUMNS, *_OTHER_COLUMNS], data=data)
+
+
+def dead_letter_batch(letters: Sequence[PlacedLetter]) -> TableBatch:
+    """The rows of events.invalid_events."""
+    columns: dict[str, list[Any]] = {
+        "received_time": [placed.letter.received_time_ms for placed in letters],
+        "site_id": [placed.letter.site_id for placed in letters],
+        "event_id": [placed.letter.event_id for placed in letters],
+        "source": [placed.letter.source for placed in letters],
+        "stage": [placed.stage for placed in letters],
+        "reasons": [[Violation.Reason.Name(v.reason) for v in placed.letter.violations] for placed in letters],
+        "fields": [[v.field for v in placed.letter.violations] for placed in letters],
+        "descriptions": [[v.description for v in placed.letter.violations] for placed in letters],
+        "payload": [placed.letter.payload for placed in letters],
+        "segment_id": [placed.row_id.segment_id for placed in letters],
+        "segment_row": [placed.row_id.segment_row for placed in letters],
+    }
+    return TableBatch(table=INVALID_EVENTS, columns=list(columns), data=list(columns.values()))
+
+
+def refused_event(placed: PlacedEvent, why: str) -> PlacedLetter:
+    """The dead letter of an event that ClickHouse would not store; `why` must hold nothing of the event."""
+    row = placed.event.row
+    letter = DeadLetter(
+        site_id=row.site_id,
+        event_id=row.event_id,
+        source=row.source,
+        received_time_ms=_milliseconds(row.received_time),
+        violations=[Violation(reason=Violation.STORE_REFUSED, description=why)],
+        payload=orjson.dumps({"event_name": row.event_name, "event_type": row.event_type}).decode(),
+    )
+    return PlacedLetter(row_id=placed.row_id, letter=letter, stage="loader")

@@ -1,0 +1,1 @@
+"""The read side: SQL for the commands, receipts and reports for everybody."""

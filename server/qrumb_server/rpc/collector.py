@@ -1,0 +1,216 @@
+"""CollectorService: events in, verdicts out. ACCEPTED is said only after the spool has synced the event."""
+
+import asyncio
+from base64 import b64decode
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
+from typing import Any, Final
+
+import grpc
+from google.api.httpbody_pb2 import HttpBody
+from qrumb.v1 import collector_service_pb2 as pb
+from qrumb.v1.browser_event_pb2 import BrowserEvent
+from qrumb.v1.collector_service_pb2_grpc import CollectorServiceServicer
+from qrumb.v1.event_row_pb2 import EventRow
+from qrumb.v1.receipt_pb2 import EventReceipt
+from qrumb.v1.server_event_pb2 import ServerEvent
+
+from qrumb_server.model import Caller, RawEvent, Rejected, Source, StampedEvent
+from qrumb_server.pipeline.dead_letter import bury
+from qrumb_server.pipeline.run import judge
+from qrumb_server.pipeline.stamp import Receipt, set_time
+from qrumb_server.rpc.caller import read_caller
+from qrumb_server.rpc.faults import EventRejected, RequestFault
+
+__all__ = ["Append", "Collector"]
+
+Context = grpc.aio.ServicerContext[Any, Any]
+Verdict = StampedEvent | Rejected
+Append = Callable[[Sequence[bytes]], Awaitable[None]]
+
+# A transparent GIF of one pixel.
+PIXEL: Final = b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
+# Events that one stream may have between its socket and the disk; beyond it flow control holds the sender.
+STREAM_WINDOW: Final = 4_000
+# Events of a stream that are made durable together.
+STREAM_GROUP: Final = 500
+
+
+class Collector(CollectorServiceServicer):
+    """Judges events and appends them to the worker's spool.
+
+    Args:
+        append: makes records durable, all or none; returns after the sync.
+        new_receipt: the circumstances of this moment.
+        max_batch_events: events of one batch call.
+    """
+
+    def __init__(self, *, append: Append, new_receipt: Callable[[], Receipt], max_batch_events: int) -> None:
+        self._append = append
+        self._new_receipt = new_receipt
+        self._max_batch_events = max_batch_events
+
+    async def CollectBrowserEvent(
+        self, request: pb.CollectBrowserEventRequest, context: Context
+    ) -> pb.CollectBrowserEventResponse:
+        """One browser event."""
+        receipt, row = await self._collect_one(Source.BROWSER, request.event, request.validate_only, context)
+        return pb.CollectBrowserEventResponse(receipt=receipt, row=row)
+
+    async def CollectServerEvent(
+        self, request: pb.CollectServerEventRequest, context: Context
+    ) -> pb.CollectServerEventResponse:
+        """One server event."""
+        receipt, row = await self._collect_one(Source.SERVER, request.event, request.validate_only, context)
+        return pb.CollectServerEventResponse(receipt=receipt, row=row)
+
+    async def BatchCollectBrowserEvents(
+        self, request: pb.BatchCollectBrowserEventsRequest, context: Context
+    ) -> pb.BatchCollectBrowserEventsResponse:
+        """Several browser events."""
+        receipts, rows = await self._collect_batch(Source.BROWSER, request.events, request.validate_only, context)
+        return pb.BatchCollectBrowserEventsResponse(receipts=receipts, rows=rows)
+
+    async def BatchCollectServerEvents(
+        self, request: pb.BatchCollectServerEventsRequest, context: Context
+    ) -> pb.BatchCollectServerEventsResponse:
+        """Several server events."""
+        receipts, rows = await self._collect_batch(Source.SERVER, request.events, request.validate_only, context)
+        return pb.BatchCollectServerEventsResponse(receipts=receipts, rows=rows)
+
+    async def StreamServerEvents(
+        self, request_iterator: AsyncIterator[pb.StreamServerEventsRequest], context: Context
+    ) -> AsyncIterator[pb.StreamServerEventsResponse]:
+        """Server events one after another; reading goes on while the disk syncs the ones before."""
+        caller = read_caller(context)
+        waiting: asyncio.Queue[ServerEvent | None] = asyncio.Queue(STREAM_WINDOW)
+
+        async def read() -> None:
+            try:
+                async for request in request_iterator:
+                    await waiting.put(request.event)
+            except Exception:
+                await waiting.put(None)
+                raise
+            await waiting.put(None)
+
+        reader = asyncio.create_task(read())
+        try:
+            index = 0
+            while group := await _next_group(waiting):
+                receipt = self._new_receipt()
+                verdicts = judge(_raw_events(Source.SERVER, group, caller, first_index=index), receipt)
+                index += len(group)
+                await self._keep(verdicts, receipt)
+                yield pb.StreamServerEventsResponse(receipts=[_receipt(verdict, receipt) for verdict in verdicts])
+            await reader  # raises what reading raised
+        finally:
+            reader.cancel()
+            with suppress(asyncio.CancelledError, Exception):
+                await reader
+
+    async def CollectPixel(self, request: pb.CollectPixelRequest, context: Context) -> HttpBody:
+        """One browser event out of an image's address."""
+        event = BrowserEvent()
+        for field, value in request.ListFields():
+            if field.message_type is None:
+                setattr(event, field.name, value)
+            else:
+                getattr(event, field.name).CopyFrom(value)
+        await self._collect_one(Source.BROWSER, event, validate_only=False, context=context)
+        await context.send_initial_metadata((("cache-control", "no-store"),))
+        return HttpBody(content_type="image/gif", data=PIXEL)
+
+    async def _collect_one(
+        self, source: Source, event: BrowserEvent | ServerEvent, validate_only: bool, context: Context
+    ) -> tuple[EventReceipt, EventRow | None]:
+        receipt = self._new_receipt()
+        verdicts = judge(_raw_events(source, [event], read_caller(context)), receipt)
+        if not validate_only:
+            await self._keep(verdicts, receipt)
+        [verdict] = verdicts
+        if isinstance(verdict, Rejected):
+            raise EventRejected(verdict.event_id, verdict.violations)
+        row = verdict.record.accepted_event.row if validate_only else None
+        return _receipt(verdict, receipt, dry=validate_only), row
+
+    async def _collect_batch(
+        self,
+        source: Source,
+        events: Sequence[BrowserEvent | ServerEvent],
+        validate_only: bool,
+        context: Context,
+    ) -> tuple[list[EventReceipt], list[EventRow]]:
+        if not events:
+            raise RequestFault(
+                grpc.StatusCode.INVALID_ARGUMENT,
+                "REQUIRED",
+                'a batch needs at least one event: {"events": [{...}, ...]}',
+                field="events",
+            )
+        if len(events) > self._max_batch_events:
+            raise RequestFault(
+                grpc.StatusCode.INVALID_ARGUMENT,
+                "TOO_MANY_EVENTS",
+                f"{len(events)} events in one batch; at most {self._max_batch_events} are allowed",
+                field="events",
+            )
+        receipt = self._new_receipt()
+        verdicts = judge(_raw_events(source, events, read_caller(context)), receipt)
+        if not validate_only:
+            await self._keep(verdicts, receipt)
+        receipts = [_receipt(verdict, receipt, dry=validate_only) for verdict in verdicts]
+        rows = [_row(verdict) for verdict in verdicts] if validate_only else []
+        return receipts, rows
+
+    async def _keep(self, verdicts: Sequence[Verdict], receipt: Receipt) -> None:
+        """Make all verdicts durable: accepted events and dead letters alike, all or none."""
+        await self._append(
+            [
+                verdict.record.SerializeToString()
+                if isinstance(verdict, StampedEvent)
+                else bury(verdict, receipt.received_time_ms).SerializeToString()
+                for verdict in verdicts
+            ]
+        )
+
+
+def _raw_events(
+    source: Source, events: Iterable[BrowserEvent | ServerEvent], caller: Caller, first_index: int = 0
+) -> list[RawEvent]:
+    return [
+        RawEvent(source=source, message=event, caller=caller, index=index)
+        for index, event in enumerate(events, first_index)
+    ]
+
+
+def _receipt(verdict: Verdict, receipt: Receipt, *, dry: bool = False) -> EventReceipt:
+    if isinstance(verdict, Rejected):
+        answer = EventReceipt(event_id=verdict.event_id, outcome=EventReceipt.REJECTED, violations=verdict.violations)
+    else:
+        answer = EventReceipt(
+            event_id=verdict.record.accepted_event.row.event_id,
+            outcome=EventReceipt.VALIDATED if dry else EventReceipt.ACCEPTED,
+            warnings=verdict.warnings,
+        )
+    set_time(answer.received_time, receipt.received_time_ms)
+    return answer
+
+
+def _row(verdict: Verdict) -> EventRow:
+    return verdict.record.accepted_event.row if isinstance(verdict, StampedEvent) else EventRow()
+
+
+async def _next_group(waiting: asyncio.Queue[ServerEvent | None]) -> list[ServerEvent]:
+    """The next events of a stream, at least one and what else is there; empty at its end."""
+    first = await waiting.get()
+    if first is None:
+        return []
+    group = [first]
+    while len(group) < STREAM_GROUP and not waiting.empty():
+        event = waiting.get_nowait()
+        if event is None:
+            waiting.put_nowait(None)  # the end is for the next call to see
+            break
+        group.append(event)
+    return group

@@ -1,0 +1,114 @@
+"""How a call that fails is answered: one table from fault to google.rpc.Status.
+
+The text is ours or nothing: what an exception says goes to the log, never to the caller. The gateway renders the
+details as JSON.
+"""
+
+from collections.abc import Sequence
+from typing import Final, NoReturn
+
+import grpc
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
+from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
+from google.rpc.status_pb2 import Status
+from qrumb.v1.receipt_pb2 import Violation
+
+from qrumb_server.errors import SpoolFailedError, SpoolFullError
+
+__all__ = ["DOMAIN", "EventRejected", "RequestFault", "abort", "abort_for"]
+
+DOMAIN: Final = "qrumb"
+STATUS_DETAILS_KEY: Final = "grpc-status-details-bin"
+# A full spool empties as fast as ClickHouse takes rows: seconds once it is back.
+SPOOL_FULL_RETRY_SECONDS: Final = 5
+SPOOL_FAILED_RETRY_SECONDS: Final = 1
+
+
+class RequestFault(Exception):
+    """The request as a whole cannot be served; `reason` is stable, in ErrorInfo."""
+
+    def __init__(self, code: grpc.StatusCode, reason: str, message: str, field: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+        self.reason = reason
+        self.message = message
+        self.field = field
+
+
+class EventRejected(Exception):
+    """The one event of a call breaks rules."""
+
+    def __init__(self, event_id: str, violations: Sequence[Violation]) -> None:
+        super().__init__("the event breaks a rule")
+        self.event_id = event_id
+        self.violations = violations
+
+
+async def abort(
+    context: grpc.aio.ServicerContext,  # type: ignore[type-arg]
+    code: grpc.StatusCode,
+    message: str,
+    details: Sequence[Message],
+    retry_after_seconds: int | None = None,
+) -> NoReturn:
+    """End the call with a rich status; `retry_after_seconds` becomes RetryInfo and the header Retry-After."""
+    status = Status(code=code.value[0], message=message)
+    for detail in details:
+        status.details.add().Pack(detail)
+    trailers: list[tuple[str, str | bytes]] = []
+    if retry_after_seconds is not None:
+        status.details.add().Pack(RetryInfo(retry_delay=Duration(seconds=retry_after_seconds)))
+        trailers.append(("retry-after", str(retry_after_seconds)))
+    trailers.append((STATUS_DETAILS_KEY, status.SerializeToString()))
+    await context.abort(code, message, tuple(trailers))
+    raise AssertionError("abort returns never")
+
+
+async def abort_for(context: grpc.aio.ServicerContext, fault: Exception, request_id: str) -> NoReturn:  # type: ignore[type-arg]
+    """Answer a call that raised `fault`."""
+    if isinstance(fault, EventRejected):
+        await _reject(context, fault)
+    if isinstance(fault, RequestFault):
+        details: list[Message] = [ErrorInfo(reason=fault.reason, domain=DOMAIN)]
+        if fault.field:
+            violation = BadRequest.FieldViolation(field=fault.field, description=fault.message, reason=fault.reason)
+            details.insert(0, BadRequest(field_violations=[violation]))
+        await abort(context, fault.code, fault.message, details)
+    if isinstance(fault, SpoolFullError):
+        await abort(
+            context,
+            grpc.StatusCode.RESOURCE_EXHAUSTED,
+            "the collector's spool is full; nothing was kept, send it again later",
+            [ErrorInfo(reason="SPOOL_FULL", domain=DOMAIN)],
+            SPOOL_FULL_RETRY_SECONDS,
+        )
+    if isinstance(fault, SpoolFailedError):
+        await abort(
+            context,
+            grpc.StatusCode.UNAVAILABLE,
+            "the collector's disk refused the event; nothing was acknowledged, send it again",
+            [ErrorInfo(reason="SPOOL_FAILED", domain=DOMAIN)],
+            SPOOL_FAILED_RETRY_SECONDS,
+        )
+    info = ErrorInfo(reason="INTERNAL", domain=DOMAIN, metadata={"request_id": request_id} if request_id else {})
+    await abort(context, grpc.StatusCode.INTERNAL, "internal error", [info])
+
+
+async def _reject(context: grpc.aio.ServicerContext, fault: EventRejected) -> NoReturn:  # type: ignore[type-arg]
+    if any(violation.reason == Violation.INTERNAL for violation in fault.violations):
+        info = ErrorInfo(reason="INTERNAL", domain=DOMAIN, metadata={"event_id": fault.event_id})
+        await abort(context, grpc.StatusCode.INTERNAL, "internal error", [info])
+    named = ", ".join(sorted({violation.field for violation in fault.violations}))
+    bad = BadRequest(
+        field_violations=[
+            BadRequest.FieldViolation(
+                field=violation.field,
+                description=violation.description,
+                reason=Violation.Reason.Name(violation.reason),
+            )
+            for violation in fault.violations
+        ]
+    )
+    info = ErrorInfo(reason="EVENT_REJECTED", domain=DOMAIN, metadata={"event_id": fault.event_id})
+    await abort(context, grpc.StatusCode.INVALID_ARGUMENT, f"event rejected: {named[:200]}", [bad, info])

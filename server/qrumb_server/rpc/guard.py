@@ -1,0 +1,160 @@
+"""The guard around every call: no failure of ours reaches a caller as an exception's text.
+
+Bytes that are no message of the right type become INVALID_ARGUMENT; an unexpected exception becomes INTERNAL with
+the request's id, and is logged once.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+import grpc
+import structlog
+from google.protobuf.message import DecodeError
+from google.rpc.error_details_pb2 import ErrorInfo
+
+from qrumb_server.errors import SpoolFailedError, SpoolFullError
+from qrumb_server.rpc.faults import DOMAIN, EventRejected, RequestFault, abort, abort_for
+
+__all__ = ["Guard"]
+
+log = structlog.get_logger()
+
+Context = grpc.aio.ServicerContext[Any, Any]
+if TYPE_CHECKING:
+    Handler = grpc.RpcMethodHandler[Any, Any]  # generic for type checkers only
+else:
+    Handler = grpc.RpcMethodHandler
+EXPECTED = (EventRejected, RequestFault, SpoolFullError, SpoolFailedError)
+
+
+class _Undecodable:
+    """Stands in for a request whose bytes could not be decoded."""
+
+
+_UNDECODABLE = _Undecodable()
+
+
+class Guard(grpc.aio.ServerInterceptor):
+    """Server interceptor; keeps one wrapped handler per method."""
+
+    def __init__(self) -> None:
+        self._wrapped: dict[str, Handler] = {}
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Handler | None:
+        """Wrap the handler of a known method; an unknown one stays None, which gRPC answers UNIMPLEMENTED."""
+        method = str(handler_call_details.method)
+        wrapped = self._wrapped.get(method)
+        if wrapped is None:
+            handler = await continuation(handler_call_details)
+            if handler is None:
+                return None
+            wrapped = self._wrapped[method] = _wrap(handler)
+        return wrapped
+
+
+def _wrap(handler: Any) -> Handler:
+    decode = handler.request_deserializer
+
+    def decode_or_stand_in(data: bytes) -> Any:
+        try:
+            return decode(data)
+        except DecodeError:
+            return _UNDECODABLE
+
+    if handler.unary_unary:
+        return handler._replace(  # type: ignore[no-any-return]
+            unary_unary=_guard_unary(handler.unary_unary), request_deserializer=decode_or_stand_in
+        )
+    if handler.unary_stream:
+        return handler._replace(  # type: ignore[no-any-return]
+            unary_stream=_guard_unary_stream(handler.unary_stream), request_deserializer=decode_or_stand_in
+        )
+    if handler.stream_stream:
+        return handler._replace(  # type: ignore[no-any-return]
+            stream_stream=_guard_streams(handler.stream_stream), request_deserializer=decode_or_stand_in
+        )
+    raise NotImplementedError("no method of the contract streams requests and answers once")
+
+
+def _guard_unary(call: Callable[[Any, Context], Awaitable[Any]]) -> Callable[[Any, Context], Awaitable[Any]]:
+    async def guarded(request: Any, context: Context) -> Any:
+        if request is _UNDECODABLE:
+            await _refuse_undecodable(context)
+        try:
+            return await call(request, context)
+        except grpc.aio.AbortError:
+            raise
+        except Exception as error:  # noqa: BLE001
+            await _answer(context, error)
+
+    return guarded
+
+
+def _guard_unary_stream(
+    call: Callable[[Any, Context], AsyncIterator[Any]],
+) -> Callable[[Any, Context], AsyncIterator[Any]]:
+    async def guarded(request: Any, context: Context) -> AsyncIterator[Any]:
+        if request is _UNDECODABLE:
+            await _refuse_undecodable(context)
+        try:
+            async for response in call(request, context):
+                yield response
+        except grpc.aio.AbortError:
+            raise
+        except Exception as error:  # noqa: BLE001
+            await _answer(context, error)
+
+    return guarded
+
+
+def _guard_streams(
+    call: Callable[[Any, Context], AsyncIterator[Any]],
+) -> Callable[[Any, Context], AsyncIterator[Any]]:
+    async def decoded(requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
+        async for request in requests:
+            if request is _UNDECODABLE:
+                raise RequestFault(
+                    grpc.StatusCode.INVALID_ARGUMENT,
+                    "UNDECODABLE",
+                    "a message of the stream is not a valid request",
+                )
+            yield request
+
+    async def guarded(requests: AsyncIterator[Any], context: Context) -> AsyncIterator[Any]:
+        try:
+            async for response in call(decoded(requests), context):
+                yield response
+        except grpc.aio.AbortError:
+            raise
+        except Exception as error:  # noqa: BLE001
+            await _answer(context, error)
+
+    return guarded
+
+
+async def _refuse_undecodable(context: Context) -> None:
+    await abort(
+        context,
+        grpc.StatusCode.INVALID_ARGUMENT,
+        "the request is not a valid message of this method: malformed bytes, invalid UTF-8 or nested too deep",
+        [ErrorInfo(reason="UNDECODABLE", domain=DOMAIN)],
+    )
+
+
+async def _answer(context: Context, error: Exception) -> None:
+    request_id = ""
+    if not isinstance(error, EXPECTED):
+        request_id = next(
+            (str(value) for key, value in context.invocation_metadata() or () if key == "x-request-id"), ""
+        )
+        # The exception's text could quote an event; its type and place are enough to find the fault.
+        trace = error.__traceback__
+        while trace is not None and trace.tb_next is not None:
+            trace = trace.tb_next
+        place = f"{trace.tb_frame.f_code.co_qualname}:{trace.tb_lineno}" if trace else ""
+        log.error("call_failed", error=type(error).__name__, place=place, request_id=request_id)
+    await abort_for(context, error, request_id)

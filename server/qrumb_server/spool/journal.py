@@ -1,0 +1,211 @@
+"""The worker's folder as an append log: rolls segments over, seals them, keeps the limits. Blocking.
+
+Invariants: at most one segment is written at a time; an append never spans two segments; a segment that met a
+fault is never written again; every segment with durable rows gets sealed sooner or later.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID
+
+from qrumb_server.errors import SpoolFailedError, SpoolFullError
+from qrumb_server.ports import Clock
+from qrumb_server.spool.filesystem import FileSystem
+from qrumb_server.spool.format import HEADER_BYTES, framed_bytes, new_segment_id, open_name, sealed_name
+from qrumb_server.spool.quota import FolderQuota, SpoolLimits
+from qrumb_server.spool.segment import DISK_FULL, OpenSegment
+
+__all__ = ["Refusal", "SegmentJournal"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """Why an append was not kept. Each caller gets its own error: an exception is raised once only."""
+
+    kind: type[SpoolFullError] | type[SpoolFailedError]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Retired:
+    """A closed segment that still bears its open name."""
+
+    segment_id: UUID
+    rows: int
+
+
+class SegmentJournal:
+    """Used by one thread at a time; the counters may be read by any."""
+
+    def __init__(
+        self,
+        *,
+        folder: Path,
+        limits: SpoolLimits,
+        filesystem: FileSystem,
+        clock: Clock,
+        previous_id: UUID | None,
+    ) -> None:
+        """Raises OSError if the folder cannot be listed."""
+        self._folder = folder
+        self._limits = limits
+        self._filesystem = filesystem
+        self._clock = clock
+        self._previous_id = previous_id
+        self._quota = FolderQuota(folder=folder, limits=limits, filesystem=filesystem)
+        self._segment: OpenSegment | None = None
+        self._retired: list[_Retired] = []
+        self.commits = 0
+        self.records_appended = 0
+        self.segments_sealed = 0
+        self.failures = 0
+        self.is_healthy = True
+
+    @property
+    def bytes_used(self) -> int:
+        return self._quota.bytes_used
+
+    @property
+    def segments_unsealed(self) -> int:
+        """Closed segments whose rename failed so far."""
+        return len(self._retired)
+
+    @property
+    def seal_due(self) -> UUID | None:
+        """The oldest segment that waits to be sealed, if any."""
+        if self._retired:
+            return self._retired[0].segment_id
+        return self._segment.segment_id if self._segment is not None and self._segment.rows else None
+
+    @property
+    def is_segment_full(self) -> bool:
+        segment = self._segment
+        if segment is None:
+            return False
+        limits = self._limits
+        return segment.rows >= limits.segment_max_records or segment.size_bytes >= limits.segment_max_bytes
+
+    def commit(self, group: Sequence[Sequence[bytes]]) -> list[Refusal | None]:
+        """Append each member whole or not at all; None for those that are durable now.
+
+        One write and one sync for all of them, plus one of each per segment that fills up on the way.
+        """
+        answers: list[Refusal | None] = [None] * len(group)
+        run: list[int] = []
+        run_rows = run_bytes = 0
+        for index, records in enumerate(group):
+            size = framed_bytes(records)
+            if not self._fits(run_rows, run_bytes, more_rows=len(records), more_bytes=size):
+                self._append_run(group, run, answers)
+                run, run_rows, run_bytes = [], 0, 0
+                if not self._fits(0, 0, more_rows=len(records), more_bytes=size):
+                    self.seal()
+            reason = self._quota.refusal(HEADER_BYTES + run_bytes + size)
+            if reason is not None:
+                answers[index] = Refusal(kind=SpoolFullError, reason=reason)
+                continue
+            run.append(index)
+            run_rows += len(records)
+            run_bytes += size
+        self._append_run(group, run, answers)
+        return answers
+
+    def seal(self) -> bool:
+        """Close the segment, if it has rows, and give every closed one its final name.
+
+        Never raises an OSError: returns False if a name or its durability is still wanting, and the next call
+        tries again. No row is in danger meanwhile, it only waits.
+        """
+        if self._segment is not None and self._segment.rows:
+            self._retire(self._segment)
+        is_done = self._settle()
+        self._quota.scan_if_due()
+        return is_done
+
+    def close(self) -> None:
+        """Seal, and leave no empty file behind."""
+        if self._segment is not None:
+            self._retire(self._segment)
+        self._settle()
+
+    def _fits(self, run_rows: int, run_bytes: int, *, more_rows: int, more_bytes: int) -> bool:
+        """Whether segment and run together take so much more. Empty, they take an append of any size."""
+        segment, limits = self._segment, self._limits
+        rows = run_rows + (segment.rows if segment is not None else 0)
+        size = run_bytes + (segment.size_bytes if segment is not None else 0)
+        return rows == 0 or (
+            rows + more_rows <= limits.segment_max_records and size + more_bytes <= limits.segment_max_bytes
+        )
+
+    def _append_run(self, group: Sequence[Sequence[bytes]], run: Sequence[int], answers: list[Refusal | None]) -> None:
+        if not run:
+            return
+        members = [group[index] for index in run]
+        try:
+            segment = self._writable_segment()
+            size_before = segment.size_bytes
+            segment.append(members)
+        except OSError as error:
+            refusal = self._refusal(error)
+            for index in run:
+                answers[index] = refusal
+            if self._segment is not None and not self._segment.is_sound:
+                self._retire(self._segment)
+                self._settle()
+            return
+        self._quota.add(segment.size_bytes - size_before)
+        self.commits += 1
+        self.records_appended += sum(map(len, members))
+        self.is_healthy = True
+
+    def _writable_segment(self) -> OpenSegment:
+        if self._segment is not None and not self._segment.is_sound:
+            # an earlier append ended with something other than an OSError
+            self._retire(self._segment)
+        if self._segment is None:
+            self._previous_id = new_segment_id(self._clock.now_ms(), self._previous_id)
+            self._segment = OpenSegment(folder=self._folder, segment_id=self._previous_id, filesystem=self._filesystem)
+        return self._segment
+
+    def _refusal(self, error: OSError) -> Refusal:
+        if error.errno in DISK_FULL:
+            return Refusal(kind=SpoolFullError, reason=f"the spool's disk is full: {error}")
+        self.failures += 1
+        self.is_healthy = False
+        return Refusal(kind=SpoolFailedError, reason=f"the spool's disk failed: {error}")
+
+    def _retire(self, segment: OpenSegment) -> None:
+        segment.close()
+        self._retired.append(_Retired(segment_id=segment.segment_id, rows=segment.rows))
+        self._segment = None
+
+    def _settle(self) -> bool:
+        """Rename every closed segment, remove those without rows; keep for later what the disk refuses."""
+        if not self._retired:
+            return True
+        is_done = True
+        for retired in tuple(self._retired):
+            source = self._folder / open_name(retired.segment_id)
+            try:
+                if retired.rows:
+                    self._filesystem.rename(source, self._folder / sealed_name(retired.segment_id, retired.rows))
+                    self.segments_sealed += 1
+                else:
+                    self._filesystem.unlink(source)
+            except FileNotFoundError:
+                # somebody removed it by hand: nothing is left to seal
+                self.failures += 1
+                self._retired.remove(retired)
+            except OSError:
+                self.failures += 1
+                is_done = False
+            else:
+                self._retired.remove(retired)
+        try:
+            self._filesystem.sync_folder(self._folder)
+        except OSError:
+            # a rename that a power cut undoes is done again by recovery
+            self.failures += 1
+            is_done = False
+        return is_done

@@ -1,0 +1,97 @@
+"""How much the spool may hold, and how much it holds.
+
+Invariant: `FolderQuota.bytes_used` is never less than what the folder holds: it grows with each write and
+shrinks only by looking at the folder, because the loader unlinks segments without telling.
+"""
+
+import contextlib
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from qrumb_server.spool.filesystem import FileSystem
+
+__all__ = ["FolderQuota", "SpoolLimits"]
+
+_MEBIBYTE = 1024 * 1024
+
+_CHEAP_SCAN_SECONDS = 0.005
+_SCAN_SHARE = 20
+"""A longer scan is repeated only after 20 times its excess: a day of outage leaves 100,000 files."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpoolLimits:
+    """Bounds of one worker's folder. The defaults are for one worker on a laptop."""
+
+    segment_max_records: int = 10_000
+    """The loader's batch: a ClickHouse insert gains little from more rows, and a retry repeats them all."""
+
+    segment_max_bytes: int = 16 * _MEBIBYTE
+    """The loader reads a whole segment into memory; 10,000 events of 600 bytes are 6 MiB."""
+
+    seal_after: timedelta = timedelta(seconds=0.5)
+    """From a segment's first record to its seal: most of the way from an ack to a visible row."""
+
+    max_bytes: int = 8 * 1024 * _MEBIBYTE
+    """All files of the folder; 8 GiB are some 13 million events, hours of a ClickHouse outage."""
+
+    min_free_bytes: int = 512 * _MEBIBYTE
+    """Kept free on the disk: an embedded ClickHouse there needs room to merge, or the spool never drains."""
+
+    max_waiting_bytes: int = 32 * _MEBIBYTE
+    """Records in memory that wait for the disk: a disk that hangs must not get the process killed."""
+
+    rescan_after: timedelta = timedelta(milliseconds=100)
+    """How often a full spool looks for room that the loader made."""
+
+
+class FolderQuota:
+    """Counts one folder against its limits. Used by one thread at a time."""
+
+    __slots__ = ("_filesystem", "_folder", "_free_bytes", "_limits", "_next_scan", "bytes_used")
+
+    def __init__(self, *, folder: Path, limits: SpoolLimits, filesystem: FileSystem) -> None:
+        self._folder = folder
+        self._limits = limits
+        self._filesystem = filesystem
+        self._free_bytes = 0
+        self._next_scan = 0.0
+        self.bytes_used = 0
+        self.scan()
+
+    def scan_if_due(self) -> None:
+        """Look at the folder and the disk again, unless that was done a moment ago."""
+        if time.monotonic() >= self._next_scan:
+            # if the folder cannot be listed the last count stands; the next write meets the fault itself
+            with contextlib.suppress(OSError):
+                self.scan()
+
+    def scan(self) -> None:
+        """Count the folder's files and the free bytes of its disk. Raises OSError."""
+        begun = time.monotonic()
+        used = sum(entry.size_bytes for entry in self._filesystem.list_folder(self._folder))
+        self._free_bytes = self._filesystem.free_bytes(self._folder)
+        self.bytes_used = used
+        ended = time.monotonic()
+        pause = _SCAN_SHARE * (ended - begun - _CHEAP_SCAN_SECONDS)
+        self._next_scan = ended + max(self._limits.rescan_after.total_seconds(), pause)
+
+    def refusal(self, size_bytes: int) -> str | None:
+        """Why there is no room for so many bytes more, or None."""
+        if self._lack(size_bytes) is not None:
+            self.scan_if_due()
+        return self._lack(size_bytes)
+
+    def add(self, size_bytes: int) -> None:
+        """Count bytes that a file of the folder grew by."""
+        self.bytes_used += size_bytes
+        self._free_bytes -= size_bytes
+
+    def _lack(self, size_bytes: int) -> str | None:
+        if self.bytes_used + size_bytes > self._limits.max_bytes:
+            return f"the spool holds {self.bytes_used} of {self._limits.max_bytes} bytes"
+        if self._free_bytes - size_bytes < self._limits.min_free_bytes:
+            return f"{self._free_bytes} bytes are free on the disk, {self._limits.min_free_bytes} must stay"
+        return None

@@ -1,0 +1,165 @@
+"""The loader's side of the spool: find sealed segments, read them, let them go.
+
+Invariant: a `Segment` holds only rows that the worker appended, each under the number it will always have.
+Damage takes away rows and says so; it never changes one and never raises.
+"""
+
+import contextlib
+from bisect import bisect_left
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from uuid import UUID
+
+from qrumb_server.spool.filesystem import DISK, FileSystem
+from qrumb_server.spool.format import HEADER_BYTES, framed_bytes, parse_name, scan_segment, segment_time_ms
+from qrumb_server.spool.recovery import QUARANTINE_FOLDER, quarantine_file
+
+__all__ = [
+    "Damage",
+    "Segment",
+    "SegmentRef",
+    "SpoolUsage",
+    "list_sealed",
+    "quarantine",
+    "read_segment",
+    "release",
+    "usage",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentRef:
+    """A sealed segment as its name describes it; nothing was read yet."""
+
+    path: Path
+    segment_id: UUID
+    rows: int
+    """As sealed: a damaged segment yields fewer."""
+    size_bytes: int
+
+    @property
+    def begun_time_ms(self) -> int:
+        """When its first record arrived, by its worker's clock."""
+        return segment_time_ms(self.segment_id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Damage:
+    """What the disk destroyed of a segment."""
+
+    rows_missing: int
+    bytes_skipped: int
+    """Bytes that belong to no surviving row."""
+    header_lost: bool
+    """Alone it costs no row: the name says which segment this is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segment:
+    """Rows of a segment: `records[i]` is row `row_numbers[i]`; numbers rise, with holes for lost rows."""
+
+    segment_id: str
+    row_numbers: list[int]
+    records: list[bytes]
+    damage: Damage | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpoolUsage:
+    """What waits for the loader. How many rows the open segments hold, only their workers know."""
+
+    total_bytes: int
+    """All files of all worker folders, open segments included."""
+    sealed_segments: int
+    sealed_rows: int
+    quarantined_segments: int
+    oldest_age: timedelta | None
+
+
+def list_sealed(spool_root: Path, filesystem: FileSystem = DISK) -> list[SegmentRef]:
+    """Sealed segments of all worker folders, oldest first. Files may come and go meanwhile.
+
+    Raises:
+        OSError: a folder cannot be listed. A missing one is empty.
+    """
+    found: list[SegmentRef] = []
+    for folder in _worker_folders(spool_root, filesystem):
+        for entry in filesystem.list_folder(folder):
+            name = parse_name(entry.name)
+            if name is not None and name.rows is not None:
+                found.append(
+                    SegmentRef(
+                        path=folder / entry.name,
+                        segment_id=name.segment_id,
+                        rows=name.rows,
+                        size_bytes=entry.size_bytes,
+                    )
+                )
+    return sorted(found, key=lambda ref: ref.segment_id)
+
+
+def read_segment(ref: SegmentRef, filesystem: FileSystem = DISK) -> Segment:
+    """Read every surviving row.
+
+    Rows behind the sealed count were never acknowledged (a failed commit that could not be cut off): left
+    out.
+
+    Raises:
+        OSError: the file is gone or may not be read; what it holds raises nothing.
+    """
+    image = filesystem.read(ref.path)
+    scan = scan_segment(image, ref.segment_id)
+    count = bisect_left(scan.row_numbers, ref.rows)
+    row_numbers, records = scan.row_numbers[:count], scan.records[:count]
+    rows_missing = ref.rows - count
+    damage = None
+    if rows_missing or not scan.has_header:
+        bytes_skipped = len(image) - HEADER_BYTES - framed_bytes(records) if rows_missing else 0
+        damage = Damage(rows_missing=rows_missing, bytes_skipped=max(bytes_skipped, 0), header_lost=not scan.has_header)
+    return Segment(segment_id=str(ref.segment_id), row_numbers=row_numbers, records=records, damage=damage)
+
+
+def release(ref: SegmentRef, filesystem: FileSystem = DISK) -> None:
+    """Remove a segment whose rows are all stored. Releasing twice is fine. Raises OSError.
+
+    The folder is not synced, so after a power cut a released segment may be back, under its sealed name or
+    found open and sealed again. A sync here would only narrow that window: the loader can also die between
+    the insert and the unlink. So the loader must send every segment that may be older than its own start
+    with `insert_missing`, and only segments begun after it with `insert`.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        filesystem.unlink(ref.path)
+
+
+def quarantine(ref: SegmentRef, filesystem: FileSystem = DISK) -> None:
+    """Put a damaged segment aside once its surviving rows are stored. Twice is fine. Raises OSError."""
+    with contextlib.suppress(FileNotFoundError):
+        quarantine_file(ref.path, filesystem)
+
+
+def usage(spool_root: Path, filesystem: FileSystem = DISK, *, now_ms: int) -> SpoolUsage:
+    """How much waits, and for how long the oldest has. Raises OSError."""
+    total_bytes = sum(
+        entry.size_bytes
+        for folder in _worker_folders(spool_root, filesystem)
+        for entry in filesystem.list_folder(folder)
+    )
+    sealed = list_sealed(spool_root, filesystem)
+    # a clock that stepped back would make ages negative
+    oldest_age = timedelta(milliseconds=max(now_ms - sealed[0].begun_time_ms, 0)) if sealed else None
+    return SpoolUsage(
+        total_bytes=total_bytes,
+        sealed_segments=len(sealed),
+        sealed_rows=sum(ref.rows for ref in sealed),
+        quarantined_segments=len(filesystem.list_folder(spool_root / QUARANTINE_FOLDER)),
+        oldest_age=oldest_age,
+    )
+
+
+def _worker_folders(spool_root: Path, filesystem: FileSystem) -> list[Path]:
+    return [
+        spool_root / entry.name
+        for entry in filesystem.list_folder(spool_root)
+        if entry.is_folder and entry.name != QUARANTINE_FOLDER
+    ]

@@ -1,0 +1,305 @@
+"""The worker's side of the spool: many concurrent appends, one sync for all that wait (group commit).
+
+Invariants: `append` returns only after its records are durable; one job at a time touches the disk, in the
+executor; no timer stands between a write and its answer; a caller's cancellation concerns that caller alone.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Self, TypeVar
+from uuid import UUID
+
+from qrumb_server.errors import ConfigError, SpoolFailedError, SpoolFullError
+from qrumb_server.ports import Clock
+from qrumb_server.spool.filesystem import DISK, FileSystem
+from qrumb_server.spool.format import MAX_RECORD_BYTES, framed_bytes, parse_name
+from qrumb_server.spool.journal import Refusal, SegmentJournal
+from qrumb_server.spool.quota import SpoolLimits
+from qrumb_server.spool.recovery import LOCK_NAME, RecoveryReport, recover_locked
+
+__all__ = ["SpoolStats", "SpoolWriter"]
+
+_T = TypeVar("_T")
+
+_LOCK_POLL_SECONDS = 0.05
+"""A predecessor that is being killed lets go within milliseconds; flock has no wait with a limit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpoolStats:
+    """Counters since `open`, and what is held now."""
+
+    bytes_used: int
+    waiting_appends: int
+    waiting_bytes: int
+    commits: int
+    """Successful syncs; records_appended / commits is the size of a group."""
+    records_appended: int
+    segments_sealed: int
+    segments_unsealed: int
+    """Closed segments that the disk would not rename; retried with every seal."""
+    failures: int
+    """Faults of the disk, fullness not included."""
+    is_healthy: bool
+    """False from a failed commit until one succeeds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Opened:
+    journal: SegmentJournal
+    recovery: RecoveryReport
+
+
+@dataclass(slots=True)
+class _Waiting:
+    records: Sequence[bytes]
+    size_bytes: int
+    done: asyncio.Future[None]
+
+
+class SpoolWriter:
+    """One per worker process and folder. Lives on one event loop; only its jobs run in the executor."""
+
+    def __init__(self, *, opened: _Opened, unlock: Callable[[], None], limits: SpoolLimits, executor: Executor) -> None:
+        """Use `open`."""
+        self.recovery = opened.recovery
+        self._journal = opened.journal
+        self._unlock = unlock
+        self._limits = limits
+        self._executor = executor
+        self._loop = asyncio.get_running_loop()
+        self._waiting: list[_Waiting] = []
+        self._waiting_bytes = 0
+        self._seal_waiters: list[asyncio.Future[None]] = []
+        self._is_seal_wanted = False
+        self._is_busy = False
+        self._is_closing = False
+        self._closed: asyncio.Future[None] = self._loop.create_future()
+        self._timer: asyncio.TimerHandle | None = None
+        self._timed_segment: UUID | None = None
+
+    @classmethod
+    async def open(
+        cls,
+        folder: Path,
+        *,
+        limits: SpoolLimits,
+        executor: Executor,
+        clock: Clock,
+        filesystem: FileSystem = DISK,
+        lock_timeout: timedelta = timedelta(seconds=10),
+    ) -> Self:
+        """Own the folder until `close` or death, after recovering what a predecessor left in it.
+
+        Raises:
+            ConfigError: another process still owns the folder after `lock_timeout`.
+            OSError: the folder cannot be made, locked, listed or synced.
+        """
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(executor, filesystem.make_folder, folder)
+        unlock = await _take_lock(folder, lock_timeout, executor, filesystem)
+        try:
+            opened = await loop.run_in_executor(executor, _open_journal, folder, limits, filesystem, clock)
+            return cls(opened=opened, unlock=unlock, limits=limits, executor=executor)
+        except BaseException:
+            unlock()
+            raise
+
+    @property
+    def bytes_used(self) -> int:
+        """Bytes in the folder, at most: what the loader removed since the last look still counts."""
+        return self._journal.bytes_used
+
+    def stats(self) -> SpoolStats:
+        """A snapshot for metrics and health; a job may be under way."""
+        journal = self._journal
+        return SpoolStats(
+            bytes_used=journal.bytes_used,
+            waiting_appends=len(self._waiting),
+            waiting_bytes=self._waiting_bytes,
+            commits=journal.commits,
+            records_appended=journal.records_appended,
+            segments_sealed=journal.segments_sealed,
+            segments_unsealed=journal.segments_unsealed,
+            failures=journal.failures,
+            is_healthy=journal.is_healthy,
+        )
+
+    async def append(self, records: Sequence[bytes]) -> None:
+        """Keep all records or none; on return they are durable, side by side and in order, in one segment.
+
+        A caller that is cancelled gets no answer: its records may or may not be kept.
+
+        Raises:
+            SpoolFullError: at a limit, or the disk is full. Nothing was kept.
+            SpoolFailedError: the disk refused, or the spool is closed. Nothing counts as kept, though after a
+                power cut a part of it may turn up.
+            ValueError: a record is longer than MAX_RECORD_BYTES.
+        """
+        if self._is_closing:
+            raise SpoolFailedError("the spool is closed")
+        if not records:
+            return
+        if max(map(len, records)) > MAX_RECORD_BYTES:
+            raise ValueError(f"a record is longer than {MAX_RECORD_BYTES} bytes")
+        size = framed_bytes(records)
+        if self._waiting_bytes + size > self._limits.max_waiting_bytes and self._waiting_bytes:
+            raise SpoolFullError(f"{self._waiting_bytes} bytes wait for the disk already")
+        done = self._loop.create_future()
+        self._waiting.append(_Waiting(records, size, done))
+        self._waiting_bytes += size
+        if len(self._waiting) == 1 and not self._is_busy:
+            # not at once: callers that are ready in this turn of the loop join the group
+            self._loop.call_soon(self._start_job)
+        await done
+
+    async def seal(self) -> None:
+        """Hand everything that is durable now to the loader.
+
+        Raises:
+            SpoolFailedError: the disk refused the rename. Nothing is lost; it is tried again by itself.
+        """
+        if self._is_closing:
+            raise SpoolFailedError("the spool is closed")
+        waiter = self._loop.create_future()
+        self._seal_waiters.append(waiter)
+        self._is_seal_wanted = True
+        self._start_job()
+        await waiter
+
+    async def close(self) -> None:
+        """Finish waiting appends, seal, release the folder. May be called again, and by several at once.
+
+        A disk that refuses the seal is no error here: nothing is lost, the next start seals.
+        """
+        if not self._is_closing:
+            self._is_closing = True
+            self._stop_timer()
+            self._start_job()
+        await asyncio.shield(self._closed)
+
+    def _start_job(self) -> None:
+        """Give the disk its next job, if it is idle and there is one."""
+        if self._is_busy or self._closed.done():
+            return
+        # sealing first: under steady load somebody always waits, and its turn would never come
+        if self._is_seal_wanted or self._journal.is_segment_full:
+            self._is_seal_wanted = False
+            waiters, self._seal_waiters = self._seal_waiters, []
+            self._run(self._journal.seal, lambda job: _answer_seals(waiters, job))
+        elif self._waiting:
+            # whoever was cancelled meanwhile has nobody to tell; its retry would only be a duplicate
+            group = [member for member in self._waiting if not member.done.done()]
+            records = [member.records for member in group]
+            self._waiting, self._waiting_bytes = [], 0
+            self._run(lambda: self._journal.commit(records), lambda job: _answer_appends(group, job))
+        elif self._is_closing:
+            self._run(self._journal.close, self._release_folder)
+
+    def _run(self, job: Callable[[], _T], answer: Callable[[asyncio.Future[_T]], None]) -> None:
+        self._is_busy = True
+        try:
+            future = self._loop.run_in_executor(self._executor, job)
+        except RuntimeError as error:
+            # the executor was shut down before the spool was closed
+            future = self._loop.create_future()
+            future.set_exception(error)
+        future.add_done_callback(lambda done: self._finish_job(done, answer))
+
+    def _finish_job(self, job: asyncio.Future[_T], answer: Callable[[asyncio.Future[_T]], None]) -> None:
+        self._is_busy = False
+        answer(job)
+        self._set_timer()
+        self._start_job()
+
+    def _release_folder(self, job: asyncio.Future[None]) -> None:
+        self._unlock()
+        fault = _fault_of(job)
+        if fault is None:
+            self._closed.set_result(None)
+        else:
+            self._closed.set_exception(_failure("the spool could not be closed in order", fault))
+
+    def _set_timer(self) -> None:
+        """Let the timer run for the segment that is to be sealed next, from its first commit."""
+        due = self._journal.seal_due
+        if due == self._timed_segment:
+            return
+        self._stop_timer()
+        if due is not None and not self._is_closing:
+            self._timed_segment = due
+            self._timer = self._loop.call_later(self._limits.seal_after.total_seconds(), self._seal_in_time)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._timed_segment = None
+
+    def _seal_in_time(self) -> None:
+        # forgotten, so that a seal that fails is timed anew
+        self._timer = self._timed_segment = None
+        self._is_seal_wanted = True
+        self._start_job()
+
+
+def _answer_appends(group: Sequence[_Waiting], job: asyncio.Future[list[Refusal | None]]) -> None:
+    fault = _fault_of(job)
+    answers = job.result() if fault is None else [None] * len(group)
+    for member, refusal in zip(group, answers, strict=True):
+        if member.done.done():
+            continue
+        if fault is not None:
+            member.done.set_exception(_failure("the append broke down", fault))
+        elif refusal is not None:
+            member.done.set_exception(refusal.kind(refusal.reason))
+        else:
+            member.done.set_result(None)
+
+
+def _answer_seals(waiters: Sequence[asyncio.Future[None]], job: asyncio.Future[bool]) -> None:
+    fault = _fault_of(job)
+    is_done = fault is None and job.result()
+    for waiter in waiters:
+        if waiter.done():
+            continue
+        if is_done:
+            waiter.set_result(None)
+        else:
+            waiter.set_exception(_failure("the segment could not be sealed", fault))
+
+
+def _fault_of(job: asyncio.Future[Any]) -> BaseException | None:
+    """What ended a job that is not among its answers: an executor that was shut down, or an error of ours."""
+    return asyncio.CancelledError() if job.cancelled() else job.exception()
+
+
+def _failure(text: str, cause: BaseException | None) -> SpoolFailedError:
+    error = SpoolFailedError(text)
+    error.__cause__ = cause
+    return error
+
+
+async def _take_lock(
+    folder: Path, patience: timedelta, executor: Executor, filesystem: FileSystem
+) -> Callable[[], None]:
+    loop = asyncio.get_running_loop()
+    give_up = loop.time() + patience.total_seconds()
+    while True:
+        unlock = await loop.run_in_executor(executor, filesystem.lock, folder / LOCK_NAME)
+        if unlock is not None:
+            return unlock
+        if loop.time() >= give_up:
+            raise ConfigError(f"another process owns the spool folder {folder}: stop it, or give this one its own")
+        await asyncio.sleep(_LOCK_POLL_SECONDS)
+
+
+def _open_journal(folder: Path, limits: SpoolLimits, filesystem: FileSystem, clock: Clock) -> _Opened:
+    recovery = recover_locked(folder, filesystem)
+    names = (parse_name(entry.name) for entry in filesystem.list_folder(folder))
+    previous_id = max((name.segment_id for name in names if name is not None), default=None)
+    journal = SegmentJournal(folder=folder, limits=limits, filesystem=filesystem, clock=clock, previous_id=previous_id)
+    return _Opened(journal=journal, recovery=recovery)

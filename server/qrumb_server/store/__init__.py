@@ -1,0 +1,1 @@
+"""The store: ClickHouse behind `ports.EventStore`, its schema files and what keeps them true."""

@@ -1,0 +1,254 @@
+"""`ports.EventStore` on a ClickHouse inside this process: chdb, its data in a folder.
+
+One process owns the folder, one session writes, a few others read; the readers are read-only by setting, not
+by good will. A batch travels as a Native file in a scratch folder, read by the insert itself: the one way
+that carries binary values of any size and raises when it fails.
+"""
+
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import timedelta
+from itertools import count
+from pathlib import Path
+from typing import Any, BinaryIO, Self
+
+from qrumb_server.errors import ConfigError, StoreRefusedError, StoreUnavailableError
+from qrumb_server.ports import TableBatch
+from qrumb_server.store.ddl import load_migrations, table_columns
+from qrumb_server.store.drift import check_drift
+from qrumb_server.store.engine import EngineError, EngineSession
+from qrumb_server.store.errors import error_code, insert_error, query_error
+from qrumb_server.store.folder import clean_scratch, prepare_folder, wait_for_lock
+from qrumb_server.store.migrations import apply_migrations
+from qrumb_server.store.native import decode_rows, encode_columns, wire_type
+from qrumb_server.store.parameters import render_parameters
+
+__all__ = ["EmbeddedStore"]
+
+# A session runs one statement at a time; with four, a slow chart does not hold up the loader's look-ups.
+_READERS = 4
+
+# async_insert is the engine's default and would answer before the rows are durable. One insert thread and no
+# second squashing keep a batch one block, hence one part per partition. A NULL must not turn into a default
+# in silence.
+_WRITER_SETTINGS = {
+    "async_insert": 0,
+    "insert_deduplicate": 0,
+    "max_insert_threads": 1,
+    "insert_null_as_default": 0,
+}
+
+# readonly comes last: it forbids every later change of a setting. 60 s is longer than any caller of ours
+# waits.
+_READER_SETTINGS = {"max_execution_time": 60, "readonly": 1}
+_EXPORT_SETTINGS = {"readonly": 1}
+
+_EXPORT_PIECE_BYTES = 1 << 20
+
+
+class EmbeddedStore:
+    """Open with `EmbeddedStore.open`. `insert*` from one thread or several (they queue), the rest from any
+    thread."""
+
+    def __init__(self, folder: Path, writer: EngineSession, types: Mapping[str, Mapping[str, str]]) -> None:
+        """For `open`; `types` is column type by column by table."""
+        self._folder = folder
+        self._types = types
+        self._scratch = clean_scratch(folder)
+        self._scratch_numbers = count(1)
+        self._writer = writer
+        self._writing = threading.Lock()
+        self._reading = threading.BoundedSemaphore(_READERS)
+        self._idle_readers: list[EngineSession] = []
+        self._closed = False
+
+    @classmethod
+    def open(cls, folder: Path, *, lock_timeout: timedelta = timedelta(seconds=10)) -> Self:
+        """Open or make the database in `folder`, bring its schema up to date and compare it with the schema
+        files.
+
+        Waits up to `lock_timeout` for another process to let go of the folder. No fork after this.
+
+        Raises:
+            ConfigError: the folder cannot be used, or is in use; says by which process.
+            StoreRefusedError: the schema in it is not ours; names every difference.
+        """
+        absolute = prepare_folder(folder)
+        wait_for_lock(absolute, lock_timeout)
+        migrations = load_migrations()
+        try:
+            writer = EngineSession(absolute, _WRITER_SETTINGS)
+        except EngineError as error:
+            raise ConfigError(
+                f"data folder {absolute} cannot be opened (one process opens one folder at a time): {error}"
+            ) from None
+        try:
+            apply_migrations(migrations, _SchemaSession(writer))
+            check_drift(migrations, _SchemaSession(writer))
+            return cls(absolute, writer, table_columns(migrations))
+        except BaseException:
+            writer.close()
+            raise
+
+    def insert(self, batch: TableBatch) -> None:
+        """See `ports.EventStore.insert`. `batch.table` is qualified, as "events.valid_events"."""
+        self._insert(batch, "", {})
+
+    def insert_missing(self, batch: TableBatch) -> None:
+        """See `ports.EventStore.insert_missing`. Costs one look-up by segment_id more than `insert`."""
+        segments = sorted(set(batch.data[list(batch.columns).index("segment_id")]))
+        # The table's name is checked against the schema files before this runs.
+        condition = (
+            "WHERE (segment_id, segment_row) NOT IN (SELECT segment_id, segment_row "  # noqa: S608
+            f"FROM {batch.table} WHERE segment_id IN {{segments:Array(String)}})"
+        )
+        self._insert(batch, condition, {"segments": segments})
+
+    def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+        """Rows of one reading statement; values as in `native.decode_rows`, parameters as in `parameters.py`.
+
+        Raises:
+            StoreUnavailableError: may succeed later.
+            StoreRefusedError: the statement is wrong, or would write.
+        """
+        rendered = render_parameters(sql, parameters or {})
+        with self._reader() as reader, _as_query_error():
+            native = reader.run(sql, rendered)
+        return decode_rows(native)
+
+    def export(self, sql: str, output_format: str) -> Iterator[bytes]:
+        """The whole result of one SELECT in `output_format` (CSVWithNames, Parquet...), in pieces of at most
+        1 MiB.
+
+        The result is complete in a scratch file before the first piece: the engine's own stream repeats
+        headers and footers for each piece, and an error in its middle would leave a torn file.
+
+        Raises:
+            StoreUnavailableError: may succeed later.
+            StoreRefusedError: not a single SELECT, or no such format.
+        """
+        if not output_format.isalnum() or "outfile" in sql.lower():
+            raise StoreRefusedError("an export is one SELECT without INTO OUTFILE, and a format is one word")
+        statement = sql.strip().removesuffix(";")
+        target = self._scratch_file()
+        try:
+            with self._session(_EXPORT_SETTINGS) as session, _as_query_error():
+                session.check_single_select(statement)
+                session.run(f"{statement}\nINTO OUTFILE '{target}' COMPRESSION 'none' FORMAT {output_format}")
+            result = target.open("rb")
+        finally:
+            target.unlink(missing_ok=True)
+        return _pieces(result)
+
+    def close(self) -> None:
+        """Waits for the statements that are running, then lets go of the folder. Safe to call twice."""
+        with self._writing:
+            if self._closed:
+                return
+            self._closed = True
+            for _ in range(_READERS):
+                self._reading.acquire()
+            for session in [*self._idle_readers, self._writer]:
+                session.close()
+            # Whoever still waits for a turn gets it, and finds the store closed.
+            self._reading.release(_READERS)
+
+    def _insert(self, batch: TableBatch, condition: str, parameters: Mapping[str, Any]) -> None:
+        types = self._types.get(batch.table)
+        if types is None:
+            raise StoreRefusedError(f"there is no table {batch.table}")
+        native = encode_columns(batch.columns, batch.data, types)
+        if batch.row_count == 0:
+            return
+        columns = ", ".join(batch.columns)
+        structure = ", ".join(f"{name} {wire_type(types[name])}" for name in batch.columns).replace("'", "\\'")
+        with self._writing, self._transfer_file(native) as path:
+            # Names come from the schema files and the path from `prepare_folder`; values travel in the file.
+            sql = (
+                f"INSERT INTO {batch.table} ({columns}) "  # noqa: S608
+                f"SELECT {columns} FROM file('{path}', 'Native', '{structure}') {condition}"
+            )
+            try:
+                self._writer.run(sql, render_parameters(condition, parameters))
+            except EngineError as error:
+                raise insert_error(error_code(str(error)), str(error)) from None
+
+    @contextmanager
+    def _transfer_file(self, native: bytearray) -> Iterator[Path]:
+        if self._closed:
+            raise StoreUnavailableError("the store is closed")
+        path = self._scratch_file()
+        try:
+            try:
+                path.write_bytes(native)
+            except OSError as error:
+                raise StoreUnavailableError(f"no transfer file: {error.strerror}") from error
+            yield path
+        finally:
+            path.unlink(missing_ok=True)
+
+    @contextmanager
+    def _session(self, settings: Mapping[str, int]) -> Iterator[EngineSession]:
+        """A reading session of its own, under the common limit."""
+        with self._reading:
+            if self._closed:
+                raise StoreUnavailableError("the store is closed")
+            with _as_query_error():
+                session = EngineSession(self._folder, settings)
+            try:
+                yield session
+            finally:
+                session.close()
+
+    @contextmanager
+    def _reader(self) -> Iterator[EngineSession]:
+        """A reading session that is kept for the next query."""
+        with self._reading:
+            if self._closed:
+                raise StoreUnavailableError("the store is closed")
+            with _as_query_error():
+                reader = self._idle_reader() or EngineSession(self._folder, _READER_SETTINGS)
+            try:
+                yield reader
+            finally:
+                self._idle_readers.append(reader)
+
+    def _idle_reader(self) -> EngineSession | None:
+        try:
+            return self._idle_readers.pop()
+        except IndexError:
+            return None
+
+    def _scratch_file(self) -> Path:
+        return self._scratch / f"{next(self._scratch_numbers)}.bin"
+
+
+class _SchemaSession:
+    """The writing session as migrations and the drift check see it."""
+
+    def __init__(self, session: EngineSession) -> None:
+        self._session = session
+
+    def execute(self, sql: str) -> None:
+        with _as_query_error():
+            self._session.run(sql)
+
+    def query(self, sql: str) -> list[dict[str, Any]]:
+        with _as_query_error():
+            return decode_rows(self._session.run(sql))
+
+
+@contextmanager
+def _as_query_error() -> Iterator[None]:
+    try:
+        yield
+    except EngineError as error:
+        raise query_error(error_code(str(error)), str(error)) from None
+
+
+def _pieces(file: BinaryIO) -> Iterator[bytes]:
+    """The file's name is gone already; its bytes go with the last piece, or with the iterator."""
+    with file:
+        while piece := file.read(_EXPORT_PIECE_BYTES):
+            yield piece

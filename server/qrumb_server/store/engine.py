@@ -1,0 +1,78 @@
+"""One session of the embedded engine (chdb): typed, one statement at a time, only ways that report their
+errors.
+
+Never used here, because they lose rows without a word: `send_insert`, which reports success for failed
+inserts, and `Python()` tables, which are bound by name across sessions.
+"""
+
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+__all__ = ["EngineError", "EngineSession"]
+
+
+_NOT_STREAMABLE = "Streaming query is not supported"
+
+
+class EngineError(Exception):
+    """The engine refused a statement; the text is its own and begins with its number."""
+
+
+class EngineSession:
+    """A connection with settings of its own. Safe to share between threads: calls wait for each other."""
+
+    def __init__(self, folder: Path, settings: Mapping[str, int]) -> None:
+        """Opens `folder`; every session of a process must open the same one.
+
+        Raises:
+            EngineError: it cannot be opened.
+        """
+        # Imported here because the import alone starts the engine: 250 MB, threads, signal handlers. Only the
+        # process that owns the database pays, and it must not fork afterwards.
+        from chdb.session import Session
+
+        self._lock = threading.Lock()
+        try:
+            self._session: Any = Session(str(folder))  # type: ignore[no-untyped-call]  # chdb's own gap
+        except RuntimeError as error:
+            raise EngineError(str(error)) from None
+        for name, value in settings.items():
+            self.run(f"SET {name} = {value}")
+
+    def run(self, sql: str, parameters: Mapping[str, str] | None = None) -> bytes:
+        """Run any statement; the result, if it has one, in Native format. Parameters are already rendered
+        text.
+
+        Raises:
+            EngineError: it failed; see `errors.py` for what that means.
+        """
+        with self._lock:
+            try:
+                result = self._session.query(sql, "Native", params=dict(parameters or {}))
+                return bytes(result.bytes())
+            except (RuntimeError, AttributeError) as error:
+                raise EngineError(str(error)) from None
+
+    def check_single_select(self, sql: str) -> None:
+        """Let the engine's own parser say whether `sql` is one SELECT and nothing after it; runs nothing.
+
+        `run` executes several statements one after the other. The streaming call refuses that while parsing; it
+        refuses a DESCRIBE too, but later, so that its refusal is the good news.
+
+        Raises:
+            EngineError: it is something else.
+        """
+        with self._lock:
+            try:
+                for _ in self._session.send_query(f"DESCRIBE TABLE (\n{sql}\n)", "Native"):
+                    pass
+            except (RuntimeError, AttributeError) as error:
+                if _NOT_STREAMABLE not in str(error):
+                    raise EngineError(str(error)) from None
+
+    def close(self) -> None:
+        """Waits for the running statement. Safe to call twice."""
+        with self._lock:
+            self._session.close()

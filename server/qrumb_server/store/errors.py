@@ -1,0 +1,72 @@
+"""ClickHouse error numbers by what the caller can do about them; shared by every adapter.
+
+An insert is atomic only per partition, so most errors in its middle may leave a part of the batch behind.
+Only numbers that are raised before the first part is written count as "nothing was written"; every other
+number, known or not, is an unknown outcome. That is never wrong: sending the batch again with
+`insert_missing` stores each row once either way, whereas a number wrongly held for "nothing written" doubles
+rows, and one wrongly held for "bad rows" turns good events into dead letters.
+"""
+
+import re
+
+from qrumb_server.errors import (
+    BadRowsError,
+    OutcomeUnknownError,
+    StoreError,
+    StoreRefusedError,
+    StoreUnavailableError,
+)
+
+__all__ = ["error_code", "insert_error", "query_error"]
+
+# One number, two meanings: too many parts (the merges lag: wait) or one block over too many partitions (bad
+# rows).
+_TOO_MANY_PARTS = 252
+
+# Raised before an insert writes: too many queries, no free connection, too few replicas, previous quorum
+# unfinished.
+_BEFORE_WRITING = frozenset({202, 203, 285, 286})
+
+# Schema, rights or statement: wrong column, unknown identifier, table or database, syntax, setting,
+# read-only, login.
+_REFUSED = frozenset({16, 42, 43, 46, 47, 53, 60, 62, 81, 115, 164, 192, 193, 194, 291, 497, 516})
+
+# Values that cannot be parsed, are out of range or break a constraint. Seen while the block is read, before a
+# write.
+_BAD_ROWS = frozenset({6, 26, 27, 38, 41, 69, 72, 117, 131, 321, 349, 376, 407, 469, 691})
+
+# A query that failed so may succeed later: time or memory is up, the network or the disk failed, it was
+# cancelled.
+_PASSING = frozenset({0, 74, 75, 76, 159, 160, 202, 203, 209, 210, 225, 236, 241, 242, 243, 279, 319, 394, 425, 999})
+
+# An engine's text may quote values and statements; a log line needs no more than its beginning.
+_MAX_TEXT_CHARS = 600
+
+_CODE = re.compile(r"\bCode: (\d+)\b")
+
+
+def error_code(text: str) -> int:
+    """ClickHouse's own number in the text of an exception, 0 where there is none."""
+    found = _CODE.search(text)
+    return int(found.group(1)) if found else 0
+
+
+def insert_error(code: int, text: str) -> StoreError:
+    """What a failed insert means for its batch; `text` decides where a number has two meanings."""
+    return _insert_class(code, text)(text[:_MAX_TEXT_CHARS], code)
+
+
+def query_error(code: int, text: str) -> StoreError:
+    """What a failed read means: later is better (`StoreUnavailableError`) or never (`StoreRefusedError`)."""
+    kind = StoreUnavailableError if code in _PASSING else StoreRefusedError
+    return kind(text[:_MAX_TEXT_CHARS], code)
+
+
+def _insert_class(code: int, text: str) -> type[StoreError]:
+    if code == _TOO_MANY_PARTS:
+        return BadRowsError if "partitions" in text else StoreUnavailableError
+    if code in _BEFORE_WRITING:
+        return StoreUnavailableError
+    if code in _REFUSED:
+        return StoreRefusedError
+    return BadRowsError if code in _BAD_ROWS else OutcomeUnknownError

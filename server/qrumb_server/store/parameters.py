@@ -1,0 +1,96 @@
+r"""Values for `{name:Type}` placeholders as the text that ClickHouse parses back into the same values.
+
+The engine reads a parameter like a field of a TSV file: a backslash starts an escape, a raw tab or newline
+ends the field, `\N` is NULL; inside an array or tuple strings are quoted. It wraps integers that its type
+cannot hold (256 as UInt8 becomes 0), so their range is checked here.
+"""
+
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from qrumb_server.errors import StoreRefusedError
+
+__all__ = ["render_parameters"]
+
+_PLACEHOLDER = re.compile(r"\{(\w+):\s*((?:[^{}'`]|'[^']*')+)\}")
+_INTEGER = re.compile(r"\b(U?)Int(8|16|32|64|128|256)\b")
+_ESCAPES = str.maketrans(
+    {
+        "\\": "\\\\",
+        "\t": "\\t",
+        "\n": "\\n",
+        "\r": "\\r",
+        "\0": "\\0",
+        "\b": "\\b",
+        "\f": "\\f",
+        "'": "\\'",
+    }
+)
+
+
+def render_parameters(sql: str, parameters: Mapping[str, Any]) -> dict[str, str]:
+    """Text by name for each placeholder in `sql`.
+
+    Values are str, int, bool, float, Decimal, UUID, None, and lists (Array) or tuples (Tuple) of these.
+    Instants are int milliseconds for a `DateTime64(3)`.
+
+    Raises:
+        StoreRefusedError: a placeholder has no value, a value has no placeholder or does not fit its type.
+    """
+    types = {name: kind.strip() for name, kind in _PLACEHOLDER.findall(sql)}
+    if types.keys() != parameters.keys():
+        odd = ", ".join(sorted(types.keys() ^ parameters.keys()))
+        raise StoreRefusedError(f"the statement's placeholders and its parameters differ: {odd}")
+    for name, kind in types.items():
+        _check_integers(name, kind, parameters[name])
+    return {name: _field(name, value) for name, value in parameters.items()}
+
+
+def _check_integers(name: str, kind: str, value: Any) -> None:
+    """A type with one integer type in it, like Array(UInt32), bounds every integer of the value."""
+    found = set(_INTEGER.findall(kind))
+    if len(found) != 1:
+        return
+    unsigned, bits = found.pop()
+    low, high = (0, 2 ** int(bits)) if unsigned else (-(2 ** (int(bits) - 1)), 2 ** (int(bits) - 1))
+    for number in _integers(value):
+        if not low <= number < high:
+            raise StoreRefusedError(f"parameter {name}: an integer is out of the range of {kind}")
+
+
+def _integers(value: Any) -> list[int]:
+    if isinstance(value, list | tuple):
+        return [number for item in value for number in _integers(item)]
+    return [value] if isinstance(value, int) else []
+
+
+def _field(name: str, value: Any) -> str:
+    if value is None:
+        return "\\N"
+    if isinstance(value, str | UUID):
+        return str(value).translate(_ESCAPES)
+    return _nested(name, value)
+
+
+def _nested(name: str, value: Any) -> str:
+    match value:
+        case None:
+            return "NULL"
+        case str():
+            return f"'{value.translate(_ESCAPES)}'"
+        case bool():
+            return "true" if value else "false"
+        case int() | float():
+            return repr(value)
+        case Decimal():
+            return format(value, "f")
+        case UUID():
+            return f"'{value}'"
+        case list():
+            return "[" + ",".join(_nested(name, item) for item in value) + "]"
+        case tuple():
+            return "(" + ",".join(_nested(name, item) for item in value) + ")"
+    raise StoreRefusedError(f"parameter {name}: {type(value).__name__} has no form in SQL")

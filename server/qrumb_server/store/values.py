@@ -1,0 +1,116 @@
+"""Which Python values a column type takes, exactly.
+
+The encoders further down convert without asking: they cut decimals, parse odd spellings of a UUID, drop what
+does not fit. A value passes here only if what ends up in the table is that very value; everything else is a
+`BadRowsError` that names column and row but never the value, which may be personal.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from decimal import Context, Decimal, Inexact, InvalidOperation
+from itertools import chain
+from typing import Any
+
+from qrumb_server.errors import BadRowsError, StoreRefusedError
+
+__all__ = ["check_values", "inner_type"]
+
+# What ClickHouse documents for DateTime64: the years 1900 to 2299, in milliseconds since 1970.
+_MIN_TIME_MS = -2_208_988_800_000
+_MAX_TIME_MS = 10_413_791_999_999
+
+_UUID = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")
+_DECIMAL = re.compile(r"Decimal\((\d+), (\d+)\)")
+_INTEGER = re.compile(r"(U?)Int(8|16|32|64)")
+
+
+def inner_type(column_type: str, wrapper: str) -> str | None:
+    """`T` if `column_type` is `wrapper(T)`, else None."""
+    return column_type[len(wrapper) + 1 : -1] if column_type.startswith(wrapper + "(") else None
+
+
+def check_values(column: str, column_type: str, values: Sequence[Any]) -> None:
+    """Raises `BadRowsError` for the first of `values` (a column, one per row) that `column_type` cannot hold
+    exactly.
+
+    Raises:
+        StoreRefusedError: no rule for this type: a schema file names a type that the encoder was never
+        taught.
+    """
+    all_fit = _rule(column_type)
+    if all_fit(values):
+        return
+    row = next((at for at, value in enumerate(values) if not all_fit([value])), 0)
+    kind = type(values[row]).__name__
+    raise BadRowsError(f"column {column}, row {row}: this {kind} cannot be stored as {column_type}")
+
+
+def _rule(column_type: str) -> Callable[[Sequence[Any]], bool]:
+    """Do all values fit? Written for whole columns, because a Python call per value costs more than the
+    encoding."""
+    if column_type == "String":
+        return _all_text
+    if column_type == "UUID":
+        return lambda values: _all_of(values, str) and all(map(_UUID.fullmatch, values))
+    if column_type.startswith("DateTime64(3"):
+        return _integer_rule(_MIN_TIME_MS, _MAX_TIME_MS)
+    if number := _INTEGER.fullmatch(column_type):
+        bits = int(number.group(2))
+        return _integer_rule(*((0, 2**bits - 1) if number.group(1) else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)))
+    if decimal := _DECIMAL.fullmatch(column_type):
+        return _decimal_rule(int(decimal.group(1)), int(decimal.group(2)))
+    return _wrapped_rule(column_type)
+
+
+def _wrapped_rule(column_type: str) -> Callable[[Sequence[Any]], bool]:
+    if inner := inner_type(column_type, "LowCardinality"):
+        return _rule(inner)
+    if inner := inner_type(column_type, "Nullable"):
+        some_fit = _rule(inner)
+        return lambda values: some_fit([value for value in values if value is not None])
+    if inner := inner_type(column_type, "Array"):
+        items_fit = _rule(inner)
+        return lambda values: _all_of(values, (list, tuple)) and items_fit(list(chain.from_iterable(values)))
+    raise StoreRefusedError(f"the encoder knows no column type {column_type}")
+
+
+def _all_of(values: Sequence[Any], kinds: type | tuple[type, ...]) -> bool:
+    return all(issubclass(kind, kinds) for kind in set(map(type, values)))
+
+
+def _all_text(values: Sequence[Any]) -> bool:
+    """Lone surrogates, which UTF-8 has no bytes for, are the one thing a str may hold and a String may
+    not."""
+    if not _all_of(values, str):
+        return False
+    text = "".join(values)
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _integer_rule(low: int, high: int) -> Callable[[Sequence[Any]], bool]:
+    def all_fit(values: Sequence[Any]) -> bool:
+        kinds = set(map(type, values))
+        if bool in kinds or not all(issubclass(kind, int) for kind in kinds):
+            return False
+        return not values or (min(values) >= low and max(values) <= high)
+
+    return all_fit
+
+
+def _decimal_rule(precision: int, scale: int) -> Callable[[Sequence[Any]], bool]:
+    exact = Context(prec=precision, traps=[Inexact, InvalidOperation])
+    step = Decimal(1).scaleb(-scale)
+
+    def all_fit(values: Sequence[Any]) -> bool:
+        try:
+            return _all_of(values, Decimal) and all(exact.quantize(value, step).is_finite() for value in values)
+        except (Inexact, InvalidOperation):
+            return False
+
+    return all_fit

@@ -1,0 +1,1 @@
+"""Processes of a node: started, watched, drained, stopped in order."""

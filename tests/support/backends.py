@@ -1,0 +1,260 @@
+"""A backend for gateway tests: the contract's services on a unix socket, recording what arrives, failing on demand.
+
+As a program (`python backends.py SOCKET [hang]`) it is a worker that a test can kill.
+"""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import grpc
+from google.api.httpbody_pb2 import HttpBody
+from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
+from google.rpc.code_pb2 import INVALID_ARGUMENT, RESOURCE_EXHAUSTED
+from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
+from google.rpc.status_pb2 import Status
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_status import rpc_status
+
+from qrumb.v1 import (
+    collector_service_pb2 as collector_pb,
+    collector_service_pb2_grpc as collector_grpc,
+    privacy_service_pb2 as privacy_pb,
+    privacy_service_pb2_grpc as privacy_grpc,
+    query_service_pb2 as query_pb,
+    query_service_pb2_grpc as query_grpc,
+    receipt_pb2 as receipt_pb,
+    scan_session_service_pb2 as session_pb,
+    scan_session_service_pb2_grpc as session_grpc,
+    status_service_pb2 as status_pb,
+    status_service_pb2_grpc as status_grpc,
+    validator_service_pb2 as validator_pb,
+    validator_service_pb2_grpc as validator_grpc,
+)
+
+__all__ = ["PIXEL", "Backend", "Call", "accept", "break_down", "hang", "refuse_full", "reject"]
+
+PIXEL = bytes.fromhex("47494638396101000100800000000000ffffff21f90401000000002c000000000100010000020144003b")
+SERVICE = "qrumb.v1.CollectorService"
+
+type_url = "type.googleapis.com/"
+Context = Any  # grpc.aio.ServicerContext, whose stubs want four type arguments for nothing
+Answer = Callable[[Context], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One call as the backend saw it."""
+
+    method: str
+    request: Message
+    metadata: dict[str, str | bytes]
+    seconds_left: float | None
+    peer: str
+
+
+async def accept(context: Context) -> None:
+    """Let the call succeed."""
+
+
+async def hang(context: Context) -> None:
+    """Never answer."""
+    await asyncio.Event().wait()
+
+
+async def break_down(context: Context) -> None:
+    """UNAVAILABLE, as a worker that is going away says."""
+    await context.abort(grpc.StatusCode.UNAVAILABLE, "shutting down")
+
+
+async def reject(context: Context) -> None:
+    """INVALID_ARGUMENT with everything that the contract promises for a rejected event."""
+    violation = BadRequest.FieldViolation(field="site_id", description="is required", reason="REQUIRED")
+    details = [BadRequest(field_violations=[violation]), ErrorInfo(reason="EVENT_REJECTED", domain="qrumb")]
+    await context.abort_with_status(_rich(INVALID_ARGUMENT, "the event breaks 1 rule: ünïcode", details))
+
+
+async def refuse_full(context: Context) -> None:
+    """RESOURCE_EXHAUSTED, as a full spool says."""
+    status = _rich(RESOURCE_EXHAUSTED, "the spool is full", [RetryInfo(retry_delay=Duration(seconds=7))])
+    # The status object's own metadata is what is sent; the context's would be lost.
+    metadata = (*status.trailing_metadata, ("retry-after", "7"))
+    await context.abort_with_status(_Status(status.code, status.details, metadata))
+
+
+@dataclass
+class Backend:
+    """One process of the node, as far as the gateway can tell. Serves every service of the contract."""
+
+    answer: Answer = accept
+    receipts: list[receipt_pb.EventReceipt] = field(default_factory=lambda: [_receipt()])
+    calls: list[Call] = field(default_factory=list)
+    started: asyncio.Event = field(default_factory=asyncio.Event)
+    release: asyncio.Event = field(default_factory=asyncio.Event)
+    checks: health.aio.HealthServicer = field(default_factory=health.aio.HealthServicer)
+    server: grpc.aio.Server | None = None
+
+    async def start(self, socket: Path | str) -> None:
+        """Serve on a unix socket."""
+        server = grpc.aio.server(options=[("grpc.max_receive_message_length", 64 << 20), ("grpc.max_metadata_size", 1 << 16)])
+        services = _Services(self)
+        collector_grpc.add_CollectorServiceServicer_to_server(services, server)
+        privacy_grpc.add_PrivacyServiceServicer_to_server(services, server)
+        query_grpc.add_QueryServiceServicer_to_server(services, server)
+        session_grpc.add_ScanSessionServiceServicer_to_server(services, server)
+        status_grpc.add_StatusServiceServicer_to_server(services, server)
+        validator_grpc.add_ValidatorServiceServicer_to_server(services, server)
+        health_pb2_grpc.add_HealthServicer_to_server(self.checks, server)
+        await self.checks.set(SERVICE, health_pb2.HealthCheckResponse.SERVING)
+        server.add_insecure_port(f"unix:{socket}")
+        await server.start()
+        self.server = server
+
+    async def stop(self) -> None:
+        """End at once; calls in flight are cancelled."""
+        if self.server is not None:
+            await self.server.stop(None)
+
+    @property
+    def last(self) -> Call:
+        return self.calls[-1]
+
+    async def wait_until_released(self, context: Context) -> None:
+        """An answer: succeed once the test sets `release`."""
+        await self.release.wait()
+
+    async def take(self, request: Message, context: Context) -> None:
+        """Record the call, then do what the test wants."""
+        call = Call(
+            method=type(request).__name__.removesuffix("Request"),
+            request=request,
+            metadata={str(key): value for key, value in context.invocation_metadata()},
+            seconds_left=context.time_remaining(),
+            peer=context.peer(),
+        )
+        self.calls.append(call)
+        self.started.set()
+        await self.answer(context)
+
+
+class _Services(
+    collector_grpc.CollectorServiceServicer,
+    privacy_grpc.PrivacyServiceServicer,
+    query_grpc.QueryServiceServicer,
+    session_grpc.ScanSessionServiceServicer,
+    status_grpc.StatusServiceServicer,
+    validator_grpc.ValidatorServiceServicer,
+):
+    """Every RPC of the contract with the shortest answer that can be recognised."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+
+    async def CollectBrowserEvent(self, request: collector_pb.CollectBrowserEventRequest, context: Context) -> Any:
+        await self._backend.take(request, context)
+        return collector_pb.CollectBrowserEventResponse(receipt=self._backend.receipts[0])
+
+    async def BatchCollectBrowserEvents(self, request: Any, context: Context) -> Any:
+        await self._backend.take(request, context)
+        return collector_pb.BatchCollectBrowserEventsResponse(receipts=self._backend.receipts)
+
+    async def CollectServerEvent(self, request: Any, context: Context) -> Any:
+        await self._backend.take(request, context)
+        return collector_pb.CollectServerEventResponse(receipt=self._backend.receipts[0])
+
+    async def BatchCollectServerEvents(self, request: Any, context: Context) -> Any:
+        await self._backend.take(request, context)
+        return collector_pb.BatchCollectServerEventsResponse(receipts=self._backend.receipts)
+
+    async def StreamServerEvents(self, request_iterator: AsyncIterator[Any], context: Context) -> AsyncIterator[Any]:
+        async for request in request_iterator:
+            await self._backend.take(request, context)
+            yield collector_pb.StreamServerEventsResponse(receipts=[_receipt(request.event.event_id)])
+
+    async def CollectPixel(self, request: Any, context: Context) -> HttpBody:
+        await self._backend.take(request, context)
+        await context.send_initial_metadata((("cache-control", "no-store, private"),))
+        return HttpBody(content_type="image/gif", data=PIXEL)
+
+    async def RegisterScanSession(self, request: Any, context: Context) -> Any:
+        await self._backend.take(request, context)
+        return session_pb.RegisterScanSessionResponse(scan_session=request.scan_session)
+
+    async def BatchRegisterScanSessions(self, request: Any, context: Context) -> Any:
+        await self._backend.take(request, context)
+        return session_pb.BatchRegisterScanSessionsResponse(scan_sessions=request.scan_sessions)
+
+    async def GetScanSession(self, request: Any, context: Context) -> Any:
+        await self._backend.take(request, context)
+        return session_pb.GetScanSessionResponse()
+
+    async def ValidateBrowserEvent(self, request: Any, context: Context) -> Any:
+        await self._backend.take(request, context)
+        return validator_pb.ValidateBrowserEventResponse(receipt=self._backend.receipts[0])
+
+    async def ValidateServerEvent(self, request: Any, context: Context) -> Any:
+        await self._backend.take(request, context)
+        return validator_pb.ValidateServerEventResponse(receipt=self._backend.receipts[0])
+
+    async def GetReceipt(self, request: Any, context: Context) -> Any:
+        await self._backend.take(request, context)
+        return query_pb.GetReceiptResponse(event_id=request.event_id)
+
+    async def ListRejectedEvents(self, request: Any, context: Context) -> Any:
+        await self._backend.take(request, context)
+        return query_pb.ListRejectedEventsResponse()
+
+    async def TailEvents(self, request: Any, context: Context) -> Any:
+        await self._backend.take(request, context)
+        return query_pb.TailEventsResponse()
+
+    async def CountEvents(self, request: Any, context: Context) -> Any:
+        await self._backend.take(request, context)
+        return query_pb.CountEventsResponse()
+
+    async def GetFunnel(self, request: Any, context: Context) -> Any:
+        await self._backend.take(request, context)
+        return query_pb.GetFunnelResponse()
+
+    async def EraseSubject(self, request: Any, context: Context) -> Any:
+        await self._backend.take(request, context)
+        return privacy_pb.EraseSubjectResponse(event_count=1)
+
+    async def GetStatus(self, request: Any, context: Context) -> Any:
+        await self._backend.take(request, context)
+        return status_pb.GetStatusResponse(condition=status_pb.GetStatusResponse.READY)
+
+
+@dataclass(frozen=True)
+class _Status(grpc.Status):
+    code: grpc.StatusCode
+    details: str
+    trailing_metadata: Any
+
+
+def _rich(code: int, message: str, details: list[Message]) -> Any:
+    packed = []
+    for detail in details:
+        packed.append(AnyMessage())
+        packed[-1].Pack(detail)
+    return rpc_status.to_status(Status(code=code, message=message, details=packed))
+
+
+def _receipt(event_id: str = "7e57ab1e-0000-4000-8000-000000000001") -> receipt_pb.EventReceipt:
+    return receipt_pb.EventReceipt(event_id=event_id, outcome=receipt_pb.EventReceipt.ACCEPTED)
+
+
+async def main(socket: str, answer: Answer) -> None:
+    """Serve until killed."""
+    backend = Backend(answer=answer)
+    await backend.start(socket)
+    await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1], hang if "hang" in sys.argv[2:] else accept))

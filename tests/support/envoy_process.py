@@ -1,0 +1,140 @@
+"""The real gateway in front of test backends: its own folder, its own port, ended with the test."""
+
+import asyncio
+import json
+import socket
+import tempfile
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from qrumb_server.supervise.gateway import GatewayOptions, command, render
+from tests.support.backends import Backend
+
+__all__ = ["Gateway", "gateway_options", "reserve_port", "running_gateway"]
+
+START_SECONDS = 15.0  # 0.1 s on an idle machine
+
+
+@dataclass(slots=True, kw_only=True)
+class Gateway:
+    """A running Envoy and the backends behind it."""
+
+    options: GatewayOptions
+    folder: Path
+    process: asyncio.subprocess.Process
+    workers: Sequence[Backend]
+    query: Backend
+    status: Backend
+    http: httpx.AsyncClient
+    admin: httpx.AsyncClient
+
+    @property
+    def worker(self) -> Backend:
+        return self.workers[0]
+
+    @property
+    def target(self) -> str:
+        """For a gRPC channel."""
+        return f"{self.options.host}:{self.options.http_port}"
+
+    @property
+    def admin_socket(self) -> str:
+        return str(self.folder / self.options.admin_socket)
+
+    def access_log(self) -> list[dict[str, Any]]:
+        """What Envoy wrote to standard output."""
+        return [json.loads(line) for line in self.output().splitlines()]
+
+    def output(self) -> str:
+        return (self.folder / "stdout").read_text()
+
+    async def stat(self, name: str) -> int:
+        text = (await self.admin.get("/stats", params={"filter": f"^{name}$"})).text
+        return int(text.rpartition(": ")[2] or 0)
+
+
+def reserve_port() -> socket.socket:
+    """A free port that stays ours: bound as the supervisor binds it, never listening."""
+    reserved = socket.socket()
+    reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    reserved.bind(("127.0.0.1", 0))
+    return reserved
+
+
+def gateway_options(http_port: int, worker_count: int = 1, **changes: Any) -> GatewayOptions:
+    """Options with the socket names of a node, relative to its run folder."""
+    return GatewayOptions(
+        host="127.0.0.1",
+        http_port=http_port,
+        admin_socket="admin.sock",
+        collector_sockets=tuple(f"worker-{index}.sock" for index in range(worker_count)),
+        query_socket="loader.sock",
+        status_socket="supervisor.sock",
+        **changes,
+    )
+
+
+@asynccontextmanager
+async def running_gateway(
+    *, worker_count: int = 1, start_workers: bool = True, drain_time: timedelta = timedelta(seconds=1), **changes: Any
+) -> AsyncIterator[Gateway]:
+    """Backends and an Envoy that is ready. `changes` are GatewayOptions."""
+    async with AsyncExitStack() as stack:
+        # Not pytest's tmp_path: a unix socket's path must stay below 108 characters.
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="qrumb-")))
+        reserved = stack.enter_context(reserve_port())
+        options = gateway_options(reserved.getsockname()[1], worker_count, **changes)
+        workers = [Backend() for _ in range(worker_count)]
+        query, status = Backend(), Backend()
+        sockets = [*zip(workers, options.collector_sockets, strict=True)] if start_workers else []
+        for backend, name in [*sockets, (query, options.query_socket), (status, options.status_socket)]:
+            await backend.start(folder / name)
+            stack.push_async_callback(backend.stop)
+        config = folder / "envoy.yaml"
+        config.write_text(render(options))
+        with (folder / "stdout").open("wb") as out, (folder / "stderr").open("wb") as err:
+            process = await asyncio.create_subprocess_exec(
+                *command(config, concurrency=2, drain_time=drain_time), cwd=folder, stdout=out, stderr=err
+            )
+        stack.push_async_callback(_stop, process)
+        admin = httpx.AsyncClient(
+            transport=httpx.AsyncHTTPTransport(uds=str(folder / options.admin_socket)), base_url="http://admin"
+        )
+        http = httpx.AsyncClient(base_url=f"http://127.0.0.1:{options.http_port}", timeout=20)
+        await stack.enter_async_context(admin)
+        await stack.enter_async_context(http)
+        await _wait_until_ready(process, admin, folder)
+        yield Gateway(
+            options=options,
+            folder=folder,
+            process=process,
+            workers=workers,
+            query=query,
+            status=status,
+            http=http,
+            admin=admin,
+        )
+
+
+async def _wait_until_ready(process: asyncio.subprocess.Process, admin: httpx.AsyncClient, folder: Path) -> None:
+    async with asyncio.timeout(START_SECONDS):
+        while True:
+            assert process.returncode is None, (folder / "stderr").read_text()
+            try:
+                if (await admin.get("/ready")).status_code == httpx.codes.OK:
+                    return
+            except httpx.TransportError:
+                pass
+            await asyncio.sleep(0.01)
+
+
+async def _stop(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is None:
+        process.terminate()
+    await process.wait()

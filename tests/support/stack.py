@@ -1,0 +1,159 @@
+"""A whole node for tests: `qrumb serve` in a process tree of its own, on free ports, in a folder of its own."""
+
+import contextlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+
+__all__ = ["Stack", "running_stack", "wait_until"]
+
+READY = re.compile(r"^ready: (http://\S+) grpc://(\S+)$", re.MULTILINE)
+START_SECONDS = 60
+STOP_SECONDS = 60
+
+
+def wait_until[T](probe: Callable[[], T], seconds: float = 20, interval: float = 0.05) -> T:
+    """The first truthy answer of `probe`; fails with the last one when time is up."""
+    deadline = time.monotonic() + seconds
+    while True:
+        answer = probe()
+        if answer:
+            return answer
+        assert time.monotonic() < deadline, f"not within {seconds} s; last answer: {answer!r}"
+        time.sleep(interval)
+
+
+class Stack:
+    """One node. `start` may be called again after `stop` or `kill`: the data stays."""
+
+    def __init__(self, data_dir: Path, **settings: str) -> None:
+        self.data_dir = data_dir
+        self.log_path = data_dir.parent / f"{data_dir.name}.log"
+        self.settings = settings
+        self.url = ""
+        self.grpc_target = ""
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start and wait for the ready line."""
+        already = self.log_path.stat().st_size if self.log_path.exists() else 0
+        with self.log_path.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "qrumb_server", "serve"],
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                env=self.environment(),
+                cwd=self.data_dir.parent,
+                start_new_session=True,
+            )
+
+        def ready() -> re.Match[str] | None:
+            assert self.process is not None
+            text = self.log_path.read_bytes()[already:].decode(errors="replace")
+            assert self.process.poll() is None, f"the node ended at its start:\n{text[-3000:]}"
+            return READY.search(text)
+
+        found = wait_until(ready, START_SECONDS)
+        self.url, self.grpc_target = found.group(1), found.group(2)
+
+    def environment(self) -> dict[str, str]:
+        """The environment of the node and of commands that talk to it."""
+        own = {"HTTP_PORT": "0", "GRPC_PORT": "0", "DATA_DIR": str(self.data_dir), "QRUMB_WORKERS": "2"}
+        return {**os.environ, **own, **self.settings}
+
+    def stop(self) -> int:
+        """SIGTERM, and wait for the drain; returns the exit code."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(STOP_SECONDS)
+
+    def kill(self) -> None:
+        """kill -9 of the supervisor; its children drain by themselves."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait(STOP_SECONDS)
+
+    def children(self) -> dict[str, psutil.Process]:
+        """Living processes by name: worker-0, loader, gateway."""
+        assert self.process is not None
+        named = {}
+        for child in psutil.Process(self.process.pid).children():
+            with contextlib.suppress(psutil.Error):
+                words = child.cmdline()
+                if "worker" in words:
+                    named[f"worker-{words[words.index('worker') + 1]}"] = child
+                elif "loader" in words:
+                    named["loader"] = child
+                elif "--config-path" in words:
+                    named["gateway"] = child
+        return named
+
+    def command(self, *arguments: str, text: str = "") -> subprocess.CompletedProcess[str]:
+        """Run a `qrumb` command against this node."""
+        return subprocess.run(
+            [sys.executable, "-m", "qrumb_server", *arguments],
+            capture_output=True,
+            text=True,
+            input=text,
+            env=self.environment(),
+            cwd=self.data_dir.parent,
+            timeout=60,
+            check=False,
+        )
+
+    def query(self, sql: str) -> list[dict[str, Any]]:
+        """Rows of a SELECT, through `qrumb query`."""
+        done = self.command("query", "--format", "json", sql)
+        assert done.returncode == 0, done.stderr
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    def count(self, where: str = "1", table: str = "valid_events") -> int:
+        """Rows of a table of the database events."""
+        [row] = self.query(f"SELECT toUInt32(count()) AS n FROM events.{table} WHERE {where}")
+        return int(row["n"])
+
+    def wait_for_rows(self, number: int, where: str = "1", table: str = "valid_events") -> None:
+        """Until the table has that many rows."""
+        wait_until(lambda: self.count(where, table) >= number, 30, 0.1)
+        assert self.count(where, table) == number
+
+    def http(self) -> httpx.Client:
+        """A client of the gateway."""
+        return httpx.Client(base_url=self.url, timeout=20)
+
+    def log(self) -> str:
+        """What the node printed."""
+        return self.log_path.read_text(errors="replace")
+
+
+@contextlib.contextmanager
+def running_stack(data_dir: Path, **settings: str) -> Iterator[Stack]:
+    """A started node; stopped at the end, and it must then leave no process."""
+    stack = Stack(data_dir, **settings)
+    stack.start()
+    try:
+        yield stack
+    finally:
+        assert stack.process is not None
+        descendants = psutil.Process(stack.process.pid).children(recursive=True) if stack.process.poll() is None else []
+        if stack.process.poll() is None:
+            stack.process.send_signal(signal.SIGTERM)
+            try:
+                stack.process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                stack.process.kill()
+        _gone, alive = psutil.wait_procs(descendants, timeout=5)
+        for process in alive:
+            process.kill()
+        assert not alive, f"left behind: {[process.name() for process in alive]}"
