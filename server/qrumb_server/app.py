@@ -10,6 +10,7 @@ import time
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Any, Final
 
@@ -94,7 +95,8 @@ async def run_collector(settings: Settings, index: int) -> int:
         clock=clock,
         lock_timeout=LOCK_TIMEOUT,
     )
-    log.info("spool_opened", recovery=spool.recovery)
+    if any(asdict(spool.recovery).values()):
+        log.info("spool_recovered", **asdict(spool.recovery))
     server = _grpc_server(settings.rpc)
     collector = Collector(
         append=spool.append,

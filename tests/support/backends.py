@@ -20,21 +20,20 @@ from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_status import rpc_status
-
 from qrumb.v1 import (
-    collector_service_pb2 as collector_pb,
-    collector_service_pb2_grpc as collector_grpc,
-    privacy_service_pb2 as privacy_pb,
-    privacy_service_pb2_grpc as privacy_grpc,
-    query_service_pb2 as query_pb,
-    query_service_pb2_grpc as query_grpc,
-    receipt_pb2 as receipt_pb,
-    scan_session_service_pb2 as session_pb,
-    scan_session_service_pb2_grpc as session_grpc,
-    status_service_pb2 as status_pb,
-    status_service_pb2_grpc as status_grpc,
-    validator_service_pb2 as validator_pb,
-    validator_service_pb2_grpc as validator_grpc,
+    collector_service_pb2,
+    collector_service_pb2_grpc,
+    privacy_service_pb2,
+    privacy_service_pb2_grpc,
+    query_service_pb2,
+    query_service_pb2_grpc,
+    receipt_pb2,
+    scan_session_service_pb2,
+    scan_session_service_pb2_grpc,
+    status_service_pb2,
+    status_service_pb2_grpc,
+    validator_service_pb2,
+    validator_service_pb2_grpc,
 )
 
 __all__ = ["PIXEL", "Backend", "Call", "accept", "break_down", "hang", "refuse_full", "reject"]
@@ -42,7 +41,6 @@ __all__ = ["PIXEL", "Backend", "Call", "accept", "break_down", "hang", "refuse_f
 PIXEL = bytes.fromhex("47494638396101000100800000000000ffffff21f90401000000002c000000000100010000020144003b")
 SERVICE = "qrumb.v1.CollectorService"
 
-type_url = "type.googleapis.com/"
 Context = Any  # grpc.aio.ServicerContext, whose stubs want four type arguments for nothing
 Answer = Callable[[Context], Awaitable[None]]
 
@@ -92,7 +90,7 @@ class Backend:
     """One process of the node, as far as the gateway can tell. Serves every service of the contract."""
 
     answer: Answer = accept
-    receipts: list[receipt_pb.EventReceipt] = field(default_factory=lambda: [_receipt()])
+    receipts: list[receipt_pb2.EventReceipt] = field(default_factory=lambda: [_receipt()])
     calls: list[Call] = field(default_factory=list)
     started: asyncio.Event = field(default_factory=asyncio.Event)
     release: asyncio.Event = field(default_factory=asyncio.Event)
@@ -101,14 +99,16 @@ class Backend:
 
     async def start(self, socket: Path | str) -> None:
         """Serve on a unix socket."""
-        server = grpc.aio.server(options=[("grpc.max_receive_message_length", 64 << 20), ("grpc.max_metadata_size", 1 << 16)])
+        server = grpc.aio.server(
+            options=[("grpc.max_receive_message_length", 64 << 20), ("grpc.max_metadata_size", 1 << 16)]
+        )
         services = _Services(self)
-        collector_grpc.add_CollectorServiceServicer_to_server(services, server)
-        privacy_grpc.add_PrivacyServiceServicer_to_server(services, server)
-        query_grpc.add_QueryServiceServicer_to_server(services, server)
-        session_grpc.add_ScanSessionServiceServicer_to_server(services, server)
-        status_grpc.add_StatusServiceServicer_to_server(services, server)
-        validator_grpc.add_ValidatorServiceServicer_to_server(services, server)
+        collector_service_pb2_grpc.add_CollectorServiceServicer_to_server(services, server)
+        privacy_service_pb2_grpc.add_PrivacyServiceServicer_to_server(services, server)
+        query_service_pb2_grpc.add_QueryServiceServicer_to_server(services, server)
+        scan_session_service_pb2_grpc.add_ScanSessionServiceServicer_to_server(services, server)
+        status_service_pb2_grpc.add_StatusServiceServicer_to_server(services, server)
+        validator_service_pb2_grpc.add_ValidatorServiceServicer_to_server(services, server)
         health_pb2_grpc.add_HealthServicer_to_server(self.checks, server)
         await self.checks.set(SERVICE, health_pb2.HealthCheckResponse.SERVING)
         server.add_insecure_port(f"unix:{socket}")
@@ -143,38 +143,40 @@ class Backend:
 
 
 class _Services(
-    collector_grpc.CollectorServiceServicer,
-    privacy_grpc.PrivacyServiceServicer,
-    query_grpc.QueryServiceServicer,
-    session_grpc.ScanSessionServiceServicer,
-    status_grpc.StatusServiceServicer,
-    validator_grpc.ValidatorServiceServicer,
+    collector_service_pb2_grpc.CollectorServiceServicer,
+    privacy_service_pb2_grpc.PrivacyServiceServicer,
+    query_service_pb2_grpc.QueryServiceServicer,
+    scan_session_service_pb2_grpc.ScanSessionServiceServicer,
+    status_service_pb2_grpc.StatusServiceServicer,
+    validator_service_pb2_grpc.ValidatorServiceServicer,
 ):
     """Every RPC of the contract with the shortest answer that can be recognised."""
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
 
-    async def CollectBrowserEvent(self, request: collector_pb.CollectBrowserEventRequest, context: Context) -> Any:
+    async def CollectBrowserEvent(
+        self, request: collector_service_pb2.CollectBrowserEventRequest, context: Context
+    ) -> Any:
         await self._backend.take(request, context)
-        return collector_pb.CollectBrowserEventResponse(receipt=self._backend.receipts[0])
+        return collector_service_pb2.CollectBrowserEventResponse(receipt=self._backend.receipts[0])
 
     async def BatchCollectBrowserEvents(self, request: Any, context: Context) -> Any:
         await self._backend.take(request, context)
-        return collector_pb.BatchCollectBrowserEventsResponse(receipts=self._backend.receipts)
+        return collector_service_pb2.BatchCollectBrowserEventsResponse(receipts=self._backend.receipts)
 
     async def CollectServerEvent(self, request: Any, context: Context) -> Any:
         await self._backend.take(request, context)
-        return collector_pb.CollectServerEventResponse(receipt=self._backend.receipts[0])
+        return collector_service_pb2.CollectServerEventResponse(receipt=self._backend.receipts[0])
 
     async def BatchCollectServerEvents(self, request: Any, context: Context) -> Any:
         await self._backend.take(request, context)
-        return collector_pb.BatchCollectServerEventsResponse(receipts=self._backend.receipts)
+        return collector_service_pb2.BatchCollectServerEventsResponse(receipts=self._backend.receipts)
 
     async def StreamServerEvents(self, request_iterator: AsyncIterator[Any], context: Context) -> AsyncIterator[Any]:
         async for request in request_iterator:
             await self._backend.take(request, context)
-            yield collector_pb.StreamServerEventsResponse(receipts=[_receipt(request.event.event_id)])
+            yield collector_service_pb2.StreamServerEventsResponse(receipts=[_receipt(request.event.event_id)])
 
     async def CollectPixel(self, request: Any, context: Context) -> HttpBody:
         await self._backend.take(request, context)
@@ -183,51 +185,51 @@ class _Services(
 
     async def RegisterScanSession(self, request: Any, context: Context) -> Any:
         await self._backend.take(request, context)
-        return session_pb.RegisterScanSessionResponse(scan_session=request.scan_session)
+        return scan_session_service_pb2.RegisterScanSessionResponse(scan_session=request.scan_session)
 
     async def BatchRegisterScanSessions(self, request: Any, context: Context) -> Any:
         await self._backend.take(request, context)
-        return session_pb.BatchRegisterScanSessionsResponse(scan_sessions=request.scan_sessions)
+        return scan_session_service_pb2.BatchRegisterScanSessionsResponse(scan_sessions=request.scan_sessions)
 
     async def GetScanSession(self, request: Any, context: Context) -> Any:
         await self._backend.take(request, context)
-        return session_pb.GetScanSessionResponse()
+        return scan_session_service_pb2.GetScanSessionResponse()
 
     async def ValidateBrowserEvent(self, request: Any, context: Context) -> Any:
         await self._backend.take(request, context)
-        return validator_pb.ValidateBrowserEventResponse(receipt=self._backend.receipts[0])
+        return validator_service_pb2.ValidateBrowserEventResponse(receipt=self._backend.receipts[0])
 
     async def ValidateServerEvent(self, request: Any, context: Context) -> Any:
         await self._backend.take(request, context)
-        return validator_pb.ValidateServerEventResponse(receipt=self._backend.receipts[0])
+        return validator_service_pb2.ValidateServerEventResponse(receipt=self._backend.receipts[0])
 
     async def GetReceipt(self, request: Any, context: Context) -> Any:
         await self._backend.take(request, context)
-        return query_pb.GetReceiptResponse(event_id=request.event_id)
+        return query_service_pb2.GetReceiptResponse(event_id=request.event_id)
 
     async def ListRejectedEvents(self, request: Any, context: Context) -> Any:
         await self._backend.take(request, context)
-        return query_pb.ListRejectedEventsResponse()
+        return query_service_pb2.ListRejectedEventsResponse()
 
     async def TailEvents(self, request: Any, context: Context) -> Any:
         await self._backend.take(request, context)
-        return query_pb.TailEventsResponse()
+        return query_service_pb2.TailEventsResponse()
 
     async def CountEvents(self, request: Any, context: Context) -> Any:
         await self._backend.take(request, context)
-        return query_pb.CountEventsResponse()
+        return query_service_pb2.CountEventsResponse()
 
     async def GetFunnel(self, request: Any, context: Context) -> Any:
         await self._backend.take(request, context)
-        return query_pb.GetFunnelResponse()
+        return query_service_pb2.GetFunnelResponse()
 
     async def EraseSubject(self, request: Any, context: Context) -> Any:
         await self._backend.take(request, context)
-        return privacy_pb.EraseSubjectResponse(event_count=1)
+        return privacy_service_pb2.EraseSubjectResponse(event_count=1)
 
     async def GetStatus(self, request: Any, context: Context) -> Any:
         await self._backend.take(request, context)
-        return status_pb.GetStatusResponse(condition=status_pb.GetStatusResponse.READY)
+        return status_service_pb2.GetStatusResponse(condition=status_service_pb2.GetStatusResponse.READY)
 
 
 @dataclass(frozen=True)
@@ -245,8 +247,8 @@ def _rich(code: int, message: str, details: list[Message]) -> Any:
     return rpc_status.to_status(Status(code=code, message=message, details=packed))
 
 
-def _receipt(event_id: str = "7e57ab1e-0000-4000-8000-000000000001") -> receipt_pb.EventReceipt:
-    return receipt_pb.EventReceipt(event_id=event_id, outcome=receipt_pb.EventReceipt.ACCEPTED)
+def _receipt(event_id: str = "7e57ab1e-0000-4000-8000-000000000001") -> receipt_pb2.EventReceipt:
+    return receipt_pb2.EventReceipt(event_id=event_id, outcome=receipt_pb2.EventReceipt.ACCEPTED)
 
 
 async def main(socket: str, answer: Answer) -> None:

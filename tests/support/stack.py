@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import psutil
@@ -20,9 +20,10 @@ __all__ = ["Stack", "running_stack", "wait_until"]
 READY = re.compile(r"^ready: (http://\S+) grpc://(\S+)$", re.MULTILINE)
 START_SECONDS = 60
 STOP_SECONDS = 60
+T = TypeVar("T")
 
 
-def wait_until[T](probe: Callable[[], T], seconds: float = 20, interval: float = 0.05) -> T:
+def wait_until(probe: Callable[[], T], seconds: float = 20, interval: float = 0.05) -> T:
     """The first truthy answer of `probe`; fails with the last one when time is up."""
     deadline = time.monotonic() + seconds
     while True:

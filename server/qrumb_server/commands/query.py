@@ -7,7 +7,6 @@ from typing import Final
 import click
 import grpc
 
-from qrumb_server.app import open_store
 from qrumb_server.commands.node import inside_run_dir, is_running
 from qrumb_server.config import Settings
 from qrumb_server.errors import StoreError
@@ -49,6 +48,8 @@ def _ask_node(settings: Settings, sql: str, clickhouse_format: str) -> Iterator[
 
 
 def _ask_folder(settings: Settings, sql: str, clickhouse_format: str) -> Iterator[bytes]:
+    from qrumb_server.app import open_store  # the engine takes half a second to import
+
     store = open_store(settings)
     try:
         yield from store.export(sql, clickhouse_format)

@@ -5,6 +5,7 @@ by good will. A batch travels as a Native file in a scratch folder, read by the 
 that carries binary values of any size and raises when it fails.
 """
 
+import re
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -39,17 +40,18 @@ _WRITER_SETTINGS = {
     "insert_null_as_default": 0,
 }
 
-# readonly comes last: it forbids every later change of a setting. 60 s is longer than any caller of ours
-# waits.
+# readonly comes last: it forbids every later change of a setting. 60 s is longer than any caller waits.
 _READER_SETTINGS = {"max_execution_time": 60, "readonly": 1}
 _EXPORT_SETTINGS = {"readonly": 1}
 
 _EXPORT_PIECE_BYTES = 1 << 20
 
+# Reading statements that are no SELECT. Without a semicolon nothing can follow them.
+_LOOKING = re.compile(r"(SHOW|DESCRIBE|DESC|EXISTS)\b[^;]*", re.IGNORECASE)
+
 
 class EmbeddedStore:
-    """Open with `EmbeddedStore.open`. `insert*` from one thread or several (they queue), the rest from any
-    thread."""
+    """Open with `EmbeddedStore.open`. Every method may be called from any thread; inserts wait for each other."""
 
     def __init__(self, folder: Path, writer: EngineSession, types: Mapping[str, Mapping[str, str]]) -> None:
         """For `open`; `types` is column type by column by table."""
@@ -65,8 +67,7 @@ class EmbeddedStore:
 
     @classmethod
     def open(cls, folder: Path, *, lock_timeout: timedelta = timedelta(seconds=10)) -> Self:
-        """Open or make the database in `folder`, bring its schema up to date and compare it with the schema
-        files.
+        """Open or make the database in `folder`, bring its schema up to date, and compare the two.
 
         Waits up to `lock_timeout` for another process to let go of the folder. No fork after this.
 
@@ -118,23 +119,25 @@ class EmbeddedStore:
         return decode_rows(native)
 
     def export(self, sql: str, output_format: str) -> Iterator[bytes]:
-        """The whole result of one SELECT in `output_format` (CSVWithNames, Parquet...), in pieces of at most
-        1 MiB.
+        """The whole result of one SELECT, SHOW or DESCRIBE in `output_format`, in pieces of at most 1 MiB.
 
         The result is complete in a scratch file before the first piece: the engine's own stream repeats
         headers and footers for each piece, and an error in its middle would leave a torn file.
 
         Raises:
             StoreUnavailableError: may succeed later.
-            StoreRefusedError: not a single SELECT, or no such format.
+            StoreRefusedError: not one reading statement, or no such format.
         """
         if not output_format.isalnum() or "outfile" in sql.lower():
-            raise StoreRefusedError("an export is one SELECT without INTO OUTFILE, and a format is one word")
+            raise StoreRefusedError(
+                "an export is one SELECT, SHOW or DESCRIBE without INTO OUTFILE; a format is one word"
+            )
         statement = sql.strip().removesuffix(";")
         target = self._scratch_file()
         try:
-            with self._session(_EXPORT_SETTINGS) as session, _as_query_error():
-                session.check_single_select(statement)
+            with self._export_session() as session, _as_query_error():
+                if not _LOOKING.fullmatch(statement):
+                    session.check_single_select(statement)
                 session.run(f"{statement}\nINTO OUTFILE '{target}' COMPRESSION 'none' FORMAT {output_format}")
             result = target.open("rb")
         finally:
@@ -189,13 +192,19 @@ class EmbeddedStore:
             path.unlink(missing_ok=True)
 
     @contextmanager
-    def _session(self, settings: Mapping[str, int]) -> Iterator[EngineSession]:
-        """A reading session of its own, under the common limit."""
+    def _turn(self) -> Iterator[None]:
+        """One of the few places for reading statements; `close` waits for all of them."""
         with self._reading:
             if self._closed:
                 raise StoreUnavailableError("the store is closed")
+            yield
+
+    @contextmanager
+    def _export_session(self) -> Iterator[EngineSession]:
+        """A session of its own: an export may take longer than a query."""
+        with self._turn():
             with _as_query_error():
-                session = EngineSession(self._folder, settings)
+                session = EngineSession(self._folder, _EXPORT_SETTINGS)
             try:
                 yield session
             finally:
@@ -203,10 +212,8 @@ class EmbeddedStore:
 
     @contextmanager
     def _reader(self) -> Iterator[EngineSession]:
-        """A reading session that is kept for the next query."""
-        with self._reading:
-            if self._closed:
-                raise StoreUnavailableError("the store is closed")
+        """A session that is kept for the next query."""
+        with self._turn():
             with _as_query_error():
                 reader = self._idle_reader() or EngineSession(self._folder, _READER_SETTINGS)
             try:

@@ -1,5 +1,4 @@
-"""One session of the embedded engine (chdb): typed, one statement at a time, only ways that report their
-errors.
+"""One session of the embedded engine (chdb): typed, one statement at a time, only ways that report errors.
 
 Never used here, because they lose rows without a word: `send_insert`, which reports success for failed
 inserts, and `Python()` tables, which are bound by name across sessions.
@@ -42,8 +41,7 @@ class EngineSession:
             self.run(f"SET {name} = {value}")
 
     def run(self, sql: str, parameters: Mapping[str, str] | None = None) -> bytes:
-        """Run any statement; the result, if it has one, in Native format. Parameters are already rendered
-        text.
+        """Run any statement; the result, if it has one, in Native format. Parameters are rendered already.
 
         Raises:
             EngineError: it failed; see `errors.py` for what that means.

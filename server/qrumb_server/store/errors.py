@@ -19,24 +19,19 @@ from qrumb_server.errors import (
 
 __all__ = ["error_code", "insert_error", "query_error"]
 
-# One number, two meanings: too many parts (the merges lag: wait) or one block over too many partitions (bad
-# rows).
+# One number, two meanings: too many parts (the merges lag: wait) or one block over too many partitions (bad rows).
 _TOO_MANY_PARTS = 252
 
-# Raised before an insert writes: too many queries, no free connection, too few replicas, previous quorum
-# unfinished.
+# Raised before an insert writes: too many queries, no free connection, too few replicas, previous quorum unfinished.
 _BEFORE_WRITING = frozenset({202, 203, 285, 286})
 
-# Schema, rights or statement: wrong column, unknown identifier, table or database, syntax, setting,
-# read-only, login.
+# Schema, rights or statement: wrong column, unknown identifier, table or database, syntax, setting, read-only, login.
 _REFUSED = frozenset({16, 42, 43, 46, 47, 53, 60, 62, 81, 115, 164, 192, 193, 194, 291, 497, 516})
 
-# Values that cannot be parsed, are out of range or break a constraint. Seen while the block is read, before a
-# write.
+# Values that cannot be parsed, are out of range or break a constraint. Seen while the block is read, before a write.
 _BAD_ROWS = frozenset({6, 26, 27, 38, 41, 69, 72, 117, 131, 321, 349, 376, 407, 469, 691})
 
-# A query that failed so may succeed later: time or memory is up, the network or the disk failed, it was
-# cancelled.
+# A query that failed so may succeed later: time or memory is up, the network or the disk failed, it was cancelled.
 _PASSING = frozenset({0, 74, 75, 76, 159, 160, 202, 203, 209, 210, 225, 236, 241, 242, 243, 279, 319, 394, 425, 999})
 
 # An engine's text may quote values and statements; a log line needs no more than its beginning.

@@ -23,6 +23,8 @@ _POLL_INTERVAL = timedelta(milliseconds=50)
 # with DEADLINE_EXCEEDED, before Envoy, which would say UNAVAILABLE.
 _DEADLINE_MARGIN = timedelta(milliseconds=500)
 _ACTIVE_REQUESTS = "http.public.downstream_rq_active"
+# Counts listeners that accept no more; a stopped one stays "active" in the other gauges.
+_STOPPED_LISTENERS = "listener_manager.listener_stopped"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,14 +108,15 @@ def command(
     config_path: Path,
     *,
     concurrency: int,
-    drain_time: timedelta = timedelta(seconds=2),
+    drain_time: timedelta = timedelta(seconds=1),
     log_level: str = "warning",
 ) -> list[str]:
     """The command line that runs Envoy in the foreground; its pid is Envoy's own.
 
     Args:
         concurrency: worker threads.
-        drain_time: how long new connections are still accepted after `drain` began.
+        drain_time: how long new connections are still accepted after `drain` began, in whole seconds, at least 1:
+            for a load balancer that must first notice, and for kept connections to be told to close.
         log_level: of Envoy's own log on standard error.
     """
     return [
@@ -130,7 +133,9 @@ def command(
 
 
 async def drain(admin_socket: str, *, timeout: timedelta) -> bool:  # noqa: ASYNC109 - the bound is the promise
-    """Let no request in, wait for those inside; True where none is left. Envoy keeps running: stop it afterwards.
+    """Close the listener after `command`'s drain_time and wait for the requests inside; True where none is left.
+
+    Envoy keeps running: stop it afterwards.
 
     Raises:
         httpx.HTTPError: Envoy does not answer; there is nothing to drain.
@@ -151,7 +156,9 @@ async def drain(admin_socket: str, *, timeout: timedelta) -> bool:  # noqa: ASYN
 
 async def _is_quiet(admin: httpx.AsyncClient) -> bool:
     """No listener accepts any more and no request is in work."""
-    raise NotImplementedError
+    reply = await admin.get("/stats", params={"filter": f"^({_STOPPED_LISTENERS}|{_ACTIVE_REQUESTS})$"})
+    values = dict(line.split(": ", 1) for line in reply.text.splitlines() if ": " in line)
+    return values.get(_STOPPED_LISTENERS, "0") != "0" and values.get(_ACTIVE_REQUESTS, "0") == "0"
 
 
 def _values(options: GatewayOptions) -> dict[str, Any]:
@@ -189,7 +196,6 @@ def _values(options: GatewayOptions) -> dict[str, Any]:
         "query_timeout": _seconds(options.query_timeout),
         "query_deadline": _deadline(options.query_timeout + _DEADLINE_MARGIN),
         "grpc_query_timeout": _seconds(options.query_timeout + 2 * _DEADLINE_MARGIN),
-        "query_duration": _seconds(options.query_timeout + options.request_timeout),
         "too_large_text": (
             f"the body is too large: at most {options.max_body_bytes:,} bytes, {options.max_batch_bytes:,} for a batch"
         ),
@@ -198,7 +204,7 @@ def _values(options: GatewayOptions) -> dict[str, Any]:
             f"and {options.max_header_count} headers"
         ),
         "rate_limited_text": "too many requests from this address; slow down and try again",
-        "timeout_text": "the service did not answer in time; the same event_id makes it safe to try again",
+        "timeout_text": "the service did not answer in time; try again, events under the same event_id",
         "unavailable_text": "the service cannot be reached at the moment; try again",
     }
 

@@ -5,6 +5,7 @@ and finishes what is in flight, the workers drain and seal their spool, the load
 """
 
 import asyncio
+import contextlib
 import os
 import shutil
 import signal
@@ -14,6 +15,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 import grpc
+import httpx
 import structlog
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1._async import HealthServicer
@@ -212,7 +214,8 @@ class _Node:
         if self._status is not None:
             self._status.is_stopping = True
         if self._gateway is not None and self._gateway.serving:
-            await gateway.drain(sockets.GATEWAY_ADMIN, timeout=GATEWAY_DRAIN_TIMEOUT)
+            with contextlib.suppress(httpx.HTTPError):  # it died just now: nothing is left to drain
+                await gateway.drain(sockets.GATEWAY_ADMIN, timeout=GATEWAY_DRAIN_TIMEOUT)
         drain = self._settings.rpc.drain_timeout + STOP_SLACK
         await asyncio.gather(*(worker.stop(drain) for worker in self._workers))
         if self._gateway is not None:

@@ -186,7 +186,7 @@ FROM
 (
     SELECT
         * EXCEPT (session_site_id, session_id, session_qr_code_id, session_user_id, lent_site_id, lent_session_id, lent_user_id) REPLACE (if(qr_code_id = '', session_qr_code_id, qr_code_id) AS qr_code_id),
-        multiIf(user_id != '', user_id, consent NOT IN ('', 'unspecified', 'granted'), '', lent_user_id != '', lent_user_id, session_user_id) AS named_user_id
+        multiIf(user_id != '', user_id, consent NOT IN ('', 'granted'), '', lent_user_id != '', lent_user_id, session_user_id) AS named_user_id
     FROM events.unique_events
     ANY LEFT JOIN
     (
