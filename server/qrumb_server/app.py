@@ -19,8 +19,8 @@ import structlog
 import uuid_utils
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1._async import HealthServicer
-from qrumb.v1.collector_service_pb2_grpc import add_CollectorServiceServicer_to_server
 
+from qrumb.v1.collector_service_pb2_grpc import add_CollectorServiceServicer_to_server
 from qrumb_server.config import RpcSettings, Settings
 from qrumb_server.errors import StoreRefusedError
 from qrumb_server.loader.loop import Loader

@@ -20,6 +20,7 @@ from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_status import rpc_status
+
 from qrumb.v1 import (
     collector_service_pb2,
     collector_service_pb2_grpc,

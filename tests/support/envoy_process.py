@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from qrumb_server.supervise.gateway import GatewayOptions, command, render
 
+from qrumb_server.supervise.gateway import GatewayOptions, command, render
 from tests.support.backends import Backend
 
 __all__ = ["Gateway", "gateway_options", "reserve_port", "running_gateway"]

@@ -68,10 +68,12 @@ _drop_fillers = re.compile(rf"[{_FILLER}]+").sub
 _fillers_split = re.compile(rf"[{_FILLER}]+").split
 # Possessive, so that a long name without a dot is read once.
 _AT_DOMAIN: Final = re.compile(rf"@([\w{_FILLER}-]++(?:[.\u3002][\w{_FILLER}-]++)+)")
-_AUTHORITY: Final = re.compile(rf"//((?:[\w.~%!$*+=:{_FILLER}-]|\[email\])*+@(?:[\w.~%!$*+=:@{_FILLER}-]|\[email\])*+)")
+_AUTHORITY: Final = re.compile(
+    rf"//((?:[\w.~%!$*+=:{_FILLER}-]|{re.escape(MARK)})*+@(?:[\w.~%!$*+=:@{_FILLER}-]|{re.escape(MARK)})*+)"
+)
 # These two read backwards, from the @ to the left.
 _local_part = re.compile(rf"([-_.~${_FILLER}]*+)[^\W_][\w.+~$*'\u2022\u25cf{_FILLER}-]*+").match
-_quoted_local_part = re.compile(rf'[{_FILLER}]*"[^"\s](?:[^"]{{0,62}}[^"\s])?"(?=[\s<(\[,;:]|\Z)').match
+_quoted_local_part = re.compile(rf'[{_FILLER}]*"[^"\s](?:[^"]{{0,62}}[^"\s])?"(?=[\s"<(\[,;:]|\Z)').match
 _mask_signs = re.compile(r"[*\u2022\u25cf]").findall
 _remote_path = re.compile(r":[\w./~+-]{1,200}?\.git\b").match
 
@@ -82,7 +84,7 @@ _REMOTE_USERS: Final = frozenset({"forgejo", "git", "gitea", "gitlab", "gitolite
 
 _first_word = re.compile(r"[a-z0-9]+").match
 _is_foreign_tld = re.compile(r"[^\x00-\x7f]{2,}").fullmatch
-_is_version_start = re.compile(r"v?[0-9]+x?").fullmatch
+_is_version_start = re.compile(r"v?[0-9]+[kpx]?").fullmatch
 _is_version_part = re.compile(r"[0-9][\w-]*").fullmatch
 # Top-level domains that also end file names or times: no host if only a version is before them (at@10.pm).
 _SUFFIX_TLDS: Final = frozenset({"am", "md", "mov", "pl", "pm", "ps", "py", "rs", "sh", "zip"})
@@ -90,8 +92,8 @@ _ASSET_TLDS: Final = _SUFFIX_TLDS | {"ai", "app", "so"}
 # Trusted in the middle of a name too (jane@example.com.csv); none is an English word or a likely member name.
 # fmt: off
 _COMMON_TLDS: Final = frozenset({
-    "ae", "ar", "au", "biz", "br", "ca", "ch", "cn", "com", "cz", "de", "dk", "edu", "es", "eu", "fi", "fr",
-    "gov", "gr", "hk", "hu", "ie", "il", "info", "jp", "kr", "mil", "mx", "net", "nl", "nz", "org", "pt",
+    "ae", "ar", "au", "biz", "br", "ca", "ch", "cn", "co", "com", "cz", "de", "dk", "edu", "es", "eu", "fi", "fr",
+    "gov", "gr", "hk", "hu", "ie", "il", "info", "io", "jp", "kr", "mil", "mx", "net", "nl", "nz", "org", "pt",
     "ro", "ru", "se", "sg", "tr", "tw", "ua", "uk", "us", "za",
 })
 # Before these any top-level domain is trusted: exports and mailboxes are named after people, assets are not.
@@ -284,7 +286,7 @@ def _local_before(text: str) -> str:
     match = _local_part(backwards)
     if match is None:
         quoted = _quoted_local_part(backwards)
-        return quoted[0][::-1] if quoted else ""
+        return quoted[0][::-1] if quoted and any(map(str.isalnum, quoted[0])) else ""
     if _visible(match[1]).count("..") or match[1].count(".") > 1:
         return ""  # shortened by an ellipsis
     local = match[0][::-1].lstrip("'.*~$-\u2022\u25cf")
@@ -347,7 +349,7 @@ def _visible(text: str) -> str:
 
 
 def _is_version(hosts: list[str], tld: str) -> bool:
-    """Whether the name is rather a version or a time with a suffix: 1.2.3.sh, 2x.ai, 10.30.am."""
+    """Whether the name is rather a version or a time with a suffix: 1.2.3.sh, 2x.ai, 720p.mov, 10.30.am."""
     if not _is_version_start(hosts[0]) or not all(map(_is_version_part, hosts[1:])):
         return False
     return len(hosts) > 1 or tld in (_SUFFIX_TLDS if hosts[0].isdigit() else _ASSET_TLDS)

@@ -7,9 +7,9 @@ from typing import Any, Final
 
 import orjson
 from google.protobuf.timestamp_pb2 import Timestamp
+
 from qrumb.v1.event_row_pb2 import EventRow
 from qrumb.v1.receipt_pb2 import Violation
-
 from qrumb_server.ports import TableBatch
 from qrumb_server.spool.v1.record_pb2 import AcceptedEvent, DeadLetter
 

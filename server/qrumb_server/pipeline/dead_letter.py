@@ -7,9 +7,9 @@ from typing import Final
 import orjson
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.struct_pb2 import Struct, Value
+
 from qrumb.v1.browser_event_pb2 import BrowserEvent
 from qrumb.v1.server_event_pb2 import ServerEvent
-
 from qrumb_server.enrich.email import redact_emails
 from qrumb_server.model import Rejected
 from qrumb_server.spool.v1.record_pb2 import Record

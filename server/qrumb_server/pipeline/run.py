@@ -6,8 +6,8 @@ In and out have the same count and order. A stage never drops an event; it answe
 from collections.abc import Iterable
 
 import structlog
-from qrumb.v1.receipt_pb2 import Violation
 
+from qrumb.v1.receipt_pb2 import Violation
 from qrumb_server.model import RawEvent, Rejected, StampedEvent
 from qrumb_server.pipeline.stamp import Receipt, stamp
 from qrumb_server.pipeline.validate import validate

@@ -10,10 +10,10 @@ from hashlib import blake2b
 from typing import Final
 
 from google.protobuf.timestamp_pb2 import Timestamp
+
 from qrumb.v1.browser_event_pb2 import BrowserEvent
 from qrumb.v1.consent_pb2 import Consent
 from qrumb.v1.receipt_pb2 import EventWarning
-
 from qrumb_server.model import RawEvent, StampedEvent, ValidEvent
 from qrumb_server.spool.v1.record_pb2 import Record
 

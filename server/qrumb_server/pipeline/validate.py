@@ -11,12 +11,12 @@ from ipaddress import ip_address
 from typing import Final
 
 from google.protobuf.struct_pb2 import Struct
+
 from qrumb.v1.browser_event_pb2 import BrowserEvent
 from qrumb.v1.consent_pb2 import Consent
 from qrumb.v1.device_pb2 import Device
 from qrumb.v1.receipt_pb2 import EventWarning, Violation
 from qrumb.v1.server_event_pb2 import ConversionValue, ServerEvent, UserIdentifiers
-
 from qrumb_server.enrich.currency import currency_decimals, quantize
 from qrumb_server.enrich.email import contains_email
 from qrumb_server.model import Conversion, RawEvent, Rejected, ValidEvent

@@ -8,13 +8,13 @@ from typing import Any, Final
 
 import grpc
 from google.api.httpbody_pb2 import HttpBody
+
 from qrumb.v1 import collector_service_pb2 as pb
 from qrumb.v1.browser_event_pb2 import BrowserEvent
 from qrumb.v1.collector_service_pb2_grpc import CollectorServiceServicer
 from qrumb.v1.event_row_pb2 import EventRow
 from qrumb.v1.receipt_pb2 import EventReceipt
 from qrumb.v1.server_event_pb2 import ServerEvent
-
 from qrumb_server.model import Caller, RawEvent, Rejected, Source, StampedEvent
 from qrumb_server.pipeline.dead_letter import bury
 from qrumb_server.pipeline.run import judge

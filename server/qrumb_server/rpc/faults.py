@@ -12,8 +12,8 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
-from qrumb.v1.receipt_pb2 import Violation
 
+from qrumb.v1.receipt_pb2 import Violation
 from qrumb_server.errors import SpoolFailedError, SpoolFullError
 
 __all__ = ["DOMAIN", "EventRejected", "RequestFault", "abort", "abort_for"]

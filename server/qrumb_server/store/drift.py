@@ -15,8 +15,7 @@ __all__ = ["check_drift"]
 
 
 def check_drift(migrations: Iterable[Migration], database: SchemaDatabase) -> None:
-    """Raises `StoreRefusedError` that names every missing, unknown or differently typed column, and missing
-    views.
+    """Raises a `StoreRefusedError` that names every missing, unknown or differently typed column or view.
 
     Tables of other names are nobody's business; an additional column in one of ours is a difference.
     """

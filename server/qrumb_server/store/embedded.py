@@ -212,14 +212,16 @@ class EmbeddedStore:
 
     @contextmanager
     def _reader(self) -> Iterator[EngineSession]:
-        """A session that is kept for the next query."""
+        """A session that is kept for the next query, unless one fails: rows of that would precede the next result."""
         with self._turn():
             with _as_query_error():
                 reader = self._idle_reader() or EngineSession(self._folder, _READER_SETTINGS)
             try:
                 yield reader
-            finally:
-                self._idle_readers.append(reader)
+            except BaseException:
+                reader.close()
+                raise
+            self._idle_readers.append(reader)
 
     def _idle_reader(self) -> EngineSession | None:
         try:

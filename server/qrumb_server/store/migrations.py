@@ -30,8 +30,7 @@ def apply_migrations(migrations: Iterable[Migration], database: SchemaDatabase) 
     """Bring `database` up to date; returns the numbers applied now, in order.
 
     Raises:
-        StoreRefusedError: an applied file changed, or the database is newer than this program; names all of
-        them.
+        StoreRefusedError: an applied file changed, or the database is newer than this program; names all.
     """
     known = {migration.number: migration for migration in migrations}
     applied = _applied_checksums(database)

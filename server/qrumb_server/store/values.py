@@ -30,12 +30,10 @@ def inner_type(column_type: str, wrapper: str) -> str | None:
 
 
 def check_values(column: str, column_type: str, values: Sequence[Any]) -> None:
-    """Raises `BadRowsError` for the first of `values` (a column, one per row) that `column_type` cannot hold
-    exactly.
+    """Raises `BadRowsError` for the first of `values` (one per row) that `column_type` cannot hold exactly.
 
     Raises:
-        StoreRefusedError: no rule for this type: a schema file names a type that the encoder was never
-        taught.
+        StoreRefusedError: there is no rule for this type.
     """
     all_fit = _rule(column_type)
     if all_fit(values):

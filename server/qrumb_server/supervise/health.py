@@ -6,9 +6,9 @@ from typing import Any, Final
 import grpc
 import httpx
 from grpc_health.v1 import health_pb2
+
 from qrumb.v1 import status_service_pb2 as pb
 from qrumb.v1.status_service_pb2_grpc import StatusServiceServicer
-
 from qrumb_server import __version__
 from qrumb_server.ports import Clock
 from qrumb_server.rpc.faults import RequestFault

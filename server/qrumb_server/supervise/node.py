@@ -19,8 +19,8 @@ import httpx
 import structlog
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1._async import HealthServicer
-from qrumb.v1.status_service_pb2_grpc import add_StatusServiceServicer_to_server
 
+from qrumb.v1.status_service_pb2_grpc import add_StatusServiceServicer_to_server
 from qrumb_server.config import Settings
 from qrumb_server.errors import ConfigError
 from qrumb_server.ports import Clock

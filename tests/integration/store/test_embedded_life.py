@@ -19,6 +19,7 @@ from qrumb_server.ports import TableBatch
 from qrumb_server.store.ddl import load_migrations
 from qrumb_server.store.embedded import EmbeddedStore
 from qrumb_server.store.engine import EngineSession
+from qrumb_server.store.native import decode_rows
 
 pytestmark = pytest.mark.chdb
 
@@ -63,8 +64,8 @@ def kill(process: subprocess.Popen[str]) -> list[int]:
 def test_kill_9_during_an_insert_and_insert_missing_store_each_row_once(
     folder: Path, batch_of: Batch, event: Row, now_ms: int
 ) -> None:
-    """Three rounds on one folder, each batch over three partitions, so that a part of one may be there."""
-    for round_number in range(3):
+    """Two rounds on one folder, each batch over three partitions, so that a part of one may be there."""
+    for round_number in range(2):
         batches = [
             batch_of(
                 [
@@ -204,14 +205,11 @@ def test_drift_is_refused_and_every_difference_is_named(folder: Path) -> None:
 
 def test_inserts_are_synchronous_and_tables_sync_to_disk(store: EmbeddedStore) -> None:
     """A default of the engine would answer an insert before its rows are durable."""
-    setting = store._writer.run("SELECT getSetting('async_insert') AS value INTO OUTFILE '/dev/null'")
-    assert setting == b""
-    store._writer.run(
-        "CREATE TABLE default.seen ENGINE = Memory AS SELECT toUInt8(getSetting('async_insert')) AS value"
-    )
-    assert store.query("SELECT value FROM default.seen") == [{"value": 0}]
+    setting = store._writer.run("SELECT toUInt8(getSetting('async_insert')) AS value")
+    assert decode_rows(setting) == [{"value": 0}]
     tables = store.query(
-        "SELECT name, create_table_query AS text FROM system.tables WHERE database = 'events' AND engine LIKE '%MergeTree'"
+        "SELECT name, create_table_query AS text FROM system.tables "
+        "WHERE database = 'events' AND engine LIKE '%MergeTree'"
     )
     assert len(tables) == 6
     for table in tables:

@@ -1,5 +1,6 @@
 """Reading: parameters arrive as they are, results are exact, nothing can be written, views count once."""
 
+import re
 import uuid
 from collections.abc import Callable
 from decimal import Decimal
@@ -92,6 +93,16 @@ def test_a_wrong_query_is_refused_with_its_code(store: EmbeddedStore, sql: str) 
     with pytest.raises(StoreRefusedError) as caught:
         store.query(sql)
     assert caught.value.code != 0
+
+
+@pytest.mark.parametrize(
+    "failing", ["SELECT 1; DROP TABLE events.ledger", "SELECT throwIf(number = 999999) FROM numbers(1000000)"]
+)
+def test_a_failed_query_leaves_no_rows_to_the_next_one(store: EmbeddedStore, failing: str) -> None:
+    for _ in range(5):
+        with pytest.raises(StoreRefusedError):
+            store.query(failing)
+        assert store.query("SELECT 7 AS n") == [{"n": 7}]
 
 
 def test_a_query_that_runs_too_long_is_unavailable(store: EmbeddedStore, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -280,5 +291,4 @@ def test_a_view_filtered_by_site_reads_that_site_alone(store: EmbeddedStore, bat
             "EXPLAIN indexes = 1 SELECT count() FROM events.attributed_events WHERE site_id = 'site-3'"
         )
     )
-    assert "Condition: (site_id in ['site-3', 'site-3'])" in plan
-    assert "Granules: 5/5" not in plan
+    assert re.search(r"site-3'\]\).*\n.*Parts: 1/1.*\n.*Granules: [12]/5", plan)

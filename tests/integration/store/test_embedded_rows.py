@@ -158,8 +158,8 @@ def test_insert_missing_adds_only_the_rows_that_are_not_there(
 def test_a_batch_is_one_part_per_partition(store: EmbeddedStore, batch_of: Batch, event: Row, now_ms: int) -> None:
     """More parts would mean more states in which a killed insert can leave the table."""
     rows = [
-        event(segment_row=number, received_time=now_ms - number % 2 * MONTH_MS, metadata="x" * 2_000)
-        for number in range(70_000)
+        event(segment_row=number, received_time=now_ms - number % 2 * MONTH_MS, metadata="x" * 300)
+        for number in range(66_000)
     ]
     store.insert(batch_of(rows))
     parts = store.query("SELECT sum(level) AS merges, count() AS parts FROM system.parts WHERE table = 'valid_events'")

@@ -12,9 +12,9 @@ from typing import Any
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
 from qrumb_server.errors import SpoolFailedError, SpoolFullError
 from qrumb_server.spool import SpoolLimits, SpoolWriter, list_sealed, read_segment, release
-
 from tests.support.faulty_filesystem import FaultyFileSystem, PowerCutError
 
 ROOT = Path("/spool")
@@ -83,9 +83,7 @@ class SpoolMachine(RuleBasedStateMachine):
             if outcome is None:
                 self.acked.append(batch)
             else:
-                assert isinstance(outcome, SpoolFullError | SpoolFailedError | asyncio.CancelledError), (
-                    outcome
-                )
+                assert isinstance(outcome, SpoolFullError | SpoolFailedError | asyncio.CancelledError), outcome
 
     @rule()
     def seal(self) -> None:

@@ -3,23 +3,23 @@
 isort:skip_file
 What the commands of a node ask of its own processes, over unix sockets that only the node's user may open."""
 
-import abc as _abc_1
-import sys
-import typing as _typing
 from collections import abc as _abc
-
-import grpc as _grpc
 from grpc import aio as _aio
 from qrumb_server.query.v1 import sql_service_pb2 as _sql_service_pb2
+import abc as _abc_1
+import grpc as _grpc
+import sys
+import typing as _typing
 
 if sys.version_info >= (3, 11):
     from typing import Self as _Self
 else:
-    from typing import Self as _Self
+    from typing_extensions import Self as _Self
 
 _T = _typing.TypeVar("_T")
 
 class _MaybeAsyncIterator(_abc.AsyncIterator[_T], _abc.Iterator[_T], metaclass=_abc_1.ABCMeta): ...
+
 class _ServicerContext(_grpc.ServicerContext, _aio.ServicerContext):  # type: ignore[misc, type-arg]
     ...
 
@@ -52,7 +52,7 @@ class SqlServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _sql_service_pb2.RunSqlRequest,
         context: _ServicerContext,
-    ) -> _abc.Iterator[_sql_service_pb2.RunSqlResponse] | _abc.AsyncIterator[_sql_service_pb2.RunSqlResponse]:
+    ) -> _typing.Union[_abc.Iterator[_sql_service_pb2.RunSqlResponse], _abc.AsyncIterator[_sql_service_pb2.RunSqlResponse]]:
         """Runs one read-only statement and streams its result in a ClickHouse output format."""
 
-def add_SqlServiceServicer_to_server(servicer: SqlServiceServicer, server: _grpc.Server | _aio.Server) -> None: ...
+def add_SqlServiceServicer_to_server(servicer: SqlServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -1,0 +1,69 @@
+"""The structure that DESIGN.md states: imports point inward, and only the command line reads the environment."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+SERVER = Path(__file__).resolve().parent.parent.parent / "server" / "qrumb_server"
+CORE = {"model", "errors", "ports", "qrumb_server"}
+# What each part may import of the others. Everything may import the core.
+ALLOWED = {
+    "model": {"spool"},  # the record's message only
+    "errors": set(),
+    "ports": set(),
+    "config": set(),
+    "pipeline": {"enrich", "spool"},
+    "enrich": set(),
+    "spool": set(),
+    "store": set(),
+    "loader": {"spool"},
+    "query": {"rpc"},
+    "rpc": {"pipeline", "spool"},
+    "supervise": {"config", "rpc", "spool"},
+    "app": {"config", "loader", "pipeline", "query", "rpc", "spool", "store", "supervise"},
+    "commands": {"app", "config", "query", "supervise"},
+    "cli": {"app", "commands", "config", "supervise"},
+    "__main__": {"cli"},
+    "__init__": set(),
+}
+MODULES = sorted(path for path in SERVER.rglob("*.py") if "_pb2" not in path.name)
+
+
+def imported_parts(path: Path) -> set[str]:
+    """Parts of the server that a module imports."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "qrumb_server":
+            parts = node.module.split(".")
+            found |= {parts[1]} if len(parts) > 1 else {alias.name for alias in node.names}
+    return found
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(SERVER)))
+def test_imports_point_inward(path: Path) -> None:
+    """Edges import ports, model and errors; nobody but the commands imports app."""
+    part = path.relative_to(SERVER).parts[0].removesuffix(".py")
+    extra = imported_parts(path) - ALLOWED[part] - CORE - {part, "__version__"}
+    assert not extra, f"{path.relative_to(SERVER)} must not import {sorted(extra)}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(SERVER)))
+def test_only_the_command_line_reads_the_environment(path: Path) -> None:
+    """Settings reach every other module as arguments; config.py is where the reading is done."""
+    name = str(path.relative_to(SERVER))
+    text = path.read_text(encoding="utf-8")
+    # child.py hands the environment on to its process, unread.
+    if name not in {"config.py", "supervise/child.py"}:
+        assert "os.environ" not in text
+        assert "getenv" not in text
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(SERVER)))
+def test_only_the_composition_root_reads_the_wall_clock(path: Path) -> None:
+    """Time is injected, so that tests can set it."""
+    if path.name != "app.py":
+        text = path.read_text(encoding="utf-8")
+        assert "time.time(" not in text
+        assert "time.time_ns(" not in text
+        assert "datetime.now(" not in text
