@@ -48,13 +48,25 @@ class Gateway:
         return str(self.folder / self.options.admin_socket)
 
     def access_log(self) -> list[dict[str, Any]]:
-        """What Envoy wrote to standard output."""
         return [json.loads(line) for line in self.output().splitlines()]
 
     def output(self) -> str:
+        """The access log, whole only after `stop`: Envoy writes it in portions."""
         return (self.folder / "stdout").read_text()
 
+    def errors(self) -> str:
+        """Envoy's own log, without its word on our SIGTERM."""
+        lines = (self.folder / "stderr").read_text().splitlines(keepends=True)
+        return "".join(line for line in lines if "SIGTERM" not in line)
+
+    async def stop(self) -> None:
+        """End Envoy; safe to call twice."""
+        if self.process.returncode is None:
+            self.process.terminate()
+        await self.process.wait()
+
     async def stat(self, name: str) -> int:
+        """One of Envoy's counters or gauges."""
         text = (await self.admin.get("/stats", params={"filter": f"^{name}$"})).text
         return int(text.rpartition(": ")[2] or 0)
 

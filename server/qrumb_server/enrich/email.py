@@ -72,7 +72,7 @@ _AUTHORITY: Final = re.compile(
     rf"//((?:[\w.~%!$*+=:{_FILLER}-]|{re.escape(MARK)})*+@(?:[\w.~%!$*+=:@{_FILLER}-]|{re.escape(MARK)})*+)"
 )
 # These two read backwards, from the @ to the left.
-_local_part = re.compile(rf"([-_.~${_FILLER}]*+)[^\W_][\w.+~$*'\u2022\u25cf{_FILLER}-]*+").match
+_local_part = re.compile(rf"([-+_.~${_FILLER}]*+)[^\W_][\w.+~$*'\u2022\u25cf{_FILLER}-]*+").match
 _quoted_local_part = re.compile(rf'[{_FILLER}]*"[^"\s](?:[^"]{{0,62}}[^"\s])?"(?=[\s"<(\[,;:]|\Z)').match
 _mask_signs = re.compile(r"[*\u2022\u25cf]").findall
 _remote_path = re.compile(r":[\w./~+-]{1,200}?\.git\b").match
@@ -86,8 +86,9 @@ _first_word = re.compile(r"[a-z0-9]+").match
 _is_foreign_tld = re.compile(r"[^\x00-\x7f]{2,}").fullmatch
 _is_version_start = re.compile(r"v?[0-9]+[kpx]?").fullmatch
 _is_version_part = re.compile(r"[0-9][\w-]*").fullmatch
-# Top-level domains that also end file names or times: no host if only a version is before them (at@10.pm).
-_SUFFIX_TLDS: Final = frozenset({"am", "md", "mov", "pl", "pm", "ps", "py", "rs", "sh", "zip"})
+# Top-level domains that also end times and file names: no host if only a version is before them (at@10.pm).
+_HALVES_OF_DAY: Final = frozenset({"am", "pm"})
+_SUFFIX_TLDS: Final = frozenset({"md", "mov", "pl", "ps", "py", "rs", "sh", "zip"})
 _ASSET_TLDS: Final = _SUFFIX_TLDS | {"ai", "app", "so"}
 # Trusted in the middle of a name too (jane@example.com.csv); none is an English word or a likely member name.
 # fmt: off
@@ -350,6 +351,11 @@ def _visible(text: str) -> str:
 
 def _is_version(hosts: list[str], tld: str) -> bool:
     """Whether the name is rather a version or a time with a suffix: 1.2.3.sh, 2x.ai, 720p.mov, 10.30.am."""
-    if not _is_version_start(hosts[0]) or not all(map(_is_version_part, hosts[1:])):
+    start = hosts[0]
+    if not _is_version_start(start) or not all(map(_is_version_part, hosts[1:])):
         return False
-    return len(hosts) > 1 or tld in (_SUFFIX_TLDS if hosts[0].isdigit() else _ASSET_TLDS)
+    if len(hosts) > 1:
+        return True
+    if tld in _HALVES_OF_DAY:
+        return start.isdigit() and len(start) < 3
+    return tld in (_SUFFIX_TLDS if start.isdigit() else _ASSET_TLDS)

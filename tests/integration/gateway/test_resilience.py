@@ -1,0 +1,173 @@
+"""Workers come and go, the gateway too; callers notice nothing."""
+
+import asyncio
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import grpc
+import httpx
+import pytest
+from grpc_health.v1 import health_pb2
+
+from qrumb.v1.collector_service_pb2 import CollectServerEventRequest
+from qrumb.v1.collector_service_pb2_grpc import CollectorServiceStub
+from qrumb_server.supervise.gateway import drain
+from tests.support import backends
+from tests.support.backends import SERVICE, Backend, break_down
+from tests.support.envoy_process import Gateway, running_gateway
+
+pytestmark = pytest.mark.envoy
+
+
+@asynccontextmanager
+async def worker_process(gateway: Gateway, index: int, *behaviour: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A worker that can be killed, on the socket of worker `index`; ready."""
+    socket = gateway.options.collector_sockets[index]
+    command = [sys.executable, str(Path(backends.__file__)), socket, *behaviour]
+    process = await asyncio.create_subprocess_exec(*command, cwd=gateway.folder)
+    try:
+        async with asyncio.timeout(20), grpc.aio.insecure_channel(f"unix:{gateway.folder / socket}") as channel:
+            await channel.channel_ready()
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+async def test_both_workers_get_their_share() -> None:
+    async with running_gateway(worker_count=2) as gateway:
+        for _ in range(20):
+            replies = await asyncio.gather(*(gateway.http.post("/collect", json={}) for _ in range(10)))
+            assert {reply.status_code for reply in replies} == {200}
+        shares = [len(worker.calls) for worker in gateway.workers]
+        assert sum(shares) == 200
+        assert min(shares) > 50, shares
+
+
+async def test_a_call_in_a_killed_worker_is_answered_by_the_other() -> None:
+    async with running_gateway(worker_count=2, start_workers=False) as gateway:
+        healthy: Backend = gateway.workers[1]
+        async with worker_process(gateway, 0, "hang") as doomed:
+            # The only one that answers its health check: the call goes there.
+            await wait_until_healthy(gateway, 1)
+            call = asyncio.create_task(gateway.http.post("/collect", json={"site_id": "demo"}))
+            await wait_for_requests(gateway, 1)
+            await healthy.start(gateway.folder / gateway.options.collector_sockets[1])
+            try:
+                doomed.send_signal(signal.SIGKILL)
+                reply = await call
+                assert reply.status_code == 200, reply.text
+                assert [item.method for item in healthy.calls] == ["CollectBrowserEvent"]
+                assert healthy.last.metadata["x-request-id"] == reply.headers["x-request-id"]
+            finally:
+                await healthy.stop()
+
+
+async def test_no_request_fails_while_a_worker_is_killed_under_load() -> None:
+    async with running_gateway(worker_count=2, start_workers=False) as gateway:
+        survivor: Backend = gateway.workers[1]
+        await survivor.start(gateway.folder / gateway.options.collector_sockets[1])
+        async with worker_process(gateway, 0) as doomed:
+            await wait_until_healthy(gateway, 2)
+            statuses: list[int] = []
+
+            async def load() -> None:
+                while len(statuses) < 400:
+                    statuses.append((await gateway.http.post("/collect", json={})).status_code)
+
+            loads = [asyncio.create_task(load()) for _ in range(8)]
+            while len(statuses) < 100:
+                await asyncio.sleep(0.005)
+            doomed.send_signal(signal.SIGKILL)
+            await asyncio.gather(*loads)
+            assert set(statuses) == {200}
+        await survivor.stop()
+
+
+async def test_a_worker_that_says_it_stops_gets_no_more_calls() -> None:
+    async with running_gateway(worker_count=2) as gateway:
+        leaving, staying = gateway.workers
+        await leaving.checks.set(SERVICE, health_pb2.HealthCheckResponse.NOT_SERVING)
+        await wait_until_healthy(gateway, 1)
+        for _ in range(20):
+            await gateway.http.post("/collect", json={})
+        assert (len(leaving.calls), len(staying.calls)) == (0, 20)
+
+
+async def test_a_worker_that_was_started_late_is_used_soon() -> None:
+    async with running_gateway(start_workers=False) as gateway:
+        assert (await gateway.http.post("/collect", json={})).status_code == 503
+        await gateway.worker.start(gateway.folder / gateway.options.collector_sockets[0])
+        async with asyncio.timeout(3):
+            while (await gateway.http.post("/collect", json={})).status_code != 200:
+                await asyncio.sleep(0.02)
+        await gateway.worker.stop()
+
+
+@pytest.mark.parametrize(
+    ("path", "attempts"),
+    [("/collect", 3), ("/server-events/batch", 3), ("/scan-sessions", 1), ("/v1/sites/a/erase-subject", 1)],
+)
+async def test_only_collect_calls_are_retried(gateway: Gateway, path: str, attempts: int) -> None:
+    gateway.worker.answer = gateway.query.answer = break_down
+    assert (await gateway.http.post(path, json={})).status_code == 503
+    calls = gateway.worker.calls + gateway.query.calls
+    assert len(calls) == attempts
+    assert len({call.metadata["x-request-id"] for call in calls}) == 1
+
+
+async def test_a_drain_finishes_what_is_inside_and_then_lets_nobody_in() -> None:
+    async with running_gateway() as gateway, grpc.aio.insecure_channel(gateway.target) as channel:
+        gateway.worker.answer = gateway.worker.wait_until_released
+        by_json = asyncio.create_task(gateway.http.post("/collect", json={}))
+        by_grpc = CollectorServiceStub(channel).CollectServerEvent(CollectServerEventRequest())
+        await wait_for_requests(gateway, 2)
+        draining = asyncio.create_task(drain(gateway.admin_socket, timeout=timedelta(seconds=20)))
+        await asyncio.sleep(0.3)
+        during = await gateway.http.get("/healthz")
+        assert (during.status_code, during.headers["connection"]) == (200, "close")
+        async with httpx.AsyncClient() as client:
+            with pytest.raises(httpx.ConnectError):
+                async with asyncio.timeout(10):
+                    while True:
+                        await client.get(str(gateway.http.base_url.join("/healthz")))
+                        await asyncio.sleep(0.05)
+        assert not draining.done()
+        gateway.worker.release.set()
+        assert (await by_json).status_code == 200
+        assert (await by_grpc).receipt.event_id
+        assert await draining
+
+
+async def test_a_drain_gives_up_at_its_time_limit() -> None:
+    async with running_gateway(collect_timeout=timedelta(seconds=30)) as gateway:
+        gateway.worker.answer = gateway.worker.wait_until_released
+        call = asyncio.create_task(gateway.http.post("/collect", json={}))
+        await gateway.worker.started.wait()
+        assert not await drain(gateway.admin_socket, timeout=timedelta(seconds=0.2))
+        gateway.worker.release.set()
+        assert (await call).status_code == 200
+
+
+async def test_a_drain_of_a_gateway_that_is_gone_says_so(gateway: Gateway) -> None:
+    await gateway.stop()
+    with pytest.raises(httpx.HTTPError):
+        await drain(gateway.admin_socket, timeout=timedelta(seconds=1))
+
+
+async def wait_until_healthy(gateway: Gateway, count: int) -> None:
+    async with asyncio.timeout(10):
+        while await gateway.stat("cluster.collector.membership_healthy") != count:
+            await asyncio.sleep(0.02)
+
+
+async def wait_for_requests(gateway: Gateway, count: int) -> None:
+    """Until so many requests are in work with the workers."""
+    async with asyncio.timeout(10):
+        while await gateway.stat("cluster.collector.upstream_rq_active") < count:
+            await asyncio.sleep(0.02)
