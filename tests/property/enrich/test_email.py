@@ -117,7 +117,14 @@ def test_the_cheap_test_misses_nothing_in_the_json_form_of_a_text(text: str) -> 
 
 
 @given(st.lists(texts, max_size=4), texts)
-def test_redacted_json_is_json_without_addresses_in_its_values(values: list[str], key: str) -> None:
-    written = orjson.dumps({key: values, "k": key}).decode()
-    kept = redact_emails(written)
-    assert not contains_email(kept)
+def test_redacted_json_has_no_address_in_any_value(values: list[str], key: str) -> None:
+    kept = redact_emails(orjson.dumps({key: values, "k": key}).decode())
+    try:
+        read = orjson.loads(kept)
+    except orjson.JSONDecodeError:
+        # A quoted local part can take a quote of the JSON with it: '["(x\\"@example.com"]'.
+        assert '"@' in "".join([key, *values])
+        return
+    for kept_key, kept_value in read.items():
+        assert not contains_email(kept_key)
+        assert not any(map(contains_email, kept_value))

@@ -1,0 +1,61 @@
+"""A store in memory that fails when told to: for the loader's answers to faults that a real store shows rarely."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from qrumb_server.errors import StoreError
+from qrumb_server.ports import TableBatch
+
+__all__ = ["FaultyStore"]
+
+Row = dict[str, Any]
+
+
+class FaultyStore:
+    """Keeps rows by table. Each call of an insert first takes the next fault, if there is one."""
+
+    def __init__(self) -> None:
+        self.tables: dict[str, list[Row]] = {}
+        self.faults: list[tuple[StoreError, bool]] = []
+        """What the next inserts raise, and whether they store their rows all the same."""
+        self.refuse: Callable[[Row], StoreError | None] = lambda _row: None
+        """Rows that make a whole insert fail."""
+        self.calls: list[str] = []
+
+    def insert(self, batch: TableBatch) -> None:
+        """Store all rows, seen before or not."""
+        self.calls.append("insert")
+        self._store(batch, skip_present=False)
+
+    def insert_missing(self, batch: TableBatch) -> None:
+        """Store the rows that are not there."""
+        self.calls.append("insert_missing")
+        self._store(batch, skip_present=True)
+
+    def _store(self, batch: TableBatch, *, skip_present: bool) -> None:
+        rows = [dict(zip(batch.columns, values, strict=True)) for values in zip(*batch.data, strict=True)]
+        for row in rows:
+            if error := self.refuse(row):
+                raise error
+        error, stores = self.faults.pop(0) if self.faults else (None, True)
+        if stores:
+            table = self.tables.setdefault(batch.table, [])
+            present = {_identity(row) for row in table} if skip_present else set()
+            table.extend(row for row in rows if _identity(row) not in present)
+        if error is not None:
+            raise error
+
+    def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+        """Not needed by these tests."""
+        raise AssertionError(sql, parameters)
+
+    def export(self, sql: str, output_format: str) -> Iterator[bytes]:
+        """Not needed by these tests."""
+        raise AssertionError(sql, output_format)
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+
+def _identity(row: Row) -> tuple[str, int]:
+    return row["segment_id"], row["segment_row"]

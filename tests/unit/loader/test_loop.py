@@ -1,0 +1,173 @@
+"""The loader stores every row of the spool exactly once, whatever the store answers."""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from qrumb.v1.event_row_pb2 import EventRow
+from qrumb.v1.receipt_pb2 import Violation
+from qrumb_server.errors import BadRowsError, OutcomeUnknownError, StoreRefusedError, StoreUnavailableError
+from qrumb_server.loader.loop import Loader
+from qrumb_server.loader.rows import INVALID_EVENTS, VALID_EVENTS
+from qrumb_server.spool.quota import SpoolLimits
+from qrumb_server.spool.reader import list_sealed
+from qrumb_server.spool.v1.record_pb2 import AcceptedEvent, DeadLetter, Record
+from qrumb_server.spool.writer import SpoolWriter
+from tests.support.faulty_store import FaultyStore
+
+
+class FixedClock:
+    """A clock that stands."""
+
+    def now_ms(self) -> int:
+        """Always the same."""
+        return 1_790_000_000_000
+
+
+def event(number: int) -> bytes:
+    """A record of an accepted event."""
+    row = EventRow(event_id=f"00000000-0000-4000-8000-{number:012d}", site_id="s", metadata="{}")
+    return Record(accepted_event=AcceptedEvent(row=row)).SerializeToString()
+
+
+def letter(number: int) -> bytes:
+    """A record of a dead letter."""
+    violations = [Violation(field="site_id", reason=Violation.REQUIRED, description="is required")]
+    return Record(
+        dead_letter=DeadLetter(event_id=str(number), source="browser", violations=violations)
+    ).SerializeToString()
+
+
+def spool_up(root: Path, groups: list[list[bytes]]) -> None:
+    """Seal one segment per group."""
+
+    async def write() -> None:
+        with ThreadPoolExecutor(1) as executor:
+            limits = SpoolLimits(min_free_bytes=0)
+            writer = await SpoolWriter.open(root / "worker-0", limits=limits, executor=executor, clock=FixedClock())
+            for group in groups:
+                await writer.append(group)
+                await writer.seal()
+            await writer.close()
+
+    asyncio.run(write())
+
+
+def drain(root: Path, store: FaultyStore, max_events: int = 10_000) -> Loader:
+    """Run a loader until the spool is empty."""
+    loader = Loader(
+        spool_root=root,
+        store=store,
+        max_events=max_events,
+        poll_interval=timedelta(milliseconds=1),
+        retry_max_delay=timedelta(milliseconds=2),
+        refused_delay=timedelta(milliseconds=2),
+    )
+    loader.drain()
+    loader.run()
+    return loader
+
+
+def stored_ids(store: FaultyStore) -> list[int]:
+    """Numbers of the stored events, in order of storing."""
+    return [int(row["event_id"][-12:]) for row in store.tables.get(VALID_EVENTS, [])]
+
+
+def test_rows_and_dead_letters_reach_their_tables_and_the_segments_go(tmp_path: Path) -> None:
+    """One identity per row, counted through accepted events and dead letters alike."""
+    spool_up(tmp_path, [[event(1), letter(2), event(3)], [event(4)]])
+    store = FaultyStore()
+    drain(tmp_path, store)
+    assert stored_ids(store) == [1, 3, 4]
+    assert [row["segment_row"] for row in store.tables[VALID_EVENTS]] == [0, 2, 0]
+    [dead] = store.tables[INVALID_EVENTS]
+    assert (dead["segment_row"], dead["stage"], dead["reasons"]) == (1, "collector", ["REQUIRED"])
+    assert list_sealed(tmp_path) == []
+
+
+def test_segments_that_were_there_at_the_start_are_sent_as_missing(tmp_path: Path) -> None:
+    """A predecessor may have stored them and died before it could let go of them."""
+    spool_up(tmp_path, [[event(1), event(2)]])
+    store = FaultyStore()
+    [ref] = list_sealed(tmp_path)
+    kept = ref.path.read_bytes()
+    drain(tmp_path, store)
+    ref.path.write_bytes(kept)
+    drain(tmp_path, store)
+    assert store.calls == ["insert_missing", "insert_missing"]
+    assert stored_ids(store) == [1, 2]
+
+
+@pytest.mark.parametrize("stores", [True, False], ids=["stored", "not stored"])
+def test_unknown_outcome_is_sent_again_as_missing(tmp_path: Path, stores: bool) -> None:
+    """Whether the broken insert had happened or not: once."""
+    spool_up(tmp_path, [[event(1), event(2)]])
+    store = FaultyStore()
+    store.faults = [(OutcomeUnknownError("connection lost"), stores), (OutcomeUnknownError("again"), stores)]
+    drain(tmp_path, store)
+    assert stored_ids(store) == [1, 2]
+    assert set(store.calls) == {"insert_missing"}
+
+
+@pytest.mark.parametrize("error", [StoreUnavailableError("down", 210), StoreRefusedError("no such table", 60)])
+def test_refused_and_unavailable_keep_the_spool_until_it_works(tmp_path: Path, error: Exception) -> None:
+    """Nothing is dropped; afterwards the last error is forgotten."""
+    spool_up(tmp_path, [[event(1)]])
+    store = FaultyStore()
+    store.faults = [(error, False)] * 5  # type: ignore[list-item]
+    loader = drain(tmp_path, store)
+    assert stored_ids(store) == [1]
+    assert loader.last_error == ""
+
+
+def test_poison_rows_become_dead_letters_and_the_rest_goes_in(tmp_path: Path) -> None:
+    """Found by bisection; the reason holds nothing of the event."""
+    poison = {3, 700}
+    spool_up(tmp_path, [[event(number) for number in range(1000)]])
+    store = FaultyStore()
+    store.refuse = lambda row: (
+        BadRowsError("cannot parse 'secret'", 27) if int(row["event_id"][-3:]) in poison and "metadata" in row else None
+    )
+    drain(tmp_path, store)
+    assert stored_ids(store) == [number for number in range(1000) if number not in poison]
+    dead = store.tables[INVALID_EVENTS]
+    assert sorted(row["segment_row"] for row in dead) == sorted(poison)
+    assert {(row["stage"], *row["reasons"]) for row in dead} == {("loader", "STORE_REFUSED")}
+    assert "secret" not in str(dead)
+    assert len(store.calls) < 100
+
+
+def test_batches_take_several_segments_but_no_more_than_allowed(tmp_path: Path) -> None:
+    """Small segments are stored together; one that is larger than a batch goes alone."""
+    spool_up(tmp_path, [[event(1)], [event(2)], [event(number) for number in range(3, 9)], [event(9)]])
+    store = FaultyStore()
+    drain(tmp_path, store, max_events=3)
+    assert stored_ids(store) == list(range(1, 10))
+    assert len(store.calls) == 3
+
+
+def test_damaged_segment_gives_what_it_has_and_is_quarantined(tmp_path: Path) -> None:
+    """Only what the disk destroyed is lost."""
+    spool_up(tmp_path, [[event(1), event(2), event(3)]])
+    [ref] = list_sealed(tmp_path)
+    content = bytearray(ref.path.read_bytes())
+    content[content.index(b"000000000002")] ^= 0xFF
+    ref.path.write_bytes(content)
+    store = FaultyStore()
+    drain(tmp_path, store)
+    assert stored_ids(store) == [1, 3]
+    assert [row["segment_row"] for row in store.tables[VALID_EVENTS]] == [0, 2]
+    assert list_sealed(tmp_path) == []
+    assert len(list((tmp_path / "quarantine").iterdir())) == 1
+
+
+def test_unreadable_record_is_kept_in_quarantine(tmp_path: Path) -> None:
+    """A record of a newer version is not thrown away, and does not hold up the rest."""
+    spool_up(tmp_path, [[event(1), b"\x9a\x3f\x03abc", event(2)]])
+    store = FaultyStore()
+    drain(tmp_path, store)
+    assert stored_ids(store) == [1, 2]
+    assert len(list((tmp_path / "quarantine").iterdir())) == 1
