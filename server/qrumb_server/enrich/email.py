@@ -73,7 +73,7 @@ _AUTHORITY: Final = re.compile(
 )
 # These two read backwards, from the @ to the left.
 _local_part = re.compile(rf"([-+_.~${_FILLER}]*+)[^\W_][\w.+~$*'\u2022\u25cf{_FILLER}-]*+").match
-_quoted_local_part = re.compile(rf'[{_FILLER}]*"[^"\s](?:[^"]{{0,62}}[^"\s])?"(?=[\s"<(\[,;:]|\Z)').match
+_quoted_local_part = re.compile(rf'[{_FILLER}]*"[^\W_](?:[^"]{{0,62}}[^\W_])?"(?=[\s"<(\[,;:]|\Z)').match
 _mask_signs = re.compile(r"[*\u2022\u25cf]").findall
 _remote_path = re.compile(r":[\w./~+-]{1,200}?\.git\b").match
 
@@ -287,7 +287,7 @@ def _local_before(text: str) -> str:
     match = _local_part(backwards)
     if match is None:
         quoted = _quoted_local_part(backwards)
-        return quoted[0][::-1] if quoted and any(map(str.isalnum, quoted[0])) else ""
+        return quoted[0][::-1] if quoted else ""
     if _visible(match[1]).count("..") or match[1].count(".") > 1:
         return ""  # shortened by an ellipsis
     local = match[0][::-1].lstrip("'.*~$-\u2022\u25cf")

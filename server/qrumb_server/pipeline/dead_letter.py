@@ -46,7 +46,8 @@ def _as_json(message: BrowserEvent | ServerEvent) -> str:
         if not math.isfinite(kept.conversion_value.amount):
             kept.ClearField("conversion_value")
     else:
-        kept.device.ClearField("user_agent")
+        if kept.HasField("device"):
+            kept.device.ClearField("user_agent")
         _spell_out_non_finite(kept.metadata)
     try:
         sent = MessageToDict(kept, preserving_proto_field_name=True)

@@ -215,7 +215,7 @@ def _faults_within(value: object, path: str) -> Iterator[tuple[str, FaultKind]]:
             yield path, FaultKind.CONTAINS_EMAIL
     elif isinstance(value, dict):
         for place, key in enumerate(sorted(value), 1):
-            inner = path + _step(key, place)
+            inner = _extended(path, key, place)
             if contains_email(key):
                 yield inner, FaultKind.CONTAINS_EMAIL
             yield from _faults_within(value[key], inner)
@@ -228,11 +228,11 @@ def _faults_within(value: object, path: str) -> Iterator[tuple[str, FaultKind]]:
         yield path, FaultKind.NOT_FINITE
 
 
-def _step(key: str, place: int) -> str:
-    """How a path goes on to a key."""
+def _extended(path: str, key: str, place: int) -> str:
+    """The path that goes on from an object to one of its keys."""
     if len(key) <= MAX_KEY_SHOWN and _is_identifier(key):
-        return f".{key}"
+        return f"{path}.{key}"
     shown = key if len(key) <= MAX_KEY_SHOWN else key[:MAX_KEY_SHOWN] + "\u2026"
-    step = f"[{orjson.dumps(shown).decode()}]"
+    extended = f"{path}[{orjson.dumps(shown).decode()}]"
     # Cutting and quoting can make an address out of what was none.
-    return f".<key {place}>" if contains_email(key) or contains_email(step) else step
+    return f"{path}.<key {place}>" if contains_email(key) or contains_email(extended) else extended

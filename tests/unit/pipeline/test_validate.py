@@ -1,0 +1,128 @@
+"""Field rules that annotations cannot say, and the normal form of what is accepted."""
+
+from typing import Any
+
+import pytest
+from google.protobuf.json_format import ParseDict
+
+from qrumb.v1.browser_event_pb2 import BrowserEvent
+from qrumb.v1.receipt_pb2 import EventWarning, Violation
+from qrumb.v1.server_event_pb2 import ServerEvent
+from qrumb_server.model import Caller, RawEvent, Rejected, Source, ValidEvent
+from qrumb_server.pipeline.validate import validate
+
+PURCHASE = {"site_id": "s", "scan_session_id": "x", "event_name": "purchase"}
+
+
+def browser(**fields: Any) -> ValidEvent | Rejected:
+    """The verdict on a browser event."""
+    message = ParseDict({"site_id": "s", "event_type": "click", **fields}, BrowserEvent())
+    return validate(RawEvent(source=Source.BROWSER, message=message, caller=Caller(), index=0))
+
+
+def server(**fields: Any) -> ValidEvent | Rejected:
+    """The verdict on a server event."""
+    message = ParseDict({**PURCHASE, **fields}, ServerEvent())
+    return validate(RawEvent(source=Source.SERVER, message=message, caller=Caller(), index=0))
+
+
+def found(verdict: ValidEvent | Rejected) -> list[tuple[str, str]]:
+    """Field and reason of each violation."""
+    assert isinstance(verdict, Rejected)
+    return [(violation.field, Violation.Reason.Name(violation.reason)) for violation in verdict.violations]
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "text", "is_rounded"),
+    [
+        (49.9, "EUR", "49.90", False),
+        (0.1 + 0.2, "EUR", "0.30", True),
+        (1234, "JPY", "1234", False),
+        (12.5, "JPY", "12", True),
+        (1.2345, "KWD", "1.234", True),
+        (0, "EUR", "0.00", False),
+        (1e12, "EUR", "1000000000000.00", False),
+    ],
+)
+def test_amounts_are_exact_decimals_of_their_currency(
+    amount: float, currency: str, text: str, is_rounded: bool
+) -> None:
+    """Rounded half to even to the currency's decimals, and said so."""
+    verdict = server(conversion_value={"amount": amount, "currency": currency})
+    assert isinstance(verdict, ValidEvent)
+    assert verdict.conversion is not None
+    assert (verdict.conversion.amount, verdict.conversion.currency) == (text, currency)
+    assert [warning.code for warning in verdict.warnings] == ([EventWarning.AMOUNT_ROUNDED] if is_rounded else [])
+
+
+@pytest.mark.parametrize("currency", ["ABC", "XXX", "XTS"])
+def test_three_letters_are_no_currency_by_themselves(currency: str) -> None:
+    """ISO 4217 membership, without the codes for tests and for no currency."""
+    assert found(server(conversion_value={"amount": 1, "currency": currency})) == [
+        ("conversion_value.currency", "INVALID_CURRENCY")
+    ]
+
+
+def test_negative_amount_is_a_refund_or_an_error() -> None:
+    """Allowed for event_name refund only."""
+    money = {"amount": -5, "currency": "EUR"}
+    assert isinstance(server(event_name="refund", conversion_value=money), ValidEvent)
+    assert found(server(conversion_value=money)) == [("conversion_value.amount", "NEGATIVE_AMOUNT")]
+
+
+@pytest.mark.parametrize("raw", ["jane@example.org", "+43 660 1234567", "0660/1234567"])
+def test_raw_identifier_where_a_hash_belongs_says_how_to_hash(raw: str) -> None:
+    """The description helps; it never quotes the value."""
+    verdict = server(user_identifiers={"email_hash": raw, "phone_hash": raw})
+    assert found(verdict) == [
+        ("user_identifiers.email_hash", "NOT_HASHED"),
+        ("user_identifiers.phone_hash", "NOT_HASHED"),
+    ]
+    assert isinstance(verdict, Rejected)
+    assert all("SHA-256" in violation.description for violation in verdict.violations)
+    assert raw not in str(verdict.violations)
+
+
+def test_hashes_and_ids_are_lowered() -> None:
+    """Upper-case hex is the same hash."""
+    verdict = server(event_id="0192F0C1-7E1A-7C3D-9B1E-2F6A7D8C9E0F", user_identifiers={"email_hash": "AB" * 32})
+    assert isinstance(verdict, ValidEvent)
+    assert verdict.event_id == "0192f0c1-7e1a-7c3d-9b1e-2f6a7d8c9e0f"
+    assert verdict.user_identifiers is not None
+    assert verdict.user_identifiers.email_hash == "ab" * 32
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"page_url": "https://a.example/?e=jane%40gmail.com"},
+        {"referrer": "https://a.example/#jane@gmail.com"},
+        {"page_title": "Hello jane@gmail.com"},
+        {"scan_session_id": "jane@gmail.com"},
+        {"event_type": "mail to jane@gmail.com"},
+        {"metadata": {"a": [{"b": "jane@gmail.com"}]}},
+    ],
+    ids=lambda fields: next(iter(fields)),
+)
+def test_raw_email_is_found_in_every_stored_text(fields: dict[str, Any]) -> None:
+    """And the path leads to it."""
+    [(field, reason)] = found(browser(**fields))
+    assert reason == "CONTAINS_EMAIL"
+    assert field == ("metadata.a[0].b" if "metadata" in fields else next(iter(fields)))
+
+
+def test_struct_limits_name_the_field_of_the_sender() -> None:
+    """Server events say properties, browser events metadata."""
+    assert found(server(properties={"x": "y" * 11_000})) == [("properties", "TOO_LARGE")]
+    assert found(browser(metadata={"x": list(range(600))})) == [("metadata", "TOO_MANY_VALUES")]
+    assert found(browser(metadata={"a": {"b": {"c": {"d": {"e": 1}}}}})) == [("metadata.a.b.c.d", "TOO_DEEP")]
+
+
+def test_all_violations_come_at_once() -> None:
+    """One round trip shows everything that is wrong."""
+    assert found(browser(site_id="", event_id="x", page_url="x", metadata={"m": "jane@gmail.com"})) == [
+        ("site_id", "REQUIRED"),
+        ("event_id", "INVALID_UUID"),
+        ("page_url", "INVALID_URL"),
+        ("metadata.m", "CONTAINS_EMAIL"),
+    ]

@@ -1,0 +1,213 @@
+"""The gRPC edge in process: what each fault is answered, and that nothing of the inside gets out."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from google.rpc import error_details_pb2
+from google.rpc.status_pb2 import Status
+
+from qrumb.v1 import collector_service_pb2 as pb
+from qrumb.v1.browser_event_pb2 import BrowserEvent
+from qrumb.v1.collector_service_pb2_grpc import CollectorServiceStub, add_CollectorServiceServicer_to_server
+from qrumb.v1.receipt_pb2 import EventReceipt
+from qrumb.v1.server_event_pb2 import ServerEvent
+from qrumb_server.app import _make_event_id
+from qrumb_server.errors import SpoolFailedError, SpoolFullError
+from qrumb_server.pipeline.stamp import Receipt
+from qrumb_server.rpc.collector import Collector
+from qrumb_server.rpc.guard import Guard
+from qrumb_server.spool.v1.record_pb2 import Record
+
+NOW_MS = 1_790_000_000_000
+REQUEST = pb.CollectBrowserEventRequest(event=BrowserEvent(site_id="s", event_type="click"))
+
+
+class Spool:
+    """Keeps what is appended, or raises."""
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+        self.fault: Exception | None = None
+
+    async def append(self, records: Sequence[bytes]) -> None:
+        """As SpoolWriter.append."""
+        await asyncio.sleep(0)
+        if self.fault:
+            raise self.fault
+        self.records.extend(Record.FromString(record) for record in records)
+
+
+@pytest.fixture
+async def spool() -> Spool:
+    """The spool behind the server."""
+    return Spool()
+
+
+@pytest.fixture
+async def target(spool: Spool, tmp_path: Path) -> AsyncIterator[int]:
+    """A server with one port and one unix socket, as a worker has."""
+    collector = Collector(
+        append=spool.append,
+        new_receipt=lambda: Receipt(
+            received_time_ms=NOW_MS, retention_ms=400 * 86_400_000, make_event_id=_make_event_id
+        ),
+        max_batch_events=1000,
+    )
+    server = grpc.aio.server(interceptors=[Guard()])
+    add_CollectorServiceServicer_to_server(collector, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.add_insecure_port(f"unix:{tmp_path / 'gateway.sock'}")
+    await server.start()
+    yield port
+    await server.stop(0)
+
+
+@pytest.fixture
+async def stub(target: int) -> AsyncIterator[CollectorServiceStub]:
+    """A direct caller."""
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{target}") as channel:
+        yield CollectorServiceStub(channel)
+
+
+async def refusal(call: Any) -> tuple[grpc.aio.AioRpcError, dict[str, Any]]:
+    """The error of a call and its details by type."""
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await call
+    trailers = dict(refused.value.trailing_metadata())
+    status = Status.FromString(trailers["grpc-status-details-bin"])
+    assert status.code == refused.value.code().value[0]
+    details = {}
+    for detail in status.details:
+        kind = getattr(error_details_pb2, detail.type_url.rpartition(".")[2])
+        message = kind()
+        detail.Unpack(message)
+        details[kind.__name__] = message
+    return refused.value, details
+
+
+@pytest.mark.parametrize(
+    ("fault", "code", "reason", "retry_after"),
+    [
+        (SpoolFullError("x"), grpc.StatusCode.RESOURCE_EXHAUSTED, "SPOOL_FULL", "5"),
+        (SpoolFailedError("x"), grpc.StatusCode.UNAVAILABLE, "SPOOL_FAILED", "1"),
+        (RuntimeError("secret jane@example.org"), grpc.StatusCode.INTERNAL, "INTERNAL", None),
+    ],
+    ids=["full", "failed", "bug"],
+)
+async def test_fault_of_the_spool_is_answered_by_the_table(
+    stub: CollectorServiceStub,
+    spool: Spool,
+    fault: Exception,
+    code: grpc.StatusCode,
+    reason: str,
+    retry_after: str | None,
+) -> None:
+    """Code, reason and retry-after are ours; the exception's text stays inside."""
+    spool.fault = fault
+    error, details = await refusal(stub.CollectBrowserEvent(REQUEST))
+    assert error.code() == code
+    assert details["ErrorInfo"].reason == reason
+    assert dict(error.trailing_metadata()).get("retry-after") == retry_after
+    assert ("RetryInfo" in details) == (retry_after is not None)
+    assert "secret" not in str(error)
+
+
+async def test_batch_is_kept_all_or_nothing(stub: CollectorServiceStub, spool: Spool) -> None:
+    """A fault refuses the whole request; afterwards every event of it is one record, rejected ones included."""
+    events = [BrowserEvent(site_id="s"), BrowserEvent(site_id=""), BrowserEvent(site_id="s")]
+    request = pb.BatchCollectBrowserEventsRequest(events=events)
+    spool.fault = SpoolFullError("full")
+    await refusal(stub.BatchCollectBrowserEvents(request))
+    assert spool.records == []
+    spool.fault = None
+    answer = await stub.BatchCollectBrowserEvents(request)
+    outcomes = [receipt.outcome for receipt in answer.receipts]
+    assert outcomes == [EventReceipt.ACCEPTED, EventReceipt.REJECTED, EventReceipt.ACCEPTED]
+    kinds = [record.WhichOneof("kind") for record in spool.records]
+    assert kinds == ["accepted_event", "dead_letter", "accepted_event"]
+    assert [receipt.event_id for receipt in answer.receipts] == [
+        spool.records[0].accepted_event.row.event_id,
+        spool.records[1].dead_letter.event_id,
+        spool.records[2].accepted_event.row.event_id,
+    ]
+
+
+async def test_violations_are_bounded(stub: CollectorServiceStub) -> None:
+    """A reply's details travel in one header, so a hostile event cannot make it too large for a client."""
+    event = BrowserEvent(site_id="s")
+    for number in range(400):
+        event.metadata.fields[f"key{number}"].string_value = "jane@example.org"
+    error, details = await refusal(stub.CollectBrowserEvent(pb.CollectBrowserEventRequest(event=event)))
+    assert error.code() == grpc.StatusCode.INVALID_ARGUMENT
+    assert 1 <= len(details["BadRequest"].field_violations) <= 50
+    assert "jane" not in str(error)
+
+
+async def test_forged_gateway_headers_are_not_believed(stub: CollectorServiceStub, spool: Spool) -> None:
+    """On the direct port the ids come from us, whatever x-request-id says."""
+    forged = (("x-request-id", "11111111-1111-4111-8111-111111111111"), ("x-client-ip", "192.0.2.1"))
+    made = [(await stub.CollectBrowserEvent(REQUEST, metadata=forged)).receipt.event_id for _ in range(2)]
+    assert made[0] != made[1]
+    assert {uuid.UUID(event_id).version for event_id in made} == {7}
+
+
+async def test_gateway_retry_is_the_same_event(spool: Spool, target: int, tmp_path: Path) -> None:
+    """On the gateway's socket the same request id and place give the same event_id."""
+    metadata = (("x-request-id", "11111111-1111-4111-8111-111111111111"),)
+    request = pb.BatchCollectBrowserEventsRequest(events=[REQUEST.event, REQUEST.event])
+    async with grpc.aio.insecure_channel(f"unix:{tmp_path / 'gateway.sock'}") as channel:
+        stub = CollectorServiceStub(channel)
+        first = await stub.BatchCollectBrowserEvents(request, metadata=metadata)
+        second = await stub.BatchCollectBrowserEvents(request, metadata=metadata)
+    ids = [receipt.event_id for receipt in first.receipts]
+    assert ids == [receipt.event_id for receipt in second.receipts]
+    assert len(set(ids)) == 2
+
+
+async def test_stream_ends_with_the_fault_of_its_spool(stub: CollectorServiceStub, spool: Spool) -> None:
+    """A full spool ends the stream with RESOURCE_EXHAUSTED; receipts before it stand."""
+
+    async def requests() -> AsyncIterator[pb.StreamServerEventsRequest]:
+        event = ServerEvent(site_id="s", scan_session_id="x", event_name="lead")
+        yield pb.StreamServerEventsRequest(event=event)
+        while not spool.records:
+            await asyncio.sleep(0.01)
+        spool.fault = SpoolFullError("full")
+        yield pb.StreamServerEventsRequest(event=event)
+
+    answers = []
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        async for answer in stub.StreamServerEvents(requests()):
+            answers.append(answer)  # noqa: PERF401  (what came before the error counts)
+    assert refused.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert sum(len(answer.receipts) for answer in answers) == 1
+
+
+async def test_undecodable_message_ends_a_stream_clearly(target: int) -> None:
+    """INVALID_ARGUMENT, not INTERNAL."""
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{target}") as channel:
+        call = channel.stream_stream("/qrumb.v1.CollectorService/StreamServerEvents")(iter([b"\xff\xff"]))
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            async for _ in call:
+                pass
+    assert refused.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+
+
+async def test_dead_letter_holds_no_personal_data(stub: CollectorServiceStub, spool: Spool) -> None:
+    """What is buried is redacted: no e-mail address, no client address, no agent."""
+    event = ServerEvent(
+        site_id="s", scan_session_id="x", event_name="", client_ip="203.0.113.9", user_agent="Agent/1 jane@example.org"
+    )
+    event.properties.fields["mail"].string_value = "jane@example.org"
+    event.properties.fields["nan"].number_value = float("nan")
+    await refusal(stub.CollectServerEvent(pb.CollectServerEventRequest(event=event)))
+    [record] = spool.records
+    kept = record.SerializeToString()
+    for secret in (b"jane", b"203.0.113.9", b"Agent/1"):
+        assert secret not in kept
+    assert '"nan":"nan"' in record.dead_letter.payload
