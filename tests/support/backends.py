@@ -117,9 +117,10 @@ class Backend:
         self.server = server
 
     async def stop(self) -> None:
-        """End at once; calls in flight are cancelled."""
+        """End at once, calls in flight are cancelled; safe to call twice."""
         if self.server is not None:
             await self.server.stop(None)
+            self.server = None
 
     @property
     def last(self) -> Call:

@@ -4,7 +4,7 @@ import asyncio
 import json
 import socket
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -16,7 +16,7 @@ import httpx
 from qrumb_server.supervise.gateway import GatewayOptions, command, render
 from tests.support.backends import Backend
 
-__all__ = ["Gateway", "gateway_options", "reserve_port", "running_gateway"]
+__all__ = ["Gateway", "gateway_options", "reserve_port", "running_gateway", "until"]
 
 START_SECONDS = 15.0  # 0.1 s on an idle machine
 
@@ -70,6 +70,21 @@ class Gateway:
         text = (await self.admin.get("/stats", params={"filter": f"^{name}$"})).text
         return int(text.rpartition(": ")[2] or 0)
 
+    async def until_stat(self, name: str, wanted: Callable[[int], bool]) -> None:
+        """Wait until one of Envoy's counters or gauges is as wanted."""
+
+        async def reached() -> bool:
+            return wanted(await self.stat(name))
+
+        await until(reached)
+
+
+async def until(probe: Callable[[], Awaitable[bool]], seconds: float = 10) -> None:
+    """Wait for what no event announces: ask until the answer is yes."""
+    async with asyncio.timeout(seconds):
+        while not await probe():
+            await asyncio.sleep(0.01)
+
 
 def reserve_port() -> socket.socket:
     """A free port that stays ours: bound as the supervisor binds it, never listening."""
@@ -104,10 +119,11 @@ async def running_gateway(
         options = gateway_options(reserved.getsockname()[1], worker_count, **changes)
         workers = [Backend() for _ in range(worker_count)]
         query, status = Backend(), Backend()
+        for backend in (*workers, query, status):
+            stack.push_async_callback(backend.stop)
         sockets = [*zip(workers, options.collector_sockets, strict=True)] if start_workers else []
         for backend, name in [*sockets, (query, options.query_socket), (status, options.status_socket)]:
             await backend.start(folder / name)
-            stack.push_async_callback(backend.stop)
         config = folder / "envoy.yaml"
         config.write_text(render(options))
         with (folder / "stdout").open("wb") as out, (folder / "stderr").open("wb") as err:
@@ -135,15 +151,14 @@ async def running_gateway(
 
 
 async def _wait_until_ready(process: asyncio.subprocess.Process, admin: httpx.AsyncClient, folder: Path) -> None:
-    async with asyncio.timeout(START_SECONDS):
-        while True:
-            assert process.returncode is None, (folder / "stderr").read_text()
-            try:
-                if (await admin.get("/ready")).status_code == httpx.codes.OK:
-                    return
-            except httpx.TransportError:
-                pass
-            await asyncio.sleep(0.01)
+    async def ready() -> bool:
+        assert process.returncode is None, (folder / "stderr").read_text()
+        try:
+            return (await admin.get("/ready")).status_code == httpx.codes.OK
+        except httpx.TransportError:
+            return False
+
+    await until(ready, START_SECONDS)
 
 
 async def _stop(process: asyncio.subprocess.Process) -> None:

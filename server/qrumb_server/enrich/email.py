@@ -95,7 +95,7 @@ _ASSET_TLDS: Final = _SUFFIX_TLDS | {"ai", "app", "so"}
 _COMMON_TLDS: Final = frozenset({
     "ae", "ar", "au", "biz", "br", "ca", "ch", "cn", "co", "com", "cz", "de", "dk", "edu", "es", "eu", "fi", "fr",
     "gov", "gr", "hk", "hu", "ie", "il", "info", "io", "jp", "kr", "mil", "mx", "net", "nl", "nz", "org", "pt",
-    "ro", "ru", "se", "sg", "tr", "tw", "ua", "uk", "us", "za",
+    "ro", "ru", "se", "sg", "tr", "tw", "ua", "uk", "za",
 })
 # Before these any top-level domain is trusted: exports and mailboxes are named after people, assets are not.
 _DOCUMENT_SUFFIXES: Final = frozenset({

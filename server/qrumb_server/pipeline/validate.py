@@ -44,6 +44,7 @@ _STRUCT_REASONS: Final = {
     FaultKind.NOT_FINITE: Violation.NOT_FINITE,
     FaultKind.CONTAINS_EMAIL: Violation.CONTAINS_EMAIL,
 }
+_CONSENTS: Final = frozenset(Consent.State.values())
 # The one event_name whose amount may be negative.
 REFUND: Final = "refund"
 
@@ -134,7 +135,7 @@ def _check_core(event: BrowserEvent | ServerEvent, faults: _Faults) -> None:
             "must be a UUID such as 0192f0c1-7e1a-7c3d-9b1e-2f6a7d8c9e0f; leave it out to have one made",
         )
     faults.text("scan_session_id", event.scan_session_id, MAX_SCAN_SESSION_ID)
-    if event.consent not in Consent.State.values():
+    if event.consent not in _CONSENTS:
         faults.add("consent", Violation.INVALID_ENUM, "must be granted, denied or pending; leave it out if not known")
 
 

@@ -1,4 +1,4 @@
-"""Whatever goes wrong, the answer is the JSON of google.rpc.Status, says what to do, and tells nothing of the inside."""
+"""Whatever goes wrong, the answer is JSON as of google.rpc.Status, says what to do and tells nothing of the inside."""
 
 import asyncio
 import socket
@@ -146,8 +146,7 @@ async def test_more_requests_at_a_time_than_allowed_are_503() -> None:
     async with running_gateway(max_concurrent_requests=2) as gateway:
         gateway.worker.answer = gateway.worker.wait_until_released
         first = [asyncio.create_task(gateway.http.post("/collect", json={})) for _ in range(2)]
-        while len(gateway.worker.calls) < 2:
-            await asyncio.sleep(0.01)
+        await gateway.until_stat("cluster.collector.upstream_rq_active", lambda count: count == 2)
         assert_error(await gateway.http.post("/collect", json={}), 503, 14, "try again")
         gateway.worker.release.set()
         assert [reply.status_code for reply in await asyncio.gather(*first)] == [200, 200]

@@ -18,7 +18,7 @@ from qrumb.v1.collector_service_pb2_grpc import CollectorServiceStub
 from qrumb_server.supervise.gateway import drain
 from tests.support import backends
 from tests.support.backends import SERVICE, Backend, break_down
-from tests.support.envoy_process import Gateway, running_gateway
+from tests.support.envoy_process import Gateway, running_gateway, until
 
 pytestmark = pytest.mark.envoy
 
@@ -58,35 +58,39 @@ async def test_a_call_in_a_killed_worker_is_answered_by_the_other() -> None:
             call = asyncio.create_task(gateway.http.post("/collect", json={"site_id": "demo"}))
             await wait_for_requests(gateway, 1)
             await healthy.start(gateway.folder / gateway.options.collector_sockets[1])
-            try:
-                doomed.send_signal(signal.SIGKILL)
-                reply = await call
-                assert reply.status_code == 200, reply.text
-                assert [item.method for item in healthy.calls] == ["CollectBrowserEvent"]
-                assert healthy.last.metadata["x-request-id"] == reply.headers["x-request-id"]
-            finally:
-                await healthy.stop()
+            await wait_until_healthy(gateway, 2)
+            doomed.send_signal(signal.SIGKILL)
+            reply = await call
+        assert reply.status_code == 200, reply.text
+        assert [item.method for item in healthy.calls] == ["CollectBrowserEvent"]
+        assert healthy.last.metadata["x-request-id"] == reply.headers["x-request-id"]
 
 
-async def test_no_request_fails_while_a_worker_is_killed_under_load() -> None:
-    async with running_gateway(worker_count=2, start_workers=False) as gateway:
-        survivor: Backend = gateway.workers[1]
-        await survivor.start(gateway.folder / gateway.options.collector_sockets[1])
+async def test_no_call_fails_while_a_worker_is_killed_under_load() -> None:
+    """With the retry settings of Envoy's own examples a third of the calls failed here."""
+    no_limit = 1_000_000
+    async with (
+        running_gateway(
+            worker_count=2, start_workers=False, requests_per_second=no_limit, request_burst=no_limit
+        ) as gateway,
+        grpc.aio.insecure_channel(gateway.target) as channel,
+    ):
+        await gateway.workers[1].start(gateway.folder / gateway.options.collector_sockets[1])
         async with worker_process(gateway, 0) as doomed:
             await wait_until_healthy(gateway, 2)
-            statuses: list[int] = []
+            stub = CollectorServiceStub(channel)
+            answered = 0
 
             async def load() -> None:
-                while len(statuses) < 400:
-                    statuses.append((await gateway.http.post("/collect", json={})).status_code)
+                nonlocal answered
+                while answered < 2500:
+                    await stub.CollectServerEvent(CollectServerEventRequest())
+                    answered += 1
+                    if answered == 500:
+                        doomed.send_signal(signal.SIGKILL)
 
-            loads = [asyncio.create_task(load()) for _ in range(8)]
-            while len(statuses) < 100:
-                await asyncio.sleep(0.005)
-            doomed.send_signal(signal.SIGKILL)
-            await asyncio.gather(*loads)
-            assert set(statuses) == {200}
-        await survivor.stop()
+            await asyncio.gather(*(load() for _ in range(100)))
+            assert await gateway.stat("cluster.collector.upstream_rq_retry") > 0
 
 
 async def test_a_worker_that_says_it_stops_gets_no_more_calls() -> None:
@@ -103,10 +107,11 @@ async def test_a_worker_that_was_started_late_is_used_soon() -> None:
     async with running_gateway(start_workers=False) as gateway:
         assert (await gateway.http.post("/collect", json={})).status_code == 503
         await gateway.worker.start(gateway.folder / gateway.options.collector_sockets[0])
-        async with asyncio.timeout(3):
-            while (await gateway.http.post("/collect", json={})).status_code != 200:
-                await asyncio.sleep(0.02)
-        await gateway.worker.stop()
+
+        async def taken() -> bool:
+            return (await gateway.http.post("/collect", json={})).status_code == 200
+
+        await until(taken, seconds=3)
 
 
 @pytest.mark.parametrize(
@@ -131,12 +136,15 @@ async def test_a_drain_finishes_what_is_inside_and_then_lets_nobody_in() -> None
         await asyncio.sleep(0.3)
         during = await gateway.http.get("/healthz")
         assert (during.status_code, during.headers["connection"]) == (200, "close")
-        async with httpx.AsyncClient() as client:
-            with pytest.raises(httpx.ConnectError):
-                async with asyncio.timeout(10):
-                    while True:
-                        await client.get(str(gateway.http.base_url.join("/healthz")))
-                        await asyncio.sleep(0.05)
+
+        async def refused() -> bool:
+            async with httpx.AsyncClient(base_url=gateway.http.base_url) as newcomer:
+                try:
+                    return (await newcomer.get("/healthz")).is_error
+                except httpx.ConnectError:
+                    return True
+
+        await until(refused)
         assert not draining.done()
         gateway.worker.release.set()
         assert (await by_json).status_code == 200
@@ -161,13 +169,10 @@ async def test_a_drain_of_a_gateway_that_is_gone_says_so(gateway: Gateway) -> No
 
 
 async def wait_until_healthy(gateway: Gateway, count: int) -> None:
-    async with asyncio.timeout(10):
-        while await gateway.stat("cluster.collector.membership_healthy") != count:
-            await asyncio.sleep(0.02)
+    """Until so many workers pass their health check."""
+    await gateway.until_stat("cluster.collector.membership_healthy", lambda healthy: healthy == count)
 
 
 async def wait_for_requests(gateway: Gateway, count: int) -> None:
     """Until so many requests are in work with the workers."""
-    async with asyncio.timeout(10):
-        while await gateway.stat("cluster.collector.upstream_rq_active") < count:
-            await asyncio.sleep(0.02)
+    await gateway.until_stat("cluster.collector.upstream_rq_active", lambda active: active == count)

@@ -238,6 +238,6 @@ class SpoolMachine(RuleBasedStateMachine):
 
 
 SpoolMachine.TestCase.settings = settings(
-    max_examples=4000, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=300, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
 )
 TestSpool = SpoolMachine.TestCase
