@@ -30,7 +30,7 @@ from qrumb_server.config import Settings
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "7"))
 ROUND_SECONDS = 2.5
 CHANNELS = 4
-IN_FLIGHT = 64
+IN_FLIGHT = int(os.environ.get("BENCH_IN_FLIGHT", "64"))
 BATCH_EVENTS = 100
 BATCHES_IN_FLIGHT = 8
 # Nothing here may outlive its purpose.
@@ -190,6 +190,8 @@ async def main() -> None:
             async with grpc.aio.insecure_channel(target) as channel:
                 await asyncio.wait_for(channel.channel_ready(), 30)
         await compare(targets, "single events", 1, in_flight=IN_FLIGHT, call="CollectBrowserEvent", request=single)
+        if "--single" in sys.argv:
+            return
         await compare(
             targets,
             f"batches of {BATCH_EVENTS}",

@@ -16,8 +16,8 @@ _TEN_KB = 10_240
 # Each makes a detector look as often or as long as it can.
 _HOSTILE = (
     "@", "a@b.zz ", "a@" + "a." * 126, "x***a@b.co ", "git@b.co:x ", "v@1.2.co ", "//a:b@b.co/ ", "%41", "%2540",
-    "&#65;", "&#38;#65;", "\\", "\\n", "a\u200b", "a@\u0301", "\u0301\u0316", "㌀", "a@b.c\u200bq\u200b ", "a。", "a.", "_",
-    "a@b-c.d-e.f_g ",
+    "&#65;", "&#38;#65;", "\\", "\\n", "a\u200b", "a@\u0301", "\u0301\u0316", "㌀", "a@b.c\u200bq\u200b ", "a。", "a.",
+    "_", "a@b-c.d-e.f_g ",
 )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ names. A failed sync loses what it should have written for good, though the proc
 
 import errno
 import random
+import threading
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -74,12 +75,15 @@ class _NameChange:
 
 
 class FaultyFileSystem:
-    """Arm faults with `fail`, `shorten_writes`, `capacity_bytes`, `cut_power_in`; then `restart`."""
+    """Faults: `fail`, `shorten_writes`, `capacity_bytes`, `hold_syncs`, `cut_power_in` and `restart`."""
 
     def __init__(self) -> None:
         self.calls: Counter[str] = Counter()
         self.capacity_bytes = 1 << 40
         self.unreadable: set[Path] = set()
+        self.sync_begun = threading.Event()
+        self._sync_may_end = threading.Event()
+        self._sync_may_end.set()
         self._faults: dict[str, list[int]] = {}
         self._short_writes: list[int] = []
         self._calls_left: int | None = None
@@ -102,12 +106,22 @@ class FaultyFileSystem:
         """Let the machine die in the n-th call from now, which may still have part of its effect."""
         self._calls_left = calls
 
+    def hold_syncs(self) -> None:
+        """Let syncs take until `let_syncs_end`; `sync_begun` tells that one is under way."""
+        self.sync_begun.clear()
+        self._sync_may_end.clear()
+
+    def let_syncs_end(self) -> None:
+        """The disk answers again."""
+        self._sync_may_end.set()
+
     def forget_faults(self) -> None:
         """Disarm everything."""
         self._faults.clear()
         self._short_writes.clear()
         self._calls_left = None
         self.capacity_bytes = 1 << 40
+        self._sync_may_end.set()
 
     def restart(self, rng: random.Random) -> None:
         """Power cut and reboot: keep what is durable and a random part of the rest."""
@@ -245,9 +259,12 @@ class FaultyFileSystem:
             inode.lost += inode.unsynced
             inode.unsynced.clear()
             raise
-        for change in inode.unsynced:
+        covered = tuple(inode.unsynced)
+        self.sync_begun.set()
+        self._sync_may_end.wait()
+        for change in covered:
             change.apply(inode.durable)
-        inode.unsynced.clear()
+        del inode.unsynced[: len(covered)]
 
     def truncate(self, inode: _Inode, size_bytes: int) -> None:
         self._begin("truncate")

@@ -16,7 +16,8 @@ from qrumb_server.spool.v1.record_pb2 import Record
 
 __all__ = ["MAX_PAYLOAD", "bury"]
 
-# Characters of a payload that are kept: enough to see and to replay any event of legal size.
+# Characters of a payload that are kept: enough to see and to replay any event of legal size. Cut before it is
+# redacted, since a cut can make a new address out of a longer one.
 MAX_PAYLOAD: Final = 64 * 1024
 # Ids are short; a longer one is somebody's mistake and only its beginning is of use.
 MAX_ID: Final = 200
@@ -32,7 +33,7 @@ def bury(rejected: Rejected, received_time_ms: int) -> Record:
     letter.source = rejected.raw.source.value
     letter.received_time_ms = received_time_ms
     letter.violations.extend(rejected.violations)
-    letter.payload = redact_emails(_as_json(message))[:MAX_PAYLOAD]
+    letter.payload = redact_emails(_as_json(message)[:MAX_PAYLOAD])
     return record
 
 

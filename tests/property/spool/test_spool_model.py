@@ -135,10 +135,11 @@ class SpoolMachine(RuleBasedStateMachine):
 
     @rule(calls=st.integers(1, 12))
     def cut_power_soon(self, calls: int) -> None:
-        self.filesystem.cut_power_in(calls)
+        if not self.is_dead():
+            self.filesystem.cut_power_in(calls)
 
     @rule()
-    def forget_faults(self) -> None:
+    def mend_disk(self) -> None:
         if not self.is_dead():
             self.filesystem.forget_faults()
 
@@ -238,6 +239,6 @@ class SpoolMachine(RuleBasedStateMachine):
 
 
 SpoolMachine.TestCase.settings = settings(
-    max_examples=300, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=300, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
 )
 TestSpool = SpoolMachine.TestCase
