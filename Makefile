@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_CONSTRAINT=constraints.txt $(BIN)/pip install --quiet
 SET_UP_INPUTS := pyproject.toml clients/python/pyproject.toml constraints.txt
 
-.PHONY: run test check lint types generate constraints bench soak fuzz setup setup-dev baseline clean help
+.PHONY: run test check lint types generate constraints bench setup setup-dev baseline clean help
 
 help: ## what the targets do
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -36,10 +36,8 @@ baseline: setup-dev ## on a release: make today's contract the one that must not
 	$(BIN)/python tools/baseline.py
 
 bench: setup-dev ## the measurements of bench/README.md
-	$(BIN)/python bench/run.py
-
-soak: setup-dev ## faults under load for SOAK_SECONDS (default 600), then an exact audit
-	$(BIN)/python -m pytest tests/faults -m soak --timeout=0 -p no:xdist
+	$(BIN)/python bench/collector.py
+	$(BIN)/python bench/validators.py
 
 setup: $(VENV)/.ready
 setup-dev: $(VENV)/.ready-dev third_party/.ready

@@ -16,7 +16,7 @@ import pytest
 
 from tests.support.stack import Stack, wait_until
 
-pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("node")]
+pytestmark = pytest.mark.stack
 
 
 def test_query_formats(stack: Stack) -> None:

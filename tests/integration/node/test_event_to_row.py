@@ -15,7 +15,7 @@ from qrumb.v1.receipt_pb2 import EventReceipt
 from qrumb.v1.server_event_pb2 import ServerEvent
 from tests.support.stack import Stack
 
-pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("node")]
+pytestmark = pytest.mark.stack
 
 BROWSER_EVENT = {
     "event_id": "0192F0C1-7E1A-7C3D-9B1E-2F6A7D8C9E0F",

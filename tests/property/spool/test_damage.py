@@ -79,7 +79,7 @@ def test_flipped_bytes_cost_only_the_rows_they_hit(
 def test_replaced_stretch_never_invents_or_changes_a_row(
     records: list[bytes], cut: tuple[int, int], filler: bytes
 ) -> None:
-    """Bytes may also be missing or added; rows outside the stretch survive."""
+    """Bytes may also be missing or added; the rows before the stretch survive."""
     whole = image_of(records)
     start, end = sorted(place % (len(whole) + 1) for place in cut)
     scan = scan_segment(whole[:start] + filler + whole[end:], ID)
