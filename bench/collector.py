@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,9 @@ from qrumb_server.config import Settings
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "7"))
 ROUND_SECONDS = 2.5
 CHANNELS = 4
+SCRIPT = str(Path(__file__).resolve())
+# One generator alone is slower than the server: it would measure itself.
+GENERATORS = int(os.environ.get("BENCH_GENERATORS", "2"))
 IN_FLIGHT = int(os.environ.get("BENCH_IN_FLIGHT", "64"))
 BATCH_EVENTS = 100
 BATCHES_IN_FLIGHT = 8
@@ -85,8 +88,9 @@ def sample_event(number: int) -> BrowserEvent:
     return event
 
 
-async def load(target: str, *, in_flight: int, call: str, request: Any) -> float:
+async def load(target: str, *, in_flight: int, call: str) -> float:
     """Calls per second of `in_flight` callers for one round."""
+    request = REQUESTS[call]()
     channels = [grpc.aio.insecure_channel(target, options=[("bench.channel", index)]) for index in range(CHANNELS)]
     stubs = [CollectorServiceStub(channel) for channel in channels]
     done = 0
@@ -104,6 +108,27 @@ async def load(target: str, *, in_flight: int, call: str, request: Any) -> float
     for channel in channels:
         await channel.close()
     return rate
+
+
+REQUESTS: dict[str, Callable[[], Any]] = {
+    "CollectBrowserEvent": lambda: pb.CollectBrowserEventRequest(event=sample_event(1)),
+    "BatchCollectBrowserEvents": lambda: pb.BatchCollectBrowserEventsRequest(
+        events=[sample_event(number) for number in range(BATCH_EVENTS)]
+    ),
+}
+
+
+async def generate(target: str, *, in_flight: int, call: str) -> float:
+    """Calls per second of all load generators, each a process of its own."""
+    generators = [
+        await asyncio.create_subprocess_exec(
+            *(sys.executable, SCRIPT, "load", target, str(in_flight), call),
+            stdout=asyncio.subprocess.PIPE,
+        )
+        for _ in range(GENERATORS)
+    ]
+    said = await asyncio.gather(*(generator.communicate() for generator in generators))
+    return sum(float(output) for output, _errors in said)
 
 
 @contextlib.contextmanager
@@ -141,7 +166,7 @@ async def compare(targets: dict[str, str], name: str, events_per_call: int, **ho
     rates: dict[str, list[float]] = {"worker": [], "echo": []}
     for number in range(ROUNDS + 1):
         for server in ("worker", "echo") if number % 2 else ("echo", "worker"):
-            rate = await load(targets[server], **how)
+            rate = await generate(targets[server], **how)
             if number:  # the first round warms up
                 rates[server].append(rate)
     ratios = [worker / echo for worker, echo in zip(rates["worker"], rates["echo"], strict=True)]
@@ -183,13 +208,11 @@ def _seconds(step: Any, number: int = 5000) -> float:
 
 async def main() -> None:
     """All comparisons."""
-    single = pb.CollectBrowserEventRequest(event=sample_event(1))
-    batch = pb.BatchCollectBrowserEventsRequest(events=[sample_event(number) for number in range(BATCH_EVENTS)])
     with servers() as targets:
         for target in targets.values():
             async with grpc.aio.insecure_channel(target) as channel:
                 await asyncio.wait_for(channel.channel_ready(), 30)
-        await compare(targets, "single events", 1, in_flight=IN_FLIGHT, call="CollectBrowserEvent", request=single)
+        await compare(targets, "single events", 1, in_flight=IN_FLIGHT, call="CollectBrowserEvent")
         if "--single" in sys.argv:
             return
         await compare(
@@ -198,14 +221,15 @@ async def main() -> None:
             BATCH_EVENTS,
             in_flight=BATCHES_IN_FLIGHT,
             call="BatchCollectBrowserEvents",
-            request=batch,
         )
     print_pipeline_cost()
 
 
 if __name__ == "__main__":
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
-    if sys.argv[1:2] == ["echo"]:
+    if sys.argv[1:2] == ["load"]:
+        print(asyncio.run(load(sys.argv[2], in_flight=int(sys.argv[3]), call=sys.argv[4])))
+    elif sys.argv[1:2] == ["echo"]:
         asyncio.run(serve_echo(int(sys.argv[2])))
     else:
         asyncio.run(main())

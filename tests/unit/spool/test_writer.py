@@ -69,7 +69,7 @@ async def test_append_that_arrives_during_a_commit_waits_for_the_next(
     writer = await open_spool()
     filesystem.hold_syncs()
     early = asyncio.ensure_future(writer.append([b"early"]))
-    await asyncio.to_thread(filesystem.sync_begun.wait)
+    await asyncio.to_thread(filesystem.sync_begun.wait, 5)
     late = [asyncio.ensure_future(writer.append([b"late %d" % number])) for number in range(5)]
     await asyncio.sleep(0.01)
     assert not early.done()
@@ -86,7 +86,7 @@ async def test_cancelled_append_does_not_cancel_the_others(open_spool: OpenSpool
     writer = await open_spool()
     filesystem.hold_syncs()
     tasks = [asyncio.ensure_future(writer.append([b"%d" % number])) for number in range(3)]
-    await asyncio.to_thread(filesystem.sync_begun.wait)
+    await asyncio.to_thread(filesystem.sync_begun.wait, 5)
     tasks[1].cancel()
     filesystem.let_syncs_end()
     outcomes = await asyncio.gather(*tasks, return_exceptions=True)
@@ -316,7 +316,7 @@ async def test_memory_that_waits_for_the_disk_is_bounded(open_spool: OpenSpool, 
     writer = await open_spool(max_waiting_bytes=1000)
     filesystem.hold_syncs()
     stuck = asyncio.ensure_future(writer.append([b"x"]))
-    await asyncio.to_thread(filesystem.sync_begun.wait)
+    await asyncio.to_thread(filesystem.sync_begun.wait, 5)
     waiting = asyncio.ensure_future(writer.append([b"x" * 900]))
     await asyncio.sleep(0)
     with pytest.raises(SpoolFullError, match="wait"):
