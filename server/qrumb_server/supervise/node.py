@@ -122,6 +122,7 @@ class _Node:
                 )
             )
         self._server: grpc.aio.Server | None = None
+        self._health = HealthServicer()
         self._telling: asyncio.Task[None] | None = None
 
     async def start(self, stop: asyncio.Event) -> bool:
@@ -133,7 +134,10 @@ class _Node:
         if self._gateway is not None:
             self._render_gateway()
             self._gateway.start()
-        return await self._wait_until_serving(stop)
+        if not await self._wait_until_serving(stop):
+            return False
+        await self._set_health()  # before anybody is told that the node is ready
+        return True
 
     async def _wait_until_serving(self, stop: asyncio.Event) -> bool:
         children = self._children()
@@ -171,23 +175,25 @@ class _Node:
             clock=self._clock,
         )
         add_StatusServiceServicer_to_server(self._status, self._server)
-        health = HealthServicer()
-        health_pb2_grpc.add_HealthServicer_to_server(health, self._server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         self._server.add_insecure_port(f"unix:{sockets.STATUS}")
         await self._server.start()
-        self._telling = asyncio.create_task(self._tell_health(health))
+        self._telling = asyncio.create_task(self._tell_health())
 
-    async def _tell_health(self, health: HealthServicer) -> None:
-        """Keep grpc.health.v1 true: "" is the whole node, the other names are its processes."""
-        response = health_pb2.HealthCheckResponse
+    async def _tell_health(self) -> None:
+        """Keep grpc.health.v1 true."""
         while True:
-            children = self._children()
-            for child in children:
-                await health.set(child.spec.name, response.SERVING if child.serving else response.NOT_SERVING)
-            stopping = self._status is None or self._status.is_stopping
-            takes_events = any(worker.serving for worker in self._workers) and not stopping
-            await health.set("", response.SERVING if takes_events else response.NOT_SERVING)
+            await self._set_health()
             await asyncio.sleep(HEALTH_INTERVAL_SECONDS)
+
+    async def _set_health(self) -> None:
+        """The name "" is the whole node, the other names are its processes."""
+        response = health_pb2.HealthCheckResponse
+        for child in self._children():
+            await self._health.set(child.spec.name, response.SERVING if child.serving else response.NOT_SERVING)
+        stopping = self._status is None or self._status.is_stopping
+        takes_events = any(worker.serving for worker in self._workers) and not stopping
+        await self._health.set("", response.SERVING if takes_events else response.NOT_SERVING)
 
     def _render_gateway(self) -> None:
         settings = self._settings
