@@ -151,6 +151,8 @@ class SegmentJournal:
             for index in run:
                 answers[index] = refusal
             if self._segment is not None and not self._segment.is_sound:
+                # the cut may fail, so count what may stay behind until the folder is looked at again
+                self._quota.add(HEADER_BYTES + sum(map(framed_bytes, members)))
                 self._retire(self._segment)
                 self._settle()
             return

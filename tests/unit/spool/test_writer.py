@@ -142,7 +142,12 @@ async def test_segment_is_sealed_by_time_after_its_first_record(
     open_spool: OpenSpool, filesystem: FaultyFileSystem
 ) -> None:
     """Steady traffic does not put the seal off."""
-    writer = await open_spool(seal_after=timedelta(milliseconds=30), segment_max_records=10**6)
+    writer = await open_spool(
+        seal_after=timedelta(milliseconds=30),
+        segment_max_records=10**9,
+        segment_max_bytes=10**9,
+        max_bytes=10**9,
+    )
     begun = asyncio.get_running_loop().time()
     while not list_sealed(ROOT, filesystem):
         await writer.append([b"x"])
