@@ -133,6 +133,7 @@ async def run_loader(settings: Settings) -> int:
     loader = Loader(
         spool_root=settings.spool_dir,
         store=store,
+        clock=SystemClock(),
         max_events=settings.loader.batch_max_events,
         poll_interval=settings.loader.poll_interval,
         retry_max_delay=settings.loader.retry_max_delay,

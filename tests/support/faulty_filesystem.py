@@ -81,6 +81,8 @@ class FaultyFileSystem:
         self.calls: Counter[str] = Counter()
         self.capacity_bytes = 1 << 40
         self.unreadable: set[Path] = set()
+        self.has_met_fault = False
+        """Since the last restart."""
         self.sync_begun = threading.Event()
         self._sync_may_end = threading.Event()
         self._sync_may_end.set()
@@ -126,6 +128,7 @@ class FaultyFileSystem:
     def restart(self, rng: random.Random) -> None:
         """Power cut and reboot: keep what is durable and a random part of the rest."""
         self.forget_faults()
+        self.has_met_fault = False
         for folder in sorted(self._unsynced_folders):
             if rng.random() < 0.5:
                 self._folders -= {known for known in self._folders if known.is_relative_to(folder)}
@@ -275,8 +278,10 @@ class FaultyFileSystem:
         if self._calls_left is not None:
             self._calls_left = max(self._calls_left - 1, 0)
             if self._calls_left == 0:
+                self.has_met_fault = True
                 raise PowerCutError(call)
         if self._faults.get(call):
+            self.has_met_fault = True
             raise OSError(self._faults[call].pop(0), f"armed fault of {call}")
 
     def _find(self, path: Path) -> _Inode:

@@ -1,8 +1,9 @@
 """The loader's loop: take sealed segments, store their rows exactly once, release them.
 
-A segment that lay in the spool when the loader started may have been stored by a loader that died before it could
-release it, and an insert whose connection broke may have happened: both are sent with `insert_missing`, which
-leaves out the rows that are there. A segment is released only after a confirmed insert.
+A segment that was begun before the loader started may have been stored by a loader that died before it could
+release it, even if it turns up later: after a power cut a released file can come back. And an insert whose
+connection broke may have happened. Both are sent with `insert_missing`, which leaves out the rows that are there. A
+segment is released only after a confirmed insert.
 """
 
 import threading
@@ -23,7 +24,7 @@ from qrumb_server.errors import (
 )
 from qrumb_server.loader.batch import Batch, read_batch, take
 from qrumb_server.loader.rows import PlacedEvent, PlacedLetter, dead_letter_batch, event_batch, refused_event
-from qrumb_server.ports import EventStore, TableBatch
+from qrumb_server.ports import Clock, EventStore, TableBatch
 from qrumb_server.spool.reader import SegmentRef, list_sealed, quarantine, release
 
 __all__ = ["Loader"]
@@ -41,6 +42,7 @@ class Loader:
     Args:
         spool_root: folder with one folder of segments per worker.
         store: where the rows go.
+        clock: tells which segments are older than this loader.
         max_events: rows of one insert.
         poll_interval: how often an empty spool is looked at.
         retry_max_delay: longest pause while the store is unavailable.
@@ -52,6 +54,7 @@ class Loader:
         *,
         spool_root: Path,
         store: EventStore,
+        clock: Clock,
         max_events: int,
         poll_interval: timedelta,
         retry_max_delay: timedelta,
@@ -59,6 +62,7 @@ class Loader:
     ) -> None:
         self._spool_root = spool_root
         self._store = store
+        self._clock = clock
         self._max_events = max_events
         self._poll_seconds = poll_interval.total_seconds()
         self._refused_seconds = refused_delay.total_seconds()
@@ -79,7 +83,9 @@ class Loader:
 
     def run(self) -> None:
         """Load until told otherwise."""
+        # By name as well as by age: the clock may have been ahead when they were begun.
         suspects = {ref.path for ref in list_sealed(self._spool_root)}
+        started_ms = self._clock.now_ms()
         while not self._stopping.is_set():
             draining = self._draining.is_set()
             refs = list_sealed(self._spool_root)
@@ -90,7 +96,9 @@ class Loader:
                 continue
             taken = take(refs, self._max_events)
             try:
-                self._load(taken, uncertain=not suspects.isdisjoint(ref.path for ref in taken))
+                self._load(
+                    taken, uncertain=any(ref.path in suspects or ref.begun_time_ms <= started_ms for ref in taken)
+                )
             except _StoppedWaiting:
                 return
             suspects.difference_update(ref.path for ref in taken)

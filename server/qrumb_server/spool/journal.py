@@ -49,7 +49,7 @@ class SegmentJournal:
     ) -> None:
         """Raises OSError if the folder cannot be listed."""
         self._folder = folder
-        self._limits = limits
+        self.limits = limits
         self._filesystem = filesystem
         self._clock = clock
         self._previous_id = previous_id
@@ -83,7 +83,7 @@ class SegmentJournal:
         segment = self._segment
         if segment is None:
             return False
-        limits = self._limits
+        limits = self.limits
         return segment.rows >= limits.segment_max_records or segment.size_bytes >= limits.segment_max_bytes
 
     def commit(self, group: Sequence[Sequence[bytes]]) -> list[Refusal | None]:
@@ -131,7 +131,7 @@ class SegmentJournal:
 
     def _fits(self, run_rows: int, run_bytes: int, *, more_rows: int, more_bytes: int) -> bool:
         """Whether segment and run together take so much more. Empty, they take an append of any size."""
-        segment, limits = self._segment, self._limits
+        segment, limits = self._segment, self.limits
         rows = run_rows + (segment.rows if segment is not None else 0)
         size = run_bytes + (segment.size_bytes if segment is not None else 0)
         return rows == 0 or (

@@ -48,12 +48,6 @@ class SpoolStats:
     """False from a failed commit until one succeeds."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Opened:
-    journal: SegmentJournal
-    recovery: RecoveryReport
-
-
 @dataclass(slots=True)
 class _Waiting:
     records: Sequence[bytes]
@@ -64,12 +58,14 @@ class _Waiting:
 class SpoolWriter:
     """One per worker process and folder. Lives on one event loop; only its jobs run in the executor."""
 
-    def __init__(self, *, opened: _Opened, unlock: Callable[[], None], limits: SpoolLimits, executor: Executor) -> None:
+    def __init__(
+        self, journal: SegmentJournal, recovery: RecoveryReport, unlock: Callable[[], None], executor: Executor
+    ) -> None:
         """Use `open`."""
-        self.recovery = opened.recovery
-        self._journal = opened.journal
+        self.recovery = recovery
+        self._journal = journal
         self._unlock = unlock
-        self._limits = limits
+        self._limits = journal.limits
         self._executor = executor
         self._loop = asyncio.get_running_loop()
         self._waiting: list[_Waiting] = []
@@ -103,8 +99,9 @@ class SpoolWriter:
         await loop.run_in_executor(executor, filesystem.make_folder, folder)
         unlock = await _take_lock(folder, lock_timeout, executor, filesystem)
         try:
-            opened = await loop.run_in_executor(executor, _open_journal, folder, limits, filesystem, clock)
-            return cls(opened=opened, unlock=unlock, limits=limits, executor=executor)
+            recovery = await loop.run_in_executor(executor, recover_locked, folder, filesystem)
+            journal = await loop.run_in_executor(executor, _open_journal, folder, limits, filesystem, clock)
+            return cls(journal, recovery, unlock, executor)
         except BaseException:
             unlock()
             raise
@@ -297,9 +294,7 @@ async def _take_lock(
         await asyncio.sleep(_LOCK_POLL_SECONDS)
 
 
-def _open_journal(folder: Path, limits: SpoolLimits, filesystem: FileSystem, clock: Clock) -> _Opened:
-    recovery = recover_locked(folder, filesystem)
+def _open_journal(folder: Path, limits: SpoolLimits, filesystem: FileSystem, clock: Clock) -> SegmentJournal:
     names = (parse_name(entry.name) for entry in filesystem.list_folder(folder))
     previous_id = max((name.segment_id for name in names if name is not None), default=None)
-    journal = SegmentJournal(folder=folder, limits=limits, filesystem=filesystem, clock=clock, previous_id=previous_id)
-    return _Opened(journal=journal, recovery=recovery)
+    return SegmentJournal(folder=folder, limits=limits, filesystem=filesystem, clock=clock, previous_id=previous_id)

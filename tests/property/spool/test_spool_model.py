@@ -79,31 +79,34 @@ class SpoolMachine(RuleBasedStateMachine):
             self.abandon_writer()
             self.loop.close()
 
-    @rule(groups=GROUPS, cancelled=CANCELLED)
-    def append(self, groups: list[list[int]], cancelled: set[int]) -> None:
+    @rule(groups=GROUPS, cancelled=CANCELLED, turns=st.integers(1, 4))
+    def append(self, groups: list[list[int]], cancelled: set[int], turns: int) -> None:
+        """Concurrent callers, of whom some are cancelled so many turns of the loop later."""
         batches = [[self.make_record(size) for size in sizes] for sizes in groups]
-        outcomes = self.run(self.append_all(batches, cancelled))
+        outcomes = self.run(self.append_all(batches, cancelled, turns))
         for batch, outcome in zip(batches, outcomes, strict=True):
             if outcome is None:
                 self.acked.append(batch)
             elif not isinstance(outcome, asyncio.CancelledError):
                 assert isinstance(outcome, SpoolFullError | SpoolFailedError), outcome
+                assert self.filesystem.has_met_fault or isinstance(outcome, SpoolFullError), "refused for no reason"
                 self.refused.update(batch)
 
-    @rule(groups=GROUPS, cancelled=CANCELLED)
-    def append_again(self, groups: list[list[int]], cancelled: set[int]) -> None:
-        """Twice as often as any other rule: without rows all other rules are idle."""
-        self.append(groups, cancelled)
+    @rule(groups=GROUPS)
+    def append_again(self, groups: list[list[int]]) -> None:
+        """More often than other rules: without rows they are idle."""
+        self.append(groups, set(), 1)
 
-    @rule(groups=GROUPS, call=st.sampled_from(FAULTS), number=NUMBERS, times=st.integers(1, 2))
-    def append_with_fault(self, groups: list[list[int]], call: str, number: int, times: int) -> None:
-        self.filesystem.fail(call, number, times)
-        self.append(groups, set())
+    @rule(groups=GROUPS, faults=st.sets(st.sampled_from(FAULTS), min_size=1, max_size=2), number=NUMBERS)
+    def append_with_faults(self, groups: list[list[int]], faults: set[str], number: int) -> None:
+        for call in sorted(faults):
+            self.filesystem.fail(call, number)
+        self.append(groups, set(), 1)
 
     @rule(groups=GROUPS, sizes=st.lists(st.integers(1, 60), min_size=1, max_size=4))
     def append_with_short_writes(self, groups: list[list[int]], sizes: list[int]) -> None:
         self.filesystem.shorten_writes(*sizes)
-        self.append(groups, set())
+        self.append(groups, set(), 1)
 
     @rule(groups=GROUPS, room=st.integers(0, 700), cut_fault=st.sampled_from([None, "truncate", "sync"]))
     def append_to_filling_disk(self, groups: list[list[int]], room: int, cut_fault: str | None) -> None:
@@ -111,13 +114,13 @@ class SpoolMachine(RuleBasedStateMachine):
         self.filesystem.capacity_bytes = self.filesystem.bytes_used() + room
         if cut_fault is not None:
             self.filesystem.fail(cut_fault)
-        self.append(groups, set())
+        self.append(groups, set(), 1)
         self.filesystem.capacity_bytes = healthy_bytes
 
     @rule(groups=GROUPS, calls=st.integers(1, 12), seed=SEEDS)
     def append_into_power_cut(self, groups: list[list[int]], calls: int, seed: int) -> None:
         self.filesystem.cut_power_in(calls)
-        self.append(groups, set())
+        self.append(groups, set(), 1)
         self.restart_after_power_cut(seed)
 
     @rule()
@@ -232,13 +235,16 @@ class SpoolMachine(RuleBasedStateMachine):
             )
         return self.writer
 
-    async def append_all(self, batches: list[list[bytes]], cancelled: set[int]) -> list[BaseException | None]:
+    async def append_all(
+        self, batches: list[list[bytes]], cancelled: set[int], turns: int
+    ) -> list[BaseException | None]:
         try:
             writer = await self.opened()
         except (OSError, PowerCutError) as error:
             return [SpoolFailedError(str(error))] * len(batches)
         tasks = [asyncio.ensure_future(writer.append(batch)) for batch in batches]
-        await asyncio.sleep(0)
+        for _ in range(turns):
+            await asyncio.sleep(0)
         for index in cancelled:
             if index < len(tasks):
                 tasks[index].cancel()

@@ -12,6 +12,7 @@ from qrumb.v1.receipt_pb2 import Violation
 from qrumb_server.errors import BadRowsError, OutcomeUnknownError, StoreRefusedError, StoreUnavailableError
 from qrumb_server.loader.loop import Loader
 from qrumb_server.loader.rows import INVALID_EVENTS, VALID_EVENTS
+from qrumb_server.ports import TableBatch
 from qrumb_server.spool.quota import SpoolLimits
 from qrumb_server.spool.reader import list_sealed
 from qrumb_server.spool.v1.record_pb2 import AcceptedEvent, DeadLetter, Record
@@ -61,6 +62,7 @@ def drain(root: Path, store: FaultyStore, max_events: int = 10_000) -> Loader:
     loader = Loader(
         spool_root=root,
         store=store,
+        clock=FixedClock(),
         max_events=max_events,
         poll_interval=timedelta(milliseconds=1),
         retry_max_delay=timedelta(milliseconds=2),
@@ -171,3 +173,48 @@ def test_unreadable_record_is_kept_in_quarantine(tmp_path: Path) -> None:
     drain(tmp_path, store)
     assert stored_ids(store) == [1, 2]
     assert len(list((tmp_path / "quarantine").iterdir())) == 1
+
+
+def test_segment_that_comes_back_later_is_sent_as_missing(tmp_path: Path) -> None:
+    """After a power cut a released segment can reappear when its worker recovers, behind the loader's first look."""
+    spool_up(tmp_path, [[event(1), event(2)]])
+    store = FaultyStore()
+    [ref] = list_sealed(tmp_path)
+    kept = ref.path.read_bytes()
+    drain(tmp_path, store)
+    spool_up(tmp_path, [[event(3)]])
+
+    class ReturningStore(FaultyStore):
+        def insert_missing(self, batch: TableBatch) -> None:
+            if not self.calls:
+                ref.path.write_bytes(kept)
+            super().insert_missing(batch)
+
+    later = ReturningStore()
+    later.tables = store.tables
+    drain(tmp_path, later)
+    assert sorted(stored_ids(later)) == [1, 2, 3]
+    assert later.calls == ["insert_missing", "insert_missing"]
+
+
+def test_segment_begun_after_the_start_is_simply_inserted(tmp_path: Path) -> None:
+    """The usual case pays for no look-up."""
+    store = FaultyStore()
+
+    class EarlyClock:
+        def now_ms(self) -> int:
+            spool_up(tmp_path, [[event(1)]])
+            return FixedClock().now_ms() - 1000
+
+    loader = Loader(
+        spool_root=tmp_path,
+        store=store,
+        clock=EarlyClock(),
+        max_events=10,
+        poll_interval=timedelta(milliseconds=1),
+        retry_max_delay=timedelta(milliseconds=2),
+        refused_delay=timedelta(milliseconds=2),
+    )
+    loader.drain()
+    loader.run()
+    assert store.calls == ["insert"]

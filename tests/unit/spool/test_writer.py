@@ -193,9 +193,11 @@ async def test_full_disk_refuses_keeps_nothing_and_goes_on(open_spool: OpenSpool
     await writer.append([b"before"])
     used = filesystem.bytes_used()
     filesystem.capacity_bytes = used + 50
+    filesystem.calls.clear()
     with pytest.raises(SpoolFullError, match="disk"):
         await writer.append([b"x" * 30, b"y" * 30])
     assert filesystem.bytes_used() == used
+    assert filesystem.calls["truncate"] == filesystem.calls["sync"] == 1, "a power cut could undo the cut"
     filesystem.capacity_bytes = 10**6
     await writer.append([b"after"])
     await writer.close()
@@ -209,16 +211,33 @@ async def test_failed_disk_call_fails_the_group_and_abandons_the_file(
     """The kernel may have dropped the pages, so the file is not touched again, only what was durable is handed on."""
     writer = await open_spool()
     await writer.append([b"before"])
+    used = filesystem.bytes_used()
     filesystem.fail(call)
     filesystem.calls.clear()
     outcomes = await outcomes_of(writer, [b"lost 1"], [b"lost 2"])
     assert all(isinstance(outcome, SpoolFailedError) for outcome in outcomes)
     assert filesystem.calls["sync"] == (1 if call == "sync" else 0)
     assert not writer.stats().is_healthy
+    assert filesystem.bytes_used() == used
     assert stored(filesystem) == [[b"before"]]
     await writer.append([b"after"])
     assert writer.stats().is_healthy
     assert writer.stats().failures == 1
+    await writer.close()
+    assert stored(filesystem) == [[b"before"], [b"after"]]
+
+
+async def test_unforeseen_error_fails_the_group_and_abandons_the_file(
+    open_spool: OpenSpool, filesystem: FaultyFileSystem
+) -> None:
+    """Whatever ends a commit half way, no caller hangs and nothing is appended behind what it left."""
+    writer = await open_spool()
+    await writer.append([b"before"])
+    filesystem.cut_power_in(1)
+    outcomes = await outcomes_of(writer, [b"lost 1"], [b"lost 2"])
+    assert all(isinstance(outcome, SpoolFailedError) for outcome in outcomes)
+    filesystem.forget_faults()
+    await writer.append([b"after"])
     await writer.close()
     assert stored(filesystem) == [[b"before"], [b"after"]]
 
