@@ -143,7 +143,7 @@ def loader(settings_file: Path) -> None:
 def _run_child(process: str, settings_file: Path, run: Callable[[Settings], Coroutine[Any, Any, int]]) -> None:
     from qrumb_server.supervise.logs import configure_logging
 
-    settings = Settings.model_construct(**Settings.model_validate_json(settings_file.read_bytes()).__dict__)
+    settings = Settings.model_validate_json(settings_file.read_bytes())
     configure_logging(settings.log_level, process)
     sys.exit(asyncio.run(run(settings)))
 

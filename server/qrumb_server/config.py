@@ -201,7 +201,7 @@ def load_settings(
         problems.append(f"{source}: not valid TOML: {error}")
     if problems:
         raise ConfigError("\n".join(problems))
-    return Settings.model_construct(**{name: getattr(settings, name) for name in Settings.model_fields})
+    return settings
 
 
 def _known_variable(name: str) -> bool:

@@ -32,6 +32,8 @@ class Caller:
     client_ip: str = ""
     """The visitor's address as the gateway saw it. Never stored or logged."""
     user_agent: str = ""
+    referrer: str = ""
+    """The page that the request came from (the header Referer), where the gateway passed it on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,13 +9,14 @@ from pathlib import Path
 from qrumb_server.config import Settings
 from qrumb_server.supervise import sockets
 from qrumb_server.supervise.node import SETTINGS_FILE
+from qrumb_server.supervise.surroundings import is_data_dir_in_use
 
-__all__ = ["inside_run_dir", "is_running", "running_url"]
+__all__ = ["inside_run_dir", "is_running", "reachable", "running_url"]
 
 
 def is_running(settings: Settings) -> bool:
     """Whether a node works in this data folder."""
-    return (settings.run_dir / sockets.LOADER).exists()
+    return is_data_dir_in_use(settings.data_dir) and (settings.run_dir / sockets.LOADER).exists()
 
 
 @contextlib.contextmanager
@@ -32,7 +33,7 @@ def inside_run_dir(settings: Settings) -> Iterator[None]:
 def running_url(settings: Settings) -> str:
     """Where the gateway listens: of the node in this data folder, else as configured."""
     host, port = settings.http_host, settings.http_port
-    with contextlib.suppress(OSError, ValueError, KeyError):
+    if is_running(settings):
         said = json.loads((settings.run_dir / SETTINGS_FILE).read_text(encoding="utf-8"))
         host, port = said["http_host"], said["http_port"]
     return f"http://{reachable(host)}:{port}"

@@ -1,5 +1,6 @@
 """`qrumb query`: SQL against the embedded data, whether or not the node runs."""
 
+import contextlib
 import sys
 from collections.abc import Iterator
 from typing import Final
@@ -50,10 +51,8 @@ def _ask_node(settings: Settings, sql: str, clickhouse_format: str) -> Iterator[
 def _ask_folder(settings: Settings, sql: str, clickhouse_format: str) -> Iterator[bytes]:
     from qrumb_server.app import open_store  # the engine takes half a second to import
 
-    store = open_store(settings)
     try:
-        yield from store.export(sql, clickhouse_format)
+        with contextlib.closing(open_store(settings)) as store:
+            yield from store.export(sql, clickhouse_format)
     except StoreError as error:
         raise click.ClickException(str(error)) from error
-    finally:
-        store.close()

@@ -25,6 +25,7 @@ def read_caller(context: grpc.aio.ServicerContext[Any, Any]) -> Caller:
         request_id=_text(said, "x-request-id"),
         client_ip=_text(said, "x-client-ip"),
         user_agent=_text(said, "user-agent"),
+        referrer=_text(said, "referer"),
     )
 
 

@@ -117,6 +117,7 @@ class Collector(CollectorServiceServicer):
                 setattr(event, field.name, value)
             else:
                 getattr(event, field.name).CopyFrom(value)
+        event.page_url = event.page_url or read_caller(context).referrer
         await self._collect_one(Source.BROWSER, event, validate_only=False, context=context)
         await context.send_initial_metadata((("cache-control", "no-store"),))
         return HttpBody(content_type="image/gif", data=PIXEL)

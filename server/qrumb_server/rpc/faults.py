@@ -4,7 +4,8 @@ The text is ours or nothing: what an exception says goes to the log, never to th
 details as JSON.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final, NoReturn
 
 import grpc
@@ -16,13 +17,39 @@ from google.rpc.status_pb2 import Status
 from qrumb.v1.receipt_pb2 import Violation
 from qrumb_server.errors import SpoolFailedError, SpoolFullError
 
-__all__ = ["DOMAIN", "EventRejected", "RequestFault", "abort", "abort_for"]
+__all__ = ["DOMAIN", "SPOOL_ANSWERS", "EventRejected", "RequestFault", "abort", "abort_for"]
 
 DOMAIN: Final = "qrumb"
 STATUS_DETAILS_KEY: Final = "grpc-status-details-bin"
-# A full spool empties as fast as ClickHouse takes rows: seconds once it is back.
-SPOOL_FULL_RETRY_SECONDS: Final = 5
-SPOOL_FAILED_RETRY_SECONDS: Final = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a fault of ours is answered: the whole request may be sent again later."""
+
+    code: grpc.StatusCode
+    reason: str
+    message: str
+    retry_after_seconds: int
+
+
+SPOOL_ANSWERS: Final[Mapping[type[Exception], Answer]] = {
+    # It empties as fast as ClickHouse takes rows: seconds once that is back. Not UNAVAILABLE, which the gateway
+    # would try again at once.
+    SpoolFullError: Answer(
+        code=grpc.StatusCode.RESOURCE_EXHAUSTED,
+        reason="SPOOL_FULL",
+        message="the collector's spool is full; nothing was kept, send it again later",
+        retry_after_seconds=5,
+    ),
+    # Another worker, or this one's next segment, may well take it.
+    SpoolFailedError: Answer(
+        code=grpc.StatusCode.UNAVAILABLE,
+        reason="SPOOL_FAILED",
+        message="the collector's disk refused the event; nothing was acknowledged, send it again",
+        retry_after_seconds=1,
+    ),
+}
 
 
 class RequestFault(Exception):
@@ -75,22 +102,9 @@ async def abort_for(context: grpc.aio.ServicerContext, fault: Exception, request
             violation = BadRequest.FieldViolation(field=fault.field, description=fault.message, reason=fault.reason)
             details.insert(0, BadRequest(field_violations=[violation]))
         await abort(context, fault.code, fault.message, details)
-    if isinstance(fault, SpoolFullError):
-        await abort(
-            context,
-            grpc.StatusCode.RESOURCE_EXHAUSTED,
-            "the collector's spool is full; nothing was kept, send it again later",
-            [ErrorInfo(reason="SPOOL_FULL", domain=DOMAIN)],
-            SPOOL_FULL_RETRY_SECONDS,
-        )
-    if isinstance(fault, SpoolFailedError):
-        await abort(
-            context,
-            grpc.StatusCode.UNAVAILABLE,
-            "the collector's disk refused the event; nothing was acknowledged, send it again",
-            [ErrorInfo(reason="SPOOL_FAILED", domain=DOMAIN)],
-            SPOOL_FAILED_RETRY_SECONDS,
-        )
+    if answer := SPOOL_ANSWERS.get(type(fault)):
+        info = ErrorInfo(reason=answer.reason, domain=DOMAIN)
+        await abort(context, answer.code, answer.message, [info], answer.retry_after_seconds)
     info = ErrorInfo(reason="INTERNAL", domain=DOMAIN, metadata={"request_id": request_id} if request_id else {})
     await abort(context, grpc.StatusCode.INTERNAL, "internal error", [info])
 

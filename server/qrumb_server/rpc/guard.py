@@ -12,8 +12,7 @@ import structlog
 from google.protobuf.message import DecodeError
 from google.rpc.error_details_pb2 import ErrorInfo
 
-from qrumb_server.errors import SpoolFailedError, SpoolFullError
-from qrumb_server.rpc.faults import DOMAIN, EventRejected, RequestFault, abort, abort_for
+from qrumb_server.rpc.faults import DOMAIN, SPOOL_ANSWERS, EventRejected, RequestFault, abort, abort_for
 
 __all__ = ["Guard"]
 
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     Handler = grpc.RpcMethodHandler[Any, Any]  # generic for type checkers only
 else:
     Handler = grpc.RpcMethodHandler
-EXPECTED = (EventRejected, RequestFault, SpoolFullError, SpoolFailedError)
+EXPECTED = (EventRejected, RequestFault, *SPOOL_ANSWERS)
 
 
 class _Undecodable:

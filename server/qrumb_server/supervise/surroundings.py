@@ -11,7 +11,7 @@ from typing import Final
 
 from qrumb_server.errors import ConfigError
 
-__all__ = ["lock_data_dir", "reserve_port"]
+__all__ = ["is_data_dir_in_use", "lock_data_dir", "reserve_port"]
 
 LOCK_NAME: Final = "lock"
 # Children of a supervisor that was killed finish their drain meanwhile.
@@ -52,6 +52,21 @@ def lock_data_dir(data_dir: Path) -> int:
     os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
     os.set_inheritable(descriptor, True)
     return descriptor
+
+
+def is_data_dir_in_use(data_dir: Path) -> bool:
+    """Whether a process of a node holds the data folder; what a killed node left lying there does not count."""
+    try:
+        descriptor = os.open(data_dir / LOCK_NAME, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
 
 
 def _is_alive(process_id: str) -> bool:

@@ -181,3 +181,19 @@ def test_printed_curl_line_works_as_pasted(stack: Stack) -> None:
         ["bash", "-c", line.replace("curl", "curl --silent", 1)], capture_output=True, text=True, timeout=30, check=True
     )
     assert json.loads(done.stdout)["receipt"]["outcome"] == "ACCEPTED"
+
+
+def test_query_works_after_the_node_was_killed(tmp_path: Path) -> None:
+    """What a killed node leaves lying in its run folder does not count as a running node."""
+    stack = Stack(tmp_path / "data")
+    stack.start()
+    with stack.http() as client:
+        assert client.post("/collect", json={"site_id": "killed", "event_type": "click"}).status_code == 200
+    stack.wait_for_rows(1, "site_id = 'killed'")
+    assert stack.process is not None
+    # Children first: the death of the supervisor would let them end in order.
+    for process in [*stack.children().values(), psutil.Process(stack.process.pid)]:
+        process.kill()
+    stack.process.wait(10)
+    assert (stack.data_dir / "run" / "loader.sock").exists()
+    assert stack.count("site_id = 'killed'") == 1

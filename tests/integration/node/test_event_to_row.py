@@ -208,6 +208,17 @@ def test_pixel_takes_an_event_from_the_query(stack: Stack) -> None:
     assert row["consent"] == "granted"
 
 
+def test_pixel_without_page_url_takes_the_referer_header(stack: Stack) -> None:
+    """The page that shows the image is the page that was seen."""
+    with stack.http() as client:
+        reply = client.get(
+            "/collect.gif", params={"site_id": "pixel-referer"}, headers={"referer": "https://shop.example/page"}
+        )
+    assert reply.status_code == 200, reply.text
+    [row] = stored(stack, "pixel-referer")
+    assert row["page_url"] == "https://shop.example/page"
+
+
 def test_stream_answers_every_event_in_order(stack: Stack) -> None:
     """Thousands of events in flight on one call; receipts come back in the order of the events."""
     number = 3000
