@@ -16,6 +16,7 @@ GENERATED = (
     "clients/python/buf",
     "server/qrumb_server/spool/v1",
     "server/qrumb_server/query/v1",
+    "server/qrumb_server/upkeep/v1",
 )
 
 

@@ -144,6 +144,44 @@ class EventCount(_message.Message):
     fraud_count: int
     def __init__(self, start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., source: _Optional[str] = ..., name: _Optional[str] = ..., unique_count: _Optional[int] = ..., duplicate_count: _Optional[int] = ..., fraud_count: _Optional[int] = ...) -> None: ...
 
+class GetLedgerRequest(_message.Message):
+    __slots__ = ("site_id", "from_time", "to_time")
+    SITE_ID_FIELD_NUMBER: _ClassVar[int]
+    FROM_TIME_FIELD_NUMBER: _ClassVar[int]
+    TO_TIME_FIELD_NUMBER: _ClassVar[int]
+    site_id: str
+    from_time: _timestamp_pb2.Timestamp
+    to_time: _timestamp_pb2.Timestamp
+    def __init__(self, site_id: _Optional[str] = ..., from_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., to_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class GetLedgerResponse(_message.Message):
+    __slots__ = ("entries",)
+    ENTRIES_FIELD_NUMBER: _ClassVar[int]
+    entries: _containers.RepeatedCompositeFieldContainer[LedgerEntry]
+    def __init__(self, entries: _Optional[_Iterable[_Union[LedgerEntry, _Mapping]]] = ...) -> None: ...
+
+class LedgerEntry(_message.Message):
+    __slots__ = ("minute_time", "received_count", "stored_count", "rejected_count", "spooled_count", "unique_count", "duplicate_count", "conflict_count", "fraud_count")
+    MINUTE_TIME_FIELD_NUMBER: _ClassVar[int]
+    RECEIVED_COUNT_FIELD_NUMBER: _ClassVar[int]
+    STORED_COUNT_FIELD_NUMBER: _ClassVar[int]
+    REJECTED_COUNT_FIELD_NUMBER: _ClassVar[int]
+    SPOOLED_COUNT_FIELD_NUMBER: _ClassVar[int]
+    UNIQUE_COUNT_FIELD_NUMBER: _ClassVar[int]
+    DUPLICATE_COUNT_FIELD_NUMBER: _ClassVar[int]
+    CONFLICT_COUNT_FIELD_NUMBER: _ClassVar[int]
+    FRAUD_COUNT_FIELD_NUMBER: _ClassVar[int]
+    minute_time: _timestamp_pb2.Timestamp
+    received_count: int
+    stored_count: int
+    rejected_count: int
+    spooled_count: int
+    unique_count: int
+    duplicate_count: int
+    conflict_count: int
+    fraud_count: int
+    def __init__(self, minute_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., received_count: _Optional[int] = ..., stored_count: _Optional[int] = ..., rejected_count: _Optional[int] = ..., spooled_count: _Optional[int] = ..., unique_count: _Optional[int] = ..., duplicate_count: _Optional[int] = ..., conflict_count: _Optional[int] = ..., fraud_count: _Optional[int] = ...) -> None: ...
+
 class GetFunnelRequest(_message.Message):
     __slots__ = ("site_id", "from_time", "to_time")
     SITE_ID_FIELD_NUMBER: _ClassVar[int]

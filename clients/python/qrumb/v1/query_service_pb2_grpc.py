@@ -55,6 +55,11 @@ class QueryServiceStub:
                 request_serializer=qrumb_dot_v1_dot_query__service__pb2.CountEventsRequest.SerializeToString,
                 response_deserializer=qrumb_dot_v1_dot_query__service__pb2.CountEventsResponse.FromString,
                 _registered_method=True)
+        self.GetLedger = channel.unary_unary(
+                '/qrumb.v1.QueryService/GetLedger',
+                request_serializer=qrumb_dot_v1_dot_query__service__pb2.GetLedgerRequest.SerializeToString,
+                response_deserializer=qrumb_dot_v1_dot_query__service__pb2.GetLedgerResponse.FromString,
+                _registered_method=True)
         self.GetFunnel = channel.unary_unary(
                 '/qrumb.v1.QueryService/GetFunnel',
                 request_serializer=qrumb_dot_v1_dot_query__service__pb2.GetFunnelRequest.SerializeToString,
@@ -94,6 +99,13 @@ class QueryServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetLedger(self, request, context):
+        """Balances the events of a site: received = stored + rejected + spooled, stored = unique + duplicate.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetFunnel(self, request, context):
         """Follows scan sessions from the scan to the conversion, for each QR code.
         """
@@ -123,6 +135,11 @@ def add_QueryServiceServicer_to_server(servicer, server):
                     servicer.CountEvents,
                     request_deserializer=qrumb_dot_v1_dot_query__service__pb2.CountEventsRequest.FromString,
                     response_serializer=qrumb_dot_v1_dot_query__service__pb2.CountEventsResponse.SerializeToString,
+            ),
+            'GetLedger': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetLedger,
+                    request_deserializer=qrumb_dot_v1_dot_query__service__pb2.GetLedgerRequest.FromString,
+                    response_serializer=qrumb_dot_v1_dot_query__service__pb2.GetLedgerResponse.SerializeToString,
             ),
             'GetFunnel': grpc.unary_unary_rpc_method_handler(
                     servicer.GetFunnel,
@@ -239,6 +256,33 @@ class QueryService:
             '/qrumb.v1.QueryService/CountEvents',
             qrumb_dot_v1_dot_query__service__pb2.CountEventsRequest.SerializeToString,
             qrumb_dot_v1_dot_query__service__pb2.CountEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetLedger(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/qrumb.v1.QueryService/GetLedger',
+            qrumb_dot_v1_dot_query__service__pb2.GetLedgerRequest.SerializeToString,
+            qrumb_dot_v1_dot_query__service__pb2.GetLedgerResponse.FromString,
             options,
             channel_credentials,
             insecure,

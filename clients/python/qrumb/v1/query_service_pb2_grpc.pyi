@@ -41,6 +41,8 @@ class QueryServiceStub:
     """Lists the newest events of a site; call again with the returned cursor to follow."""
     CountEvents: _grpc.UnaryUnaryMultiCallable[_query_service_pb2.CountEventsRequest, _query_service_pb2.CountEventsResponse]
     """Counts events over time."""
+    GetLedger: _grpc.UnaryUnaryMultiCallable[_query_service_pb2.GetLedgerRequest, _query_service_pb2.GetLedgerResponse]
+    """Balances the events of a site: received = stored + rejected + spooled, stored = unique + duplicate."""
     GetFunnel: _grpc.UnaryUnaryMultiCallable[_query_service_pb2.GetFunnelRequest, _query_service_pb2.GetFunnelResponse]
     """Follows scan sessions from the scan to the conversion, for each QR code."""
 
@@ -57,6 +59,8 @@ class QueryServiceAsyncStub(QueryServiceStub):
     """Lists the newest events of a site; call again with the returned cursor to follow."""
     CountEvents: _aio.UnaryUnaryMultiCallable[_query_service_pb2.CountEventsRequest, _query_service_pb2.CountEventsResponse]  # type: ignore[assignment]
     """Counts events over time."""
+    GetLedger: _aio.UnaryUnaryMultiCallable[_query_service_pb2.GetLedgerRequest, _query_service_pb2.GetLedgerResponse]  # type: ignore[assignment]
+    """Balances the events of a site: received = stored + rejected + spooled, stored = unique + duplicate."""
     GetFunnel: _aio.UnaryUnaryMultiCallable[_query_service_pb2.GetFunnelRequest, _query_service_pb2.GetFunnelResponse]  # type: ignore[assignment]
     """Follows scan sessions from the scan to the conversion, for each QR code."""
 
@@ -94,6 +98,14 @@ class QueryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_query_service_pb2.CountEventsResponse, _abc.Awaitable[_query_service_pb2.CountEventsResponse]]:
         """Counts events over time."""
+
+    @_abc_1.abstractmethod
+    def GetLedger(
+        self,
+        request: _query_service_pb2.GetLedgerRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_query_service_pb2.GetLedgerResponse, _abc.Awaitable[_query_service_pb2.GetLedgerResponse]]:
+        """Balances the events of a site: received = stored + rejected + spooled, stored = unique + duplicate."""
 
     @_abc_1.abstractmethod
     def GetFunnel(

@@ -24,20 +24,23 @@ _sym_db = _symbol_database.Default()
 
 from qrumb.v1 import event_row_pb2 as qrumb_dot_v1_dot_event__row__pb2
 from qrumb.v1 import receipt_pb2 as qrumb_dot_v1_dot_receipt__pb2
+from qrumb.v1 import scan_session_pb2 as qrumb_dot_v1_dot_scan__session__pb2
 from qrumb.v1 import server_event_pb2 as qrumb_dot_v1_dot_server__event__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"qrumb_server/spool/v1/record.proto\x12\x15qrumb_server.spool.v1\x1a\x18qrumb/v1/event_row.proto\x1a\x16qrumb/v1/receipt.proto\x1a\x1bqrumb/v1/server_event.proto\"\x8a\x01\n\x06Record\x12>\n\x0e\x61\x63\x63\x65pted_event\x18\x01 \x01(\x0b\x32$.qrumb_server.spool.v1.AcceptedEventH\x00\x12\x38\n\x0b\x64\x65\x61\x64_letter\x18\x02 \x01(\x0b\x32!.qrumb_server.spool.v1.DeadLetterH\x00\x42\x06\n\x04kind\"\x91\x01\n\rAcceptedEvent\x12\x1f\n\x03row\x18\x01 \x01(\x0b\x32\x12.qrumb.v1.EventRow\x12\x33\n\x10user_identifiers\x18\x02 \x01(\x0b\x32\x19.qrumb.v1.UserIdentifiers\x12\x0e\n\x06ip_key\x18\x03 \x01(\t\x12\x1a\n\x12\x65vent_id_generated\x18\x04 \x01(\x08\"\x93\x01\n\nDeadLetter\x12\x0f\n\x07site_id\x18\x01 \x01(\t\x12\x10\n\x08\x65vent_id\x18\x02 \x01(\t\x12\x0e\n\x06source\x18\x03 \x01(\t\x12\x18\n\x10received_time_ms\x18\x04 \x01(\x03\x12\'\n\nviolations\x18\x05 \x03(\x0b\x32\x13.qrumb.v1.Violation\x12\x0f\n\x07payload\x18\x06 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"qrumb_server/spool/v1/record.proto\x12\x15qrumb_server.spool.v1\x1a\x18qrumb/v1/event_row.proto\x1a\x16qrumb/v1/receipt.proto\x1a\x1bqrumb/v1/scan_session.proto\x1a\x1bqrumb/v1/server_event.proto\"\xd6\x01\n\x06Record\x12>\n\x0e\x61\x63\x63\x65pted_event\x18\x01 \x01(\x0b\x32$.qrumb_server.spool.v1.AcceptedEventH\x00\x12\x38\n\x0b\x64\x65\x61\x64_letter\x18\x02 \x01(\x0b\x32!.qrumb_server.spool.v1.DeadLetterH\x00\x12J\n\x14session_registration\x18\x03 \x01(\x0b\x32*.qrumb_server.spool.v1.SessionRegistrationH\x00\x42\x06\n\x04kind\"\xa2\x01\n\rAcceptedEvent\x12\x1f\n\x03row\x18\x01 \x01(\x0b\x32\x12.qrumb.v1.EventRow\x12\x33\n\x10user_identifiers\x18\x02 \x01(\x0b\x32\x19.qrumb.v1.UserIdentifiers\x12\x0e\n\x06ip_key\x18\x03 \x01(\t\x12\x1a\n\x12\x65vent_id_generated\x18\x04 \x01(\x08\x12\x0f\n\x07retried\x18\x05 \x01(\x08\"\\\n\x13SessionRegistration\x12+\n\x0cscan_session\x18\x01 \x01(\x0b\x32\x15.qrumb.v1.ScanSession\x12\x18\n\x10received_time_ms\x18\x02 \x01(\x03\"\x93\x01\n\nDeadLetter\x12\x0f\n\x07site_id\x18\x01 \x01(\t\x12\x10\n\x08\x65vent_id\x18\x02 \x01(\t\x12\x0e\n\x06source\x18\x03 \x01(\t\x12\x18\n\x10received_time_ms\x18\x04 \x01(\x03\x12\'\n\nviolations\x18\x05 \x03(\x0b\x32\x13.qrumb.v1.Violation\x12\x0f\n\x07payload\x18\x06 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'qrumb_server.spool.v1.record_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_RECORD']._serialized_start=141
-  _globals['_RECORD']._serialized_end=279
-  _globals['_ACCEPTEDEVENT']._serialized_start=282
-  _globals['_ACCEPTEDEVENT']._serialized_end=427
-  _globals['_DEADLETTER']._serialized_start=430
-  _globals['_DEADLETTER']._serialized_end=577
+  _globals['_RECORD']._serialized_start=170
+  _globals['_RECORD']._serialized_end=384
+  _globals['_ACCEPTEDEVENT']._serialized_start=387
+  _globals['_ACCEPTEDEVENT']._serialized_end=549
+  _globals['_SESSIONREGISTRATION']._serialized_start=551
+  _globals['_SESSIONREGISTRATION']._serialized_end=643
+  _globals['_DEADLETTER']._serialized_start=646
+  _globals['_DEADLETTER']._serialized_end=793
 # @@protoc_insertion_point(module_scope)

@@ -1,5 +1,6 @@
 from qrumb.v1 import event_row_pb2 as _event_row_pb2
 from qrumb.v1 import receipt_pb2 as _receipt_pb2
+from qrumb.v1 import scan_session_pb2 as _scan_session_pb2
 from qrumb.v1 import server_event_pb2 as _server_event_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
@@ -10,24 +11,36 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Record(_message.Message):
-    __slots__ = ("accepted_event", "dead_letter")
+    __slots__ = ("accepted_event", "dead_letter", "session_registration")
     ACCEPTED_EVENT_FIELD_NUMBER: _ClassVar[int]
     DEAD_LETTER_FIELD_NUMBER: _ClassVar[int]
+    SESSION_REGISTRATION_FIELD_NUMBER: _ClassVar[int]
     accepted_event: AcceptedEvent
     dead_letter: DeadLetter
-    def __init__(self, accepted_event: _Optional[_Union[AcceptedEvent, _Mapping]] = ..., dead_letter: _Optional[_Union[DeadLetter, _Mapping]] = ...) -> None: ...
+    session_registration: SessionRegistration
+    def __init__(self, accepted_event: _Optional[_Union[AcceptedEvent, _Mapping]] = ..., dead_letter: _Optional[_Union[DeadLetter, _Mapping]] = ..., session_registration: _Optional[_Union[SessionRegistration, _Mapping]] = ...) -> None: ...
 
 class AcceptedEvent(_message.Message):
-    __slots__ = ("row", "user_identifiers", "ip_key", "event_id_generated")
+    __slots__ = ("row", "user_identifiers", "ip_key", "event_id_generated", "retried")
     ROW_FIELD_NUMBER: _ClassVar[int]
     USER_IDENTIFIERS_FIELD_NUMBER: _ClassVar[int]
     IP_KEY_FIELD_NUMBER: _ClassVar[int]
     EVENT_ID_GENERATED_FIELD_NUMBER: _ClassVar[int]
+    RETRIED_FIELD_NUMBER: _ClassVar[int]
     row: _event_row_pb2.EventRow
     user_identifiers: _server_event_pb2.UserIdentifiers
     ip_key: str
     event_id_generated: bool
-    def __init__(self, row: _Optional[_Union[_event_row_pb2.EventRow, _Mapping]] = ..., user_identifiers: _Optional[_Union[_server_event_pb2.UserIdentifiers, _Mapping]] = ..., ip_key: _Optional[str] = ..., event_id_generated: _Optional[bool] = ...) -> None: ...
+    retried: bool
+    def __init__(self, row: _Optional[_Union[_event_row_pb2.EventRow, _Mapping]] = ..., user_identifiers: _Optional[_Union[_server_event_pb2.UserIdentifiers, _Mapping]] = ..., ip_key: _Optional[str] = ..., event_id_generated: _Optional[bool] = ..., retried: _Optional[bool] = ...) -> None: ...
+
+class SessionRegistration(_message.Message):
+    __slots__ = ("scan_session", "received_time_ms")
+    SCAN_SESSION_FIELD_NUMBER: _ClassVar[int]
+    RECEIVED_TIME_MS_FIELD_NUMBER: _ClassVar[int]
+    scan_session: _scan_session_pb2.ScanSession
+    received_time_ms: int
+    def __init__(self, scan_session: _Optional[_Union[_scan_session_pb2.ScanSession, _Mapping]] = ..., received_time_ms: _Optional[int] = ...) -> None: ...
 
 class DeadLetter(_message.Message):
     __slots__ = ("site_id", "event_id", "source", "received_time_ms", "violations", "payload")

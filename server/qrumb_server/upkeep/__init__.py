@@ -1,0 +1,1 @@
+"""What changes rows after they were stored: replay, rescoring, erasure. Runs in the loader process."""
