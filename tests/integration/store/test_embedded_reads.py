@@ -238,12 +238,21 @@ def attributed(store: EmbeddedStore) -> list[tuple[str, str]]:
 def test_a_session_registered_late_attributes_its_events(
     store: EmbeddedStore, batch_of: Batch, event: Row, now_ms: int
 ) -> None:
-    """Registered twice, which must not double an event; another site's session and '' attribute nothing."""
+    """Registered twice, which must not double an event; another site's session and '' attribute nothing.
+
+    The session's QR code of today counts, whatever was known at loading; the event's own user stays.
+    """
     store.insert(
         batch_of(
             [
                 event(segment_row=0, scan_session_id="s1"),
-                event(segment_row=1, scan_session_id="s1", qr_code_id="qr-known", user_id="u-known"),
+                event(
+                    segment_row=1,
+                    scan_session_id="s1",
+                    qr_code_id="qr-known",
+                    user_id="u-known",
+                    user_id_source="identifiers",
+                ),
                 event(segment_row=2, scan_session_id="s1", site_id="other"),
                 event(segment_row=3, scan_session_id=""),
             ]
@@ -253,7 +262,7 @@ def test_a_session_registered_late_attributes_its_events(
     for version, qr_code_id in enumerate(["qr-1", "qr-2"]):
         row = session_row(now_ms, version=version, qr_code_id=qr_code_id, user_id="u-scan")
         store.insert(batch_of([row, row | {"scan_session_id": ""}], "events.scan_sessions"))
-    assert attributed(store) == [("qr-2", "u-scan"), ("qr-known", "u-known"), ("", ""), ("", "")]
+    assert attributed(store) == [("qr-2", "u-scan"), ("qr-2", "u-known"), ("", ""), ("", "")]
 
 
 def test_a_session_lends_its_user_only_where_consent_permits(

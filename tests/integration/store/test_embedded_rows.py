@@ -49,6 +49,7 @@ FULL_ROW = {
     "segment_row": 4_294_967_295,
     "fingerprint": 18_446_744_073_709_551_615,
     "ip_key": "00ff",
+    "user_id_source": "session",
 }
 EMPTY_ROW = {
     **dict.fromkeys(FULL_ROW, ""),
