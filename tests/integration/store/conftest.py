@@ -46,6 +46,7 @@ def event(now_ms: int) -> Callable[..., dict[str, Any]]:
             "scan_session_id": "",
             "qr_code_id": "",
             "user_id": "",
+            "user_id_source": "",
             "event_type": "pageview",
             "consent": "granted",
             "is_duplicate": 0,
