@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_CONSTRAINT=constraints.txt $(BIN)/pip install --quiet
 SET_UP_INPUTS := pyproject.toml clients/python/pyproject.toml constraints.txt
 
-.PHONY: run test check lint types generate constraints bench setup setup-dev baseline clean help
+.PHONY: run test check lint types generate constraints bench setup setup-dev geoip baseline clean help
 
 help: ## what the targets do
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -38,8 +38,9 @@ baseline: setup-dev ## on a release: make today's contract the one that must not
 bench: setup-dev ## the measurements of bench/README.md
 	$(BIN)/python bench/collector.py
 	$(BIN)/python bench/validators.py
+	$(BIN)/python bench/places.py
 
-setup: $(VENV)/.ready
+setup: $(VENV)/.ready third_party/geoip/.ready
 setup-dev: $(VENV)/.ready-dev third_party/.ready
 
 $(VENV)/bin/python:
@@ -61,6 +62,12 @@ third_party/.ready: tools/third_party.py constraints.txt | $(VENV)/.ready-dev
 	@echo "set-up: the contract's imports into third_party/"
 	@$(BIN)/python tools/third_party.py
 	@touch $@
+
+# Not having it stops nothing: the columns stay empty, and the next set-up tries again.
+third_party/geoip/.ready: tools/geoip.py | $(VENV)/bin/python
+	@$(BIN)/python tools/geoip.py
+
+geoip: third_party/geoip/.ready ## the database of countries and cities, where it is not there yet
 
 constraints: $(VENV)/.ready-dev ## pin what is installed now
 	$(BIN)/python tools/constraints.py

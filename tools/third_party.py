@@ -55,13 +55,14 @@ def fetch_validate(target: Path) -> None:
 
 
 def main() -> None:
-    """Fill third_party/ anew; the old one stays until the new one is complete."""
+    """Fill third_party/ anew; the old imports stay until the new ones are complete."""
+    TARGET.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=ROOT, prefix=".third_party-") as scratch:
-        fresh = Path(scratch) / "third_party"
-        copy_google(fresh)
-        fetch_validate(fresh)
-        shutil.rmtree(TARGET, ignore_errors=True)
-        fresh.rename(TARGET)
+        copy_google(Path(scratch))
+        fetch_validate(Path(scratch))
+        for fresh in sorted(Path(scratch).iterdir()):
+            shutil.rmtree(TARGET / fresh.name, ignore_errors=True)
+            fresh.rename(TARGET / fresh.name)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 
 A setting comes from the first of: a command line option, the environment (`QRUMB_HTTP_PORT`; for groups
 `QRUMB_SPOOL__MAX_BYTES`), the TOML file (`--config`, or qrumb.toml in the working folder), the default. Unknown
-keys are errors. `HTTP_PORT`, `GRPC_PORT` and `DATA_DIR` work without the prefix as well.
+keys are errors. `HTTP_PORT`, `GRPC_PORT` and `DATA_DIR` work without the prefix as well, and so do `GEOIP_CITY_DB`
+(paths with commas between) and `GEOIP_ASN_DB`; empty, these two stand for no file.
 """
 
 import os
@@ -13,16 +14,27 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
     TomlConfigSettingsSource,
 )
 
 from qrumb_server.errors import ConfigError
 
-__all__ = ["GatewaySettings", "LoaderSettings", "RpcSettings", "Settings", "SpoolSettings", "load_settings"]
+__all__ = [
+    "DATA_CENTRE_ASNS",
+    "GatewaySettings",
+    "GeoipSettings",
+    "LoaderSettings",
+    "RpcSettings",
+    "Settings",
+    "SpoolSettings",
+    "load_settings",
+]
 
 MIB = 1024 * 1024
 GIB = 1024 * MIB
@@ -30,8 +42,25 @@ DEFAULT_FILE = "qrumb.toml"
 PREFIX = "QRUMB_"
 # Variables with our prefix that are no settings: they are read by the command line itself.
 COMMAND_VARIABLES = frozenset({"QRUMB_CONFIG", "QRUMB_KEY", "QRUMB_URL"})
+# Where the set-up of a checkout puts the databases that it fetches (tools/geoip.py).
+FETCHED_DATABASES = Path(__file__).resolve().parent.parent.parent / "third_party" / "geoip"
+# Networks that rent out machines, and next to nobody browses from. The numbers are public; each was compared with the
+# name that the regional registries and RouteViews have for it (June 2026). Left out on purpose: Cloudflare, Fastly
+# and Akamai's edge, through which the visitors of iCloud Private Relay and WARP come.
+DATA_CENTRE_ASNS = (
+    *(16509, 14618, 8987),  # Amazon Web Services
+    *(396982, 8075, 31898, 36351),  # Google Cloud, Microsoft Azure, Oracle Cloud, IBM Cloud
+    *(45102, 37963, 132203, 45090, 136907, 55990),  # Alibaba Cloud, Tencent Cloud, Huawei Cloud
+    *(16276, 24940, 213230, 212317, 12876),  # OVH, Hetzner, Scaleway
+    *(14061, 63949, 20473, 202053),  # DigitalOcean, Akamai Cloud (Linode), Vultr, UpCloud
+    *(60781, 28753, 30633, 395954),  # Leaseweb
+    *(51167, 40021, 47583, 197540, 8560),  # Contabo, Hostinger, netcup, IONOS
+    *(33070, 19994, 27357, 40509),  # Rackspace, Fly.io
+    *(9009, 60068, 212238),  # M247 and Datacamp, where VPN services and scrapers rent
+)
 
 Port = Annotated[int, Field(ge=0, le=65535)]
+AsNumber = Annotated[int, Field(ge=1, le=2**32 - 1)]
 
 
 class Group(BaseModel):
@@ -97,6 +126,65 @@ class GatewaySettings(Group):
     """One JSON line per request on standard output; no addresses, no queries."""
 
 
+def _fetched_city_databases() -> tuple[Path, ...]:
+    return tuple(sorted(FETCHED_DATABASES.glob("*city*.mmdb")))
+
+
+class GeoipSettings(Group):
+    """Files in MaxMind's .mmdb format, in which the country, city and network of an address are looked up.
+
+    They are looked at again while the node runs: a new one is picked up, a broken one is not. One that is missing
+    leaves its columns empty, with a warning.
+    """
+
+    city_databases: tuple[Path, ...] = Field(default_factory=_fetched_city_databases)
+    """Databases of countries and cities; the first that knows an address answers. One of countries alone leaves the
+    city empty. Default: those that the set-up fetched, where they are there."""
+    asn_database: Path | None = None
+    """Database of networks, by which data centres are told from visitors."""
+    data_centre_asns: tuple[AsNumber, ...] = ()
+    """AS numbers of further networks that count as data centres, besides DATA_CENTRE_ASNS."""
+    reload_interval: timedelta = Field(default=timedelta(seconds=30), ge=timedelta(seconds=1))
+    """How often a worker looks whether the files changed."""
+
+    @field_validator("city_databases")
+    @classmethod
+    def _absolute_all(cls, value: tuple[Path, ...]) -> tuple[Path, ...]:
+        return tuple(path.expanduser().absolute() for path in value)
+
+    @field_validator("asn_database")
+    @classmethod
+    def _absolute(cls, value: Path | None) -> Path | None:
+        return value and value.expanduser().absolute()
+
+    @property
+    def asn_databases(self) -> tuple[Path, ...]:
+        """The one, or none."""
+        return (self.asn_database,) if self.asn_database else ()
+
+    @property
+    def all_data_centre_asns(self) -> frozenset[int]:
+        """The well-known ones and those that were added."""
+        return frozenset(DATA_CENTRE_ASNS) | frozenset(self.data_centre_asns)
+
+
+class PlainGeoipVariables(PydanticBaseSettingsSource):
+    """GEOIP_CITY_DB and GEOIP_ASN_DB, which lead into a group and so cannot be aliases of a field."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        """Not field by field."""
+        raise NotImplementedError
+
+    def __call__(self) -> dict[str, Any]:
+        """What the two say."""
+        said: dict[str, Any] = {}
+        if (cities := os.environ.get("GEOIP_CITY_DB")) is not None:
+            said["city_databases"] = [path.strip() for path in cities.split(",") if path.strip()]
+        if (asns := os.environ.get("GEOIP_ASN_DB")) is not None:
+            said["asn_database"] = asns.strip() or None
+        return {"geoip": said} if said else {}
+
+
 class Settings(BaseSettings):
     """All settings of a node."""
 
@@ -135,6 +223,8 @@ class Settings(BaseSettings):
     """The gRPC edge."""
     gateway: GatewaySettings = GatewaySettings()
     """The HTTP edge."""
+    geoip: GeoipSettings = Field(default_factory=GeoipSettings)
+    """Country, city and network of an address."""
 
     @field_validator("data_dir")
     @classmethod
@@ -151,7 +241,8 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Command line, environment, file: no dotenv, no secrets folder."""
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+        plain = PlainGeoipVariables(settings_cls)
+        return init_settings, env_settings, plain, TomlConfigSettingsSource(settings_cls)
 
     @property
     def spool_dir(self) -> Path:
@@ -197,6 +288,8 @@ def load_settings(
         settings = FromFile(**given)
     except ValidationError as error:
         problems += [_describe(dict(item), source) for item in error.errors()]
+    except SettingsError as error:
+        problems.append(f'the environment: {error} (lists are written as JSON, such as ["a", "b"])')
     except ValueError as error:  # TOML that cannot be parsed
         problems.append(f"{source}: not valid TOML: {error}")
     if problems:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from qrumb_server.config import load_settings
+from qrumb_server.config import DATA_CENTRE_ASNS, FETCHED_DATABASES, Settings, load_settings
 from qrumb_server.errors import ConfigError
 
 
@@ -12,7 +12,7 @@ from qrumb_server.errors import ConfigError
 def empty_surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No settings from outside."""
     monkeypatch.chdir(tmp_path)
-    for name in ("HTTP_PORT", "GRPC_PORT", "DATA_DIR", "QRUMB_WORKERS"):
+    for name in ("HTTP_PORT", "GRPC_PORT", "DATA_DIR", "QRUMB_WORKERS", "GEOIP_CITY_DB", "GEOIP_ASN_DB"):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -61,3 +61,69 @@ def test_missing_file_is_said(tmp_path: Path) -> None:
     """A file that was asked for must be there."""
     with pytest.raises(ConfigError, match="no such configuration file"):
         load_settings(file=tmp_path / "none.toml", environment={})
+
+
+def test_databases_of_places_are_those_of_the_set_up_where_they_are_there() -> None:
+    """And none of networks."""
+    geoip = load_settings(environment={}).geoip
+    assert geoip.city_databases == tuple(sorted(FETCHED_DATABASES.glob("*city*.mmdb")))
+    assert geoip.asn_databases == ()
+
+
+def test_plain_variables_name_databases(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Relative ones from where the node was started; a file that is not there is no error here."""
+    monkeypatch.setenv("GEOIP_CITY_DB", "v4.mmdb, /srv/v6.mmdb,")
+    monkeypatch.setenv("GEOIP_ASN_DB", "asn.mmdb")
+    geoip = load_settings(environment={}).geoip
+    assert geoip.city_databases == (tmp_path / "v4.mmdb", Path("/srv/v6.mmdb"))
+    assert geoip.asn_databases == (tmp_path / "asn.mmdb",)
+
+
+def test_an_empty_variable_stands_for_no_database(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Also where the file names some."""
+    file = tmp_path / "own.toml"
+    file.write_text('[geoip]\ncity_databases = ["a.mmdb"]\nasn_database = "b.mmdb"\n')
+    assert load_settings(file=file, environment={}).geoip.city_databases == (tmp_path / "a.mmdb",)
+    monkeypatch.setenv("GEOIP_CITY_DB", "")
+    monkeypatch.setenv("GEOIP_ASN_DB", "")
+    geoip = load_settings(file=file, environment={}).geoip
+    assert (geoip.city_databases, geoip.asn_databases) == ((), ())
+
+
+def test_the_prefixed_variable_comes_before_the_plain_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And what it does not name stays as the plain one says."""
+    monkeypatch.setenv("GEOIP_CITY_DB", "/plain/city.mmdb")
+    monkeypatch.setenv("GEOIP_ASN_DB", "/plain/asn.mmdb")
+    monkeypatch.setenv("QRUMB_GEOIP__CITY_DATABASES", '["/prefixed/city.mmdb"]')
+    geoip = load_settings(environment={}).geoip
+    assert geoip.city_databases == (Path("/prefixed/city.mmdb"),)
+    assert geoip.asn_database == Path("/plain/asn.mmdb")
+
+
+def test_data_centres_can_be_added(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To the well-known ones, not in their place."""
+    monkeypatch.setenv("QRUMB_GEOIP__DATA_CENTRE_ASNS", "[64500]")
+    assert load_settings(environment={}).geoip.all_data_centre_asns == {*DATA_CENTRE_ASNS, 64500}
+
+
+def test_problems_of_the_databases_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A typo, and a number that is none."""
+    file = tmp_path / "own.toml"
+    file.write_text("[geoip]\ncity_database = 'a.mmdb'\ndata_centre_asns = [0]\n")
+    with pytest.raises(ConfigError) as refused:
+        load_settings(file=file, environment={})
+    assert "geoip.city_database " in str(refused.value)
+    assert "geoip.data_centre_asns.0" in str(refused.value)
+    monkeypatch.setenv("QRUMB_GEOIP__CITY_DATABASES", "a.mmdb,b.mmdb")
+    with pytest.raises(ConfigError, match=r"the environment: .*geoip.*lists are written as JSON"):
+        load_settings(environment={})
+
+
+def test_a_process_of_the_node_has_the_settings_of_its_supervisor(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever its folder is and its environment says."""
+    monkeypatch.setenv("GEOIP_CITY_DB", "v4.mmdb")
+    settings = load_settings(environment={})
+    monkeypatch.setenv("GEOIP_ASN_DB", "other.mmdb")
+    monkeypatch.chdir("/")
+    child = Settings.model_validate_json(settings.model_dump_json())
+    assert child.model_dump() == settings.model_dump()
