@@ -2,10 +2,11 @@
 
 import time
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qrumb_server.enrich.agent import DEVICE_TYPES, Agent, ClientHints, describe_agent, refine
+from qrumb_server.enrich.agent import DEVICE_TYPES, Agent, ClientHints, describe_agent, refine, warm_up
 
 # Whatever has a meaning to the rules, glued together at random.
 _PIECES = [
@@ -29,6 +30,12 @@ hints = st.builds(
 )
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _loaded() -> None:
+    """What is loaded once is no example's cost."""
+    warm_up()
+
+
 def _assert_sound(agent: Agent) -> None:
     assert agent.device_type in DEVICE_TYPES | {""}
     assert agent.is_bot is (agent.device_type == "bot")
@@ -42,7 +49,6 @@ def _assert_sound(agent: Agent) -> None:
 
 @given(agents, hints)
 def test_any_text_gives_an_allowed_description_quickly(text: str, client_hints: ClientHints) -> None:
-    describe_agent("warm")
     started = time.thread_time()
     agent = describe_agent(text, client_hints)
     assert time.thread_time() - started < 0.05
