@@ -21,22 +21,39 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1._async import HealthServicer
 
 from qrumb.v1.collector_service_pb2_grpc import add_CollectorServiceServicer_to_server
+from qrumb.v1.privacy_service_pb2_grpc import add_PrivacyServiceServicer_to_server
+from qrumb.v1.query_service_pb2_grpc import add_QueryServiceServicer_to_server
+from qrumb.v1.scan_session_service_pb2_grpc import add_ScanSessionServiceServicer_to_server
 from qrumb_server.config import RpcSettings, Settings
+from qrumb_server.enrich.address_key import address_key
+from qrumb_server.enrich.agent import warm_up
+from qrumb_server.enrich.network import NetworkReader
+from qrumb_server.enrich.place import PlaceReader
 from qrumb_server.errors import StoreRefusedError
 from qrumb_server.loader.loop import Loader
 from qrumb_server.model import RawEvent
-from qrumb_server.pipeline.stamp import Receipt
+from qrumb_server.pipeline.stamp import Enrichers, Receipt
 from qrumb_server.ports import EventStore
+from qrumb_server.query.charts import Charts
+from qrumb_server.query.reports import Reports
+from qrumb_server.query.service import Queries, SessionQueries
 from qrumb_server.query.sql import SqlQueries
 from qrumb_server.query.v1.sql_service_pb2_grpc import add_SqlServiceServicer_to_server
 from qrumb_server.rpc.collector import Collector
+from qrumb_server.rpc.forward import Forwarding
 from qrumb_server.rpc.guard import Guard
+from qrumb_server.rpc.scan_sessions import ScanSessions
 from qrumb_server.spool.quota import SpoolLimits
 from qrumb_server.spool.writer import SpoolWriter
 from qrumb_server.store.embedded import EmbeddedStore
 from qrumb_server.supervise import sockets
 from qrumb_server.supervise.child import EXIT_CONFIG
 from qrumb_server.supervise.health import LOADER_STORE_SERVICE
+from qrumb_server.upkeep.erase import Eraser
+from qrumb_server.upkeep.replay import Replay
+from qrumb_server.upkeep.rescore import Rescore
+from qrumb_server.upkeep.service import Privacy, Upkeep
+from qrumb_server.upkeep.v1.upkeep_service_pb2_grpc import add_UpkeepServiceServicer_to_server
 
 __all__ = ["COLLECTOR_SERVICE", "SystemClock", "open_store", "run_collector", "run_loader"]
 
@@ -83,8 +100,13 @@ def open_store(settings: Settings) -> EventStore:
     return EmbeddedStore.open(settings.clickhouse_dir, lock_timeout=LOCK_TIMEOUT)
 
 
-async def run_collector(settings: Settings, index: int) -> int:
-    """One collector worker, until SIGTERM; returns the exit code."""
+async def run_collector(settings: Settings, index: int, address_secret: bytes) -> int:
+    """One collector worker, until SIGTERM; returns the exit code.
+
+    Args:
+        address_secret: what visitors' addresses are hashed with; the same for all workers of a node.
+    """
+    warm_up()
     stop = _stop_event()
     executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="disk")
     clock = SteadyClock(SystemClock())
@@ -98,12 +120,15 @@ async def run_collector(settings: Settings, index: int) -> int:
     if any(asdict(spool.recovery).values()):
         log.info("spool_recovered", **asdict(spool.recovery))
     server = _grpc_server(settings.rpc)
-    collector = Collector(
-        append=spool.append,
-        new_receipt=_receipts(clock, settings),
-        max_batch_events=settings.rpc.max_batch_events,
-    )
+    new_receipt = _receipts(clock, settings, _enrichers(settings, address_secret))
+    # Asked before the services below; takes only what it forwards.
+    server.add_generic_rpc_handlers([Forwarding(lambda: grpc.aio.insecure_channel(f"unix:{sockets.LOADER}"))])
+    collector = Collector(append=spool.append, new_receipt=new_receipt, max_batch_events=settings.rpc.max_batch_events)
     add_CollectorServiceServicer_to_server(collector, server)
+    sessions = ScanSessions(  # type: ignore[abstract]  # reading is forwarded, see above
+        append=spool.append, new_receipt=new_receipt, max_sessions=settings.rpc.max_batch_events
+    )
+    add_ScanSessionServiceServicer_to_server(sessions, server)
     health = HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     server.add_insecure_port(f"unix:{sockets.worker(index)}")
@@ -130,17 +155,27 @@ async def run_loader(settings: Settings) -> int:
     except StoreRefusedError as error:
         sys.stderr.write(f"{error}\n")
         return EXIT_CONFIG
+    clock = SystemClock()
     loader = Loader(
         spool_root=settings.spool_dir,
         store=store,
-        clock=SystemClock(),
+        clock=clock,
+        monotonic=time.monotonic,
+        policy=settings.policies(),
         max_events=settings.loader.batch_max_events,
+        seal_after=settings.spool.seal_after,
         poll_interval=settings.loader.poll_interval,
         retry_max_delay=settings.loader.retry_max_delay,
         refused_delay=settings.loader.refused_delay,
     )
     server = _grpc_server(settings.rpc)
     add_SqlServiceServicer_to_server(SqlQueries(store=store, executor=executor), server)
+    reports = Reports(store=store, spool_root=settings.spool_dir, clock=clock)
+    charts = Charts(store=store, clock=clock)
+    add_QueryServiceServicer_to_server(Queries(reports=reports, charts=charts, executor=executor), server)
+    # Each process has one half of ScanSessionService; the base class answers UNIMPLEMENTED for the other.
+    add_ScanSessionServiceServicer_to_server(SessionQueries(reports=reports, executor=executor), server)  # type: ignore[abstract]
+    _add_upkeep(server, settings, store=store, loader=loader, executor=executor)
     health = HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     server.add_insecure_port(f"unix:{sockets.LOADER}")
@@ -164,6 +199,20 @@ async def run_loader(settings: Settings) -> int:
     store.close()
     executor.shutdown()
     return 0
+
+
+def _add_upkeep(
+    server: grpc.aio.Server, settings: Settings, *, store: EventStore, loader: Loader, executor: ThreadPoolExecutor
+) -> None:
+    """What changes stored rows, on the node's own socket and in public."""
+    clock, policy, retention_ms = SystemClock(), settings.policies(), _retention_ms(settings)
+    replay = Replay(
+        store=store, loader=loader, clock=clock, retention_ms=retention_ms, enrichers=Enrichers(policy=policy)
+    )
+    rescore = Rescore(store=store, loader=loader, monotonic=time.monotonic, policy=policy, retention_ms=retention_ms)
+    add_UpkeepServiceServicer_to_server(Upkeep(replay=replay, rescore=rescore, executor=executor), server)
+    eraser = Eraser(store=store, loader=loader, spool_root=settings.spool_dir, clock=clock)
+    add_PrivacyServiceServicer_to_server(Privacy(eraser=eraser, executor=executor), server)
 
 
 async def _tell_store_health(loader: Loader, health: HealthServicer) -> None:
@@ -210,13 +259,40 @@ def _spool_limits(settings: Settings) -> SpoolLimits:
     )
 
 
-def _receipts(clock: SteadyClock, settings: Settings) -> Callable[[], Receipt]:
-    retention_ms = settings.retention // timedelta(milliseconds=1)
+def _enrichers(settings: Settings, address_secret: bytes) -> Enrichers:
+    geoip, copies = settings.geoip, settings.run_dir / "geoip"
+    places = PlaceReader.open(
+        geoip.city_databases, copies=copies, reload_interval=geoip.reload_interval, monotonic=time.monotonic
+    )
+    networks = NetworkReader.open(
+        geoip.asn_databases,
+        data_centre_asns=geoip.all_data_centre_asns,
+        copies=copies,
+        reload_interval=geoip.reload_interval,
+        monotonic=time.monotonic,
+    )
+    return Enrichers(
+        locate=places.locate,
+        is_data_centre=lambda address: networks.is_data_centre(networks.asn(address)),
+        address_key=address_key(address_secret),
+        policy=settings.policies(),
+    )
 
+
+def _receipts(clock: SteadyClock, settings: Settings, enrichers: Enrichers) -> Callable[[], Receipt]:
     def new_receipt() -> Receipt:
-        return Receipt(received_time_ms=clock.now_ms(), retention_ms=retention_ms, make_event_id=_make_event_id)
+        return Receipt(
+            received_time_ms=clock.now_ms(),
+            retention_ms=_retention_ms(settings),
+            make_event_id=_make_event_id,
+            enrichers=enrichers,
+        )
 
     return new_receipt
+
+
+def _retention_ms(settings: Settings) -> int:
+    return settings.retention // timedelta(milliseconds=1)
 
 
 def _make_event_id(event: RawEvent) -> str:

@@ -1,6 +1,8 @@
 """The command `qrumb`. Only this module reads the environment and the command line."""
 
 import asyncio
+import os
+import secrets
 import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -124,11 +126,14 @@ def send(
 @cli.command(hidden=True)
 @click.argument("index", type=int)
 @click.argument("settings_file", type=click.Path(path_type=Path))
-def worker(index: int, settings_file: Path) -> None:
+@click.option("--address-secret", type=int, help="Descriptor of the secret that addresses are hashed with.")
+def worker(index: int, settings_file: Path, address_secret: int | None) -> None:
     """One collector worker; started by the supervisor."""
     from qrumb_server.app import run_collector
+    from qrumb_server.enrich.address_key import KEY_BYTES
 
-    _run_child(f"worker-{index}", settings_file, lambda settings: run_collector(settings, index))
+    secret = secrets.token_bytes(KEY_BYTES) if address_secret is None else os.pread(address_secret, KEY_BYTES, 0)
+    _run_child(f"worker-{index}", settings_file, lambda settings: run_collector(settings, index, secret))
 
 
 @cli.command(hidden=True)

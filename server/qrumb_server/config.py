@@ -8,10 +8,10 @@ keys are errors. `HTTP_PORT`, `GRPC_PORT` and `DATA_DIR` work without the prefix
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic.fields import FieldInfo
@@ -24,14 +24,17 @@ from pydantic_settings import (
 )
 
 from qrumb_server.errors import ConfigError
+from qrumb_server.model import FraudReason, FraudRules, SitePolicy
 
 __all__ = [
     "DATA_CENTRE_ASNS",
+    "FraudSettings",
     "GatewaySettings",
     "GeoipSettings",
     "LoaderSettings",
     "RpcSettings",
     "Settings",
+    "SiteSettings",
     "SpoolSettings",
     "load_settings",
 ]
@@ -81,8 +84,10 @@ class SpoolSettings(Group):
     """Records after which a segment is sealed: the size of insert that ClickHouse likes."""
     segment_max_bytes: int = Field(default=16 * MIB, ge=1024)
     """Bytes after which a segment is sealed."""
-    seal_after: timedelta = timedelta(milliseconds=500)
-    """Age at which a segment is sealed: the longest an event waits before the loader sees it."""
+    seal_after: timedelta = Field(
+        default=timedelta(milliseconds=500), ge=timedelta(milliseconds=10), le=timedelta(seconds=4)
+    )
+    """Workers seal their segments together at multiples of it: the longest an event waits before the loader sees it."""
 
 
 class LoaderSettings(Group):
@@ -168,6 +173,47 @@ class GeoipSettings(Group):
         return frozenset(DATA_CENTRE_ASNS) | frozenset(self.data_centre_asns)
 
 
+class FraudSettings(Group):
+    """When an event is marked as fraud: `is_fraud = 1`, the reason in `fraud_reasons`. It is kept all the same."""
+
+    session_events_per_minute: int = Field(default=120, ge=1)
+    """More events of one scan session: session_velocity."""
+    address_events_per_minute: int = Field(default=600, ge=1)
+    """More events of one address: address_velocity. Many visitors can share an address."""
+    max_clock_ahead: timedelta = timedelta(days=1)
+    """An event_time further in the future: impossible_time."""
+    before_scan_tolerance: timedelta = timedelta(minutes=10)
+    """An event_time that much before the scan: before_scan. Phones' clocks differ from the redirect's."""
+    ignored_reasons: tuple[FraudReason, ...] = ()
+    """Reasons that mark nothing here."""
+
+
+class SiteSettings(Group):
+    """What a site wants done with its events."""
+
+    default_consent: Literal["granted", "pending", "denied"] = "granted"
+    """What counts where an event states no consent."""
+    non_personal_keys: tuple[str, ...] = ()
+    """Keys of metadata and properties that are kept where consent is denied; all others are dropped then."""
+    fraud: FraudSettings = FraudSettings()
+    """When an event is marked."""
+
+    def policy(self) -> SitePolicy:
+        """The same for the pipeline."""
+        fraud = self.fraud
+        return SitePolicy(
+            default_consent=self.default_consent,
+            non_personal_keys=frozenset(self.non_personal_keys),
+            fraud=FraudRules(
+                session_events_per_minute=fraud.session_events_per_minute,
+                address_events_per_minute=fraud.address_events_per_minute,
+                max_clock_ahead_ms=fraud.max_clock_ahead // timedelta(milliseconds=1),
+                before_scan_tolerance_ms=fraud.before_scan_tolerance // timedelta(milliseconds=1),
+                ignored_reasons=frozenset(fraud.ignored_reasons),
+            ),
+        )
+
+
 class PlainGeoipVariables(PydanticBaseSettingsSource):
     """GEOIP_CITY_DB and GEOIP_ASN_DB, which lead into a group and so cannot be aliases of a field."""
 
@@ -225,6 +271,10 @@ class Settings(BaseSettings):
     """The HTTP edge."""
     geoip: GeoipSettings = Field(default_factory=GeoipSettings)
     """Country, city and network of an address."""
+    site: SiteSettings = SiteSettings()
+    """What counts for every site."""
+    sites: dict[str, SiteSettings] = {}
+    """What differs for one site, by site_id; what is not given there is as in `site`."""
 
     @field_validator("data_dir")
     @classmethod
@@ -243,6 +293,12 @@ class Settings(BaseSettings):
         """Command line, environment, file: no dotenv, no secrets folder."""
         plain = PlainGeoipVariables(settings_cls)
         return init_settings, env_settings, plain, TomlConfigSettingsSource(settings_cls)
+
+    def policies(self) -> Callable[[str], SitePolicy]:
+        """The policy of a site by its id."""
+        common = self.site.policy()
+        own = {site_id: _merged(self.site, different).policy() for site_id, different in self.sites.items()}
+        return lambda site_id: own.get(site_id, common)
 
     @property
     def spool_dir(self) -> Path:
@@ -295,6 +351,13 @@ def load_settings(
     if problems:
         raise ConfigError("\n".join(problems))
     return settings
+
+
+def _merged(common: SiteSettings, different: SiteSettings) -> SiteSettings:
+    """The settings of one site: what it states itself, else what counts for all."""
+    stated = different.model_dump(exclude_unset=True)
+    fraud = {**common.fraud.model_dump(), **stated.pop("fraud", {})}
+    return SiteSettings.model_validate({**common.model_dump(), **stated, "fraud": fraud})
 
 
 def _known_variable(name: str) -> bool:

@@ -13,7 +13,18 @@ from qrumb.v1.receipt_pb2 import EventWarning, Violation
 from qrumb.v1.server_event_pb2 import ServerEvent, UserIdentifiers
 from qrumb_server.spool.v1.record_pb2 import Record
 
-__all__ = ["Caller", "Conversion", "RawEvent", "Rejected", "Source", "StampedEvent", "ValidEvent"]
+__all__ = [
+    "Caller",
+    "Conversion",
+    "FraudReason",
+    "FraudRules",
+    "RawEvent",
+    "Rejected",
+    "SitePolicy",
+    "Source",
+    "StampedEvent",
+    "ValidEvent",
+]
 
 
 class Source(StrEnum):
@@ -34,6 +45,64 @@ class Caller:
     user_agent: str = ""
     referrer: str = ""
     """The page that the request came from (the header Referer), where the gateway passed it on."""
+    hint_brands: str = ""
+    """Client hint sec-ch-ua, as it was sent; so the next two."""
+    hint_mobile: str = ""
+    hint_platform: str = ""
+    is_prefetch: bool = False
+    """The browser fetched the page before anybody asked to see it (sec-purpose and its forerunners)."""
+    attempt: int = 1
+    """Which try of the gateway this is; from 2 on, an earlier one may have been kept."""
+
+
+class FraudReason(StrEnum):
+    """Why an event is not believed; the values of the column fraud_reasons. Stable: charts and filters rely on them."""
+
+    BOT = "bot"
+    """The agent is a program: a crawler, a monitor, a library."""
+    PREVIEW = "preview"
+    """The agent fetches pages to show a card of their link; then also bot."""
+    PREFETCH = "prefetch"
+    """A browser loaded the page before anybody asked to see it."""
+    MISSING_AGENT = "missing_agent"
+    """A browser event without a User-Agent."""
+    AGENT_MISMATCH = "agent_mismatch"
+    """User-Agent and client hints name things that no honest browser names together."""
+    DATA_CENTRE_NETWORK = "data_centre_network"
+    """The address belongs to a network that rents out machines."""
+    IMPOSSIBLE_TIME = "impossible_time"
+    """The sender's time is far in the future, or older than anything is kept."""
+    SESSION_VELOCITY = "session_velocity"
+    """More events of one scan session within a minute than a visitor makes."""
+    ADDRESS_VELOCITY = "address_velocity"
+    """More events of one address within a minute than its visitors make."""
+    BEFORE_SCAN = "before_scan"
+    """The event is older than the scan that it claims to follow."""
+    FOREIGN_SESSION = "foreign_session"
+    """The scan session belongs to another site."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FraudRules:
+    """When an event is marked; see `pipeline.mark`."""
+
+    session_events_per_minute: int = 120
+    address_events_per_minute: int = 600
+    max_clock_ahead_ms: int = 86_400_000
+    before_scan_tolerance_ms: int = 600_000
+    ignored_reasons: frozenset[FraudReason] = frozenset()
+    """Reasons that never mark an event of this site."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SitePolicy:
+    """What a site wants done with its events."""
+
+    default_consent: str = "granted"
+    """What counts where an event states no consent: granted, pending or denied."""
+    non_personal_keys: frozenset[str] = frozenset()
+    """Keys of metadata and properties that may stay where consent is denied."""
+    fraud: FraudRules = FraudRules()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +137,8 @@ class ValidEvent:
     user_identifiers: UserIdentifiers | None
     metadata: str
     """Canonical JSON text of metadata or properties."""
+    consent: str = ""
+    """The consent that was applied: granted, denied or pending; empty where none was stated and all is allowed."""
     warnings: Sequence[EventWarning]
 
 

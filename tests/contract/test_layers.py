@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 
 SERVER = Path(__file__).resolve().parent.parent.parent / "server" / "qrumb_server"
-CORE = {"model", "errors", "ports", "qrumb_server"}
+CORE = {"model", "errors", "instants", "ports", "qrumb_server"}
 # What each part may import of the others. Everything may import the core.
 ALLOWED = {
     "model": {"spool"},  # the record's message only
     "errors": set(),
+    "instants": set(),
     "ports": set(),
     "config": set(),
     "pipeline": {"enrich", "spool"},
@@ -21,10 +22,10 @@ ALLOWED = {
     "loader": {"pipeline", "spool"},
     "query": {"rpc", "spool"},
     "rpc": {"pipeline", "spool"},
-    "supervise": {"config", "rpc", "spool"},
-    "app": {"config", "loader", "pipeline", "query", "rpc", "spool", "store", "supervise", "upkeep"},
+    "supervise": {"config", "enrich", "rpc", "spool"},
+    "app": {"config", "enrich", "loader", "pipeline", "query", "rpc", "spool", "store", "supervise", "upkeep"},
     "commands": {"app", "config", "query", "supervise"},
-    "cli": {"app", "commands", "config", "supervise"},
+    "cli": {"app", "commands", "config", "enrich", "supervise"},
     "__main__": {"cli"},
     "__init__": set(),
 }

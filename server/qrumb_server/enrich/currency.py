@@ -34,6 +34,6 @@ def quantize(amount: float, decimals: int) -> tuple[str, bool]:
 
     The shortest decimal that reads back as the same double counts as what was meant: 49.9 is 49.90 exactly.
     """
-    meant = Decimal(repr(amount))
+    meant = Decimal(repr(amount)) + 0  # minus zero is zero
     rounded = meant.quantize(_step(decimals), ROUND_HALF_EVEN)
     return format(rounded, "f"), rounded != meant

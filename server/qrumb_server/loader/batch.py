@@ -2,15 +2,20 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import structlog
 from google.protobuf.message import DecodeError
 
-from qrumb_server.loader.rows import PlacedEvent, PlacedLetter, RowId
+from qrumb.v1.event_row_pb2 import EventRow
+from qrumb_server.loader.rows import PlacedEvent, PlacedLetter, PlacedSession, RowId
+from qrumb_server.pipeline.consent import ALLOWED
 from qrumb_server.spool.reader import SegmentRef, read_segment
 from qrumb_server.spool.v1.record_pb2 import Record
 
 __all__ = ["Batch", "read_batch", "take"]
+
+UUID_CHARS: Final = 36
 
 log = structlog.get_logger()
 
@@ -25,6 +30,12 @@ class Batch:
     """Segments with damage: what could be read is in the batch, the file goes to quarantine."""
     events: Sequence[PlacedEvent]
     letters: Sequence[PlacedLetter]
+    sessions: Sequence[PlacedSession]
+
+    @property
+    def segment_ids(self) -> list[str]:
+        """Names of the segments."""
+        return [str(ref.segment_id) for ref in (*self.whole, *self.damaged)]
 
 
 def take(refs: Sequence[SegmentRef], max_events: int) -> Sequence[SegmentRef]:
@@ -43,6 +54,7 @@ def read_batch(refs: Sequence[SegmentRef]) -> Batch:
     damaged: list[SegmentRef] = []
     events: list[PlacedEvent] = []
     letters: list[PlacedLetter] = []
+    sessions: list[PlacedSession] = []
     for ref in refs:
         segment = read_segment(ref)
         unreadable = 0
@@ -50,10 +62,12 @@ def read_batch(refs: Sequence[SegmentRef]) -> Batch:
             row_id = RowId(segment_id=segment.segment_id, segment_row=number)
             record = _decode(data)
             match record and record.WhichOneof("kind"):
-                case "accepted_event":
+                case "accepted_event" if _is_known(record.accepted_event.row):
                     events.append(PlacedEvent(row_id=row_id, event=record.accepted_event))
                 case "dead_letter":
                     letters.append(PlacedLetter(row_id=row_id, letter=record.dead_letter, stage="collector"))
+                case "session_registration":
+                    sessions.append(PlacedSession(row_id=row_id, registration=record.session_registration))
                 case _:
                     # Written by a newer version, or not by us: kept in quarantine for whoever can read it.
                     unreadable += 1
@@ -62,7 +76,12 @@ def read_batch(refs: Sequence[SegmentRef]) -> Batch:
             damaged.append(ref)
         else:
             whole.append(ref)
-    return Batch(whole=whole, damaged=damaged, events=events, letters=letters)
+    return Batch(whole=whole, damaged=damaged, events=events, letters=letters, sessions=sessions)
+
+
+def _is_known(row: EventRow) -> bool:
+    """Whether this version can attribute the event; what a newer one wrote may say things that it cannot."""
+    return row.consent in ALLOWED and len(row.event_id) == UUID_CHARS
 
 
 def _decode(data: bytes) -> Record:

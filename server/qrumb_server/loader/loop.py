@@ -7,9 +7,11 @@ segment is released only after a confirmed insert.
 """
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import Final, TypeVar
 
 import structlog
 from tenacity import RetryCallState, Retrying, retry_if_exception_type
@@ -22,14 +24,32 @@ from qrumb_server.errors import (
     StoreRefusedError,
     StoreUnavailableError,
 )
+from qrumb_server.loader.attribute import Attribution, Attributor
 from qrumb_server.loader.batch import Batch, read_batch, take
-from qrumb_server.loader.rows import PlacedEvent, PlacedLetter, dead_letter_batch, event_batch, refused_event
+from qrumb_server.loader.ledger import count_batch, ledger_batch
+from qrumb_server.loader.lookups import Lookups
+from qrumb_server.loader.rows import (
+    PlacedEvent,
+    PlacedLetter,
+    PlacedSession,
+    dead_letter_batch,
+    event_batch,
+    identity_batch,
+    refused_event,
+)
+from qrumb_server.loader.sessions import merge_sessions, session_batch
+from qrumb_server.model import SitePolicy
 from qrumb_server.ports import Clock, EventStore, TableBatch
-from qrumb_server.spool.reader import SegmentRef, list_sealed, quarantine, release
+from qrumb_server.spool.reader import SegmentRef, list_sealed, open_times_ms, quarantine, release
 
 __all__ = ["Loader"]
 
 log = structlog.get_logger()
+
+T = TypeVar("T")
+
+# Beyond every seal_after that makes sense, and longer than a worker takes to start again.
+OPEN_PATIENCE_MS: Final = 5_000
 
 
 class _StoppedWaiting(Exception):
@@ -43,7 +63,10 @@ class Loader:
         spool_root: folder with one folder of segments per worker.
         store: where the rows go.
         clock: tells which segments are older than this loader.
+        monotonic: seconds, for the age of what is cached.
+        policy: what a site wants.
         max_events: rows of one insert.
+        seal_after: stretch of time after which workers seal.
         poll_interval: how often an empty spool is looked at.
         retry_max_delay: longest pause while the store is unavailable.
         refused_delay: pause after an answer that only a human can mend.
@@ -55,15 +78,22 @@ class Loader:
         spool_root: Path,
         store: EventStore,
         clock: Clock,
+        monotonic: Callable[[], float],
+        policy: Callable[[str], SitePolicy],
         max_events: int,
+        seal_after: timedelta,
         poll_interval: timedelta,
         retry_max_delay: timedelta,
         refused_delay: timedelta,
     ) -> None:
         self._spool_root = spool_root
         self._store = store
+        self._lookups = Lookups(store, monotonic=monotonic)
+        self._attributor = Attributor(self._lookups, policy)
+        self._turn = threading.Lock()
         self._clock = clock
         self._max_events = max_events
+        self._window_ms = seal_after // timedelta(milliseconds=1)
         self._poll_seconds = poll_interval.total_seconds()
         self._refused_seconds = refused_delay.total_seconds()
         self._back_off = wait_random_exponential(multiplier=0.1, max=retry_max_delay.total_seconds())
@@ -88,28 +118,105 @@ class Loader:
         started_ms = self._clock.now_ms()
         while not self._stopping.is_set():
             draining = self._draining.is_set()
-            refs = list_sealed(self._spool_root)
-            if not refs:
+            complete = self._list_complete(wait_for_open=not draining)
+            if not complete:
                 if draining:
                     return
                 self._draining.wait(self._poll_seconds)
                 continue
-            taken = take(refs, self._max_events)
+            taken = take(complete, self._max_events)
+            uncertain = any(ref.path in suspects or ref.begun_time_ms <= started_ms for ref in taken)
             try:
-                self._load(
-                    taken, uncertain=any(ref.path in suspects or ref.begun_time_ms <= started_ms for ref in taken)
-                )
+                with self._turn:
+                    self._load(taken, uncertain=uncertain)
             except _StoppedWaiting:
                 return
             suspects.difference_update(ref.path for ref in taken)
 
+    def _list_complete(self, *, wait_for_open: bool) -> Sequence[SegmentRef]:
+        """Sealed segments of those stretches of time of which no worker still writes one.
+
+        So that an event and its repetition at another worker come in one batch, and the first is the first. A segment
+        that stays open, since its worker is away, holds up the others for a moment only.
+        """
+        # Before the sealed ones are listed: what is sealed in between is then waited for or seen, never missed.
+        open_ms = open_times_ms(self._spool_root) if wait_for_open else []
+        refs = list_sealed(self._spool_root)
+        if not open_ms or not refs:
+            return refs
+        latest_ms = self._clock.now_ms() - OPEN_PATIENCE_MS
+        earliest = min((begun_ms // self._window_ms for begun_ms in open_ms if begun_ms > latest_ms), default=None)
+        return [ref for ref in refs if earliest is None or ref.begun_time_ms // self._window_ms < earliest]
+
+    @contextmanager
+    def exclusively(self, patience: timedelta) -> Iterator[None]:
+        """Between two batches: nothing is loaded while the caller changes stored rows.
+
+        Raises:
+            StoreUnavailableError: a batch is under way and does not end, since the store is away.
+        """
+        if not self._turn.acquire(timeout=patience.total_seconds()):
+            raise StoreUnavailableError(self.last_error or "the loader is busy")
+        try:
+            yield
+        finally:
+            self._turn.release()
+
+    def store_replayed(self, events: Sequence[PlacedEvent]) -> tuple[Sequence[PlacedEvent], set[int]]:
+        """Store events that are in no segment, those that are not there yet; for callers inside `exclusively`.
+
+        Returns the events that are stored, the store having refused the others, and the places among them of
+        duplicates whose payload is not the original's. Raises a StoreError where the store is away.
+        """
+        attribution = self._attributor.attribute(events, _segments_of(events), uncertain=True)
+        self._attributor.apply(events, attribution)
+        if attribution.identities:
+            self._store.insert(identity_batch(attribution.identities, events[0].row_id))
+        return _kept(events, self._store_events(events, True), attribution)
+
+    def forget(self) -> None:
+        """Drop what is cached of the store; for callers that changed it, inside `exclusively`."""
+        self._lookups.forget()
+
     def _load(self, refs: Sequence[SegmentRef], *, uncertain: bool) -> None:
         batch = read_batch(refs)
+        if batch.sessions:
+            self._store_sessions(batch.sessions)
+        attribution = self._patiently(
+            lambda: self._attributor.attribute(batch.events, batch.segment_ids, uncertain=uncertain)
+        )
+        self._attributor.apply(batch.events, attribution)
+        if attribution.identities:
+            self._insert(identity_batch(attribution.identities, batch.events[0].row_id), uncertain=False)
         refused = self._store_events(batch.events, uncertain)
         letters = [*batch.letters, *refused]
         if letters:
             self._insert(dead_letter_batch(letters), uncertain)
+        self._keep_ledger(batch, attribution, refused, uncertain=uncertain)
         self._let_go(batch)
+
+    def _store_sessions(self, registrations: Sequence[PlacedSession]) -> None:
+        """Before the events, which may be of these sessions. A row stored twice is one: the versions are equal."""
+        keys = {
+            (placed.registration.scan_session.site_id, placed.registration.scan_session.scan_session_id)
+            for placed in registrations
+        }
+        merged = merge_sessions(registrations, self._patiently(lambda: self._lookups.sessions(keys)))
+        if merged:
+            self._insert(session_batch(merged, registrations), uncertain=False)
+            self._lookups.learn_sessions(merged)
+
+    def _keep_ledger(
+        self, batch: Batch, attribution: Attribution, refused: Sequence[PlacedLetter], *, uncertain: bool
+    ) -> None:
+        kept, conflicts = _kept(batch.events, refused, attribution)
+        counts = count_batch(kept, [*batch.letters, *refused], conflicts)
+        if not counts:
+            return
+        if uncertain:
+            # Rows that an earlier try stored keep the marks that it gave them.
+            self._patiently(lambda: self._lookups.read_back(counts))
+        self._insert(ledger_batch(counts), uncertain)
 
     def _store_events(self, events: Sequence[PlacedEvent], uncertain: bool) -> Sequence[PlacedLetter]:
         """Store the events; those that the store will not take come back as dead letters."""
@@ -131,18 +238,26 @@ class Loader:
     def _insert(self, rows: TableBatch, uncertain: bool) -> None:
         """Insert, however long it takes; raises only BadRowsError and _StoppedWaiting."""
         insert: Callable[[TableBatch], None] = self._store.insert_missing if uncertain else self._store.insert
-        for attempt in Retrying(
+
+        def try_once() -> None:
+            nonlocal insert
+            try:
+                insert(rows)
+            except OutcomeUnknownError:
+                insert = self._store.insert_missing
+                raise
+
+        self._patiently(try_once)
+
+    def _patiently(self, call: Callable[[], T]) -> T:
+        """Call until the store answers, however long it takes."""
+        answer: T = Retrying(
             retry=retry_if_exception_type((StoreUnavailableError, OutcomeUnknownError, StoreRefusedError)),
             wait=self._pause,
             sleep=self._sleep,
-        ):
-            with attempt:
-                try:
-                    insert(rows)
-                except OutcomeUnknownError:
-                    insert = self._store.insert_missing
-                    raise
+        )(call)
         self.last_error = ""
+        return answer
 
     def _pause(self, state: RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None
@@ -169,3 +284,17 @@ def _as_rows(events: Sequence[PlacedEvent]) -> TableBatch:
     except Exception as error:
         # One event that our own code cannot turn into a row must not hold up the rest: bisection finds it.
         raise BadRowsError(f"cannot be made a row: {type(error).__name__}") from error
+
+
+def _segments_of(events: Sequence[PlacedEvent]) -> set[str]:
+    return {placed.row_id.segment_id for placed in events}
+
+
+def _kept(
+    events: Sequence[PlacedEvent], refused: Sequence[PlacedLetter], attribution: Attribution
+) -> tuple[Sequence[PlacedEvent], set[int]]:
+    """The events that the store took, and the places among them of conflicting duplicates."""
+    lost = {letter.row_id for letter in refused}
+    kept = [(place, placed) for place, placed in enumerate(events) if placed.row_id not in lost]
+    conflicts = {index for index, (place, _placed) in enumerate(kept) if place in attribution.conflicts}
+    return [placed for _place, placed in kept], conflicts

@@ -1,31 +1,43 @@
 """From spool records to the columns of the tables: one batch per table."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
 import orjson
-from google.protobuf.timestamp_pb2 import Timestamp
+from google.protobuf.json_format import MessageToDict
 
 from qrumb.v1.event_row_pb2 import EventRow
 from qrumb.v1.receipt_pb2 import Violation
+from qrumb_server.instants import milliseconds
+from qrumb_server.pipeline.identity import Key, Label, label_version
 from qrumb_server.ports import TableBatch
-from qrumb_server.spool.v1.record_pb2 import AcceptedEvent, DeadLetter
+from qrumb_server.spool.v1.record_pb2 import AcceptedEvent, DeadLetter, SessionRegistration
 
 __all__ = [
+    "IDENTITIES",
     "INVALID_EVENTS",
+    "LEDGER",
+    "LOADER_STAGE",
+    "SCAN_SESSIONS",
     "VALID_EVENTS",
     "PlacedEvent",
     "PlacedLetter",
+    "PlacedSession",
     "RowId",
     "dead_letter_batch",
     "event_batch",
+    "identity_batch",
     "refused_event",
 ]
 
 VALID_EVENTS: Final = "events.valid_events"
 INVALID_EVENTS: Final = "events.invalid_events"
+SCAN_SESSIONS: Final = "events.scan_sessions"
+IDENTITIES: Final = "events.identities"
+LEDGER: Final = "events.ledger"
+LOADER_STAGE: Final = "loader"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,8 +66,12 @@ class PlacedLetter:
     """Who refused it: collector or loader."""
 
 
-def _milliseconds(time: Timestamp) -> int:
-    return time.seconds * 1000 + time.nanos // 1_000_000
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlacedSession:
+    """A registered scan session and its place."""
+
+    row_id: RowId
+    registration: SessionRegistration
 
 
 # DateTime64(3) holds the years 1900 to 2299; a client's time may be anything.
@@ -66,7 +82,7 @@ _LATEST_MS: Final = 10_413_791_999_999
 def _client_time(row: EventRow) -> int | None:
     if not row.HasField("client_event_time"):
         return None
-    return max(_EARLIEST_MS, min(_milliseconds(row.client_event_time), _LATEST_MS))
+    return max(_EARLIEST_MS, min(milliseconds(row.client_event_time), _LATEST_MS))
 
 
 # Column by column, how a row fills it. The text columns carry the same name in the contract and in the table.
@@ -74,14 +90,16 @@ _TEXT_COLUMNS: Final = (
     "event_id", "site_id", "scan_session_id", "qr_code_id", "user_id", "event_type", "event_name", "source",
     "page_url", "referrer", "device_type", "browser_family", "os_family", "country_code", "city",
     "conversion_currency", "metadata", "is_duplicate", "is_fraud", "page_title", "consent", "fingerprint",
+    "user_id_source",
 )  # fmt: skip
 _OTHER_COLUMNS: Final[dict[str, Callable[[PlacedEvent], Any]]] = {
-    "event_time": lambda placed: _milliseconds(placed.event.row.event_time),
-    "received_time": lambda placed: _milliseconds(placed.event.row.received_time),
+    "event_time": lambda placed: milliseconds(placed.event.row.event_time),
+    "received_time": lambda placed: milliseconds(placed.event.row.received_time),
     "conversion_value": lambda placed: Decimal(text) if (text := placed.event.row.conversion_value) else None,
     "fraud_reasons": lambda placed: list(placed.event.row.fraud_reasons),
     "client_event_time": lambda placed: _client_time(placed.event.row),
-    "ip_key": lambda placed: placed.event.ip_key,
+    # Counted by in the loader's memory; nobody needs it afterwards.
+    "ip_key": lambda _placed: "",
     "segment_id": lambda placed: placed.row_id.segment_id,
     "segment_row": lambda placed: placed.row_id.segment_row,
 }
@@ -113,15 +131,31 @@ def dead_letter_batch(letters: Sequence[PlacedLetter]) -> TableBatch:
     return TableBatch(table=INVALID_EVENTS, columns=list(columns), data=list(columns.values()))
 
 
+def identity_batch(labels: Mapping[Key, Label], first: RowId) -> TableBatch:
+    """The rows of events.identities; `first` says which segment brought them."""
+    keys = list(labels)
+    columns: dict[str, list[Any]] = {
+        "site_id": [key[0] for key in keys],
+        "kind": [key[1] for key in keys],
+        "identifier": [key[2] for key in keys],
+        "user_id": [labels[key].user_id for key in keys],
+        "linked_time": [labels[key].time_ms for key in keys],
+        "version": [label_version(labels[key]) for key in keys],
+        "segment_id": [first.segment_id] * len(keys),
+        "segment_row": [first.segment_row] * len(keys),
+    }
+    return TableBatch(table=IDENTITIES, columns=list(columns), data=list(columns.values()))
+
+
 def refused_event(placed: PlacedEvent, why: str) -> PlacedLetter:
-    """The dead letter of an event that ClickHouse would not store; `why` must hold nothing of the event."""
+    """The dead letter of an event that ClickHouse would not store, whole; `why` must hold nothing of the event."""
     row = placed.event.row
     letter = DeadLetter(
         site_id=row.site_id,
         event_id=row.event_id,
         source=row.source,
-        received_time_ms=_milliseconds(row.received_time),
+        received_time_ms=milliseconds(row.received_time),
         violations=[Violation(reason=Violation.STORE_REFUSED, description=why)],
-        payload=orjson.dumps({"event_name": row.event_name, "event_type": row.event_type}).decode(),
+        payload=orjson.dumps(MessageToDict(placed.event, preserving_proto_field_name=True)).decode(),
     )
-    return PlacedLetter(row_id=placed.row_id, letter=letter, stage="loader")
+    return PlacedLetter(row_id=placed.row_id, letter=letter, stage=LOADER_STAGE)

@@ -9,6 +9,7 @@ import structlog
 
 from qrumb.v1.receipt_pb2 import Violation
 from qrumb_server.model import RawEvent, Rejected, StampedEvent
+from qrumb_server.pipeline.consent import apply_consent
 from qrumb_server.pipeline.stamp import Receipt, stamp
 from qrumb_server.pipeline.validate import validate
 
@@ -29,7 +30,7 @@ def _judge_one(event: RawEvent, receipt: Receipt) -> StampedEvent | Rejected:
             if valid.event_id:
                 return valid
             return Rejected(raw=event, event_id=receipt.make_event_id(event), violations=valid.violations)
-        return stamp(valid, receipt)
+        return stamp(apply_consent(valid, receipt.enrichers.policy(event.message.site_id)), receipt)
     except Exception as error:  # noqa: BLE001  one event's failure must not cost its neighbours theirs
         # The exception's text could quote the event, so only its type and place are logged.
         log.error("event_failed", error=type(error).__name__, source=event.source.value, index=event.index)

@@ -9,25 +9,39 @@ from datetime import timedelta
 from hashlib import blake2b
 from typing import Final
 
-from google.protobuf.timestamp_pb2 import Timestamp
-
 from qrumb.v1.browser_event_pb2 import BrowserEvent
-from qrumb.v1.consent_pb2 import Consent
+from qrumb.v1.event_row_pb2 import EventRow
 from qrumb.v1.receipt_pb2 import EventWarning
-from qrumb_server.model import RawEvent, StampedEvent, ValidEvent
-from qrumb_server.spool.v1.record_pb2 import Record
+from qrumb_server.enrich.agent import Agent, ClientHints, describe_agent, refine
+from qrumb_server.enrich.place import Place
+from qrumb_server.instants import set_time
+from qrumb_server.model import RawEvent, SitePolicy, StampedEvent, ValidEvent
+from qrumb_server.pipeline.consent import ALLOWED
+from qrumb_server.pipeline.mark import Shown, marks_at_receipt
+from qrumb_server.spool.v1.record_pb2 import AcceptedEvent, Record
 
-__all__ = ["CONSENT_NAMES", "MAX_AHEAD", "Receipt", "set_time", "stamp"]
+__all__ = ["MAX_AHEAD", "Enrichers", "Receipt", "stamp"]
 
 # Clocks of phones are off by minutes; what is further ahead cannot be true.
 MAX_AHEAD: Final = timedelta(minutes=10)
 _MAX_AHEAD_MS: Final = MAX_AHEAD // timedelta(milliseconds=1)
-CONSENT_NAMES: Final = {
-    Consent.CONSENT_UNSPECIFIED: "",
-    Consent.GRANTED: "granted",
-    Consent.DENIED: "denied",
-    Consent.PENDING: "pending",
-}
+# What a Timestamp may hold, the years 1 to 9999; a sender's own may hold anything.
+_EARLIEST_MS: Final = -62_135_596_800_000
+_LATEST_MS: Final = 253_402_300_799_999
+_NOWHERE: Final = Place()
+_NO_AGENT: Final = Agent()
+_ANY_SITE: Final = SitePolicy()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enrichers:
+    """What a collector can look up by itself. The defaults know nothing."""
+
+    locate: Callable[[str], Place] = lambda _address: _NOWHERE
+    is_data_centre: Callable[[str], bool] = lambda _address: False
+    address_key: Callable[[str, int], str] = lambda _address, _received_time_ms: ""
+    """Keyed hash of an address, another one each day."""
+    policy: Callable[[str], SitePolicy] = lambda _site_id: _ANY_SITE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +52,7 @@ class Receipt:
     retention_ms: int
     make_event_id: Callable[[RawEvent], str]
     """Names an event whose sender did not."""
+    enrichers: Enrichers = Enrichers()
 
 
 def stamp(event: ValidEvent, receipt: Receipt) -> StampedEvent:
@@ -55,7 +70,7 @@ def stamp(event: ValidEvent, receipt: Receipt) -> StampedEvent:
     received_ms = receipt.received_time_ms
     event_ms = received_ms if event.event_time_ms is None else event.event_time_ms
     if not received_ms - receipt.retention_ms <= event_ms <= received_ms + _MAX_AHEAD_MS:
-        row.client_event_time.CopyFrom(sent.event_time)
+        set_time(row.client_event_time, max(_EARLIEST_MS, min(event_ms, _LATEST_MS)))
         event_ms = received_ms
         warnings.append(
             EventWarning(
@@ -66,10 +81,23 @@ def stamp(event: ValidEvent, receipt: Receipt) -> StampedEvent:
         )
     set_time(row.event_time, event_ms)
     set_time(row.received_time, received_ms)
+    _copy_fields(event, row)
+    if event.user_identifiers is not None:
+        accepted.user_identifiers.CopyFrom(event.user_identifiers)
+    accepted.retried = event.raw.caller.attempt > 1
+    _enrich(event, accepted, receipt)
+    digest = blake2b(sent.SerializeToString(deterministic=True), digest_size=8).digest()
+    row.fingerprint = int.from_bytes(digest, "little")
+    return StampedEvent(record=record, warnings=warnings)
+
+
+def _copy_fields(event: ValidEvent, row: EventRow) -> None:
+    """The columns that hold what was sent."""
+    sent = event.raw.message
     row.site_id = sent.site_id
     row.scan_session_id = sent.scan_session_id
     row.source = event.raw.source.value
-    row.consent = CONSENT_NAMES[sent.consent]
+    row.consent = event.consent
     row.metadata = event.metadata
     if isinstance(sent, BrowserEvent):
         row.event_type = sent.event_type
@@ -81,14 +109,51 @@ def stamp(event: ValidEvent, receipt: Receipt) -> StampedEvent:
         if event.conversion is not None:
             row.conversion_value = event.conversion.amount
             row.conversion_currency = event.conversion.currency
-        if event.user_identifiers is not None:
-            accepted.user_identifiers.CopyFrom(event.user_identifiers)
-    digest = blake2b(sent.SerializeToString(deterministic=True), digest_size=8).digest()
-    row.fingerprint = int.from_bytes(digest, "little")
-    return StampedEvent(record=record, warnings=warnings)
 
 
-def set_time(target: Timestamp, milliseconds: int) -> None:
-    """Set a Timestamp from milliseconds since 1970-01-01 UTC."""
-    target.seconds, rest = divmod(milliseconds, 1000)
-    target.nanos = rest * 1_000_000
+def _enrich(event: ValidEvent, accepted: AcceptedEvent, receipt: Receipt) -> None:
+    """Device, place, the key of the address, and the marks that the event gives by itself."""
+    row, enrichers = accepted.row, receipt.enrichers
+    user_agent, address = _visitor(event.raw)
+    agent = _agent(event.raw, user_agent)
+    row.device_type = agent.device_type
+    row.browser_family = agent.browser_family
+    row.os_family = agent.os_family
+    allowed = ALLOWED[event.consent]
+    if address:
+        place = enrichers.locate(address)
+        row.country_code = place.country_code
+        if allowed.city:
+            row.city = place.city
+        if allowed.address_key:
+            accepted.ip_key = enrichers.address_key(address, receipt.received_time_ms)
+    shown = Shown(
+        source=event.raw.source,
+        has_agent=agent != _NO_AGENT,
+        is_bot=agent.is_bot,
+        is_preview=agent.is_preview,
+        contradicts_hints=agent.contradicts_hints,
+        is_prefetch=event.raw.caller.is_prefetch,
+        is_data_centre=bool(address) and enrichers.is_data_centre(address),
+        ahead_ms=(event.event_time_ms or receipt.received_time_ms) - receipt.received_time_ms,
+        retention_ms=receipt.retention_ms,
+    )
+    row.fraud_reasons.extend(marks_at_receipt(shown, enrichers.policy(row.site_id).fraud))
+    row.is_fraud = int(bool(row.fraud_reasons))
+
+
+def _visitor(raw: RawEvent) -> tuple[str, str]:
+    """User-Agent and address of the visitor. A backend's own say nothing, so a server event states them itself."""
+    if isinstance(raw.message, BrowserEvent):
+        return raw.message.device.user_agent or raw.caller.user_agent, raw.caller.client_ip
+    return raw.message.user_agent, raw.message.client_ip
+
+
+def _agent(raw: RawEvent, user_agent: str) -> Agent:
+    if not isinstance(raw.message, BrowserEvent):
+        return describe_agent(user_agent)
+    caller, device = raw.caller, raw.message.device
+    hints = ClientHints(brands=caller.hint_brands, mobile=caller.hint_mobile, platform=caller.hint_platform)
+    # The hints are the request's; they say nothing of an agent that the page states in place of the request's.
+    described = describe_agent(user_agent, ClientHints() if device.user_agent else hints)
+    return refine(described, device.max_touch_points, device.type)

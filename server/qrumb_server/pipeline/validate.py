@@ -16,13 +16,15 @@ from qrumb.v1.browser_event_pb2 import BrowserEvent
 from qrumb.v1.consent_pb2 import Consent
 from qrumb.v1.device_pb2 import Device
 from qrumb.v1.receipt_pb2 import EventWarning, Violation
+from qrumb.v1.scan_session_pb2 import ScanSession
 from qrumb.v1.server_event_pb2 import ConversionValue, ServerEvent, UserIdentifiers
 from qrumb_server.enrich.currency import currency_decimals, quantize
 from qrumb_server.enrich.email import contains_email
+from qrumb_server.instants import milliseconds
 from qrumb_server.model import Conversion, RawEvent, Rejected, ValidEvent
 from qrumb_server.pipeline.struct_json import FaultKind, StructLimits, StructText, canonical_json
 
-__all__ = ["MAX_VIOLATIONS", "validate"]
+__all__ = ["MAX_VIOLATIONS", "validate", "validate_scan_session"]
 
 # A reply carries its violations in one header of at most 16 KiB in common clients.
 MAX_VIOLATIONS: Final = 50
@@ -32,6 +34,8 @@ MAX_URL: Final = 8_192
 MAX_TITLE: Final = 1_024
 MAX_USER_AGENT: Final = 2_048
 MAX_EXTERNAL_ID: Final = 256
+MAX_QR_CODE_ID: Final = 128
+MAX_USER_ID: Final = 256
 MAX_SCREEN: Final = 100_000
 MAX_TOUCH_POINTS: Final = 1_000
 # Beyond it a double no longer has cents, and Decimal(18, 4) still holds it.
@@ -110,7 +114,7 @@ def validate(raw: RawEvent) -> ValidEvent | Rejected:
         return Rejected(raw=raw, event_id=event_id, violations=faults.violations)
     event_time_ms: int | None = None
     if event.HasField("event_time"):
-        event_time_ms = event.event_time.seconds * 1000 + event.event_time.nanos // 1_000_000
+        event_time_ms = milliseconds(event.event_time)
     return ValidEvent(
         raw=raw,
         event_id=event_id,
@@ -122,12 +126,29 @@ def validate(raw: RawEvent) -> ValidEvent | Rejected:
     )
 
 
+def validate_scan_session(session: ScanSession) -> list[Violation]:
+    """Every rule of the contract that a scan session breaks; empty where it breaks none."""
+    faults = _Faults()
+    _check_site_id(session.site_id, faults)
+    if not session.scan_session_id:
+        faults.add("scan_session_id", Violation.REQUIRED, "is required: the id that the QR redirect made for the visit")
+    faults.text("scan_session_id", session.scan_session_id, MAX_SCAN_SESSION_ID)
+    if not session.qr_code_id:
+        faults.add("qr_code_id", Violation.REQUIRED, "is required: the QR code that was scanned")
+    faults.text("qr_code_id", session.qr_code_id, MAX_QR_CODE_ID)
+    faults.text("user_id", session.user_id, MAX_USER_ID)
+    return faults.violations
+
+
+def _check_site_id(site_id: str, faults: _Faults) -> None:
+    if not site_id:
+        faults.add("site_id", Violation.REQUIRED, "is required: the id of the tracking site")
+    elif not _is_site_id(site_id):
+        faults.add("site_id", Violation.INVALID_FORMAT, "must be 1 to 64 characters of A-Z, a-z, 0-9, _ and -")
+
+
 def _check_core(event: BrowserEvent | ServerEvent, faults: _Faults) -> None:
-    if not _is_site_id(event.site_id):
-        if event.site_id:
-            faults.add("site_id", Violation.INVALID_FORMAT, "must be 1 to 64 characters of A-Z, a-z, 0-9, _ and -")
-        else:
-            faults.add("site_id", Violation.REQUIRED, "is required: the id of the tracking site")
+    _check_site_id(event.site_id, faults)
     if event.event_id and not _is_uuid(event.event_id):
         faults.add(
             "event_id",

@@ -15,10 +15,11 @@ from qrumb.v1.collector_service_pb2_grpc import CollectorServiceServicer
 from qrumb.v1.event_row_pb2 import EventRow
 from qrumb.v1.receipt_pb2 import EventReceipt
 from qrumb.v1.server_event_pb2 import ServerEvent
+from qrumb_server.instants import set_time
 from qrumb_server.model import Caller, RawEvent, Rejected, Source, StampedEvent
 from qrumb_server.pipeline.dead_letter import bury
 from qrumb_server.pipeline.run import judge
-from qrumb_server.pipeline.stamp import Receipt, set_time
+from qrumb_server.pipeline.stamp import Receipt
 from qrumb_server.rpc.caller import read_caller
 from qrumb_server.rpc.faults import EventRejected, RequestFault
 

@@ -17,7 +17,7 @@ from google.rpc.status_pb2 import Status
 from qrumb.v1.receipt_pb2 import Violation
 from qrumb_server.errors import SpoolFailedError, SpoolFullError
 
-__all__ = ["DOMAIN", "SPOOL_ANSWERS", "EventRejected", "RequestFault", "abort", "abort_for"]
+__all__ = ["DOMAIN", "SPOOL_ANSWERS", "EventRejected", "RequestFault", "RequestRejected", "abort", "abort_for"]
 
 DOMAIN: Final = "qrumb"
 STATUS_DETAILS_KEY: Final = "grpc-status-details-bin"
@@ -63,6 +63,15 @@ class RequestFault(Exception):
         self.field = field
 
 
+class RequestRejected(Exception):
+    """Fields of the request break rules; `reason` is stable, in ErrorInfo."""
+
+    def __init__(self, reason: str, violations: Sequence[Violation]) -> None:
+        super().__init__("the request breaks a rule")
+        self.reason = reason
+        self.violations = violations
+
+
 class EventRejected(Exception):
     """The one event of a call breaks rules."""
 
@@ -96,6 +105,10 @@ async def abort_for(context: grpc.aio.ServicerContext, fault: Exception, request
     """Answer a call that raised `fault`."""
     if isinstance(fault, EventRejected):
         await _reject(context, fault)
+    if isinstance(fault, RequestRejected):
+        await _refuse_fields(
+            context, "request rejected", fault.violations, ErrorInfo(reason=fault.reason, domain=DOMAIN)
+        )
     if isinstance(fault, RequestFault):
         details: list[Message] = [ErrorInfo(reason=fault.reason, domain=DOMAIN)]
         if fault.field:
@@ -113,7 +126,18 @@ async def _reject(context: grpc.aio.ServicerContext, fault: EventRejected) -> No
     if any(violation.reason == Violation.INTERNAL for violation in fault.violations):
         info = ErrorInfo(reason="INTERNAL", domain=DOMAIN, metadata={"event_id": fault.event_id})
         await abort(context, grpc.StatusCode.INTERNAL, "internal error", [info])
-    named = ", ".join(sorted({violation.field for violation in fault.violations}))
+    info = ErrorInfo(reason="EVENT_REJECTED", domain=DOMAIN, metadata={"event_id": fault.event_id})
+    await _refuse_fields(context, "event rejected", fault.violations, info)
+
+
+async def _refuse_fields(
+    context: grpc.aio.ServicerContext,  # type: ignore[type-arg]
+    what: str,
+    violations: Sequence[Violation],
+    info: ErrorInfo,
+) -> NoReturn:
+    """INVALID_ARGUMENT with every broken rule."""
+    named = ", ".join(sorted({violation.field for violation in violations}))
     bad = BadRequest(
         field_violations=[
             BadRequest.FieldViolation(
@@ -121,8 +145,7 @@ async def _reject(context: grpc.aio.ServicerContext, fault: EventRejected) -> No
                 description=violation.description,
                 reason=Violation.Reason.Name(violation.reason),
             )
-            for violation in fault.violations
+            for violation in violations
         ]
     )
-    info = ErrorInfo(reason="EVENT_REJECTED", domain=DOMAIN, metadata={"event_id": fault.event_id})
-    await abort(context, grpc.StatusCode.INVALID_ARGUMENT, f"event rejected: {named[:200]}", [bad, info])
+    await abort(context, grpc.StatusCode.INVALID_ARGUMENT, f"{what}: {named[:200]}", [bad, info])

@@ -12,7 +12,15 @@ import structlog
 from google.protobuf.message import DecodeError
 from google.rpc.error_details_pb2 import ErrorInfo
 
-from qrumb_server.rpc.faults import DOMAIN, SPOOL_ANSWERS, EventRejected, RequestFault, abort, abort_for
+from qrumb_server.rpc.faults import (
+    DOMAIN,
+    SPOOL_ANSWERS,
+    EventRejected,
+    RequestFault,
+    RequestRejected,
+    abort,
+    abort_for,
+)
 
 __all__ = ["Guard"]
 
@@ -23,7 +31,7 @@ if TYPE_CHECKING:
     Handler = grpc.RpcMethodHandler[Any, Any]  # generic for type checkers only
 else:
     Handler = grpc.RpcMethodHandler
-EXPECTED = (EventRejected, RequestFault, *SPOOL_ANSWERS)
+EXPECTED = (EventRejected, RequestFault, RequestRejected, *SPOOL_ANSWERS)
 
 
 class _Undecodable:

@@ -6,6 +6,7 @@ Damage takes away rows and says so; it never changes one and never raises.
 
 import contextlib
 from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -21,10 +22,13 @@ __all__ = [
     "SegmentRef",
     "SpoolUsage",
     "list_sealed",
+    "open_times_ms",
     "quarantine",
     "read_segment",
     "release",
+    "remove_quarantined",
     "usage",
+    "worker_folders",
 ]
 
 
@@ -84,7 +88,7 @@ def list_sealed(spool_root: Path, filesystem: FileSystem = DISK) -> list[Segment
         OSError: a folder cannot be listed. A missing one is empty.
     """
     found: list[SegmentRef] = []
-    for folder in _worker_folders(spool_root, filesystem):
+    for folder in worker_folders(spool_root, filesystem):
         for entry in filesystem.list_folder(folder):
             name = parse_name(entry.name)
             if name is not None and name.rows is not None:
@@ -97,6 +101,16 @@ def list_sealed(spool_root: Path, filesystem: FileSystem = DISK) -> list[Segment
                     )
                 )
     return sorted(found, key=lambda ref: ref.segment_id)
+
+
+def open_times_ms(spool_root: Path, filesystem: FileSystem = DISK) -> list[int]:
+    """When the segments that workers still write were begun, by the workers' clocks. Raises OSError."""
+    names = (
+        parse_name(entry.name)
+        for folder in worker_folders(spool_root, filesystem)
+        for entry in filesystem.list_folder(folder)
+    )
+    return [segment_time_ms(name.segment_id) for name in names if name is not None and name.rows is None]
 
 
 def read_segment(ref: SegmentRef, filesystem: FileSystem = DISK) -> Segment:
@@ -138,11 +152,26 @@ def quarantine(ref: SegmentRef, filesystem: FileSystem = DISK) -> None:
         quarantine_file(ref.path, filesystem)
 
 
+def remove_quarantined(spool_root: Path, needles: Sequence[bytes], filesystem: FileSystem = DISK) -> int:
+    """Remove the quarantined files that hold one of the needles; returns how many. Raises OSError.
+
+    What could be read of them was stored before they were put aside.
+    """
+    folder = spool_root / QUARANTINE_FOLDER
+    removed = 0
+    for entry in filesystem.list_folder(folder):
+        image = filesystem.read(folder / entry.name)
+        if any(needle in image for needle in needles):
+            filesystem.unlink(folder / entry.name)
+            removed += 1
+    return removed
+
+
 def usage(spool_root: Path, filesystem: FileSystem = DISK, *, now_ms: int) -> SpoolUsage:
     """How much waits, and for how long the oldest has. Raises OSError."""
     total_bytes = sum(
         entry.size_bytes
-        for folder in _worker_folders(spool_root, filesystem)
+        for folder in worker_folders(spool_root, filesystem)
         for entry in filesystem.list_folder(folder)
     )
     sealed = list_sealed(spool_root, filesystem)
@@ -157,7 +186,8 @@ def usage(spool_root: Path, filesystem: FileSystem = DISK, *, now_ms: int) -> Sp
     )
 
 
-def _worker_folders(spool_root: Path, filesystem: FileSystem) -> list[Path]:
+def worker_folders(spool_root: Path, filesystem: FileSystem = DISK) -> list[Path]:
+    """Folders of the workers, living and gone. Raises OSError."""
     return [
         spool_root / entry.name
         for entry in filesystem.list_folder(spool_root)

@@ -59,9 +59,15 @@ class SpoolWriter:
     """One per worker process and folder. Lives on one event loop; only its jobs run in the executor."""
 
     def __init__(
-        self, journal: SegmentJournal, recovery: RecoveryReport, unlock: Callable[[], None], executor: Executor
+        self,
+        journal: SegmentJournal,
+        recovery: RecoveryReport,
+        unlock: Callable[[], None],
+        executor: Executor,
+        clock: Clock,
     ) -> None:
         """Use `open`."""
+        self._clock = clock
         self.recovery = recovery
         self._journal = journal
         self._unlock = unlock
@@ -101,7 +107,7 @@ class SpoolWriter:
         try:
             recovery = await loop.run_in_executor(executor, recover_locked, folder, filesystem)
             journal = await loop.run_in_executor(executor, _open_journal, folder, limits, filesystem, clock)
-            return cls(journal, recovery, unlock, executor)
+            return cls(journal, recovery, unlock, executor, clock)
         except BaseException:
             unlock()
             raise
@@ -229,7 +235,14 @@ class SpoolWriter:
         self._stop_timer()
         if due is not None and not self._is_closing:
             self._timed_segment = due
-            self._timer = self._loop.call_later(self._limits.seal_after.total_seconds(), self._seal_in_time)
+            self._timer = self._loop.call_later(self._seconds_to_boundary(), self._seal_in_time)
+
+    def _seconds_to_boundary(self) -> float:
+        """Workers seal together, at multiples of `seal_after`: their segments then hold the same stretch of time, and
+        the loader can put what several workers received into its order."""
+        window = self._limits.seal_after
+        passed = timedelta(milliseconds=self._clock.now_ms()) % window
+        return (window - passed).total_seconds()
 
     def _stop_timer(self) -> None:
         if self._timer is not None:

@@ -7,6 +7,7 @@ and finishes what is in flight, the workers drain and seal their spool, the load
 import asyncio
 import contextlib
 import os
+import secrets
 import shutil
 import signal
 import sys
@@ -22,6 +23,7 @@ from grpc_health.v1._async import HealthServicer
 
 from qrumb.v1.status_service_pb2_grpc import add_StatusServiceServicer_to_server
 from qrumb_server.config import Settings
+from qrumb_server.enrich.address_key import KEY_BYTES
 from qrumb_server.errors import ConfigError
 from qrumb_server.ports import Clock
 from qrumb_server.rpc.guard import Guard
@@ -92,22 +94,29 @@ class _Node:
     def __init__(self, settings: Settings, *, clock: Clock, lock: int) -> None:
         self._settings = settings
         self._clock = clock
+        self._address_secret = _memory_file(secrets.token_bytes(KEY_BYTES))
         run_dir = settings.run_dir
 
-        def child(name: str, arguments: list[str], socket: str) -> Child:
+        def child(name: str, arguments: list[str], socket: str, *descriptors: int) -> Child:
             return Child(
                 ChildSpec(
                     name=name,
                     command=[sys.executable, "-m", "qrumb_server", *arguments, str(run_dir / SETTINGS_FILE)],
                     is_serving=lambda: check(f"unix:{socket}"),
                     working_dir=run_dir,
-                    inherited_descriptors=(lock,),
+                    inherited_descriptors=(lock, *descriptors),
                 )
             )
 
         self._loader = child("loader", ["loader"], sockets.LOADER)
         self._workers = [
-            child(f"worker-{index}", ["worker", str(index)], sockets.worker(index)) for index in range(settings.workers)
+            child(
+                f"worker-{index}",
+                ["worker", "--address-secret", str(self._address_secret), str(index)],
+                sockets.worker(index),
+                self._address_secret,
+            )
+            for index in range(settings.workers)
         ]
         self._gateway: Child | None = None
         self._status: NodeStatus | None = None
@@ -231,6 +240,14 @@ class _Node:
             self._telling.cancel()
         if self._server is not None:
             await self._server.stop(0)
+        os.close(self._address_secret)
+
+
+def _memory_file(content: bytes) -> int:
+    """A file without a name and without a disk, for children to read; returns its descriptor."""
+    descriptor = os.memfd_create("qrumb")
+    os.write(descriptor, content)
+    return descriptor
 
 
 def _prepare_folders(settings: Settings) -> None:

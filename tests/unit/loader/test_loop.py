@@ -12,6 +12,7 @@ from qrumb.v1.receipt_pb2 import Violation
 from qrumb_server.errors import BadRowsError, OutcomeUnknownError, StoreRefusedError, StoreUnavailableError
 from qrumb_server.loader.loop import Loader
 from qrumb_server.loader.rows import INVALID_EVENTS, VALID_EVENTS
+from qrumb_server.model import SitePolicy
 from qrumb_server.ports import TableBatch
 from qrumb_server.spool.quota import SpoolLimits
 from qrumb_server.spool.reader import list_sealed
@@ -63,6 +64,9 @@ def drain(root: Path, store: FaultyStore, max_events: int = 10_000) -> Loader:
         spool_root=root,
         store=store,
         clock=FixedClock(),
+        monotonic=lambda: 0.0,
+        policy=lambda _site_id: SitePolicy(),
+        seal_after=timedelta(milliseconds=500),
         max_events=max_events,
         poll_interval=timedelta(milliseconds=1),
         retry_max_delay=timedelta(milliseconds=2),
@@ -131,7 +135,7 @@ def test_poison_rows_become_dead_letters_and_the_rest_goes_in(tmp_path: Path) ->
     spool_up(tmp_path, [[event(number) for number in range(1000)]])
     store = FaultyStore()
     store.refuse = lambda row: (
-        BadRowsError("cannot parse 'secret'", 27) if int(row["event_id"][-3:]) in poison and "metadata" in row else None
+        BadRowsError("cannot parse 'secret'", 27) if "metadata" in row and int(row["event_id"][-3:]) in poison else None
     )
     drain(tmp_path, store)
     assert stored_ids(store) == [number for number in range(1000) if number not in poison]
@@ -210,6 +214,9 @@ def test_segment_begun_after_the_start_is_simply_inserted(tmp_path: Path) -> Non
         spool_root=tmp_path,
         store=store,
         clock=EarlyClock(),
+        monotonic=lambda: 0.0,
+        policy=lambda _site_id: SitePolicy(),
+        seal_after=timedelta(milliseconds=500),
         max_events=10,
         poll_interval=timedelta(milliseconds=1),
         retry_max_delay=timedelta(milliseconds=2),

@@ -8,8 +8,10 @@ ALTER TABLE events.valid_events ADD COLUMN IF NOT EXISTS user_id_source LowCardi
 -- recent events skip the old ones.
 ALTER TABLE events.valid_events ADD INDEX IF NOT EXISTS by_received_time received_time TYPE minmax GRANULARITY 1;
 
--- Duplicates whose payload is not the original's.
-ALTER TABLE events.ledger ADD COLUMN IF NOT EXISTS conflict_count UInt64 AFTER duplicate_count;
+-- Duplicates whose payload is not the original's; and rejected events that were stored after all, by a replay:
+-- received = stored + rejected - replayed.
+ALTER TABLE events.ledger ADD COLUMN IF NOT EXISTS conflict_count UInt64;
+ALTER TABLE events.ledger ADD COLUMN IF NOT EXISTS replayed_count UInt64;
 
 -- Every event once. is_duplicate says so already but for one case: two loaders that take the same event at the same
 -- moment cannot see each other's row. Then the first received stands for both, the segment deciding a tie.

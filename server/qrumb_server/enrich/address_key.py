@@ -1,0 +1,45 @@
+"""Keyed hash of a visitor's address, another one each day: tells events of one address apart from others', no more.
+
+The key is made by the supervisor at its start, lives in memory only, and dies with the node; without it a hash says
+nothing of its address.
+"""
+
+from collections.abc import Callable
+from hashlib import blake2b
+from ipaddress import IPv6Address, ip_address
+from typing import Final
+
+__all__ = ["KEY_BYTES", "address_key"]
+
+KEY_BYTES: Final = 32
+_DAY_MS: Final = 86_400_000
+# A household or a host has a whole IPv6 /64 to itself.
+_V6_HOST_BITS: Final = 64
+
+
+def address_key(secret: bytes) -> Callable[[str, int], str]:
+    """The function from an address and a time of receipt in milliseconds to 16 hex digits; empty for no address."""
+    keys: dict[int, bytes] = {}
+
+    def hashed(address: str, received_time_ms: int) -> str:
+        day = received_time_ms // _DAY_MS
+        key = keys.get(day)
+        if key is None:
+            keys.clear()
+            key = keys[day] = blake2b(day.to_bytes(8), key=secret, digest_size=KEY_BYTES).digest()
+        network = _network(address)
+        return blake2b(network, key=key, digest_size=8).hexdigest() if network else ""
+
+    return hashed
+
+
+def _network(address: str) -> bytes:
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return b""
+    if isinstance(parsed, IPv6Address):
+        if parsed.ipv4_mapped:
+            return parsed.ipv4_mapped.packed
+        return (int(parsed) >> _V6_HOST_BITS).to_bytes(8)
+    return parsed.packed

@@ -1,0 +1,101 @@
+"""The ledger: what each segment added to each site's minute, counted when it is loaded.
+
+received = stored + rejected - replayed (and what is still spooled); stored = unique + duplicate. An entry's identity
+is its segment and its place among the segment's (site, minute) pairs, which never change, so that an entry sent again
+is recognised like a row.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from qrumb_server.instants import milliseconds
+from qrumb_server.loader.rows import LEDGER, PlacedEvent, PlacedLetter
+from qrumb_server.ports import TableBatch
+
+__all__ = ["MINUTE_MS", "Counts", "count_batch", "ledger_batch", "replay_ledger_batch"]
+
+MINUTE_MS: Final = 60_000
+COLUMNS: Final = (
+    "received_count",
+    "stored_count",
+    "rejected_count",
+    "unique_count",
+    "duplicate_count",
+    "conflict_count",
+    "fraud_count",
+    "replayed_count",
+)
+Place = tuple[str, str, int]
+"""(segment_id, site_id, minute in milliseconds)"""
+Counts = dict[Place, Counter[str]]
+
+_is_site_id = re.compile(r"[A-Za-z0-9_-]{1,64}").fullmatch
+
+
+def count_batch(events: Sequence[PlacedEvent], letters: Iterable[PlacedLetter], conflicts: Iterable[int]) -> Counts:
+    """Count attributed events and dead letters.
+
+    Args:
+        conflicts: places among `events` of duplicates whose payload is not the original's.
+    """
+    counts: Counts = {}
+    conflicting = set(conflicts)
+    for place, placed in enumerate(events):
+        row = placed.event.row
+        entry = _entry(counts, placed.row_id.segment_id, row.site_id, milliseconds(row.received_time))
+        entry["received_count"] += 1
+        entry["stored_count"] += 1
+        entry["duplicate_count" if row.is_duplicate else "unique_count"] += 1
+        entry["conflict_count"] += place in conflicting
+        entry["fraud_count"] += row.is_fraud
+    for letter in letters:
+        entry = _entry(counts, letter.row_id.segment_id, letter.letter.site_id, letter.letter.received_time_ms)
+        entry["received_count"] += 1
+        entry["rejected_count"] += 1
+    return counts
+
+
+def ledger_batch(counts: Mapping[Place, Mapping[str, int]]) -> TableBatch:
+    """The rows of events.ledger."""
+    places = sorted(counts)
+    numbers: list[int] = []
+    for index, place in enumerate(places):
+        is_same_segment = index > 0 and places[index - 1][0] == place[0]
+        numbers.append(numbers[-1] + 1 if is_same_segment else 0)
+    columns: dict[str, list[Any]] = {
+        "minute_time": [minute for _segment, _site, minute in places],
+        "site_id": [site_id for _segment, site_id, _minute in places],
+        **{name: [counts[place].get(name, 0) for place in places] for name in COLUMNS},
+        "segment_id": [segment_id for segment_id, _site, _minute in places],
+        "segment_row": numbers,
+    }
+    return TableBatch(table=LEDGER, columns=list(columns), data=list(columns.values()))
+
+
+def replay_ledger_batch(events: Sequence[PlacedEvent], conflicts: Iterable[int]) -> TableBatch:
+    """What replayed letters add: one entry each, under the name of its row, since they are replayed one by one."""
+    conflicting = set(conflicts)
+    columns: dict[str, list[Any]] = {name: [0] * len(events) for name in COLUMNS}
+    for place, placed in enumerate(events):
+        row = placed.event.row
+        for name in ("stored_count", "replayed_count", "duplicate_count" if row.is_duplicate else "unique_count"):
+            columns[name][place] = 1
+        columns["conflict_count"][place] = int(place in conflicting)
+        columns["fraud_count"][place] = row.is_fraud
+    columns["minute_time"] = [_minute(milliseconds(placed.event.row.received_time)) for placed in events]
+    columns["site_id"] = [placed.event.row.site_id for placed in events]
+    columns["segment_id"] = [placed.row_id.segment_id for placed in events]
+    columns["segment_row"] = [placed.row_id.segment_row for placed in events]
+    return TableBatch(table=LEDGER, columns=list(columns), data=list(columns.values()))
+
+
+def _minute(time_ms: int) -> int:
+    return time_ms // MINUTE_MS * MINUTE_MS
+
+
+def _entry(counts: Counts, segment_id: str, site_id: str, received_ms: int) -> Counter[str]:
+    """An event whose site is no site's name counts under the empty one: anybody can make up names."""
+    site = site_id if _is_site_id(site_id) else ""
+    return counts.setdefault((segment_id, site, _minute(received_ms)), Counter())

@@ -1,0 +1,231 @@
+"""What the loader asks the store about a batch: sessions, identities, earlier arrivals; one query each, and caches.
+
+A cache holds what is known, within a bound and for a while, since other nodes write too; and for a much shorter while
+that something is not there yet, since sessions are often registered just after their first events.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final, Generic, TypeVar
+
+from cachetools import TTLCache
+
+from qrumb_server.loader.ledger import Counts
+from qrumb_server.loader.rows import IDENTITIES, SCAN_SESSIONS, VALID_EVENTS
+from qrumb_server.pipeline.identity import USER, Key, Label
+from qrumb_server.ports import EventStore
+
+__all__ = ["Arrival", "KnownSession", "Lookups", "SessionKey"]
+
+SessionKey = tuple[str, str]
+"""(site_id, scan_session_id)"""
+_K = TypeVar("_K")
+_V = TypeVar("_V")
+
+CACHED_ENTRIES: Final = 200_000
+FOUND_FOR: Final = timedelta(seconds=60)
+MISSING_FOR: Final = timedelta(seconds=2)
+# The same event_id again within this time is a duplicate; the contract says so.
+DUPLICATE_WITHIN_MS: Final = 7 * 86_400_000
+# A UUIDv7 says when it was made. By a clock at most this much ahead it was not made, so not received, before that.
+_CLOCK_TOLERANCE_MS: Final = 600_000
+# Names lead to users in one step, after a race of two nodes in a few.
+_MAX_ROUNDS: Final = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownSession:
+    """A registered scan session, or what is known in place of one."""
+
+    qr_code_id: str = ""
+    user_id: str = ""
+    scan_time_ms: int | None = None
+    is_foreign: bool = False
+    """Not registered for this site, but for another one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """An event that is stored already."""
+
+    fingerprint: int
+
+
+class _Cache(Generic[_K, _V]):
+    """What was found, and for a short time what was not."""
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._found: TTLCache[_K, _V] = TTLCache(CACHED_ENTRIES, FOUND_FOR.total_seconds(), timer=monotonic)
+        self._missing: TTLCache[_K, bool] = TTLCache(CACHED_ENTRIES, MISSING_FOR.total_seconds(), timer=monotonic)
+
+    def split(self, keys: Iterable[_K]) -> tuple[dict[_K, _V], list[_K]]:
+        """What is known of `keys`, and which of them have to be asked for."""
+        known: dict[_K, _V] = {}
+        unknown: list[_K] = []
+        for key in keys:
+            value = self._found.get(key)
+            if value is not None:
+                known[key] = value
+            elif key not in self._missing:
+                unknown.append(key)
+        return known, unknown
+
+    def put(self, asked: Iterable[_K], answers: Mapping[_K, _V]) -> None:
+        """Keep the answers to what was asked."""
+        self._found.update(answers)
+        for key in asked:
+            if key not in answers:
+                self._missing[key] = True
+
+    def clear(self) -> None:
+        """Know nothing any more."""
+        self._found.clear()
+        self._missing.clear()
+
+    def learn(self, news: Mapping[_K, _V]) -> None:
+        """Keep what was just stored."""
+        self._found.update(news)
+        for key in news:
+            self._missing.pop(key, None)
+
+
+class Lookups:
+    """Reads for one loader; belongs to its thread. Every call may raise a StoreError."""
+
+    def __init__(self, store: EventStore, *, monotonic: Callable[[], float]) -> None:
+        self._store = store
+        self._sessions: _Cache[SessionKey, KnownSession] = _Cache(monotonic)
+        self._identities: _Cache[Key, Label] = _Cache(monotonic)
+
+    def forget(self) -> None:
+        """Ask again for everything: somebody changed stored rows."""
+        self._sessions.clear()
+        self._identities.clear()
+
+    def sessions(self, keys: Collection[SessionKey]) -> dict[SessionKey, KnownSession]:
+        """Those of the sessions that are registered, for this site or for another."""
+        known, unknown = self._sessions.split(keys)
+        if unknown:
+            rows = self._store.query(
+                "SELECT site_id, scan_session_id, qr_code_id, user_id, scan_time "  # noqa: S608
+                f"FROM {SCAN_SESSIONS} FINAL WHERE scan_session_id IN {{ids:Array(String)}}",
+                {"ids": sorted({session_id for _site, session_id in unknown})},
+            )
+            answers = _as_asked(unknown, rows)
+            self._sessions.put(unknown, answers)
+            known |= answers
+        return known
+
+    def learn_sessions(self, news: Mapping[SessionKey, KnownSession]) -> None:
+        """Sessions that were just stored."""
+        self._sessions.learn(news)
+
+    def identities(self, keys: Collection[Key]) -> dict[Key, Label]:
+        """Labels of the keys, and of all users that these lead to."""
+        known: dict[Key, Label] = {}
+        waiting = set(keys)
+        for _ in range(_MAX_ROUNDS):
+            found = self._labels(waiting)
+            known |= found
+            waiting = {(key[0], USER, label.user_id) for key, label in found.items()} - known.keys() - waiting
+            if not waiting:
+                break
+        return known
+
+    def learn_identities(self, news: Mapping[Key, Label]) -> None:
+        """Labels that were just stored."""
+        self._identities.learn(news)
+
+    def names_of(self, users: Collection[tuple[str, str]]) -> list[tuple[str, str]]:
+        """All (site_id, name) that lead to one of the users, given as (site_id, user_id)."""
+        rows = self._store.query(
+            f"SELECT site_id, identifier FROM {IDENTITIES} FINAL "  # noqa: S608
+            "WHERE kind = 'user_id' AND (site_id, user_id) IN {users:Array(Tuple(String, String))}",
+            {"users": sorted(users)},
+        )
+        return [(row["site_id"], row["identifier"]) for row in rows]
+
+    def arrivals(
+        self, events: Sequence[tuple[str, str, int]], own_segments: Collection[str]
+    ) -> dict[tuple[str, str], Arrival]:
+        """Originals by (site_id, event_id) of events, given as (site_id, event_id, received_time_ms).
+
+        Rows of `own_segments` are the events themselves, stored by an earlier try.
+        """
+        recent: dict[str, int] = {}
+        others: dict[str, int] = {}
+        for _site_id, event_id, received_ms in events:
+            made_ms = _time_of_uuid7(event_id)
+            if made_ms is not None and made_ms <= received_ms + _CLOCK_TOLERANCE_MS:
+                recent[event_id] = max(made_ms - _CLOCK_TOLERANCE_MS, received_ms - DUPLICATE_WITHIN_MS)
+            else:
+                others[event_id] = received_ms - DUPLICATE_WITHIN_MS
+        return self._arrivals(recent, own_segments) | self._arrivals(others, own_segments)
+
+    def read_back(self, counts: Counts) -> None:
+        """Put into the ledger's counts what the stored rows of their segments are marked as."""
+        rows = self._store.query(
+            "SELECT segment_id, site_id, toStartOfMinute(received_time) AS minute, "  # noqa: S608
+            "sum(is_duplicate) AS duplicates, sum(is_fraud) AS frauds, count() AS stored "
+            f"FROM {VALID_EVENTS} WHERE segment_id IN {{segments:Array(String)}} GROUP BY segment_id, site_id, minute",
+            {"segments": sorted({segment_id for segment_id, _site, _minute in counts})},
+        )
+        for row in rows:
+            entry = counts.get((row["segment_id"], row["site_id"], row["minute"]))
+            if entry is not None:
+                entry["duplicate_count"] = row["duplicates"]
+                entry["unique_count"] = row["stored"] - row["duplicates"]
+                entry["fraud_count"] = row["frauds"]
+
+    def _arrivals(self, since_ms: Mapping[str, int], own_segments: Collection[str]) -> dict[tuple[str, str], Arrival]:
+        if not since_ms:
+            return {}
+        rows = self._store.query(
+            "SELECT site_id, event_id, "  # noqa: S608
+            "argMin(fingerprint, (is_duplicate, received_time, segment_id, segment_row)) AS original, "
+            "max(received_time) AS latest "
+            f"FROM {VALID_EVENTS} WHERE event_id IN {{ids:Array(UUID)}} "
+            "AND received_time >= {since:DateTime64(3, 'UTC')} AND segment_id NOT IN {own:Array(String)} "
+            "GROUP BY site_id, event_id",
+            {"ids": list(since_ms), "since": min(since_ms.values()), "own": list(own_segments)},
+        )
+        return {
+            (row["site_id"], row["event_id"]): Arrival(fingerprint=row["original"])
+            for row in rows
+            if row["latest"] >= since_ms[row["event_id"]]
+        }
+
+    def _labels(self, keys: Collection[Key]) -> dict[Key, Label]:
+        known, unknown = self._identities.split(keys)
+        if unknown:
+            rows: list[dict[str, Any]] = self._store.query(
+                f"SELECT site_id, kind, identifier, user_id, linked_time FROM {IDENTITIES} FINAL "  # noqa: S608
+                "WHERE (site_id, kind, identifier) IN {keys:Array(Tuple(String, String, String))}",
+                {"keys": unknown},
+            )
+            answers = {
+                (row["site_id"], row["kind"], row["identifier"]): Label(row["user_id"], row["linked_time"])
+                for row in rows
+            }
+            self._identities.put(unknown, answers)
+            known |= answers
+        return known
+
+
+def _as_asked(asked: Iterable[SessionKey], rows: Iterable[Mapping[str, Any]]) -> dict[SessionKey, KnownSession]:
+    there: dict[str, dict[str, KnownSession]] = {}
+    for row in rows:
+        there.setdefault(row["scan_session_id"], {})[row["site_id"]] = KnownSession(
+            qr_code_id=row["qr_code_id"], user_id=row["user_id"], scan_time_ms=row["scan_time"]
+        )
+    return {
+        (site_id, session_id): there[session_id].get(site_id) or KnownSession(is_foreign=True)
+        for site_id, session_id in asked
+        if session_id in there
+    }
+
+
+def _time_of_uuid7(event_id: str) -> int | None:
+    """Milliseconds since 1970-01-01 UTC in a UUIDv7, canonical lower case; None for any other UUID."""
+    return int(event_id[:8] + event_id[9:13], 16) if event_id[14] == "7" else None

@@ -1,0 +1,35 @@
+"""How many events a key had within the last minute, in memory only."""
+
+from typing import Final
+
+__all__ = ["RateCounter"]
+
+WINDOW_MS: Final = 60_000
+# Keys of one window; beyond it new ones are not counted until the next window, so memory is bounded.
+MAX_KEYS: Final = 500_000
+
+
+class RateCounter:
+    """Counts by fixed windows of a minute; the rate is the current one plus the part of the last one that still counts.
+
+    Time is that of the events' receipt, so that a spool that is emptied late shows the rates at which it filled.
+    """
+
+    def __init__(self) -> None:
+        self._window = 0
+        self._current: dict[tuple[str, str], int] = {}
+        self._last: dict[tuple[str, str], int] = {}
+
+    def count(self, key: tuple[str, str], time_ms: int) -> float:
+        """Count one event and return the key's events per minute, this one included."""
+        window, into_ms = divmod(time_ms, WINDOW_MS)
+        if window > self._window:
+            self._last = self._current if window == self._window + 1 else {}
+            self._current = {}
+            self._window = window
+        elif window < self._window:  # another worker's segment, a little late
+            into_ms = 0
+        now = self._current.get(key, 0) + 1
+        if now > 1 or len(self._current) < MAX_KEYS:
+            self._current[key] = now
+        return now + self._last.get(key, 0) * (1 - into_ms / WINDOW_MS)

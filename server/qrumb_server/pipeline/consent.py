@@ -1,0 +1,90 @@
+"""What the visitor's consent lets an event keep: one table from state to columns, and its application.
+
+Applied twice. Here, before anything is written, to what the event itself says; and in the loader to what is looked
+up by its scan session, after which a denied event's session id goes too. Each event is judged by its own consent.
+"""
+
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from typing import Final
+from urllib.parse import urlsplit, urlunsplit
+
+import orjson
+
+from qrumb.v1.browser_event_pb2 import BrowserEvent
+from qrumb.v1.consent_pb2 import Consent
+from qrumb_server.model import SitePolicy, ValidEvent
+
+__all__ = ["ALLOWED", "Allowed", "apply_consent"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allowed:
+    """Which personal parts of an event may be kept."""
+
+    user: bool
+    """Identifiers and user_id."""
+    city: bool
+    address_key: bool
+    """The keyed hash of the address that velocity is counted by."""
+    session: bool
+    """scan_session_id; the QR code is resolved in any case."""
+    full_urls: bool
+    """Query and fragment of page_url and referrer."""
+    all_metadata: bool
+    """Keys that the site has not listed as non-personal."""
+
+
+_EVERYTHING: Final = Allowed(user=True, city=True, address_key=True, session=True, full_urls=True, all_metadata=True)
+ALLOWED: Final = {
+    "": _EVERYTHING,
+    "granted": _EVERYTHING,
+    "pending": replace(_EVERYTHING, user=False, city=False, address_key=False),
+    "denied": Allowed(user=False, city=False, address_key=False, session=False, full_urls=False, all_metadata=False),
+}
+_STATED: Final = {Consent.GRANTED: "granted", Consent.DENIED: "denied", Consent.PENDING: "pending"}
+
+
+def apply_consent(event: ValidEvent, policy: SitePolicy) -> ValidEvent:
+    """The event without what its consent, or the site's default where it states none, does not allow."""
+    consent = _STATED.get(event.raw.message.consent, "")
+    if not consent and policy.default_consent != "granted":
+        consent = policy.default_consent
+    allowed = ALLOWED[consent]
+    if allowed == _EVERYTHING:
+        return replace(event, consent=consent)
+    # The sender's message is another's; the fingerprint is made from the copy, so it tells nothing of what is gone.
+    message = deepcopy(event.raw.message)
+    if isinstance(message, BrowserEvent):
+        if not allowed.full_urls:
+            message.page_url = _bare(message.page_url)
+            message.referrer = _bare(message.referrer)
+        if not allowed.all_metadata:
+            message.ClearField("metadata")
+    else:
+        message.ClearField("user_identifiers")
+        if not allowed.all_metadata:
+            message.ClearField("properties")
+    return replace(
+        event,
+        raw=replace(event.raw, message=message),
+        user_identifiers=None,
+        metadata=event.metadata if allowed.all_metadata else _only(event.metadata, policy.non_personal_keys),
+        consent=consent,
+    )
+
+
+def _bare(url: str) -> str:
+    """The URL without query, fragment and user info."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # brackets that are no IPv6 address; the field rules do not look into hosts
+        return url.partition("?")[0].partition("#")[0]
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
+def _only(metadata: str, keys: frozenset[str]) -> str:
+    """The metadata's top-level keys among `keys`, in their canonical order."""
+    if not keys or metadata == "{}":
+        return "{}"
+    return orjson.dumps({key: value for key, value in orjson.loads(metadata).items() if key in keys}).decode()

@@ -1,0 +1,137 @@
+"""What events add up to: the live tail, counts over time, the funnel of each QR code. Attributed at query time."""
+
+from typing import Any, Final
+
+from qrumb.v1 import query_service_pb2 as pb
+from qrumb_server.instants import milliseconds, timestamp
+from qrumb_server.ports import Clock, EventStore
+from qrumb_server.query.cursor import Place, parse_place, place_text
+from qrumb_server.query.rows import as_event_row
+
+__all__ = ["Charts"]
+
+DEFAULT_LIMIT: Final = 100
+DEFAULT_BUCKET_SECONDS: Final = 3_600
+DAY_MS: Final = 86_400_000
+
+
+class Charts:
+    """Reads for one node. Calls block; every one may raise a StoreError."""
+
+    def __init__(self, *, store: EventStore, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    def tail(self, request: pb.TailEventsRequest) -> pb.TailEventsResponse:
+        """The newest rows as they were stored, or those after the cursor. Raises BadPlaceError for a foreign cursor."""
+        limit = request.limit or DEFAULT_LIMIT
+        if request.cursor:
+            after = parse_place(request.cursor)
+            rows = self._rows(request.site_id, limit, after)
+        else:
+            after = Place(time_ms=0, segment_id="", segment_row=0)
+            rows = self._rows(request.site_id, limit, None)
+        cursor = place_text(rows[-1]) if rows else request.cursor or after.text
+        return pb.TailEventsResponse(rows=[as_event_row(row) for row in rows], cursor=cursor)
+
+    def _rows(self, site_id: str, limit: int, after: Place | None) -> list[dict[str, Any]]:
+        if after is None:
+            newest = self._store.query(
+                "SELECT * FROM events.valid_events WHERE site_id = {site:String} "
+                "ORDER BY received_time DESC, segment_id DESC, segment_row DESC LIMIT {limit:UInt32}",
+                {"site": site_id, "limit": limit},
+            )
+            return newest[::-1]
+        return self._store.query(
+            "SELECT * FROM events.valid_events WHERE site_id = {site:String} "
+            "AND received_time >= {time:DateTime64(3, 'UTC')} AND (received_time, segment_id, segment_row) > "
+            "({time:DateTime64(3, 'UTC')}, {segment:String}, {row:UInt32}) "
+            "ORDER BY received_time, segment_id, segment_row LIMIT {limit:UInt32}",
+            {
+                "site": site_id,
+                "limit": limit,
+                "time": after.time_ms,
+                "segment": after.segment_id,
+                "row": after.segment_row,
+            },
+        )
+
+    def count(self, request: pb.CountEventsRequest) -> pb.CountEventsResponse:
+        """Counts by bucket of event_time and type or name."""
+        to_ms = milliseconds(request.to_time) if request.HasField("to_time") else self._clock.now_ms()
+        from_ms = milliseconds(request.from_time) if request.HasField("from_time") else to_ms - DAY_MS
+        rows = self._store.query(
+            "SELECT intDiv(toUnixTimestamp64Milli(event_time), {width:Int64}) * {width:Int64} AS start, source, "
+            "if(source = 'browser', event_type, event_name) AS name, countIf(is_duplicate = 0) AS uniques, "
+            "countIf(is_duplicate = 1) AS duplicates, countIf(is_duplicate = 0 AND is_fraud = 1) AS frauds "
+            "FROM events.valid_events WHERE site_id = {site:String} "
+            "AND event_time >= {from:DateTime64(3, 'UTC')} AND event_time < {to:DateTime64(3, 'UTC')} "
+            "GROUP BY start, source, name ORDER BY start, source, name",
+            {
+                "site": request.site_id,
+                "from": from_ms,
+                "to": to_ms,
+                "width": (request.bucket_seconds or DEFAULT_BUCKET_SECONDS) * 1000,
+            },
+        )
+        return pb.CountEventsResponse(
+            counts=[
+                pb.EventCount(
+                    start_time=timestamp(row["start"]),
+                    source=row["source"],
+                    name=row["name"],
+                    unique_count=row["uniques"],
+                    duplicate_count=row["duplicates"],
+                    fraud_count=row["frauds"],
+                )
+                for row in rows
+            ]
+        )
+
+    def funnel(self, request: pb.GetFunnelRequest) -> pb.GetFunnelResponse:
+        """From scan to conversion, by QR code; sessions that were registered late count like any other."""
+        to_ms = milliseconds(request.to_time) if request.HasField("to_time") else self._clock.now_ms()
+        from_ms = milliseconds(request.from_time) if request.HasField("from_time") else to_ms - 30 * DAY_MS
+        parameters = {"site": request.site_id, "from": from_ms, "to": to_ms}
+        funnels = [
+            pb.QrCodeFunnel(
+                qr_code_id=row["qr_code_id"],
+                scan_count=row["scans"],
+                visit_count=row["visits"],
+                conversion_count=row["conversions"],
+            )
+            for row in self._store.query(_FUNNEL, parameters)
+        ]
+        by_code = {funnel.qr_code_id: funnel for funnel in funnels}
+        for row in self._store.query(_AMOUNTS, parameters):
+            if funnel := by_code.get(row["qr_code_id"]):
+                funnel.amounts.add(currency=row["conversion_currency"], amount=format(row["amount"], "f"))
+        return pb.GetFunnelResponse(funnels=funnels)
+
+
+_SCANS: Final = """
+    SELECT scan_session_id, qr_code_id FROM events.scan_sessions FINAL
+    WHERE site_id = {site:String}
+        AND scan_time >= {from:DateTime64(3, 'UTC')} AND scan_time < {to:DateTime64(3, 'UTC')}
+"""
+_FUNNEL: Final = f"""
+SELECT qr_code_id, count() AS scans, countIf(visited) AS visits, countIf(converted) AS conversions
+FROM ({_SCANS}) AS scans
+LEFT JOIN
+(
+    SELECT scan_session_id, countIf(source = 'browser') > 0 AS visited, countIf(source = 'server') > 0 AS converted
+    FROM events.unique_events WHERE site_id = {{site:String}} AND is_fraud = 0 AND scan_session_id != ''
+    GROUP BY scan_session_id
+) AS seen USING (scan_session_id)
+GROUP BY qr_code_id ORDER BY scans DESC, qr_code_id
+"""  # noqa: S608
+_AMOUNTS: Final = f"""
+SELECT qr_code_id, conversion_currency, sum(conversion_value) AS amount
+FROM ({_SCANS}) AS scans
+INNER JOIN
+(
+    SELECT scan_session_id, conversion_currency, conversion_value
+    FROM events.unique_events WHERE site_id = {{site:String}} AND is_fraud = 0 AND conversion_value IS NOT NULL
+) AS conversions USING (scan_session_id)
+GROUP BY qr_code_id, conversion_currency ORDER BY qr_code_id, conversion_currency
+"""  # noqa: S608

@@ -1,0 +1,242 @@
+"""What became of events: receipts, dead letters, sessions and the ledger, from the store and the spool of this node.
+
+The spool is looked at before the store: an event on its way from the one to the other is then seen at least once.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from google.protobuf.message import DecodeError
+
+from qrumb.v1 import query_service_pb2 as pb
+from qrumb.v1.receipt_pb2 import Violation
+from qrumb.v1.scan_session_pb2 import ScanSession
+from qrumb_server.instants import milliseconds, timestamp
+from qrumb_server.ports import Clock, EventStore
+from qrumb_server.query.cursor import parse_place, place_text
+from qrumb_server.query.rows import as_event_row, as_rejected_event, as_violations
+from qrumb_server.spool.search import FoundRecord, find_records
+from qrumb_server.spool.v1.record_pb2 import Record
+
+__all__ = ["Reports"]
+
+DEFAULT_PAGE: Final = 100
+DAY_MS: Final = 86_400_000
+MINUTE_MS: Final = 60_000
+Row = Mapping[str, Any]
+
+
+class Reports:
+    """Reads for one node. Calls block; every one may raise a StoreError or an OSError of the spool's disk."""
+
+    def __init__(self, *, store: EventStore, spool_root: Path, clock: Clock) -> None:
+        self._store = store
+        self._spool_root = spool_root
+        self._clock = clock
+
+    def get_receipt(self, site_id: str, event_id: str) -> pb.GetReceiptResponse:
+        """What became of one event; `event_id` in canonical lower case."""
+        spooled = self._spooled_arrivals(site_id, event_id)
+        parameters = {"site": site_id, "event": event_id}
+        stored = self._store.query(
+            "SELECT segment_id, segment_row, received_time, fingerprint, is_duplicate FROM events.valid_events "
+            "WHERE event_id = {event:UUID} AND site_id = {site:String} "
+            "ORDER BY is_duplicate, received_time, segment_id, segment_row",
+            parameters,
+        )
+        rejected = self._store.query(
+            "SELECT segment_id, segment_row, received_time, reasons, fields, descriptions FROM events.invalid_events "
+            "WHERE event_id = {event:String} AND site_id = {site:String} AND replayed_time IS NULL "
+            "ORDER BY received_time DESC, segment_id DESC, segment_row DESC",
+            parameters,
+        )
+        loaded = {(row["segment_id"], row["segment_row"]) for row in (*stored, *rejected)}
+        waiting = [(found, record) for found, record in spooled if (found.segment_id, found.row) not in loaded]
+        response = pb.GetReceiptResponse(
+            event_id=event_id,
+            arrival_count=len(stored) + len(rejected) + len(waiting),
+            conflict_count=sum(row["fingerprint"] != stored[0]["fingerprint"] for row in stored),
+        )
+        times = [row["received_time"] for row in (*stored, *rejected)] + [_received_ms(one) for _found, one in waiting]
+        if times:
+            response.received_time.CopyFrom(timestamp(min(times)))
+        _fill_fate(response, stored, rejected, [record for _found, record in waiting])
+        if stored:
+            self._fill_row(response, parameters)
+        return response
+
+    def list_rejected(self, request: pb.ListRejectedEventsRequest) -> pb.ListRejectedEventsResponse:
+        """Dead letters that were not replayed, the newest first. An empty site_id lists those of all sites.
+
+        Raises:
+            BadPlaceError: the page_token is none of ours.
+        """
+        size = request.page_size or DEFAULT_PAGE
+        conditions = ["replayed_time IS NULL"]
+        parameters: dict[str, Any] = {"size": size + 1}
+        if request.site_id:
+            conditions.append("site_id = {site:String}")
+            parameters["site"] = request.site_id
+        if request.reason:
+            conditions.append("has(reasons, {reason:String})")
+            parameters["reason"] = Violation.Reason.Name(request.reason)
+        if request.HasField("since_time"):
+            conditions.append("received_time >= {since:DateTime64(3, 'UTC')}")
+            parameters["since"] = milliseconds(request.since_time)
+        if request.page_token:
+            conditions.append(
+                "(received_time, segment_id, segment_row) < "
+                "({time:DateTime64(3, 'UTC')}, {segment:String}, {row:UInt32})"
+            )
+            place = parse_place(request.page_token)
+            parameters |= {"time": place.time_ms, "segment": place.segment_id, "row": place.segment_row}
+        rows = self._store.query(
+            "SELECT * FROM events.invalid_events "  # noqa: S608
+            f"WHERE {' AND '.join(conditions)} ORDER BY received_time DESC, segment_id DESC, segment_row DESC "
+            "LIMIT {size:UInt32}",
+            parameters,
+        )
+        page = rows[:size]
+        return pb.ListRejectedEventsResponse(
+            rejected_events=[as_rejected_event(row) for row in page],
+            next_page_token=place_text(page[-1]) if len(rows) > size else "",
+        )
+
+    def get_scan_session(self, site_id: str, scan_session_id: str) -> ScanSession | None:
+        """A registered session, spooled or stored; None if there is none."""
+        spooled = [
+            record.session_registration.scan_session
+            for _found, record in self._find(scan_session_id)
+            if record.WhichOneof("kind") == "session_registration"
+            and record.session_registration.scan_session.site_id == site_id
+            and record.session_registration.scan_session.scan_session_id == scan_session_id
+        ]
+        rows = self._store.query(
+            "SELECT site_id, scan_session_id, qr_code_id, scan_time, user_id FROM events.scan_sessions FINAL "
+            "WHERE site_id = {site:String} AND scan_session_id = {session:String}",
+            {"site": site_id, "session": scan_session_id},
+        )
+        if rows:
+            return ScanSession(**{**rows[0], "scan_time": timestamp(rows[0]["scan_time"])})
+        return min(spooled, key=lambda session: milliseconds(session.scan_time), default=None)
+
+    def get_ledger(self, request: pb.GetLedgerRequest) -> pb.GetLedgerResponse:
+        """The ledger of one site, or of all where site_id is empty, minute by minute."""
+        to_ms = milliseconds(request.to_time) if request.HasField("to_time") else self._clock.now_ms() + MINUTE_MS
+        from_ms = milliseconds(request.from_time) if request.HasField("from_time") else to_ms - DAY_MS
+        spooled = self._spooled_by_minute(request.site_id)
+        entries = {
+            row["minute_time"]: pb.LedgerEntry(
+                minute_time=timestamp(row["minute_time"]),
+                received_count=row["received"],
+                stored_count=row["stored"],
+                rejected_count=row["rejected"],
+                unique_count=row["uniques"],
+                duplicate_count=row["duplicates"],
+                conflict_count=row["conflicts"],
+                fraud_count=row["frauds"],
+            )
+            for row in self._store.query(_LEDGER, {"site": request.site_id, "from": from_ms, "to": to_ms})
+        }
+        loaded = {(row["segment_id"], row["minute_time"]) for row in self._loaded_segments({key[0] for key in spooled})}
+        for (segment_id, minute_ms), count in spooled.items():
+            if (segment_id, minute_ms) in loaded or not from_ms <= minute_ms < to_ms:
+                continue
+            entry = entries.setdefault(minute_ms, pb.LedgerEntry(minute_time=timestamp(minute_ms)))
+            entry.spooled_count += count
+            entry.received_count += count
+        return pb.GetLedgerResponse(entries=[entries[minute] for minute in sorted(entries)])
+
+    def _spooled_by_minute(self, site_id: str) -> dict[tuple[str, int], int]:
+        counts: dict[tuple[str, int], int] = {}
+        for found, record in self._find(site_id):
+            if record.WhichOneof("kind") not in {"accepted_event", "dead_letter"}:
+                continue
+            if site_id and _site_of(record) != site_id:
+                continue
+            key = found.segment_id, _received_ms(record) // MINUTE_MS * MINUTE_MS
+            counts[key] = counts.get(key, 0) + 1
+        return counts
+
+    def _loaded_segments(self, segment_ids: set[str]) -> list[dict[str, Any]]:
+        if not segment_ids:
+            return []
+        return self._store.query(
+            "SELECT DISTINCT segment_id, minute_time FROM events.ledger WHERE segment_id IN {segments:Array(String)}",
+            {"segments": sorted(segment_ids)},
+        )
+
+    def _spooled_arrivals(self, site_id: str, event_id: str) -> list[tuple[FoundRecord, Record]]:
+        return [
+            (found, record)
+            for found, record in self._find(event_id)
+            if _site_of(record) == site_id and _event_id_of(record) == event_id
+        ]
+
+    def _find(self, text: str) -> list[tuple[FoundRecord, Record]]:
+        found = []
+        for one in find_records(self._spool_root, text.encode()):
+            try:
+                found.append((one, Record.FromString(one.record)))
+            except DecodeError:
+                continue  # written by a newer version: not ours to report
+        return found
+
+    def _fill_row(self, response: pb.GetReceiptResponse, parameters: dict[str, str]) -> None:
+        rows = self._store.query(
+            "SELECT * FROM events.attributed_events WHERE site_id = {site:String} AND event_id = {event:UUID}",
+            parameters,
+        )
+        if rows:
+            response.row.CopyFrom(as_event_row(rows[0]))
+
+
+_LEDGER: Final = """
+SELECT minute_time, sum(received_count) AS received, sum(stored_count) AS stored,
+    sum(rejected_count) - sum(replayed_count) AS rejected, sum(unique_count) AS uniques,
+    sum(duplicate_count) AS duplicates, sum(conflict_count) AS conflicts, sum(fraud_count) AS frauds
+FROM events.ledger
+WHERE ({site:String} = '' OR site_id = {site:String})
+    AND minute_time >= {from:DateTime64(3, 'UTC')} AND minute_time < {to:DateTime64(3, 'UTC')}
+GROUP BY minute_time
+"""
+
+
+def _fill_fate(
+    response: pb.GetReceiptResponse, stored: Sequence[Row], rejected: Sequence[Row], waiting: Sequence[Record]
+) -> None:
+    """A stored event counts whatever else arrived under its id; then what is on its way; then what was refused."""
+    accepted = [record for record in waiting if record.WhichOneof("kind") == "accepted_event"]
+    refused = [record for record in waiting if record.WhichOneof("kind") == "dead_letter"]
+    if stored:
+        is_repeated = len(stored) + len(accepted) > 1
+        response.fate = pb.GetReceiptResponse.DUPLICATE if is_repeated else pb.GetReceiptResponse.STORED
+    elif accepted:
+        response.fate = pb.GetReceiptResponse.SPOOLED
+    elif refused:
+        response.fate = pb.GetReceiptResponse.REJECTED
+        response.violations.extend(refused[-1].dead_letter.violations)
+    elif rejected:
+        response.fate = pb.GetReceiptResponse.REJECTED
+        response.violations.extend(as_violations(rejected[0]))
+    else:
+        response.fate = pb.GetReceiptResponse.NOT_SEEN
+
+
+def _site_of(record: Record) -> str:
+    if record.WhichOneof("kind") == "accepted_event":
+        return record.accepted_event.row.site_id
+    return record.dead_letter.site_id
+
+
+def _event_id_of(record: Record) -> str:
+    if record.WhichOneof("kind") == "accepted_event":
+        return record.accepted_event.row.event_id
+    return record.dead_letter.event_id
+
+
+def _received_ms(record: Record) -> int:
+    if record.WhichOneof("kind") == "accepted_event":
+        return milliseconds(record.accepted_event.row.received_time)
+    return record.dead_letter.received_time_ms

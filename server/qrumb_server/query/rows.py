@@ -1,0 +1,56 @@
+"""Rows of the store as messages of the contract."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from qrumb.v1.event_row_pb2 import EventRow
+from qrumb.v1.query_service_pb2 import RejectedEvent
+from qrumb.v1.receipt_pb2 import Violation
+from qrumb_server.instants import timestamp
+
+__all__ = ["as_event_row", "as_rejected_event", "as_violations"]
+
+_TIMES: Final = frozenset({"event_time", "received_time", "client_event_time"})
+_FIELDS: Final = frozenset(EventRow.DESCRIPTOR.fields_by_name)
+
+
+def as_event_row(row: Mapping[str, Any]) -> EventRow:
+    """A row of events.valid_events or of a view of it."""
+    message = EventRow()
+    for name, value in row.items():
+        if name not in _FIELDS or value is None:
+            continue
+        if name in _TIMES:
+            getattr(message, name).CopyFrom(timestamp(value))
+        elif name == "fraud_reasons":
+            message.fraud_reasons.extend(value)
+        elif name == "conversion_value":
+            message.conversion_value = format(value.normalize() if value == value.to_integral() else value, "f")
+        else:
+            setattr(message, name, value)
+    return message
+
+
+def as_rejected_event(row: Mapping[str, Any]) -> RejectedEvent:
+    """A row of events.invalid_events."""
+    return RejectedEvent(
+        site_id=row["site_id"],
+        event_id=row["event_id"],
+        source=row["source"],
+        received_time=timestamp(row["received_time"]),
+        violations=as_violations(row),
+        payload=row["payload"],
+    )
+
+
+def as_violations(row: Mapping[str, Any]) -> list[Violation]:
+    """The violations of a row of events.invalid_events; a reason that this version does not know is unspecified."""
+    known = Violation.Reason.DESCRIPTOR.values_by_name
+    return [
+        Violation(
+            field=name,
+            reason=reason if reason in known else None,
+            description=description,
+        )
+        for reason, name, description in zip(row["reasons"], row["fields"], row["descriptions"], strict=True)
+    ]

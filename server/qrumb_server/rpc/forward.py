@@ -1,0 +1,67 @@
+"""What a worker's direct port answers in the name of the loader: calls that need the store, passed on as bytes.
+
+Through the gateway such calls reach the loader by themselves; this is for callers that speak gRPC to a worker.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import grpc
+
+from qrumb_server.rpc.faults import DOMAIN, STATUS_DETAILS_KEY, RequestFault
+
+__all__ = ["Forwarding"]
+
+# Whole services and single methods.
+FORWARDED: Final = (
+    "/qrumb.v1.QueryService/",
+    "/qrumb.v1.PrivacyService/",
+    "/qrumb.v1.ScanSessionService/GetScanSession",
+)
+# Without the caller's deadline; as long as the gateway waits.
+LONGEST_SECONDS: Final = 30.0
+
+
+class Forwarding(grpc.GenericRpcHandler):
+    """Handler for `add_generic_rpc_handlers`, asked before the worker's own services.
+
+    Args:
+        open_channel: to the loader; called once, at the first call.
+    """
+
+    def __init__(self, open_channel: Callable[[], grpc.aio.Channel]) -> None:
+        self._open_channel = open_channel
+        self._channel: grpc.aio.Channel | None = None
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> Any:
+        """A handler for the methods that are passed on; None for all others."""
+        method = str(handler_call_details.method)
+        if not method.startswith(FORWARDED):
+            return None
+
+        async def forward(request: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
+            if self._channel is None:
+                self._channel = self._open_channel()
+            remaining = context.time_remaining()
+            timeout = min(remaining, LONGEST_SECONDS) if remaining is not None else LONGEST_SECONDS
+            try:
+                call: Any = self._channel.unary_unary(method)
+                return bytes(await call(request, timeout=timeout))
+            except grpc.aio.AioRpcError as error:
+                await _answer(context, error)
+                raise AssertionError("abort returns never") from error
+
+        return grpc.unary_unary_rpc_method_handler(forward, request_deserializer=bytes, response_serializer=bytes)
+
+
+async def _answer(context: grpc.aio.ServicerContext[bytes, bytes], error: grpc.aio.AioRpcError) -> None:
+    """The loader's error as it is; where the loader cannot be reached, ours."""
+    trailers = error.trailing_metadata()
+    said = tuple((key, value) for key, value in trailers or () if key in {STATUS_DETAILS_KEY, "retry-after"})
+    if not said and error.code() is grpc.StatusCode.UNAVAILABLE:
+        raise RequestFault(
+            grpc.StatusCode.UNAVAILABLE,
+            "QUERY_UNAVAILABLE",
+            "the process that reads the store is not there at the moment; try again",
+        ) from error
+    await context.abort(error.code(), error.details() or DOMAIN, said)

@@ -1,0 +1,91 @@
+"""ScanSessionService, the writing half: a registered session is answered once it is durable in the spool.
+
+Reading is the query service's: a worker has no store.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any
+
+import grpc
+
+from qrumb.v1 import scan_session_service_pb2 as pb
+from qrumb.v1.receipt_pb2 import Violation
+from qrumb.v1.scan_session_pb2 import ScanSession
+from qrumb.v1.scan_session_service_pb2_grpc import ScanSessionServiceServicer
+from qrumb_server.instants import milliseconds, set_time
+from qrumb_server.pipeline.stamp import MAX_AHEAD, Receipt
+from qrumb_server.pipeline.validate import MAX_VIOLATIONS, validate_scan_session
+from qrumb_server.rpc.faults import RequestFault, RequestRejected
+from qrumb_server.spool.v1.record_pb2 import Record, SessionRegistration
+
+__all__ = ["ScanSessions"]
+
+Context = grpc.aio.ServicerContext[Any, Any]
+Append = Callable[[Sequence[bytes]], Awaitable[None]]
+
+
+class ScanSessions(ScanSessionServiceServicer):
+    """Takes registrations into the worker's spool.
+
+    Args:
+        append: makes records durable, all or none; returns after the sync.
+        new_receipt: the circumstances of this moment.
+        max_sessions: sessions of one batch call.
+    """
+
+    def __init__(self, *, append: Append, new_receipt: Callable[[], Receipt], max_sessions: int) -> None:
+        self._append = append
+        self._new_receipt = new_receipt
+        self._max_sessions = max_sessions
+
+    async def RegisterScanSession(
+        self, request: pb.RegisterScanSessionRequest, context: Context
+    ) -> pb.RegisterScanSessionResponse:
+        """One session."""
+        if violations := validate_scan_session(request.scan_session):
+            raise RequestRejected("SCAN_SESSION_REJECTED", violations)
+        [session] = await self._keep([request.scan_session])
+        return pb.RegisterScanSessionResponse(scan_session=session)
+
+    async def BatchRegisterScanSessions(
+        self, request: pb.BatchRegisterScanSessionsRequest, context: Context
+    ) -> pb.BatchRegisterScanSessionsResponse:
+        """Several sessions, all or none."""
+        if not 1 <= len(request.scan_sessions) <= self._max_sessions:
+            raise RequestFault(
+                grpc.StatusCode.INVALID_ARGUMENT,
+                "REQUIRED" if not request.scan_sessions else "TOO_MANY_SESSIONS",
+                f"{len(request.scan_sessions)} sessions in one batch; 1 to {self._max_sessions} are allowed",
+                field="scan_sessions",
+            )
+        violations = [
+            Violation(field=f"scan_sessions[{index}].{found.field}", reason=found.reason, description=found.description)
+            for index, session in enumerate(request.scan_sessions)
+            for found in validate_scan_session(session)
+        ]
+        if violations:
+            raise RequestRejected("SCAN_SESSION_REJECTED", violations[:MAX_VIOLATIONS])
+        return pb.BatchRegisterScanSessionsResponse(scan_sessions=await self._keep(request.scan_sessions))
+
+    async def _keep(self, sent: Iterable[ScanSession]) -> list[ScanSession]:
+        receipt = self._new_receipt()
+        sessions = [_with_scan_time(session, receipt) for session in sent]
+        await self._append([_record(session, receipt) for session in sessions])
+        return sessions
+
+
+def _with_scan_time(session: ScanSession, receipt: Receipt) -> ScanSession:
+    """The session with the time of its scan; the receipt's where it states none, or one that cannot be true."""
+    kept = ScanSession()
+    kept.CopyFrom(session)
+    stated_ms = milliseconds(session.scan_time)
+    earliest_ms = receipt.received_time_ms - receipt.retention_ms
+    latest_ms = receipt.received_time_ms + MAX_AHEAD.total_seconds() * 1000
+    is_usable = session.HasField("scan_time") and earliest_ms <= stated_ms <= latest_ms
+    set_time(kept.scan_time, stated_ms if is_usable else receipt.received_time_ms)
+    return kept
+
+
+def _record(session: ScanSession, receipt: Receipt) -> bytes:
+    registration = SessionRegistration(scan_session=session, received_time_ms=receipt.received_time_ms)
+    return Record(session_registration=registration).SerializeToString()

@@ -1,0 +1,134 @@
+"""Dead letters through the pipeline again: exactly once, however often it is asked for and wherever it is cut off.
+
+A replayed event is a row under a name of its own, made from its letter's place in the spool, and is stored only
+where that name is not there yet. Only then its letter is marked. So a run that dies in between is ended by the next.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from itertools import islice
+from typing import Any, Final
+
+import orjson
+from google.protobuf.json_format import ParseDict, ParseError
+
+from qrumb.v1.browser_event_pb2 import BrowserEvent
+from qrumb.v1.receipt_pb2 import Violation
+from qrumb.v1.server_event_pb2 import ServerEvent
+from qrumb_server.loader.ledger import replay_ledger_batch
+from qrumb_server.loader.loop import Loader
+from qrumb_server.loader.rows import LOADER_STAGE, PlacedEvent, RowId
+from qrumb_server.model import Caller, RawEvent, Rejected, Source
+from qrumb_server.pipeline.run import judge
+from qrumb_server.pipeline.stamp import Enrichers, Receipt
+from qrumb_server.ports import Clock, EventStore
+from qrumb_server.spool.v1.record_pb2 import AcceptedEvent
+from qrumb_server.upkeep.v1 import upkeep_service_pb2 as pb
+
+__all__ = ["LOADER_PATIENCE", "Replay"]
+
+# Letters of one insert.
+GROUP: Final = 1_000
+# As long as a caller waits for the loader to end its batch.
+LOADER_PATIENCE: Final = timedelta(seconds=10)
+REPLAYED: Final = "replay:"
+
+
+class Replay:
+    """Replays letters in the loader's process. Calls block; every one may raise a StoreError."""
+
+    def __init__(
+        self, *, store: EventStore, loader: Loader, clock: Clock, retention_ms: int, enrichers: Enrichers
+    ) -> None:
+        self._store = store
+        self._loader = loader
+        self._clock = clock
+        self._retention_ms = retention_ms
+        self._enrichers = enrichers
+
+    def run(self, request: pb.ReplayRequest) -> pb.ReplayResponse:
+        """Judge the selected letters again, and store those that are accepted now."""
+        response = pb.ReplayResponse()
+        letters = iter(self._select(request))
+        while group := list(islice(letters, GROUP)):
+            accepted: list[PlacedEvent] = []
+            for letter in group:
+                verdict = self._judge(letter)
+                if verdict is None:
+                    response.unreadable_count += 1
+                elif isinstance(verdict, Rejected):
+                    response.rejected_count += 1
+                else:
+                    accepted.append(PlacedEvent(row_id=_replayed_id(letter), event=verdict))
+            refused = self._keep(accepted) if accepted and not request.validate_only else 0
+            response.accepted_count += len(accepted) - refused
+            response.rejected_count += refused
+        return response
+
+    def _select(self, request: pb.ReplayRequest) -> list[dict[str, Any]]:
+        conditions = ["replayed_time IS NULL", "received_time >= {since:DateTime64(3, 'UTC')}"]
+        parameters: dict[str, Any] = {"since": request.since_time_ms}
+        if request.site_id:
+            conditions.append("site_id = {site:String}")
+            parameters["site"] = request.site_id
+        if request.reason:
+            conditions.append("has(reasons, {reason:String})")
+            parameters["reason"] = Violation.Reason.Name(request.reason)
+        if request.event_id:
+            conditions.append("event_id = {event:String}")
+            parameters["event"] = request.event_id
+        return self._store.query(
+            "SELECT received_time, event_id, source, stage, payload, segment_id, segment_row "  # noqa: S608
+            f"FROM events.invalid_events WHERE {' AND '.join(conditions)} "
+            "ORDER BY received_time, segment_id, segment_row",
+            parameters,
+        )
+
+    def _judge(self, letter: Mapping[str, Any]) -> AcceptedEvent | Rejected | None:
+        """The verdict of today; None where the letter does not hold its whole event."""
+        try:
+            sent = orjson.loads(letter["payload"])
+            if letter["stage"] == LOADER_STAGE:
+                return ParseDict(sent, AcceptedEvent(), ignore_unknown_fields=True)
+            is_browser = letter["source"] == Source.BROWSER
+            message = ParseDict(sent, BrowserEvent() if is_browser else ServerEvent(), ignore_unknown_fields=True)
+        except (orjson.JSONDecodeError, ParseError, TypeError):
+            return None
+        if not message.event_id:
+            message.event_id = letter["event_id"]
+        raw = RawEvent(source=Source(letter["source"]), message=message, caller=Caller(), index=0)
+        receipt = Receipt(
+            received_time_ms=letter["received_time"],
+            retention_ms=self._retention_ms,
+            make_event_id=_keeps_its_id,
+            enrichers=self._enrichers,
+        )
+        [verdict] = judge([raw], receipt)
+        return verdict if isinstance(verdict, Rejected) else verdict.record.accepted_event
+
+    def _keep(self, events: Sequence[PlacedEvent]) -> int:
+        """Store events and mark their letters; returns how many the store refused."""
+        with self._loader.exclusively(LOADER_PATIENCE):
+            kept, conflicts = self._loader.store_replayed(events)
+            if not kept:
+                return len(events)
+            self._store.insert_missing(replay_ledger_batch(kept, conflicts))
+            self._store.mutate(
+                "ALTER TABLE events.invalid_events UPDATE replayed_time = {now:DateTime64(3, 'UTC')} "
+                "WHERE (segment_id, segment_row) IN {letters:Array(Tuple(String, UInt32))}",
+                {
+                    "now": self._clock.now_ms(),
+                    "letters": [
+                        (placed.row_id.segment_id.removeprefix(REPLAYED), placed.row_id.segment_row) for placed in kept
+                    ],
+                },
+            )
+        return len(events) - len(kept)
+
+
+def _replayed_id(letter: Mapping[str, Any]) -> RowId:
+    return RowId(segment_id=f"{REPLAYED}{letter['segment_id']}", segment_row=letter["segment_row"])
+
+
+def _keeps_its_id(_event: RawEvent) -> str:
+    raise AssertionError("a letter has its event's id")

@@ -1,0 +1,107 @@
+"""Marks stored rows anew by the fraud rules of today, as far as their inputs are still known.
+
+Known are the device class, the times, the session, and what a site ignores. What the receipt saw and nobody kept,
+the agent's text, the address, the rate, stays as it was marked then.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from qrumb_server.loader.lookups import KnownSession, Lookups
+from qrumb_server.loader.loop import Loader
+from qrumb_server.model import FraudReason, FraudRules, SitePolicy
+from qrumb_server.pipeline.mark import RESCORABLE, Rate, is_impossible, kept_reasons, marks_at_loading
+from qrumb_server.ports import EventStore
+from qrumb_server.upkeep.replay import LOADER_PATIENCE
+from qrumb_server.upkeep.v1 import upkeep_service_pb2 as pb
+
+__all__ = ["Rescore"]
+
+PAGE: Final = 20_000
+# Rows that one mutation names.
+GROUP: Final = 20_000
+Row = Mapping[str, Any]
+
+
+class Rescore:
+    """Rescores in the loader's process. Calls block; every one may raise a StoreError."""
+
+    def __init__(
+        self,
+        *,
+        store: EventStore,
+        loader: Loader,
+        monotonic: Callable[[], float],
+        policy: Callable[[str], SitePolicy],
+        retention_ms: int,
+    ) -> None:
+        self._store = store
+        self._loader = loader
+        self._monotonic = monotonic
+        self._policy = policy
+        self._retention_ms = retention_ms
+
+    def run(self, request: pb.RescoreRequest) -> pb.RescoreResponse:
+        """Look at all selected rows, then write those that are marked differently now."""
+        lookups = Lookups(self._store, monotonic=self._monotonic)
+        changed: defaultdict[tuple[str, ...], list[tuple[str, int]]] = defaultdict(list)
+        examined = 0
+        for page in self._pages(request):
+            examined += len(page)
+            sessions = lookups.sessions(
+                {(row["site_id"], row["scan_session_id"]) for row in page if row["scan_session_id"]}
+            )
+            for row in page:
+                session = sessions.get((row["site_id"], row["scan_session_id"]), KnownSession())
+                reasons = self._reasons(row, session)
+                if reasons != sorted(row["fraud_reasons"]):
+                    changed[tuple(reasons)].append((row["segment_id"], row["segment_row"]))
+        for reasons_now, rows in changed.items():
+            for start in range(0, len(rows), GROUP):
+                self._write(reasons_now, rows[start : start + GROUP])
+        return pb.RescoreResponse(examined_count=examined, changed_count=sum(map(len, changed.values())))
+
+    def _reasons(self, row: Row, session: KnownSession) -> list[str]:
+        rules: FraudRules = self._policy(row["site_id"]).fraud
+        kept = [reason for reason in row["fraud_reasons"] if reason not in RESCORABLE]
+        if row["device_type"] == "bot":
+            kept.append(FraudReason.BOT)
+        sent_ms = row["client_event_time"]
+        if sent_ms is not None and is_impossible(sent_ms - row["received_time"], self._retention_ms, rules):
+            kept.append(FraudReason.IMPOSSIBLE_TIME)
+        found = marks_at_loading(
+            event_time_ms=row["event_time"],
+            scan_time_ms=session.scan_time_ms,
+            is_foreign=session.is_foreign,
+            rate=Rate(),
+            rules=rules,
+        )
+        return sorted({*kept_reasons(kept, rules), *found})
+
+    def _pages(self, request: pb.RescoreRequest) -> Iterator[Sequence[Row]]:
+        after = (request.since_time_ms, "", 0)
+        while True:
+            page = self._store.query(
+                "SELECT site_id, scan_session_id, device_type, event_time, received_time, client_event_time, "
+                "fraud_reasons, segment_id, segment_row FROM events.valid_events "
+                "WHERE ({site:String} = '' OR site_id = {site:String}) "
+                "AND received_time >= {time:DateTime64(3, 'UTC')} AND (received_time, segment_id, segment_row) > "
+                "({time:DateTime64(3, 'UTC')}, {segment:String}, {row:Int64}) "
+                "ORDER BY received_time, segment_id, segment_row LIMIT {size:UInt32}",
+                {"site": request.site_id, "time": after[0], "segment": after[1], "row": after[2], "size": PAGE},
+            )
+            if page:
+                yield page
+            if len(page) < PAGE:
+                return
+            last = page[-1]
+            after = (last["received_time"], last["segment_id"], last["segment_row"])
+
+    def _write(self, reasons: Sequence[str], rows: Sequence[tuple[str, int]]) -> None:
+        with self._loader.exclusively(LOADER_PATIENCE):
+            self._store.mutate(
+                "ALTER TABLE events.valid_events UPDATE fraud_reasons = {reasons:Array(String)}, "
+                "is_fraud = {fraud:UInt8} WHERE (segment_id, segment_row) IN {rows:Array(Tuple(String, UInt32))}",
+                {"reasons": list(reasons), "fraud": int(bool(reasons)), "rows": list(rows)},
+            )

@@ -1,0 +1,96 @@
+"""UpkeepService for the node's own commands, and PrivacyService for everybody: changes of stored rows."""
+
+import asyncio
+import re
+from collections.abc import Callable
+from concurrent.futures import Executor
+from typing import Any, TypeVar
+
+import grpc
+
+from qrumb.v1 import privacy_service_pb2 as privacy_pb
+from qrumb.v1.privacy_service_pb2_grpc import PrivacyServiceServicer
+from qrumb_server.errors import StoreError
+from qrumb_server.rpc.faults import RequestFault
+from qrumb_server.upkeep.erase import Eraser
+from qrumb_server.upkeep.replay import Replay
+from qrumb_server.upkeep.rescore import Rescore
+from qrumb_server.upkeep.v1 import upkeep_service_pb2 as pb
+from qrumb_server.upkeep.v1.upkeep_service_pb2_grpc import UpkeepServiceServicer
+
+__all__ = ["Privacy", "Upkeep"]
+
+Context = grpc.aio.ServicerContext[Any, Any]
+T = TypeVar("T")
+
+_is_site_id = re.compile(r"[A-Za-z0-9_-]{1,64}").fullmatch
+_is_hash = re.compile(r"[0-9a-fA-F]{64}").fullmatch
+
+
+class Upkeep(UpkeepServiceServicer):
+    """Replay and rescoring."""
+
+    def __init__(self, *, replay: Replay, rescore: Rescore, executor: Executor) -> None:
+        self._replay = replay
+        self._rescore = rescore
+        self._executor = executor
+
+    async def Replay(self, request: pb.ReplayRequest, context: Context) -> pb.ReplayResponse:
+        """Dead letters through the pipeline again."""
+        return await _change(self._executor, lambda: self._replay.run(request))
+
+    async def Rescore(self, request: pb.RescoreRequest, context: Context) -> pb.RescoreResponse:
+        """Marks by the rules of today."""
+        return await _change(self._executor, lambda: self._rescore.run(request))
+
+
+class Privacy(PrivacyServiceServicer):
+    """Erasure."""
+
+    def __init__(self, *, eraser: Eraser, executor: Executor) -> None:
+        self._eraser = eraser
+        self._executor = executor
+
+    async def EraseSubject(
+        self, request: privacy_pb.EraseSubjectRequest, context: Context
+    ) -> privacy_pb.EraseSubjectResponse:
+        """A person, by whatever names them."""
+        _check_erasure(request)
+        return await _change(self._executor, lambda: self._eraser.erase(request))
+
+
+async def _change(executor: Executor, change: Callable[[], T]) -> T:
+    """Run a blocking change and answer its faults; every one may be sent again."""
+    try:
+        return await asyncio.get_running_loop().run_in_executor(executor, change)
+    except (StoreError, OSError) as error:
+        raise RequestFault(
+            grpc.StatusCode.UNAVAILABLE,
+            "STORE_UNAVAILABLE",
+            "the store cannot be changed at the moment; what was begun is ended by the same call again",
+        ) from error
+
+
+def _check_erasure(request: privacy_pb.EraseSubjectRequest) -> None:
+    identifiers = request.user_identifiers
+    if not _is_site_id(request.site_id):
+        raise _refused("site_id", "INVALID_FORMAT", "must be 1 to 64 characters of A-Z, a-z, 0-9, _ and -")
+    for kind in ("email_hash", "phone_hash"):
+        value = getattr(identifiers, kind)
+        if value and not _is_hash(value):
+            raise _refused(f"user_identifiers.{kind}", "INVALID_FORMAT", "must be a SHA-256 as 64 hex digits")
+    stated = (
+        request.user_id,
+        request.scan_session_id,
+        identifiers.external_id,
+        identifiers.email_hash,
+        identifiers.phone_hash,
+    )
+    if not any(stated):
+        raise _refused(
+            "user_id", "REQUIRED", "say whom to erase: user_id, user_identifiers or scan_session_id, at least one"
+        )
+
+
+def _refused(field: str, reason: str, message: str) -> RequestFault:
+    return RequestFault(grpc.StatusCode.INVALID_ARGUMENT, reason, message, field=field)
