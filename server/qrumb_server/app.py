@@ -21,6 +21,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1._async import HealthServicer
 
 from qrumb.v1.collector_service_pb2_grpc import add_CollectorServiceServicer_to_server
+from qrumb.v1.validator_service_pb2_grpc import add_ValidatorServiceServicer_to_server
 from qrumb_server.config import RpcSettings, Settings
 from qrumb_server.errors import StoreRefusedError
 from qrumb_server.loader.loop import Loader
@@ -31,6 +32,7 @@ from qrumb_server.query.sql import SqlQueries
 from qrumb_server.query.v1.sql_service_pb2_grpc import add_SqlServiceServicer_to_server
 from qrumb_server.rpc.collector import Collector
 from qrumb_server.rpc.guard import Guard
+from qrumb_server.rpc.validator import Validator
 from qrumb_server.spool.quota import SpoolLimits
 from qrumb_server.spool.writer import SpoolWriter
 from qrumb_server.store.embedded import EmbeddedStore
@@ -104,6 +106,7 @@ async def run_collector(settings: Settings, index: int) -> int:
         max_batch_events=settings.rpc.max_batch_events,
     )
     add_CollectorServiceServicer_to_server(collector, server)
+    add_ValidatorServiceServicer_to_server(Validator(new_receipt=_receipts(clock, settings)), server)
     health = HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     server.add_insecure_port(f"unix:{sockets.worker(index)}")
