@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from difflib import get_close_matches
 from functools import cache
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, NamedTuple
 
 from google.protobuf import json_format, wrappers_pb2
 from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
@@ -90,11 +90,7 @@ def judge_text(text: bytes, source: Source, caller: Caller, receipt: Receipt) ->
     found = list(reader.violations)
     if isinstance(verdict, StampedEvent):
         return Rejected(raw=raw, event_id=verdict.record.accepted_event.row.event_id, violations=found)
-    found += [
-        violation
-        for violation in verdict.violations
-        if violation.reason != Violation.REQUIRED or violation.field not in reader.unread
-    ]
+    found += [violation for violation in verdict.violations if violation.field not in reader.unread]
     return Rejected(raw=raw, event_id=verdict.event_id, violations=found[:MAX_VIOLATIONS])
 
 
@@ -157,7 +153,7 @@ class _Reader:
             inner = getattr(message, field.name)
             inner.SetInParent()  # an empty object is there, too
             if kind is Struct.DESCRIPTOR:
-                json_format.ParseDict(cast("dict[str, object]", self._plain(value, at, depth + 1)), inner)
+                inner.update(self._plain(value, at, depth + 1))
             else:
                 self.read_message(value, inner, at, depth + 1)
 
