@@ -66,15 +66,19 @@ def _integer(text: str) -> int | LossyNumber:
 
 
 def _decimal(text: str) -> float:
-    """A number with a fraction or an exponent: kept if as many digits of its double are the same digits."""
+    """A number with a fraction or an exponent: kept if its double, written again, has the same digits."""
     number = float(text)
     if not isfinite(number):
         return LossyNumber(0)
     digits = _significant(text)
+    # Written as short as can be, which is how most senders write; or with as many digits, as C's printf does. Where
+    # the double lies halfway between two texts, the two ways differ, and each is right.
+    if digits == _significant(repr(number)):
+        return number
     # No double keeps more than 17 digits.
-    if len(digits) > 17 or _significant(f"{number:.{max(len(digits) - 1, 0)}e}") != digits:
-        return LossyNumber(number)
-    return number
+    if len(digits) <= 17 and digits == _significant(f"{number:.{max(len(digits) - 1, 0)}e}"):
+        return number
+    return LossyNumber(number)
 
 
 def _significant(text: str) -> str:

@@ -113,7 +113,8 @@ def test_server_event_has_the_verdict_of_collecting(
     same_verdict(event, Source.SERVER, has_snake_case)
 
 
-@given(st.floats(allow_nan=False, allow_infinity=False))
+@settings(max_examples=1000, deadline=None)
+@given(st.floats(allow_nan=False, allow_infinity=False) | st.integers(-1074, 1023).map(lambda power: 2.0**power))
 def test_no_double_that_was_written_by_json_loses_digits(number: float) -> None:
     """The shortest text of a double is never called lossy."""
     text = json.dumps({"site_id": "s", "metadata": {"n": number}}).encode()
