@@ -4,9 +4,15 @@ import timeit
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from google.protobuf.json_format import Parse
 from google.protobuf.struct_pb2 import Struct
 
+from qrumb.v1.browser_event_pb2 import BrowserEvent
 from qrumb_server.enrich.email import contains_email, redact_emails
+from qrumb_server.model import Caller, RawEvent, Source
+from qrumb_server.pipeline.run import judge
+from qrumb_server.pipeline.stamp import Receipt
+from qrumb_server.pipeline.strict_json import judge_text
 from qrumb_server.pipeline.struct_json import StructLimits, canonical_json
 
 _REPEATS = 7
@@ -78,8 +84,29 @@ def _struct_cases() -> Iterator[tuple[str, Callable[[], object]]]:
         yield name, lambda struct=struct, case_limits=case_limits: canonical_json(struct, case_limits)
 
 
+def _strict_cases() -> Iterator[tuple[str, Callable[[], object]]]:
+    small = (
+        b'{"site_id":"demo","event_id":"0192f0c1-7e1a-7c3d-9b1e-2f6a7d8c9e10","event_time":"2026-11-01T10:20:31Z",'
+        b'"scan_session_id":"scan-1","consent":"GRANTED","event_type":"pageview","page_url":"https://shop.example/",'
+        b'"page_title":"Shop","metadata":{"campaign":"autumn","position":3,"price":49.90}}'
+    )
+    receipt = Receipt(received_time_ms=1_793_530_000_000, retention_ms=34_560_000_000, make_event_id=lambda _: "made")
+    raw = RawEvent(source=Source.BROWSER, message=Parse(small, BrowserEvent()), caller=Caller(), index=0)
+    yield "judge, small event", lambda: judge([raw], receipt)
+    texts = {
+        "small event": small,
+        "small event with a typo": small.replace(b"page_url", b"pageurl"),
+        "512 KiB, numbers": b'{"metadata":{"a":[' + b"0," * 262_000 + b"0]}}",
+        "512 KiB, objects": b'{"metadata":{"a":[' + b"{}," * 174_000 + b"0]}}",
+        "512 KiB, unknown fields": b"{" + b",".join(b'"k%d":0' % number for number in range(45_000)) + b"}",
+        "512 KiB, open brackets": b"[" * 524_288,
+    }
+    for name, text in texts.items():
+        yield f"judge_text, {name}", lambda text=text: judge_text(text, Source.BROWSER, Caller(), receipt)
+
+
 def main() -> None:
-    for cases in (_email_cases(), _struct_cases()):
+    for cases in (_email_cases(), _struct_cases(), _strict_cases()):
         for name, call in cases:
             print(f"{name:72} {microseconds(call):10.2f} µs")
 

@@ -24,6 +24,7 @@ from qrumb.v1.collector_service_pb2_grpc import add_CollectorServiceServicer_to_
 from qrumb.v1.privacy_service_pb2_grpc import add_PrivacyServiceServicer_to_server
 from qrumb.v1.query_service_pb2_grpc import add_QueryServiceServicer_to_server
 from qrumb.v1.scan_session_service_pb2_grpc import add_ScanSessionServiceServicer_to_server
+from qrumb.v1.validator_service_pb2_grpc import add_ValidatorServiceServicer_to_server
 from qrumb_server.config import RpcSettings, Settings
 from qrumb_server.enrich.address_key import address_key
 from qrumb_server.enrich.agent import warm_up
@@ -43,6 +44,7 @@ from qrumb_server.rpc.collector import Collector
 from qrumb_server.rpc.forward import Forwarding
 from qrumb_server.rpc.guard import Guard
 from qrumb_server.rpc.scan_sessions import ScanSessions
+from qrumb_server.rpc.validator import Validator
 from qrumb_server.spool.quota import SpoolLimits
 from qrumb_server.spool.writer import SpoolWriter
 from qrumb_server.store.embedded import EmbeddedStore
@@ -129,6 +131,7 @@ async def run_collector(settings: Settings, index: int, address_secret: bytes) -
         append=spool.append, new_receipt=new_receipt, max_sessions=settings.rpc.max_batch_events
     )
     add_ScanSessionServiceServicer_to_server(sessions, server)
+    add_ValidatorServiceServicer_to_server(Validator(new_receipt=new_receipt), server)
     health = HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     server.add_insecure_port(f"unix:{sockets.worker(index)}")

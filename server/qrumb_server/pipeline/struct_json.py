@@ -21,7 +21,15 @@ from google.protobuf.struct_pb2 import Struct, Value
 
 from qrumb_server.enrich.email import contains_email, may_contain_email
 
-__all__ = ["FaultKind", "StructFault", "StructLimits", "StructText", "ValueFault", "canonical_json"]
+__all__ = [
+    "FaultKind",
+    "StructFault",
+    "StructLimits",
+    "StructText",
+    "ValueFault",
+    "canonical_json",
+    "extended_path",
+]
 
 # A sender mends a few faults at a time, and a reply has to fit its limits.
 MAX_FAULTS: Final = 10
@@ -215,7 +223,7 @@ def _faults_within(value: object, path: str) -> Iterator[tuple[str, FaultKind]]:
             yield path, FaultKind.CONTAINS_EMAIL
     elif isinstance(value, dict):
         for place, key in enumerate(sorted(value), 1):
-            inner = _extended(path, key, place)
+            inner = extended_path(path, key, place)
             if contains_email(key):
                 yield inner, FaultKind.CONTAINS_EMAIL
             yield from _faults_within(value[key], inner)
@@ -228,8 +236,8 @@ def _faults_within(value: object, path: str) -> Iterator[tuple[str, FaultKind]]:
         yield path, FaultKind.NOT_FINITE
 
 
-def _extended(path: str, key: str, place: int) -> str:
-    """The path that goes on from an object to one of its keys."""
+def extended_path(path: str, key: str, place: int) -> str:
+    """The path that goes on from an object to one of its keys; `place` is the key's among all, sorted, from 1."""
     if len(key) <= MAX_KEY_SHOWN and _is_identifier(key):
         return f"{path}.{key}"
     shown = key if len(key) <= MAX_KEY_SHOWN else key[:MAX_KEY_SHOWN] + "\u2026"

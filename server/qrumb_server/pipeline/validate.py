@@ -40,6 +40,8 @@ MAX_SCREEN: Final = 100_000
 MAX_TOUCH_POINTS: Final = 1_000
 # Beyond it a double no longer has cents, and Decimal(18, 4) still holds it.
 MAX_AMOUNT: Final = 1_000_000_000_000
+# A rejected event's id goes back to its sender as it came, and a header of the answer has to hold it.
+MAX_REJECTED_ID: Final = 200
 STRUCT_LIMITS: Final = StructLimits()
 _STRUCT_REASONS: Final = {
     FaultKind.TOO_DEEP: Violation.TOO_DEEP,
@@ -111,7 +113,7 @@ def validate(raw: RawEvent) -> ValidEvent | Rejected:
         metadata = _metadata("properties", event.properties, faults) if event.HasField("properties") else "{}"
     event_id = event.event_id.lower()
     if faults.violations:
-        return Rejected(raw=raw, event_id=event_id, violations=faults.violations)
+        return Rejected(raw=raw, event_id=event_id[:MAX_REJECTED_ID], violations=faults.violations)
     event_time_ms: int | None = None
     if event.HasField("event_time"):
         event_time_ms = milliseconds(event.event_time)

@@ -23,7 +23,7 @@ from qrumb_server.pipeline.stamp import Receipt
 from qrumb_server.rpc.caller import read_caller
 from qrumb_server.rpc.faults import EventRejected, RequestFault
 
-__all__ = ["Append", "Collector"]
+__all__ = ["Append", "Collector", "event_receipt"]
 
 Context = grpc.aio.ServicerContext[Any, Any]
 Verdict = StampedEvent | Rejected
@@ -103,7 +103,7 @@ class Collector(CollectorServiceServicer):
                 verdicts = judge(_raw_events(Source.SERVER, group, caller, first_index=index), receipt)
                 index += len(group)
                 await self._keep(verdicts, receipt)
-                yield pb.StreamServerEventsResponse(receipts=[_receipt(verdict, receipt) for verdict in verdicts])
+                yield pb.StreamServerEventsResponse(receipts=[event_receipt(verdict, receipt) for verdict in verdicts])
             await reader  # raises what reading raised
         finally:
             reader.cancel()
@@ -134,7 +134,7 @@ class Collector(CollectorServiceServicer):
         if isinstance(verdict, Rejected):
             raise EventRejected(verdict.event_id, verdict.violations)
         row = verdict.record.accepted_event.row if validate_only else None
-        return _receipt(verdict, receipt, dry=validate_only), row
+        return event_receipt(verdict, receipt, dry=validate_only), row
 
     async def _collect_batch(
         self,
@@ -161,7 +161,7 @@ class Collector(CollectorServiceServicer):
         verdicts = judge(_raw_events(source, events, read_caller(context)), receipt)
         if not validate_only:
             await self._keep(verdicts, receipt)
-        receipts = [_receipt(verdict, receipt, dry=validate_only) for verdict in verdicts]
+        receipts = [event_receipt(verdict, receipt, dry=validate_only) for verdict in verdicts]
         rows = [_row(verdict) for verdict in verdicts] if validate_only else []
         return receipts, rows
 
@@ -186,7 +186,8 @@ def _raw_events(
     ]
 
 
-def _receipt(verdict: Verdict, receipt: Receipt, *, dry: bool = False) -> EventReceipt:
+def event_receipt(verdict: Verdict, receipt: Receipt, *, dry: bool = False) -> EventReceipt:
+    """The verdict as its sender reads it."""
     if isinstance(verdict, Rejected):
         answer = EventReceipt(event_id=verdict.event_id, outcome=EventReceipt.REJECTED, violations=verdict.violations)
     else:

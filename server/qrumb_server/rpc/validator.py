@@ -1,0 +1,54 @@
+"""ValidatorService: the JSON text of one event in, the strict verdict out. Nothing is stored.
+
+A call is always answered OK, since a rejected text is what the caller asked about.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import grpc
+
+from qrumb.v1 import validator_service_pb2 as pb
+from qrumb.v1.event_row_pb2 import EventRow
+from qrumb.v1.receipt_pb2 import EventReceipt
+from qrumb.v1.validator_service_pb2_grpc import ValidatorServiceServicer
+from qrumb_server.model import Source, StampedEvent
+from qrumb_server.pipeline.stamp import Receipt
+from qrumb_server.pipeline.strict_json import judge_text
+from qrumb_server.rpc.caller import read_caller
+from qrumb_server.rpc.collector import event_receipt
+
+__all__ = ["Validator"]
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class Validator(ValidatorServiceServicer):
+    """Judges texts.
+
+    Args:
+        new_receipt: the circumstances of this moment.
+    """
+
+    def __init__(self, *, new_receipt: Callable[[], Receipt]) -> None:
+        self._new_receipt = new_receipt
+
+    async def ValidateBrowserEvent(
+        self, request: pb.ValidateBrowserEventRequest, context: Context
+    ) -> pb.ValidateBrowserEventResponse:
+        """The text of one browser event."""
+        receipt, row = self._judge(request.body.data, Source.BROWSER, context)
+        return pb.ValidateBrowserEventResponse(receipt=receipt, row=row)
+
+    async def ValidateServerEvent(
+        self, request: pb.ValidateServerEventRequest, context: Context
+    ) -> pb.ValidateServerEventResponse:
+        """The text of one server event."""
+        receipt, row = self._judge(request.body.data, Source.SERVER, context)
+        return pb.ValidateServerEventResponse(receipt=receipt, row=row)
+
+    def _judge(self, text: bytes, source: Source, context: Context) -> tuple[EventReceipt, EventRow | None]:
+        receipt = self._new_receipt()
+        verdict = judge_text(text, source, read_caller(context), receipt)
+        row = verdict.record.accepted_event.row if isinstance(verdict, StampedEvent) else None
+        return event_receipt(verdict, receipt, dry=True), row
