@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_CONSTRAINT=constraints.txt $(BIN)/pip install --quiet
 SET_UP_INPUTS := pyproject.toml clients/python/pyproject.toml constraints.txt
 
-.PHONY: run test check lint types generate constraints bench setup setup-dev baseline clean help
+.PHONY: run test check lint types generate constraints fuzz bench setup setup-dev baseline clean help
 
 help: ## what the targets do
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -35,12 +35,15 @@ generate: setup-dev ## regenerate all generated code from proto/
 baseline: setup-dev ## on a release: make today's contract the one that must not be broken
 	$(BIN)/python tools/baseline.py
 
+fuzz: setup-dev ## fuzz the validators for FUZZ_SECONDS (300)
+	@FUZZ_SECONDS=$${FUZZ_SECONDS:-300} $(BIN)/python -m pytest tests/fuzz -n 0 -q -s
+
 bench: setup-dev ## the measurements of bench/README.md
 	$(BIN)/python bench/collector.py
 	$(BIN)/python bench/validators.py
 
 setup: $(VENV)/.ready
-setup-dev: $(VENV)/.ready-dev third_party/.ready
+setup-dev: $(VENV)/.ready-dev third_party/.ready $(VENV)/.ready-openapi
 
 $(VENV)/bin/python:
 	@echo "set-up: a Python environment in $(VENV)"
@@ -60,6 +63,11 @@ $(VENV)/.ready-dev: $(SET_UP_INPUTS) | $(VENV)/bin/python
 third_party/.ready: tools/third_party.py constraints.txt | $(VENV)/.ready-dev
 	@echo "set-up: the contract's imports into third_party/"
 	@$(BIN)/python tools/third_party.py
+	@touch $@
+
+$(VENV)/.ready-openapi: tools/openapi_plugin.py | $(VENV)/.ready-dev
+	@echo "set-up: the OpenAPI generator, about a minute"
+	@$(BIN)/python tools/openapi_plugin.py
 	@touch $@
 
 constraints: $(VENV)/.ready-dev ## pin what is installed now
