@@ -16,6 +16,8 @@ from buf.validate import validate_pb2
 
 BASE = Path(__file__).resolve().parent.parent / "docs" / "openapi.base.yaml"
 PACKAGE = "qrumb.v1."
+# Parameters whose rules are those of another message, field by field.
+SAME_RULES = {f".{PACKAGE}CollectPixelRequest": f".{PACKAGE}BrowserEvent"}
 HEADER = "# Generated from proto/ and docs/openapi.base.yaml by: make generate\n"
 Node = dict[str, Any]
 
@@ -37,7 +39,8 @@ def complete(generated: str, descriptors: bytes) -> str:
     base = yaml.safe_load(BASE.read_text(encoding="utf-8"))
     errors = {status: {"$ref": f"#/components/responses/{status}"} for status in base["components"]["responses"]}
     for operation in _operations(document):
-        _add_parameter_rules(operation, messages[inputs[operation["operationId"]]])
+        name = inputs[operation["operationId"]]
+        _add_parameter_rules(operation, messages[SAME_RULES.get(name, name)])
         operation["responses"] |= errors
     text = yaml.dump(_merged(document, base), Dumper=_Plain, sort_keys=False, allow_unicode=True, width=120)
     return HEADER + text
@@ -94,7 +97,7 @@ def _add_rules(schema: Node, message: DescriptorProto) -> None:
     for field in message.field:
         rules = field.options.Extensions[validate_pb2.field]
         schema["properties"][field.name] |= _constraints(field, schema["properties"][field.name])
-        if rules.required:
+        if rules.required or rules.repeated.min_items:  # an absent list is an empty one
             required.append(field.name)
     if required:
         schema["required"] = required
@@ -106,6 +109,8 @@ def _add_parameter_rules(operation: Node, message: DescriptorProto) -> None:
         field = fields.get(parameter["name"])
         if field is not None:
             parameter["schema"] |= _constraints(field, parameter["schema"])
+            if field.options.Extensions[validate_pb2.field].required:
+                parameter["required"] = True
 
 
 def _constraints(field: FieldDescriptorProto, schema: Node) -> Node:

@@ -98,6 +98,13 @@ def test_schema_refuses_what_the_annotations_refuse(
     assert Draft4Validator(schema).is_valid(event) is is_valid
 
 
+def test_required_parameters_and_lists_are_required(document: dict[str, Any]) -> None:
+    """A path's by nature, the pixel's site_id by the rules of BrowserEvent, a list by its least length."""
+    pixel = document["paths"]["/collect.gif"]["get"]["parameters"]
+    assert {parameter["name"] for parameter in pixel if parameter.get("required")} == {"site_id"}
+    assert document["components"]["schemas"]["BatchCollectBrowserEventsRequest"]["required"] == ["events"]
+
+
 def test_consent_may_be_written_in_lower_case(document: dict[str, Any]) -> None:
     schema = document["components"]["schemas"]["BrowserEvent"]["properties"]["consent"]
     assert {"granted", "GRANTED"} <= set(schema["enum"])
