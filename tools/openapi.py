@@ -96,7 +96,7 @@ def _add_rules(schema: Node, message: DescriptorProto) -> None:
     required = []
     for field in message.field:
         rules = field.options.Extensions[validate_pb2.field]
-        schema["properties"][field.name] |= _constraints(field, schema["properties"][field.name])
+        schema["properties"][field.name] |= _constraints(field)
         if rules.required or rules.repeated.min_items:  # an absent list is an empty one
             required.append(field.name)
     if required:
@@ -108,12 +108,12 @@ def _add_parameter_rules(operation: Node, message: DescriptorProto) -> None:
     for parameter in operation.get("parameters", ()):
         field = fields.get(parameter["name"])
         if field is not None:
-            parameter["schema"] |= _constraints(field, parameter["schema"])
+            parameter["schema"] |= _constraints(field)
             if field.options.Extensions[validate_pb2.field].required:
                 parameter["required"] = True
 
 
-def _constraints(field: FieldDescriptorProto, schema: Node) -> Node:
+def _constraints(field: FieldDescriptorProto) -> Node:
     """What the annotations of a field say, in the words of JSON Schema."""
     rules = field.options.Extensions[validate_pb2.field]
     found: Node = {}
@@ -131,6 +131,4 @@ def _constraints(field: FieldDescriptorProto, schema: Node) -> Node:
         found |= {"minimum": rules.double.gte, "maximum": rules.double.lte}
     if rules.HasField("repeated"):
         found |= {"minItems": rules.repeated.min_items, "maxItems": rules.repeated.max_items}
-    if field.type_name == f".{PACKAGE}Consent.State":  # the one enum that senders write
-        found["enum"] = [*schema["enum"], *(name.lower() for name in schema["enum"][1:])]
     return found
