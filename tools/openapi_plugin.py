@@ -10,7 +10,7 @@ import sysconfig
 import tempfile
 from pathlib import Path
 
-# gnostic is Google's; of the plugins with field names as the contract spells them it is the one to be had as a module.
+# gnostic is Google's. It keeps field names as the contract spells them and makes one document of all services.
 MODULE = "github.com/google/gnostic/cmd/protoc-gen-openapi@v0.7.1"
 
 
