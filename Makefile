@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_CONSTRAINT=constraints.txt $(BIN)/pip install --quiet
 SET_UP_INPUTS := pyproject.toml clients/python/pyproject.toml constraints.txt
 
-.PHONY: run test check lint types generate constraints bench setup setup-dev geoip baseline clean help
+.PHONY: run test check lint types generate constraints fuzz bench setup setup-dev geoip baseline clean help
 
 help: ## what the targets do
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -35,13 +35,16 @@ generate: setup-dev ## regenerate all generated code from proto/
 baseline: setup-dev ## on a release: make today's contract the one that must not be broken
 	$(BIN)/python tools/baseline.py
 
+fuzz: setup-dev ## fuzz the validators for FUZZ_SECONDS (300)
+	@FUZZ_SECONDS=$${FUZZ_SECONDS:-300} $(BIN)/python -m pytest tests/fuzz -n 0 -q -s
+
 bench: setup-dev ## the measurements of bench/README.md
 	$(BIN)/python bench/collector.py
 	$(BIN)/python bench/validators.py
 	$(BIN)/python bench/places.py
 
 setup: $(VENV)/.ready third_party/geoip/.ready
-setup-dev: $(VENV)/.ready-dev third_party/.ready
+setup-dev: $(VENV)/.ready-dev third_party/.ready $(VENV)/.ready-openapi
 
 $(VENV)/bin/python:
 	@echo "set-up: a Python environment in $(VENV)"
@@ -68,6 +71,11 @@ third_party/geoip/.ready: tools/geoip.py | $(VENV)/bin/python
 	@$(BIN)/python tools/geoip.py
 
 geoip: third_party/geoip/.ready ## the database of countries and cities, where it is not there yet
+
+$(VENV)/.ready-openapi: tools/openapi_plugin.py | $(VENV)/.ready-dev
+	@echo "set-up: the OpenAPI generator, about a minute"
+	@$(BIN)/python tools/openapi_plugin.py
+	@touch $@
 
 constraints: $(VENV)/.ready-dev ## pin what is installed now
 	$(BIN)/python tools/constraints.py

@@ -8,12 +8,15 @@ from google.protobuf.json_format import Parse
 from google.protobuf.struct_pb2 import Struct
 
 from qrumb.v1.browser_event_pb2 import BrowserEvent
+from qrumb.v1.consent_pb2 import Consent
+from qrumb.v1.server_event_pb2 import ConversionValue, ServerEvent, UserIdentifiers
 from qrumb_server.enrich.email import contains_email, redact_emails
 from qrumb_server.model import Caller, RawEvent, Source
 from qrumb_server.pipeline.run import judge
 from qrumb_server.pipeline.stamp import Receipt
 from qrumb_server.pipeline.strict_json import judge_text
 from qrumb_server.pipeline.struct_json import StructLimits, canonical_json
+from qrumb_server.pipeline.validate import validate
 
 _REPEATS = 7
 _SECONDS_PER_REPEAT = 0.1
@@ -43,6 +46,29 @@ def _struct(fields: dict[str, Any]) -> Struct:
 
 def _ten_kb(piece: str) -> str:
     return ("@" + piece * (_TEN_KB // len(piece.encode())))[:_TEN_KB]
+
+
+def _event_cases() -> Iterator[tuple[str, Callable[[], object]]]:
+    core = {"site_id": "demo", "event_id": "0192f0c1-7e1a-7c3d-9b1e-2f6a7d8c9e0f", "scan_session_id": "scan-1"}
+    page = {"page_url": "https://shop.example/p?id=1", "page_title": "Shop", "referrer": "https://search.example/"}
+    browser = BrowserEvent(**core, consent=Consent.GRANTED, event_type="pageview", **page)
+    with_metadata = BrowserEvent()
+    with_metadata.CopyFrom(browser)
+    with_metadata.metadata.update({"campaign": "spring", "position": 3})
+    server = ServerEvent(**core, event_name="purchase")
+    server.conversion_value.CopyFrom(ConversionValue(amount=49.90, currency="EUR"))
+    known = ServerEvent()
+    known.CopyFrom(server)
+    known.user_identifiers.CopyFrom(UserIdentifiers(email_hash="a1" * 32, external_id="u-1"))
+    known.properties.update({"order": "A-17", "items": 3})
+    for name, source, message in (
+        ("validate, small browser event", Source.BROWSER, browser),
+        ("validate, the same with 2 keys of metadata", Source.BROWSER, with_metadata),
+        ("validate, small server event", Source.SERVER, server),
+        ("validate, the same with identifiers and 2 keys of properties", Source.SERVER, known),
+    ):
+        raw = RawEvent(source=source, message=message, caller=Caller(), index=0)
+        yield name, lambda raw=raw: validate(raw)
 
 
 def _email_cases() -> Iterator[tuple[str, Callable[[], object]]]:
@@ -106,7 +132,7 @@ def _strict_cases() -> Iterator[tuple[str, Callable[[], object]]]:
 
 
 def main() -> None:
-    for cases in (_email_cases(), _struct_cases(), _strict_cases()):
+    for cases in (_event_cases(), _email_cases(), _struct_cases(), _strict_cases()):
         for name, call in cases:
             print(f"{name:72} {microseconds(call):10.2f} µs")
 

@@ -6,11 +6,13 @@
 | clients/python/buf/validate | the options that the contract's descriptors carry |
 | server/qrumb_server/{spool,query,upkeep}/v1 | what the processes of a node say to each other and to the disk |
 | gateway/qrumb.binpb | descriptor set for Envoy, with the error details in it |
+| docs/openapi.yaml | the JSON endpoints, see openapi.py |
 """
 
 import shutil
 import sys
 import sysconfig
+import tempfile
 from importlib.resources import files
 from pathlib import Path
 
@@ -46,6 +48,26 @@ def generate_python(out: Path, sources: list[str], *, services: bool) -> None:
         )
 
 
+def generate_openapi(target: Path) -> None:
+    """The JSON endpoints, out of the contract and its descriptor set."""
+    from openapi import complete  # needs the options' code, which was only now generated
+
+    plugin = Path(sysconfig.get_path("scripts")) / "protoc-gen-openapi"
+    options = ["naming=proto", "fq_schema_naming=true", "enum_type=string", "default_response=false", "version=v1"]
+    options += [f"M{name}=qrumb/go/{Path(name).parent}" for name in CONTRACT + VALIDATE]  # Go's, of no consequence
+    with tempfile.TemporaryDirectory() as scratch:
+        run(
+            f"--plugin=protoc-gen-openapi={plugin}",
+            f"--openapi_out={scratch}",
+            f"--openapi_opt={','.join(options)}",
+            *CONTRACT,
+        )
+        generated = Path(scratch, "openapi.yaml").read_text(encoding="utf-8")
+    (target / "docs").mkdir(exist_ok=True)
+    text = complete(generated, (target / "gateway" / "qrumb.binpb").read_bytes())
+    (target / "docs" / "openapi.yaml").write_text(text, encoding="utf-8")
+
+
 def main(target: Path) -> None:
     """Generate everything below `target`, replacing what was generated before."""
     for folder in (
@@ -66,6 +88,7 @@ def main(target: Path) -> None:
         *CONTRACT,
         *ERROR_DETAILS,
     )
+    generate_openapi(target)
 
 
 if __name__ == "__main__":

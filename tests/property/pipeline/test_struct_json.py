@@ -45,7 +45,7 @@ _values = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(_texts, inner, max_size=4),
     max_leaves=15,
 )
-_objects = st.dictionaries(_texts, _values, max_size=5)
+objects = st.dictionaries(_texts, _values, max_size=5)
 _limits = st.builds(
     StructLimits,
     max_depth=st.integers(1, 6),
@@ -55,7 +55,7 @@ _limits = st.builds(
 WIDE = StructLimits(max_depth=30, max_values=10_000, max_json_bytes=1_000_000)
 
 
-def _struct(fields: dict[str, Any]) -> Struct:
+def as_struct(fields: dict[str, Any]) -> Struct:
     struct = Struct()
     struct.update(fields)
     return struct
@@ -93,24 +93,24 @@ def _has_non_finite(value: Any) -> bool:
     return any(isinstance(leaf, float) and not math.isfinite(leaf) for leaf in _leaves(value))
 
 
-@given(_objects)
+@given(objects)
 def test_the_text_reads_back_as_what_protobuf_says(fields: dict[str, Any]) -> None:
-    struct = _struct(fields)
+    struct = as_struct(fields)
     answer = canonical_json(struct, WIDE)
     if isinstance(answer, StructText):
         assert orjson.loads(answer.text) == MessageToDict(struct)
 
 
-@given(_objects)
+@given(objects)
 def test_the_text_is_a_fixed_point(fields: dict[str, Any]) -> None:
-    answer = canonical_json(_struct(fields), WIDE)
+    answer = canonical_json(as_struct(fields), WIDE)
     if isinstance(answer, StructText):
-        assert canonical_json(_struct(orjson.loads(answer.text)), WIDE) == answer
+        assert canonical_json(as_struct(orjson.loads(answer.text)), WIDE) == answer
 
 
-@given(_objects, _limits)
+@given(objects, _limits)
 def test_the_verdict_is_that_of_the_rules_one_by_one(fields: dict[str, Any], limits: StructLimits) -> None:
-    answer = canonical_json(_struct(fields), limits)
+    answer = canonical_json(as_struct(fields), limits)
     kinds = {fault.kind for fault in answer.faults} if isinstance(answer, StructFault) else set()
     too_many = _count(fields) > limits.max_values
     too_deep = _depth(fields) > limits.max_depth
@@ -127,9 +127,9 @@ def test_the_verdict_is_that_of_the_rules_one_by_one(fields: dict[str, Any], lim
         assert 1 <= len(answer.faults) <= MAX_FAULTS
 
 
-@given(_objects)
+@given(objects)
 def test_an_address_in_any_key_or_value_is_found_and_never_repeated(fields: dict[str, Any]) -> None:
-    answer = canonical_json(_struct(fields), WIDE)
+    answer = canonical_json(as_struct(fields), WIDE)
     kinds = {fault.kind for fault in answer.faults} if isinstance(answer, StructFault) else set()
     if _has_email(fields) and isinstance(answer, StructFault) and len(answer.faults) < MAX_FAULTS:
         assert FaultKind.CONTAINS_EMAIL in kinds
@@ -138,9 +138,9 @@ def test_an_address_in_any_key_or_value_is_found_and_never_repeated(fields: dict
         assert not any(contains_email(fault.path) or contains_email(fault.detail) for fault in answer.faults)
 
 
-@given(_objects)
+@given(objects)
 def test_wire_size_alone_refuses_nothing_that_the_text_does_not(fields: dict[str, Any]) -> None:
-    struct = _struct(fields)
+    struct = as_struct(fields)
     answer = canonical_json(struct, WIDE)
     if isinstance(answer, StructText):
         exact = StructLimits(max_depth=30, max_values=10_000, max_json_bytes=len(answer.text.encode()))

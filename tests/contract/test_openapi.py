@@ -1,0 +1,111 @@
+"""docs/openapi.yaml is a valid document, says what the contract says, and leaves out what has no JSON endpoint."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import protovalidate
+import pytest
+import yaml
+from google.api import annotations_pb2
+from google.protobuf.descriptor_pb2 import FileDescriptorSet
+from google.protobuf.json_format import ParseDict
+from jsonschema import Draft4Validator
+from openapi_spec_validator import OpenAPIV30SpecValidator
+
+from qrumb.v1.browser_event_pb2 import BrowserEvent
+from qrumb.v1.server_event_pb2 import ServerEvent
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+ERRORS = {"400", "404", "405", "408", "413", "415", "429", "431", "500", "501", "503", "504"}
+
+
+@pytest.fixture(scope="module")
+def document() -> dict[str, Any]:
+    return yaml.safe_load((ROOT / "docs/openapi.yaml").read_text(encoding="utf-8"))
+
+
+def rules() -> Iterator[tuple[str, str, str]]:
+    """Path, HTTP method and operation of every google.api.http rule of the gateway's descriptor set."""
+    files = FileDescriptorSet.FromString((ROOT / "gateway/qrumb.binpb").read_bytes())
+    for service in (service for file in files.file for service in file.service):
+        for method in service.method:
+            rule = method.options.Extensions[annotations_pb2.http]
+            if verb := rule.WhichOneof("pattern"):
+                yield getattr(rule, verb), verb, f"{service.name}_{method.name}"
+
+
+def test_is_a_valid_document(document: dict[str, Any]) -> None:
+    OpenAPIV30SpecValidator(document).validate()
+
+
+def test_has_the_paths_that_the_gateway_serves_and_no_others(document: dict[str, Any]) -> None:
+    """One operation for each rule; a method without a rule, such as a stream, has none."""
+    found = {
+        (path, verb, operation["operationId"])
+        for path, operations in document["paths"].items()
+        for verb, operation in operations.items()
+    }
+    assert found == set(rules())
+    assert len(found) > 15
+
+
+def test_every_operation_says_how_it_fails(document: dict[str, Any]) -> None:
+    """With google.rpc.Status; where a retry helps there is Retry-After."""
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            assert operation["responses"].keys() == {"200"} | ERRORS
+    for status, response in document["components"]["responses"].items():
+        assert response["content"] == {"application/json": {"schema": {"$ref": "#/components/schemas/Status"}}}
+        assert ("Retry-After" in response.get("headers", {})) is (status in {"429", "503", "504"})
+
+
+VALID = {
+    "BrowserEvent": {
+        "site_id": "demo",
+        "page_url": "https://shop.example/",
+        "consent": "GRANTED",
+        "metadata": {"a": [1]},
+    },
+    "ServerEvent": {"site_id": "demo", "scan_session_id": "s", "event_name": "lead"},
+}
+CHANGES = [
+    ("BrowserEvent", {}),
+    ("BrowserEvent", {"site_id": "a b"}),
+    ("BrowserEvent", {"site_id": ""}),
+    ("BrowserEvent", {"page_url": "shop.example"}),
+    ("BrowserEvent", {"referrer": "/before"}),
+    ("BrowserEvent", {"page_title": "x" * 1025}),
+    ("BrowserEvent", {"device": {"screen_width": 100_001}}),
+    ("ServerEvent", {}),
+    ("ServerEvent", {"event_name": ""}),
+    ("ServerEvent", {"conversion_value": {"amount": 1, "currency": "EUR"}}),
+    ("ServerEvent", {"conversion_value": {"amount": 1, "currency": "eur"}}),
+    ("ServerEvent", {"conversion_value": {"amount": 1e13, "currency": "EUR"}}),
+    ("ServerEvent", {"user_identifiers": {"email_hash": "0" * 63}}),
+]
+
+
+@pytest.mark.parametrize(("name", "change"), CHANGES, ids=str)
+def test_schema_refuses_what_the_annotations_refuse(
+    document: dict[str, Any], name: str, change: dict[str, Any]
+) -> None:
+    """The rules of the .proto are in the schemas, so a client made from them fails early."""
+    event = VALID[name] | change
+    message = ParseDict(event, {"BrowserEvent": BrowserEvent, "ServerEvent": ServerEvent}[name]())
+    schema = {"$ref": f"#/components/schemas/{name}", "components": document["components"]}
+    is_valid = not protovalidate.collect_violations(message)
+    assert Draft4Validator(schema).is_valid(event) is is_valid
+
+
+def test_required_parameters_and_lists_are_required(document: dict[str, Any]) -> None:
+    """A path's by nature, the pixel's site_id by the rules of BrowserEvent, a list by its least length."""
+    pixel = document["paths"]["/collect.gif"]["get"]["parameters"]
+    assert {parameter["name"] for parameter in pixel if parameter.get("required")} == {"site_id"}
+    assert document["components"]["schemas"]["BatchCollectBrowserEventsRequest"]["required"] == ["events"]
+
+
+def test_enum_values_differ_by_more_than_case(document: dict[str, Any]) -> None:
+    """Lower case is accepted too, but listing it breaks clients whose constants are made from the names."""
+    values = document["components"]["schemas"]["BrowserEvent"]["properties"]["consent"]["enum"]
+    assert values == ["CONSENT_UNSPECIFIED", "GRANTED", "DENIED", "PENDING"]
