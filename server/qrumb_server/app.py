@@ -35,7 +35,7 @@ from qrumb_server.spool.quota import SpoolLimits
 from qrumb_server.spool.writer import SpoolWriter
 from qrumb_server.store.embedded import EmbeddedStore
 from qrumb_server.supervise import sockets
-from qrumb_server.supervise.child import EXIT_CONFIG
+from qrumb_server.supervise.child import END_STREAMS_SIGNAL, EXIT_CONFIG
 from qrumb_server.supervise.health import LOADER_STORE_SERVICE
 
 __all__ = ["COLLECTOR_SERVICE", "SystemClock", "open_store", "run_collector", "run_loader"]
@@ -103,6 +103,8 @@ async def run_collector(settings: Settings, index: int) -> int:
         new_receipt=_receipts(clock, settings),
         max_batch_events=settings.rpc.max_batch_events,
     )
+    # The supervisor's word that the gateway drains: a stream that came through it would hold that up.
+    asyncio.get_running_loop().add_signal_handler(END_STREAMS_SIGNAL, collector.end_streams)
     add_CollectorServiceServicer_to_server(collector, server)
     health = HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
@@ -114,6 +116,7 @@ async def run_collector(settings: Settings, index: int) -> int:
     log.debug("collector_serving", index=index)
     await stop.wait()
     await health.enter_graceful_shutdown()
+    collector.end_streams()  # an open one would hold the stop for the whole drain time
     await server.stop(settings.rpc.drain_timeout.total_seconds())
     await spool.close()
     executor.shutdown()

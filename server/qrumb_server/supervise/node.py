@@ -219,6 +219,8 @@ class _Node:
         """End everything, in the order in which an event travels."""
         if self._status is not None:
             self._status.is_stopping = True
+        for worker in self._workers:
+            worker.end_streams()
         if self._gateway is not None and self._gateway.serving:
             with contextlib.suppress(httpx.HTTPError):  # it died just now: nothing is left to drain
                 await gateway.drain(sockets.GATEWAY_ADMIN, timeout=GATEWAY_DRAIN_TIMEOUT)
