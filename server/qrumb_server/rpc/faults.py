@@ -21,6 +21,9 @@ __all__ = ["DOMAIN", "SPOOL_ANSWERS", "EventRejected", "RequestFault", "abort", 
 
 DOMAIN: Final = "qrumb"
 STATUS_DETAILS_KEY: Final = "grpc-status-details-bin"
+# Of the fields named in a message. Messages travel percent-encoded, three bytes for one, next to the details, and
+# common clients take 8 KiB for both.
+MAX_NAMED_BYTES: Final = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +117,7 @@ async def _reject(context: grpc.aio.ServicerContext, fault: EventRejected) -> No
         info = ErrorInfo(reason="INTERNAL", domain=DOMAIN, metadata={"event_id": fault.event_id})
         await abort(context, grpc.StatusCode.INTERNAL, "internal error", [info])
     named = ", ".join(sorted({violation.field for violation in fault.violations}))
+    named = named.encode()[:MAX_NAMED_BYTES].decode(errors="ignore")
     bad = BadRequest(
         field_violations=[
             BadRequest.FieldViolation(
@@ -125,4 +129,4 @@ async def _reject(context: grpc.aio.ServicerContext, fault: EventRejected) -> No
         ]
     )
     info = ErrorInfo(reason="EVENT_REJECTED", domain=DOMAIN, metadata={"event_id": fault.event_id})
-    await abort(context, grpc.StatusCode.INVALID_ARGUMENT, f"event rejected: {named[:200]}", [bad, info])
+    await abort(context, grpc.StatusCode.INVALID_ARGUMENT, f"event rejected: {named}", [bad, info])
