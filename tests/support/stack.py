@@ -117,7 +117,8 @@ class Stack:
         """Rows of a SELECT, through `qrumb query`."""
         done = self.command("query", "--format", "json", sql)
         assert done.returncode == 0, done.stderr
-        return [json.loads(line) for line in done.stdout.splitlines()]
+        # Not splitlines: a stored text may hold what Python takes for the end of a line.
+        return [json.loads(line) for line in done.stdout.split("\n") if line]
 
     def count(self, where: str = "1", table: str = "valid_events") -> int:
         """Rows of a table of the database events."""
