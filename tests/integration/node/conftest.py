@@ -1,10 +1,11 @@
 """One node for all tests of this folder that do not harm it."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
-from tests.support.stack import Stack, running_stack
+from tests.support.stack import Stack, running_stack, wait_until
 
 
 @pytest.fixture(scope="session")
@@ -12,3 +13,29 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A running node, shared: tests tell their events apart by site_id."""
     with running_stack(tmp_path_factory.mktemp("node") / "data") as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def unharmed(stack: Stack) -> Iterator[None]:
+    """After the tests of a module no process of the node has died, and all that they sent was loaded."""
+    before = restarts(stack)
+    refused = stack.count("has(reasons, 'STORE_REFUSED')", "invalid_events")
+    yield
+    wait_until(lambda: health(stack)["spool_bytes"] == "0")
+    assert health(stack)["condition"] == "READY", health(stack)
+    assert restarts(stack) == before
+    assert stack.count("has(reasons, 'STORE_REFUSED')", "invalid_events") == refused
+    assert "call_failed" not in stack.log()
+    assert "event_failed" not in stack.log()
+
+
+def health(stack: Stack) -> dict[str, Any]:
+    """What /healthz says."""
+    with stack.http() as client:
+        answer: dict[str, Any] = client.get("/healthz").json()
+    return answer
+
+
+def restarts(stack: Stack) -> dict[str, int]:
+    """How often each process was started again."""
+    return {process["name"]: process["restart_count"] for process in health(stack)["processes"]}
