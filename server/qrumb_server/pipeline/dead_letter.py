@@ -5,7 +5,7 @@ import math
 from typing import Final
 
 import orjson
-from google.protobuf.json_format import MessageToDict
+from google.protobuf.json_format import MessageToDict, SerializeToJsonError
 from google.protobuf.struct_pb2 import Struct, Value
 
 from qrumb.v1.browser_event_pb2 import BrowserEvent
@@ -52,7 +52,7 @@ def _as_json(message: BrowserEvent | ServerEvent) -> str:
         _spell_out_non_finite(kept.metadata)
     try:
         sent = MessageToDict(kept, preserving_proto_field_name=True)
-    except ValueError:  # an event_time outside the years 1 to 9999 has no JSON form
+    except SerializeToJsonError:  # an event_time outside the years 1 to 9999 has no JSON form
         kept.ClearField("event_time")
         sent = MessageToDict(kept, preserving_proto_field_name=True)
     return orjson.dumps(sent).decode()
