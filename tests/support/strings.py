@@ -1,6 +1,13 @@
 """Texts that somebody will send one day: samples of scripts and of every class of awkward character."""
 
-__all__ = ["SAMPLES"]
+import json
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from tests.support.stack import Stack, wait_until
+
+__all__ = ["SAMPLES", "assert_stored", "texts_event"]
 
 _CONTROLS = [chr(point) for point in (*range(0x20), *range(0x7F, 0xA0))]
 _FORMATS = [chr(point) for point in (
@@ -29,3 +36,35 @@ SAMPLES = (
     "", " ", *_CONTROLS, *_FORMATS, *_PRIVATE, *_NONCHARACTERS, *_UNASSIGNED, *_SCRIPTS, *_COMPOSED, *_SYNTAX,
 )  # fmt: skip
 """Each fits into every text field, also with a letter before and after it."""
+
+
+def texts_event(site_id: str, source: str, text: str, name: str) -> dict[str, Any]:
+    """An event with the text in every field that takes any."""
+    around = f"a{text}b"
+    url = "https://a.example/" + around.replace("\n", "")  # the one character that a URL may not have
+    core = {
+        "site_id": site_id,
+        "event_id": str(uuid.uuid5(uuid.NAMESPACE_URL, f"{site_id}/{source}/{name}")),
+        "scan_session_id": around,
+    }
+    struct = {"plain": text, around: [text, {around: around}]}
+    if source == "server":
+        hidden = {"user_agent": around, "user_identifiers": {"external_id": around}}
+        return {**core, "event_name": around, "properties": struct, **hidden}
+    device = {"type": around[:32], "user_agent": around, "language": around[:64], "timezone": around[:64]}
+    page = {"page_url": url, "page_title": around, "referrer": url}
+    return {**core, "event_type": around, **page, "metadata": struct, "device": device}
+
+
+def assert_stored(stack: Stack, site_id: str, sent: Mapping[str, Mapping[str, Any]]) -> None:
+    """The rows of the site are these events, by event_id: every text as it was sent, metadata as JSON values."""
+    sql = f"SELECT * FROM events.valid_events WHERE site_id = '{site_id}'"
+    rows = wait_until(lambda: found if len(found := stack.query(sql)) >= len(sent) else [])
+    assert len(rows) == len(sent)
+    for row in rows:
+        event = sent[row["event_id"]]
+        for field, value in event.items():
+            if field in {"metadata", "properties"}:
+                assert json.loads(row["metadata"]) == value
+            elif field in row:
+                assert row[field] == value, field
