@@ -18,7 +18,6 @@ import grpc
 import structlog
 import uuid_utils
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_health.v1._async import HealthServicer
 
 from qrumb.v1.collector_service_pb2_grpc import add_CollectorServiceServicer_to_server
 from qrumb_server.config import RpcSettings, Settings
@@ -31,6 +30,7 @@ from qrumb_server.query.sql import SqlQueries
 from qrumb_server.query.v1.sql_service_pb2_grpc import add_SqlServiceServicer_to_server
 from qrumb_server.rpc.collector import Collector
 from qrumb_server.rpc.guard import Guard
+from qrumb_server.rpc.health import Health
 from qrumb_server.spool.quota import SpoolLimits
 from qrumb_server.spool.writer import SpoolWriter
 from qrumb_server.store.embedded import EmbeddedStore
@@ -106,7 +106,7 @@ async def run_collector(settings: Settings, index: int) -> int:
     # The supervisor's word that the gateway drains: a stream that came through it would hold that up.
     asyncio.get_running_loop().add_signal_handler(END_STREAMS_SIGNAL, collector.end_streams)
     add_CollectorServiceServicer_to_server(collector, server)
-    health = HealthServicer()
+    health = Health()
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     server.add_insecure_port(f"unix:{sockets.worker(index)}")
     server.add_insecure_port(f"{_bracketed(settings.grpc_host)}:{settings.grpc_port}")
@@ -115,8 +115,9 @@ async def run_collector(settings: Settings, index: int) -> int:
         await health.set(service, SERVING)
     log.debug("collector_serving", index=index)
     await stop.wait()
-    await health.enter_graceful_shutdown()
-    collector.end_streams()  # an open one would hold the stop for the whole drain time
+    # Open streams and watches would hold the stop for the whole drain time.
+    await health.end()
+    collector.end_streams()
     await server.stop(settings.rpc.drain_timeout.total_seconds())
     await spool.close()
     executor.shutdown()
@@ -144,7 +145,7 @@ async def run_loader(settings: Settings) -> int:
     )
     server = _grpc_server(settings.rpc)
     add_SqlServiceServicer_to_server(SqlQueries(store=store, executor=executor), server)
-    health = HealthServicer()
+    health = Health()
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     server.add_insecure_port(f"unix:{sockets.LOADER}")
     await server.start()
@@ -154,7 +155,7 @@ async def run_loader(settings: Settings) -> int:
     stopping: asyncio.Future[Any] = asyncio.create_task(stop.wait())
     # Loading ends by itself only if it fails: then the process ends too, and is started again.
     await asyncio.wait({loading, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    await health.enter_graceful_shutdown()
+    await health.end()
     loader.drain()
     _done, late = await asyncio.wait({loading}, timeout=settings.loader.drain_timeout.total_seconds())
     if late:
@@ -169,7 +170,7 @@ async def run_loader(settings: Settings) -> int:
     return 0
 
 
-async def _tell_store_health(loader: Loader, health: HealthServicer) -> None:
+async def _tell_store_health(loader: Loader, health: Health) -> None:
     while True:
         await health.set(LOADER_STORE_SERVICE, NOT_SERVING if loader.last_error else SERVING)
         await asyncio.sleep(STORE_HEALTH_INTERVAL_SECONDS)
