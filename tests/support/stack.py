@@ -130,6 +130,16 @@ class Stack:
         wait_until(lambda: self.count(where, table) >= number, 30, 0.1)
         assert self.count(where, table) == number
 
+    def health(self) -> dict[str, Any]:
+        """What /healthz says."""
+        with self.http() as client:
+            answer: dict[str, Any] = client.get("/healthz").json()
+        return answer
+
+    def wait_for_empty_spool(self) -> None:
+        """Until everything that was accepted so far is in its table."""
+        wait_until(lambda: self.health()["spool_bytes"] == "0")
+
     def http(self) -> httpx.Client:
         """A client of the gateway."""
         return httpx.Client(base_url=self.url, timeout=20)

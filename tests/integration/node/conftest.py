@@ -1,11 +1,10 @@
 """One node for all tests of this folder that do not harm it."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
-from tests.support.stack import Stack, running_stack, wait_until
+from tests.support.stack import Stack, running_stack
 
 
 @pytest.fixture(scope="session")
@@ -21,21 +20,14 @@ def unharmed(stack: Stack) -> Iterator[None]:
     before = restarts(stack)
     refused = stack.count("has(reasons, 'STORE_REFUSED')", "invalid_events")
     yield
-    wait_until(lambda: health(stack)["spool_bytes"] == "0")
-    assert health(stack)["condition"] == "READY", health(stack)
+    stack.wait_for_empty_spool()
+    assert (health := stack.health())["condition"] == "READY", health
     assert restarts(stack) == before
     assert stack.count("has(reasons, 'STORE_REFUSED')", "invalid_events") == refused
     failures = [line for line in stack.log().splitlines() if "call_failed" in line or "event_failed" in line]
     assert failures == []
 
 
-def health(stack: Stack) -> dict[str, Any]:
-    """What /healthz says."""
-    with stack.http() as client:
-        answer: dict[str, Any] = client.get("/healthz").json()
-    return answer
-
-
 def restarts(stack: Stack) -> dict[str, int]:
     """How often each process was started again."""
-    return {process["name"]: process["restart_count"] for process in health(stack)["processes"]}
+    return {process["name"]: process["restart_count"] for process in stack.health()["processes"]}

@@ -55,16 +55,17 @@ def test_verdicts_are_those_of_the_table(stack: Stack, calls: list[Calls], path:
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_json_of_a_wrong_type_is_refused_by_name(calls: list[Calls], path: Path) -> None:
-    """400 with the field's name; in a batch it is said that nothing of the batch was taken."""
+def test_json_of_a_wrong_type_is_refused_by_name(stack: Stack, calls: list[Calls], path: Path) -> None:
+    """400 that says where; in a batch also that nothing of it was taken, which is true."""
     http = calls[0]
+    good = {"site_id": "untaken", "event_type": "click", "scan_session_id": "s", "event_name": "lead"}
     for case in load_cases(path, datetime.now(UTC)):
         if not case.error:
             continue
         with naming(case):
             for answer in (
                 http.one(case.source, case.event, dry=False),
-                batch := http.batch(case.source, [{}, case.event], dry=False),
+                batch := http.batch(case.source, [good, case.event, good], dry=False),
             ):
                 assert answer.status == 400, answer
                 assert answer.body.keys() == {"code", "message", "details"}
@@ -72,6 +73,8 @@ def test_json_of_a_wrong_type_is_refused_by_name(calls: list[Calls], path: Path)
                 assert case.error in answer.body["message"]
             assert "nothing of this batch was taken" in batch.body["message"]
             assert "events[1]" in batch.body["message"]
+    stack.wait_for_empty_spool()
+    assert stack.count("site_id = 'untaken'") == 0
 
 
 def test_tables_are_large_and_cover_every_reason() -> None:
