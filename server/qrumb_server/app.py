@@ -18,7 +18,6 @@ import grpc
 import structlog
 import uuid_utils
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_health.v1._async import HealthServicer
 
 from qrumb.v1.collector_service_pb2_grpc import add_CollectorServiceServicer_to_server
 from qrumb.v1.privacy_service_pb2_grpc import add_PrivacyServiceServicer_to_server
@@ -43,13 +42,14 @@ from qrumb_server.query.v1.sql_service_pb2_grpc import add_SqlServiceServicer_to
 from qrumb_server.rpc.collector import Collector
 from qrumb_server.rpc.forward import Forwarding
 from qrumb_server.rpc.guard import Guard
+from qrumb_server.rpc.health import Health
 from qrumb_server.rpc.scan_sessions import ScanSessions
 from qrumb_server.rpc.validator import Validator
 from qrumb_server.spool.quota import SpoolLimits
 from qrumb_server.spool.writer import SpoolWriter
 from qrumb_server.store.embedded import EmbeddedStore
 from qrumb_server.supervise import sockets
-from qrumb_server.supervise.child import EXIT_CONFIG
+from qrumb_server.supervise.child import END_STREAMS_SIGNAL, EXIT_CONFIG
 from qrumb_server.supervise.health import LOADER_STORE_SERVICE
 from qrumb_server.upkeep.erase import Eraser
 from qrumb_server.upkeep.replay import Replay
@@ -127,13 +127,15 @@ async def run_collector(settings: Settings, index: int, address_secret: bytes) -
     server.add_generic_rpc_handlers([Forwarding(lambda: grpc.aio.insecure_channel(f"unix:{sockets.LOADER}"))])
     collector = Collector(append=spool.append, new_receipt=new_receipt, max_batch_events=settings.rpc.max_batch_events)
     add_CollectorServiceServicer_to_server(collector, server)
+    # The supervisor's word that the gateway drains: a stream that came through it would hold that up.
+    asyncio.get_running_loop().add_signal_handler(END_STREAMS_SIGNAL, collector.end_streams)
     sessions = ScanSessions(  # type: ignore[abstract]  # reading is forwarded, see above
         append=spool.append, new_receipt=new_receipt, max_sessions=settings.rpc.max_batch_events
     )
     add_ScanSessionServiceServicer_to_server(sessions, server)
     add_ValidatorServiceServicer_to_server(Validator(new_receipt=new_receipt), server)
-    health = HealthServicer()
-    health_pb2_grpc.add_HealthServicer_to_server(health, server)
+    health = Health()
+    health_pb2_grpc.add_Health_to_server(health, server)
     server.add_insecure_port(f"unix:{sockets.worker(index)}")
     server.add_insecure_port(f"{_bracketed(settings.grpc_host)}:{settings.grpc_port}")
     await server.start()
@@ -141,7 +143,9 @@ async def run_collector(settings: Settings, index: int, address_secret: bytes) -
         await health.set(service, SERVING)
     log.debug("collector_serving", index=index)
     await stop.wait()
-    await health.enter_graceful_shutdown()
+    # Open streams and watches would hold the stop for the whole drain time.
+    await health.end()
+    collector.end_streams()
     await server.stop(settings.rpc.drain_timeout.total_seconds())
     await spool.close()
     executor.shutdown()
@@ -179,8 +183,8 @@ async def run_loader(settings: Settings) -> int:
     # Each process has one half of ScanSessionService; the base class answers UNIMPLEMENTED for the other.
     add_ScanSessionServiceServicer_to_server(SessionQueries(reports=reports, executor=executor), server)  # type: ignore[abstract]
     _add_upkeep(server, settings, store=store, loader=loader, executor=executor)
-    health = HealthServicer()
-    health_pb2_grpc.add_HealthServicer_to_server(health, server)
+    health = Health()
+    health_pb2_grpc.add_Health_to_server(health, server)
     server.add_insecure_port(f"unix:{sockets.LOADER}")
     await server.start()
     await health.set("", SERVING)
@@ -189,7 +193,7 @@ async def run_loader(settings: Settings) -> int:
     stopping: asyncio.Future[Any] = asyncio.create_task(stop.wait())
     # Loading ends by itself only if it fails: then the process ends too, and is started again.
     await asyncio.wait({loading, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    await health.enter_graceful_shutdown()
+    await health.end()
     loader.drain()
     _done, late = await asyncio.wait({loading}, timeout=settings.loader.drain_timeout.total_seconds())
     if late:
@@ -218,7 +222,7 @@ def _add_upkeep(
     add_PrivacyServiceServicer_to_server(Privacy(eraser=eraser, executor=executor), server)
 
 
-async def _tell_store_health(loader: Loader, health: HealthServicer) -> None:
+async def _tell_store_health(loader: Loader, health: Health) -> None:
     while True:
         await health.set(LOADER_STORE_SERVICE, NOT_SERVING if loader.last_error else SERVING)
         await asyncio.sleep(STORE_HEALTH_INTERVAL_SECONDS)

@@ -157,5 +157,5 @@ class Rejected:
 
     raw: RawEvent
     event_id: str
-    """As sent, or made by the service where none was sent."""
+    """As sent, cut and without e-mail addresses; made by the service where none was sent."""
     violations: Sequence[Violation]

@@ -117,7 +117,8 @@ class Stack:
         """Rows of a SELECT, through `qrumb query`."""
         done = self.command("query", "--format", "json", sql)
         assert done.returncode == 0, done.stderr
-        return [json.loads(line) for line in done.stdout.splitlines()]
+        # Not splitlines: a stored text may hold what Python takes for the end of a line.
+        return [json.loads(line) for line in done.stdout.split("\n") if line]
 
     def count(self, where: str = "1", table: str = "valid_events") -> int:
         """Rows of a table of the database events."""
@@ -128,6 +129,16 @@ class Stack:
         """Until the table has that many rows."""
         wait_until(lambda: self.count(where, table) >= number, 30, 0.1)
         assert self.count(where, table) == number
+
+    def health(self) -> dict[str, Any]:
+        """What /healthz says."""
+        with self.http() as client:
+            answer: dict[str, Any] = client.get("/healthz").json()
+        return answer
+
+    def wait_for_empty_spool(self) -> None:
+        """Until everything that was accepted so far is in its table."""
+        wait_until(lambda: self.health()["spool_bytes"] == "0")
 
     def http(self) -> httpx.Client:
         """A client of the gateway."""

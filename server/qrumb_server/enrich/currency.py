@@ -34,6 +34,6 @@ def quantize(amount: float, decimals: int) -> tuple[str, bool]:
 
     The shortest decimal that reads back as the same double counts as what was meant: 49.9 is 49.90 exactly.
     """
-    meant = Decimal(repr(amount)) + 0  # minus zero is zero
-    rounded = meant.quantize(_step(decimals), ROUND_HALF_EVEN)
+    meant = Decimal(repr(amount))
+    rounded = meant.quantize(_step(decimals), ROUND_HALF_EVEN) or _step(decimals) * 0  # there is no -0.00
     return format(rounded, "f"), rounded != meant

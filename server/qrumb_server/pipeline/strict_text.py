@@ -21,7 +21,7 @@ __all__ = [
 ]
 
 # What the gateway takes as the body of one event.
-MAX_BYTES: Final = 512 * 1024
+MAX_BYTES: Final = 64 * 1024
 # Objects and lists inside each other, the event included. The gateway and protobuf give up at about this depth.
 MAX_NESTING: Final = 50
 

@@ -35,6 +35,8 @@ __all__ = [
 MAX_FAULTS: Final = 10
 # Characters of one key in a path: enough to find it.
 MAX_KEY_SHOWN: Final = 64
+# Bytes of a path: a reply carries all faults in its trailers, of which common clients take 8 KiB.
+MAX_PATH_SHOWN: Final = 200
 
 # Wire bytes that one byte of JSON can stand for: a number in a list takes 11 on the wire and 2 (`0,`) in JSON, and
 # nothing is worse. A Struct above that ratio is too large whatever it holds, and need not be walked.
@@ -208,7 +210,7 @@ def _fault(path: str, kind: FaultKind, limits: StructLimits) -> ValueFault:
             detail = "must be a finite number; JSON has no NaN and no infinity"
         case FaultKind.CONTAINS_EMAIL:
             detail = "contains a raw e-mail address; remove or hash it; raw e-mail addresses are never stored"
-    return ValueFault(path=path, kind=kind, detail=detail)
+    return ValueFault(path=_shown(path), kind=kind, detail=detail)
 
 
 def _find_faults(root: dict[str, object], field: str, limits: StructLimits) -> list[ValueFault]:
@@ -234,6 +236,15 @@ def _faults_within(value: object, path: str) -> Iterator[tuple[str, FaultKind]]:
         yield path, FaultKind.TOO_DEEP
     elif value is _NOT_FINITE:
         yield path, FaultKind.NOT_FINITE
+
+
+def _shown(path: str) -> str:
+    """The path, cut where it is long."""
+    if len(path) <= MAX_PATH_SHOWN // 4 or len(path.encode()) <= MAX_PATH_SHOWN:
+        return path
+    shown = path.encode()[:MAX_PATH_SHOWN].decode(errors="ignore") + "\u2026"
+    # The cut can make an address out of what was none; the name of the field then has to do.
+    return shown if not contains_email(shown) else path.partition(".")[0].partition("[")[0]
 
 
 def extended_path(path: str, key: str, place: int) -> str:

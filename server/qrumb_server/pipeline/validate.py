@@ -19,15 +19,17 @@ from qrumb.v1.receipt_pb2 import EventWarning, Violation
 from qrumb.v1.scan_session_pb2 import ScanSession
 from qrumb.v1.server_event_pb2 import ConversionValue, ServerEvent, UserIdentifiers
 from qrumb_server.enrich.currency import currency_decimals, quantize
-from qrumb_server.enrich.email import contains_email
+from qrumb_server.enrich.email import contains_email, redact_emails
 from qrumb_server.instants import milliseconds
 from qrumb_server.model import Conversion, RawEvent, Rejected, ValidEvent
 from qrumb_server.pipeline.struct_json import FaultKind, StructLimits, StructText, canonical_json
 
 __all__ = ["MAX_VIOLATIONS", "validate", "validate_scan_session"]
 
-# A reply carries its violations in one header of at most 16 KiB in common clients.
+# A reply carries its violations in one header: common clients take 8 KiB.
 MAX_VIOLATIONS: Final = 50
+# Characters of a wrong event_id that are said back: a UUID has 36.
+MAX_WRONG_ID: Final = 64
 MAX_SCAN_SESSION_ID: Final = 128
 MAX_NAME: Final = 128
 MAX_URL: Final = 8_192
@@ -40,8 +42,6 @@ MAX_SCREEN: Final = 100_000
 MAX_TOUCH_POINTS: Final = 1_000
 # Beyond it a double no longer has cents, and Decimal(18, 4) still holds it.
 MAX_AMOUNT: Final = 1_000_000_000_000
-# A rejected event's id goes back to its sender as it came, and a header of the answer has to hold it.
-MAX_REJECTED_ID: Final = 200
 STRUCT_LIMITS: Final = StructLimits()
 _STRUCT_REASONS: Final = {
     FaultKind.TOO_DEEP: Violation.TOO_DEEP,
@@ -111,15 +111,15 @@ def validate(raw: RawEvent) -> ValidEvent | Rejected:
         if event.HasField("conversion_value"):
             conversion = _conversion(event.conversion_value, event.event_name, faults)
         metadata = _metadata("properties", event.properties, faults) if event.HasField("properties") else "{}"
-    event_id = event.event_id.lower()
     if faults.violations:
-        return Rejected(raw=raw, event_id=event_id[:MAX_REJECTED_ID], violations=faults.violations)
+        said_id = redact_emails(event.event_id[:MAX_WRONG_ID].lower())
+        return Rejected(raw=raw, event_id=said_id, violations=faults.violations)
     event_time_ms: int | None = None
     if event.HasField("event_time"):
         event_time_ms = milliseconds(event.event_time)
     return ValidEvent(
         raw=raw,
-        event_id=event_id,
+        event_id=event.event_id.lower(),
         event_time_ms=event_time_ms,
         conversion=conversion,
         user_identifiers=identifiers,

@@ -31,7 +31,7 @@ Append = Callable[[Sequence[bytes]], Awaitable[None]]
 
 # A transparent GIF of one pixel.
 PIXEL: Final = b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
-# Events that one stream may have between its socket and the disk; beyond it flow control holds the sender.
+# Events of one stream that were read and whose receipts are not sent; beyond it flow control holds the sender.
 STREAM_WINDOW: Final = 4_000
 # Events of a stream that are made durable together.
 STREAM_GROUP: Final = 500
@@ -50,6 +50,14 @@ class Collector(CollectorServiceServicer):
         self._append = append
         self._new_receipt = new_receipt
         self._max_batch_events = max_batch_events
+        self._stream_readers: set[asyncio.Task[None]] = set()
+        self._ending_streams = asyncio.Event()
+
+    def end_streams(self) -> None:
+        """Read no more from any stream: each sends the receipts of what it has read and ends with UNAVAILABLE."""
+        self._ending_streams.set()
+        for reader in self._stream_readers:
+            reader.cancel()
 
     async def CollectBrowserEvent(
         self, request: pb.CollectBrowserEventRequest, context: Context
@@ -83,19 +91,22 @@ class Collector(CollectorServiceServicer):
         self, request_iterator: AsyncIterator[pb.StreamServerEventsRequest], context: Context
     ) -> AsyncIterator[pb.StreamServerEventsResponse]:
         """Server events one after another; reading goes on while the disk syncs the ones before."""
+        if self._ending_streams.is_set():
+            raise _stream_ended()
         caller = read_caller(context)
-        waiting: asyncio.Queue[ServerEvent | None] = asyncio.Queue(STREAM_WINDOW)
+        waiting: asyncio.Queue[ServerEvent | None] = asyncio.Queue()
+        window = asyncio.Semaphore(STREAM_WINDOW)
 
         async def read() -> None:
-            try:
-                async for request in request_iterator:
-                    await waiting.put(request.event)
-            except Exception:
-                await waiting.put(None)
-                raise
-            await waiting.put(None)
+            # Room first, then an event: a reader that is told to stop holds none that nobody would answer.
+            await window.acquire()
+            async for request in request_iterator:
+                waiting.put_nowait(request.event)
+                await window.acquire()
 
         reader = asyncio.create_task(read())
+        reader.add_done_callback(lambda _: waiting.put_nowait(None))
+        self._stream_readers.add(reader)
         try:
             index = 0
             while group := await _next_group(waiting):
@@ -104,8 +115,13 @@ class Collector(CollectorServiceServicer):
                 index += len(group)
                 await self._keep(verdicts, receipt)
                 yield pb.StreamServerEventsResponse(receipts=[event_receipt(verdict, receipt) for verdict in verdicts])
+                for _ in group:
+                    window.release()
+            if self._ending_streams.is_set() and reader.cancelled():
+                raise _stream_ended()
             await reader  # raises what reading raised
         finally:
+            self._stream_readers.discard(reader)
             reader.cancel()
             with suppress(asyncio.CancelledError, Exception):
                 await reader
@@ -202,6 +218,14 @@ def event_receipt(verdict: Verdict, receipt: Receipt, *, dry: bool = False) -> E
 
 def _row(verdict: Verdict) -> EventRow:
     return verdict.record.accepted_event.row if isinstance(verdict, StampedEvent) else EventRow()
+
+
+def _stream_ended() -> RequestFault:
+    return RequestFault(
+        grpc.StatusCode.UNAVAILABLE,
+        "STOPPING",
+        "this collector is stopping: every event with a receipt is kept; open a new stream and send the others again",
+    )
 
 
 async def _next_group(waiting: asyncio.Queue[ServerEvent | None]) -> list[ServerEvent]:

@@ -5,6 +5,7 @@ the request's id, and is logged once.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -75,6 +76,10 @@ def _wrap(handler: Any) -> Handler:
     if handler.unary_unary:
         return handler._replace(  # type: ignore[no-any-return]
             unary_unary=_guard_unary(handler.unary_unary), request_deserializer=decode_or_stand_in
+        )
+    if handler.unary_stream and iscoroutinefunction(handler.unary_stream):  # writes its answers itself: Health.Watch
+        return handler._replace(  # type: ignore[no-any-return]
+            unary_stream=_guard_unary(handler.unary_stream), request_deserializer=decode_or_stand_in
         )
     if handler.unary_stream:
         return handler._replace(  # type: ignore[no-any-return]

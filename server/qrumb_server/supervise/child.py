@@ -18,12 +18,14 @@ from typing import Final
 
 import structlog
 
-__all__ = ["EXIT_CONFIG", "Child", "ChildSpec"]
+__all__ = ["END_STREAMS_SIGNAL", "EXIT_CONFIG", "Child", "ChildSpec"]
 
 log = structlog.get_logger()
 
 # sysexits.h EX_CONFIG: the child has said why; starting it again would not help.
 EXIT_CONFIG: Final = 78
+# Tells a collector worker to end its open streams while it goes on with everything else.
+END_STREAMS_SIGNAL: Final = signal.SIGUSR1
 FIRST_BACK_OFF: Final = timedelta(milliseconds=100)
 LONGEST_BACK_OFF: Final = timedelta(seconds=10)
 # A child that ran this long was well; the next failure starts the back-off anew.
@@ -78,6 +80,11 @@ class Child:
         if self._keeper is not None:
             await self._keeper
         return process.returncode if process is not None else None
+
+    def end_streams(self) -> None:
+        """Ask a serving collector worker to end its streams; one that has not served yet has none."""
+        if self.serving:
+            self._signal(END_STREAMS_SIGNAL)
 
     def _signal(self, number: signal.Signals) -> None:
         if self._process is not None and self._process.returncode is None:

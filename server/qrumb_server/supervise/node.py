@@ -19,7 +19,6 @@ import grpc
 import httpx
 import structlog
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_health.v1._async import HealthServicer
 
 from qrumb.v1.status_service_pb2_grpc import add_StatusServiceServicer_to_server
 from qrumb_server.config import Settings
@@ -27,6 +26,7 @@ from qrumb_server.enrich.address_key import KEY_BYTES
 from qrumb_server.errors import ConfigError
 from qrumb_server.ports import Clock
 from qrumb_server.rpc.guard import Guard
+from qrumb_server.rpc.health import Health
 from qrumb_server.spool.filesystem import DISK
 from qrumb_server.spool.recovery import recover
 from qrumb_server.supervise import gateway, sockets
@@ -131,7 +131,7 @@ class _Node:
                 )
             )
         self._server: grpc.aio.Server | None = None
-        self._health = HealthServicer()
+        self._health = Health()
         self._telling: asyncio.Task[None] | None = None
 
     async def start(self, stop: asyncio.Event) -> bool:
@@ -228,6 +228,10 @@ class _Node:
         """End everything, in the order in which an event travels."""
         if self._status is not None:
             self._status.is_stopping = True
+        # What stays open by its nature would hold the gateway's drain up.
+        await self._health.end()
+        for worker in self._workers:
+            worker.end_streams()
         if self._gateway is not None and self._gateway.serving:
             with contextlib.suppress(httpx.HTTPError):  # it died just now: nothing is left to drain
                 await gateway.drain(sockets.GATEWAY_ADMIN, timeout=GATEWAY_DRAIN_TIMEOUT)

@@ -1,0 +1,167 @@
+"""The contract is enforced, and it is the same over JSON and gRPC, alone and in a batch.
+
+The cases are data: tests/golden/verdicts.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+
+from tests.support.collector_calls import GrpcCalls, HttpCalls, Verdict, batch_verdicts, is_uuid, verdict
+from tests.support.stack import Stack, wait_until
+from tests.support.verdict_cases import FILES, Case, load_cases
+
+pytestmark = pytest.mark.stack
+
+Calls = HttpCalls | GrpcCalls
+# Columns that may come from the request's own headers and address, which differ between transports.
+FROM_THE_CALLER = {"device_type", "browser_family", "os_family", "country_code", "city", "is_fraud", "fraud_reasons"}
+# Columns whose stored value must be the one of the dry run, letter by letter.
+FROM_THE_EVENT = (
+    "event_id", "site_id", "scan_session_id", "event_type", "event_name", "source", "page_url", "page_title",
+    "referrer", "conversion_currency", "metadata", "consent", "fingerprint",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def calls(stack: Stack) -> Iterator[list[Calls]]:
+    """Both transports."""
+    unlimited = (("grpc.max_receive_message_length", -1),)
+    with stack.http() as client, grpc.insecure_channel(stack.grpc_target, options=unlimited) as channel:
+        yield [HttpCalls(client), GrpcCalls(channel)]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_verdicts_are_those_of_the_table(stack: Stack, calls: list[Calls], path: Path) -> None:
+    """Every case, dry and for good, alone and in a batch, over both transports; what is stored is the dry run's row."""
+    cases = [case for case in load_cases(path, datetime.now(UTC)) if not case.error]
+    dry_rows: dict[str, dict[str, Any]] = {}
+    for case, verdicts in zip(cases, ask_everywhere(calls, cases), strict=True):
+        with naming(case):
+            check(case, verdicts)
+        row = next(iter(verdicts.values())).row
+        dry_rows |= {said.event_id: row or {} for said in verdicts.values() if said.outcome == "ACCEPTED"}
+        assert len([said for said in verdicts.values() if said.row]) in {0, len(verdicts) // 2}
+    for stored in read_back(stack, list(dry_rows)):
+        expected = {**dry_rows[stored["event_id"]], "event_id": stored["event_id"]}
+        assert {name: str(stored[name]) for name in FROM_THE_EVENT} == {name: expected[name] for name in FROM_THE_EVENT}
+        amount = stored["conversion_value"]
+        assert amount == (float(expected["conversion_value"]) if expected["conversion_value"] else None)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_json_of_a_wrong_type_is_refused_by_name(stack: Stack, calls: list[Calls], path: Path) -> None:
+    """400 that says where; in a batch also that nothing of it was taken, which is true."""
+    http = calls[0]
+    good = {"site_id": "untaken", "event_type": "click", "scan_session_id": "s", "event_name": "lead"}
+    for case in load_cases(path, datetime.now(UTC)):
+        if not case.error:
+            continue
+        with naming(case):
+            for answer in (
+                http.one(case.source, case.event, dry=False),
+                batch := http.batch(case.source, [good, case.event, good], dry=False),
+            ):
+                assert answer.status == 400, answer
+                assert answer.body.keys() == {"code", "message", "details"}
+                assert answer.body["code"] == 3
+                assert case.error in answer.body["message"]
+            assert "nothing of this batch was taken" in batch.body["message"]
+            assert "events[1]" in batch.body["message"]
+    stack.wait_for_empty_spool()
+    assert stack.count("site_id = 'untaken'") == 0
+
+
+def test_tables_are_large_and_cover_every_reason() -> None:
+    """A table that was lost or a rule without a case would be noticed."""
+    cases = [case for path in FILES for case in load_cases(path, datetime.now(UTC))]
+    assert len(cases) > 450
+    reasons = {reason for case in cases for _, reason in case.violations}
+    assert reasons == {
+        "REQUIRED", "TOO_LONG", "INVALID_FORMAT", "INVALID_UUID", "INVALID_ENUM", "INVALID_URL", "INVALID_IP",
+        "OUT_OF_RANGE", "NOT_FINITE", "INVALID_CURRENCY", "NOT_HASHED", "HASH_OF_NOTHING", "CONTAINS_EMAIL",
+        "TOO_LARGE", "TOO_DEEP", "TOO_MANY_VALUES", "NEGATIVE_AMOUNT",
+    }  # fmt: skip
+    assert {code for case in cases for _, code in case.warnings} == {
+        "EVENT_TYPE_MISSING", "CLOCK_CORRECTED", "AMOUNT_ROUNDED",
+    }  # fmt: skip
+
+
+def ask_everywhere(calls: list[Calls], cases: list[Case]) -> list[dict[str, Verdict]]:
+    """The verdicts on each case, by the way it was asked: dry runs first."""
+    answers: list[dict[str, Verdict]] = [{} for _ in cases]
+    for dry in (True, False):
+        for call in calls:
+            sayable = [number for number, case in enumerate(cases) if call.name in case.transports]
+            way = f"{call.name}, {'dry' if dry else 'for good'}"
+            for number in sayable:
+                with naming(cases[number]):
+                    case = cases[number]
+                    answers[number][f"alone, {way}"] = verdict(call.one(case.source, case.event, dry=dry))
+            events = [cases[number].event for number in sayable]
+            if events:
+                said = batch_verdicts(call.batch(cases[0].source, events, dry=dry))
+                for number, one in zip(sayable, said, strict=True):
+                    answers[number][f"in a batch, {way}"] = one
+    return answers
+
+
+def check(case: Case, verdicts: dict[str, Verdict]) -> None:
+    """Each verdict is the table's, and all say the same."""
+    first = next(iter(verdicts.values()))
+    for way, said in verdicts.items():
+        outcome = "REJECTED" if case.violations else "VALIDATED" if "dry" in way else "ACCEPTED"
+        assert said.outcome == outcome, (way, said)
+        assert sorted((field, reason) for field, reason, _ in said.violations) == case.violations, way
+        assert sorted((field, code) for field, code, _ in said.warnings) == case.warnings, way
+        assert (said.violations, said.warnings) == (first.violations, first.warnings), way
+        sent_id = case.event.get("event_id")
+        if not sent_id:
+            assert is_uuid(said.event_id), way
+        else:  # a wrong one is said back, but cut and redacted
+            assert said.event_id == (first.event_id if case.violations else sent_id.lower()), way
+        if said.row:
+            assert comparable(said, sent_id) == comparable(first, sent_id), way
+            expected = {
+                name: said.received_time if value == "{received}" else value for name, value in case.row.items()
+            }
+            assert {name: said.row.get(name) for name in expected} == expected, way
+
+
+def comparable(said: Verdict, sent_id: str | None) -> dict[str, Any]:
+    """A row without what differs from call to call."""
+    assert said.row is not None
+    assert said.row["received_time"] == said.received_time
+    assert said.row["event_id"] == said.event_id
+    left_out = FROM_THE_CALLER | {"received_time"} | (set() if sent_id else {"event_id"})
+    row = {name: value for name, value in said.row.items() if name not in left_out}
+    if row["event_time"] == said.received_time:
+        row["event_time"] = "{received}"
+    return row
+
+
+def read_back(stack: Stack, event_ids: list[str]) -> list[dict[str, Any]]:
+    """The stored rows of these events; each at least once."""
+    named = ",".join(f"'{event_id}'" for event_id in event_ids)
+    sql = f"SELECT * FROM events.valid_events WHERE event_id IN ({named})"
+
+    def all_rows() -> list[dict[str, Any]]:
+        rows = stack.query(sql)
+        return rows if {row["event_id"] for row in rows} == set(event_ids) else []
+
+    return wait_until(all_rows) if event_ids else []
+
+
+@contextlib.contextmanager
+def naming(case: Case) -> Iterator[None]:
+    """A failure inside says which case it was."""
+    try:
+        yield
+    except Exception as error:
+        error.add_note(f"case: {case.name}")
+        raise
