@@ -135,7 +135,7 @@ async def run_collector(settings: Settings, index: int, address_secret: bytes) -
     add_ScanSessionServiceServicer_to_server(sessions, server)
     add_ValidatorServiceServicer_to_server(Validator(new_receipt=new_receipt), server)
     health = Health()
-    health_pb2_grpc.add_Health_to_server(health, server)
+    health_pb2_grpc.add_HealthServicer_to_server(health, server)
     server.add_insecure_port(f"unix:{sockets.worker(index)}")
     server.add_insecure_port(f"{_bracketed(settings.grpc_host)}:{settings.grpc_port}")
     await server.start()
@@ -182,9 +182,9 @@ async def run_loader(settings: Settings) -> int:
     add_QueryServiceServicer_to_server(Queries(reports=reports, charts=charts, executor=executor), server)
     # Each process has one half of ScanSessionService; the base class answers UNIMPLEMENTED for the other.
     add_ScanSessionServiceServicer_to_server(SessionQueries(reports=reports, executor=executor), server)  # type: ignore[abstract]
-    _add_upkeep(server, settings, store=store, loader=loader, executor=executor)
+    _add_upkeep(server, settings, store=store, loader=loader, reports=reports, executor=executor)
     health = Health()
-    health_pb2_grpc.add_Health_to_server(health, server)
+    health_pb2_grpc.add_HealthServicer_to_server(health, server)
     server.add_insecure_port(f"unix:{sockets.LOADER}")
     await server.start()
     await health.set("", SERVING)
@@ -209,7 +209,13 @@ async def run_loader(settings: Settings) -> int:
 
 
 def _add_upkeep(
-    server: grpc.aio.Server, settings: Settings, *, store: EventStore, loader: Loader, executor: ThreadPoolExecutor
+    server: grpc.aio.Server,
+    settings: Settings,
+    *,
+    store: EventStore,
+    loader: Loader,
+    reports: Reports,
+    executor: ThreadPoolExecutor,
 ) -> None:
     """What changes stored rows, on the node's own socket and in public."""
     clock, policy, retention_ms = SystemClock(), settings.policies(), _retention_ms(settings)
@@ -217,7 +223,9 @@ def _add_upkeep(
         store=store, loader=loader, clock=clock, retention_ms=retention_ms, enrichers=Enrichers(policy=policy)
     )
     rescore = Rescore(store=store, loader=loader, monotonic=time.monotonic, policy=policy, retention_ms=retention_ms)
-    add_UpkeepServiceServicer_to_server(Upkeep(replay=replay, rescore=rescore, executor=executor), server)
+    add_UpkeepServiceServicer_to_server(
+        Upkeep(reports=reports, replay=replay, rescore=rescore, executor=executor), server
+    )
     eraser = Eraser(store=store, loader=loader, spool_root=settings.spool_dir, clock=clock)
     add_PrivacyServiceServicer_to_server(Privacy(eraser=eraser, executor=executor), server)
 

@@ -5,6 +5,7 @@ import os
 import secrets
 import sys
 from collections.abc import Callable, Coroutine
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,17 @@ config_option = click.option(
     type=click.Path(path_type=Path),
     envvar="QRUMB_CONFIG",
     help="TOML file with settings; else qrumb.toml here, where there is one.",
+)
+
+
+TIME = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"])
+site_option = click.option("--site", default="demo", show_default=True, help="Site.")
+any_site_option = click.option("--site", default="", help="Only this site, as it was sent; default: all.")
+since_option = click.option("--since", type=TIME, help="Only those received at or after this time (UTC).")
+reason_option = click.option(
+    "--reason",
+    metavar="REASON",
+    help="Only those that break this kind of rule, such as invalid_url or contains_email.",
 )
 
 
@@ -121,6 +133,131 @@ def send(
         events = list(read_events(events_file))
         all_accepted = run(target, events, len(events))
     sys.exit(0 if all_accepted else 1)
+
+
+@cli.command()
+@click.argument("event_id")
+@site_option
+@config_option
+@data_dir_option
+def receipt(event_id: str, site: str, config_file: Path | None, data_dir: Path | None) -> None:
+    """Say what became of one event: spooled, stored, duplicate, rejected (with the reasons), or not seen."""
+    from qrumb_server.commands.events import receipt as run
+
+    run(load_settings(file=config_file, data_dir=data_dir), site, event_id)
+
+
+@cli.command()
+@any_site_option
+@reason_option
+@since_option
+@click.option("--limit", type=click.IntRange(min=1), default=100, show_default=True, help="At most this many.")
+@config_option
+@data_dir_option
+def rejected(
+    site: str, reason: str | None, since: datetime | None, limit: int, config_file: Path | None, data_dir: Path | None
+) -> None:
+    """List rejected events, the newest first, one JSON object per line."""
+    from qrumb_server.commands.events import rejected as run
+
+    run(load_settings(file=config_file, data_dir=data_dir), site, reason, since, limit)
+
+
+@cli.command()
+@any_site_option
+@reason_option
+@since_option
+@click.option("--event-id", default="", help="Only this event.")
+@click.option("--dry-run", is_flag=True, help="Judge them and change nothing.")
+@config_option
+@data_dir_option
+def replay(
+    site: str,
+    reason: str | None,
+    since: datetime | None,
+    event_id: str,
+    dry_run: bool,
+    config_file: Path | None,
+    data_dir: Path | None,
+) -> None:
+    """Send rejected events through the pipeline again, after a rule was mended. Each is stored once, however often
+    this is run.
+
+    Where an e-mail address stood, the mark [email] is stored; addresses and agents of visitors were not kept.
+    """
+    from qrumb_server.commands.events import replay as run
+
+    run(load_settings(file=config_file, data_dir=data_dir), site, reason, since, event_id, dry_run=dry_run)
+
+
+@cli.command()
+@any_site_option
+@click.option("--since", type=TIME, required=True, help="Events received at or after this time (UTC).")
+@config_option
+@data_dir_option
+def rescore(site: str, since: datetime, config_file: Path | None, data_dir: Path | None) -> None:
+    """Mark stored events anew by the fraud rules of today, as far as their inputs are still known: device class,
+    times, session, and the reasons that a site ignores."""
+    from qrumb_server.commands.events import rescore as run
+
+    run(load_settings(file=config_file, data_dir=data_dir), site, since)
+
+
+@cli.command()
+@site_option
+@click.option("--user-id", default="", help="The user, as in the column user_id.")
+@click.option("--external-id", default="", help="The site's own id of the user.")
+@click.option("--email-hash", default="", help="SHA-256 of the e-mail address, 64 hex digits.")
+@click.option("--phone-hash", default="", help="SHA-256 of the phone number, 64 hex digits.")
+@click.option("--scan-session-id", default="", help="One scan session.")
+@config_option
+@data_dir_option
+def erase(
+    site: str,
+    user_id: str,
+    external_id: str,
+    email_hash: str,
+    phone_hash: str,
+    scan_session_id: str,
+    config_file: Path | None,
+    data_dir: Path | None,
+) -> None:
+    """Erase a person from every table, the dead letters and the spool. Events stay counted, without what could lead
+    to the person."""
+    from qrumb.v1.server_event_pb2 import UserIdentifiers
+    from qrumb_server.commands.events import erase as run
+
+    identifiers = UserIdentifiers(external_id=external_id, email_hash=email_hash, phone_hash=phone_hash)
+    run(load_settings(file=config_file, data_dir=data_dir), site, user_id, scan_session_id, identifiers)
+
+
+@cli.command()
+@site_option
+@click.option("--since", type=TIME, help="From this minute on (UTC); default: the last 24 hours.")
+@click.option(
+    "--format",
+    "output_format",
+    type=click.Choice(["table", "json"]),
+    help="json is one object per line. Default: table on a terminal, else json.",
+)
+@config_option
+@data_dir_option
+def ledger(
+    site: str, since: datetime | None, output_format: str | None, config_file: Path | None, data_dir: Path | None
+) -> None:
+    """Balance a site's events by the minute of their receipt.
+
+    received = stored + rejected + spooled, and stored = unique + duplicate. Exits with 1 where it does not balance.
+    """
+    from qrumb_server.commands.events import ledger as run
+
+    balances = run(
+        load_settings(file=config_file, data_dir=data_dir),
+        site,
+        since,
+        output_format or ("table" if sys.stdout.isatty() else "json"),
+    )
+    sys.exit(0 if balances else 1)
 
 
 @cli.command(hidden=True)

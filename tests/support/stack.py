@@ -70,7 +70,13 @@ class Stack:
 
     def environment(self) -> dict[str, str]:
         """The environment of the node and of commands that talk to it."""
-        own = {"HTTP_PORT": "0", "GRPC_PORT": "0", "DATA_DIR": str(self.data_dir), "QRUMB_WORKERS": "2"}
+        own = {
+            "HTTP_PORT": "0",
+            "GRPC_PORT": "0",
+            "DATA_DIR": str(self.data_dir),
+            "QRUMB_WORKERS": "2",
+            "GEOIP_CITY_DB": "",
+        }
         return {**os.environ, **own, **self.settings}
 
     def stop(self) -> int:

@@ -11,6 +11,7 @@ import grpc
 from qrumb.v1 import privacy_service_pb2 as privacy_pb
 from qrumb.v1.privacy_service_pb2_grpc import PrivacyServiceServicer
 from qrumb_server.errors import StoreError
+from qrumb_server.query.reports import Reports
 from qrumb_server.rpc.faults import RequestFault
 from qrumb_server.upkeep.erase import Eraser
 from qrumb_server.upkeep.replay import Replay
@@ -28,12 +29,19 @@ _is_hash = re.compile(r"[0-9a-fA-F]{64}").fullmatch
 
 
 class Upkeep(UpkeepServiceServicer):
-    """Replay and rescoring."""
+    """What the node's own commands may do besides everybody's queries."""
 
-    def __init__(self, *, replay: Replay, rescore: Rescore, executor: Executor) -> None:
+    def __init__(self, *, reports: Reports, replay: Replay, rescore: Rescore, executor: Executor) -> None:
+        self._reports = reports
         self._replay = replay
         self._rescore = rescore
         self._executor = executor
+
+    async def ListRejected(self, request: pb.ListRejectedRequest, context: Context) -> pb.ListRejectedResponse:
+        """Dead letters of all sites."""
+        return pb.ListRejectedResponse(
+            page=await _change(self._executor, lambda: self._reports.list_rejected(request.selection))
+        )
 
     async def Replay(self, request: pb.ReplayRequest, context: Context) -> pb.ReplayResponse:
         """Dead letters through the pipeline again."""

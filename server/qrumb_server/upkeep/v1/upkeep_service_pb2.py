@@ -22,24 +22,29 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from qrumb.v1 import query_service_pb2 as qrumb_dot_v1_dot_query__service__pb2
 from qrumb.v1 import receipt_pb2 as qrumb_dot_v1_dot_receipt__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+qrumb_server/upkeep/v1/upkeep_service.proto\x12\x16qrumb_server.upkeep.v1\x1a\x16qrumb/v1/receipt.proto\"\x8c\x01\n\rReplayRequest\x12\x0f\n\x07site_id\x18\x01 \x01(\t\x12*\n\x06reason\x18\x02 \x01(\x0e\x32\x1a.qrumb.v1.Violation.Reason\x12\x15\n\rsince_time_ms\x18\x03 \x01(\x03\x12\x10\n\x08\x65vent_id\x18\x04 \x01(\t\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\"Z\n\x0eReplayResponse\x12\x16\n\x0e\x61\x63\x63\x65pted_count\x18\x01 \x01(\x04\x12\x16\n\x0erejected_count\x18\x02 \x01(\x04\x12\x18\n\x10unreadable_count\x18\x03 \x01(\x04\"8\n\x0eRescoreRequest\x12\x0f\n\x07site_id\x18\x01 \x01(\t\x12\x15\n\rsince_time_ms\x18\x02 \x01(\x03\"@\n\x0fRescoreResponse\x12\x16\n\x0e\x65xamined_count\x18\x01 \x01(\x04\x12\x15\n\rchanged_count\x18\x02 \x01(\x04\x32\xc4\x01\n\rUpkeepService\x12W\n\x06Replay\x12%.qrumb_server.upkeep.v1.ReplayRequest\x1a&.qrumb_server.upkeep.v1.ReplayResponse\x12Z\n\x07Rescore\x12&.qrumb_server.upkeep.v1.RescoreRequest\x1a\'.qrumb_server.upkeep.v1.RescoreResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+qrumb_server/upkeep/v1/upkeep_service.proto\x12\x16qrumb_server.upkeep.v1\x1a\x1cqrumb/v1/query_service.proto\x1a\x16qrumb/v1/receipt.proto\"M\n\x13ListRejectedRequest\x12\x36\n\tselection\x18\x01 \x01(\x0b\x32#.qrumb.v1.ListRejectedEventsRequest\"J\n\x14ListRejectedResponse\x12\x32\n\x04page\x18\x01 \x01(\x0b\x32$.qrumb.v1.ListRejectedEventsResponse\"\x8c\x01\n\rReplayRequest\x12\x0f\n\x07site_id\x18\x01 \x01(\t\x12*\n\x06reason\x18\x02 \x01(\x0e\x32\x1a.qrumb.v1.Violation.Reason\x12\x15\n\rsince_time_ms\x18\x03 \x01(\x03\x12\x10\n\x08\x65vent_id\x18\x04 \x01(\t\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\"Z\n\x0eReplayResponse\x12\x16\n\x0e\x61\x63\x63\x65pted_count\x18\x01 \x01(\x04\x12\x16\n\x0erejected_count\x18\x02 \x01(\x04\x12\x18\n\x10unreadable_count\x18\x03 \x01(\x04\"8\n\x0eRescoreRequest\x12\x0f\n\x07site_id\x18\x01 \x01(\t\x12\x15\n\rsince_time_ms\x18\x02 \x01(\x03\"@\n\x0fRescoreResponse\x12\x16\n\x0e\x65xamined_count\x18\x01 \x01(\x04\x12\x15\n\rchanged_count\x18\x02 \x01(\x04\x32\xaf\x02\n\rUpkeepService\x12i\n\x0cListRejected\x12+.qrumb_server.upkeep.v1.ListRejectedRequest\x1a,.qrumb_server.upkeep.v1.ListRejectedResponse\x12W\n\x06Replay\x12%.qrumb_server.upkeep.v1.ReplayRequest\x1a&.qrumb_server.upkeep.v1.ReplayResponse\x12Z\n\x07Rescore\x12&.qrumb_server.upkeep.v1.RescoreRequest\x1a\'.qrumb_server.upkeep.v1.RescoreResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'qrumb_server.upkeep.v1.upkeep_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_REPLAYREQUEST']._serialized_start=96
-  _globals['_REPLAYREQUEST']._serialized_end=236
-  _globals['_REPLAYRESPONSE']._serialized_start=238
-  _globals['_REPLAYRESPONSE']._serialized_end=328
-  _globals['_RESCOREREQUEST']._serialized_start=330
-  _globals['_RESCOREREQUEST']._serialized_end=386
-  _globals['_RESCORERESPONSE']._serialized_start=388
-  _globals['_RESCORERESPONSE']._serialized_end=452
-  _globals['_UPKEEPSERVICE']._serialized_start=455
-  _globals['_UPKEEPSERVICE']._serialized_end=651
+  _globals['_LISTREJECTEDREQUEST']._serialized_start=125
+  _globals['_LISTREJECTEDREQUEST']._serialized_end=202
+  _globals['_LISTREJECTEDRESPONSE']._serialized_start=204
+  _globals['_LISTREJECTEDRESPONSE']._serialized_end=278
+  _globals['_REPLAYREQUEST']._serialized_start=281
+  _globals['_REPLAYREQUEST']._serialized_end=421
+  _globals['_REPLAYRESPONSE']._serialized_start=423
+  _globals['_REPLAYRESPONSE']._serialized_end=513
+  _globals['_RESCOREREQUEST']._serialized_start=515
+  _globals['_RESCOREREQUEST']._serialized_end=571
+  _globals['_RESCORERESPONSE']._serialized_start=573
+  _globals['_RESCORERESPONSE']._serialized_end=637
+  _globals['_UPKEEPSERVICE']._serialized_start=640
+  _globals['_UPKEEPSERVICE']._serialized_end=943
 # @@protoc_insertion_point(module_scope)

@@ -1,9 +1,23 @@
+from qrumb.v1 import query_service_pb2 as _query_service_pb2
 from qrumb.v1 import receipt_pb2 as _receipt_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from collections.abc import Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class ListRejectedRequest(_message.Message):
+    __slots__ = ("selection",)
+    SELECTION_FIELD_NUMBER: _ClassVar[int]
+    selection: _query_service_pb2.ListRejectedEventsRequest
+    def __init__(self, selection: _Optional[_Union[_query_service_pb2.ListRejectedEventsRequest, _Mapping]] = ...) -> None: ...
+
+class ListRejectedResponse(_message.Message):
+    __slots__ = ("page",)
+    PAGE_FIELD_NUMBER: _ClassVar[int]
+    page: _query_service_pb2.ListRejectedEventsResponse
+    def __init__(self, page: _Optional[_Union[_query_service_pb2.ListRejectedEventsResponse, _Mapping]] = ...) -> None: ...
 
 class ReplayRequest(_message.Message):
     __slots__ = ("site_id", "reason", "since_time_ms", "event_id", "validate_only")

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class UpkeepServiceStub:
-    """UpkeepService changes rows after they were stored.
+    """UpkeepService finds what needs mending among stored rows, and changes them.
     """
 
     def __init__(self, channel):
@@ -35,6 +35,11 @@ class UpkeepServiceStub:
         Args:
             channel: A grpc.Channel.
         """
+        self.ListRejected = channel.unary_unary(
+                '/qrumb_server.upkeep.v1.UpkeepService/ListRejected',
+                request_serializer=qrumb__server_dot_upkeep_dot_v1_dot_upkeep__service__pb2.ListRejectedRequest.SerializeToString,
+                response_deserializer=qrumb__server_dot_upkeep_dot_v1_dot_upkeep__service__pb2.ListRejectedResponse.FromString,
+                _registered_method=True)
         self.Replay = channel.unary_unary(
                 '/qrumb_server.upkeep.v1.UpkeepService/Replay',
                 request_serializer=qrumb__server_dot_upkeep_dot_v1_dot_upkeep__service__pb2.ReplayRequest.SerializeToString,
@@ -48,8 +53,15 @@ class UpkeepServiceStub:
 
 
 class UpkeepServiceServicer:
-    """UpkeepService changes rows after they were stored.
+    """UpkeepService finds what needs mending among stored rows, and changes them.
     """
+
+    def ListRejected(self, request, context):
+        """Lists dead letters of all sites, those of malformed names included, the newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
 
     def Replay(self, request, context):
         """Sends dead letters through the pipeline again. Exactly once: a letter whose event is stored is not sent again.
@@ -68,6 +80,11 @@ class UpkeepServiceServicer:
 
 def add_UpkeepServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
+            'ListRejected': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListRejected,
+                    request_deserializer=qrumb__server_dot_upkeep_dot_v1_dot_upkeep__service__pb2.ListRejectedRequest.FromString,
+                    response_serializer=qrumb__server_dot_upkeep_dot_v1_dot_upkeep__service__pb2.ListRejectedResponse.SerializeToString,
+            ),
             'Replay': grpc.unary_unary_rpc_method_handler(
                     servicer.Replay,
                     request_deserializer=qrumb__server_dot_upkeep_dot_v1_dot_upkeep__service__pb2.ReplayRequest.FromString,
@@ -87,8 +104,35 @@ def add_UpkeepServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class UpkeepService:
-    """UpkeepService changes rows after they were stored.
+    """UpkeepService finds what needs mending among stored rows, and changes them.
     """
+
+    @staticmethod
+    def ListRejected(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/qrumb_server.upkeep.v1.UpkeepService/ListRejected',
+            qrumb__server_dot_upkeep_dot_v1_dot_upkeep__service__pb2.ListRejectedRequest.SerializeToString,
+            qrumb__server_dot_upkeep_dot_v1_dot_upkeep__service__pb2.ListRejectedResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
 
     @staticmethod
     def Replay(request,

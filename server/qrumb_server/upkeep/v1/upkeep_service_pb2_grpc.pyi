@@ -29,12 +29,14 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class UpkeepServiceStub:
-    """UpkeepService changes rows after they were stored."""
+    """UpkeepService finds what needs mending among stored rows, and changes them."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> UpkeepServiceAsyncStub: ...
+    ListRejected: _grpc.UnaryUnaryMultiCallable[_upkeep_service_pb2.ListRejectedRequest, _upkeep_service_pb2.ListRejectedResponse]
+    """Lists dead letters of all sites, those of malformed names included, the newest first."""
     Replay: _grpc.UnaryUnaryMultiCallable[_upkeep_service_pb2.ReplayRequest, _upkeep_service_pb2.ReplayResponse]
     """Sends dead letters through the pipeline again. Exactly once: a letter whose event is stored is not sent again."""
     Rescore: _grpc.UnaryUnaryMultiCallable[_upkeep_service_pb2.RescoreRequest, _upkeep_service_pb2.RescoreResponse]
@@ -42,16 +44,26 @@ class UpkeepServiceStub:
 
 @_typing.type_check_only
 class UpkeepServiceAsyncStub(UpkeepServiceStub):
-    """UpkeepService changes rows after they were stored."""
+    """UpkeepService finds what needs mending among stored rows, and changes them."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
+    ListRejected: _aio.UnaryUnaryMultiCallable[_upkeep_service_pb2.ListRejectedRequest, _upkeep_service_pb2.ListRejectedResponse]  # type: ignore[assignment]
+    """Lists dead letters of all sites, those of malformed names included, the newest first."""
     Replay: _aio.UnaryUnaryMultiCallable[_upkeep_service_pb2.ReplayRequest, _upkeep_service_pb2.ReplayResponse]  # type: ignore[assignment]
     """Sends dead letters through the pipeline again. Exactly once: a letter whose event is stored is not sent again."""
     Rescore: _aio.UnaryUnaryMultiCallable[_upkeep_service_pb2.RescoreRequest, _upkeep_service_pb2.RescoreResponse]  # type: ignore[assignment]
     """Marks stored rows anew by the fraud rules of today, as far as their inputs are still known."""
 
 class UpkeepServiceServicer(metaclass=_abc_1.ABCMeta):
-    """UpkeepService changes rows after they were stored."""
+    """UpkeepService finds what needs mending among stored rows, and changes them."""
+
+    @_abc_1.abstractmethod
+    def ListRejected(
+        self,
+        request: _upkeep_service_pb2.ListRejectedRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_upkeep_service_pb2.ListRejectedResponse, _abc.Awaitable[_upkeep_service_pb2.ListRejectedResponse]]:
+        """Lists dead letters of all sites, those of malformed names included, the newest first."""
 
     @_abc_1.abstractmethod
     def Replay(

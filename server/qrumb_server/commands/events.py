@@ -1,0 +1,180 @@
+"""What became of events: `qrumb receipt`, `rejected`, `replay`, `rescore`, `erase` and `ledger`.
+
+All of them ask the running node: only its loader may read the store and the spool together, or change them.
+"""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, Final, TypeVar
+
+import click
+import grpc
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import Message
+from rich.console import Console
+from rich.table import Table
+
+from qrumb.v1 import privacy_service_pb2 as privacy_pb
+from qrumb.v1 import query_service_pb2 as query_pb
+from qrumb.v1.privacy_service_pb2_grpc import PrivacyServiceStub
+from qrumb.v1.query_service_pb2_grpc import QueryServiceStub
+from qrumb.v1.receipt_pb2 import Violation
+from qrumb.v1.server_event_pb2 import UserIdentifiers
+from qrumb_server.commands.node import inside_run_dir, is_running
+from qrumb_server.config import Settings
+from qrumb_server.instants import milliseconds, timestamp
+from qrumb_server.supervise import sockets
+from qrumb_server.upkeep.v1 import upkeep_service_pb2 as upkeep_pb
+from qrumb_server.upkeep.v1.upkeep_service_pb2_grpc import UpkeepServiceStub
+
+__all__ = ["erase", "ledger", "receipt", "rejected", "replay", "rescore"]
+
+# Names of reasons as the commands take them.
+REASONS: Final = [name.lower() for name in Violation.Reason.keys() if name != "REASON_UNSPECIFIED"]  # noqa: SIM118
+PAGE: Final = 1_000
+# A replay or an erasure of much may take minutes.
+LONG_SECONDS: Final = 3_600.0
+SHORT_SECONDS: Final = 60.0
+T = TypeVar("T", bound=Message)
+
+
+def receipt(settings: Settings, site_id: str, event_id: str) -> None:
+    """Print what became of one event, as JSON."""
+    request = query_pb.GetReceiptRequest(site_id=site_id, event_id=event_id)
+    _print(_ask(settings, lambda channel: QueryServiceStub(channel).GetReceipt(request, timeout=SHORT_SECONDS)))
+
+
+def rejected(settings: Settings, site_id: str, reason: str | None, since: datetime | None, limit: int) -> None:
+    """Print dead letters, the newest first, one JSON object per line."""
+    request = query_pb.ListRejectedEventsRequest(site_id=site_id, reason=_reason(reason))
+    if since is not None:
+        request.since_time.CopyFrom(timestamp(_as_ms(since)))
+    left = limit
+    while left > 0:
+        request.page_size = min(left, PAGE)
+        asked = upkeep_pb.ListRejectedRequest(selection=request)
+        answer: upkeep_pb.ListRejectedResponse = _ask(
+            settings,
+            lambda channel, asked=asked: UpkeepServiceStub(channel).ListRejected(asked, timeout=SHORT_SECONDS),  # type: ignore[misc]
+        )
+        page = answer.page
+        for event in page.rejected_events:
+            click.echo(json.dumps(MessageToDict(event, preserving_proto_field_name=True), ensure_ascii=False))
+        left -= len(page.rejected_events)
+        request.page_token = page.next_page_token
+        if not request.page_token:
+            break
+
+
+def replay(
+    settings: Settings, site_id: str, reason: str | None, since: datetime | None, event_id: str, *, dry_run: bool
+) -> None:
+    """Send dead letters through the pipeline again and print what became of them."""
+    request = upkeep_pb.ReplayRequest(
+        site_id=site_id,
+        reason=_reason(reason),
+        since_time_ms=_as_ms(since) if since else 0,
+        event_id=event_id.lower(),
+        validate_only=dry_run,
+    )
+    done: upkeep_pb.ReplayResponse = _ask(
+        settings, lambda channel: UpkeepServiceStub(channel).Replay(request, timeout=LONG_SECONDS)
+    )
+    verb = "would be accepted" if dry_run else "accepted"
+    click.echo(f"{verb}: {done.accepted_count}, still rejected: {done.rejected_count}, "
+               f"not whole: {done.unreadable_count}")  # fmt: skip
+
+
+def rescore(settings: Settings, site_id: str, since: datetime) -> None:
+    """Mark stored rows anew and print how many changed."""
+    request = upkeep_pb.RescoreRequest(site_id=site_id, since_time_ms=_as_ms(since))
+    done: upkeep_pb.RescoreResponse = _ask(
+        settings, lambda channel: UpkeepServiceStub(channel).Rescore(request, timeout=LONG_SECONDS)
+    )
+    click.echo(f"examined: {done.examined_count}, changed: {done.changed_count}")
+
+
+def erase(settings: Settings, site_id: str, user_id: str, scan_session_id: str, identifiers: UserIdentifiers) -> None:
+    """Erase a person and print what was found, as JSON."""
+    request = privacy_pb.EraseSubjectRequest(
+        site_id=site_id, user_id=user_id, scan_session_id=scan_session_id, user_identifiers=identifiers
+    )
+    _print(_ask(settings, lambda channel: PrivacyServiceStub(channel).EraseSubject(request, timeout=LONG_SECONDS)))
+
+
+def ledger(settings: Settings, site_id: str, since: datetime | None, output_format: str) -> bool:
+    """Print the ledger of a site, minute by minute; True if it balances."""
+    request = query_pb.GetLedgerRequest(site_id=site_id)
+    if since is not None:
+        request.from_time.CopyFrom(timestamp(_as_ms(since)))
+    found: query_pb.GetLedgerResponse = _ask(
+        settings, lambda channel: QueryServiceStub(channel).GetLedger(request, timeout=SHORT_SECONDS)
+    )
+    columns = [field.name for field in query_pb.LedgerEntry.DESCRIPTOR.fields if field.name.endswith("_count")]
+    rows = [{name: getattr(entry, name) for name in columns} for entry in found.entries]
+    times = [_shown_time(milliseconds(entry.minute_time)) for entry in found.entries]
+    if output_format == "json":
+        for time, row in zip(times, rows, strict=True):
+            click.echo(json.dumps({"minute_time": time, **row}))
+    else:
+        _print_table(columns, times, rows)
+    return all(_balances(row) for row in rows)
+
+
+def _balances(row: dict[str, int]) -> bool:
+    handled = row["stored_count"] + row["rejected_count"] + row["spooled_count"]
+    return row["received_count"] == handled and row["stored_count"] == row["unique_count"] + row["duplicate_count"]
+
+
+def _print_table(columns: list[str], times: list[str], rows: list[dict[str, int]]) -> None:
+    table = Table("minute", *(name.removesuffix("_count") for name in columns), show_footer=bool(rows))
+    table.columns[0].footer = "all"
+    for index, name in enumerate(columns, 1):
+        table.columns[index].justify = "right"
+        table.columns[index].footer = f"{sum(row[name] for row in rows):,}"
+    for time, row in zip(times, rows, strict=True):
+        table.add_row(time, *(f"{row[name]:,}" for name in columns))
+    Console().print(table)
+
+
+def _ask(settings: Settings, call: Callable[[grpc.Channel], T]) -> T:
+    """One call to the loader of the running node.
+
+    Raises:
+        click.ClickException: no node runs, or what it answered.
+    """
+    if not is_running(settings):
+        raise click.ClickException(
+            f"no node runs in {settings.data_dir}; start one with `qrumb serve`, or set DATA_DIR"
+        )
+    with inside_run_dir(settings), grpc.insecure_channel(f"unix:{sockets.LOADER}") as channel:
+        try:
+            return call(channel)
+        except grpc.RpcError as error:
+            raise click.ClickException(str(error.details())) from error
+
+
+def _print(message: Message) -> None:
+    shown: dict[str, Any] = MessageToDict(
+        message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
+    )
+    click.echo(json.dumps(shown, indent=2, ensure_ascii=False))
+
+
+def _reason(name: str | None) -> str:
+    """The reason's name in the contract."""
+    if not name:
+        return "REASON_UNSPECIFIED"
+    if name.lower() not in REASONS:
+        raise click.ClickException(f"{name}: no such reason; the reasons are {', '.join(REASONS)}")
+    return name.upper()
+
+
+def _as_ms(time: datetime) -> int:
+    """A time as it was typed; without a zone it is UTC."""
+    return round((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp() * 1000)
+
+
+def _shown_time(time_ms: int) -> str:
+    return datetime.fromtimestamp(time_ms / 1000, UTC).strftime("%Y-%m-%dT%H:%MZ")
