@@ -35,14 +35,17 @@ from qrumb_server.model import RawEvent
 from qrumb_server.pipeline.stamp import Enrichers, Receipt
 from qrumb_server.ports import EventStore
 from qrumb_server.query.charts import Charts
+from qrumb_server.query.preview import Previews
 from qrumb_server.query.reports import Reports
 from qrumb_server.query.service import Queries, SessionQueries
 from qrumb_server.query.sql import SqlQueries
+from qrumb_server.query.v1.attribution_service_pb2_grpc import add_AttributionServiceServicer_to_server
 from qrumb_server.query.v1.sql_service_pb2_grpc import add_SqlServiceServicer_to_server
 from qrumb_server.rpc.collector import Collector
 from qrumb_server.rpc.forward import Forwarding
 from qrumb_server.rpc.guard import Guard
 from qrumb_server.rpc.health import Health
+from qrumb_server.rpc.preview import ask_loader
 from qrumb_server.rpc.scan_sessions import ScanSessions
 from qrumb_server.rpc.validator import Validator
 from qrumb_server.spool.quota import SpoolLimits
@@ -124,8 +127,14 @@ async def run_collector(settings: Settings, index: int, address_secret: bytes) -
     server = _grpc_server(settings.rpc)
     new_receipt = _receipts(clock, settings, _enrichers(settings, address_secret))
     # Asked before the services below; takes only what it forwards.
-    server.add_generic_rpc_handlers([Forwarding(lambda: grpc.aio.insecure_channel(f"unix:{sockets.LOADER}"))])
-    collector = Collector(append=spool.append, new_receipt=new_receipt, max_batch_events=settings.rpc.max_batch_events)
+    server.add_generic_rpc_handlers([Forwarding(_open_loader)])
+    preview = ask_loader(_open_loader)
+    collector = Collector(
+        append=spool.append,
+        new_receipt=new_receipt,
+        max_batch_events=settings.rpc.max_batch_events,
+        preview=preview,
+    )
     add_CollectorServiceServicer_to_server(collector, server)
     # The supervisor's word that the gateway drains: a stream that came through it would hold that up.
     asyncio.get_running_loop().add_signal_handler(END_STREAMS_SIGNAL, collector.end_streams)
@@ -133,7 +142,7 @@ async def run_collector(settings: Settings, index: int, address_secret: bytes) -
         append=spool.append, new_receipt=new_receipt, max_sessions=settings.rpc.max_batch_events
     )
     add_ScanSessionServiceServicer_to_server(sessions, server)
-    add_ValidatorServiceServicer_to_server(Validator(new_receipt=new_receipt), server)
+    add_ValidatorServiceServicer_to_server(Validator(new_receipt=new_receipt, preview=preview), server)
     health = Health()
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     server.add_insecure_port(f"unix:{sockets.worker(index)}")
@@ -177,6 +186,8 @@ async def run_loader(settings: Settings) -> int:
     )
     server = _grpc_server(settings.rpc)
     add_SqlServiceServicer_to_server(SqlQueries(store=store, executor=executor), server)
+    previews = Previews(store=store, monotonic=time.monotonic, policy=settings.policies(), executor=executor)
+    add_AttributionServiceServicer_to_server(previews, server)
     reports = Reports(store=store, spool_root=settings.spool_dir, clock=clock)
     charts = Charts(store=store, clock=clock)
     add_QueryServiceServicer_to_server(Queries(reports=reports, charts=charts, executor=executor), server)
@@ -234,6 +245,10 @@ async def _tell_store_health(loader: Loader, health: Health) -> None:
     while True:
         await health.set(LOADER_STORE_SERVICE, NOT_SERVING if loader.last_error else SERVING)
         await asyncio.sleep(STORE_HEALTH_INTERVAL_SECONDS)
+
+
+def _open_loader() -> grpc.aio.Channel:
+    return grpc.aio.insecure_channel(f"unix:{sockets.LOADER}")
 
 
 def _stop_event() -> asyncio.Event:

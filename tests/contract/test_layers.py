@@ -20,8 +20,8 @@ ALLOWED = {
     "store": set(),
     "upkeep": {"loader", "pipeline", "query", "rpc", "spool"},
     "loader": {"pipeline", "spool"},
-    "query": {"rpc", "spool"},
-    "rpc": {"pipeline", "spool"},
+    "query": {"loader", "rpc", "spool"},
+    "rpc": {"pipeline", "query", "spool"},  # of query only its generated messages
     "supervise": {"config", "enrich", "rpc", "spool"},
     "app": {"config", "enrich", "loader", "pipeline", "query", "rpc", "spool", "store", "supervise", "upkeep"},
     "commands": {"app", "config", "query", "supervise", "upkeep"},

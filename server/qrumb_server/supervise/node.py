@@ -112,7 +112,7 @@ class _Node:
         self._workers = [
             child(
                 f"worker-{index}",
-                ["worker", "--address-secret", str(self._address_secret), str(index)],
+                ["worker", str(index), "--address-secret", str(self._address_secret)],
                 sockets.worker(index),
                 self._address_secret,
             )
