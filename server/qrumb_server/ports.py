@@ -55,6 +55,18 @@ class EventStore(Protocol):
         """Rows of a SELECT as dicts; `{name:Type}` in `sql` takes its value from `parameters`."""
         ...
 
+    def mutate(self, sql: str, parameters: Mapping[str, Any] | None = None) -> None:
+        """Run one writing statement that inserts no rows of ours, such as ALTER TABLE ... UPDATE or DELETE.
+
+        On return it is done and every later query sees it. `sql` names a state that is to be (set this, delete
+        those), so that running it twice is the same as once; `{name:Type}` as in `query`.
+
+        Raises:
+            StoreUnavailableError: it may have been done, wholly or in part: run it again.
+            StoreRefusedError: the statement, the schema or the rights are wrong.
+        """
+        ...
+
     def export(self, sql: str, output_format: str) -> Iterator[bytes]:
         """The result of a read-only statement in a ClickHouse output format, piece by piece."""
         ...

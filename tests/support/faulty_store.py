@@ -21,6 +21,7 @@ class FaultyStore:
         self.refuse: Callable[[Row], StoreError | None] = lambda _row: None
         """Rows that make a whole insert fail."""
         self.calls: list[str] = []
+        self.mutations: list[tuple[str, dict[str, Any]]] = []
 
     def insert(self, batch: TableBatch) -> None:
         """Store all rows, seen before or not."""
@@ -48,6 +49,13 @@ class FaultyStore:
     def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
         """Not needed by these tests."""
         raise AssertionError(sql, parameters)
+
+    def mutate(self, sql: str, parameters: Mapping[str, Any] | None = None) -> None:
+        """Takes the next fault like an insert, and remembers the statement; changes no row."""
+        self.calls.append("mutate")
+        self.mutations.append((sql, dict(parameters or {})))
+        if self.faults and (error := self.faults.pop(0)[0]):
+            raise error
 
     def export(self, sql: str, output_format: str) -> Iterator[bytes]:
         """Not needed by these tests."""

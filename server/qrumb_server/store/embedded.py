@@ -44,6 +44,9 @@ _WRITER_SETTINGS = {
 _READER_SETTINGS = {"max_execution_time": 60, "readonly": 1}
 _EXPORT_SETTINGS = {"readonly": 1}
 
+# Return only when the statement has reached every part, those being merged included.
+_MUTATION_SETTINGS = {"mutations_sync": 2, "lightweight_deletes_sync": 2}
+
 _EXPORT_PIECE_BYTES = 1 << 20
 
 # Reading statements that are no SELECT. Without a semicolon nothing can follow them.
@@ -118,6 +121,12 @@ class EmbeddedStore:
             native = reader.run(sql, rendered)
         return decode_rows(native)
 
+    def mutate(self, sql: str, parameters: Mapping[str, Any] | None = None) -> None:
+        """See `ports.EventStore.mutate`. Inserts go on meanwhile; rows that arrive after its start are not touched."""
+        rendered = render_parameters(sql, parameters or {})
+        with self._own_session(_MUTATION_SETTINGS) as session, _as_query_error():
+            session.run(sql, rendered)
+
     def export(self, sql: str, output_format: str) -> Iterator[bytes]:
         """The whole result of one SELECT, SHOW or DESCRIBE in `output_format`, in pieces of at most 1 MiB.
 
@@ -135,7 +144,7 @@ class EmbeddedStore:
         statement = sql.strip().removesuffix(";")
         target = self._scratch_file()
         try:
-            with self._export_session() as session, _as_query_error():
+            with self._own_session(_EXPORT_SETTINGS) as session, _as_query_error():
                 if not _LOOKING.fullmatch(statement):
                     session.check_single_select(statement)
                 session.run(f"{statement}\nINTO OUTFILE '{target}' COMPRESSION 'none' FORMAT {output_format}")
@@ -193,18 +202,18 @@ class EmbeddedStore:
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
-        """One of the few places for reading statements; `close` waits for all of them."""
+        """One of the few places for statements beside the inserts; `close` waits for all of them."""
         with self._reading:
             if self._closed:
                 raise StoreUnavailableError("the store is closed")
             yield
 
     @contextmanager
-    def _export_session(self) -> Iterator[EngineSession]:
-        """A session of its own: an export may take longer than a query."""
+    def _own_session(self, settings: Mapping[str, int]) -> Iterator[EngineSession]:
+        """A session for one statement that may take longer than a query."""
         with self._turn():
             with _as_query_error():
-                session = EngineSession(self._folder, _EXPORT_SETTINGS)
+                session = EngineSession(self._folder, settings)
             try:
                 yield session
             finally:

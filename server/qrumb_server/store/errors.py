@@ -31,8 +31,11 @@ _REFUSED = frozenset({16, 42, 43, 46, 47, 53, 60, 62, 81, 115, 164, 192, 193, 19
 # Values that cannot be parsed, are out of range or break a constraint. Seen while the block is read, before a write.
 _BAD_ROWS = frozenset({6, 26, 27, 38, 41, 69, 72, 117, 131, 321, 349, 376, 407, 469, 691})
 
-# A query that failed so may succeed later: time or memory is up, the network or the disk failed, it was cancelled.
-_PASSING = frozenset({0, 74, 75, 76, 159, 160, 202, 203, 209, 210, 225, 236, 241, 242, 243, 279, 319, 394, 425, 999})
+# What failed so may succeed later: time or memory is up, the network or the disk failed, it was cancelled, a mutation
+# was given up half done.
+_PASSING = frozenset(
+    {0, 74, 75, 76, 159, 160, 202, 203, 209, 210, 225, 236, 241, 242, 243, 279, 319, 341, 394, 425, 999}
+)
 
 # An engine's text may quote values and statements; a log line needs no more than its beginning.
 _MAX_TEXT_CHARS = 600
@@ -52,7 +55,7 @@ def insert_error(code: int, text: str) -> StoreError:
 
 
 def query_error(code: int, text: str) -> StoreError:
-    """What a failed read means: later is better (`StoreUnavailableError`) or never (`StoreRefusedError`)."""
+    """What a failed read or mutation means: try later (`StoreUnavailableError`) or never (`StoreRefusedError`)."""
     kind = StoreUnavailableError if code in _PASSING else StoreRefusedError
     return kind(text[:_MAX_TEXT_CHARS], code)
 
