@@ -22,8 +22,9 @@ from qrumb_server.store.engine import EngineError, EngineSession
 from qrumb_server.store.errors import error_code, insert_error, query_error
 from qrumb_server.store.folder import clean_scratch, prepare_folder, wait_for_lock
 from qrumb_server.store.migrations import apply_migrations
-from qrumb_server.store.native import decode_rows, encode_columns, wire_type
+from qrumb_server.store.native import decode_rows, encode_columns
 from qrumb_server.store.parameters import render_parameters
+from qrumb_server.store.values import known_table, wire_type
 
 __all__ = ["EmbeddedStore"]
 
@@ -167,9 +168,7 @@ class EmbeddedStore:
             self._reading.release(_READERS)
 
     def _insert(self, batch: TableBatch, condition: str, parameters: Mapping[str, Any]) -> None:
-        types = self._types.get(batch.table)
-        if types is None:
-            raise StoreRefusedError(f"there is no table {batch.table}")
+        types = known_table(self._types, batch.table)
         native = encode_columns(batch.columns, batch.data, types)
         if batch.row_count == 0:
             return
