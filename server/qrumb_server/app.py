@@ -4,11 +4,12 @@
 """
 
 import asyncio
+import contextlib
 import signal
 import sys
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from datetime import timedelta
@@ -21,7 +22,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1._async import HealthServicer
 
 from qrumb.v1.collector_service_pb2_grpc import add_CollectorServiceServicer_to_server
-from qrumb_server.config import RpcSettings, Settings
+from qrumb_server.config import ClickHouseSettings, RpcSettings, Settings
 from qrumb_server.errors import StoreRefusedError
 from qrumb_server.loader.loop import Loader
 from qrumb_server.model import RawEvent
@@ -33,12 +34,15 @@ from qrumb_server.rpc.collector import Collector
 from qrumb_server.rpc.guard import Guard
 from qrumb_server.spool.quota import SpoolLimits
 from qrumb_server.spool.writer import SpoolWriter
+from qrumb_server.store.connection import ServerOptions
+from qrumb_server.store.ddl import Migration
 from qrumb_server.store.embedded import EmbeddedStore
+from qrumb_server.store.server import ServerStore
 from qrumb_server.supervise import sockets
 from qrumb_server.supervise.child import EXIT_CONFIG
 from qrumb_server.supervise.health import LOADER_STORE_SERVICE
 
-__all__ = ["COLLECTOR_SERVICE", "SystemClock", "open_store", "run_collector", "run_loader"]
+__all__ = ["COLLECTOR_SERVICE", "SystemClock", "migrate_store", "open_store", "run_collector", "run_loader"]
 
 log = structlog.get_logger()
 
@@ -74,13 +78,49 @@ class SteadyClock:
 
 
 def open_store(settings: Settings) -> EventStore:
-    """Open the ClickHouse that the settings name; migrated and checked.
+    """Open the ClickHouse that the settings name; migrated and checked, a server at its first use.
 
     Raises:
         ConfigError: it is in use.
         StoreRefusedError: its tables are not ours.
     """
+    if settings.clickhouse.url is not None:
+        return ServerStore(_server_options(settings.clickhouse))
     return EmbeddedStore.open(settings.clickhouse_dir, lock_timeout=LOCK_TIMEOUT)
+
+
+def migrate_store(settings: Settings, *, is_dry_run: bool) -> Sequence[Migration]:
+    """Bring the schema of the ClickHouse that the settings name up to date, or say what that would do.
+
+    What is pending is returned; if nothing is, the tables are compared in a dry run as well.
+
+    Raises:
+        ConfigError: the embedded one is in use.
+        StoreError: it cannot be done; names every difference.
+    """
+    if settings.clickhouse.url is None:
+        pending = EmbeddedStore.pending(settings.clickhouse_dir)
+        if not is_dry_run or not pending:
+            EmbeddedStore.open(settings.clickhouse_dir).close()
+        return pending
+    with contextlib.closing(ServerStore(_server_options(settings.clickhouse))) as store:
+        pending = store.pending()
+        return pending if is_dry_run and pending else store.migrate()
+
+
+def _server_options(clickhouse: ClickHouseSettings) -> ServerOptions:
+    return ServerOptions(
+        hosts=clickhouse.hosts,
+        user=clickhouse.user,
+        password=clickhouse.read_password(),
+        secure=clickhouse.is_secure,
+        ca_file=clickhouse.ca_file,
+        compression=None if clickhouse.compression == "none" else clickhouse.compression,
+        connect_timeout=clickhouse.connect_timeout,
+        reply_timeout=clickhouse.reply_timeout,
+        ping_timeout=clickhouse.ping_timeout,
+        cluster=clickhouse.cluster,
+    )
 
 
 async def run_collector(settings: Settings, index: int) -> int:

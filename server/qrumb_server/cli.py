@@ -72,7 +72,7 @@ def serve(
 @config_option
 @data_dir_option
 def query(sql: str, output_format: str | None, config_file: Path | None, data_dir: Path | None) -> None:
-    """Run one read-only SQL statement on the node's embedded ClickHouse.
+    """Run one read-only SQL statement on the node's ClickHouse.
 
     \b
     The tables are in the database `events`; the main one is valid_events:
@@ -85,6 +85,21 @@ def query(sql: str, output_format: str | None, config_file: Path | None, data_di
         sql,
         output_format or ("table" if sys.stdout.isatty() else "json"),
     )
+
+
+@cli.command()
+@click.option("--dry-run", "is_dry_run", is_flag=True, help="Print the statements; change nothing.")
+@config_option
+@data_dir_option
+def migrate(is_dry_run: bool, config_file: Path | None, data_dir: Path | None) -> None:
+    """Bring the tables in ClickHouse up to date; a node does so itself when it starts.
+
+    For a server whose everyday user may not change tables: run it with another CLICKHOUSE_URL, before the nodes
+    are updated. It may be run any number of times, on several machines at once.
+    """
+    from qrumb_server.commands.migrate import migrate as run
+
+    run(load_settings(file=config_file, data_dir=data_dir), is_dry_run=is_dry_run)
 
 
 @cli.command()

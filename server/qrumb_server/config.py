@@ -2,7 +2,8 @@
 
 A setting comes from the first of: a command line option, the environment (`QRUMB_HTTP_PORT`; for groups
 `QRUMB_SPOOL__MAX_BYTES`), the TOML file (`--config`, or qrumb.toml in the working folder), the default. Unknown
-keys are errors. `HTTP_PORT`, `GRPC_PORT` and `DATA_DIR` work without the prefix as well.
+keys are errors. `HTTP_PORT`, `GRPC_PORT`, `DATA_DIR`, `CLICKHOUSE_URL`, `CLICKHOUSE_PASSWORD` and
+`CLICKHOUSE_PASSWORD_FILE` work without the prefix as well.
 """
 
 import os
@@ -10,11 +11,24 @@ import re
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import unquote
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    SerializationInfo,
+    ValidationError,
+    field_serializer,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
+    InitSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
@@ -22,7 +36,16 @@ from pydantic_settings import (
 
 from qrumb_server.errors import ConfigError
 
-__all__ = ["GatewaySettings", "LoaderSettings", "RpcSettings", "Settings", "SpoolSettings", "load_settings"]
+__all__ = [
+    "REVEAL",
+    "ClickHouseSettings",
+    "GatewaySettings",
+    "LoaderSettings",
+    "RpcSettings",
+    "Settings",
+    "SpoolSettings",
+    "load_settings",
+]
 
 MIB = 1024 * 1024
 GIB = 1024 * MIB
@@ -30,6 +53,15 @@ DEFAULT_FILE = "qrumb.toml"
 PREFIX = "QRUMB_"
 # Variables with our prefix that are no settings: they are read by the command line itself.
 COMMAND_VARIABLES = frozenset({"QRUMB_CONFIG", "QRUMB_KEY", "QRUMB_URL"})
+
+# Variables without our prefix that set the group `clickhouse`.
+CLICKHOUSE_VARIABLES = {
+    "CLICKHOUSE_URL": "url",
+    "CLICKHOUSE_PASSWORD": "password",
+    "CLICKHOUSE_PASSWORD_FILE": "password_file",
+}
+# The serialisation context in which secrets are written out: for a private file that our own children read.
+REVEAL: Mapping[str, bool] = {"reveal": True}
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 
@@ -97,6 +129,111 @@ class GatewaySettings(Group):
     """One JSON line per request on standard output; no addresses, no queries."""
 
 
+_CLICKHOUSE_URL = re.compile(r"(clickhouses?)://(?:([^:@/]*)(?::([^@/]*))?@)?([^@/?#]+)(?:/(?:events)?)?")
+_CLICKHOUSE_HOST = re.compile(r"(\[[0-9a-fA-F:.]+\]|[\w.-]+)(?::(\d{1,5}))?")
+
+
+class ClickHouseSettings(Group):
+    """The ClickHouse server or cluster that holds the events. Without a URL: the embedded one in the data folder."""
+
+    url: SecretStr | None = None
+    """clickhouse://user:password@host:9000,other-host:9000, or clickhouses:// for TLS (port 9440). User and password
+    are percent-encoded and may be left out. The database is always `events`."""
+    password: SecretStr | None = None
+    """Comes before the one in the URL."""
+    password_file: Path | None = None
+    """File that holds the password; instead of the other two."""
+    ca_file: Path | None = None
+    """Certificates (PEM) that the servers' certificates must lead to. Default: the usual authorities."""
+    cluster: str | None = Field(default=None, pattern=r"^[\w.-]+$")
+    """Name of a cluster in the servers' remote_servers: tables are then replicated and distributed over it."""
+    compression: Literal["none", "lz4"] = "none"
+    """lz4 pays between data centres; it needs the packages lz4 and clickhouse-cityhash."""
+    connect_timeout: timedelta = timedelta(seconds=5)
+    """How long a host may take to let us in. One that does not is left alone for some seconds."""
+    reply_timeout: timedelta = timedelta(seconds=30)
+    """Longest silence of a server that works on a statement."""
+    ping_timeout: timedelta = timedelta(seconds=5)
+    """How long the check of an idle connection may take."""
+
+    @field_validator("url")
+    @classmethod
+    def _understood(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            _parse_clickhouse_url(value.get_secret_value())
+        return value
+
+    @field_validator("password_file", "ca_file")
+    @classmethod
+    def _readable(cls, value: Path | None) -> Path | None:
+        if value is not None and not os.access(value, os.R_OK):
+            raise ValueError(f"{value} cannot be read")
+        return value.absolute() if value else None
+
+    @model_validator(mode="after")
+    def _one_password(self) -> Self:
+        if self.password is not None and self.password_file is not None:
+            raise ValueError("give password or password_file, not both")
+        return self
+
+    @field_serializer("url", "password")
+    def _secret(self, value: SecretStr | None, info: SerializationInfo) -> str | None:
+        if value is None:
+            return None
+        return value.get_secret_value() if info.context == REVEAL else str(value)
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether the URL asks for TLS."""
+        return self._parsed()[0]
+
+    @property
+    def user(self) -> str:
+        """Who we are to the server."""
+        return self._parsed()[1]
+
+    @property
+    def hosts(self) -> list[tuple[str, int]]:
+        """Names and ports."""
+        return self._parsed()[3]
+
+    def read_password(self) -> str:
+        """The password, from wherever it is.
+
+        Raises:
+            ConfigError: the file cannot be read.
+        """
+        if self.password is not None:
+            return self.password.get_secret_value()
+        if self.password_file is None:
+            return self._parsed()[2]
+        try:
+            return self.password_file.read_text(encoding="utf-8").strip("\r\n")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{self.password_file} (clickhouse.password_file) cannot be read: {error}") from None
+
+    def _parsed(self) -> tuple[bool, str, str, list[tuple[str, int]]]:
+        return _parse_clickhouse_url(self.url.get_secret_value() if self.url else "")
+
+
+def _parse_clickhouse_url(url: str) -> tuple[bool, str, str, list[tuple[str, int]]]:
+    """TLS or not, user, password, hosts. Its errors quote nothing: a password may be anywhere in a mistyped URL."""
+    whole = _CLICKHOUSE_URL.fullmatch(url)
+    if whole is None:
+        raise ValueError(
+            "should be clickhouse://user:password@host:port,host:port or clickhouses://..., with user and password "
+            "percent-encoded and nothing after the hosts"
+        )
+    is_secure = whole.group(1) == "clickhouses"
+    hosts = []
+    for number, text in enumerate(whole.group(4).split(","), start=1):
+        host = _CLICKHOUSE_HOST.fullmatch(text)
+        if host is None or int(host.group(2) or 1) not in range(1, 65536):
+            raise ValueError(f"host {number} should be a name or an address, and a port")
+        hosts.append((host.group(1).strip("[]"), int(host.group(2) or (9440 if is_secure else 9000))))
+    return is_secure, unquote(whole.group(2) or "default"), unquote(whole.group(3) or ""), hosts
+
+
 class Settings(BaseSettings):
     """All settings of a node."""
 
@@ -135,6 +272,8 @@ class Settings(BaseSettings):
     """The gRPC edge."""
     gateway: GatewaySettings = GatewaySettings()
     """The HTTP edge."""
+    clickhouse: ClickHouseSettings = ClickHouseSettings()
+    """The ClickHouse server, if not the embedded one."""
 
     @field_validator("data_dir")
     @classmethod
@@ -151,7 +290,9 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Command line, environment, file: no dotenv, no secrets folder."""
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+        given = {field: value for name, field in CLICKHOUSE_VARIABLES.items() if (value := os.environ.get(name))}
+        unprefixed = InitSettingsSource(settings_cls, {"clickhouse": given} if given else {})
+        return init_settings, env_settings, unprefixed, TomlConfigSettingsSource(settings_cls)
 
     @property
     def spool_dir(self) -> Path:
@@ -214,5 +355,6 @@ def _known_variable(name: str) -> bool:
 def _describe(item: dict[str, Any], source: Path) -> str:
     place = ".".join(str(part) for part in item["loc"])
     mend = "no such setting" if item["type"] == "extra_forbidden" else str(item["msg"])
-    shown = "" if item["type"] == "extra_forbidden" else f" (found {str(item['input'])[:60]!r})"
+    is_quotable = item["type"] != "extra_forbidden" and "clickhouse" not in item["loc"]  # there are secrets
+    shown = "" if not is_quotable else f" (found {str(item['input'])[:60]!r})"
     return f"{place} (set by {source}, {PREFIX}{place.upper().replace('.', '__')} or an option): {mend}{shown}"

@@ -14,7 +14,7 @@ Row = dict[str, Any]
 
 
 class FaultyStore:
-    """Keeps rows by table, refuses what no table could hold. Each insert first takes the next fault, if there is one."""
+    """Keeps rows by table, refuses what no table could hold. Each insert first takes the next fault, if any."""
 
     def __init__(self) -> None:
         self._types = table_columns(load_migrations())

@@ -16,12 +16,12 @@ from typing import Any, BinaryIO, Self
 
 from qrumb_server.errors import ConfigError, StoreRefusedError, StoreUnavailableError
 from qrumb_server.ports import TableBatch
-from qrumb_server.store.ddl import load_migrations, table_columns
+from qrumb_server.store.ddl import Migration, load_migrations, table_columns
 from qrumb_server.store.drift import check_drift
 from qrumb_server.store.engine import EngineError, EngineSession
 from qrumb_server.store.errors import error_code, insert_error, query_error
 from qrumb_server.store.folder import clean_scratch, prepare_folder, wait_for_lock
-from qrumb_server.store.migrations import apply_migrations
+from qrumb_server.store.migrations import apply_migrations, pending_migrations
 from qrumb_server.store.native import decode_rows, encode_columns
 from qrumb_server.store.parameters import render_parameters
 from qrumb_server.store.values import known_table, wire_type
@@ -79,22 +79,30 @@ class EmbeddedStore:
             ConfigError: the folder cannot be used, or is in use; says by which process.
             StoreRefusedError: the schema in it is not ours; names every difference.
         """
-        absolute = prepare_folder(folder)
-        wait_for_lock(absolute, lock_timeout)
+        writer = _open_writer(folder, lock_timeout)
         migrations = load_migrations()
-        try:
-            writer = EngineSession(absolute, _WRITER_SETTINGS)
-        except EngineError as error:
-            raise ConfigError(
-                f"data folder {absolute} cannot be opened (one process opens one folder at a time): {error}"
-            ) from None
         try:
             apply_migrations(migrations, _SchemaSession(writer))
             check_drift(migrations, _SchemaSession(writer))
-            return cls(absolute, writer, table_columns(migrations))
+            return cls(folder.absolute(), writer, table_columns(migrations))
         except BaseException:
             writer.close()
             raise
+
+    @staticmethod
+    def pending(folder: Path, *, lock_timeout: timedelta = timedelta(0)) -> list[Migration]:
+        """Migrations that the database in `folder` has not seen; all of them where there is none. Changes nothing.
+
+        Raises:
+            As `open`.
+        """
+        if not folder.is_dir():
+            return list(load_migrations())
+        writer = _open_writer(folder, lock_timeout)
+        try:
+            return pending_migrations(load_migrations(), _SchemaSession(writer))
+        finally:
+            writer.close()
 
     def insert(self, batch: TableBatch) -> None:
         """See `ports.EventStore.insert`. `batch.table` is qualified, as "events.valid_events"."""
@@ -239,6 +247,17 @@ class EmbeddedStore:
 
     def _scratch_file(self) -> Path:
         return self._scratch / f"{next(self._scratch_numbers)}.bin"
+
+
+def _open_writer(folder: Path, lock_timeout: timedelta) -> EngineSession:
+    absolute = prepare_folder(folder)
+    wait_for_lock(absolute, lock_timeout)
+    try:
+        return EngineSession(absolute, _WRITER_SETTINGS)
+    except EngineError as error:
+        raise ConfigError(
+            f"data folder {absolute} cannot be opened (one process opens one folder at a time): {error}"
+        ) from None
 
 
 class _SchemaSession:
