@@ -45,7 +45,8 @@ _EXPORT_SETTINGS = {"readonly": 1}
 
 # Each host that runs the statement waits until it has reached all of its own parts.
 _MUTATION_SETTINGS = {"mutations_sync": 1, "lightweight_deletes_sync": 1}
-_MUTATION_TIMEOUT = timedelta(minutes=30)
+# It says nothing until then; a host that dies meanwhile is noticed by its silence in TCP.
+_MUTATION_TIMEOUT = timedelta(minutes=10)
 
 # After a break: a server that was frozen first reads what it had received, then registers it, within moments.
 _SETTLE_SECONDS = 1.0
@@ -227,7 +228,7 @@ class _SchemaDatabase:
         self._execute = execute
 
     def execute(self, sql: str) -> None:
-        self._execute(sql, {}, {"async_insert": 0}, timeout=_MUTATION_TIMEOUT)
+        self._execute(sql, {}, {"async_insert": 0})
 
     def query(self, sql: str) -> Sequence[dict[str, Any]]:
         return self._execute(sql, {}, {}).rows()
