@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 
-from qrumb_server.store.connection import Result, ServerConnection, ServerOptions, StatementError
+from qrumb_server.store.connection import Result, ServerConnection, ServerOptions
 from qrumb_server.store.server import ServerStore
 
 __all__ = ["BINARY", "OldConnection", "OldServer", "old_dialect", "old_store", "running_server"]
@@ -58,7 +58,7 @@ _SKIPPED_LINE = re.compile(r"(?m),?\n\s*(?:INDEX|PROJECTION)\b.*$")
 _SKIPPED_CLAUSE = re.compile(r"(?m)\n(?:TTL|SETTINGS)\b.*$")
 _LOW_CARDINALITY = re.compile(r"LowCardinality\((\w+)\)")
 _PLACEHOLDER = re.compile(r"\{(\w+):([^{}]+)\}")
-_TABLE = re.compile(r"\s*ALTER TABLE events\.(\w+)", re.IGNORECASE)
+_MUTATION = re.compile(r"\s*ALTER TABLE events\.(\w+).*\b(?:UPDATE|DELETE)\b", re.IGNORECASE | re.DOTALL)
 
 
 def old_dialect(statement: str) -> tuple[str, ...]:
@@ -105,7 +105,7 @@ class OldConnection(ServerConnection):
         text = _PLACEHOLDER.sub(literal, sql).replace("now64(3)", "toInt64(now()) * 1000")
         known = {name: value for name, value in (settings or {}).items() if name in {"readonly", "max_execution_time"}}
         result = super().execute(text, settings=known, timeout=timeout)
-        mutated = _TABLE.match(sql)
+        mutated = _MUTATION.match(sql)
         while mutated and any(self._unfinished(mutated.group(1))):
             time.sleep(0.02)
         return result
@@ -120,9 +120,9 @@ class OldConnection(ServerConnection):
 class OldServer:
     """One server process; `start` again after `kill` keeps port and data."""
 
-    def __init__(self, folder: Path, more: str = "") -> None:
+    def __init__(self, folder: Path, more: str = "", port: int = 0) -> None:
         assert BINARY is not None
-        with socket.create_server(("127.0.0.1", 0)) as probe:
+        with socket.create_server(("127.0.0.1", port)) as probe:
             self.port: int = probe.getsockname()[1]
         self.folder = folder
         for name in ("data", "tmp", "files"):
@@ -188,9 +188,9 @@ def old_store(server: OldServer, **changes: object) -> ServerStore:
 
 
 @contextlib.contextmanager
-def running_server(folder: Path, more: str = "") -> Iterator[OldServer]:
+def running_server(folder: Path, more: str = "", port: int = 0) -> Iterator[OldServer]:
     """A started server; killed at the end."""
-    server = OldServer(folder, more)
+    server = OldServer(folder, more, port)
     server.start()
     try:
         yield server
@@ -199,6 +199,3 @@ def running_server(folder: Path, more: str = "") -> Iterator[OldServer]:
         if server.process.poll() is None:
             server.signal(signal.SIGCONT)
             server.kill()
-
-
-_ = StatementError
