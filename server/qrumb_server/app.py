@@ -23,7 +23,7 @@ from grpc_health.v1._async import HealthServicer
 
 from qrumb.v1.collector_service_pb2_grpc import add_CollectorServiceServicer_to_server
 from qrumb_server.config import ClickHouseSettings, RpcSettings, Settings
-from qrumb_server.errors import StoreRefusedError
+from qrumb_server.errors import StoreError, StoreRefusedError
 from qrumb_server.loader.loop import Loader
 from qrumb_server.model import RawEvent
 from qrumb_server.pipeline.stamp import Receipt
@@ -170,6 +170,7 @@ async def run_loader(settings: Settings) -> int:
     except StoreRefusedError as error:
         sys.stderr.write(f"{error}\n")
         return EXIT_CONFIG
+    loop.run_in_executor(executor, _use_first, store)
     loader = Loader(
         spool_root=settings.spool_dir,
         store=store,
@@ -204,6 +205,14 @@ async def run_loader(settings: Settings) -> int:
     store.close()
     executor.shutdown()
     return 0
+
+
+def _use_first(store: EventStore) -> None:
+    """A server gets its tables at the first use: nobody should have to send an event for that."""
+    try:
+        store.query("SELECT 1")
+    except StoreError as error:
+        log.warning("store_not_ready", error=str(error), code=error.code)
 
 
 async def _tell_store_health(loader: Loader, health: HealthServicer) -> None:
