@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Mapping
 from datetime import timedelta
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import unquote
@@ -148,7 +149,7 @@ class ClickHouseSettings(Group):
     cluster: str | None = Field(default=None, pattern=r"^[\w.-]+$")
     """Name of a cluster in the servers' remote_servers: tables are then replicated and distributed over it."""
     compression: Literal["none", "lz4"] = "none"
-    """lz4 pays between data centres; it needs the packages lz4 and clickhouse-cityhash."""
+    """lz4 pays between data centres; it needs the extra `lz4` of this package."""
     connect_timeout: timedelta = timedelta(seconds=5)
     """How long a host may take to let us in. One that does not is left alone for some seconds."""
     reply_timeout: timedelta = timedelta(seconds=30)
@@ -161,6 +162,13 @@ class ClickHouseSettings(Group):
     def _understood(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None:
             _parse_clickhouse_url(value.get_secret_value())
+        return value
+
+    @field_validator("compression")
+    @classmethod
+    def _installed(cls, value: str) -> str:
+        if value == "lz4" and None in map(find_spec, ("lz4", "clickhouse_cityhash")):
+            raise ValueError("needs the packages lz4 and clickhouse-cityhash: pip install 'qrumb-server[lz4]'")
         return value
 
     @field_validator("password_file", "ca_file")

@@ -98,6 +98,19 @@ def test_an_unknown_outcome_is_settled_though_the_other_replica_lags(cluster: Cl
         assert_exactly_once(cluster.servers[0].statement, rig.feeder.acknowledged)
 
 
+def test_a_shard_that_refuses_while_the_other_takes_its_part(cluster: Cluster, tmp_path: Path) -> None:
+    """The part that was taken is not sent again when the refusal is mended."""
+    with running_rig(tmp_path / "spool", cluster.store()) as rig:
+        rig.wait_until_well()
+        cluster.servers[2].statement("ALTER TABLE events.valid_events_local DROP COLUMN city")
+        rig.wait_for_error("city")
+        cluster.servers[2].statement("ALTER TABLE events.valid_events_local ADD COLUMN city String AFTER country_code")
+        rig.wait_until_well()
+        rig.finish()
+        wait_until_replicas_agree(cluster)
+        assert_exactly_once(cluster.servers[0].statement, rig.feeder.acknowledged)
+
+
 def test_two_nodes_migrate_at_once_and_an_erasure_reaches_every_shard(cluster: Cluster, tmp_path: Path) -> None:
     stores = [cluster.store() for _ in range(2)]
     failures: list[BaseException] = []

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from qrumb_server.store.render import cluster_dialect
 from qrumb_server.store.server import ServerStore
-from tests.support.old_server import BINARY, OldConnection, OldServer, old_dialect, running_server
+from tests.support.old_server import BINARY, OldConnection, OldServer, free_ports, old_dialect, running_server
 
 __all__ = ["CAN_RUN", "Cluster", "running_cluster"]
 
@@ -103,10 +103,3 @@ def running_zookeeper(folder: Path, port: int) -> Iterator[None]:
     finally:
         process.kill()
         process.wait(30)
-
-
-def free_ports(number: int) -> list[int]:
-    """Ports that are free now, all different."""
-    with contextlib.ExitStack() as stack:
-        probes = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(number)]
-        return [probe.getsockname()[1] for probe in probes]

@@ -18,7 +18,7 @@ from pathlib import Path
 from qrumb_server.store.connection import Result, ServerConnection, ServerOptions
 from qrumb_server.store.server import ServerStore
 
-__all__ = ["BINARY", "OldConnection", "OldServer", "old_dialect", "old_store", "running_server"]
+__all__ = ["BINARY", "OldConnection", "OldServer", "free_ports", "old_dialect", "old_store", "running_server"]
 
 BINARY = shutil.which("clickhouse-server", path="/usr/bin:/usr/sbin")
 
@@ -185,6 +185,13 @@ class OldServer:
 def old_store(server: OldServer, **changes: object) -> ServerStore:
     """A store on it."""
     return ServerStore(server.options(**changes), connect=OldConnection, dialect=old_dialect)
+
+
+def free_ports(number: int) -> list[int]:
+    """Ports that are free now, all different."""
+    with contextlib.ExitStack() as stack:
+        probes = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(number)]
+        return [probe.getsockname()[1] for probe in probes]
 
 
 @contextlib.contextmanager

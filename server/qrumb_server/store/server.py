@@ -166,7 +166,9 @@ class ServerStore:
         except StatementError as error:
             if error.code is None:
                 self._broke = True
-                raise OutcomeUnknownError(str(error)) from None
+            # In a cluster one shard may have its rows when another refuses, whatever its reason.
+            if error.code is None or self._options.cluster is not None:
+                raise OutcomeUnknownError(str(error), error.code or 0) from None
             raise insert_error(error.code, str(error)) from None
 
     def _missing(self, batch: TableBatch) -> TableBatch:
