@@ -19,7 +19,13 @@ from qrumb_server.ports import TableBatch
 from qrumb_server.store.ddl import Migration, load_migrations, table_columns
 from qrumb_server.store.drift import check_drift
 from qrumb_server.store.engine import EngineError, EngineSession
-from qrumb_server.store.errors import error_code, insert_error, query_error
+from qrumb_server.store.errors import (
+    KILL_FAILED_MUTATIONS,
+    MUTATION_FAILED,
+    error_code,
+    insert_error,
+    query_error,
+)
 from qrumb_server.store.folder import clean_scratch, prepare_folder, wait_for_lock
 from qrumb_server.store.migrations import apply_migrations, pending_migrations
 from qrumb_server.store.native import decode_rows, encode_columns
@@ -134,7 +140,12 @@ class EmbeddedStore:
         """See `ports.EventStore.mutate`. Inserts go on meanwhile; rows that arrive after its start are not touched."""
         rendered = render_parameters(sql, parameters or {})
         with self._own_session(_MUTATION_SETTINGS) as session, _as_query_error():
-            session.run(sql, rendered)
+            try:
+                session.run(sql, rendered)
+            except EngineError as error:
+                if error_code(str(error)) == MUTATION_FAILED:
+                    session.run(KILL_FAILED_MUTATIONS)
+                raise
 
     def export(self, sql: str, output_format: str) -> Iterator[bytes]:
         """The whole result of one SELECT, SHOW or DESCRIBE in `output_format`, in pieces of at most 1 MiB.

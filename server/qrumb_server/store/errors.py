@@ -17,7 +17,13 @@ from qrumb_server.errors import (
     StoreUnavailableError,
 )
 
-__all__ = ["error_code", "insert_error", "query_error"]
+__all__ = ["KILL_FAILED_MUTATIONS", "MUTATION_FAILED", "error_code", "insert_error", "query_error"]
+
+MUTATION_FAILED = 341
+
+# One that failed stays and is tried again for ever, and every later one waits behind it. Whoever asked was told, and
+# asks again.
+KILL_FAILED_MUTATIONS = "KILL MUTATION WHERE database = 'events' AND NOT is_done AND latest_fail_reason != '' SYNC"
 
 # One number, two meanings: too many parts (the merges lag: wait) or one block over too many partitions (bad rows).
 _TOO_MANY_PARTS = 252

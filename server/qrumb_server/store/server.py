@@ -21,7 +21,7 @@ from qrumb_server.ports import TableBatch
 from qrumb_server.store.connection import Host, Result, ServerConnection, ServerOptions, StatementError
 from qrumb_server.store.ddl import Migration, load_migrations, table_columns
 from qrumb_server.store.drift import check_drift
-from qrumb_server.store.errors import insert_error, query_error
+from qrumb_server.store.errors import KILL_FAILED_MUTATIONS, MUTATION_FAILED, insert_error, query_error
 from qrumb_server.store.formats import render_result
 from qrumb_server.store.migrations import apply_migrations, pending_migrations
 from qrumb_server.store.parameters import render_parameters
@@ -130,7 +130,12 @@ class ServerStore:
         rendered = render_parameters(sql, parameters or {})
         self._prepare()
         for statement in self._dialect(sql):
-            self._execute(statement, rendered, _MUTATION_SETTINGS, timeout=_MUTATION_TIMEOUT)
+            try:
+                self._execute(statement, rendered, _MUTATION_SETTINGS, timeout=_MUTATION_TIMEOUT)
+            except StoreError as error:
+                if error.code == MUTATION_FAILED:
+                    self._execute(KILL_FAILED_MUTATIONS, {}, {}, timeout=_MUTATION_TIMEOUT)
+                raise
 
     def export(self, sql: str, output_format: str) -> Iterator[bytes]:
         """The result of one SELECT, SHOW or DESCRIBE; touches no schema, so that a reader's rights suffice.

@@ -36,9 +36,7 @@ def test_todays_engine_parses_all_and_makes_the_tables(tmp_path: Path) -> None:
         for statement in statements:
             session.query(f"EXPLAIN AST {statement}")
             session.query(for_one_process(statement))
-        counted = session.query(
-            "SELECT table, count() FROM system.columns WHERE database = 'events' AND name = 'note' GROUP BY 1 ORDER BY 1"
-        )
-        assert str(counted).split() == ['"valid_events",1', '"valid_events_local",1']
+        found = session.query("SELECT table FROM system.columns WHERE name = 'note' ORDER BY 1")
+        assert str(found).split() == ['"valid_events"', '"valid_events_local"']
     finally:
         session.close()

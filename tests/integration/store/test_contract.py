@@ -193,6 +193,19 @@ def test_a_mutation_is_visible_when_it_returns_and_may_be_repeated(
         store.mutate("ALTER TABLE events.nothing DELETE WHERE 1")
 
 
+@pytest.mark.parametrize("store", REAL[:2], indirect=True)
+def test_a_mutation_that_fails_on_its_rows_does_not_hold_up_later_ones(
+    store: EventStore, batch_of: Batch, event: Row
+) -> None:
+    """The engine itself would try it again for ever, and everything else after it."""
+    store.insert(batch_of([event(segment_row=row) for row in range(2)]))
+    with pytest.raises(StoreUnavailableError) as caught:
+        store.mutate("ALTER TABLE events.valid_events UPDATE user_id = toString(throwIf(segment_row = 1)) WHERE 1")
+    assert caught.value.code == 341
+    store.mutate("ALTER TABLE events.valid_events DELETE WHERE segment_row = 1")
+    assert stored(store, "events.valid_events", ["segment_row", "user_id"]) == [{"segment_row": 0, "user_id": ""}]
+
+
 @real_store
 def test_the_formats_of_the_query_command_say_the_same(store: EventStore) -> None:
     sql = (
