@@ -111,8 +111,12 @@ def test_a_shard_that_refuses_while_the_other_takes_its_part(cluster: Cluster, t
         assert_exactly_once(cluster.servers[0].statement, rig.feeder.acknowledged)
 
 
-def test_two_nodes_migrate_at_once_and_an_erasure_reaches_every_shard(cluster: Cluster, tmp_path: Path) -> None:
+def test_two_nodes_migrate_at_once_and_an_erasure_reaches_every_shard(
+    cluster: Cluster, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     stores = [cluster.store() for _ in range(2)]
+    for store in stores:
+        request.addfinalizer(store.close)
     failures: list[BaseException] = []
 
     def migrate(at: int) -> None:
@@ -137,4 +141,3 @@ def test_two_nodes_migrate_at_once_and_an_erasure_reaches_every_shard(cluster: C
         left = "SELECT DISTINCT scan_session_id AS id FROM events.valid_events_local"
         for server in cluster.servers:
             wait_until(lambda server=server: {row["id"] for row in server.statement(left)} <= {"b"}, 20)
-    stores[1].close()

@@ -48,6 +48,9 @@ _MUTATION_SETTINGS = {"mutations_sync": 1, "lightweight_deletes_sync": 1}
 # It says nothing until then; a host that dies meanwhile is noticed by its silence in TCP.
 _MUTATION_TIMEOUT = timedelta(minutes=10)
 
+# ON CLUSTER waits up to 180 s for the last host, in silence.
+_CLUSTER_SCHEMA_TIMEOUT = timedelta(minutes=4)
+
 # After a break: a server that was frozen first reads what it had received, then registers it, within moments.
 _SETTLE_SECONDS = 1.0
 _RUNNING_POLL_SECONDS = 0.2
@@ -225,17 +228,18 @@ class ServerStore:
             raise _statement_error(error) from None
 
     def _schema_database(self) -> "_SchemaDatabase":
-        return _SchemaDatabase(self._execute)
+        return _SchemaDatabase(self._execute, _CLUSTER_SCHEMA_TIMEOUT if self._options.cluster else None)
 
 
 class _SchemaDatabase:
     """The server as migrations and the drift check see it."""
 
-    def __init__(self, execute: Callable[..., Result]) -> None:
+    def __init__(self, execute: Callable[..., Result], timeout: timedelta | None) -> None:
         self._execute = execute
+        self._timeout = timeout
 
     def execute(self, sql: str) -> None:
-        self._execute(sql, {}, {"async_insert": 0})
+        self._execute(sql, {}, {"async_insert": 0}, timeout=self._timeout)
 
     def query(self, sql: str) -> Sequence[dict[str, Any]]:
         return self._execute(sql, {}, {}).rows()
