@@ -21,7 +21,7 @@ ALLOWED = {
     "upkeep": {"loader", "pipeline", "query", "rpc", "spool"},
     "loader": {"pipeline", "spool"},
     "query": {"loader", "rpc", "spool"},
-    "rpc": {"pipeline", "query", "spool"},  # of query only its generated messages
+    "rpc": {"loader", "pipeline", "spool"},  # of loader and spool only the generated messages
     "supervise": {"config", "enrich", "rpc", "spool"},
     "app": {"config", "enrich", "loader", "pipeline", "query", "rpc", "spool", "store", "supervise", "upkeep"},
     "commands": {"app", "config", "query", "supervise", "upkeep"},

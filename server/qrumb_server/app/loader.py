@@ -20,6 +20,7 @@ from qrumb_server.app.stores import open_store
 from qrumb_server.config import Settings
 from qrumb_server.errors import StoreError, StoreRefusedError
 from qrumb_server.loader.loop import Loader
+from qrumb_server.loader.v1.attribution_service_pb2_grpc import add_AttributionServiceServicer_to_server
 from qrumb_server.pipeline.stamp import Enrichers
 from qrumb_server.ports import EventStore
 from qrumb_server.query.charts import Charts
@@ -27,7 +28,6 @@ from qrumb_server.query.preview import Previews
 from qrumb_server.query.reports import Reports
 from qrumb_server.query.service import Queries, SessionQueries
 from qrumb_server.query.sql import SqlQueries
-from qrumb_server.query.v1.attribution_service_pb2_grpc import add_AttributionServiceServicer_to_server
 from qrumb_server.query.v1.sql_service_pb2_grpc import add_SqlServiceServicer_to_server
 from qrumb_server.rpc.health import Health
 from qrumb_server.supervise import sockets
