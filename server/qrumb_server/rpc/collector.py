@@ -23,6 +23,7 @@ from qrumb_server.pipeline.stamp import Receipt
 from qrumb_server.rpc.caller import read_caller
 from qrumb_server.rpc.faults import EventRejected, RequestFault
 from qrumb_server.rpc.preview import Preview, without_lookups
+from qrumb_server.spool.v1.record_pb2 import Record
 
 __all__ = ["Append", "Collector", "event_receipt"]
 
@@ -203,10 +204,14 @@ class Collector(CollectorServiceServicer):
             [
                 verdict.record.SerializeToString()
                 if isinstance(verdict, StampedEvent)
-                else bury(verdict, receipt.received_time_ms).SerializeToString()
+                else _bury(verdict, receipt).SerializeToString()
                 for verdict in verdicts
             ]
         )
+
+
+def _bury(verdict: Rejected, receipt: Receipt) -> Record:
+    return bury(verdict, receipt.received_time_ms, receipt.enrichers.policy(verdict.raw.message.site_id))
 
 
 def _raw_events(
