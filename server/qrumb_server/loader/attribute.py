@@ -134,8 +134,7 @@ class Attributor:
             user_id = book.learn(row.site_id, identifiers, row.scan_session_id, time_ms)
             result.users[place] = user_id, "identifiers"
         if book.merged:
-            for site_id, name in self._lookups.names_of(book.merged):
-                book.flatten(site_id, name)
+            book.flatten(self._lookups.links_to(book.merged))
         result.identities = book.changed
         self._lend_users(events, book, result)
 

@@ -137,14 +137,14 @@ class Lookups:
         """Labels that were just stored."""
         self._identities.learn(news)
 
-    def names_of(self, users: Collection[tuple[str, str]]) -> list[tuple[str, str]]:
-        """All (site_id, name) that lead to one of the users, given as (site_id, user_id)."""
+    def links_to(self, users: Collection[tuple[str, str]]) -> list[tuple[str, str, str]]:
+        """All (site_id, name, user_id) that lead to one of the users, given as (site_id, user_id)."""
         rows = self._store.query(
-            f"SELECT site_id, identifier FROM {IDENTITIES} FINAL "  # noqa: S608
+            f"SELECT site_id, identifier, user_id FROM {IDENTITIES} FINAL "  # noqa: S608
             "WHERE kind = 'user_id' AND (site_id, user_id) IN {users:Array(Tuple(String, String))}",
             {"users": sorted(users)},
         )
-        return [(row["site_id"], row["identifier"]) for row in rows]
+        return [(row["site_id"], row["identifier"], row["user_id"]) for row in rows]
 
     def arrivals(
         self, events: Sequence[tuple[str, str, int]], own_segments: Collection[str]
