@@ -1,4 +1,4 @@
-"""A node in one process: the real servicers, spool, loader and ClickHouse on a clock that stands until it is told to move.
+"""A node in one process: real servicers, spool, loader and ClickHouse, on a clock that stands until it is told to move.
 
 What differs from `qrumb serve`: no gateway (its facts are sent as it would state them, over the workers' unix sockets),
 no timer seals a segment (a test says when), and one store may serve many nodes in turn, kept apart by site_id. The

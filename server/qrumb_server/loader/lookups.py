@@ -40,6 +40,8 @@ class KnownSession:
 
     qr_code_id: str = ""
     user_id: str = ""
+    user_time_ms: int = 0
+    """When the scan was that named the user."""
     scan_time_ms: int | None = None
     is_foreign: bool = False
     """Not registered for this site, but for another one."""
@@ -108,7 +110,7 @@ class Lookups:
         known, unknown = self._sessions.split(keys)
         if unknown:
             rows = self._store.query(
-                "SELECT site_id, scan_session_id, qr_code_id, user_id, scan_time "  # noqa: S608
+                "SELECT site_id, scan_session_id, qr_code_id, user_id, user_time, scan_time "  # noqa: S608
                 f"FROM {SCAN_SESSIONS} FINAL WHERE scan_session_id IN {{ids:Array(String)}}",
                 {"ids": sorted({session_id for _site, session_id in unknown})},
             )
@@ -217,7 +219,10 @@ def _as_asked(asked: Iterable[SessionKey], rows: Iterable[Mapping[str, Any]]) ->
     there: dict[str, dict[str, KnownSession]] = {}
     for row in rows:
         there.setdefault(row["scan_session_id"], {})[row["site_id"]] = KnownSession(
-            qr_code_id=row["qr_code_id"], user_id=row["user_id"], scan_time_ms=row["scan_time"]
+            qr_code_id=row["qr_code_id"],
+            user_id=row["user_id"],
+            user_time_ms=row["user_time"],
+            scan_time_ms=row["scan_time"],
         )
     return {
         (site_id, session_id): there[session_id].get(site_id) or KnownSession(is_foreign=True)

@@ -1,4 +1,4 @@
-"""Attribution, identity, consent, duplicates, fraud, replay and erasure, as the scenarios of tests/golden/scenarios tell.
+"""Attribution, identity, consent, duplicates, fraud, replay and erasure, as tests/golden/scenarios tells them.
 
 After each of them the ledger balances, every event counts once, consent is kept and links between users are flat.
 """
