@@ -111,6 +111,10 @@ class Play:
         """The site_id that a site's name stands for."""
         return f"{self.prefix}-{name or SITE}"
 
+    def session(self, name: str) -> str:
+        """The scan_session_id that a session's name stands for: the same for all sites of the scenario."""
+        return f"{self.prefix}-{name}" if name else ""
+
     def set_policy(self, written: Mapping[str, Any], site: str | None = None) -> None:
         """What a site wants from now on."""
         self.policies[self.site(site)] = SiteSettings.model_validate(written).policy()
@@ -126,10 +130,10 @@ class Play:
         """The id that a name stands for, made at its first use; `v7 name` makes one that holds the time."""
         kind, _, alias = name.rpartition(" ")
         if alias not in self.ids:
-            digest = hashlib.sha256(f"{self.prefix}/{alias}".encode()).digest()[:16]
+            digest = hashlib.sha256(f"{self.prefix}/{alias}".encode()).hexdigest()
             if kind == "v7":
-                digest = self.node.clock.now_ms().to_bytes(6) + digest[6:]
-            self.ids[alias] = str(UUID(bytes=digest, version=7 if kind == "v7" else 4))
+                digest = f"{self.node.clock.now_ms():012x}7{digest[13:16]}8{digest[17:32]}"
+            self.ids[alias] = str(UUID(digest)) if kind == "v7" else str(UUID(digest[:32], version=4))
         return self.ids[alias].upper() if kind == "upper" else self.ids[alias]
 
     def user(self, written: str, site_id: str) -> str:
@@ -169,6 +173,7 @@ class Play:
         self.node.clock.tick()
         session = dict(written)
         session["site_id"] = self.site(session.get("site_id"))
+        session["scan_session_id"] = self.session(session["scan_session_id"])
         request = session_pb.RegisterScanSessionRequest(scan_session=ParseDict(self._timed(session), ScanSession()))
         await self.node.sessions[worker].RegisterScanSession(request)
 
@@ -199,6 +204,8 @@ class Play:
     def _event(self, source: str, written: Mapping[str, Any]) -> dict[str, Any]:
         event = {**DEFAULTS[source], **written}
         event["site_id"] = self.site(event.get("site_id"))
+        if "scan_session_id" in event:
+            event["scan_session_id"] = self.session(event["scan_session_id"])
         if event.get("event_id"):
             event["event_id"] = self.event_id(event["event_id"])
         if "user_identifiers" in event:
@@ -221,10 +228,16 @@ class Play:
             said["x-request-id"] = f"{self.prefix}-{options['request']}"
         return list(said.items())
 
-    async def _load(self, outcome: str | None) -> None:
-        if outcome != "dies":
+    async def _load(self, outcome: str | int | None) -> None:
+        """All that is durable; of one worker where its number is given; `dies`: the loader does not survive it."""
+        if isinstance(outcome, int):
+            await self.node.seal(outcome)
+            await self.node.wait_for_loader()
+            return
+        if outcome is None:
             await self.node.load()
             return
+        assert outcome == "dies"
         try:
             await self.node.load()
         except LoaderDied:
@@ -255,6 +268,8 @@ class Play:
             answer = await node.upkeep.Rescore(upkeep_pb.RescoreRequest(site_id=site_id, **said))
         else:
             identifiers = _identifiers(said.pop("user_identifiers", {}))
+            if "scan_session_id" in said:
+                said["scan_session_id"] = self.session(said["scan_session_id"])
             if "user_id" in said:
                 said["user_id"] = self.user(said["user_id"], site_id)
             request = privacy_pb.EraseSubjectRequest(site_id=site_id, user_identifiers=identifiers, **said)
