@@ -114,10 +114,18 @@ class IdentityBook:
         label = self._get((site_id, SESSION, scan_session_id))
         return self.user_of(site_id, label.user_id) if label else ""
 
-    def flatten(self, site_id: str, name: str) -> None:
-        """Let a name that leads to a merged user lead to the older one."""
-        if user := self._user(site_id, name):
-            self._set((site_id, USER, name), user)
+    def flatten(self, links: Iterable[tuple[str, str, str]]) -> None:
+        """Let every name lead to its user in one step.
+
+        Args:
+            links: stored names that lead to merged users, as (site_id, name, user_id); what was learnt is known.
+        """
+        learnt = [
+            (site_id, name, label.user_id) for (site_id, kind, name), label in self.changed.items() if kind == USER
+        ]
+        for site_id, name, user_id in (*links, *learnt):
+            if user := self._user(site_id, user_id):
+                self._set((site_id, USER, name), user)
 
     def _user(self, site_id: str, name: str) -> Label | None:
         label = self._get((site_id, USER, name))
