@@ -134,5 +134,5 @@ class IdentityBook:
     def _set(self, key: Key, label: Label) -> None:
         """Keep the older of two labels, as the table does."""
         before = self._get(key)
-        if before is None or label_version(label) > label_version(before):
+        if before is None or (label != before and label_version(label) > label_version(before)):
             self.changed[key] = label
