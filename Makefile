@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_CONSTRAINT=constraints.txt $(BIN)/pip install --quiet
+# Real servers for tests; without them those tests are skipped.
+TEST_PACKAGES := clickhouse-server openssl zookeeper
 SET_UP_INPUTS := pyproject.toml clients/python/pyproject.toml constraints.txt
 
 .PHONY: run test check lint types generate constraints fuzz bench setup setup-dev geoip baseline clean help
@@ -16,6 +18,7 @@ run: setup ## run the whole stack in the foreground (HTTP_PORT, GRPC_PORT, DATA_
 
 test: setup-dev ## every check and every test
 	@$(MAKE) --no-print-directory check
+	@tools/debian.sh $(TEST_PACKAGES)
 	@tests/run
 
 check: setup-dev lint types ## format, lint, types, contract

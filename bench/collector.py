@@ -179,13 +179,13 @@ async def compare(targets: dict[str, str], name: str, events_per_call: int, **ho
 
 def print_pipeline_cost() -> None:
     """Microseconds of each step for one event, in this process."""
-    from qrumb_server.app import _make_event_id
+    from qrumb_server.app.circumstances import make_event_id
     from qrumb_server.model import Caller, RawEvent, Source, ValidEvent
     from qrumb_server.pipeline.stamp import Receipt, stamp
     from qrumb_server.pipeline.validate import validate
 
     raw = RawEvent(source=Source.BROWSER, message=sample_event(1), caller=Caller(), index=0)
-    receipt = Receipt(received_time_ms=int(time.time() * 1000), retention_ms=10**11, make_event_id=_make_event_id)
+    receipt = Receipt(received_time_ms=int(time.time() * 1000), retention_ms=10**11, make_event_id=make_event_id)
     valid = validate(raw)
     assert isinstance(valid, ValidEvent)
     stamped = stamp(valid, receipt)

@@ -86,7 +86,7 @@ def serve(
 @config_option
 @data_dir_option
 def query(sql: str, output_format: str | None, config_file: Path | None, data_dir: Path | None) -> None:
-    """Run one read-only SQL statement on the node's embedded ClickHouse.
+    """Run one read-only SQL statement on the node's ClickHouse.
 
     \b
     The tables are in the database `events`; the main one is valid_events:
@@ -99,6 +99,21 @@ def query(sql: str, output_format: str | None, config_file: Path | None, data_di
         sql,
         output_format or ("table" if sys.stdout.isatty() else "json"),
     )
+
+
+@cli.command()
+@click.option("--dry-run", "is_dry_run", is_flag=True, help="Print the statements; change nothing.")
+@config_option
+@data_dir_option
+def migrate(is_dry_run: bool, config_file: Path | None, data_dir: Path | None) -> None:
+    """Bring the tables in ClickHouse up to date; a node does so itself when it starts.
+
+    For a server whose everyday user may not change tables: run it with another CLICKHOUSE_URL, before the nodes
+    are updated. It may be run any number of times, on several machines at once.
+    """
+    from qrumb_server.commands.migrate import migrate as run
+
+    run(load_settings(file=config_file, data_dir=data_dir), is_dry_run=is_dry_run)
 
 
 @cli.command()
@@ -266,7 +281,7 @@ def ledger(
 @click.option("--address-secret", type=int, help="Descriptor of the secret that addresses are hashed with.")
 def worker(index: int, settings_file: Path, address_secret: int | None) -> None:
     """One collector worker; started by the supervisor."""
-    from qrumb_server.app import run_collector
+    from qrumb_server.app.collector import run_collector
     from qrumb_server.enrich.address_key import KEY_BYTES
 
     secret = secrets.token_bytes(KEY_BYTES) if address_secret is None else os.pread(address_secret, KEY_BYTES, 0)
@@ -277,7 +292,7 @@ def worker(index: int, settings_file: Path, address_secret: int | None) -> None:
 @click.argument("settings_file", type=click.Path(path_type=Path))
 def loader(settings_file: Path) -> None:
     """The loader; started by the supervisor."""
-    from qrumb_server.app import run_loader
+    from qrumb_server.app.loader import run_loader
 
     _run_child("loader", settings_file, run_loader)
 

@@ -225,6 +225,10 @@ class _Services(
         await self._backend.take(request, context)
         return query_service_pb2.GetFunnelResponse()
 
+    async def GetLedger(self, request: Any, context: Context) -> Any:
+        await self._backend.take(request, context)
+        return query_service_pb2.GetLedgerResponse()
+
     async def EraseSubject(self, request: Any, context: Context) -> Any:
         await self._backend.take(request, context)
         return privacy_service_pb2.EraseSubjectResponse(event_count=1)

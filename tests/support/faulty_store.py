@@ -6,6 +6,8 @@ from typing import Any
 from qrumb_server.errors import StoreError
 from qrumb_server.loader.rows import LEDGER
 from qrumb_server.ports import TableBatch
+from qrumb_server.store.ddl import load_migrations, table_columns
+from qrumb_server.store.values import check_columns, known_table
 
 __all__ = ["FaultyStore"]
 
@@ -13,9 +15,10 @@ Row = dict[str, Any]
 
 
 class FaultyStore:
-    """Keeps rows by table. Each call of an insert first takes the next fault, if there is one."""
+    """Keeps rows by table, refuses what no table could hold. Each insert first takes the next fault, if any."""
 
     def __init__(self) -> None:
+        self._types = table_columns(load_migrations())
         self.tables: dict[str, list[Row]] = {}
         self.faults: list[tuple[StoreError, bool]] = []
         """What the next inserts raise, and whether they store their rows all the same."""
@@ -40,6 +43,7 @@ class FaultyStore:
             self.calls.append(call)
 
     def _store(self, batch: TableBatch, *, skip_present: bool) -> None:
+        check_columns(batch.columns, batch.data, known_table(self._types, batch.table))
         rows = [dict(zip(batch.columns, values, strict=True)) for values in zip(*batch.data, strict=True)]
         for row in rows:
             if error := self.refuse(row):

@@ -1,4 +1,4 @@
-"""`qrumb query`: SQL against the embedded data, whether or not the node runs."""
+"""`qrumb query`: SQL against the node's ClickHouse, whether or not the node runs."""
 
 import contextlib
 import sys
@@ -29,8 +29,8 @@ def query(settings: Settings, sql: str, output_format: str) -> None:
     clickhouse_format = FORMATS[output_format]
     if is_running(settings):
         pieces = _ask_node(settings, sql, clickhouse_format)
-    elif settings.clickhouse_dir.is_dir():
-        pieces = _ask_folder(settings, sql, clickhouse_format)
+    elif settings.clickhouse.url is not None or settings.clickhouse_dir.is_dir():
+        pieces = _ask_store(settings, sql, clickhouse_format)
     else:
         raise click.ClickException(f"{settings.data_dir}: no data there; start qrumb first, or set DATA_DIR")
     for piece in pieces:
@@ -48,8 +48,8 @@ def _ask_node(settings: Settings, sql: str, clickhouse_format: str) -> Iterator[
             raise click.ClickException(str(error.details())) from error
 
 
-def _ask_folder(settings: Settings, sql: str, clickhouse_format: str) -> Iterator[bytes]:
-    from qrumb_server.app import open_store  # the engine takes half a second to import
+def _ask_store(settings: Settings, sql: str, clickhouse_format: str) -> Iterator[bytes]:
+    from qrumb_server.app.stores import open_store  # the engine takes half a second to import
 
     try:
         with contextlib.closing(open_store(settings)) as store:

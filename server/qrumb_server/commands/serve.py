@@ -5,7 +5,7 @@ import json
 
 import click
 
-from qrumb_server.app import SystemClock
+from qrumb_server.app.clock import SystemClock
 from qrumb_server.commands.node import reachable
 from qrumb_server.config import Settings
 from qrumb_server.supervise.logs import configure_logging

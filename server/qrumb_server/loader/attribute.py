@@ -14,7 +14,7 @@ from qrumb_server.loader.lookups import KnownSession, Lookups, SessionKey
 from qrumb_server.loader.rows import PlacedEvent
 from qrumb_server.loader.velocity import RateCounter
 from qrumb_server.model import SitePolicy
-from qrumb_server.pipeline.consent import ALLOWED
+from qrumb_server.pipeline.consent import ALLOWED, as_stored
 from qrumb_server.pipeline.identity import SESSION, USER, IdentityBook, Key, Label, identifiers_of, own_label
 from qrumb_server.pipeline.mark import kept_reasons, marks_at_loading
 from qrumb_server.spool.v1.record_pb2 import AcceptedEvent
@@ -88,8 +88,7 @@ class Attributor:
             session = result.sessions.get((row.site_id, row.scan_session_id), _UNREGISTERED)
             row.qr_code_id = session.qr_code_id
             self._mark(placed.event, session)
-            if not ALLOWED[row.consent].session:
-                row.scan_session_id = ""
+            as_stored(row)
 
     def _mark(self, event: AcceptedEvent, session: KnownSession) -> None:
         row = event.row

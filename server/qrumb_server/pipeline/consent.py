@@ -13,9 +13,10 @@ import orjson
 
 from qrumb.v1.browser_event_pb2 import BrowserEvent
 from qrumb.v1.consent_pb2 import Consent
+from qrumb.v1.event_row_pb2 import EventRow
 from qrumb_server.model import SitePolicy, ValidEvent
 
-__all__ = ["ALLOWED", "Allowed", "apply_consent"]
+__all__ = ["ALLOWED", "Allowed", "apply_consent", "as_stored"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +73,13 @@ def apply_consent(event: ValidEvent, policy: SitePolicy) -> ValidEvent:
         metadata=event.metadata if allowed.all_metadata else _only(event.metadata, policy.non_personal_keys),
         consent=consent,
     )
+
+
+def as_stored(row: EventRow) -> EventRow:
+    """The row without its scan session where consent forbids to keep it; it was needed until here for the QR code."""
+    if not ALLOWED[row.consent].session:
+        row.scan_session_id = ""
+    return row
 
 
 def _bare(url: str) -> str:

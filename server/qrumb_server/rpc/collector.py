@@ -22,6 +22,7 @@ from qrumb_server.pipeline.run import judge
 from qrumb_server.pipeline.stamp import Receipt
 from qrumb_server.rpc.caller import read_caller
 from qrumb_server.rpc.faults import EventRejected, RequestFault
+from qrumb_server.rpc.preview import Preview, without_lookups
 
 __all__ = ["Append", "Collector", "event_receipt"]
 
@@ -44,11 +45,20 @@ class Collector(CollectorServiceServicer):
         append: makes records durable, all or none; returns after the sync.
         new_receipt: the circumstances of this moment.
         max_batch_events: events of one batch call.
+        preview: the rows that accepted events of a dry run would become.
     """
 
-    def __init__(self, *, append: Append, new_receipt: Callable[[], Receipt], max_batch_events: int) -> None:
+    def __init__(
+        self,
+        *,
+        append: Append,
+        new_receipt: Callable[[], Receipt],
+        max_batch_events: int,
+        preview: Preview = without_lookups,
+    ) -> None:
         self._append = append
         self._new_receipt = new_receipt
+        self._preview = preview
         self._max_batch_events = max_batch_events
         self._stream_readers: set[asyncio.Task[None]] = set()
         self._ending_streams = asyncio.Event()
@@ -149,7 +159,7 @@ class Collector(CollectorServiceServicer):
         [verdict] = verdicts
         if isinstance(verdict, Rejected):
             raise EventRejected(verdict.event_id, verdict.violations)
-        row = verdict.record.accepted_event.row if validate_only else None
+        row = (await self._preview_rows(verdicts))[0] if validate_only else None
         return event_receipt(verdict, receipt, dry=validate_only), row
 
     async def _collect_batch(
@@ -178,8 +188,14 @@ class Collector(CollectorServiceServicer):
         if not validate_only:
             await self._keep(verdicts, receipt)
         receipts = [event_receipt(verdict, receipt, dry=validate_only) for verdict in verdicts]
-        rows = [_row(verdict) for verdict in verdicts] if validate_only else []
+        rows = await self._preview_rows(verdicts) if validate_only else []
         return receipts, rows
+
+    async def _preview_rows(self, verdicts: Sequence[Verdict]) -> list[EventRow]:
+        """The row of each event; an empty one where it is rejected."""
+        accepted = [verdict.record.accepted_event for verdict in verdicts if isinstance(verdict, StampedEvent)]
+        rows = iter(await self._preview(accepted))
+        return [next(rows) if isinstance(verdict, StampedEvent) else EventRow() for verdict in verdicts]
 
     async def _keep(self, verdicts: Sequence[Verdict], receipt: Receipt) -> None:
         """Make all verdicts durable: accepted events and dead letters alike, all or none."""
@@ -214,10 +230,6 @@ def event_receipt(verdict: Verdict, receipt: Receipt, *, dry: bool = False) -> E
         )
     set_time(answer.received_time, receipt.received_time_ms)
     return answer
-
-
-def _row(verdict: Verdict) -> EventRow:
-    return verdict.record.accepted_event.row if isinstance(verdict, StampedEvent) else EventRow()
 
 
 def _stream_ended() -> RequestFault:

@@ -17,6 +17,7 @@ from qrumb_server.pipeline.stamp import Receipt
 from qrumb_server.pipeline.strict_json import judge_text
 from qrumb_server.rpc.caller import read_caller
 from qrumb_server.rpc.collector import event_receipt
+from qrumb_server.rpc.preview import Preview, without_lookups
 
 __all__ = ["Validator"]
 
@@ -28,27 +29,31 @@ class Validator(ValidatorServiceServicer):
 
     Args:
         new_receipt: the circumstances of this moment.
+        preview: the row that an event would become.
     """
 
-    def __init__(self, *, new_receipt: Callable[[], Receipt]) -> None:
+    def __init__(self, *, new_receipt: Callable[[], Receipt], preview: Preview = without_lookups) -> None:
         self._new_receipt = new_receipt
+        self._preview = preview
 
     async def ValidateBrowserEvent(
         self, request: pb.ValidateBrowserEventRequest, context: Context
     ) -> pb.ValidateBrowserEventResponse:
         """The text of one browser event."""
-        receipt, row = self._judge(request.body.data, Source.BROWSER, context)
+        receipt, row = await self._judge(request.body.data, Source.BROWSER, context)
         return pb.ValidateBrowserEventResponse(receipt=receipt, row=row)
 
     async def ValidateServerEvent(
         self, request: pb.ValidateServerEventRequest, context: Context
     ) -> pb.ValidateServerEventResponse:
         """The text of one server event."""
-        receipt, row = self._judge(request.body.data, Source.SERVER, context)
+        receipt, row = await self._judge(request.body.data, Source.SERVER, context)
         return pb.ValidateServerEventResponse(receipt=receipt, row=row)
 
-    def _judge(self, text: bytes, source: Source, context: Context) -> tuple[EventReceipt, EventRow | None]:
+    async def _judge(self, text: bytes, source: Source, context: Context) -> tuple[EventReceipt, EventRow | None]:
         receipt = self._new_receipt()
         verdict = judge_text(text, source, read_caller(context), receipt)
-        row = verdict.record.accepted_event.row if isinstance(verdict, StampedEvent) else None
+        row = None
+        if isinstance(verdict, StampedEvent):
+            [row] = await self._preview([verdict.record.accepted_event])
         return event_receipt(verdict, receipt, dry=True), row

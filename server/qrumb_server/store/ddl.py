@@ -15,9 +15,13 @@ SCHEMA_FOLDER = Path(__file__).with_name("schema")
 
 _FILE_NAME = re.compile(r"(\d{3})_([a-z0-9_]+)\.sql")
 _COMMENT_LINE = re.compile(r"(?m)^[ \t]*--.*\n?")
-_CREATE_TABLE = re.compile(r"CREATE TABLE IF NOT EXISTS (\w+\.\w+)\n\(\n(.*?)\n\)", re.DOTALL)
-_CREATE_VIEW = re.compile(r"CREATE (?:OR REPLACE )?VIEW (?:IF NOT EXISTS )?(\w+\.\w+)\b")
-_ALTER_COLUMN = re.compile(r"ALTER TABLE (\w+\.\w+) (?:ADD|MODIFY) COLUMN (?:IF NOT EXISTS )?(.+)")
+_ON_CLUSTER = r"(?: ON CLUSTER '[^']*')?"
+_CREATE_TABLE = re.compile(rf"CREATE TABLE IF NOT EXISTS (\w+\.\w+){_ON_CLUSTER}\n\(\n(.*?)\n\)", re.DOTALL)
+_CREATE_LIKE = re.compile(rf"CREATE TABLE IF NOT EXISTS (\w+\.\w+){_ON_CLUSTER} AS (\w+\.\w+)")
+_VIEW = re.compile(r"(CREATE|DROP) (?:OR REPLACE )?VIEW (?:IF (?:NOT )?EXISTS )?(\w+\.\w+)")
+_ALTER = re.compile(rf"ALTER TABLE (\w+\.\w+){_ON_CLUSTER}\s+(.*)", re.DOTALL)
+_SET_COLUMN = re.compile(r"(?:ADD|MODIFY) COLUMN (?:IF (?:NOT )?EXISTS )?(.+)", re.DOTALL)
+_DROP_COLUMN = re.compile(r"DROP COLUMN (?:IF EXISTS )?(\w+)")
 _NOT_A_COLUMN = ("INDEX ", "PROJECTION ", "CONSTRAINT ")
 
 
@@ -28,11 +32,8 @@ class Migration:
     number: int
     name: str
     statements: tuple[str, ...]
-
-    @property
-    def checksum(self) -> str:
-        """SHA-256 in hex over the statements, so that mending a comment changes nothing."""
-        return hashlib.sha256(";\n".join(self.statements).encode()).hexdigest()
+    checksum: str
+    """SHA-256 in hex over the file's statements, so that mending a comment changes nothing, nor does a dialect."""
 
 
 def load_migrations(folder: Path = SCHEMA_FOLDER) -> tuple[Migration, ...]:
@@ -48,7 +49,8 @@ def load_migrations(folder: Path = SCHEMA_FOLDER) -> tuple[Migration, ...]:
             raise ValueError(f"schema file {path.name} should be named {expected:03d}_<lower_case_name>.sql")
         text = _COMMENT_LINE.sub("", path.read_text(encoding="utf-8"))
         statements = tuple(part.strip() for part in text.split(";\n") if part.strip())
-        migrations.append(Migration(number=expected, name=named.group(2), statements=statements))
+        checksum = hashlib.sha256(";\n".join(statements).encode()).hexdigest()
+        migrations.append(Migration(number=expected, name=named.group(2), statements=statements, checksum=checksum))
     return tuple(migrations)
 
 
@@ -60,24 +62,46 @@ def table_columns(migrations: Iterable[Migration]) -> Mapping[str, Mapping[str, 
             if created := _CREATE_TABLE.match(statement):
                 lines = (line.strip().removesuffix(",") for line in created.group(2).splitlines())
                 tables[created.group(1)] = dict(_column(line) for line in lines if not line.startswith(_NOT_A_COLUMN))
-            elif altered := _ALTER_COLUMN.match(statement):
-                name, column_type = _column(altered.group(2))
-                tables[altered.group(1)][name] = column_type
+            elif like := _CREATE_LIKE.match(statement):
+                tables[like.group(1)] = dict(tables[like.group(2)])
+            elif altered := _ALTER.match(statement):
+                for clause in _split(altered.group(2)):
+                    _alter(tables[altered.group(1)], clause)
     return tables
 
 
 def view_names(migrations: Iterable[Migration]) -> tuple[str, ...]:
-    """Views ("events.unique_events") that `migrations` create, in order."""
-    found = (_CREATE_VIEW.match(statement) for migration in migrations for statement in migration.statements)
-    return tuple(match.group(1) for match in found if match)
+    """Views ("events.unique_events") that are there once all `migrations` are applied."""
+    there: dict[str, None] = {}
+    for migration in migrations:
+        for found in filter(None, map(_VIEW.match, migration.statements)):
+            there.pop(found.group(2), None)
+            if found.group(1) == "CREATE":
+                there[found.group(2)] = None
+    return tuple(there)
+
+
+def _alter(columns: dict[str, str], clause: str) -> None:
+    if column := _SET_COLUMN.match(clause):
+        name, column_type = _column(column.group(1))
+        columns[name] = column_type
+    elif dropped := _DROP_COLUMN.match(clause):
+        columns.pop(dropped.group(1), None)
 
 
 def _column(line: str) -> tuple[str, str]:
     """Name and type of a column definition; the type ends at the first blank outside its parentheses."""
     name, _, rest = line.partition(" ")
-    depth = 0
-    for at, char in enumerate(rest):
+    return name, _split(rest, at=" ")[0]
+
+
+def _split(text: str, at: str = ",") -> list[str]:
+    """`text` cut at each `at` outside parentheses, the pieces stripped."""
+    pieces, depth = [""], 0
+    for char in text:
         depth += (char == "(") - (char == ")")
-        if char == " " and depth == 0:
-            return name, rest[:at]
-    return name, rest
+        if char == at and depth == 0:
+            pieces.append("")
+        else:
+            pieces[-1] += char
+    return [piece.strip() for piece in pieces]

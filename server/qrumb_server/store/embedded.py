@@ -16,14 +16,21 @@ from typing import Any, BinaryIO, Self
 
 from qrumb_server.errors import ConfigError, StoreRefusedError, StoreUnavailableError
 from qrumb_server.ports import TableBatch
-from qrumb_server.store.ddl import load_migrations, table_columns
+from qrumb_server.store.ddl import Migration, load_migrations, table_columns
 from qrumb_server.store.drift import check_drift
 from qrumb_server.store.engine import EngineError, EngineSession
-from qrumb_server.store.errors import error_code, insert_error, query_error
+from qrumb_server.store.errors import (
+    KILL_FAILED_MUTATIONS,
+    MUTATION_FAILED,
+    error_code,
+    insert_error,
+    query_error,
+)
 from qrumb_server.store.folder import clean_scratch, prepare_folder, wait_for_lock
-from qrumb_server.store.migrations import apply_migrations
-from qrumb_server.store.native import decode_rows, encode_columns, wire_type
+from qrumb_server.store.migrations import apply_migrations, pending_migrations
+from qrumb_server.store.native import decode_rows, encode_columns
 from qrumb_server.store.parameters import render_parameters
+from qrumb_server.store.values import known_table, wire_type
 
 __all__ = ["EmbeddedStore"]
 
@@ -78,22 +85,30 @@ class EmbeddedStore:
             ConfigError: the folder cannot be used, or is in use; says by which process.
             StoreRefusedError: the schema in it is not ours; names every difference.
         """
-        absolute = prepare_folder(folder)
-        wait_for_lock(absolute, lock_timeout)
+        writer = _open_writer(folder, lock_timeout)
         migrations = load_migrations()
-        try:
-            writer = EngineSession(absolute, _WRITER_SETTINGS)
-        except EngineError as error:
-            raise ConfigError(
-                f"data folder {absolute} cannot be opened (one process opens one folder at a time): {error}"
-            ) from None
         try:
             apply_migrations(migrations, _SchemaSession(writer))
             check_drift(migrations, _SchemaSession(writer))
-            return cls(absolute, writer, table_columns(migrations))
+            return cls(folder.absolute(), writer, table_columns(migrations))
         except BaseException:
             writer.close()
             raise
+
+    @staticmethod
+    def pending(folder: Path, *, lock_timeout: timedelta = timedelta(0)) -> list[Migration]:
+        """Migrations that the database in `folder` has not seen; all of them where there is none. Changes nothing.
+
+        Raises:
+            As `open`.
+        """
+        if not folder.is_dir():
+            return list(load_migrations())
+        writer = _open_writer(folder, lock_timeout)
+        try:
+            return pending_migrations(load_migrations(), _SchemaSession(writer))
+        finally:
+            writer.close()
 
     def insert(self, batch: TableBatch) -> None:
         """See `ports.EventStore.insert`. `batch.table` is qualified, as "events.valid_events"."""
@@ -125,7 +140,12 @@ class EmbeddedStore:
         """See `ports.EventStore.mutate`. Inserts go on meanwhile; rows that arrive after its start are not touched."""
         rendered = render_parameters(sql, parameters or {})
         with self._own_session(_MUTATION_SETTINGS) as session, _as_query_error():
-            session.run(sql, rendered)
+            try:
+                session.run(sql, rendered)
+            except EngineError as error:
+                if error_code(str(error)) == MUTATION_FAILED:
+                    session.run(KILL_FAILED_MUTATIONS)
+                raise
 
     def export(self, sql: str, output_format: str) -> Iterator[bytes]:
         """The whole result of one SELECT, SHOW or DESCRIBE in `output_format`, in pieces of at most 1 MiB.
@@ -167,9 +187,7 @@ class EmbeddedStore:
             self._reading.release(_READERS)
 
     def _insert(self, batch: TableBatch, condition: str, parameters: Mapping[str, Any]) -> None:
-        types = self._types.get(batch.table)
-        if types is None:
-            raise StoreRefusedError(f"there is no table {batch.table}")
+        types = known_table(self._types, batch.table)
         native = encode_columns(batch.columns, batch.data, types)
         if batch.row_count == 0:
             return
@@ -240,6 +258,17 @@ class EmbeddedStore:
 
     def _scratch_file(self) -> Path:
         return self._scratch / f"{next(self._scratch_numbers)}.bin"
+
+
+def _open_writer(folder: Path, lock_timeout: timedelta) -> EngineSession:
+    absolute = prepare_folder(folder)
+    wait_for_lock(absolute, lock_timeout)
+    try:
+        return EngineSession(absolute, _WRITER_SETTINGS)
+    except EngineError as error:
+        raise ConfigError(
+            f"data folder {absolute} cannot be opened (one process opens one folder at a time): {error}"
+        ) from None
 
 
 class _SchemaSession:

@@ -1,17 +1,18 @@
 """Applies the schema files that a database has not seen yet, and records each with its checksum.
 
 The record is written last and every statement can be run again (IF NOT EXISTS), so a start that dies in the
-middle is mended by the next one. A file that was applied and has changed since, or that this program does not
-know, is refused: nobody could tell what the tables look like.
+middle is mended by the next one, and two nodes may do the same at once: both record it, which says nothing new.
+A file that was applied and has changed since, or that this program does not know, is refused: nobody could tell
+what the tables look like.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from qrumb_server.errors import StoreRefusedError
 from qrumb_server.store.ddl import Migration
 
-__all__ = ["SchemaDatabase", "apply_migrations"]
+__all__ = ["SchemaDatabase", "apply_migrations", "pending_migrations"]
 
 
 class SchemaDatabase(Protocol):
@@ -21,13 +22,13 @@ class SchemaDatabase(Protocol):
         """Run one statement that returns nothing. Raises a `StoreError`."""
         ...
 
-    def query(self, sql: str) -> list[dict[str, Any]]:
+    def query(self, sql: str) -> Sequence[dict[str, Any]]:
         """Rows of a SELECT as dicts. Raises a `StoreError`."""
         ...
 
 
-def apply_migrations(migrations: Iterable[Migration], database: SchemaDatabase) -> list[int]:
-    """Bring `database` up to date; returns the numbers applied now, in order.
+def pending_migrations(migrations: Iterable[Migration], database: SchemaDatabase) -> list[Migration]:
+    """Those that `database` has not seen, in order.
 
     Raises:
         StoreRefusedError: an applied file changed, or the database is newer than this program; names all.
@@ -35,7 +36,16 @@ def apply_migrations(migrations: Iterable[Migration], database: SchemaDatabase) 
     known = {migration.number: migration for migration in migrations}
     applied = _applied_checksums(database)
     _refuse_strangers(known, applied)
-    pending = [known[number] for number in sorted(known.keys() - applied.keys())]
+    return [known[number] for number in sorted(known.keys() - applied.keys())]
+
+
+def apply_migrations(migrations: Iterable[Migration], database: SchemaDatabase) -> list[Migration]:
+    """Bring `database` up to date; returns what was applied now, in order.
+
+    Raises:
+        StoreRefusedError: as `pending_migrations`.
+    """
+    pending = pending_migrations(migrations, database)
     for migration in pending:
         for statement in migration.statements:
             database.execute(statement)
@@ -44,7 +54,7 @@ def apply_migrations(migrations: Iterable[Migration], database: SchemaDatabase) 
             "INSERT INTO events.schema_migrations (number, name, checksum, applied_time) "
             f"SELECT {migration.number}, '{migration.name}', '{migration.checksum}', now64(3)"
         )
-    return [migration.number for migration in pending]
+    return pending
 
 
 def _applied_checksums(database: SchemaDatabase) -> dict[int, str]:

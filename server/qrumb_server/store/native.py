@@ -21,20 +21,14 @@ from clickhouse_driver.reader import read_binary_str  # type: ignore[import-unty
 from clickhouse_driver.varint import read_varint, write_varint  # type: ignore[import-untyped]
 from clickhouse_driver.writer import write_binary_str  # type: ignore[import-untyped]
 
-from qrumb_server.errors import StoreRefusedError
-from qrumb_server.store.values import check_values, inner_type
+from qrumb_server.store.values import check_columns, inner_type, wire_type
 
-__all__ = ["decode_rows", "encode_columns", "wire_type"]
+__all__ = ["decode_rows", "encode_columns", "reading"]
 
 _BUFFER_BYTES = 1 << 20
 
 _TIME_MS = re.compile(r"DateTime64\(3(?:, ?'[^']*')?\)")
 _TIME_S = re.compile(r"DateTime(?:\('[^']*'\))?")
-
-
-def wire_type(column_type: str) -> str:
-    """The type that a column is sent as: LowCardinality(T) as T, all others as themselves."""
-    return inner_type(column_type, "LowCardinality") or column_type
 
 
 def encode_columns(columns: Sequence[str], data: Sequence[Sequence[Any]], types: Mapping[str, str]) -> bytearray:
@@ -45,12 +39,8 @@ def encode_columns(columns: Sequence[str], data: Sequence[Sequence[Any]], types:
         StoreRefusedError: the table has no such column.
         ValueError: the lists differ in length, which is a bug of the caller and no fault of a row.
     """
-    unknown = [name for name in columns if name not in types]
-    if unknown:
-        raise StoreRefusedError(f"the table has no column {', '.join(unknown)}")
+    check_columns(columns, data, types)
     row_count = len(data[0]) if data else 0
-    if len(data) != len(columns) or any(len(values) != row_count for values in data):
-        raise ValueError("a batch needs one list per column, all of one length")
     sink = _Sink()
     out = BufferedSocketWriter(sink, _BUFFER_BYTES)
     context = _context()
@@ -60,7 +50,6 @@ def encode_columns(columns: Sequence[str], data: Sequence[Sequence[Any]], types:
         sent_as = wire_type(types[name])
         write_binary_str(name, out)
         write_binary_str(sent_as, out)
-        check_values(name, sent_as, values)
         if sent_as == "UUID":
             out.write(_uuid_bytes(values))
         else:
@@ -84,14 +73,14 @@ def decode_rows(native: bytes) -> list[dict[str, Any]]:
         names, lists = [], []
         for _ in range(column_count):
             names.append(read_binary_str(source))
-            read_as, carry = _reading(read_binary_str(source))
+            read_as, carry = reading(read_binary_str(source))
             values = read_column(context, read_as, row_count, source) if row_count else ()
             lists.append(values if carry is None else [None if value is None else carry(value) for value in values])
         rows.extend(dict(zip(names, row, strict=True)) for row in zip(*lists, strict=True))
     return rows
 
 
-def _reading(column_type: str) -> tuple[str, Callable[[Any], Any] | None]:
+def reading(column_type: str) -> tuple[str, Callable[[Any], Any] | None]:
     """The type to decode a result column as, and what makes our carrier of a value."""
     plain = inner_type(column_type, "Nullable") or column_type
     if _TIME_S.fullmatch(plain):

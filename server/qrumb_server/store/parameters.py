@@ -7,6 +7,7 @@ cannot hold (256 as UInt8 becomes 0), so their range is checked here.
 
 import re
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -17,6 +18,10 @@ __all__ = ["render_parameters"]
 
 _PLACEHOLDER = re.compile(r"\{(\w+):\s*((?:[^{}'`]|'[^']*')+)\}")
 _INTEGER = re.compile(r"\b(U?)Int(8|16|32|64|128|256)\b")
+_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  (the text carries no zone: the placeholder's type does)
+# What DateTime64 holds, the years 1900 to 2299; a comparison with an instant outside has the same answer.
+_MIN_TIME_MS = -2_208_988_800_000
+_MAX_TIME_MS = 10_413_791_999_999
 _ESCAPES = str.maketrans(
     {
         "\\": "\\\\",
@@ -48,7 +53,10 @@ def render_parameters(sql: str, parameters: Mapping[str, Any]) -> dict[str, str]
         raise StoreRefusedError(f"the statement's placeholders and its parameters differ: {odd}")
     for name, kind in types.items():
         _check_integers(name, kind, parameters[name])
-    return {name: _field(name, value) for name, value in parameters.items()}
+    return {
+        name: _field(name, _instant(value) if types[name].startswith("DateTime64(3") else value)
+        for name, value in parameters.items()
+    }
 
 
 def _check_integers(name: str, kind: str, value: Any) -> None:
@@ -67,6 +75,13 @@ def _integers(value: Any) -> list[int]:
     if isinstance(value, list | tuple):
         return [number for item in value for number in _integers(item)]
     return [value] if isinstance(value, int) else []
+
+
+def _instant(value: Any) -> Any:
+    """Milliseconds as a date and time, UTC: of a bare number the engine takes the number of digits for its unit."""
+    if not isinstance(value, int):
+        return value
+    return (_EPOCH + timedelta(milliseconds=max(_MIN_TIME_MS, min(value, _MAX_TIME_MS)))).isoformat(" ", "milliseconds")
 
 
 def _field(name: str, value: Any) -> str:

@@ -6,14 +6,14 @@ does not fit. A value passes here only if what ends up in the table is that very
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Context, Decimal, Inexact, InvalidOperation
 from itertools import chain
 from typing import Any
 
 from qrumb_server.errors import BadRowsError, StoreRefusedError
 
-__all__ = ["check_values", "inner_type"]
+__all__ = ["check_columns", "check_values", "inner_type", "known_table", "wire_type"]
 
 # What ClickHouse documents for DateTime64: the years 1900 to 2299, in milliseconds since 1970.
 _MIN_TIME_MS = -2_208_988_800_000
@@ -27,6 +27,36 @@ _INTEGER = re.compile(r"(U?)Int(8|16|32|64)")
 def inner_type(column_type: str, wrapper: str) -> str | None:
     """`T` if `column_type` is `wrapper(T)`, else None."""
     return column_type[len(wrapper) + 1 : -1] if column_type.startswith(wrapper + "(") else None
+
+
+def wire_type(column_type: str) -> str:
+    """The type whose rules a column's values follow: LowCardinality(T) as T, all others as themselves."""
+    return inner_type(column_type, "LowCardinality") or column_type
+
+
+def known_table(types: Mapping[str, Mapping[str, str]], table: str) -> Mapping[str, str]:
+    """Column types of `table`. Raises `StoreRefusedError` for one that the schema files do not make."""
+    if table not in types:
+        raise StoreRefusedError(f"there is no table {table}")
+    return types[table]
+
+
+def check_columns(columns: Sequence[str], data: Sequence[Sequence[Any]], types: Mapping[str, str]) -> None:
+    """Can all of `data` be stored exactly, `types` being the table's?
+
+    Raises:
+        BadRowsError: a value cannot; names column and row.
+        StoreRefusedError: the table has no such column.
+        ValueError: the lists differ in length, which is a bug of the caller and no fault of a row.
+    """
+    unknown = [name for name in columns if name not in types]
+    if unknown:
+        raise StoreRefusedError(f"the table has no column {', '.join(unknown)}")
+    row_count = len(data[0]) if data else 0
+    if len(data) != len(columns) or any(len(values) != row_count for values in data):
+        raise ValueError("a batch needs one list per column, all of one length")
+    for name, values in zip(columns, data, strict=True):
+        check_values(name, wire_type(types[name]), values)
 
 
 def check_values(column: str, column_type: str, values: Sequence[Any]) -> None:

@@ -21,7 +21,7 @@ import structlog
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from qrumb.v1.status_service_pb2_grpc import add_StatusServiceServicer_to_server
-from qrumb_server.config import Settings
+from qrumb_server.config import REVEAL, Settings
 from qrumb_server.enrich.address_key import KEY_BYTES
 from qrumb_server.errors import ConfigError
 from qrumb_server.ports import Clock
@@ -112,7 +112,7 @@ class _Node:
         self._workers = [
             child(
                 f"worker-{index}",
-                ["worker", "--address-secret", str(self._address_secret), str(index)],
+                ["worker", str(index), "--address-secret", str(self._address_secret)],
                 sockets.worker(index),
                 self._address_secret,
             )
@@ -261,7 +261,7 @@ def _prepare_folders(settings: Settings) -> None:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = settings.run_dir / SETTINGS_FILE
     path.touch(mode=0o600)
-    path.write_text(settings.model_dump_json(), encoding="utf-8")
+    path.write_text(settings.model_dump_json(context=REVEAL), encoding="utf-8")
 
 
 def _recover_orphans(settings: Settings) -> None:

@@ -23,7 +23,7 @@ from qrumb.v1.privacy_service_pb2_grpc import PrivacyServiceStub
 from qrumb.v1.query_service_pb2 import TailEventsRequest
 from qrumb.v1.query_service_pb2_grpc import QueryServiceStub
 from qrumb.v1.receipt_pb2 import EventReceipt
-from qrumb.v1.scan_session_service_pb2 import GetScanSessionRequest
+from qrumb.v1.scan_session_service_pb2 import GetScanSessionRequest, RegisterScanSessionRequest
 from qrumb.v1.scan_session_service_pb2_grpc import ScanSessionServiceStub
 from qrumb.v1.server_event_pb2 import ServerEvent
 from qrumb.v1.status_service_pb2 import GetStatusRequest
@@ -41,6 +41,7 @@ ONE_CALL = "/qrumb.v1.CollectorService/CollectServerEvent"
 
 async def test_every_service_of_the_contract_is_reached(gateway: Gateway, channel: Channel) -> None:
     await CollectorServiceStub(channel).CollectServerEvent(CollectServerEventRequest())
+    await ScanSessionServiceStub(channel).RegisterScanSession(RegisterScanSessionRequest())
     await ScanSessionServiceStub(channel).GetScanSession(GetScanSessionRequest())
     await ValidatorServiceStub(channel).ValidateServerEvent(ValidateServerEventRequest())
     await QueryServiceStub(channel).TailEvents(TailEventsRequest())
@@ -48,10 +49,10 @@ async def test_every_service_of_the_contract_is_reached(gateway: Gateway, channe
     await StatusServiceStub(channel).GetStatus(GetStatusRequest())
     assert [call.method for call in gateway.worker.calls] == [
         "CollectServerEvent",
-        "GetScanSession",
+        "RegisterScanSession",
         "ValidateServerEvent",
     ]
-    assert [call.method for call in gateway.query.calls] == ["TailEvents", "EraseSubject"]
+    assert [call.method for call in gateway.query.calls] == ["GetScanSession", "TailEvents", "EraseSubject"]
     assert [call.method for call in gateway.status.calls] == ["GetStatus"]
 
 

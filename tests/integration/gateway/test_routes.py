@@ -24,7 +24,7 @@ ROUTES: list[tuple[str, str, Any, str, str]] = [
     ("POST", "/server-events/batch", {"events": [EVENT]}, "worker", "BatchCollectServerEvents"),
     ("POST", "/scan-sessions", {"site_id": "demo"}, "worker", "RegisterScanSession"),
     ("POST", "/scan-sessions/batch", {"scan_sessions": [{}]}, "worker", "BatchRegisterScanSessions"),
-    ("GET", "/v1/sites/demo/scan-sessions/s-1", None, "worker", "GetScanSession"),
+    ("GET", "/v1/sites/demo/scan-sessions/s-1", None, "query", "GetScanSession"),
     ("POST", "/validate/browser-event", {"any": "thing"}, "worker", "ValidateBrowserEvent"),
     ("POST", "/validate/server-event", {"any": "thing"}, "worker", "ValidateServerEvent"),
     ("GET", "/v1/sites/demo/receipts/e-1", None, "query", "GetReceipt"),
@@ -32,6 +32,7 @@ ROUTES: list[tuple[str, str, Any, str, str]] = [
     ("GET", "/v1/sites/demo/tail?limit=5", None, "query", "TailEvents"),
     ("GET", "/v1/sites/demo/counts?from_time=2026-01-02T03:04:05Z", None, "query", "CountEvents"),
     ("GET", "/v1/sites/demo/funnel", None, "query", "GetFunnel"),
+    ("GET", "/v1/sites/demo/ledger", None, "query", "GetLedger"),
     ("POST", "/v1/sites/demo/erase-subject", {"user_id": "u"}, "query", "EraseSubject"),
     ("GET", "/healthz", None, "status", "GetStatus"),
 ]

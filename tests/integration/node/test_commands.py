@@ -156,7 +156,7 @@ def test_readme_python_example_runs(stack: Stack) -> None:
 def test_readme_curl_examples_run(stack: Stack) -> None:
     """Every curl line as it stands, but for the port."""
     lines = [block for block in code_blocks("sh") if block.startswith("curl ")]
-    assert len(lines) == 2
+    assert len(lines) == 3
     answers = []
     for line in lines:
         assert "http://127.0.0.1:8080" in line
@@ -170,7 +170,8 @@ def test_readme_curl_examples_run(stack: Stack) -> None:
         )
         answers.append(json.loads(done.stdout))
     assert answers[0]["receipt"]["outcome"] == "ACCEPTED"
-    assert answers[1]["details"][0]["field_violations"][0]["reason"] == "INVALID_URL"
+    assert answers[1]["scan_session"]["qr_code_id"] == "poster-7"
+    assert answers[2]["details"][0]["field_violations"][0]["reason"] == "INVALID_URL"
     stack.wait_for_rows(1, "site_id = 'readme-curl'")
 
 

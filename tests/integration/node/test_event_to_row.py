@@ -46,7 +46,9 @@ EMPTY_ROW = {
     "device_type": "", "browser_family": "", "os_family": "", "country_code": "", "city": "",
     "conversion_value": None, "conversion_currency": "", "is_duplicate": 0, "is_fraud": 0, "page_title": "",
     "fraud_reasons": [], "client_event_time": None, "ip_key": "", "scan_session_id": "scan-1", "consent": "granted",
+    "user_id_source": "",
 }  # fmt: skip
+FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:133.0) Gecko/20100101 Firefox/133.0"
 BROWSER_ROW = {
     **EMPTY_ROW,
     "event_id": "0192f0c1-7e1a-7c3d-9b1e-2f6a7d8c9e0f",
@@ -57,6 +59,9 @@ BROWSER_ROW = {
     "page_title": 'Schuhe \U0001f45f & "more"\t\\',
     "referrer": "https://search.example/",
     "metadata": '{"a":[true,null,1.5,"x"],"z":1,"ü":{"n":{}}}',
+    "device_type": "desktop",
+    "browser_family": "Firefox",
+    "os_family": "Linux",
 }
 SERVER_ROW = {
     **EMPTY_ROW,
@@ -64,6 +69,8 @@ SERVER_ROW = {
     "event_time": "2026-11-01 10:20:31.000",
     "source": "server",
     "event_name": "purchase",
+    "user_id": "customer-7",
+    "user_id_source": "identifiers",
     "conversion_value": 49.9,
     "conversion_currency": "EUR",
     "metadata": '{"items":[{"quantity":2,"sku":"a-1"}]}',
@@ -85,7 +92,9 @@ def test_browser_event_by_json_becomes_the_golden_row(stack: Stack) -> None:
     """Column by column: what was posted to /collect is what the table holds."""
     with stack.http() as client:
         before = time.time()
-        reply = client.post("/collect", json={"site_id": "golden-browser", **BROWSER_EVENT})
+        reply = client.post(
+            "/collect", json={"site_id": "golden-browser", **BROWSER_EVENT}, headers={"user-agent": FIREFOX}
+        )
     assert reply.status_code == 200, reply.text
     receipt = reply.json()["receipt"]
     assert receipt["outcome"] == "ACCEPTED"
@@ -311,13 +320,6 @@ def test_garbage_over_grpc_is_invalid_argument(stack: Stack) -> None:
         with pytest.raises(grpc.RpcError) as refused:
             call(b"\xff\xff\xff", timeout=10)
     assert refused.value.code() == grpc.StatusCode.INVALID_ARGUMENT
-
-
-def test_later_services_are_unimplemented(stack: Stack) -> None:
-    """What is in the contract and not built yet says so."""
-    with stack.http() as client:
-        reply = client.post("/scan-sessions", json={"site_id": "x", "scan_session_id": "s", "qr_code_id": "q"})
-    assert reply.status_code == 501, reply.text
 
 
 def test_health_over_grpc_is_the_whole_node(stack: Stack) -> None:

@@ -21,6 +21,8 @@ pytestmark = pytest.mark.stack
 Calls = HttpCalls | GrpcCalls
 # Columns that may come from the request's own headers and address, which differ between transports.
 FROM_THE_CALLER = {"device_type", "browser_family", "os_family", "country_code", "city", "is_fraud", "fraud_reasons"}
+# What an event becomes by what is known of its session and of others; scenarios/ has that.
+FROM_OTHERS = {"qr_code_id", "user_id", "user_id_source", "is_duplicate"}
 # Columns whose stored value must be the one of the dry run, letter by letter.
 FROM_THE_EVENT = (
     "event_id", "site_id", "scan_session_id", "event_type", "event_name", "source", "page_url", "page_title",
@@ -138,7 +140,7 @@ def comparable(said: Verdict, sent_id: str | None) -> dict[str, Any]:
     assert said.row is not None
     assert said.row["received_time"] == said.received_time
     assert said.row["event_id"] == said.event_id
-    left_out = FROM_THE_CALLER | {"received_time"} | (set() if sent_id else {"event_id"})
+    left_out = FROM_THE_CALLER | FROM_OTHERS | {"received_time"} | (set() if sent_id else {"event_id"})
     row = {name: value for name, value in said.row.items() if name not in left_out}
     if row["event_time"] == said.received_time:
         row["event_time"] = "{received}"

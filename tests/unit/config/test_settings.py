@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from qrumb_server.config import DATA_CENTRE_ASNS, FETCHED_DATABASES, Settings, load_settings
+from qrumb_server.config import DATA_CENTRE_ASNS, Settings, load_settings
+from qrumb_server.config.geoip import FETCHED_DATABASES
 from qrumb_server.errors import ConfigError
 
 

@@ -16,7 +16,7 @@ from qrumb.v1.browser_event_pb2 import BrowserEvent
 from qrumb.v1.collector_service_pb2_grpc import CollectorServiceStub, add_CollectorServiceServicer_to_server
 from qrumb.v1.receipt_pb2 import EventReceipt
 from qrumb.v1.server_event_pb2 import ServerEvent
-from qrumb_server.app import _make_event_id
+from qrumb_server.app.circumstances import make_event_id
 from qrumb_server.errors import SpoolFailedError, SpoolFullError
 from qrumb_server.pipeline.stamp import Receipt
 from qrumb_server.rpc.collector import Collector
@@ -54,7 +54,7 @@ async def target(spool: Spool, tmp_path: Path) -> AsyncIterator[int]:
     collector = Collector(
         append=spool.append,
         new_receipt=lambda: Receipt(
-            received_time_ms=NOW_MS, retention_ms=400 * 86_400_000, make_event_id=_make_event_id
+            received_time_ms=NOW_MS, retention_ms=400 * 86_400_000, make_event_id=make_event_id
         ),
         max_batch_events=1000,
     )

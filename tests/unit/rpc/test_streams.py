@@ -13,7 +13,7 @@ from qrumb.v1 import collector_service_pb2 as pb
 from qrumb.v1.collector_service_pb2_grpc import CollectorServiceStub, add_CollectorServiceServicer_to_server
 from qrumb.v1.receipt_pb2 import EventReceipt
 from qrumb.v1.server_event_pb2 import ServerEvent
-from qrumb_server.app import _make_event_id
+from qrumb_server.app.circumstances import make_event_id
 from qrumb_server.pipeline.stamp import Receipt
 from qrumb_server.rpc.collector import STREAM_WINDOW, Collector
 from qrumb_server.rpc.guard import Guard
@@ -64,7 +64,7 @@ async def collector(spool: Spool) -> CountingCollector:
     return CountingCollector(
         append=spool.append,
         new_receipt=lambda: Receipt(
-            received_time_ms=1_790_000_000_000, retention_ms=400 * 86_400_000, make_event_id=_make_event_id
+            received_time_ms=1_790_000_000_000, retention_ms=400 * 86_400_000, make_event_id=make_event_id
         ),
         max_batch_events=1000,
     )

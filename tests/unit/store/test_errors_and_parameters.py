@@ -89,7 +89,7 @@ def test_an_errors_text_is_bounded() -> None:
         ("UUID", UUID(int=1), "00000000-0000-0000-0000-000000000001"),
         ("Decimal(18, 4)", Decimal("1E+3"), "1000"),
         ("Bool", False, "false"),
-        ("DateTime64(3, 'UTC')", 1_700_000_000_123, "1700000000123"),
+        ("DateTime64(3, 'UTC')", 1_700_000_000_123, "2023-11-14 22:13:20.123"),
     ],
 )
 def test_a_parameter_is_written_as_the_engine_parses_it(kind: str, value: Any, text: str) -> None:

@@ -1,0 +1,108 @@
+"""A collector worker: gRPC in, spool out."""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from typing import Final
+
+import grpc
+import structlog
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from qrumb.v1.collector_service_pb2_grpc import add_CollectorServiceServicer_to_server
+from qrumb.v1.scan_session_service_pb2_grpc import add_ScanSessionServiceServicer_to_server
+from qrumb.v1.validator_service_pb2_grpc import add_ValidatorServiceServicer_to_server
+from qrumb_server.app.circumstances import enrichers, receipts
+from qrumb_server.app.clock import SteadyClock, SystemClock
+from qrumb_server.app.servers import bracketed, grpc_server, stop_event
+from qrumb_server.app.stores import LOCK_TIMEOUT
+from qrumb_server.config import Settings
+from qrumb_server.enrich.agent import warm_up
+from qrumb_server.rpc.collector import Collector
+from qrumb_server.rpc.forward import Forwarding
+from qrumb_server.rpc.health import Health
+from qrumb_server.rpc.preview import ask_loader
+from qrumb_server.rpc.scan_sessions import ScanSessions
+from qrumb_server.rpc.validator import Validator
+from qrumb_server.spool.quota import SpoolLimits
+from qrumb_server.spool.writer import SpoolWriter
+from qrumb_server.supervise import sockets
+from qrumb_server.supervise.child import END_STREAMS_SIGNAL
+
+__all__ = ["COLLECTOR_SERVICE", "run_collector"]
+
+log = structlog.get_logger()
+
+COLLECTOR_SERVICE: Final = "qrumb.v1.CollectorService"
+SERVING: Final = health_pb2.HealthCheckResponse.SERVING
+
+
+async def run_collector(settings: Settings, index: int, address_secret: bytes) -> int:
+    """One collector worker, until SIGTERM; returns the exit code.
+
+    Args:
+        address_secret: what visitors' addresses are hashed with; the same for all workers of a node.
+    """
+    warm_up()
+    stop = stop_event()
+    executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="disk")
+    clock = SteadyClock(SystemClock())
+    spool = await SpoolWriter.open(
+        settings.spool_dir / f"worker-{index}",
+        limits=_spool_limits(settings),
+        executor=executor,
+        clock=clock,
+        lock_timeout=LOCK_TIMEOUT,
+    )
+    if any(asdict(spool.recovery).values()):
+        log.info("spool_recovered", **asdict(spool.recovery))
+    server = grpc_server(settings.rpc)
+    new_receipt = receipts(clock, settings, enrichers(settings, address_secret))
+    # Asked before the services below; takes only what it forwards.
+    server.add_generic_rpc_handlers([Forwarding(_open_loader)])
+    preview = ask_loader(_open_loader)
+    collector = Collector(
+        append=spool.append,
+        new_receipt=new_receipt,
+        max_batch_events=settings.rpc.max_batch_events,
+        preview=preview,
+    )
+    add_CollectorServiceServicer_to_server(collector, server)
+    # The supervisor's word that the gateway drains: a stream that came through it would hold that up.
+    asyncio.get_running_loop().add_signal_handler(END_STREAMS_SIGNAL, collector.end_streams)
+    sessions = ScanSessions(  # type: ignore[abstract]  # reading is forwarded, see above
+        append=spool.append, new_receipt=new_receipt, max_sessions=settings.rpc.max_batch_events
+    )
+    add_ScanSessionServiceServicer_to_server(sessions, server)
+    add_ValidatorServiceServicer_to_server(Validator(new_receipt=new_receipt, preview=preview), server)
+    health = Health()
+    health_pb2_grpc.add_HealthServicer_to_server(health, server)
+    server.add_insecure_port(f"unix:{sockets.worker(index)}")
+    server.add_insecure_port(f"{bracketed(settings.grpc_host)}:{settings.grpc_port}")
+    await server.start()
+    for service in ("", COLLECTOR_SERVICE):
+        await health.set(service, SERVING)
+    log.debug("collector_serving", index=index)
+    await stop.wait()
+    # Open streams and watches would hold the stop for the whole drain time.
+    await health.end()
+    collector.end_streams()
+    await server.stop(settings.rpc.drain_timeout.total_seconds())
+    await spool.close()
+    executor.shutdown()
+    return 0
+
+
+def _open_loader() -> grpc.aio.Channel:
+    return grpc.aio.insecure_channel(f"unix:{sockets.LOADER}")
+
+
+def _spool_limits(settings: Settings) -> SpoolLimits:
+    spool = settings.spool
+    return SpoolLimits(
+        segment_max_records=spool.segment_max_records,
+        segment_max_bytes=spool.segment_max_bytes,
+        seal_after=spool.seal_after,
+        max_bytes=spool.max_bytes // settings.workers,
+        min_free_bytes=spool.min_free_bytes,
+    )

@@ -1,0 +1,141 @@
+"""The loader: spool in, store out; and all that reads or changes the store."""
+
+import asyncio
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
+
+import grpc
+import structlog
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from qrumb.v1.privacy_service_pb2_grpc import add_PrivacyServiceServicer_to_server
+from qrumb.v1.query_service_pb2_grpc import add_QueryServiceServicer_to_server
+from qrumb.v1.scan_session_service_pb2_grpc import add_ScanSessionServiceServicer_to_server
+from qrumb_server.app.circumstances import retention_ms
+from qrumb_server.app.clock import SystemClock
+from qrumb_server.app.servers import grpc_server, stop_event
+from qrumb_server.app.stores import open_store
+from qrumb_server.config import Settings
+from qrumb_server.errors import StoreError, StoreRefusedError
+from qrumb_server.loader.loop import Loader
+from qrumb_server.pipeline.stamp import Enrichers
+from qrumb_server.ports import EventStore
+from qrumb_server.query.charts import Charts
+from qrumb_server.query.preview import Previews
+from qrumb_server.query.reports import Reports
+from qrumb_server.query.service import Queries, SessionQueries
+from qrumb_server.query.sql import SqlQueries
+from qrumb_server.query.v1.attribution_service_pb2_grpc import add_AttributionServiceServicer_to_server
+from qrumb_server.query.v1.sql_service_pb2_grpc import add_SqlServiceServicer_to_server
+from qrumb_server.rpc.health import Health
+from qrumb_server.supervise import sockets
+from qrumb_server.supervise.child import EXIT_CONFIG
+from qrumb_server.supervise.health import LOADER_STORE_SERVICE
+from qrumb_server.upkeep.erase import Eraser
+from qrumb_server.upkeep.replay import Replay
+from qrumb_server.upkeep.rescore import Rescore
+from qrumb_server.upkeep.service import Privacy, Upkeep
+from qrumb_server.upkeep.v1.upkeep_service_pb2_grpc import add_UpkeepServiceServicer_to_server
+
+__all__ = ["run_loader"]
+
+log = structlog.get_logger()
+
+SERVING: Final = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING: Final = health_pb2.HealthCheckResponse.NOT_SERVING
+STORE_HEALTH_INTERVAL_SECONDS: Final = 0.5
+
+
+async def run_loader(settings: Settings) -> int:
+    """The loader, until SIGTERM; returns the exit code."""
+    stop = stop_event()
+    loop = asyncio.get_running_loop()
+    executor = ThreadPoolExecutor(max_workers=4, thread_name_prefix="store")
+    try:
+        store = await loop.run_in_executor(executor, open_store, settings)
+    except StoreRefusedError as error:
+        sys.stderr.write(f"{error}\n")
+        return EXIT_CONFIG
+    clock = SystemClock()
+    loop.run_in_executor(executor, _use_first, store)
+    loader = Loader(
+        spool_root=settings.spool_dir,
+        store=store,
+        clock=clock,
+        monotonic=time.monotonic,
+        policy=settings.policies(),
+        max_events=settings.loader.batch_max_events,
+        seal_after=settings.spool.seal_after,
+        poll_interval=settings.loader.poll_interval,
+        retry_max_delay=settings.loader.retry_max_delay,
+        refused_delay=settings.loader.refused_delay,
+    )
+    server = grpc_server(settings.rpc)
+    add_SqlServiceServicer_to_server(SqlQueries(store=store, executor=executor), server)
+    previews = Previews(store=store, monotonic=time.monotonic, policy=settings.policies(), executor=executor)
+    add_AttributionServiceServicer_to_server(previews, server)
+    reports = Reports(store=store, spool_root=settings.spool_dir, clock=clock)
+    charts = Charts(store=store, clock=clock)
+    add_QueryServiceServicer_to_server(Queries(reports=reports, charts=charts, executor=executor), server)
+    # Each process has one half of ScanSessionService; the base class answers UNIMPLEMENTED for the other.
+    add_ScanSessionServiceServicer_to_server(SessionQueries(reports=reports, executor=executor), server)  # type: ignore[abstract]
+    _add_upkeep(server, settings, store=store, loader=loader, reports=reports, executor=executor)
+    health = Health()
+    health_pb2_grpc.add_HealthServicer_to_server(health, server)
+    server.add_insecure_port(f"unix:{sockets.LOADER}")
+    await server.start()
+    await health.set("", SERVING)
+    loading: asyncio.Future[Any] = loop.run_in_executor(executor, loader.run)
+    telling = asyncio.create_task(_tell_store_health(loader, health))
+    stopping: asyncio.Future[Any] = asyncio.create_task(stop.wait())
+    # Loading ends by itself only if it fails: then the process ends too, and is started again.
+    await asyncio.wait({loading, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    await health.end()
+    loader.drain()
+    _done, late = await asyncio.wait({loading}, timeout=settings.loader.drain_timeout.total_seconds())
+    if late:
+        log.warning("loader_leaves_spool", last_error=loader.last_error)
+        loader.stop()
+    telling.cancel()
+    stopping.cancel()
+    await server.stop(1)
+    await loading
+    store.close()
+    executor.shutdown()
+    return 0
+
+
+def _use_first(store: EventStore) -> None:
+    """A server gets its tables at the first use: nobody should have to send an event for that."""
+    try:
+        store.query("SELECT 1")
+    except StoreError as error:
+        log.warning("store_not_ready", error=str(error), code=error.code)
+
+
+def _add_upkeep(
+    server: grpc.aio.Server,
+    settings: Settings,
+    *,
+    store: EventStore,
+    loader: Loader,
+    reports: Reports,
+    executor: ThreadPoolExecutor,
+) -> None:
+    """What changes stored rows, on the node's own socket and in public."""
+    clock, policy, retention = SystemClock(), settings.policies(), retention_ms(settings)
+    replay = Replay(store=store, loader=loader, clock=clock, retention_ms=retention, enrichers=Enrichers(policy=policy))
+    rescore = Rescore(store=store, loader=loader, monotonic=time.monotonic, policy=policy, retention_ms=retention)
+    add_UpkeepServiceServicer_to_server(
+        Upkeep(reports=reports, replay=replay, rescore=rescore, executor=executor), server
+    )
+    eraser = Eraser(store=store, loader=loader, spool_root=settings.spool_dir, clock=clock)
+    add_PrivacyServiceServicer_to_server(Privacy(eraser=eraser, executor=executor), server)
+
+
+async def _tell_store_health(loader: Loader, health: Health) -> None:
+    while True:
+        await health.set(LOADER_STORE_SERVICE, NOT_SERVING if loader.last_error else SERVING)
+        await asyncio.sleep(STORE_HEALTH_INTERVAL_SECONDS)

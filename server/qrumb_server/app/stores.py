@@ -1,0 +1,65 @@
+"""The ClickHouse that the settings name."""
+
+import contextlib
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Final
+
+from qrumb_server.config import ClickHouseSettings, Settings
+from qrumb_server.ports import EventStore
+from qrumb_server.store.connection import ServerOptions
+from qrumb_server.store.ddl import Migration
+from qrumb_server.store.embedded import EmbeddedStore
+from qrumb_server.store.server import ServerStore
+
+__all__ = ["LOCK_TIMEOUT", "migrate_store", "open_store", "server_options"]
+
+# A predecessor that was killed lets go of its files within moments; one that drains needs longer.
+LOCK_TIMEOUT: Final = timedelta(seconds=30)
+
+
+def open_store(settings: Settings) -> EventStore:
+    """Open the ClickHouse that the settings name; migrated and checked, a server at its first use.
+
+    Raises:
+        ConfigError: it is in use.
+        StoreRefusedError: its tables are not ours.
+    """
+    if settings.clickhouse.url is not None:
+        return ServerStore(server_options(settings.clickhouse))
+    return EmbeddedStore.open(settings.clickhouse_dir, lock_timeout=LOCK_TIMEOUT)
+
+
+def migrate_store(settings: Settings, *, is_dry_run: bool) -> Sequence[Migration]:
+    """Bring the schema of the ClickHouse that the settings name up to date, or say what that would do.
+
+    What is pending is returned; if nothing is, the tables are compared in a dry run as well.
+
+    Raises:
+        ConfigError: the embedded one is in use.
+        StoreError: it cannot be done; names every difference.
+    """
+    if settings.clickhouse.url is None:
+        pending = EmbeddedStore.pending(settings.clickhouse_dir)
+        if not is_dry_run or not pending:
+            EmbeddedStore.open(settings.clickhouse_dir).close()
+        return pending
+    with contextlib.closing(ServerStore(server_options(settings.clickhouse))) as store:
+        pending = store.pending()
+        return pending if is_dry_run and pending else store.migrate()
+
+
+def server_options(clickhouse: ClickHouseSettings) -> ServerOptions:
+    """How to reach the server. Raises ConfigError where its password cannot be read."""
+    return ServerOptions(
+        hosts=clickhouse.hosts,
+        user=clickhouse.user,
+        password=clickhouse.read_password(),
+        secure=clickhouse.is_secure,
+        ca_file=clickhouse.ca_file,
+        compression=None if clickhouse.compression == "none" else clickhouse.compression,
+        connect_timeout=clickhouse.connect_timeout,
+        reply_timeout=clickhouse.reply_timeout,
+        ping_timeout=clickhouse.ping_timeout,
+        cluster=clickhouse.cluster,
+    )

@@ -1,0 +1,75 @@
+"""The settings of a node's parts: spool, loader, gRPC edge, gateway."""
+
+from datetime import timedelta
+
+from pydantic import BaseModel, ConfigDict, Field
+
+__all__ = ["GatewaySettings", "Group", "LoaderSettings", "RpcSettings", "SpoolSettings"]
+
+MIB = 1024 * 1024
+GIB = 1024 * MIB
+
+
+class Group(BaseModel):
+    """What all groups of settings share: immutable, and an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class SpoolSettings(Group):
+    """The durable queue between the reply to the sender and ClickHouse."""
+
+    max_bytes: int = Field(default=8 * GIB, ge=16 * MIB)
+    """Bytes that the spool of the whole node may take, shared evenly by its workers. When it is full, senders get
+    RESOURCE_EXHAUSTED. A stored event takes about 600 bytes, so the default holds some 14 million."""
+    min_free_bytes: int = Field(default=256 * MIB, ge=0)
+    """Free bytes that must remain on the disk; below it the spool counts as full."""
+    segment_max_records: int = Field(default=10_000, ge=1, le=1_000_000)
+    """Records after which a segment is sealed: the size of insert that ClickHouse likes."""
+    segment_max_bytes: int = Field(default=16 * MIB, ge=1024)
+    """Bytes after which a segment is sealed."""
+    seal_after: timedelta = Field(
+        default=timedelta(milliseconds=500), ge=timedelta(milliseconds=10), le=timedelta(seconds=4)
+    )
+    """Workers seal their segments together at multiples of it: the longest an event waits before the loader sees it."""
+
+
+class LoaderSettings(Group):
+    """The process that moves events from the spool to ClickHouse."""
+
+    batch_max_events: int = Field(default=10_000, ge=1, le=500_000)
+    """Events of one insert. An insert must stay below ClickHouse's block size to be atomic."""
+    poll_interval: timedelta = timedelta(milliseconds=50)
+    """How often the spool is looked at while it is empty."""
+    retry_max_delay: timedelta = timedelta(seconds=10)
+    """Longest pause between two tries while ClickHouse is away."""
+    refused_delay: timedelta = timedelta(seconds=10)
+    """Pause after an answer that no retry can cure (missing table, no rights): a human has to act."""
+    drain_timeout: timedelta = timedelta(seconds=20)
+    """How long a shutdown waits for the spool to be loaded. What remains is loaded after the next start."""
+
+
+class RpcSettings(Group):
+    """Limits of the gRPC edge. The gateway has its own, smaller ones; a test compares them."""
+
+    max_message_bytes: int = Field(default=16 * MIB, ge=1 * MIB)
+    """Largest gRPC message. Bigger than the gateway's body limit, because JSON can grow as protobuf."""
+    max_metadata_bytes: int = Field(default=64 * 1024, ge=8 * 1024)
+    """Largest header block. Bigger than the gateway's, so that the gateway answers first."""
+    max_batch_events: int = Field(default=1_000, ge=1, le=1_000)
+    """Events of one batch call. The contract says 1,000."""
+    max_connection_age: timedelta = timedelta(minutes=5)
+    """Age at which a direct connection is asked to reconnect, so that load spreads over the workers."""
+    drain_timeout: timedelta = timedelta(seconds=10)
+    """How long a shutdown waits for calls in flight."""
+
+
+class GatewaySettings(Group):
+    """Envoy, the HTTP edge."""
+
+    enabled: bool = True
+    """Off: gRPC only."""
+    concurrency: int = Field(default=2, ge=1, le=64)
+    """Worker threads of Envoy."""
+    access_log: bool = False
+    """One JSON line per request on standard output; no addresses, no queries."""

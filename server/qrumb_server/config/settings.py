@@ -1,0 +1,198 @@
+"""Every setting, with its default, its unit and its reason. The defaults run on a laptop.
+
+A setting comes from the first of: a command line option, the environment (`QRUMB_HTTP_PORT`; for groups
+`QRUMB_SPOOL__MAX_BYTES`), the TOML file (`--config`, or qrumb.toml in the working folder), the default. Unknown
+keys are errors. `HTTP_PORT`, `GRPC_PORT`, `DATA_DIR` and the names in UNPREFIXED work without the prefix as well:
+`GEOIP_CITY_DB` takes paths with commas between; an empty `GEOIP_CITY_DB` or `GEOIP_ASN_DB` stands for no file.
+"""
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AliasChoices, Field, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+    TomlConfigSettingsSource,
+)
+
+from qrumb_server.config.clickhouse import ClickHouseSettings
+from qrumb_server.config.geoip import GeoipSettings
+from qrumb_server.config.groups import GatewaySettings, LoaderSettings, RpcSettings, SpoolSettings
+from qrumb_server.config.sites import SiteSettings, policies
+from qrumb_server.errors import ConfigError
+from qrumb_server.model import SitePolicy
+
+__all__ = ["Settings", "load_settings"]
+
+DEFAULT_FILE = "qrumb.toml"
+PREFIX = "QRUMB_"
+# Variables with our prefix that are no settings: they are read by the command line itself.
+COMMAND_VARIABLES = frozenset({"QRUMB_CONFIG", "QRUMB_KEY", "QRUMB_URL"})
+UNPREFIXED = {
+    "CLICKHOUSE_URL": ("clickhouse", "url"),
+    "CLICKHOUSE_PASSWORD": ("clickhouse", "password"),
+    "CLICKHOUSE_PASSWORD_FILE": ("clickhouse", "password_file"),
+    "GEOIP_CITY_DB": ("geoip", "city_databases"),
+    "GEOIP_ASN_DB": ("geoip", "asn_database"),
+}
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+class Settings(BaseSettings):
+    """All settings of a node."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        use_attribute_docstrings=True,
+        validate_default=True,
+    )
+
+    data_dir: Path = Field(
+        default=Path("data"), validation_alias=AliasChoices("data_dir", "QRUMB_DATA_DIR", "DATA_DIR")
+    )
+    """Folder of everything that is kept: spool/, clickhouse/ and run/."""
+    http_host: str = "127.0.0.1"
+    """Address on which the gateway listens. 0.0.0.0 for all."""
+    http_port: Port = Field(default=8080, validation_alias=AliasChoices("http_port", "QRUMB_HTTP_PORT", "HTTP_PORT"))
+    """Port of the gateway; JSON, gRPC and gRPC-Web. 0: any free one."""
+    grpc_host: str = "127.0.0.1"
+    """Address on which the workers listen for direct gRPC."""
+    grpc_port: Port = Field(default=9090, validation_alias=AliasChoices("grpc_port", "QRUMB_GRPC_PORT", "GRPC_PORT"))
+    """Port of direct gRPC. 0: any free one."""
+    workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, le=256)
+    """Collector processes. Default: one per core."""
+    retention: timedelta = Field(default=timedelta(days=400), ge=timedelta(days=1))
+    """An event_time older than this is not believed. The table keeps rows for 400 days."""
+    log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
+    """Least severe message to log."""
+    spool: SpoolSettings = SpoolSettings()
+    """The durable queue."""
+    loader: LoaderSettings = LoaderSettings()
+    """The loader process."""
+    rpc: RpcSettings = RpcSettings()
+    """The gRPC edge."""
+    gateway: GatewaySettings = GatewaySettings()
+    """The HTTP edge."""
+    geoip: GeoipSettings = Field(default_factory=GeoipSettings)
+    """Country, city and network of an address."""
+    site: SiteSettings = SiteSettings()
+    """What counts for every site."""
+    sites: dict[str, SiteSettings] = {}
+    """What differs for one site, by site_id; what is not given there is as in `site`."""
+    clickhouse: ClickHouseSettings = ClickHouseSettings()
+    """The ClickHouse server, if not the embedded one."""
+
+    @field_validator("data_dir")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.expanduser().absolute()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003  (pydantic's signature)
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Command line, environment, file: no dotenv, no secrets folder."""
+        unprefixed = InitSettingsSource(settings_cls, _unprefixed(os.environ))
+        return init_settings, env_settings, unprefixed, TomlConfigSettingsSource(settings_cls)
+
+    def policies(self) -> Callable[[str], SitePolicy]:
+        """The policy of a site by its id."""
+        return policies(self.site, self.sites)
+
+    @property
+    def spool_dir(self) -> Path:
+        """One folder per worker, and quarantine/."""
+        return self.data_dir / "spool"
+
+    @property
+    def clickhouse_dir(self) -> Path:
+        """Data of the embedded ClickHouse."""
+        return self.data_dir / "clickhouse"
+
+    @property
+    def run_dir(self) -> Path:
+        """Sockets and rendered configuration of the running node; the working folder of all its processes."""
+        return self.data_dir / "run"
+
+
+def load_settings(
+    *, file: Path | None = None, environment: Mapping[str, str] = os.environ, **overrides: Any
+) -> Settings:
+    """Read the settings of this process.
+
+    Args:
+        file: TOML file; None takes qrumb.toml in the working folder where there is one.
+        environment: only its names are looked at here, for unknown ones.
+        overrides: settings from the command line; None means not given.
+
+    Raises:
+        ConfigError: names every problem, where it is and what is allowed.
+    """
+    problems = [
+        f"{name} in the environment: no such setting" for name in sorted(environment) if not _known_variable(name)
+    ]
+    source = file or Path(DEFAULT_FILE)
+    if file is not None and not file.is_file():
+        raise ConfigError(f"{file}: no such configuration file")
+
+    class FromFile(Settings):
+        model_config = SettingsConfigDict(toml_file=source)
+
+    given = {name: value for name, value in overrides.items() if value is not None}
+    try:
+        settings = FromFile(**given)
+    except ValidationError as error:
+        problems += [_describe(dict(item), source) for item in error.errors()]
+    except SettingsError as error:
+        problems.append(f'the environment: {error} (lists are written as JSON, such as ["a", "b"])')
+    except ValueError as error:  # TOML that cannot be parsed
+        problems.append(f"{source}: not valid TOML: {error}")
+    if problems:
+        raise ConfigError("\n".join(problems))
+    return settings
+
+
+def _unprefixed(environment: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """Settings of groups that have a plain name too; such a name leads into a group and cannot be a field's alias."""
+    given: dict[str, dict[str, Any]] = {}
+    for name, (group, field) in UNPREFIXED.items():
+        value = environment.get(name)
+        if value is None or (group == "clickhouse" and not value):
+            continue
+        if field == "city_databases":
+            given.setdefault(group, {})[field] = [path.strip() for path in value.split(",") if path.strip()]
+        else:
+            given.setdefault(group, {})[field] = value.strip() or None
+    return given
+
+
+def _known_variable(name: str) -> bool:
+    if not name.startswith(PREFIX) or name in COMMAND_VARIABLES:
+        return True
+    top = re.split("__", name.removeprefix(PREFIX).lower())[0]
+    return top in Settings.model_fields
+
+
+def _describe(item: dict[str, Any], source: Path) -> str:
+    place = ".".join(str(part) for part in item["loc"])
+    mend = "no such setting" if item["type"] == "extra_forbidden" else str(item["msg"])
+    is_quotable = item["type"] != "extra_forbidden" and "clickhouse" not in item["loc"]  # there are secrets
+    shown = "" if not is_quotable else f" (found {str(item['input'])[:60]!r})"
+    return f"{place} (set by {source}, {PREFIX}{place.upper().replace('.', '__')} or an option): {mend}{shown}"

@@ -1,0 +1,249 @@
+"""`ports.EventStore` on a ClickHouse server or cluster, over the native protocol.
+
+Nothing connects before the first call: a node starts, and takes events into its spool, while ClickHouse is away.
+The first call that needs the tables brings the schema up to date and compares it, as the embedded store does when
+it opens; until that has worked every such call raises what stood in the way.
+
+Rows travel as one block per insert. A client cannot filter its rows on the server, so `insert_missing` asks which
+are there and sends the rest. Between the two only this store could add any of them, because a segment belongs to
+one node's loader; an insert of ours that is still at work behind a broken connection is waited for first.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import timedelta
+from itertools import compress
+from typing import Any
+
+from qrumb_server.errors import OutcomeUnknownError, StoreError, StoreUnavailableError
+from qrumb_server.ports import TableBatch
+from qrumb_server.store.connection import Host, Result, ServerConnection, ServerOptions, StatementError
+from qrumb_server.store.ddl import Migration, load_migrations, table_columns
+from qrumb_server.store.drift import check_drift
+from qrumb_server.store.errors import KILL_FAILED_MUTATIONS, MUTATION_FAILED, insert_error, query_error
+from qrumb_server.store.formats import render_result
+from qrumb_server.store.migrations import apply_migrations, pending_migrations
+from qrumb_server.store.parameters import render_parameters
+from qrumb_server.store.pool import ConnectionPool
+from qrumb_server.store.render import Dialect, cluster_dialect, render, single_dialect
+from qrumb_server.store.values import check_columns, known_table
+
+__all__ = ["ServerStore"]
+
+# async_insert is the server's default and would answer before the rows are durable. On a plain MergeTree nothing
+# must be deduplicated by content; a NULL must not turn into a default in silence.
+_INSERT_SETTINGS = {"async_insert": 0, "insert_deduplicate": 0, "insert_null_as_default": 0}
+
+# In a cluster a look-up may meet a replica that lags. There the tables are replicated, and an equal block of the
+# last days is recognised by its hash before it is written. The insert returns when every shard has its rows.
+_CLUSTER_INSERT_SETTINGS = _INSERT_SETTINGS | {"insert_deduplicate": 1, "insert_distributed_sync": 1}
+
+# 60 s is longer than any caller waits. readonly: by setting, not by good will.
+_QUERY_SETTINGS = {"max_execution_time": 60, "readonly": 1}
+_EXPORT_SETTINGS = {"readonly": 1}
+
+# Each host that runs the statement waits until it has reached all of its own parts.
+_MUTATION_SETTINGS = {"mutations_sync": 1, "lightweight_deletes_sync": 1}
+# It says nothing until then; a host that dies meanwhile is noticed by its silence in TCP.
+_MUTATION_TIMEOUT = timedelta(minutes=10)
+
+# ON CLUSTER waits up to 180 s for the last host, in silence.
+_CLUSTER_SCHEMA_TIMEOUT = timedelta(minutes=4)
+
+# After a break: a server that was frozen first reads what it had received, then registers it, within moments.
+_SETTLE_SECONDS = 1.0
+_RUNNING_POLL_SECONDS = 0.2
+
+
+class ServerStore:
+    """Every method may be called from any thread; each has a connection of its own meanwhile."""
+
+    def __init__(
+        self,
+        options: ServerOptions,
+        *,
+        connect: Callable[[Host, ServerOptions], ServerConnection] = ServerConnection,
+        dialect: Dialect | None = None,
+    ) -> None:
+        """`connect` and `dialect` are for servers that speak another SQL than the schema files."""
+        self._options = options
+        self._pool = ConnectionPool(options, connect)
+        self._dialect = dialect or (cluster_dialect(options.cluster) if options.cluster else single_dialect)
+        self._migrations = render(load_migrations(), self._dialect)
+        self._types = table_columns(self._migrations)
+        self._insert_settings = _CLUSTER_INSERT_SETTINGS if options.cluster else _INSERT_SETTINGS
+        self._preparing = threading.Lock()
+        self._is_prepared = False
+        # True at first: a predecessor may have been killed in the middle of an insert.
+        self._broke = True
+
+    def pending(self) -> list[Migration]:
+        """Migrations that the database has not seen yet, as they would be run.
+
+        Raises:
+            StoreUnavailableError: no server answers.
+            StoreRefusedError: the database is newer than this program, or an applied file has changed.
+        """
+        return pending_migrations(self._migrations, self._schema_database())
+
+    def migrate(self) -> list[Migration]:
+        """Apply what is pending and compare the tables; safe while other nodes do the same.
+
+        Raises:
+            StoreUnavailableError: no server answers; may be repeated.
+            StoreRefusedError: as `pending`, or the tables differ; names every difference.
+        """
+        applied = apply_migrations(self._migrations, self._schema_database())
+        check_drift(self._migrations, self._schema_database())
+        return applied
+
+    def insert(self, batch: TableBatch) -> None:
+        """See `ports.EventStore.insert`. `batch.table` is qualified, as "events.valid_events"."""
+        self._check(batch)
+        if batch.row_count:
+            self._prepare()
+            self._insert(batch)
+
+    def insert_missing(self, batch: TableBatch) -> None:
+        """See `ports.EventStore.insert_missing`."""
+        self._check(batch)
+        if not batch.row_count:
+            return
+        self._prepare()
+        self._wait_for_running_inserts(batch.table)
+        missing = self._missing(batch)
+        if missing.row_count:
+            self._insert(missing)
+        self._broke = False
+
+    def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+        """Rows of one reading statement; values as in `native.decode_rows`, parameters as in `parameters.py`.
+
+        Raises:
+            StoreUnavailableError: may succeed later.
+            StoreRefusedError: the statement is wrong, or would write.
+        """
+        rendered = render_parameters(sql, parameters or {})
+        self._prepare()
+        return self._execute(sql, rendered, _QUERY_SETTINGS).rows()
+
+    def mutate(self, sql: str, parameters: Mapping[str, Any] | None = None) -> None:
+        """See `ports.EventStore.mutate`. In a cluster it runs on every shard."""
+        rendered = render_parameters(sql, parameters or {})
+        self._prepare()
+        for statement in self._dialect(sql):
+            try:
+                self._execute(statement, rendered, _MUTATION_SETTINGS, timeout=_MUTATION_TIMEOUT)
+            except StoreError as error:
+                if error.code == MUTATION_FAILED:
+                    self._execute(KILL_FAILED_MUTATIONS, {}, {}, timeout=_MUTATION_TIMEOUT)
+                raise
+
+    def export(self, sql: str, output_format: str) -> Iterator[bytes]:
+        """The result of one SELECT, SHOW or DESCRIBE; touches no schema, so that a reader's rights suffice.
+
+        The formats are those of `formats.py`: the native protocol itself knows none.
+
+        Raises:
+            StoreUnavailableError: may succeed later.
+            StoreRefusedError: the statement is wrong or would write, or no such format.
+        """
+        return render_result(self._execute(sql.strip().removesuffix(";"), {}, _EXPORT_SETTINGS), output_format)
+
+    def close(self) -> None:
+        """Statements that run may end; their connections are closed then. Safe to call twice."""
+        self._pool.close()
+
+    def _prepare(self) -> None:
+        if self._is_prepared:
+            return
+        with self._preparing:
+            if not self._is_prepared:
+                self.migrate()
+                self._is_prepared = True
+
+    def _check(self, batch: TableBatch) -> None:
+        check_columns(batch.columns, batch.data, known_table(self._types, batch.table))
+
+    def _insert(self, batch: TableBatch) -> None:
+        # Names come from the schema files, see `_check`; values travel as a block.
+        sql = f"INSERT INTO {batch.table} ({', '.join(batch.columns)}) VALUES"
+        try:
+            self._pool.run(lambda connection: connection.insert(sql, batch.data, self._insert_settings))
+        except StatementError as error:
+            if error.code is None:
+                self._broke = True
+            # In a cluster one shard may have its rows when another refuses, whatever its reason.
+            if error.code is None or self._options.cluster is not None:
+                raise OutcomeUnknownError(str(error), error.code or 0) from None
+            raise insert_error(error.code, str(error)) from None
+
+    def _missing(self, batch: TableBatch) -> TableBatch:
+        columns = list(batch.columns)
+        segments, rows = (batch.data[columns.index(name)] for name in ("segment_id", "segment_row"))
+        # The table's name was checked against the schema files.
+        sql = (
+            "SELECT segment_id, segment_row "  # noqa: S608
+            f"FROM {batch.table} WHERE segment_id IN {{segments:Array(String)}}"
+        )
+        rendered = render_parameters(sql, {"segments": sorted(set(segments))})
+        there = set(zip(*self._execute(sql, rendered, _QUERY_SETTINGS).columns, strict=True))
+        wanted = [place not in there for place in zip(segments, rows, strict=True)]
+        return TableBatch(
+            table=batch.table, columns=columns, data=[list(compress(values, wanted)) for values in batch.data]
+        )
+
+    def _wait_for_running_inserts(self, table: str) -> None:
+        """Until none is at work that began before now: it may bring rows that a look-up would not see yet."""
+        if self._broke:
+            # The server must have been reached before the pause, or it was frozen during the pause as well.
+            self._execute("SELECT 1", {}, _QUERY_SETTINGS)
+            time.sleep(_SETTLE_SECONDS)
+        deadline = time.monotonic() + self._options.reply_timeout.total_seconds()
+        waited_for = self._running_inserts(table)
+        while waited_for:
+            if time.monotonic() > deadline:
+                raise StoreUnavailableError("an earlier insert is still at work on the server")
+            time.sleep(_RUNNING_POLL_SECONDS)
+            waited_for &= self._running_inserts(table)
+
+    def _running_inserts(self, table: str) -> set[str]:
+        sql = "SELECT query_id FROM system.processes WHERE startsWith(query, {beginning:String})"
+        rendered = render_parameters(sql, {"beginning": f"INSERT INTO {table} "})
+        return {row["query_id"] for row in self._execute(sql, rendered, _QUERY_SETTINGS).rows()}
+
+    def _execute(
+        self,
+        sql: str,
+        rendered: Mapping[str, str],
+        settings: Mapping[str, int],
+        timeout: timedelta | None = None,
+    ) -> Result:
+        try:
+            return self._pool.run(
+                lambda connection: connection.execute(sql, parameters=rendered, settings=settings, timeout=timeout)
+            )
+        except StatementError as error:
+            raise _statement_error(error) from None
+
+    def _schema_database(self) -> "_SchemaDatabase":
+        return _SchemaDatabase(self._execute, _CLUSTER_SCHEMA_TIMEOUT if self._options.cluster else None)
+
+
+class _SchemaDatabase:
+    """The server as migrations and the drift check see it."""
+
+    def __init__(self, execute: Callable[..., Result], timeout: timedelta | None) -> None:
+        self._execute = execute
+        self._timeout = timeout
+
+    def execute(self, sql: str) -> None:
+        self._execute(sql, {}, {"async_insert": 0}, timeout=self._timeout)
+
+    def query(self, sql: str) -> Sequence[dict[str, Any]]:
+        return self._execute(sql, {}, {}).rows()
+
+
+def _statement_error(error: StatementError) -> StoreError:
+    return StoreUnavailableError(str(error)) if error.code is None else query_error(error.code, str(error))

@@ -1,0 +1,143 @@
+"""Two shards of two replicas under the real loader: split by session, equal on replicas, once through any death."""
+
+import random
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.old_cluster import CAN_RUN, SHARDS, Cluster, running_cluster
+from tests.support.rig import assert_exactly_once, running_rig
+from tests.support.stack import wait_until
+
+pytestmark = [
+    pytest.mark.clickhouse_server,
+    pytest.mark.slow,
+    pytest.mark.timeout(240),
+    pytest.mark.skipif(not CAN_RUN, reason="no cluster: apt-get install clickhouse-server zookeeper"),
+]
+
+PLACES = "SELECT segment_id, segment_row FROM events.valid_events_local ORDER BY segment_id, segment_row"
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[Cluster]:
+    """Four servers and a ZooKeeper."""
+    with running_cluster(tmp_path / "cluster") as running:
+        yield running
+
+
+def wait_until_replicas_agree(cluster: Cluster) -> None:
+    """Replication is asynchronous."""
+    for members in SHARDS:
+        left, right = (cluster.servers[at] for at in members)
+        wait_until(lambda left=left, right=right: left.statement(PLACES) == right.statement(PLACES), 30, 0.2)
+
+
+def test_a_session_is_on_one_shard_and_every_host_answers_for_all(cluster: Cluster, tmp_path: Path) -> None:
+    with running_rig(tmp_path / "spool", cluster.store()) as rig:
+        for _ in range(5):
+            rig.wait_until_well()
+        rig.finish()
+        wait_until_replicas_agree(cluster)
+        for server in cluster.servers:
+            assert_exactly_once(server.statement, rig.feeder.acknowledged)
+        sessions = "SELECT DISTINCT scan_session_id AS id FROM events.valid_events_local WHERE id != ''"
+        first, second = ({row["id"] for row in cluster.servers[at].statement(sessions)} for at in (0, 2))
+        assert first.isdisjoint(second)
+        assert first | second == {"a", "b"}
+        # Without a session, events are spread.
+        for at in (0, 2):
+            assert cluster.servers[at].statement(f"SELECT 1 AS one FROM ({PLACES}) LIMIT 1") == [{"one": 1}]
+
+
+def test_killed_replicas_lose_and_double_nothing(cluster: Cluster, tmp_path: Path) -> None:
+    """One of a shard, so that it still takes rows; then both, so that it does not."""
+    with running_rig(tmp_path / "spool", cluster.store()) as rig:
+        for victims in ([0], [3], [1], [2], [0, 1], [2, 3]):
+            rig.wait_until_well()
+            time.sleep(random.uniform(0, 0.2))
+            for at in victims:
+                cluster.servers[at].kill()
+            if len(victims) == 1:
+                rig.wait_until_well()
+            else:
+                wait_until(lambda: rig.loader.last_error != "", 30, 0.01)
+            for at in victims:
+                cluster.servers[at].start()
+        rig.finish()
+        wait_until_replicas_agree(cluster)
+        assert_exactly_once(cluster.servers[0].statement, rig.feeder.acknowledged)
+
+
+def test_an_unknown_outcome_is_settled_though_the_other_replica_lags(cluster: Cluster, tmp_path: Path) -> None:
+    """The look-up meets a replica that has not fetched the rows yet: their block is recognised when it comes again."""
+    store = cluster.store()
+    with running_rig(tmp_path / "spool", store) as rig:
+        for _ in range(3):
+            rig.wait_until_well()
+            for server in cluster.servers:
+                server.statement("SYSTEM STOP FETCHES")
+            # Everything that is inserted now is sent again, to whichever replica.
+            insert, missing = store.insert, store.insert_missing
+
+            def twice(batch: Any, insert: Any = insert, missing: Any = missing) -> None:
+                insert(batch)
+                missing(batch)
+
+            store.insert = twice  # type: ignore[method-assign]
+            time.sleep(1)
+            store.insert = insert  # type: ignore[method-assign]
+            for server in cluster.servers:
+                server.statement("SYSTEM START FETCHES")
+        rig.finish()
+        wait_until_replicas_agree(cluster)
+        assert_exactly_once(cluster.servers[0].statement, rig.feeder.acknowledged)
+
+
+def test_a_shard_that_refuses_while_the_other_takes_its_part(cluster: Cluster, tmp_path: Path) -> None:
+    """The part that was taken is not sent again when the refusal is mended."""
+    with running_rig(tmp_path / "spool", cluster.store()) as rig:
+        rig.wait_until_well()
+        cluster.servers[2].statement("ALTER TABLE events.valid_events_local DROP COLUMN city")
+        rig.wait_for_error("city")
+        cluster.servers[2].statement("ALTER TABLE events.valid_events_local ADD COLUMN city String AFTER country_code")
+        rig.wait_until_well()
+        rig.finish()
+        wait_until_replicas_agree(cluster)
+        assert_exactly_once(cluster.servers[0].statement, rig.feeder.acknowledged)
+
+
+def test_two_nodes_migrate_at_once_and_an_erasure_reaches_every_shard(
+    cluster: Cluster, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    stores = [cluster.store() for _ in range(2)]
+    for store in stores:
+        request.addfinalizer(store.close)
+    failures: list[BaseException] = []
+
+    def migrate(at: int) -> None:
+        try:
+            stores[at].migrate()
+        except BaseException as error:  # noqa: BLE001  (told to the test's own thread)
+            failures.append(error)
+
+    threads = [threading.Thread(target=migrate, args=(at,)) for at in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert stores[0].pending() == []
+    with running_rig(tmp_path / "spool", stores[0]) as rig:
+        rig.wait_until_well()
+        rig.finish()
+        stores[0].mutate(
+            "ALTER TABLE events.valid_events DELETE WHERE scan_session_id IN {ids:Array(String)}", {"ids": ["a", ""]}
+        )
+        left = "SELECT DISTINCT scan_session_id AS id FROM events.valid_events_local"
+        for server in cluster.servers:
+            wait_until(lambda server=server: {row["id"] for row in server.statement(left)} <= {"b"}, 20)

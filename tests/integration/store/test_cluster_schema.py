@@ -1,0 +1,42 @@
+"""The cluster's statements in the words of today's engine, as far as one process can run them."""
+
+import re
+from pathlib import Path
+
+import pytest
+from chdb.session import Session
+
+from qrumb_server.store.ddl import load_migrations
+from qrumb_server.store.render import cluster_dialect, render
+
+pytestmark = pytest.mark.chdb
+
+CONFIG = """<clickhouse><remote_servers><main><shard><replica><host>127.0.0.1</host><port>9</port></replica></shard>
+</main></remote_servers></clickhouse>"""
+ALTERS = [
+    "ALTER TABLE events.valid_events ADD COLUMN IF NOT EXISTS note String CODEC(ZSTD(1)) AFTER city",
+    "ALTER TABLE events.valid_events ADD PROJECTION IF NOT EXISTS by_user (SELECT user_id, count() GROUP BY user_id)",
+    "ALTER TABLE events.valid_events ADD INDEX IF NOT EXISTS by_note note TYPE bloom_filter(0.01) GRANULARITY 1",
+]
+
+
+def for_one_process(statement: str) -> str:
+    """Without ON CLUSTER and replication, which need servers and a ZooKeeper; Distributed tables stay."""
+    plain = re.sub(r" ON CLUSTER '[^']*'", "", statement)
+    return re.sub(r"Replicated(\w*MergeTree)\('[^']*', '[^']*'(?:, )?(\w*)\)", r"\1(\2)", plain)
+
+
+def test_todays_engine_parses_all_and_makes_the_tables(tmp_path: Path) -> None:
+    (tmp_path / "config.xml").write_text(CONFIG)
+    session = Session(f"{tmp_path}/data?config-file={tmp_path}/config.xml")
+    try:
+        dialect = cluster_dialect("main")
+        statements = [said for migration in render(load_migrations(), dialect) for said in migration.statements]
+        statements += [said for alter in ALTERS for said in dialect(alter)]
+        for statement in statements:
+            session.query(f"EXPLAIN AST {statement}")
+            session.query(for_one_process(statement))
+        found = session.query("SELECT table FROM system.columns WHERE name = 'note' ORDER BY 1")
+        assert str(found).split() == ['"valid_events"', '"valid_events_local"']
+    finally:
+        session.close()

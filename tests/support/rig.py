@@ -1,0 +1,131 @@
+"""A spool that grows, the real loader that empties it into a store, and the question whether each row arrived once."""
+
+import asyncio
+import contextlib
+import random
+import threading
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from qrumb.v1.event_row_pb2 import EventRow
+from qrumb_server.app.clock import SystemClock
+from qrumb_server.loader.loop import Loader
+from qrumb_server.ports import EventStore
+from qrumb_server.spool.quota import SpoolLimits
+from qrumb_server.spool.reader import list_sealed
+from qrumb_server.spool.v1.record_pb2 import AcceptedEvent, Record
+from qrumb_server.spool.writer import SpoolWriter
+from tests.support.stack import wait_until
+
+__all__ = ["IMPATIENT", "Rig", "assert_exactly_once", "running_rig"]
+
+# For a store's options: short, so that a frozen server is given up soon.
+IMPATIENT: dict[str, Any] = {
+    "connect_timeout": timedelta(milliseconds=500),
+    "reply_timeout": timedelta(seconds=1),
+    "ping_timeout": timedelta(milliseconds=500),
+}
+
+
+class Feeder:
+    """A worker's spool that grows until told to stop; `acknowledged` are the ids that it holds durably."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.acknowledged: list[str] = []
+        self.stopping = threading.Event()
+        self.thread = threading.Thread(target=lambda: asyncio.run(self._write()))
+
+    async def _write(self) -> None:
+        with ThreadPoolExecutor(1) as executor:
+            limits = SpoolLimits(min_free_bytes=0)
+            clock = SystemClock()
+            writer = await SpoolWriter.open(self.root / "worker-0", limits=limits, executor=executor, clock=clock)
+            while not self.stopping.is_set():
+                ids = [str(uuid.uuid4()) for _ in range(random.choice([1, 20, 500]))]
+                await writer.append([record(event_id, clock.now_ms()) for event_id in ids])
+                self.acknowledged += ids
+                await writer.seal()
+                await asyncio.sleep(0.02)
+            await writer.close()
+
+
+def record(event_id: str, now_ms: int) -> bytes:
+    """An accepted event; every third belongs to last month, so that most inserts are over two partitions."""
+    time_ms = now_ms - (31 * 86_400_000 if random.random() < 0.3 else 0)
+    moment = Timestamp(seconds=time_ms // 1000)
+    row = EventRow(
+        event_id=event_id,
+        site_id="s",
+        scan_session_id=random.choice(["", "a", "b"]),
+        metadata="{}",
+        event_time=moment,
+        received_time=moment,
+    )
+    return Record(accepted_event=AcceptedEvent(row=row)).SerializeToString()
+
+
+class Rig:
+    """A feeder, a loader and what the loader said on the way."""
+
+    def __init__(self, root: Path, store: EventStore) -> None:
+        self.feeder = Feeder(root)
+        self.loader = Loader(
+            spool_root=root,
+            store=store,
+            clock=SystemClock(),
+            max_events=1000,
+            poll_interval=timedelta(milliseconds=5),
+            retry_max_delay=timedelta(milliseconds=300),
+            refused_delay=timedelta(milliseconds=200),
+        )
+        self.thread = threading.Thread(target=self.loader.run)
+
+    def wait_for_error(self, text: str) -> None:
+        """Until the loader's last error has `text` in it."""
+        wait_until(lambda: text in self.loader.last_error, 30, 0.01)
+
+    def wait_until_well(self) -> None:
+        """Until the loader has stored what is in the spool now, and something is."""
+        wait_until(lambda: list_sealed(self.feeder.root), 30, 0.001)
+        waiting = {ref.path for ref in list_sealed(self.feeder.root)}
+        wait_until(lambda: not any(path.exists() for path in waiting) and not self.loader.last_error, 30, 0.01)
+
+    def finish(self) -> None:
+        """Load all there is."""
+        self.feeder.stopping.set()
+        self.feeder.thread.join(30)
+        self.loader.drain()
+        self.thread.join(60)
+        assert not self.thread.is_alive(), self.loader.last_error
+        assert self.loader.last_error == ""
+        assert list_sealed(self.feeder.root) == []
+
+
+@contextlib.contextmanager
+def running_rig(root: Path, store: EventStore) -> Iterator[Rig]:
+    """Feeding and loading at once."""
+    rig = Rig(root, store)
+    rig.feeder.thread.start()
+    rig.thread.start()
+    try:
+        yield rig
+    finally:
+        rig.feeder.stopping.set()
+        rig.feeder.thread.join(30)
+        rig.loader.stop()
+        rig.thread.join(60)
+        store.close()
+        assert not rig.thread.is_alive()
+
+
+def assert_exactly_once(ask: Callable[[str], Sequence[dict[str, Any]]], acknowledged: Sequence[str]) -> None:
+    """Each id in one row, and no other rows."""
+    rows = ask("SELECT toString(event_id) AS id FROM events.valid_events")
+    assert sorted(row["id"] for row in rows) == sorted(acknowledged)
