@@ -1,7 +1,8 @@
 """Registered scan sessions: from registrations, in any order and any number, to one row each.
 
-The earliest scan says which QR code it was and when; the earliest registration that names a user says who. Merging is
-commutative, so it does not matter in which order registrations come. The row that knows most has the highest version.
+The earliest scan says which QR code it was and when, and who where it names a user; else a later one says who. Of two
+at the same time the version's tie decides, so it does not matter in which order they come. What two registrations make
+together has a higher version than either.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,7 +17,8 @@ from qrumb_server.ports import TableBatch
 
 __all__ = ["merge_sessions", "session_batch"]
 
-_TIE_BITS: Final = 20
+_QR_BITS: Final = 12
+_USER_BITS: Final = 8
 _LATEST_MS: Final = (1 << 42) - 1
 _HAS_USER: Final = 1 << 63
 
@@ -61,12 +63,20 @@ def session_batch(sessions: Mapping[SessionKey, KnownSession], registrations: Se
 
 
 def _merge(one: KnownSession, other: KnownSession) -> KnownSession:
-    first, second = sorted((one, other), key=lambda session: (session.scan_time_ms or 0, session.qr_code_id))
+    first, second = sorted((one, other), key=lambda session: (session.scan_time_ms or 0, -_tie(session)))
     return replace(first, user_id=first.user_id or second.user_id)
 
 
 def _version(session: KnownSession) -> int:
     earliness = _LATEST_MS - min(max(session.scan_time_ms or 0, 0), _LATEST_MS)
-    text = f"{session.qr_code_id}\0{session.user_id}".encode()
-    tie = int.from_bytes(blake2b(text, digest_size=4).digest()) >> (32 - _TIE_BITS)
-    return (_HAS_USER if session.user_id else 0) | earliness << _TIE_BITS | tie
+    return (_HAS_USER if session.user_id else 0) | earliness << (_QR_BITS + _USER_BITS) | _tie(session)
+
+
+def _tie(session: KnownSession) -> int:
+    """Decides between scans of the same time: by the code first, so that learning the user changes no code."""
+    user = _hash(session.user_id, _USER_BITS) if session.user_id else 0
+    return _hash(session.qr_code_id, _QR_BITS) << _USER_BITS | user
+
+
+def _hash(text: str, bits: int) -> int:
+    return int.from_bytes(blake2b(text.encode(), digest_size=4).digest()) >> (32 - bits)
