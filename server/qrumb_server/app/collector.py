@@ -94,7 +94,7 @@ async def run_collector(settings: Settings, index: int, address_secret: bytes) -
 
 
 def _open_loader() -> grpc.aio.Channel:
-    return grpc.aio.insecure_channel(f"unix:{sockets.LOADER}")
+    return grpc.aio.insecure_channel(f"unix:{sockets.LOADER}", options=sockets.CHANNEL_OPTIONS)
 
 
 def _spool_limits(settings: Settings) -> SpoolLimits:

@@ -151,7 +151,8 @@ def _ask(settings: Settings, call: Callable[[grpc.Channel], T]) -> T:
         raise click.ClickException(
             f"no node runs in {settings.data_dir}; start one with `qrumb serve`, or set DATA_DIR"
         )
-    with inside_run_dir(settings), grpc.insecure_channel(f"unix:{sockets.LOADER}") as channel:
+    target = f"unix:{sockets.LOADER}"
+    with inside_run_dir(settings), grpc.insecure_channel(target, options=sockets.CHANNEL_OPTIONS) as channel:
         try:
             return call(channel)
         except grpc.RpcError as error:

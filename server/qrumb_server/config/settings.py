@@ -13,7 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AliasChoices, Field, ValidationError, field_validator
+from pydantic import AliasChoices, Field, ValidationError, field_serializer, field_validator
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -26,7 +26,7 @@ from pydantic_settings import (
 from qrumb_server.config.clickhouse import ClickHouseSettings
 from qrumb_server.config.geoip import GeoipSettings
 from qrumb_server.config.groups import GatewaySettings, LoaderSettings, RpcSettings, SpoolSettings
-from qrumb_server.config.sites import SiteSettings, policies
+from qrumb_server.config.sites import SiteId, SiteSettings, policies
 from qrumb_server.errors import ConfigError
 from qrumb_server.model import SitePolicy
 
@@ -89,10 +89,15 @@ class Settings(BaseSettings):
     """Country, city and network of an address."""
     site: SiteSettings = SiteSettings()
     """What counts for every site."""
-    sites: dict[str, SiteSettings] = {}
+    sites: dict[SiteId, SiteSettings] = {}
     """What differs for one site, by site_id; what is not given there is as in `site`."""
     clickhouse: ClickHouseSettings = ClickHouseSettings()
     """The ClickHouse server, if not the embedded one."""
+
+    @field_serializer("sites")
+    def _as_stated(self, sites: dict[str, SiteSettings]) -> dict[str, Any]:
+        """Without defaults: what a site does not state must stay unstated for the processes that read this back."""
+        return {site_id: site.model_dump(mode="json", exclude_unset=True) for site_id, site in sites.items()}
 
     @field_validator("data_dir")
     @classmethod

@@ -32,7 +32,10 @@ def merge_sessions(
         before = merged.get(key) or known.get(key)
         scan_time_ms = milliseconds(sent.scan_time)
         stated = KnownSession(
-            qr_code_id=sent.qr_code_id, scan_time_ms=scan_time_ms, user_id=sent.user_id, user_time_ms=scan_time_ms
+            qr_code_id=sent.qr_code_id,
+            scan_time_ms=scan_time_ms,
+            user_id=sent.user_id,
+            user_time_ms=scan_time_ms if sent.user_id else 0,
         )
         after = stated if before is None or before.is_foreign else _merge(before, stated)
         if after != before:

@@ -79,14 +79,16 @@ def without_personal(
         if not allowed.full_urls:
             kept.page_url = _bare(kept.page_url)
             kept.referrer = _bare(kept.referrer)
-        fields = kept.metadata.fields if kept.HasField("metadata") else None
+        struct = kept.metadata if kept.HasField("metadata") else None
     else:
         if not allowed.user:
             kept.ClearField("user_identifiers")
-        fields = kept.properties.fields if kept.HasField("properties") else None
-    if fields is not None and not allowed.all_metadata:
-        for key in fields.keys() - policy.non_personal_keys:
-            del fields[key]
+        struct = kept.properties if kept.HasField("properties") else None
+    if struct is not None and not allowed.all_metadata:
+        for key in struct.fields.keys() - policy.non_personal_keys:
+            del struct.fields[key]
+        if not struct.fields:
+            kept.ClearField("metadata" if isinstance(kept, BrowserEvent) else "properties")
     return kept
 
 

@@ -101,7 +101,8 @@ class IdentityBook:
         for kind, value in identifiers.items():
             self._set((site_id, kind, value), user)
         if scan_session_id:
-            self._set((site_id, SESSION, scan_session_id), Label(user.user_id, time_ms))
+            # By its own name, which no order of arrival changes; that leads to the user.
+            self._set((site_id, SESSION, scan_session_id), Label(own.user_id, time_ms))
         return user.user_id
 
     def user_of(self, site_id: str, name: str) -> str:
@@ -142,5 +143,5 @@ class IdentityBook:
     def _set(self, key: Key, label: Label) -> None:
         """Keep the older of two labels, as the table does."""
         before = self._get(key)
-        if before is None or label_version(label) > label_version(before):
+        if before is None or (label != before and label_version(label) > label_version(before)):
             self.changed[key] = label

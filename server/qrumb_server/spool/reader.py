@@ -160,10 +160,13 @@ def remove_quarantined(spool_root: Path, needles: Sequence[bytes], filesystem: F
     folder = spool_root / QUARANTINE_FOLDER
     removed = 0
     for entry in filesystem.list_folder(folder):
-        image = filesystem.read(folder / entry.name)
-        if any(needle in image for needle in needles):
-            filesystem.unlink(folder / entry.name)
-            removed += 1
+        if entry.is_folder:
+            continue
+        with contextlib.suppress(FileNotFoundError):  # somebody tidied up meanwhile
+            image = filesystem.read(folder / entry.name)
+            if any(needle in image for needle in needles):
+                filesystem.unlink(folder / entry.name)
+                removed += 1
     return removed
 
 

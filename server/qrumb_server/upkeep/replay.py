@@ -18,7 +18,7 @@ from qrumb.v1.receipt_pb2 import Violation
 from qrumb.v1.server_event_pb2 import ServerEvent
 from qrumb_server.loader.ledger import replay_ledger_batch
 from qrumb_server.loader.loop import Loader
-from qrumb_server.loader.rows import LOADER_STAGE, PlacedEvent, RowId
+from qrumb_server.loader.rows import LOADER_STAGE, REPLAYED, PlacedEvent, RowId
 from qrumb_server.model import Caller, FraudReason, RawEvent, Rejected, Source
 from qrumb_server.pipeline.run import judge
 from qrumb_server.pipeline.stamp import Enrichers, Receipt
@@ -32,7 +32,6 @@ __all__ = ["LOADER_PATIENCE", "Replay"]
 GROUP: Final = 1_000
 # As long as a caller waits for the loader to end its batch.
 LOADER_PATIENCE: Final = timedelta(seconds=10)
-REPLAYED: Final = "replay:"
 
 
 class Replay:

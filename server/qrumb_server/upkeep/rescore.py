@@ -11,7 +11,7 @@ from typing import Any, Final
 from qrumb_server.loader.lookups import KnownSession, Lookups
 from qrumb_server.loader.loop import Loader
 from qrumb_server.model import FraudReason, FraudRules, SitePolicy
-from qrumb_server.pipeline.mark import RESCORABLE, Rate, is_impossible, kept_reasons, marks_at_loading
+from qrumb_server.pipeline.mark import RESCORABLE, is_impossible, kept_reasons, marks_at_loading
 from qrumb_server.ports import EventStore
 from qrumb_server.upkeep.replay import LOADER_PATIENCE
 from qrumb_server.upkeep.v1 import upkeep_service_pb2 as pb
@@ -78,7 +78,8 @@ class Rescore:
             event_time_ms=row["event_time"],
             scan_time_ms=session.scan_time_ms,
             is_foreign=session.is_foreign,
-            rate=Rate(),
+            session_rate=0,
+            address_rate=0,
             rules=rules,
         )
         return sorted({*kept_reasons(kept, rules), *found})
