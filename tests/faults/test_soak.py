@@ -7,8 +7,6 @@ import contextlib
 import json
 import os
 import random
-import signal
-import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +16,7 @@ import pytest
 
 from tests.support.audit import audit
 from tests.support.load import Book, Load
-from tests.support.stack import Stack, running_stack, wait_until
+from tests.support.stack import Stack, free_port, frozen, running_stack, wait_until
 
 SECONDS = float(os.environ.get("SOAK_SECONDS", "40"))
 
@@ -107,16 +105,5 @@ def stop_and_start(stack: Stack) -> None:
 
 def freeze(stack: Stack, name: str, seconds: float) -> None:
     """SIGSTOP for a while."""
-    wait_until(lambda: name in stack.children(), 30)
-    with contextlib.suppress(psutil.NoSuchProcess, KeyError):
-        process = stack.children()[name]
-        process.send_signal(signal.SIGSTOP)
+    with frozen(stack, name):
         time.sleep(seconds)
-        process.send_signal(signal.SIGCONT)
-
-
-def free_port() -> int:
-    """A port that is free now; the node must come back on the same one."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
