@@ -124,14 +124,17 @@ class Loader:
                     return
                 self._draining.wait(self._poll_seconds)
                 continue
-            taken = take(complete, self._max_events)
-            uncertain = any(ref.path in suspects or ref.begun_time_ms <= started_ms for ref in taken)
-            try:
-                with self._turn:
-                    self._load(taken, uncertain=uncertain)
-            except _StoppedWaiting:
-                return
-            suspects.difference_update(ref.path for ref in taken)
+            # All of them before the folders are looked at again: after a long outage there are many.
+            while complete and not self._stopping.is_set():
+                taken = take(complete, self._max_events)
+                complete = complete[len(taken) :]
+                uncertain = any(ref.path in suspects or ref.begun_time_ms <= started_ms for ref in taken)
+                try:
+                    with self._turn:
+                        self._load(taken, uncertain=uncertain)
+                except _StoppedWaiting:
+                    return
+                suspects.difference_update(ref.path for ref in taken)
 
     def _list_complete(self, *, wait_for_open: bool) -> Sequence[SegmentRef]:
         """Sealed segments of those stretches of time of which no worker still writes one.

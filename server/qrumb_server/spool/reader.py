@@ -172,18 +172,22 @@ def remove_quarantined(spool_root: Path, needles: Sequence[bytes], filesystem: F
 
 def usage(spool_root: Path, filesystem: FileSystem = DISK, *, now_ms: int) -> SpoolUsage:
     """How much waits, and for how long the oldest has. Raises OSError."""
-    total_bytes = sum(
-        entry.size_bytes
-        for folder in worker_folders(spool_root, filesystem)
-        for entry in filesystem.list_folder(folder)
-    )
-    sealed = list_sealed(spool_root, filesystem)
+    total_bytes = sealed_segments = sealed_rows = 0
+    oldest: UUID | None = None
+    for folder in worker_folders(spool_root, filesystem):
+        for entry in filesystem.list_folder(folder):
+            total_bytes += entry.size_bytes
+            name = parse_name(entry.name)
+            if name is not None and name.rows is not None:
+                sealed_segments += 1
+                sealed_rows += name.rows
+                oldest = name.segment_id if oldest is None else min(oldest, name.segment_id)
     # a clock that stepped back would make ages negative
-    oldest_age = timedelta(milliseconds=max(now_ms - sealed[0].begun_time_ms, 0)) if sealed else None
+    oldest_age = None if oldest is None else timedelta(milliseconds=max(now_ms - segment_time_ms(oldest), 0))
     return SpoolUsage(
         total_bytes=total_bytes,
-        sealed_segments=len(sealed),
-        sealed_rows=sum(ref.rows for ref in sealed),
+        sealed_segments=sealed_segments,
+        sealed_rows=sealed_rows,
         quarantined_segments=len(filesystem.list_folder(spool_root / QUARANTINE_FOLDER)),
         oldest_age=oldest_age,
     )

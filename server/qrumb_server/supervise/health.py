@@ -1,5 +1,6 @@
 """Health of the node: asks its processes over grpc.health.v1, answers for the whole."""
 
+import asyncio
 from pathlib import Path
 from typing import Any, Final
 
@@ -83,7 +84,13 @@ class NodeStatus(StatusServiceServicer):
         ]
         if not reasons and not await check(self._loader_target, LOADER_STORE_SERVICE):
             reasons.append("ClickHouse does not take rows; events are kept in the spool meanwhile")
-        used = usage(self._spool_dir, now_ms=self._clock.now_ms())
+        # In a thread: after a long outage of ClickHouse there are many files.
+        used = await asyncio.to_thread(usage, self._spool_dir, now_ms=self._clock.now_ms())
+        if used.quarantined_segments:
+            reasons.append(
+                f"{used.quarantined_segments} damaged segments are in spool/quarantine; what could be read of them is "
+                "stored: look at the log, then move them away"
+            )
         return pb.GetStatusResponse(
             condition=pb.GetStatusResponse.DEGRADED if reasons else pb.GetStatusResponse.READY,
             reasons=reasons,
