@@ -115,7 +115,9 @@ class Replay:
             kept, conflicts = self._loader.store_replayed(events)
             if not kept:
                 return len(events)
-            self._store.insert_missing(replay_ledger_batch(kept, conflicts))
+            entries = replay_ledger_batch(kept, conflicts)
+            self._store.insert_missing(entries)
+            self._loader.count_replayed(entries)
             self._store.mutate(
                 "ALTER TABLE events.invalid_events UPDATE replayed_time = {now:DateTime64(3, 'UTC')} "
                 "WHERE (segment_id, segment_row) IN {letters:Array(Tuple(String, UInt32))}",
