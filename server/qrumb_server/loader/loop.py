@@ -51,8 +51,6 @@ T = TypeVar("T")
 
 # Beyond every seal_after that makes sense, and longer than a worker takes to start again.
 OPEN_PATIENCE_MS: Final = 5_000
-# More than a waiting thread takes to wake up.
-GUEST_SECONDS: Final = 0.02
 # While nothing is to be loaded the store is asked all the same, so that its absence is known before events wait.
 PROBE_SECONDS: Final = 1.0
 
@@ -98,7 +96,6 @@ class Loader:
         self._lookups = Lookups(store, monotonic=monotonic)
         self._attributor = Attributor(self._lookups, policy)
         self._turn = threading.Lock()
-        self._wanted = threading.Event()
         self._clock = clock
         self._monotonic = monotonic
         self._next_probe = monotonic()
@@ -145,9 +142,6 @@ class Loader:
                 taken = take(complete, self._max_events)
                 complete = complete[len(taken) :]
                 uncertain = any(ref.path in suspects or ref.begun_time_ms <= started_ms for ref in taken)
-                if self._wanted.is_set():
-                    # A lock is handed to nobody: who waits for it gets it only where it is left alone for a moment.
-                    self._stopping.wait(GUEST_SECONDS)
                 try:
                     with self._turn:
                         self._load(taken, uncertain=uncertain)
@@ -191,10 +185,8 @@ class Loader:
         Raises:
             StoreUnavailableError: a batch is under way and does not end, since the store is away.
         """
-        self._wanted.set()
         if not self._turn.acquire(timeout=patience.total_seconds()):
             raise StoreUnavailableError(self.last_error or "the loader is busy")
-        self._wanted.clear()
         try:
             yield
         finally:

@@ -226,16 +226,25 @@ def test_segment_begun_after_the_start_is_simply_inserted(tmp_path: Path) -> Non
 
 def test_whoever_changes_rows_gets_a_turn_between_two_batches(tmp_path: Path) -> None:
     """However much there is to load: a busy loader does not keep the turn to itself."""
-    spool_up(tmp_path, [[event(number)] for number in range(400)])
-    store = FaultyStore()
+    spool_up(tmp_path, [[event(number)] for number in range(200)])
+
+    class SlowStore(FaultyStore):
+        def insert_missing(self, batch: TableBatch) -> None:
+            time.sleep(0.005)
+            super().insert_missing(batch)
+
+    store = SlowStore()
     loader = new_loader(tmp_path, store, max_events=1)
     loader.drain()
     loading = threading.Thread(target=loader.run)
     loading.start()
     wait_until(lambda: store.calls)
-    with loader.exclusively(timedelta(seconds=5)):
-        stored = len(store.tables[VALID_EVENTS])
-        time.sleep(0.05)
-        assert len(store.tables[VALID_EVENTS]) == stored < 400
+    for _ in range(5):
+        before = len(store.calls)
+        with loader.exclusively(timedelta(seconds=5)):
+            stored = len(store.calls)
+            assert stored <= before + 2
+            time.sleep(0.02)
+            assert len(store.calls) == stored
     loading.join(30)
-    assert len(store.tables[VALID_EVENTS]) == 400
+    assert len(store.tables[VALID_EVENTS]) == 200
