@@ -115,6 +115,10 @@ class FaultyInserts:
         """Let the next insert into `table` raise, after or instead of storing its rows."""
         self._faults.append(_Fault(table=table, is_stored=is_stored, error=error))
 
+    def recover(self) -> None:
+        """Forget the faults that have not happened."""
+        self._faults.clear()
+
     def insert(self, batch: TableBatch) -> None:
         """As the port says."""
         with self._going_wrong(batch):
