@@ -18,7 +18,7 @@ from qrumb.v1.server_event_pb2 import ServerEvent
 from qrumb_server.loader.ledger import replay_ledger_batch
 from qrumb_server.loader.loop import Loader
 from qrumb_server.loader.rows import LOADER_STAGE, REPLAYED, PlacedEvent, RowId
-from qrumb_server.model import Caller, RawEvent, Rejected, Source
+from qrumb_server.model import Caller, FraudReason, RawEvent, Rejected, Source
 from qrumb_server.pipeline.run import judge
 from qrumb_server.pipeline.stamp import Enrichers, Receipt
 from qrumb_server.ports import Clock, EventStore
@@ -103,7 +103,13 @@ class Replay:
             enrichers=self._enrichers,
         )
         [verdict] = judge([raw], receipt)
-        return verdict if isinstance(verdict, Rejected) else verdict.record.accepted_event
+        if isinstance(verdict, Rejected):
+            return verdict
+        event = verdict.record.accepted_event
+        # The agent was not kept with the letter; that it is missing now says nothing of the visitor.
+        if FraudReason.MISSING_AGENT in event.row.fraud_reasons:
+            event.row.fraud_reasons.remove(FraudReason.MISSING_AGENT)
+        return event
 
     def _keep(self, events: Sequence[PlacedEvent]) -> int:
         """Store events and mark their letters; returns how many the store refused."""
