@@ -62,8 +62,8 @@ async def run_collector(settings: Settings, index: int, address_secret: bytes) -
         log.info("spool_recovered", **asdict(spool.recovery))
     server = grpc_server(settings.rpc)
     new_receipt = receipts(clock, settings, enrichers(settings, address_secret))
-    # Asked before the services below; takes only what it forwards.
-    server.add_generic_rpc_handlers([Forwarding(_open_loader)])
+    forwarding = Forwarding(_open_loader)
+    server.add_generic_rpc_handlers([forwarding])
     preview = ask_loader(_open_loader)
     registry = new_registry()
     metrics = CollectorMetrics(registry)
@@ -78,8 +78,11 @@ async def run_collector(settings: Settings, index: int, address_secret: bytes) -
     add_CollectorServiceServicer_to_server(collector, server)
     # The supervisor's word that the gateway drains: a stream that came through it would hold that up.
     asyncio.get_running_loop().add_signal_handler(END_STREAMS_SIGNAL, collector.end_streams)
-    sessions = ScanSessions(  # type: ignore[abstract]  # reading is forwarded, see above
-        append=append, new_receipt=new_receipt, max_sessions=settings.rpc.max_batch_events
+    sessions = ScanSessions(
+        append=append,
+        new_receipt=new_receipt,
+        max_sessions=settings.rpc.max_batch_events,
+        forward=forwarding.forward,
     )
     add_ScanSessionServiceServicer_to_server(sessions, server)
     add_ValidatorServiceServicer_to_server(Validator(new_receipt=new_receipt, preview=preview), server)

@@ -138,7 +138,10 @@ def _print_table(columns: list[str], times: list[str], rows: list[dict[str, int]
         table.columns[index].footer = f"{sum(row[name] for row in rows):,}"
     for time, row in zip(times, rows, strict=True):
         table.add_row(time[5:16].replace("T", " "), *(f"{row[name]:,}" for name in columns))
-    Console().print(table)
+    console = Console()
+    # In a narrow terminal lines wrap; numbers that are cut off would be worse.
+    console.width = max(console.width, Console(width=1_000).measure(table).maximum)
+    console.print(table)
 
 
 def _ask(settings: Settings, call: Callable[[grpc.Channel], T]) -> T:

@@ -104,7 +104,7 @@ class Attributor:
             address_rate=self._address_rates.count((site_id, ip_key), received_ms) if ip_key else 0,
             rules=rules,
         )
-        if found or row.fraud_reasons:
+        if found or row.is_fraud:
             reasons = sorted({*kept_reasons(row.fraud_reasons, rules), *found})
             row.fraud_reasons[:] = reasons
             row.is_fraud = int(bool(reasons))

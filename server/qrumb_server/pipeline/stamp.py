@@ -131,7 +131,7 @@ def _enrich(event: ValidEvent, accepted: AcceptedEvent, receipt: Receipt) -> Non
         source=event.raw.source,
         is_prefetch=event.raw.caller.is_prefetch,
         is_data_centre=bool(address) and enrichers.is_data_centre(address),
-        ahead_ms=(event.event_time_ms or receipt.received_time_ms) - receipt.received_time_ms,
+        ahead_ms=0 if event.event_time_ms is None else event.event_time_ms - receipt.received_time_ms,
         retention_ms=receipt.retention_ms,
         rules=enrichers.policy(row.site_id).fraud,
     )

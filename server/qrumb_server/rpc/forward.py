@@ -12,12 +12,10 @@ from qrumb_server.rpc.faults import DOMAIN, STATUS_DETAILS_KEY, RequestFault
 
 __all__ = ["Forwarding"]
 
-# Whole services and single methods.
-FORWARDED: Final = (
-    "/qrumb.v1.QueryService/",
-    "/qrumb.v1.PrivacyService/",
-    "/qrumb.v1.ScanSessionService/GetScanSession",
-)
+Context = grpc.aio.ServicerContext[Any, Any]
+
+# Whole services; of one that the worker has itself, gRPC never asks here for a method.
+FORWARDED: Final = ("/qrumb.v1.QueryService/", "/qrumb.v1.PrivacyService/")
 # Without the caller's deadline; as long as the gateway waits.
 LONGEST_SECONDS: Final = 30.0
 
@@ -39,22 +37,26 @@ class Forwarding(grpc.GenericRpcHandler):
         if not method.startswith(FORWARDED):
             return None
 
-        async def forward(request: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
-            if self._channel is None:
-                self._channel = self._open_channel()
-            remaining = context.time_remaining()
-            timeout = min(remaining, LONGEST_SECONDS) if remaining is not None else LONGEST_SECONDS
-            try:
-                call: Any = self._channel.unary_unary(method)
-                return bytes(await call(request, timeout=timeout))
-            except grpc.aio.AioRpcError as error:
-                await _answer(context, error)
-                raise AssertionError("abort returns never") from error
+        async def forward(request: bytes, context: Context) -> bytes:
+            return await self.forward(method, request, context)
 
         return grpc.unary_unary_rpc_method_handler(forward, request_deserializer=bytes, response_serializer=bytes)
 
+    async def forward(self, method: str, request: bytes, context: Context) -> bytes:
+        """The loader's answer to a call, or its error."""
+        if self._channel is None:
+            self._channel = self._open_channel()
+        remaining = context.time_remaining()
+        timeout = min(remaining, LONGEST_SECONDS) if remaining is not None else LONGEST_SECONDS
+        try:
+            call: Any = self._channel.unary_unary(method)
+            return bytes(await call(request, timeout=timeout))
+        except grpc.aio.AioRpcError as error:
+            await _answer(context, error)
+            raise AssertionError("abort returns never") from error
 
-async def _answer(context: grpc.aio.ServicerContext[bytes, bytes], error: grpc.aio.AioRpcError) -> None:
+
+async def _answer(context: Context, error: grpc.aio.AioRpcError) -> None:
     """The loader's error as it is; where the loader cannot be reached, ours."""
     trailers = error.trailing_metadata()
     said = tuple((key, value) for key, value in trailers or () if key in {STATUS_DETAILS_KEY, "retry-after"})

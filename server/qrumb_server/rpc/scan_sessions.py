@@ -1,9 +1,9 @@
-"""ScanSessionService, the writing half: a registered session is answered once it is durable in the spool.
+"""ScanSessionService in a worker: a registered session is answered once it is durable in the spool.
 
-Reading is the query service's: a worker has no store.
+Reading is passed on to the loader, since a worker has no store.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 import grpc
@@ -22,6 +22,7 @@ from qrumb_server.spool.v1.record_pb2 import Record, SessionRegistration
 __all__ = ["ScanSessions"]
 
 Context = grpc.aio.ServicerContext[Any, Any]
+Forward = Callable[[str, bytes, Context], Awaitable[bytes]]
 
 
 class ScanSessions(ScanSessionServiceServicer):
@@ -31,12 +32,16 @@ class ScanSessions(ScanSessionServiceServicer):
         append: makes records durable, all or none; returns after the sync.
         new_receipt: the circumstances of this moment.
         max_sessions: sessions of one batch call.
+        forward: asks the loader: method, request, context.
     """
 
-    def __init__(self, *, append: Append, new_receipt: Callable[[], Receipt], max_sessions: int) -> None:
+    def __init__(
+        self, *, append: Append, new_receipt: Callable[[], Receipt], max_sessions: int, forward: Forward
+    ) -> None:
         self._append = append
         self._new_receipt = new_receipt
         self._max_sessions = max_sessions
+        self._forward = forward
 
     async def RegisterScanSession(
         self, request: pb.RegisterScanSessionRequest, context: Context
@@ -66,6 +71,13 @@ class ScanSessions(ScanSessionServiceServicer):
         if violations:
             raise RequestRejected("SCAN_SESSION_REJECTED", violations[:MAX_VIOLATIONS])
         return pb.BatchRegisterScanSessionsResponse(scan_sessions=await self._keep(request.scan_sessions))
+
+    async def GetScanSession(self, request: pb.GetScanSessionRequest, context: Context) -> pb.GetScanSessionResponse:
+        """One session, from the loader."""
+        answer = await self._forward(
+            "/qrumb.v1.ScanSessionService/GetScanSession", request.SerializeToString(), context
+        )
+        return pb.GetScanSessionResponse.FromString(answer)
 
     async def _keep(self, sent: Iterable[ScanSession]) -> list[ScanSession]:
         receipt = self._new_receipt()

@@ -122,7 +122,7 @@ async def test_the_callers_deadline_is_kept_and_there_is_always_one(loader: Load
     assert loader.remaining is not None
     assert loader.remaining < 5.5  # deadlines travel rounded up
     await stub.TailEvents(pb.TailEventsRequest())
-    assert 5 < loader.remaining < 40
+    assert 10 < loader.remaining < 40
 
 
 async def test_other_services_are_not_forwarded(loader: Loader, stub: QueryServiceStub) -> None:

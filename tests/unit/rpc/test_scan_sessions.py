@@ -45,7 +45,15 @@ async def spool() -> Spool:
 @pytest.fixture
 async def stub(spool: Spool) -> AsyncIterator[ScanSessionServiceStub]:
     """A caller of a server of this service."""
-    sessions = ScanSessions(  # type: ignore[abstract]
+
+    async def forward(method: str, request: bytes, context: Any) -> bytes:
+        assert method == "/qrumb.v1.ScanSessionService/GetScanSession"
+        asked = pb.GetScanSessionRequest.FromString(request)
+        found = ScanSession(site_id=asked.site_id, scan_session_id=asked.scan_session_id, qr_code_id="loader's")
+        return pb.GetScanSessionResponse(scan_session=found).SerializeToString()
+
+    sessions = ScanSessions(
+        forward=forward,
         append=spool.append,
         new_receipt=lambda: Receipt(
             received_time_ms=NOW_MS, retention_ms=400 * DAY_MS, make_event_id=lambda _event: ""
@@ -156,3 +164,9 @@ async def test_a_full_spool_is_answered_as_for_events(stub: ScanSessionServiceSt
         stub.RegisterScanSession(pb.RegisterScanSessionRequest(scan_session=scan()))
     )
     assert (code, reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "SPOOL_FULL")
+
+
+async def test_reading_is_the_loaders(stub: ScanSessionServiceStub) -> None:
+    """A worker has no store."""
+    found = await stub.GetScanSession(pb.GetScanSessionRequest(site_id="s", scan_session_id="scan"))
+    assert (found.scan_session.scan_session_id, found.scan_session.qr_code_id) == ("scan", "loader's")

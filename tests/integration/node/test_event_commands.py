@@ -1,0 +1,108 @@
+"""The commands about events as an operator types them, on the shared node, and what they say when they cannot help."""
+
+import json
+import uuid
+from pathlib import Path
+
+import pytest
+
+from tests.support.stack import Stack, wait_until
+
+pytestmark = pytest.mark.stack
+
+SITE = "operated"
+
+
+@pytest.fixture(scope="module")
+def events(stack: Stack) -> tuple[str, str]:
+    """An accepted and a rejected event of the site, loaded."""
+    accepted, rejected = str(uuid.uuid4()), str(uuid.uuid4())
+    with stack.http() as client:
+        client.post(
+            "/server-events",
+            json={
+                "site_id": SITE,
+                "event_id": accepted,
+                "scan_session_id": "s",
+                "event_name": "lead",
+                "user_identifiers": {"external_id": "jane"},
+            },
+        )
+        client.post("/collect", json={"site_id": SITE, "event_id": rejected, "page_url": "nowhere"})
+        wait_until(lambda: client.get(f"/v1/sites/{SITE}/receipts/{rejected}").json()["fate"] == "REJECTED")
+    stack.wait_for_empty_spool()
+    return accepted, rejected
+
+
+def test_receipt_says_what_became_of_an_event(stack: Stack, events: tuple[str, str]) -> None:
+    """As JSON with every field; the UUID in any case."""
+    done = stack.command("receipt", events[0].upper(), "--site", SITE)
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    assert (answer["fate"], answer["row"]["user_id"], answer["violations"]) == ("STORED", "jane", [])
+    assert json.loads(stack.command("receipt", events[1], "--site", SITE).stdout)["fate"] == "REJECTED"
+
+
+def test_rejected_lists_one_event_per_line(stack: Stack, events: tuple[str, str]) -> None:
+    """By reason in lower case, by time; an empty list is no error."""
+    for options in ((), ("--reason", "invalid_url"), ("--since", "2026-01-01"), ("--limit", "1")):
+        done = stack.command("rejected", "--site", SITE, *options)
+        assert [json.loads(line)["event_id"] for line in done.stdout.splitlines()] == [events[1]], options
+    for options in (("--reason", "too_long"), ("--since", "2126-01-01T00:00")):
+        done = stack.command("rejected", "--site", SITE, *options)
+        assert (done.returncode, done.stdout) == (0, ""), options
+
+
+def test_ledger_as_table_and_lines(stack: Stack, events: tuple[str, str]) -> None:
+    """A sum below the columns; exit code 0 where it balances."""
+    table = stack.command("ledger", "--site", SITE, "--format", "table")
+    assert table.returncode == 0, table.stderr
+    for word in ("minute", "received", "spooled", "all"):
+        assert word in table.stdout
+    [line] = stack.command("ledger", "--site", SITE, "--format", "json").stdout.splitlines()[:1]
+    assert {"minute_time", "received_count", "conflict_count"} <= json.loads(line).keys()
+    empty = stack.command("ledger", "--site", SITE, "--since", "2126-01-01", "--format", "json")
+    assert (empty.returncode, empty.stdout) == (0, "")
+
+
+def test_erase_says_what_it_found(stack: Stack, events: tuple[str, str]) -> None:
+    """Somebody unknown is no error."""
+    done = stack.command("erase", "--site", SITE, "--external-id", "nobody-knows")
+    assert done.returncode == 0, done.stderr
+    assert {name: int(value) for name, value in json.loads(done.stdout).items()} == {
+        "event_count": 0,
+        "spooled_event_count": 0,
+        "rejected_event_count": 0,
+        "scan_session_count": 0,
+        "identity_count": 0,
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("receipt", "nonsense", "--site", SITE), 1, "must be the UUID of an event"),
+        (("receipt", str(uuid.UUID(int=1)), "--site", "not a site"), 1, "must be 1 to 64 characters"),
+        (("rejected", "--reason", "bad_luck"), 1, "bad_luck: no such reason; the reasons are required, too_long,"),
+        (("replay", "--reason", "bad_luck"), 1, "bad_luck: no such reason"),
+        (("rejected", "--since", "yesterday"), 2, "'yesterday' does not match the formats"),
+        (("rescore", "--site", SITE), 2, "Missing option '--since'"),
+        (("erase", "--site", SITE), 1, "say whom to erase"),
+        (("erase", "--site", SITE, "--email-hash", "jane"), 1, "must be a SHA-256 as 64 hex digits"),
+    ],
+    ids=lambda value: " ".join(value[:2]) if isinstance(value, tuple) else "",
+)
+def test_mistakes_are_one_line(stack: Stack, arguments: tuple[str, ...], code: int, said: str) -> None:
+    """What is wrong and what would be right; no traceback."""
+    done = stack.command(*arguments)
+    assert (done.returncode, done.stdout) == (code, ""), done.stderr
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("command", [("receipt", str(uuid.UUID(int=1))), ("replay",), ("ledger",)], ids=lambda c: c[0])
+def test_without_a_node_the_command_says_how_to_start_one(tmp_path: Path, command: tuple[str, ...]) -> None:
+    """Where it looked, and what to do."""
+    done = Stack(tmp_path / "none").command(*command)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"no node runs in {tmp_path / 'none'}; start one with `qrumb serve`, or set DATA_DIR" in done.stderr
