@@ -24,6 +24,8 @@ class FaultyStore:
         """What the next inserts raise, and whether they store their rows all the same."""
         self.refuse: Callable[[Row], StoreError | None] = lambda _row: None
         """Rows that make a whole insert fail."""
+        self.away: StoreError | None = None
+        """What every query raises, if anything."""
         self.calls: list[str] = []
         """Inserts and mutations in order; those of the ledger, which go with every batch, are left out."""
         self.mutations: list[tuple[str, dict[str, Any]]] = []
@@ -58,6 +60,8 @@ class FaultyStore:
 
     def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
         """Whatever is asked for, nothing was there before: these tests look at what is written."""
+        if self.away:
+            raise self.away
         return []
 
     def mutate(self, sql: str, parameters: Mapping[str, Any] | None = None) -> None:

@@ -25,7 +25,8 @@ from qrumb_server.errors import (
     StoreUnavailableError,
 )
 from qrumb_server.loader.attribute import Attribution, Attributor
-from qrumb_server.loader.batch import Batch, read_batch, take
+from qrumb_server.loader.backlog import Backlog
+from qrumb_server.loader.batch import Batch, read_batch
 from qrumb_server.loader.ledger import count_batch, ledger_batch
 from qrumb_server.loader.lookups import Lookups
 from qrumb_server.loader.progress import Progress
@@ -41,7 +42,7 @@ from qrumb_server.loader.rows import (
 from qrumb_server.loader.sessions import merge_sessions, session_batch
 from qrumb_server.model import SitePolicy
 from qrumb_server.ports import Clock, EventStore, TableBatch
-from qrumb_server.spool.reader import SegmentRef, list_sealed, open_times_ms, quarantine, release
+from qrumb_server.spool.reader import SegmentRef, list_sealed, quarantine, release
 
 __all__ = ["Loader"]
 
@@ -49,8 +50,6 @@ log = structlog.get_logger()
 
 T = TypeVar("T")
 
-# Beyond every seal_after that makes sense, and longer than a worker takes to start again.
-OPEN_PATIENCE_MS: Final = 5_000
 # While nothing is to be loaded the store is asked all the same, so that its absence is known before events wait.
 PROBE_SECONDS: Final = 1.0
 
@@ -100,8 +99,9 @@ class Loader:
         self._monotonic = monotonic
         self._next_probe = monotonic()
         self._progress = progress or Progress()
-        self._max_events = max_events
-        self._window_ms = seal_after // timedelta(milliseconds=1)
+        self._backlog = Backlog(
+            spool_root, clock=clock, monotonic=monotonic, max_events=max_events, seal_after=seal_after
+        )
         self._poll_seconds = poll_interval.total_seconds()
         self._refused_seconds = refused_delay.total_seconds()
         self._back_off = wait_random_exponential(multiplier=0.1, max=retry_max_delay.total_seconds())
@@ -130,24 +130,20 @@ class Loader:
         started_ms = self._clock.now_ms()
         while not self._stopping.is_set():
             draining = self._draining.is_set()
-            complete = self._list_complete(wait_for_open=not draining)
-            if not complete:
+            taken = self._backlog.take(wait_for_open=not draining)
+            if not taken:
                 if draining:
                     return
                 self._probe_if_due()
                 self._draining.wait(self._poll_seconds)
                 continue
-            # All of them before the folders are looked at again: after a long outage there are many.
-            while complete and not self._stopping.is_set():
-                taken = take(complete, self._max_events)
-                complete = complete[len(taken) :]
-                uncertain = any(ref.path in suspects or ref.begun_time_ms <= started_ms for ref in taken)
-                try:
-                    with self._turn:
-                        self._load(taken, uncertain=uncertain)
-                except _StoppedWaiting:
-                    return
-                suspects.difference_update(ref.path for ref in taken)
+            uncertain = any(ref.path in suspects or ref.begun_time_ms <= started_ms for ref in taken)
+            try:
+                with self._turn:
+                    self._load(taken, uncertain=uncertain)
+            except _StoppedWaiting:
+                return
+            suspects.difference_update(ref.path for ref in taken)
 
     def _probe_if_due(self) -> None:
         now = self._monotonic()
@@ -162,21 +158,6 @@ class Loader:
             self._progress.store_failed(error)
         else:
             self._progress.store_answered()
-
-    def _list_complete(self, *, wait_for_open: bool) -> Sequence[SegmentRef]:
-        """Sealed segments of those stretches of time of which no worker still writes one.
-
-        So that an event and its repetition at another worker come in one batch, and the first is the first. A segment
-        that stays open, since its worker is away, holds up the others for a moment only.
-        """
-        # Before the sealed ones are listed: what is sealed in between is then waited for or seen, never missed.
-        open_ms = open_times_ms(self._spool_root) if wait_for_open else []
-        refs = list_sealed(self._spool_root)
-        if not open_ms or not refs:
-            return refs
-        latest_ms = self._clock.now_ms() - OPEN_PATIENCE_MS
-        earliest = min((begun_ms // self._window_ms for begun_ms in open_ms if begun_ms > latest_ms), default=None)
-        return [ref for ref in refs if earliest is None or ref.begun_time_ms // self._window_ms < earliest]
 
     @contextmanager
     def exclusively(self, patience: timedelta) -> Iterator[None]:

@@ -107,8 +107,8 @@ def _spool(look: SpoolLook) -> Iterator[str]:
         yield f"the oldest event has been waiting for ClickHouse for {_duration(look.usage.oldest_age)}"
     if look.usage.quarantined_segments:
         yield (
-            f"{look.usage.quarantined_segments} damaged segments lie in the folder spool/quarantine: their readable "
-            "events are stored; look into the log, then move them away"
+            f"damaged segments were put aside in spool/quarantine ({look.usage.quarantined_segments}): what could be "
+            "read of them is stored; see the log, then move them away"
         )
     if not look.is_disk_full and look.free_bytes < LOW_DISK_FACTOR * look.min_free_bytes:
         yield (

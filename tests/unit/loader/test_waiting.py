@@ -5,10 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from qrumb_server.loader.loop import OPEN_PATIENCE_MS, Loader
-from qrumb_server.model import SitePolicy
+from qrumb_server.loader.backlog import OPEN_PATIENCE_MS, Backlog
 from qrumb_server.spool.format import encode_frames, encode_header, new_segment_id, open_name, sealed_name
-from tests.support.faulty_store import FaultyStore
 
 WINDOW_MS = 500
 NOW_MS = 1_790_000_000_000
@@ -33,19 +31,14 @@ def segment(root: Path, worker: str, begun_ms: int, *, is_open: bool = False) ->
 
 def listed(root: Path, *, wait_for_open: bool = True) -> list[int]:
     """When the segments that would be loaded now were begun, before now."""
-    loader = Loader(
-        spool_root=root,
-        store=FaultyStore(),
+    backlog = Backlog(
+        root,
         clock=FixedClock(),
         monotonic=lambda: 0.0,
-        policy=lambda _site_id: SitePolicy(),
-        seal_after=timedelta(milliseconds=WINDOW_MS),
         max_events=10,
-        poll_interval=timedelta(milliseconds=1),
-        retry_max_delay=timedelta(milliseconds=1),
-        refused_delay=timedelta(milliseconds=1),
+        seal_after=timedelta(milliseconds=WINDOW_MS),
     )
-    return [NOW_MS - ref.begun_time_ms for ref in loader._list_complete(wait_for_open=wait_for_open)]
+    return [NOW_MS - ref.begun_time_ms for ref in backlog.take(wait_for_open=wait_for_open)]
 
 
 def test_nothing_open_leaves_nothing_to_wait_for(tmp_path: Path) -> None:

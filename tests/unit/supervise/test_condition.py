@@ -1,0 +1,128 @@
+"""Every reason has its words, and the condition follows from them."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from qrumb.v1.status_service_pb2 import GetStatusResponse
+from qrumb_server.spool.reader import SpoolUsage
+from qrumb_server.supervise.condition import Facts, judge
+from qrumb_server.supervise.spool_watch import Growth, SpoolLook
+from qrumb_server.supervise.v1.process_service_pb2 import GetLoadingResponse
+
+READY, DEGRADED, NOT_READY = GetStatusResponse.READY, GetStatusResponse.DEGRADED, GetStatusResponse.NOT_READY
+MIB = 1024 * 1024
+GIB = 1024 * MIB
+WORKERS = ("worker-0", "worker-1")
+EMPTY = SpoolUsage(
+    total_bytes=0, folder_bytes={}, sealed_segments=0, sealed_rows=0, quarantined_segments=0, oldest_age=None
+)
+LOOK = SpoolLook(
+    usage=EMPTY,
+    limit_bytes=8 * GIB,
+    free_bytes=100 * GIB,
+    min_free_bytes=GIB,
+    full_in=None,
+    full_workers=frozenset(),
+)
+WELL = Facts(
+    is_stopping=False,
+    collectors=dict.fromkeys(WORKERS, True),
+    others={"loader": True, "gateway": True},
+    spool=LOOK,
+    loading=GetLoadingResponse(),
+)
+
+
+def spool(**changes: object) -> Facts:
+    """All well but for the spool."""
+    return replace(WELL, spool=replace(LOOK, **changes))  # type: ignore[arg-type]
+
+
+def used(**changes: object) -> Facts:
+    """All well but for what is in the spool."""
+    return spool(usage=replace(EMPTY, **changes))  # type: ignore[arg-type]
+
+
+def away(**changes: object) -> Facts:
+    """All well but for the store."""
+    return replace(WELL, loading=GetLoadingResponse(**changes))  # type: ignore[arg-type]
+
+
+def test_all_well_is_ready_and_says_nothing() -> None:
+    """No reason, no cause."""
+    verdict = judge(WELL)
+    assert (verdict.condition, verdict.reasons, verdict.cause) == (READY, [], "")
+
+
+@pytest.mark.parametrize(
+    ("facts", "words"),
+    [
+        (replace(WELL, collectors={"worker-0": True, "worker-1": False}), "worker-1 is not serving"),
+        (replace(WELL, others={"loader": False, "gateway": True}, loading=None), "loader is not serving"),
+        (replace(WELL, loading=None), "loader does not answer"),
+        (away(store_error="cannot connect to db7:9000", store_error_code=210), "(code 210): it cannot be reached"),
+        (away(store_error="no such table", is_refused=True, store_error_code=60), "(code 60): somebody has to mend"),
+        (used(total_bytes=4 * GIB), "the spool is 50% full: 4.0 GiB of 8.0 GiB"),
+        (spool(full_in=timedelta(minutes=40)), "full: 0 bytes of 8.0 GiB; at this speed it is full in 40 min"),
+        (spool(full_workers=frozenset({"worker-1"})), "worker-1 has no room left"),
+        (used(oldest_age=timedelta(minutes=3)), "waiting for ClickHouse for 3 min"),
+        (used(quarantined_segments=2), "spool/quarantine (2)"),
+        (spool(free_bytes=GIB + 200 * MIB), "the disk is nearly full: 1.2 GiB are free, below 1.0 GiB"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_needs_attention_is_degraded_with_its_reason(facts: Facts, words: str) -> None:
+    """One thing, one sentence; and nothing of what ClickHouse said word by word."""
+    verdict = judge(facts)
+    assert verdict.condition == DEGRADED
+    [reason] = verdict.reasons
+    assert words in reason
+    assert "db7" not in reason
+
+
+@pytest.mark.parametrize(
+    ("facts", "cause", "words"),
+    [
+        (replace(WELL, is_stopping=True), "STOPPING", "the node is stopping"),
+        (replace(WELL, collectors=dict.fromkeys(WORKERS, False)), "NO_COLLECTOR", "no collector process is serving"),
+        (spool(free_bytes=700 * MIB), "SPOOL_FULL", "the disk is full: 700 MiB are free and 1.0 GiB must stay"),
+        (spool(full_workers=frozenset(WORKERS)), "SPOOL_FULL", "the spool is full"),
+    ],
+    ids=["stopping", "no collector", "disk", "spool"],
+)
+def test_what_takes_no_events_is_not_ready_and_says_so_first(facts: Facts, cause: str, words: str) -> None:
+    """The first reason is the one that matters."""
+    verdict = judge(facts)
+    assert (verdict.condition, verdict.cause) == (NOT_READY, cause)
+    assert verdict.reasons[0].startswith(words)
+
+
+def test_the_only_serving_worker_being_full_is_not_ready() -> None:
+    """A full worker beside one that is away takes as little as two full ones."""
+    facts = replace(spool(full_workers=frozenset({"worker-0"})), collectors={"worker-0": True, "worker-1": False})
+    assert judge(facts).condition == NOT_READY
+
+
+def grown(path: Callable[[int], int], seconds: int) -> float:
+    """The speed after a number of bytes went that way, looked at every second."""
+    now = 0
+    growth = Growth(monotonic=lambda: float(now))
+    for now in range(seconds + 1):
+        growth.add(path(now))
+    return growth.bytes_per_second()
+
+
+def test_growth_is_measured_from_the_last_low() -> None:
+    """An outage that has just begun counts at its own speed, not diluted by the quiet minutes before."""
+    assert grown(lambda second: max(second - 60, 0) * 100, 90) == pytest.approx(100, rel=0.1)
+    assert grown(lambda second: second * 100, 1_000) == pytest.approx(100)
+
+
+def test_a_burst_a_standstill_and_a_drain_are_no_growth() -> None:
+    """A forecast from a few seconds would be a guess."""
+    assert grown(lambda second: second * 100, 8) == 0
+    assert grown(lambda _second: 5_000, 60) == 0
+    assert grown(lambda second: 100_000 - second * 100, 60) == 0
