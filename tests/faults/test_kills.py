@@ -2,7 +2,6 @@
 
 import contextlib
 import itertools
-import socket
 import threading
 import time
 import uuid
@@ -21,7 +20,7 @@ from qrumb.v1.browser_event_pb2 import BrowserEvent
 from qrumb.v1.collector_service_pb2_grpc import CollectorServiceStub
 from qrumb.v1.receipt_pb2 import EventReceipt
 from qrumb.v1.server_event_pb2 import ServerEvent
-from tests.support.stack import Stack, running_stack, wait_until
+from tests.support.stack import Stack, free_port, running_stack, wait_until
 
 pytestmark = [pytest.mark.stack, pytest.mark.slow, pytest.mark.timeout(400)]
 
@@ -101,13 +100,6 @@ def send_json(ledger: Ledger, url: str) -> None:
             else:
                 ledger.failures[str(reply.status_code)] += 1
                 time.sleep(0.02)
-
-
-def free_port() -> int:
-    """A port that is free now; the node must come back on the same one."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def kill(stack: Stack, victim: str) -> None:

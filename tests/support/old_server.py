@@ -12,7 +12,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from qrumb_server.store.connection import Result, ServerConnection, ServerOptions
@@ -98,6 +98,9 @@ class OldConnection(ServerConnection):
 
         def literal(found: re.Match[str]) -> str:
             rendered, kind = (parameters or {})[found.group(1)], found.group(2)
+            if kind.startswith("DateTime64"):
+                moment = datetime.fromisoformat(rendered).replace(tzinfo=UTC)
+                return str(round(moment.timestamp() * 1000))
             if kind.startswith("Array"):
                 return f"({rendered[1:-1]})"
             return rendered if "Int" in kind or "Decimal" in kind else f"'{rendered}'"

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import random
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +17,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from qrumb.v1.event_row_pb2 import EventRow
 from qrumb_server.app.clock import SystemClock
 from qrumb_server.loader.loop import Loader
+from qrumb_server.model import SitePolicy
 from qrumb_server.ports import EventStore
 from qrumb_server.spool.quota import SpoolLimits
 from qrumb_server.spool.reader import list_sealed
@@ -80,7 +82,11 @@ class Rig:
             spool_root=root,
             store=store,
             clock=SystemClock(),
+            monotonic=time.monotonic,
+            policy=lambda _site_id: SitePolicy(),
             max_events=1000,
+            # One worker: there is no other one to wait for.
+            seal_after=timedelta(milliseconds=1),
             poll_interval=timedelta(milliseconds=5),
             retry_max_delay=timedelta(milliseconds=300),
             refused_delay=timedelta(milliseconds=200),

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -15,7 +16,7 @@ from typing import Any, TypeVar
 import httpx
 import psutil
 
-__all__ = ["Stack", "running_stack", "wait_until"]
+__all__ = ["Stack", "free_port", "frozen", "running_stack", "wait_until"]
 
 READY = re.compile(r"^ready: (http://\S+) grpc://(\S+)$", re.MULTILINE)
 START_SECONDS = 60
@@ -73,6 +74,7 @@ class Stack:
         own = {
             "HTTP_PORT": "0",
             "GRPC_PORT": "0",
+            "METRICS_PORT": "0",
             "DATA_DIR": str(self.data_dir),
             "QRUMB_WORKERS": "2",
             "GEOIP_CITY_DB": "",
@@ -175,3 +177,22 @@ def running_stack(data_dir: Path, **settings: str) -> Iterator[Stack]:
         for process in alive:
             process.kill()
         assert not alive, f"left behind: {[process.name() for process in alive]}"
+
+
+@contextlib.contextmanager
+def frozen(stack: Stack, name: str) -> Iterator[None]:
+    """One child stands still meanwhile (SIGSTOP): alive, and no help. After 30 s its supervisor would kill it."""
+    process = wait_until(lambda: stack.children().get(name), 30)
+    process.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.send_signal(signal.SIGCONT)
+
+
+def free_port() -> int:
+    """A port that is free now, for a node that must come back on the same one."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

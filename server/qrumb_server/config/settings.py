@@ -25,7 +25,7 @@ from pydantic_settings import (
 
 from qrumb_server.config.clickhouse import ClickHouseSettings
 from qrumb_server.config.geoip import GeoipSettings
-from qrumb_server.config.groups import GatewaySettings, LoaderSettings, RpcSettings, SpoolSettings
+from qrumb_server.config.groups import GatewaySettings, LoaderSettings, MetricsSettings, RpcSettings, SpoolSettings
 from qrumb_server.config.sites import SiteId, SiteSettings, policies
 from qrumb_server.errors import ConfigError
 from qrumb_server.model import SitePolicy
@@ -42,6 +42,7 @@ UNPREFIXED = {
     "CLICKHOUSE_PASSWORD_FILE": ("clickhouse", "password_file"),
     "GEOIP_CITY_DB": ("geoip", "city_databases"),
     "GEOIP_ASN_DB": ("geoip", "asn_database"),
+    "METRICS_PORT": ("metrics", "port"),
 }
 
 Port = Annotated[int, Field(ge=0, le=65535)]
@@ -85,6 +86,8 @@ class Settings(BaseSettings):
     """The gRPC edge."""
     gateway: GatewaySettings = GatewaySettings()
     """The HTTP edge."""
+    metrics: MetricsSettings = MetricsSettings()
+    """The port that metrics are read from."""
     geoip: GeoipSettings = Field(default_factory=GeoipSettings)
     """Country, city and network of an address."""
     site: SiteSettings = SiteSettings()
@@ -179,7 +182,7 @@ def _unprefixed(environment: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     given: dict[str, dict[str, Any]] = {}
     for name, (group, field) in UNPREFIXED.items():
         value = environment.get(name)
-        if value is None or (group == "clickhouse" and not value):
+        if value is None or (group != "geoip" and not value):
             continue
         if field == "city_databases":
             given.setdefault(group, {})[field] = [path.strip() for path in value.split(",") if path.strip()]

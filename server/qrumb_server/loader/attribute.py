@@ -86,7 +86,8 @@ class Attributor:
             if place in result.duplicates:
                 row.is_duplicate = 1
             session = result.sessions.get((row.site_id, row.scan_session_id), _UNREGISTERED)
-            row.qr_code_id = session.qr_code_id
+            if row.scan_session_id:  # a row that the store refused once may have lost it, and kept the code
+                row.qr_code_id = session.qr_code_id
             self._mark(placed.event, session)
             as_stored(row)
 
@@ -133,8 +134,7 @@ class Attributor:
             user_id = book.learn(row.site_id, identifiers, row.scan_session_id, time_ms)
             result.users[place] = user_id, "identifiers"
         if book.merged:
-            for site_id, name in self._lookups.names_of(book.merged):
-                book.flatten(site_id, name)
+            book.flatten(self._lookups.links_to(book.merged))
         result.identities = book.changed
         self._lend_users(events, book, result)
 

@@ -38,6 +38,8 @@ class KnownSession:
 
     qr_code_id: str = ""
     user_id: str = ""
+    user_time_ms: int = 0
+    """When the scan was that named the user."""
     scan_time_ms: int | None = None
     is_foreign: bool = False
     """Not registered for this site, but for another one."""
@@ -135,7 +137,7 @@ class Lookups:
         known, unknown = self._sessions.split(keys)
         if unknown:
             rows = self._store.query(
-                "SELECT site_id, scan_session_id, qr_code_id, user_id, scan_time "  # noqa: S608
+                "SELECT site_id, scan_session_id, qr_code_id, user_id, user_time, scan_time "  # noqa: S608
                 f"FROM {SCAN_SESSIONS} FINAL WHERE scan_session_id IN {{ids:Array(String)}}",
                 {"ids": sorted({session_id for _site, session_id in unknown})},
             )
@@ -164,14 +166,14 @@ class Lookups:
         """Labels that were just stored."""
         self._identities.learn(news)
 
-    def names_of(self, users: Collection[tuple[str, str]]) -> list[tuple[str, str]]:
-        """All (site_id, name) that lead to one of the users, given as (site_id, user_id)."""
+    def links_to(self, users: Collection[tuple[str, str]]) -> list[tuple[str, str, str]]:
+        """All (site_id, name, user_id) that lead to one of the users, given as (site_id, user_id)."""
         rows = self._store.query(
-            f"SELECT site_id, identifier FROM {IDENTITIES} FINAL "  # noqa: S608
+            f"SELECT site_id, identifier, user_id FROM {IDENTITIES} FINAL "  # noqa: S608
             "WHERE kind = 'user_id' AND (site_id, user_id) IN {users:Array(Tuple(String, String))}",
             {"users": sorted(users)},
         )
-        return [(row["site_id"], row["identifier"]) for row in rows]
+        return [(row["site_id"], row["identifier"], row["user_id"]) for row in rows]
 
     def arrivals(
         self, events: Sequence[tuple[str, str, int]], own_segments: Collection[str]
@@ -254,7 +256,10 @@ def _as_asked(asked: Iterable[SessionKey], rows: Iterable[Mapping[str, Any]]) ->
     there: dict[str, dict[str, KnownSession]] = {}
     for row in rows:
         there.setdefault(row["scan_session_id"], {})[row["site_id"]] = KnownSession(
-            qr_code_id=row["qr_code_id"], user_id=row["user_id"], scan_time_ms=row["scan_time"]
+            qr_code_id=row["qr_code_id"],
+            user_id=row["user_id"],
+            user_time_ms=row["user_time"],
+            scan_time_ms=row["scan_time"],
         )
     return {
         (site_id, session_id): there[session_id].get(site_id) or KnownSession(is_foreign=True)

@@ -3,7 +3,7 @@
 The spool is looked at before the store: an event on its way from the one to the other is then seen at least once.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -174,14 +174,14 @@ class Reports:
             if _site_of(record) == site_id and _event_id_of(record) == event_id
         ]
 
-    def _find(self, text: str) -> list[tuple[FoundRecord, Record]]:
-        found = []
+    def _find(self, text: str) -> Iterator[tuple[FoundRecord, Record]]:
+        """One after the other: after a long outage of the store the spool is larger than the memory."""
         for one in find_records(self._spool_root, text.encode()):
             try:
-                found.append((one, Record.FromString(one.record)))
+                record = Record.FromString(one.record)
             except DecodeError:
                 continue  # written by a newer version: not ours to report
-        return found
+            yield one, record
 
     def _fill_row(self, response: pb.GetReceiptResponse, parameters: dict[str, str]) -> None:
         rows = self._store.query(

@@ -13,6 +13,7 @@ import orjson
 from google.protobuf.json_format import ParseDict, ParseError
 
 from qrumb.v1.browser_event_pb2 import BrowserEvent
+from qrumb.v1.event_row_pb2 import EventRow
 from qrumb.v1.receipt_pb2 import Violation
 from qrumb.v1.server_event_pb2 import ServerEvent
 from qrumb_server.loader.ledger import replay_ledger_batch
@@ -105,11 +106,8 @@ class Replay:
         [verdict] = judge([raw], receipt)
         if isinstance(verdict, Rejected):
             return verdict
-        event = verdict.record.accepted_event
-        # The agent was not kept with the letter; that it is missing now says nothing of the visitor.
-        if FraudReason.MISSING_AGENT in event.row.fraud_reasons:
-            event.row.fraud_reasons.remove(FraudReason.MISSING_AGENT)
-        return event
+        _forgive_missing_agent(verdict.record.accepted_event.row)
+        return verdict.record.accepted_event
 
     def _keep(self, events: Sequence[PlacedEvent]) -> int:
         """Store events and mark their letters; returns how many the store refused."""
@@ -117,7 +115,9 @@ class Replay:
             kept, conflicts = self._loader.store_replayed(events)
             if not kept:
                 return len(events)
-            self._store.insert_missing(replay_ledger_batch(kept, conflicts))
+            entries = replay_ledger_batch(kept, conflicts)
+            self._store.insert_missing(entries)
+            self._loader.count_replayed(entries)
             self._store.mutate(
                 "ALTER TABLE events.invalid_events UPDATE replayed_time = {now:DateTime64(3, 'UTC')} "
                 "WHERE (segment_id, segment_row) IN {letters:Array(Tuple(String, UInt32))}",
@@ -133,6 +133,12 @@ class Replay:
 
 def _replayed_id(letter: Mapping[str, Any]) -> RowId:
     return RowId(segment_id=f"{REPLAYED}{letter['segment_id']}", segment_row=letter["segment_row"])
+
+
+def _forgive_missing_agent(row: EventRow) -> None:
+    """A letter does not hold the request's headers: what is not in it may have been there."""
+    row.fraud_reasons[:] = [reason for reason in row.fraud_reasons if reason != FraudReason.MISSING_AGENT]
+    row.is_fraud = int(bool(row.fraud_reasons))
 
 
 def _keeps_its_id(_event: RawEvent) -> str:

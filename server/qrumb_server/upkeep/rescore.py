@@ -21,6 +21,8 @@ __all__ = ["Rescore"]
 PAGE: Final = 20_000
 # Rows that one mutation names.
 GROUP: Final = 20_000
+# A row without its session, because consent was denied or somebody was erased, keeps what was seen by it.
+OF_SESSION: Final = frozenset({FraudReason.BEFORE_SCAN, FraudReason.FOREIGN_SESSION})
 Row = Mapping[str, Any]
 
 
@@ -64,11 +66,13 @@ class Rescore:
 
     def _reasons(self, row: Row, session: KnownSession) -> list[str]:
         rules: FraudRules = self._policy(row["site_id"]).fraud
-        kept = [reason for reason in row["fraud_reasons"] if reason not in RESCORABLE]
+        seen_anew = RESCORABLE if row["scan_session_id"] else RESCORABLE - OF_SESSION
+        kept = [reason for reason in row["fraud_reasons"] if reason not in seen_anew]
         if row["device_type"] == "bot":
             kept.append(FraudReason.BOT)
-        sent_ms = row["client_event_time"]
-        if sent_ms is not None and is_impossible(sent_ms - row["received_time"], self._retention_ms, rules):
+        corrected_ms = row["client_event_time"]
+        sent_ms = row["event_time"] if corrected_ms is None else corrected_ms
+        if is_impossible(sent_ms - row["received_time"], self._retention_ms, rules):
             kept.append(FraudReason.IMPOSSIBLE_TIME)
         found = marks_at_loading(
             event_time_ms=row["event_time"],

@@ -31,7 +31,14 @@ class Answers(FaultyStore):
 
 def session(site_id: str, session_id: str) -> dict[str, Any]:
     """A row of events.scan_sessions."""
-    return {"site_id": site_id, "scan_session_id": session_id, "qr_code_id": "qr", "user_id": "", "scan_time": 5}
+    return {
+        "site_id": site_id,
+        "scan_session_id": session_id,
+        "qr_code_id": "qr",
+        "user_id": "",
+        "user_time": 0,
+        "scan_time": 5,
+    }
 
 
 def test_a_session_of_another_site_is_foreign() -> None:

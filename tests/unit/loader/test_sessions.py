@@ -77,14 +77,14 @@ def test_the_row_that_knows_most_has_the_highest_version(sent: list[Sent]) -> No
 def test_the_earlier_scan_names_the_user_where_it_knows_one() -> None:
     """Whichever came first; a user that only the later one knows is taken from there."""
     for batches in ([[("a", "u1", 1)], [("b", "u2", 2)]], [[("b", "u2", 2)], [("a", "u1", 1)]]):
-        assert store_all(batches)[0] == KnownSession(qr_code_id="a", user_id="u1", scan_time_ms=1)
+        assert store_all(batches)[0] == KnownSession(qr_code_id="a", user_id="u1", user_time_ms=1, scan_time_ms=1)
     for batches in ([[("a", "", 1)], [("b", "u2", 2)]], [[("b", "u2", 2)], [("a", "", 1)]]):
-        assert store_all(batches)[0] == KnownSession(qr_code_id="a", user_id="u2", scan_time_ms=1)
+        assert store_all(batches)[0] == KnownSession(qr_code_id="a", user_id="u2", user_time_ms=2, scan_time_ms=1)
 
 
 def test_a_repeated_registration_changes_nothing() -> None:
     """Idempotent: no row at all is written for it."""
-    known = {KEY: KnownSession(qr_code_id="a", user_id="u", scan_time_ms=5)}
+    known = {KEY: KnownSession(qr_code_id="a", user_id="u", user_time_ms=5, scan_time_ms=5)}
     assert merge_sessions([placed(1, "a", "u", 5)], known) == {}
     assert merge_sessions([placed(1, "b", "v", 6)], known) == {}
 

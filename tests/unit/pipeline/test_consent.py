@@ -140,7 +140,10 @@ def test_fingerprint_tells_nothing_of_what_is_gone(kind: str, consent: str) -> N
     if kind == "server":
         gone, other = {"user_identifiers": {"external_id": "u-2"}}, {"event_name": "lead"}
     elif consent == "denied":
-        gone, other = {"page_url": BROWSER["page_url"] + "2", "metadata": {"name": "y"}}, {"event_type": "view"}
+        gone, other = (
+            {"page_url": BROWSER["page_url"] + "2", "metadata": {"campaign": "autumn", "name": "y"}},
+            {"event_type": "view"},
+        )
     else:
         gone, other = {}, {"page_url": "https://shop.example/other"}
     before = accepted(kind, consent).row.fingerprint

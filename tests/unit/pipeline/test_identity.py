@@ -34,9 +34,14 @@ class Table:
         book = IdentityBook(dict(self.rows))
         for identifiers, session, time_ms in batch:
             book.learn(SITE, identifiers, session, time_ms)
-        for (site_id, kind, name), label in {**self.rows, **book.changed}.items():
-            if kind == USER and (site_id, label.user_id) in book.merged:
-                book.flatten(site_id, name)
+        if book.merged:
+            book.flatten(
+                [
+                    (site_id, name, label.user_id)
+                    for (site_id, kind, name), label in self.rows.items()
+                    if kind == USER and (site_id, label.user_id) in book.merged
+                ]
+            )
         for key, label in book.changed.items():
             before = self.rows.get(key)
             if before is None or label_version(label) >= label_version(before):

@@ -29,7 +29,7 @@ class Spool:
         self.appends: list[list[Record]] = []
         self.fault: Exception | None = None
 
-    async def append(self, records: Sequence[bytes]) -> None:
+    async def append(self, records: Sequence[bytes], sites: Sequence[str]) -> None:
         """As SpoolWriter.append."""
         if self.fault:
             raise self.fault
