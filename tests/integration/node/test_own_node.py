@@ -157,7 +157,7 @@ def test_a_clients_attempt_count_is_not_believed_and_no_address_is_written(own: 
         "UNION ALL SELECT toString(tuple(*)) FROM events.invalid_events)"
     )
     assert found["with_address"] == 0
-    assert found["all"] > 10
+    assert found["all"] >= 4
     assert files_with(own.data_dir, ADDRESS) == []
     assert ADDRESS not in own.log()
     assert '"127.0.0.1"' not in own.log()
