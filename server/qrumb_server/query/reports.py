@@ -39,16 +39,17 @@ class Reports:
         """What became of one event; `event_id` in canonical lower case."""
         spooled = self._spooled_arrivals(site_id, event_id)
         parameters = {"site": site_id, "event": event_id}
-        stored = self._store.query(
-            "SELECT segment_id, segment_row, received_time, fingerprint, is_duplicate FROM events.valid_events "
-            "WHERE event_id = {event:UUID} AND site_id = {site:String} "
-            "ORDER BY is_duplicate, received_time, segment_id, segment_row",
-            parameters,
-        )
+        # Rejected before stored: a replay stores an event first, and then takes its letter from the rejected ones.
         rejected = self._store.query(
             "SELECT segment_id, segment_row, received_time, reasons, fields, descriptions FROM events.invalid_events "
             "WHERE event_id = {event:String} AND site_id = {site:String} AND replayed_time IS NULL "
             "ORDER BY received_time DESC, segment_id DESC, segment_row DESC",
+            parameters,
+        )
+        stored = self._store.query(
+            "SELECT segment_id, segment_row, received_time, fingerprint, is_duplicate FROM events.valid_events "
+            "WHERE event_id = {event:UUID} AND site_id = {site:String} "
+            "ORDER BY is_duplicate, received_time, segment_id, segment_row",
             parameters,
         )
         loaded = {(row["segment_id"], row["segment_row"]) for row in (*stored, *rejected)}

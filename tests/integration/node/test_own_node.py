@@ -1,6 +1,6 @@
 """A node with a database of places and small batches: what is known of a visitor, and what is nowhere to be found.
 
-The tests share one node and run in their order; the last ones start it again with other rules.
+The tests share one node; one of them starts it again, with another rule for its own site.
 """
 
 import json
@@ -157,7 +157,7 @@ def test_a_clients_attempt_count_is_not_believed_and_no_address_is_written(own: 
         "UNION ALL SELECT toString(tuple(*)) FROM events.invalid_events)"
     )
     assert found["with_address"] == 0
-    assert found["all"] > 10
+    assert found["all"] >= 4
     assert files_with(own.data_dir, ADDRESS) == []
     assert ADDRESS not in own.log()
     assert '"127.0.0.1"' not in own.log()
@@ -222,7 +222,7 @@ def test_replay_and_rescore_after_the_rules_were_mended(own: Stack) -> None:
         "WHERE site_id = 'mended' AND payload NOT LIKE '%type-0%'"
     )
     store.close()
-    own.settings["QRUMB_SITE__FRAUD__IGNORED_REASONS"] = '["bot"]'
+    own.settings["QRUMB_SITES__MENDED__FRAUD__IGNORED_REASONS"] = '["bot"]'
     own.start()
     select = ("--site", "mended", "--reason", "invalid_url")
     dry = own.command("replay", *select, "--dry-run")

@@ -113,6 +113,17 @@ def test_a_value_that_does_not_fit_its_placeholder_is_refused(kind: str, value: 
         render_parameters(f"SELECT {{x:{kind}}}", {"x": value})
 
 
+@pytest.mark.parametrize(
+    "texts",
+    [["a"], ["", ""], ["a", "b'c", "\\", "\t\n\0"], ["a\x01b", "c"], ["\x01"], ["\x01", "'", "\x01\x01"], ["é", "','"]],
+    ids=ascii,
+)
+def test_a_list_of_texts_is_written_as_each_of_them_is(texts: list[str]) -> None:
+    """They are escaped together, whatever they hold."""
+    [alone] = {render_parameters("{a:Array(Tuple(String))}", {"a": [(text,) for text in texts]})["a"]}
+    assert render_parameters("{a:Array(String)}", {"a": texts})["a"] == alone.replace("(", "").replace(")", "")
+
+
 def test_placeholders_and_parameters_must_be_the_same() -> None:
     with pytest.raises(StoreRefusedError, match="a, b"):
         render_parameters("SELECT {a:String}, {c:String}", {"b": 1, "c": ""})
