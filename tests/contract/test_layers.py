@@ -21,7 +21,7 @@ ALLOWED = {
     "store": set(),
     "upkeep": {"loader", "pipeline", "query", "rpc", "spool"},
     "loader": {"pipeline", "spool"},
-    "query": {"loader", "rpc", "spool"},
+    "query": {"enrich", "loader", "rpc", "spool"},
     "rpc": {"loader", "pipeline", "spool"},  # of loader and spool only the generated messages
     "supervise": {"config", "enrich", "rpc", "spool"},
     "app": {"config", "enrich", "loader", "pipeline", "query", "rpc", "spool", "store", "supervise", "upkeep"},

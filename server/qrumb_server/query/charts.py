@@ -8,7 +8,7 @@ from qrumb_server.instants import milliseconds, timestamp
 from qrumb_server.loader.rows import REPLAYED
 from qrumb_server.ports import Clock, EventStore
 from qrumb_server.query.cursor import Place, parse_place, place_text
-from qrumb_server.query.rows import as_event_row, first_fitting
+from qrumb_server.query.rows import amount_text, as_event_row, first_fitting
 from qrumb_server.spool.format import segment_time_ms
 
 __all__ = ["Charts"]
@@ -121,7 +121,9 @@ class Charts:
         by_code = {funnel.qr_code_id: funnel for funnel in funnels}
         for row in self._store.query(_AMOUNTS, parameters):
             if funnel := by_code.get(row["qr_code_id"]):
-                funnel.amounts.add(currency=row["conversion_currency"], amount=format(row["amount"], "f"))
+                funnel.amounts.add(
+                    currency=row["conversion_currency"], amount=amount_text(row["amount"], row["conversion_currency"])
+                )
         return pb.GetFunnelResponse(funnels=funnels)
 
 

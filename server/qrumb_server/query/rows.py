@@ -1,6 +1,7 @@
 """Rows of the store as messages of the contract."""
 
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from typing import Any, Final, TypeVar
 
 from google.protobuf.message import Message
@@ -8,9 +9,10 @@ from google.protobuf.message import Message
 from qrumb.v1.event_row_pb2 import EventRow
 from qrumb.v1.query_service_pb2 import RejectedEvent
 from qrumb.v1.receipt_pb2 import Violation
+from qrumb_server.enrich.currency import currency_decimals
 from qrumb_server.instants import timestamp
 
-__all__ = ["as_event_row", "as_rejected_event", "as_violations", "first_fitting"]
+__all__ = ["amount_text", "as_event_row", "as_rejected_event", "as_violations", "first_fitting"]
 
 # gRPC's clients take 4 MiB unless told otherwise; a page that would be longer ends early.
 MAX_PAGE_BYTES: Final = 3 * 1024 * 1024
@@ -43,10 +45,16 @@ def as_event_row(row: Mapping[str, Any]) -> EventRow:
         elif name == "fraud_reasons":
             message.fraud_reasons.extend(value)
         elif name == "conversion_value":
-            message.conversion_value = format(value.normalize() if value == value.to_integral() else value, "f")
+            message.conversion_value = amount_text(value, row["conversion_currency"])
         else:
             setattr(message, name, value)
     return message
+
+
+def amount_text(value: Decimal, currency: str) -> str:
+    """With the decimals of its currency, as it was taken; the column has four for all."""
+    decimals = currency_decimals().get(currency, 4)
+    return format(value.quantize(Decimal(1).scaleb(-decimals)), "f")
 
 
 def as_rejected_event(row: Mapping[str, Any]) -> RejectedEvent:
