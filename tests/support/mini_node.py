@@ -159,6 +159,10 @@ class FaultyInserts:
         """The store is its opener's."""
 
 
+async def _forward_nothing(_method: str, _request: bytes, _context: object) -> bytes:
+    raise AssertionError("sessions are asked for at the loader's own socket")
+
+
 class MiniNode:
     """One node; see the module. Use `running_mini_node`.
 
@@ -312,8 +316,8 @@ class MiniNode:
         server = grpc.aio.server(interceptors=[Guard(), _ChosenAgent()])
         collector = Collector(append=spool.append, new_receipt=self.new_receipt, max_batch_events=1_000)
         add_CollectorServiceServicer_to_server(collector, server)
-        sessions = ScanSessions(  # type: ignore[abstract]
-            append=spool.append, new_receipt=self.new_receipt, max_sessions=1_000
+        sessions = ScanSessions(
+            append=spool.append, new_receipt=self.new_receipt, max_sessions=1_000, forward=_forward_nothing
         )
         add_ScanSessionServiceServicer_to_server(sessions, server)
         port = server.add_insecure_port("127.0.0.1:0")

@@ -4,17 +4,19 @@ In three steps, so that a store that fails in the middle costs nothing but anoth
 out in memory; then write it into the rows and the caches (`Attribution.apply`).
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from cachetools import LRUCache
 
+from qrumb.v1.event_row_pb2 import EventRow
 from qrumb_server.instants import milliseconds
 from qrumb_server.loader.lookups import KnownSession, Lookups, SessionKey
 from qrumb_server.loader.rows import PlacedEvent
 from qrumb_server.loader.velocity import RateCounter
 from qrumb_server.model import SitePolicy
-from qrumb_server.pipeline.consent import ALLOWED, as_stored
+from qrumb_server.pipeline.consent import ALLOWED, Allowed, as_stored
 from qrumb_server.pipeline.identity import SESSION, USER, IdentityBook, Key, Label, identifiers_of, own_label
 from qrumb_server.pipeline.mark import kept_reasons, marks_at_loading
 from qrumb_server.spool.v1.record_pb2 import AcceptedEvent
@@ -24,12 +26,36 @@ __all__ = ["Attribution", "Attributor"]
 _UNREGISTERED = KnownSession()
 # Generated ids of requests that the gateway sent again, to know the first attempt by when it turns up late.
 _REMEMBERED_RETRIES = 50_000
+_NO_IDENTIFIERS: Mapping[str, str] = {}
+
+
+class _Facts(NamedTuple):
+    """What attribution wants to know of an event. Read once: a field of a message costs ten times one of a tuple."""
+
+    event: AcceptedEvent
+    row: EventRow
+    site_id: str
+    event_id: str
+    session_id: str
+    allowed: Allowed
+    event_ms: int
+    received_ms: int
+    identifiers: Mapping[str, str]
+    """By kind; empty where there are none, or consent does not allow a user."""
+    arrival: tuple[int, str, int]
+    """Sorts events by their receipt."""
+
+    @property
+    def session(self) -> SessionKey:
+        return self.site_id, self.session_id
 
 
 @dataclass(slots=True)
 class Attribution:
     """What a batch is to become; nothing of it has been written yet."""
 
+    facts: Sequence[_Facts]
+    """Of each event, in the order of the batch."""
     identities: dict[Key, Label] = field(default_factory=dict)
     """To be stored before the events."""
     conflicts: set[int] = field(default_factory=set)
@@ -64,44 +90,38 @@ class Attributor:
             own_segments: segments of which rows may be stored already.
             uncertain: they may: every id is looked up, the generated ones too.
         """
-        result = Attribution()
-        result.sessions = self._lookups.sessions(
-            {
-                (placed.event.row.site_id, placed.event.row.scan_session_id)
-                for placed in events
-                if placed.event.row.scan_session_id
-            }
-        )
-        self._find_users(events, result)
-        self._find_duplicates(events, own_segments, result, uncertain=uncertain)
+        result = Attribution(facts=[_read(placed) for placed in events])
+        result.sessions = self._lookups.sessions({facts.session for facts in result.facts if facts.session_id})
+        self._find_users(result)
+        self._find_duplicates(own_segments, result, uncertain=uncertain)
         return result
 
-    def apply(self, events: Sequence[PlacedEvent], result: Attribution) -> None:
+    def apply(self, result: Attribution) -> None:
         """Write it into the rows; call once, when it is sure that they will be stored."""
         self._lookups.learn_identities(result.identities)
-        for place, placed in enumerate(events):
-            row = placed.event.row
+        for place, facts in enumerate(result.facts):
+            row = facts.row
             if user := result.users.get(place):
                 row.user_id, row.user_id_source = user
             if place in result.duplicates:
                 row.is_duplicate = 1
-            session = result.sessions.get((row.site_id, row.scan_session_id), _UNREGISTERED)
-            if row.scan_session_id:  # a row that the store refused once may have lost it, and kept the code
+            session = _UNREGISTERED
+            if facts.session_id:  # a row that the store refused once may have lost it, and kept the code
+                session = result.sessions.get(facts.session, _UNREGISTERED)
                 row.qr_code_id = session.qr_code_id
-            self._mark(placed.event, session)
-            as_stored(row)
+            self._mark(facts, session)
+            if not facts.allowed.session:
+                as_stored(row)
 
-    def _mark(self, event: AcceptedEvent, session: KnownSession) -> None:
-        row = event.row
-        site_id, session_id, ip_key = row.site_id, row.scan_session_id, event.ip_key
-        received_ms = milliseconds(row.received_time)
-        rules = self._policy(site_id).fraud
+    def _mark(self, facts: _Facts, session: KnownSession) -> None:
+        row, ip_key = facts.row, facts.event.ip_key
+        rules = self._policy(facts.site_id).fraud
         found = marks_at_loading(
-            event_time_ms=milliseconds(row.event_time),
+            event_time_ms=facts.event_ms,
             scan_time_ms=session.scan_time_ms,
             is_foreign=session.is_foreign,
-            session_rate=self._session_rates.count((site_id, session_id), received_ms) if session_id else 0,
-            address_rate=self._address_rates.count((site_id, ip_key), received_ms) if ip_key else 0,
+            session_rate=self._session_rates.count(facts.session, facts.received_ms) if facts.session_id else 0,
+            address_rate=self._address_rates.count((facts.site_id, ip_key), facts.received_ms) if ip_key else 0,
             rules=rules,
         )
         if found or row.is_fraud:
@@ -109,80 +129,87 @@ class Attributor:
             row.fraud_reasons[:] = reasons
             row.is_fraud = int(bool(reasons))
 
-    def _find_users(self, events: Sequence[PlacedEvent], result: Attribution) -> None:
-        identified: dict[int, tuple[dict[str, str], int]] = {}
+    def _find_users(self, result: Attribution) -> None:
         keys: set[Key] = set()
-        for place, placed in enumerate(events):
-            row = placed.event.row
-            if not ALLOWED[row.consent].user:
-                continue
-            if placed.event.HasField("user_identifiers") and (
-                identifiers := dict(identifiers_of(placed.event.user_identifiers))
-            ):
-                time_ms = milliseconds(row.event_time)
-                identified[place] = identifiers, time_ms
-                keys.update((row.site_id, kind, value) for kind, value in identifiers.items())
-                keys.add((row.site_id, USER, own_label(row.site_id, identifiers, time_ms).user_id))
-            if row.scan_session_id:
-                keys.add((row.site_id, SESSION, row.scan_session_id))
+        for facts in result.facts:
+            if facts.identifiers:
+                keys.update((facts.site_id, kind, value) for kind, value in facts.identifiers.items())
+                keys.add((facts.site_id, USER, own_label(facts.site_id, facts.identifiers, facts.event_ms).user_id))
+            if facts.session_id and facts.allowed.user:
+                keys.add((facts.site_id, SESSION, facts.session_id))
         keys.update(
             (site_id, USER, session.user_id) for (site_id, _id), session in result.sessions.items() if session.user_id
         )
         book = IdentityBook(self._lookups.identities(keys))
-        for place, (identifiers, time_ms) in identified.items():
-            row = events[place].event.row
-            user_id = book.learn(row.site_id, identifiers, row.scan_session_id, time_ms)
-            result.users[place] = user_id, "identifiers"
+        for place, facts in enumerate(result.facts):
+            if facts.identifiers:
+                user_id = book.learn(facts.site_id, facts.identifiers, facts.session_id, facts.event_ms)
+                result.users[place] = user_id, "identifiers"
         if book.merged:
             book.flatten(self._lookups.links_to(book.merged))
         result.identities = book.changed
-        self._lend_users(events, book, result)
+        _lend_users(book, result)
 
-    def _lend_users(self, events: Sequence[PlacedEvent], book: IdentityBook, result: Attribution) -> None:
-        """Users of sessions for the events that name nobody themselves; merges within the batch count for all."""
-        for place, placed in enumerate(events):
-            row = placed.event.row
-            if place in result.users:
-                user_id, source = result.users[place]
-                result.users[place] = book.user_of(row.site_id, user_id), source
-            elif row.scan_session_id and ALLOWED[row.consent].user:
-                session = result.sessions.get((row.site_id, row.scan_session_id), _UNREGISTERED)
-                lent = book.user_of_session(row.site_id, row.scan_session_id)
-                if not lent and session.user_id:
-                    lent = book.user_of(row.site_id, session.user_id)
-                if lent:
-                    result.users[place] = lent, "session"
-
-    def _find_duplicates(
-        self, events: Sequence[PlacedEvent], own_segments: Collection[str], result: Attribution, *, uncertain: bool
-    ) -> None:
+    def _find_duplicates(self, own_segments: Collection[str], result: Attribution, *, uncertain: bool) -> None:
         """In the order of receipt: what is stored, then what came earlier in this batch."""
-        places = sorted(range(len(events)), key=lambda place: _arrival_order(events[place]))
+        facts = result.facts
+        places = sorted(range(len(facts)), key=lambda place: facts[place].arrival)
         asked = [
-            (row.site_id, row.event_id, milliseconds(row.received_time))
-            for row in (events[place].event.row for place in places if uncertain or self._may_repeat(events[place]))
+            (facts[place].site_id, facts[place].event_id, facts[place].received_ms)
+            for place in places
+            if uncertain or self._may_repeat(facts[place])
         ]
         stored = self._lookups.arrivals(asked, own_segments)
         originals = {key: arrival.fingerprint for key, arrival in stored.items()}
         for place in places:
-            row = events[place].event.row
-            key = row.site_id, row.event_id
+            key = facts[place].site_id, facts[place].event_id
+            fingerprint = facts[place].row.fingerprint
             original = originals.get(key)
             if original is None:
-                originals[key] = row.fingerprint
+                originals[key] = fingerprint
                 continue
             result.duplicates.add(place)
-            if original != row.fingerprint:
+            if original != fingerprint:
                 result.conflicts.add(place)
 
-    def _may_repeat(self, placed: PlacedEvent) -> bool:
+    def _may_repeat(self, facts: _Facts) -> bool:
         """Whether an event may have arrived before. An id that we made may not, unless the gateway tried twice."""
-        event = placed.event
-        if event.retried:
-            self._retried_ids[event.row.event_id] = True
+        if facts.event.retried:
+            self._retried_ids[facts.event_id] = True
             return True
-        return not event.event_id_generated or event.row.event_id in self._retried_ids
+        return not facts.event.event_id_generated or facts.event_id in self._retried_ids
 
 
-def _arrival_order(placed: PlacedEvent) -> tuple[int, str, int]:
-    return milliseconds(placed.event.row.received_time), placed.row_id.segment_id, placed.row_id.segment_row
+def _read(placed: PlacedEvent) -> _Facts:
+    event = placed.event
+    row = event.row
+    allowed = ALLOWED[row.consent]
+    received_ms = milliseconds(row.received_time)
+    return _Facts(
+        event=event,
+        row=row,
+        site_id=row.site_id,
+        event_id=row.event_id,
+        session_id=row.scan_session_id,
+        allowed=allowed,
+        event_ms=milliseconds(row.event_time),
+        received_ms=received_ms,
+        identifiers=identifiers_of(event.user_identifiers)
+        if allowed.user and event.HasField("user_identifiers")
+        else _NO_IDENTIFIERS,
+        arrival=(received_ms, placed.row_id.segment_id, placed.row_id.segment_row),
+    )
+
+
+def _lend_users(book: IdentityBook, result: Attribution) -> None:
+    """Users of sessions for the events that name nobody themselves; merges within the batch count for all."""
+    for place, facts in enumerate(result.facts):
+        if facts.identifiers:
+            user_id, source = result.users[place]
+            result.users[place] = book.user_of(facts.site_id, user_id), source
+        elif facts.session_id and facts.allowed.user:
+            lent = book.user_of_session(facts.site_id, facts.session_id)
+            if not lent and (registered := result.sessions.get(facts.session, _UNREGISTERED).user_id):
+                lent = book.user_of(facts.site_id, registered)
+            if lent:
+                result.users[place] = lent, "session"

@@ -180,7 +180,7 @@ class Loader:
         duplicates whose payload is not the original's. Raises a StoreError where the store is away.
         """
         attribution = self._attributor.attribute(events, _segments_of(events), uncertain=True)
-        self._attributor.apply(events, attribution)
+        self._attributor.apply(attribution)
         if attribution.identities:
             self._store.insert(identity_batch(attribution.identities, events[0].row_id))
         return _kept(events, self._store_events(events, True), attribution)
@@ -201,7 +201,7 @@ class Loader:
         attribution = self._patiently(
             lambda: self._attributor.attribute(batch.events, batch.segment_ids, uncertain=uncertain)
         )
-        self._attributor.apply(batch.events, attribution)
+        self._attributor.apply(attribution)
         if attribution.identities:
             self._insert(identity_batch(attribution.identities, batch.events[0].row_id), uncertain=False)
         refused = self._store_events(batch.events, uncertain)

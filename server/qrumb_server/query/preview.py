@@ -55,5 +55,5 @@ class Previews(AttributionServiceServicer):
             for place, event in enumerate(events)
         ]
         attributor = Attributor(Lookups(self._store, monotonic=self._monotonic), self._policy)
-        attributor.apply(placed, attributor.attribute(placed, [], uncertain=False))
+        attributor.apply(attributor.attribute(placed, [], uncertain=False))
         return [event.row for event in events]
