@@ -128,7 +128,7 @@ def test_an_outage_from_its_first_second_to_the_end_of_its_backlog(node: Stack, 
 
 def assert_an_idle_node_knows(node: Stack) -> None:
     """The store is asked while nothing waits; what it said word by word is for the operator alone."""
-    said = wait_until(lambda: found if (found := node.health())["condition"] == "DEGRADED" else None, 5)
+    said = wait_until(lambda: found if (found := node.health())["condition"] == "DEGRADED" else None, 15)
     assert said["spool_bytes"] == "0"
     [reason] = said["reasons"]
     assert reason.startswith("ClickHouse does not take rows")
@@ -200,7 +200,7 @@ def assert_new_events_follow_within_seconds(node: Stack, stub: CollectorServiceS
     sent = time.monotonic()
     assert 0 < status(node)[1]["loading"]["lag_seconds"] < 60
     node.wait_for_rows(1, "site_id = 'new'")
-    assert time.monotonic() - sent < 20
+    assert time.monotonic() - sent < 30
     return 1
 
 
