@@ -240,3 +240,17 @@ def test_a_process_away_and_a_damaged_segment_are_named(tmp_path: Path) -> None:
         wait_until(lambda: not [text for text in node.health()["reasons"] if "loader" in text], 10)
     gone = node.command("status")
     assert (gone.returncode, "no node runs in" in gone.stderr) == (2, True)
+
+
+def test_a_disk_below_its_floor_takes_no_events_and_says_why(tmp_path: Path) -> None:
+    """What must stay free for ClickHouse stays free; senders are told to come again, people what to do."""
+    with running_stack(tmp_path / "data", QRUMB_SPOOL__MIN_FREE_BYTES=str(10**18), QRUMB_WORKERS="1") as node:
+        answer = post(node, "any")
+        assert (answer.status_code, answer.headers["retry-after"]) == (429, "5")
+        assert "SPOOL_FULL" in answer.text
+        with node.http() as client:
+            answer = client.get("/healthz")
+        assert answer.status_code == 503
+        assert answer.json()["message"].startswith("the disk is full: ")
+        code, described = status(node)
+        assert (code, described["condition"]) == (2, "NOT_READY")
