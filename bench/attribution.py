@@ -98,8 +98,8 @@ def fill(store: EmbeddedStore, now_ms: int) -> None:
             f"FROM numbers({part * size}, {size}))"
         )
     store.mutate(
-        "INSERT INTO events.scan_sessions (site_id, scan_session_id, qr_code_id, user_id, scan_time, received_time, version, "
-        "segment_id, segment_row) SELECT 'shop', concat('scan-', toString(number)), "
+        "INSERT INTO events.scan_sessions (site_id, scan_session_id, qr_code_id, user_id, scan_time, received_time, "
+        "version, segment_id, segment_row) SELECT 'shop', concat('scan-', toString(number)), "
         f"concat('qr-', toString(number % 500)), '', fromUnixTimestamp64Milli(toInt64({now_ms - DAY_MS}), 'UTC'), "
         f"fromUnixTimestamp64Milli(toInt64({now_ms - DAY_MS}), 'UTC'), 1, 'stored', number "
         f"FROM numbers({STORED_SESSIONS})"

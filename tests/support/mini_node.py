@@ -91,6 +91,18 @@ class _WatchedClock:
         return self._clock.now_ms()
 
 
+class _WatchedEraser(Eraser):
+    """Tells when it begins to wait for the spool."""
+
+    def __init__(self, *, store: EventStore, loader: Loader, spool_root: Path, waits: threading.Event) -> None:
+        super().__init__(store=store, loader=loader, spool_root=spool_root)
+        self._waits = waits
+
+    def _wait_for_spool(self) -> None:
+        self._waits.set()
+        super()._wait_for_spool()
+
+
 class LoaderDied(BaseException):
     """Stands for the death of the loader's process in the middle of an insert."""
 
@@ -196,7 +208,7 @@ class MiniNode:
         self._writers: list[SpoolWriter] = []
         self._loader: Loader
         self._loading: asyncio.Future[None] | None = None
-        self._erasing_clock = _WatchedClock(clock)
+        self._erasing_waits = threading.Event()
         self.gateway: list[CollectorServiceStub] = []
         """The way through the gateway to each worker."""
         self.direct: list[CollectorServiceStub] = []
@@ -217,7 +229,9 @@ class MiniNode:
         add_ScanSessionServiceServicer_to_server(read_sessions, server)
         upkeep = Upkeep(reports=reports, replay=self._replay(), rescore=self._rescore(), executor=self._executor)
         add_UpkeepServiceServicer_to_server(upkeep, server)
-        eraser = Eraser(store=self.store, loader=self.loader, spool_root=self.spool_root, clock=self._erasing_clock)
+        eraser = _WatchedEraser(
+            store=self.store, loader=self.loader, spool_root=self.spool_root, waits=self._erasing_waits
+        )
         add_PrivacyServiceServicer_to_server(Privacy(eraser=eraser, executor=self._executor), server)
         channel = await self._serve(server, "loader")
         self.queries = QueryServiceStub(channel)
@@ -293,9 +307,9 @@ class MiniNode:
 
     async def erase(self, call: Callable[[], Awaitable[Any]]) -> Any:
         """An erasure: the workers seal as soon as it waits for the spool, as their timers would let them."""
-        self._erasing_clock.was_read.clear()
+        self._erasing_waits.clear()
         erasing = asyncio.ensure_future(call())
-        while not self._erasing_clock.was_read.is_set() and not erasing.done():
+        while not self._erasing_waits.is_set() and not erasing.done():
             await asyncio.sleep(0.001)
         await self.seal()
         return await erasing

@@ -136,7 +136,7 @@ def _add_upkeep(
     add_UpkeepServiceServicer_to_server(
         Upkeep(reports=reports, replay=replay, rescore=rescore, executor=executor), server
     )
-    eraser = Eraser(store=store, loader=loader, spool_root=settings.spool_dir, clock=clock)
+    eraser = Eraser(store=store, loader=loader, spool_root=settings.spool_dir)
     add_PrivacyServiceServicer_to_server(Privacy(eraser=eraser, executor=executor), server)
 
 

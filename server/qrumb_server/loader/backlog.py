@@ -62,13 +62,15 @@ class Backlog:
         """Sealed segments of those stretches of time of which no worker still writes one.
 
         So that an event and its repetition at another worker come in one batch, and the first is the first. A segment
-        that stays open, since its worker is away, holds up the others for a moment only.
+        that stays open, since its worker is away, holds up the others for a moment only. One of the future, the clock
+        having stepped back, holds up nobody: with all that follows it stands in one stretch until then.
         """
         # Before the sealed ones are listed: what is sealed in between is then waited for or seen, never missed.
         open_ms = open_times_ms(self._spool_root) if wait_for_open else []
         refs = list_sealed(self._spool_root)
         if not open_ms or not refs:
             return refs
-        latest_ms = self._clock.now_ms() - OPEN_PATIENCE_MS
-        earliest = min((begun_ms // self._window_ms for begun_ms in open_ms if begun_ms > latest_ms), default=None)
+        now_ms = self._clock.now_ms()
+        waited_for = [begun_ms for begun_ms in open_ms if abs(now_ms - begun_ms) < OPEN_PATIENCE_MS]
+        earliest = min((begun_ms // self._window_ms for begun_ms in waited_for), default=None)
         return [ref for ref in refs if earliest is None or ref.begun_time_ms // self._window_ms < earliest]

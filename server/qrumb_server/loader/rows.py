@@ -153,12 +153,15 @@ def identity_batch(labels: Mapping[Key, Label], first: RowId) -> TableBatch:
 def refused_event(placed: PlacedEvent, why: str) -> PlacedLetter:
     """The dead letter of an event that ClickHouse would not store, whole; `why` must hold nothing of the event."""
     row = placed.event.row
+    kept = AcceptedEvent()
+    kept.CopyFrom(placed.event)
+    kept.ClearField("ip_key")  # never stored, not even here
     letter = DeadLetter(
         site_id=row.site_id,
         event_id=row.event_id,
         source=row.source,
         received_time_ms=milliseconds(row.received_time),
         violations=[Violation(reason=Violation.STORE_REFUSED, description=why)],
-        payload=orjson.dumps(MessageToDict(placed.event, preserving_proto_field_name=True)).decode(),
+        payload=orjson.dumps(MessageToDict(kept, preserving_proto_field_name=True)).decode(),
     )
     return PlacedLetter(row_id=placed.row_id, letter=letter, stage=LOADER_STAGE)

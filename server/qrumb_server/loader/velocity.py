@@ -23,7 +23,7 @@ class RateCounter:
     def count(self, key: tuple[str, str], time_ms: int) -> float:
         """Count one event and return the key's events per minute, this one included."""
         window, into_ms = divmod(time_ms, WINDOW_MS)
-        if window > self._window:
+        if window > self._window or window < self._window - 1:  # or: the clock stepped back, or a replay
             self._last = self._current if window == self._window + 1 else {}
             self._current = {}
             self._window = window

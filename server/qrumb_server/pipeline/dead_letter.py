@@ -10,15 +10,14 @@ from google.protobuf.struct_pb2 import Struct, Value
 
 from qrumb.v1.browser_event_pb2 import BrowserEvent
 from qrumb.v1.server_event_pb2 import ServerEvent
-from qrumb_server.enrich.email import redact_emails
+from qrumb_server.enrich.email import redacted_beginning
 from qrumb_server.model import Rejected, SitePolicy
 from qrumb_server.pipeline.consent import ALLOWED, applied_consent, without_personal
 from qrumb_server.spool.v1.record_pb2 import Record
 
 __all__ = ["MAX_PAYLOAD", "bury"]
 
-# Characters of a payload that are kept: enough to see and to replay any event of legal size. Cut before it is
-# redacted, since a cut can make a new address out of a longer one.
+# Characters of a payload that are kept: enough to see and to replay any event of legal size.
 MAX_PAYLOAD: Final = 64 * 1024
 # Ids are short; a longer one is somebody's mistake and only its beginning is of use.
 MAX_ID: Final = 200
@@ -35,12 +34,12 @@ def bury(rejected: Rejected, received_time_ms: int, policy: SitePolicy = _ANY_SI
     allowed = ALLOWED[applied_consent(message, policy)]
     record = Record()
     letter = record.dead_letter
-    letter.site_id = redact_emails(message.site_id[:MAX_ID])
-    letter.event_id = redact_emails(rejected.event_id[:MAX_ID])
+    letter.site_id = redacted_beginning(message.site_id, MAX_ID)
+    letter.event_id = redacted_beginning(rejected.event_id, MAX_ID)
     letter.source = rejected.raw.source.value
     letter.received_time_ms = received_time_ms
     letter.violations.extend(rejected.violations)
-    letter.payload = redact_emails(_as_json(without_personal(message, allowed, policy))[:MAX_PAYLOAD])
+    letter.payload = redacted_beginning(_as_json(without_personal(message, allowed, policy)), MAX_PAYLOAD)
     return record
 
 

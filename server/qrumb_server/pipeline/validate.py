@@ -19,7 +19,7 @@ from qrumb.v1.receipt_pb2 import EventWarning, Violation
 from qrumb.v1.scan_session_pb2 import ScanSession
 from qrumb.v1.server_event_pb2 import ConversionValue, ServerEvent, UserIdentifiers
 from qrumb_server.enrich.currency import currency_decimals, quantize
-from qrumb_server.enrich.email import contains_email, redact_emails
+from qrumb_server.enrich.email import contains_email, redacted_beginning
 from qrumb_server.instants import milliseconds
 from qrumb_server.model import Conversion, RawEvent, Rejected, ValidEvent
 from qrumb_server.pipeline.struct_json import FaultKind, StructLimits, StructText, canonical_json
@@ -112,7 +112,7 @@ def validate(raw: RawEvent) -> ValidEvent | Rejected:
             conversion = _conversion(event.conversion_value, event.event_name, faults)
         metadata = _metadata("properties", event.properties, faults) if event.HasField("properties") else "{}"
     if faults.violations:
-        said_id = redact_emails(event.event_id[:MAX_WRONG_ID].lower())
+        said_id = redacted_beginning(event.event_id, MAX_WRONG_ID).lower()
         return Rejected(raw=raw, event_id=said_id, violations=faults.violations)
     event_time_ms: int | None = None
     if event.HasField("event_time"):

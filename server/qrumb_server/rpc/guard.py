@@ -13,6 +13,7 @@ import structlog
 from google.protobuf.message import DecodeError
 from google.rpc.error_details_pb2 import ErrorInfo
 
+from qrumb_server.rpc.caller import read_caller
 from qrumb_server.rpc.faults import (
     DOMAIN,
     SPOOL_ANSWERS,
@@ -160,9 +161,7 @@ async def _refuse_undecodable(context: Context) -> None:
 async def _answer(context: Context, error: Exception) -> None:
     request_id = ""
     if not isinstance(error, EXPECTED):
-        request_id = next(
-            (str(value) for key, value in context.invocation_metadata() or () if key == "x-request-id"), ""
-        )
+        request_id = read_caller(context).request_id  # the gateway's; a caller's own could be any text
         # The exception's text could quote an event; its type and place are enough to find the fault.
         trace = error.__traceback__
         while trace is not None and trace.tb_next is not None:

@@ -7,12 +7,13 @@ kept: a segment is searched as bytes first, and read frame by frame only where t
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import UUID
 
 from qrumb_server.spool.filesystem import DISK, FileSystem
-from qrumb_server.spool.format import SegmentName, parse_name, scan_segment, segment_time_ms
+from qrumb_server.spool.format import SegmentName, parse_name, scan_segment
 from qrumb_server.spool.reader import worker_folders
 
-__all__ = ["FoundRecord", "find_records", "oldest_begun_ms"]
+__all__ = ["FoundRecord", "find_records", "segment_ids"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,14 +34,14 @@ def find_records(spool_root: Path, needle: bytes, filesystem: FileSystem = DISK)
                 yield from _find_in(folder, entry.name, name, needle, filesystem)
 
 
-def oldest_begun_ms(spool_root: Path, filesystem: FileSystem = DISK) -> int | None:
-    """When the oldest segment was begun, by its worker's clock, the open ones included; None if there is none."""
+def segment_ids(spool_root: Path, filesystem: FileSystem = DISK) -> set[UUID]:
+    """The segments that are there, the open ones included. Raises OSError."""
     names = (
         parse_name(entry.name)
         for folder in worker_folders(spool_root, filesystem)
         for entry in filesystem.list_folder(folder)
     )
-    return min((segment_time_ms(name.segment_id) for name in names if name is not None), default=None)
+    return {name.segment_id for name in names if name is not None}
 
 
 def _find_in(

@@ -20,6 +20,7 @@ from qrumb_server.store.ddl import Migration, load_migrations, table_columns
 from qrumb_server.store.drift import check_drift
 from qrumb_server.store.engine import EngineError, EngineSession
 from qrumb_server.store.errors import (
+    FORGET_DONE_MUTATIONS,
     KILL_FAILED_MUTATIONS,
     MUTATION_FAILED,
     error_code,
@@ -90,6 +91,7 @@ class EmbeddedStore:
         try:
             apply_migrations(migrations, _SchemaSession(writer))
             check_drift(migrations, _SchemaSession(writer))
+            _SchemaSession(writer).execute(FORGET_DONE_MUTATIONS)  # those after which the process was killed
             return cls(folder.absolute(), writer, table_columns(migrations))
         except BaseException:
             writer.close()
@@ -146,6 +148,7 @@ class EmbeddedStore:
                 if error_code(str(error)) == MUTATION_FAILED:
                     session.run(KILL_FAILED_MUTATIONS)
                 raise
+            session.run(FORGET_DONE_MUTATIONS)
 
     def export(self, sql: str, output_format: str) -> Iterator[bytes]:
         """The whole result of one SELECT, SHOW or DESCRIBE in `output_format`, in pieces of at most 1 MiB.

@@ -17,13 +17,24 @@ from qrumb_server.errors import (
     StoreUnavailableError,
 )
 
-__all__ = ["KILL_FAILED_MUTATIONS", "MUTATION_FAILED", "error_code", "insert_error", "query_error"]
+__all__ = [
+    "FORGET_DONE_MUTATIONS",
+    "KILL_FAILED_MUTATIONS",
+    "MUTATION_FAILED",
+    "error_code",
+    "insert_error",
+    "query_error",
+]
 
 MUTATION_FAILED = 341
 
 # One that failed stays and is tried again for ever, and every later one waits behind it. Whoever asked was told, and
 # asks again.
 KILL_FAILED_MUTATIONS = "KILL MUTATION WHERE database = 'events' AND NOT is_done AND latest_fail_reason != '' SYNC"
+
+# The engine keeps the last hundred statements of a table as text in its folder, and with those of an erasure the very
+# names that were erased.
+FORGET_DONE_MUTATIONS = "KILL MUTATION WHERE database = 'events' AND is_done SYNC"
 
 # One number, two meanings: too many parts (the merges lag: wait) or one block over too many partitions (bad rows).
 _TOO_MANY_PARTS = 252

@@ -9,6 +9,7 @@ are there and sends the rest. Between the two only this store could add any of t
 one node's loader; an insert of ours that is still at work behind a broken connection is waited for first.
 """
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,12 +17,18 @@ from datetime import timedelta
 from itertools import compress
 from typing import Any
 
-from qrumb_server.errors import OutcomeUnknownError, StoreError, StoreUnavailableError
+from qrumb_server.errors import OutcomeUnknownError, StoreError, StoreRefusedError, StoreUnavailableError
 from qrumb_server.ports import TableBatch
 from qrumb_server.store.connection import Host, Result, ServerConnection, ServerOptions, StatementError
 from qrumb_server.store.ddl import Migration, load_migrations, table_columns
 from qrumb_server.store.drift import check_drift
-from qrumb_server.store.errors import KILL_FAILED_MUTATIONS, MUTATION_FAILED, insert_error, query_error
+from qrumb_server.store.errors import (
+    FORGET_DONE_MUTATIONS,
+    KILL_FAILED_MUTATIONS,
+    MUTATION_FAILED,
+    insert_error,
+    query_error,
+)
 from qrumb_server.store.formats import render_result
 from qrumb_server.store.migrations import apply_migrations, pending_migrations
 from qrumb_server.store.parameters import render_parameters
@@ -139,6 +146,10 @@ class ServerStore:
                 if error.code == MUTATION_FAILED:
                     self._execute(KILL_FAILED_MUTATIONS, {}, {}, timeout=_MUTATION_TIMEOUT)
                 raise
+        if self._options.cluster is None:  # there a replica that is behind would lose what it has still to do
+            # A server that does not know the statement, or does not grant it, forgets by age.
+            with contextlib.suppress(StoreRefusedError):
+                self._execute(FORGET_DONE_MUTATIONS, {}, {}, timeout=_MUTATION_TIMEOUT)
 
     def export(self, sql: str, output_format: str) -> Iterator[bytes]:
         """The result of one SELECT, SHOW or DESCRIBE; touches no schema, so that a reader's rights suffice.

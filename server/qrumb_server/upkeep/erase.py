@@ -19,9 +19,9 @@ from qrumb.v1 import privacy_service_pb2 as pb
 from qrumb_server.errors import StoreUnavailableError
 from qrumb_server.loader.loop import Loader
 from qrumb_server.pipeline.identity import KINDS, SESSION, USER, identifiers_of
-from qrumb_server.ports import Clock, EventStore
+from qrumb_server.ports import EventStore
 from qrumb_server.spool.reader import remove_quarantined
-from qrumb_server.spool.search import find_records, oldest_begun_ms
+from qrumb_server.spool.search import find_records, segment_ids
 from qrumb_server.spool.v1.record_pb2 import Record
 
 __all__ = ["Eraser"]
@@ -62,11 +62,10 @@ class _Subject:
 class Eraser:
     """Erases in the loader's process. Calls block; every one may raise a StoreError."""
 
-    def __init__(self, *, store: EventStore, loader: Loader, spool_root: Path, clock: Clock) -> None:
+    def __init__(self, *, store: EventStore, loader: Loader, spool_root: Path) -> None:
         self._store = store
         self._loader = loader
         self._spool_root = spool_root
-        self._clock = clock
 
     def erase(self, request: pb.EraseSubjectRequest) -> pb.EraseSubjectResponse:
         """Erase all that leads to the person, and count it. The request names at least one thing."""
@@ -96,9 +95,9 @@ class Eraser:
 
     def _wait_for_spool(self) -> None:
         """Until everything is loaded that was in the spool when this began."""
-        began_ms = self._clock.now_ms()
+        waited_for = segment_ids(self._spool_root)  # by name: a clock that stepped back tells nothing of their age
         deadline = time.monotonic() + SPOOL_PATIENCE.total_seconds()
-        while (oldest_ms := oldest_begun_ms(self._spool_root)) is not None and oldest_ms <= began_ms:
+        while waited_for & segment_ids(self._spool_root):
             if time.monotonic() > deadline:
                 raise StoreUnavailableError(self._loader.last_error or "the spool is not loaded yet")
             time.sleep(POLL_SECONDS)

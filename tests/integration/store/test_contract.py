@@ -206,6 +206,16 @@ def test_a_mutation_that_fails_on_its_rows_does_not_hold_up_later_ones(
     assert stored(store, "events.valid_events", ["segment_row", "user_id"]) == [{"segment_row": 0, "user_id": ""}]
 
 
+@pytest.mark.parametrize("store", REAL[:2], indirect=True)
+def test_the_text_of_a_mutation_is_forgotten_with_it(store: EventStore, batch_of: Batch, event: Row) -> None:
+    """It names whom an erasure erased."""
+    store.insert(batch_of([event(user_id="erased")]))
+    store.mutate(
+        "ALTER TABLE events.valid_events UPDATE user_id = '' WHERE user_id = {user:String}", {"user": "erased"}
+    )
+    assert store.query("SELECT command FROM system.mutations WHERE database = 'events'") == []
+
+
 @real_store
 def test_the_formats_of_the_query_command_say_the_same(store: EventStore) -> None:
     sql = (

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from qrumb_server.enrich.email import MARK, contains_email, may_contain_email, redact_emails
+from qrumb_server.enrich.email import MARK, contains_email, may_contain_email, redact_emails, redacted_beginning
 
 _CORPUS = Path(__file__).parents[2] / "golden" / "emails.tsv"
 
@@ -126,3 +126,14 @@ def test_work_grows_no_faster_than_hostile_text(piece: str) -> None:
     count = 2_000 // len(piece)
     short, long = "@" + piece * count, "@" + piece * (4 * count)
     assert _calls(long) <= 4 * _calls(short) + 100
+
+
+@pytest.mark.parametrize("address", ["cut.person@gmail.com", "cut.person%2540gmail.com"])
+def test_a_cut_leaves_no_beginning_of_an_address(address: str) -> None:
+    """Wherever it falls; what is far from it is kept."""
+    for limit in range(5_000, 5_000 + len(address) + 2):
+        kept = redacted_beginning("x " * 2_500 + address + " y" * 2_000, limit)
+        assert "cut.p" not in kept
+        assert len(kept) >= 2_500
+    assert redacted_beginning("z" * 40 + f" {address}", 52) == ""
+    assert redacted_beginning(address, 500) == MARK

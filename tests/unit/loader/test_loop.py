@@ -248,3 +248,16 @@ def test_whoever_changes_rows_gets_a_turn_between_two_batches(tmp_path: Path) ->
             assert len(store.calls) == stored
     loading.join(30)
     assert len(store.tables[VALID_EVENTS]) == 200
+
+
+def test_the_letter_of_a_refused_event_keeps_no_key_of_an_address(tmp_path: Path) -> None:
+    """It is counted by in memory only; the rest is there, to be replayed."""
+    record = Record.FromString(event(1))
+    record.accepted_event.ip_key = "key-of-an-address"
+    spool_up(tmp_path, [[record.SerializeToString()]])
+    store = FaultyStore()
+    store.refuse = lambda row: BadRowsError("no", 1) if "event_time" in row else None
+    drain(tmp_path, store)
+    [letter] = store.tables[INVALID_EVENTS]
+    assert letter["event_id"] in letter["payload"]
+    assert "key" not in letter["payload"]

@@ -40,6 +40,13 @@ def test_a_late_segment_counts_in_the_window_that_is_open() -> None:
     assert rates.count(A, MINUTE_MS + 6) == 3
 
 
+def test_a_clock_that_stepped_back_starts_anew() -> None:
+    """What comes after it is not added up in the window before it, nor are letters of long ago that are replayed."""
+    rates = RateCounter()
+    rates.count(A, 100 * MINUTE_MS)
+    assert [rates.count(A, minute * MINUTE_MS) for minute in (40, 42, 44)] == [1, 1, 1]
+
+
 def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond the bound new keys are not remembered; known ones still are."""
     monkeypatch.setattr(velocity, "MAX_KEYS", 2)

@@ -75,3 +75,10 @@ def test_a_loader_that_drains_waits_for_nobody(tmp_path: Path) -> None:
     segment(tmp_path, "worker-1", NOW_MS - 400, is_open=True)
     assert listed(tmp_path) == []
     assert listed(tmp_path, wait_for_open=False) == [400]
+
+
+def test_segments_of_the_future_hold_up_nothing(tmp_path: Path) -> None:
+    """After the clock stepped back, all that workers write stands in one stretch, and one of it is always open."""
+    segment(tmp_path, "worker-0", NOW_MS + 3_600_000)
+    segment(tmp_path, "worker-1", NOW_MS + 3_600_000, is_open=True)
+    assert listed(tmp_path) == [-3_600_000]

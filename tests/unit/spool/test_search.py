@@ -6,9 +6,16 @@ from uuid import UUID
 import pytest
 
 from qrumb_server.spool.filesystem import DISK, DiskFileSystem, FolderEntry
-from qrumb_server.spool.format import encode_frames, encode_header, new_segment_id, open_name, sealed_name
+from qrumb_server.spool.format import (
+    encode_frames,
+    encode_header,
+    new_segment_id,
+    open_name,
+    sealed_name,
+    segment_time_ms,
+)
 from qrumb_server.spool.reader import open_times_ms, remove_quarantined
-from qrumb_server.spool.search import FoundRecord, find_records, oldest_begun_ms
+from qrumb_server.spool.search import FoundRecord, find_records, segment_ids
 
 RECORDS = [b"alpha one", b"beta", b"alpha two"]
 
@@ -115,7 +122,7 @@ def test_what_is_no_segment_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / path.name).write_bytes(path.read_bytes())
     assert found(tmp_path, b"alpha") == []
     assert found(tmp_path / "none", b"alpha") == []
-    assert oldest_begun_ms(tmp_path) is None
+    assert segment_ids(tmp_path) == set()
     assert open_times_ms(tmp_path / "none") == []
 
 
@@ -125,7 +132,7 @@ def test_begun_times_of_open_and_of_all_segments(tmp_path: Path) -> None:
     unsealed(tmp_path, "worker-1", 2_000)
     sealed(tmp_path, "worker-1", 1_000)
     assert sorted(open_times_ms(tmp_path)) == [2_000, 3_000]
-    assert oldest_begun_ms(tmp_path) == 1_000
+    assert sorted(map(segment_time_ms, segment_ids(tmp_path))) == [1_000, 2_000, 3_000]
 
 
 def test_quarantined_files_that_hold_a_name_are_removed(tmp_path: Path) -> None:
