@@ -45,6 +45,7 @@ bench: setup-dev ## the measurements of bench/README.md
 	$(BIN)/python bench/collector.py
 	$(BIN)/python bench/validators.py
 	$(BIN)/python bench/places.py
+	$(BIN)/python bench/attribution.py
 
 setup: $(VENV)/.ready third_party/geoip/.ready
 setup-dev: $(VENV)/.ready-dev third_party/.ready $(VENV)/.ready-openapi

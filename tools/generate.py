@@ -4,7 +4,7 @@
 | --- | --- |
 | clients/python/qrumb/v1 | the contract's messages, type stubs and gRPC stubs |
 | clients/python/buf/validate | the options that the contract's descriptors carry |
-| server/qrumb_server/{spool,query,upkeep}/v1 | what the processes of a node say to each other and to the disk |
+| server/qrumb_server/{spool,loader,query,supervise,upkeep}/v1 | what the processes of a node say to each other |
 | gateway/qrumb.binpb | descriptor set for Envoy, with the error details in it |
 | docs/openapi.yaml | the JSON endpoints, see openapi.py |
 """
@@ -74,7 +74,9 @@ def main(target: Path) -> None:
         "clients/python/qrumb/v1",
         "clients/python/buf",
         "server/qrumb_server/spool/v1",
+        "server/qrumb_server/loader/v1",
         "server/qrumb_server/query/v1",
+        "server/qrumb_server/supervise/v1",
         "server/qrumb_server/upkeep/v1",
     ):
         shutil.rmtree(target / folder, ignore_errors=True)

@@ -275,6 +275,26 @@ def ledger(
     sys.exit(0 if balances else 1)
 
 
+@cli.command()
+@click.option(
+    "--format",
+    "output_format",
+    type=click.Choice(["table", "json"]),
+    help="Default: table on a terminal, else json.",
+)
+@config_option
+@data_dir_option
+def status(output_format: str | None, config_file: Path | None, data_dir: Path | None) -> None:
+    """Say how the running node is doing, and why.
+
+    Exits with 0 if it is ready, 1 if it is degraded, 2 if it takes no events or does not run.
+    """
+    from qrumb_server.commands.status import status as run
+
+    settings = load_settings(file=config_file, data_dir=data_dir)
+    sys.exit(run(settings, output_format or ("table" if sys.stdout.isatty() else "json")))
+
+
 @cli.command(hidden=True)
 @click.argument("index", type=int)
 @click.argument("settings_file", type=click.Path(path_type=Path))

@@ -7,6 +7,7 @@ __all__ = [
     "BadRowsError",
     "ConfigError",
     "OutcomeUnknownError",
+    "SiteShareError",
     "SpoolFailedError",
     "SpoolFullError",
     "StoreError",
@@ -21,6 +22,10 @@ class ConfigError(Exception):
 
 class SpoolFullError(Exception):
     """The spool is at its byte limit or its disk is full. Nothing was kept; try again later."""
+
+
+class SiteShareError(Exception):
+    """A site has all of the spool that one may have. Nothing was kept; try again later. Others are served."""
 
 
 class SpoolFailedError(Exception):

@@ -4,6 +4,7 @@ The words for verdicts (Violation, EventWarning) are the contract's own messages
 what the sender reads.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -24,7 +25,11 @@ __all__ = [
     "Source",
     "StampedEvent",
     "ValidEvent",
+    "is_site_id",
 ]
+
+is_site_id = re.compile(r"[A-Za-z0-9_-]{1,64}").fullmatch
+"""Whether a text could be the id of a site."""
 
 
 class Source(StrEnum):

@@ -74,6 +74,7 @@ class Stack:
         own = {
             "HTTP_PORT": "0",
             "GRPC_PORT": "0",
+            "METRICS_PORT": "0",
             "DATA_DIR": str(self.data_dir),
             "QRUMB_WORKERS": "2",
             "GEOIP_CITY_DB": "",

@@ -18,9 +18,11 @@ from qrumb_server.app.servers import bracketed, grpc_server, stop_event
 from qrumb_server.app.stores import LOCK_TIMEOUT
 from qrumb_server.config import Settings
 from qrumb_server.enrich.agent import warm_up
+from qrumb_server.metrics import metrics_text, new_registry
 from qrumb_server.rpc.collector import Collector
 from qrumb_server.rpc.forward import Forwarding
 from qrumb_server.rpc.health import Health
+from qrumb_server.rpc.metrics import CollectorMetrics
 from qrumb_server.rpc.preview import ask_loader
 from qrumb_server.rpc.scan_sessions import ScanSessions
 from qrumb_server.rpc.validator import Validator
@@ -28,6 +30,8 @@ from qrumb_server.spool.quota import SpoolLimits
 from qrumb_server.spool.writer import SpoolWriter
 from qrumb_server.supervise import sockets
 from qrumb_server.supervise.child import END_STREAMS_SIGNAL
+from qrumb_server.supervise.process import Process
+from qrumb_server.supervise.v1.process_service_pb2_grpc import add_ProcessServiceServicer_to_server
 
 __all__ = ["COLLECTOR_SERVICE", "run_collector"]
 
@@ -61,20 +65,25 @@ async def run_collector(settings: Settings, index: int, address_secret: bytes) -
     # Asked before the services below; takes only what it forwards.
     server.add_generic_rpc_handlers([Forwarding(_open_loader)])
     preview = ask_loader(_open_loader)
+    registry = new_registry()
+    metrics = CollectorMetrics(registry)
+    append = metrics.metered(spool.append)
     collector = Collector(
-        append=spool.append,
+        append=append,
         new_receipt=new_receipt,
         max_batch_events=settings.rpc.max_batch_events,
         preview=preview,
+        count=metrics.count,
     )
     add_CollectorServiceServicer_to_server(collector, server)
     # The supervisor's word that the gateway drains: a stream that came through it would hold that up.
     asyncio.get_running_loop().add_signal_handler(END_STREAMS_SIGNAL, collector.end_streams)
     sessions = ScanSessions(  # type: ignore[abstract]  # reading is forwarded, see above
-        append=spool.append, new_receipt=new_receipt, max_sessions=settings.rpc.max_batch_events
+        append=append, new_receipt=new_receipt, max_sessions=settings.rpc.max_batch_events
     )
     add_ScanSessionServiceServicer_to_server(sessions, server)
     add_ValidatorServiceServicer_to_server(Validator(new_receipt=new_receipt, preview=preview), server)
+    add_ProcessServiceServicer_to_server(Process(metrics=lambda: metrics_text(registry)), server)
     health = Health()
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     server.add_insecure_port(f"unix:{sockets.worker(index)}")
@@ -94,7 +103,7 @@ async def run_collector(settings: Settings, index: int, address_secret: bytes) -
 
 
 def _open_loader() -> grpc.aio.Channel:
-    return grpc.aio.insecure_channel(f"unix:{sockets.LOADER}")
+    return grpc.aio.insecure_channel(f"unix:{sockets.LOADER}", options=sockets.CHANNEL_OPTIONS)
 
 
 def _spool_limits(settings: Settings) -> SpoolLimits:
@@ -105,4 +114,5 @@ def _spool_limits(settings: Settings) -> SpoolLimits:
         seal_after=spool.seal_after,
         max_bytes=spool.max_bytes // settings.workers,
         min_free_bytes=spool.min_free_bytes,
+        site_max_share=spool.site_max_share,
     )

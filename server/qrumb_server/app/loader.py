@@ -20,6 +20,9 @@ from qrumb_server.app.stores import open_store
 from qrumb_server.config import Settings
 from qrumb_server.errors import StoreError, StoreRefusedError
 from qrumb_server.loader.loop import Loader
+from qrumb_server.loader.progress import Progress
+from qrumb_server.loader.v1.attribution_service_pb2_grpc import add_AttributionServiceServicer_to_server
+from qrumb_server.metrics import metrics_text, new_registry
 from qrumb_server.pipeline.stamp import Enrichers
 from qrumb_server.ports import EventStore
 from qrumb_server.query.charts import Charts
@@ -27,12 +30,13 @@ from qrumb_server.query.preview import Previews
 from qrumb_server.query.reports import Reports
 from qrumb_server.query.service import Queries, SessionQueries
 from qrumb_server.query.sql import SqlQueries
-from qrumb_server.query.v1.attribution_service_pb2_grpc import add_AttributionServiceServicer_to_server
 from qrumb_server.query.v1.sql_service_pb2_grpc import add_SqlServiceServicer_to_server
 from qrumb_server.rpc.health import Health
 from qrumb_server.supervise import sockets
 from qrumb_server.supervise.child import EXIT_CONFIG
-from qrumb_server.supervise.health import LOADER_STORE_SERVICE
+from qrumb_server.supervise.process import Process
+from qrumb_server.supervise.v1.process_service_pb2 import GetLoadingResponse
+from qrumb_server.supervise.v1.process_service_pb2_grpc import add_ProcessServiceServicer_to_server
 from qrumb_server.upkeep.erase import Eraser
 from qrumb_server.upkeep.replay import Replay
 from qrumb_server.upkeep.rescore import Rescore
@@ -44,8 +48,6 @@ __all__ = ["run_loader"]
 log = structlog.get_logger()
 
 SERVING: Final = health_pb2.HealthCheckResponse.SERVING
-NOT_SERVING: Final = health_pb2.HealthCheckResponse.NOT_SERVING
-STORE_HEALTH_INTERVAL_SECONDS: Final = 0.5
 
 
 async def run_loader(settings: Settings) -> int:
@@ -60,6 +62,8 @@ async def run_loader(settings: Settings) -> int:
         return EXIT_CONFIG
     clock = SystemClock()
     loop.run_in_executor(executor, _use_first, store)
+    registry = new_registry()
+    progress = Progress(registry)
     loader = Loader(
         spool_root=settings.spool_dir,
         store=store,
@@ -71,6 +75,7 @@ async def run_loader(settings: Settings) -> int:
         poll_interval=settings.loader.poll_interval,
         retry_max_delay=settings.loader.retry_max_delay,
         refused_delay=settings.loader.refused_delay,
+        progress=progress,
     )
     server = grpc_server(settings.rpc)
     add_SqlServiceServicer_to_server(SqlQueries(store=store, executor=executor), server)
@@ -82,13 +87,14 @@ async def run_loader(settings: Settings) -> int:
     # Each process has one half of ScanSessionService; the base class answers UNIMPLEMENTED for the other.
     add_ScanSessionServiceServicer_to_server(SessionQueries(reports=reports, executor=executor), server)  # type: ignore[abstract]
     _add_upkeep(server, settings, store=store, loader=loader, reports=reports, executor=executor)
+    process = Process(metrics=lambda: metrics_text(registry), loading=lambda: _loading(loader, progress))
+    add_ProcessServiceServicer_to_server(process, server)
     health = Health()
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     server.add_insecure_port(f"unix:{sockets.LOADER}")
     await server.start()
     await health.set("", SERVING)
     loading: asyncio.Future[Any] = loop.run_in_executor(executor, loader.run)
-    telling = asyncio.create_task(_tell_store_health(loader, health))
     stopping: asyncio.Future[Any] = asyncio.create_task(stop.wait())
     # Loading ends by itself only if it fails: then the process ends too, and is started again.
     await asyncio.wait({loading, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -98,7 +104,6 @@ async def run_loader(settings: Settings) -> int:
     if late:
         log.warning("loader_leaves_spool", last_error=loader.last_error)
         loader.stop()
-    telling.cancel()
     stopping.cancel()
     await server.stop(1)
     await loading
@@ -135,7 +140,12 @@ def _add_upkeep(
     add_PrivacyServiceServicer_to_server(Privacy(eraser=eraser, executor=executor), server)
 
 
-async def _tell_store_health(loader: Loader, health: Health) -> None:
-    while True:
-        await health.set(LOADER_STORE_SERVICE, NOT_SERVING if loader.last_error else SERVING)
-        await asyncio.sleep(STORE_HEALTH_INTERVAL_SECONDS)
+def _loading(loader: Loader, progress: Progress) -> GetLoadingResponse:
+    error = progress.last_error
+    return GetLoadingResponse(
+        rows_per_second=progress.rows_per_second(),
+        last_received_time_ms=progress.last_received_ms,
+        store_error=loader.last_error,
+        is_refused=isinstance(error, StoreRefusedError),
+        store_error_code=error.code if error is not None else 0,
+    )

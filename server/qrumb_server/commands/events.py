@@ -12,6 +12,7 @@ import click
 import grpc
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -128,13 +129,15 @@ def _balances(row: dict[str, int]) -> bool:
 
 
 def _print_table(columns: list[str], times: list[str], rows: list[dict[str, int]]) -> None:
-    table = Table("minute", *(name.removesuffix("_count") for name in columns), show_footer=bool(rows))
+    headers = ["minute", *(name.removesuffix("_count") for name in columns)]
+    # Narrow enough for a terminal of 80 columns.
+    table = Table(*headers, show_footer=bool(rows), box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     table.columns[0].footer = "all"
     for index, name in enumerate(columns, 1):
         table.columns[index].justify = "right"
         table.columns[index].footer = f"{sum(row[name] for row in rows):,}"
     for time, row in zip(times, rows, strict=True):
-        table.add_row(time, *(f"{row[name]:,}" for name in columns))
+        table.add_row(time[5:16].replace("T", " "), *(f"{row[name]:,}" for name in columns))
     Console().print(table)
 
 
@@ -148,7 +151,8 @@ def _ask(settings: Settings, call: Callable[[grpc.Channel], T]) -> T:
         raise click.ClickException(
             f"no node runs in {settings.data_dir}; start one with `qrumb serve`, or set DATA_DIR"
         )
-    with inside_run_dir(settings), grpc.insecure_channel(f"unix:{sockets.LOADER}") as channel:
+    target = f"unix:{sockets.LOADER}"
+    with inside_run_dir(settings), grpc.insecure_channel(target, options=sockets.CHANNEL_OPTIONS) as channel:
         try:
             return call(channel)
         except grpc.RpcError as error:

@@ -39,7 +39,8 @@ def query(settings: Settings, sql: str, output_format: str) -> None:
 
 
 def _ask_node(settings: Settings, sql: str, clickhouse_format: str) -> Iterator[bytes]:
-    with inside_run_dir(settings), grpc.insecure_channel(f"unix:{sockets.LOADER}") as channel:
+    target = f"unix:{sockets.LOADER}"
+    with inside_run_dir(settings), grpc.insecure_channel(target, options=sockets.CHANNEL_OPTIONS) as channel:
         request = pb.RunSqlRequest(sql=sql, output_format=clickhouse_format)
         try:
             for response in SqlServiceStub(channel).RunSql(request):

@@ -9,6 +9,7 @@ from qrumb_server.app.clock import SystemClock
 from qrumb_server.commands.node import reachable
 from qrumb_server.config import Settings
 from qrumb_server.supervise.logs import configure_logging
+from qrumb_server.supervise.metrics import HOST
 from qrumb_server.supervise.node import run_node
 
 __all__ = ["serve"]
@@ -31,6 +32,8 @@ def announce(settings: Settings) -> None:
     """Say where the node listens and how to send a first event; the last line is for programs too."""
     grpc_url = f"grpc://{reachable(settings.grpc_host)}:{settings.grpc_port}"
     lines = [f"data:    {settings.data_dir}", f"workers: {settings.workers}"]
+    if settings.metrics.enabled:
+        lines.append(f"metrics: http://{HOST}:{settings.metrics.port}/metrics")
     if settings.gateway.enabled:
         http_url = f"http://{reachable(settings.http_host)}:{settings.http_port}"
         lines += [

@@ -2,7 +2,7 @@
 
 from qrumb_server.config.clickhouse import REVEAL, ClickHouseSettings
 from qrumb_server.config.geoip import DATA_CENTRE_ASNS, GeoipSettings
-from qrumb_server.config.groups import GatewaySettings, LoaderSettings, RpcSettings, SpoolSettings
+from qrumb_server.config.groups import GatewaySettings, LoaderSettings, MetricsSettings, RpcSettings, SpoolSettings
 from qrumb_server.config.settings import Settings, load_settings
 from qrumb_server.config.sites import FraudSettings, SiteSettings
 
@@ -14,6 +14,7 @@ __all__ = [
     "GatewaySettings",
     "GeoipSettings",
     "LoaderSettings",
+    "MetricsSettings",
     "RpcSettings",
     "Settings",
     "SiteSettings",

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["GatewaySettings", "Group", "LoaderSettings", "RpcSettings", "SpoolSettings"]
+__all__ = ["GatewaySettings", "Group", "LoaderSettings", "MetricsSettings", "RpcSettings", "SpoolSettings"]
 
 MIB = 1024 * 1024
 GIB = 1024 * MIB
@@ -24,6 +24,9 @@ class SpoolSettings(Group):
     RESOURCE_EXHAUSTED. A stored event takes about 600 bytes, so the default holds some 14 million."""
     min_free_bytes: int = Field(default=256 * MIB, ge=0)
     """Free bytes that must remain on the disk; below it the spool counts as full."""
+    site_max_share: float = Field(default=0.5, gt=0, le=1)
+    """What one site may take of it, so that its flood leaves room for the others; over it, its senders get
+    RESOURCE_EXHAUSTED. Counts once a quarter of the spool is taken. 1: a site may take all, for a node with one."""
     segment_max_records: int = Field(default=10_000, ge=1, le=1_000_000)
     """Records after which a segment is sealed: the size of insert that ClickHouse likes."""
     segment_max_bytes: int = Field(default=16 * MIB, ge=1024)
@@ -73,3 +76,12 @@ class GatewaySettings(Group):
     """Worker threads of Envoy."""
     access_log: bool = False
     """One JSON line per request on standard output; no addresses, no queries."""
+
+
+class MetricsSettings(Group):
+    """Metrics for Prometheus, at /metrics on the loopback address; docs/metrics.md names them."""
+
+    enabled: bool = True
+    """Off: the processes count all the same, and nobody may ask."""
+    port: int = Field(default=9464, ge=0, le=65535)
+    """Port, METRICS_PORT in the environment. 0: any free one."""

@@ -13,7 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AliasChoices, Field, ValidationError, field_validator
+from pydantic import AliasChoices, Field, ValidationError, field_serializer, field_validator
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -25,8 +25,8 @@ from pydantic_settings import (
 
 from qrumb_server.config.clickhouse import ClickHouseSettings
 from qrumb_server.config.geoip import GeoipSettings
-from qrumb_server.config.groups import GatewaySettings, LoaderSettings, RpcSettings, SpoolSettings
-from qrumb_server.config.sites import SiteSettings, policies
+from qrumb_server.config.groups import GatewaySettings, LoaderSettings, MetricsSettings, RpcSettings, SpoolSettings
+from qrumb_server.config.sites import SiteId, SiteSettings, policies
 from qrumb_server.errors import ConfigError
 from qrumb_server.model import SitePolicy
 
@@ -42,6 +42,7 @@ UNPREFIXED = {
     "CLICKHOUSE_PASSWORD_FILE": ("clickhouse", "password_file"),
     "GEOIP_CITY_DB": ("geoip", "city_databases"),
     "GEOIP_ASN_DB": ("geoip", "asn_database"),
+    "METRICS_PORT": ("metrics", "port"),
 }
 
 Port = Annotated[int, Field(ge=0, le=65535)]
@@ -85,14 +86,21 @@ class Settings(BaseSettings):
     """The gRPC edge."""
     gateway: GatewaySettings = GatewaySettings()
     """The HTTP edge."""
+    metrics: MetricsSettings = MetricsSettings()
+    """The port that metrics are read from."""
     geoip: GeoipSettings = Field(default_factory=GeoipSettings)
     """Country, city and network of an address."""
     site: SiteSettings = SiteSettings()
     """What counts for every site."""
-    sites: dict[str, SiteSettings] = {}
+    sites: dict[SiteId, SiteSettings] = {}
     """What differs for one site, by site_id; what is not given there is as in `site`."""
     clickhouse: ClickHouseSettings = ClickHouseSettings()
     """The ClickHouse server, if not the embedded one."""
+
+    @field_serializer("sites")
+    def _as_stated(self, sites: dict[str, SiteSettings]) -> dict[str, Any]:
+        """Without defaults: what a site does not state must stay unstated for the processes that read this back."""
+        return {site_id: site.model_dump(mode="json", exclude_unset=True) for site_id, site in sites.items()}
 
     @field_validator("data_dir")
     @classmethod
@@ -174,7 +182,7 @@ def _unprefixed(environment: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     given: dict[str, dict[str, Any]] = {}
     for name, (group, field) in UNPREFIXED.items():
         value = environment.get(name)
-        if value is None or (group == "clickhouse" and not value):
+        if value is None or (group != "geoip" and not value):
             continue
         if field == "city_databases":
             given.setdefault(group, {})[field] = [path.strip() for path in value.split(",") if path.strip()]

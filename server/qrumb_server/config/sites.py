@@ -2,14 +2,17 @@
 
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from qrumb_server.config.groups import Group
 from qrumb_server.model import FraudReason, FraudRules, SitePolicy
 
-__all__ = ["FraudSettings", "SiteSettings", "policies"]
+__all__ = ["FraudSettings", "SiteId", "SiteSettings", "policies"]
+
+# A name that no event can carry is a mistake that would show nowhere.
+SiteId = Annotated[str, Field(pattern="^[A-Za-z0-9_-]{1,64}$")]
 
 
 class FraudSettings(Group):

@@ -6,7 +6,7 @@ nothing of its address.
 
 from collections.abc import Callable
 from hashlib import blake2b
-from ipaddress import IPv6Address, ip_address
+from socket import AF_INET, AF_INET6, inet_pton
 from typing import Final
 
 __all__ = ["KEY_BYTES", "address_key"]
@@ -14,7 +14,8 @@ __all__ = ["KEY_BYTES", "address_key"]
 KEY_BYTES: Final = 32
 _DAY_MS: Final = 86_400_000
 # A household or a host has a whole IPv6 /64 to itself.
-_V6_HOST_BITS: Final = 64
+_V6_NETWORK_BYTES: Final = 8
+_MAPPED: Final = bytes(10) + b"\xff\xff"
 
 
 def address_key(secret: bytes) -> Callable[[str, int], str]:
@@ -35,11 +36,9 @@ def address_key(secret: bytes) -> Callable[[str, int], str]:
 
 def _network(address: str) -> bytes:
     try:
-        parsed = ip_address(address)
-    except ValueError:
+        if ":" not in address:
+            return inet_pton(AF_INET, address)
+        packed = inet_pton(AF_INET6, address)
+    except (OSError, ValueError):  # ValueError: characters that no address has
         return b""
-    if isinstance(parsed, IPv6Address):
-        if parsed.ipv4_mapped:
-            return parsed.ipv4_mapped.packed
-        return (int(parsed) >> _V6_HOST_BITS).to_bytes(8)
-    return parsed.packed
+    return packed.removeprefix(_MAPPED) if packed.startswith(_MAPPED) else packed[:_V6_NETWORK_BYTES]

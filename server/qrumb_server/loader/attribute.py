@@ -16,7 +16,8 @@ from qrumb_server.loader.velocity import RateCounter
 from qrumb_server.model import SitePolicy
 from qrumb_server.pipeline.consent import ALLOWED, as_stored
 from qrumb_server.pipeline.identity import SESSION, USER, IdentityBook, Key, Label, identifiers_of, own_label
-from qrumb_server.pipeline.mark import Rate, kept_reasons, marks_at_loading
+from qrumb_server.pipeline.mark import kept_reasons, marks_at_loading
+from qrumb_server.spool.v1.record_pb2 import AcceptedEvent
 
 __all__ = ["Attribution", "Attributor"]
 
@@ -80,36 +81,33 @@ class Attributor:
         self._lookups.learn_identities(result.identities)
         for place, placed in enumerate(events):
             row = placed.event.row
-            if place in result.users:
-                row.user_id, row.user_id_source = result.users[place]
-            row.is_duplicate = int(place in result.duplicates)
+            if user := result.users.get(place):
+                row.user_id, row.user_id_source = user
+            if place in result.duplicates:
+                row.is_duplicate = 1
             session = result.sessions.get((row.site_id, row.scan_session_id), _UNREGISTERED)
-            row.qr_code_id = session.qr_code_id
-            self._mark(placed, session)
+            if row.scan_session_id:  # a row that the store refused once may have lost it, and kept the code
+                row.qr_code_id = session.qr_code_id
+            self._mark(placed.event, session)
             as_stored(row)
 
-    def _mark(self, placed: PlacedEvent, session: KnownSession) -> None:
-        row = placed.event.row
+    def _mark(self, event: AcceptedEvent, session: KnownSession) -> None:
+        row = event.row
+        site_id, session_id, ip_key = row.site_id, row.scan_session_id, event.ip_key
         received_ms = milliseconds(row.received_time)
-        rate = Rate(
-            session=self._session_rates.count((row.site_id, row.scan_session_id), received_ms)
-            if row.scan_session_id
-            else 0,
-            address=self._address_rates.count((row.site_id, placed.event.ip_key), received_ms)
-            if placed.event.ip_key
-            else 0,
-        )
-        rules = self._policy(row.site_id).fraud
-        at_receipt = kept_reasons(row.fraud_reasons, rules)
+        rules = self._policy(site_id).fraud
         found = marks_at_loading(
             event_time_ms=milliseconds(row.event_time),
             scan_time_ms=session.scan_time_ms,
             is_foreign=session.is_foreign,
-            rate=rate,
+            session_rate=self._session_rates.count((site_id, session_id), received_ms) if session_id else 0,
+            address_rate=self._address_rates.count((site_id, ip_key), received_ms) if ip_key else 0,
             rules=rules,
         )
-        row.fraud_reasons[:] = sorted({*at_receipt, *found})
-        row.is_fraud = int(bool(row.fraud_reasons))
+        if found or row.fraud_reasons:
+            reasons = sorted({*kept_reasons(row.fraud_reasons, rules), *found})
+            row.fraud_reasons[:] = reasons
+            row.is_fraud = int(bool(reasons))
 
     def _find_users(self, events: Sequence[PlacedEvent], result: Attribution) -> None:
         identified: dict[int, tuple[dict[str, str], int]] = {}
@@ -118,7 +116,9 @@ class Attributor:
             row = placed.event.row
             if not ALLOWED[row.consent].user:
                 continue
-            if identifiers := dict(identifiers_of(placed.event.user_identifiers)):
+            if placed.event.HasField("user_identifiers") and (
+                identifiers := dict(identifiers_of(placed.event.user_identifiers))
+            ):
                 time_ms = milliseconds(row.event_time)
                 identified[place] = identifiers, time_ms
                 keys.update((row.site_id, kind, value) for kind, value in identifiers.items())
@@ -134,8 +134,7 @@ class Attributor:
             user_id = book.learn(row.site_id, identifiers, row.scan_session_id, time_ms)
             result.users[place] = user_id, "identifiers"
         if book.merged:
-            for site_id, name in self._lookups.names_of(book.merged):
-                book.flatten(site_id, name)
+            book.flatten(self._lookups.links_to(book.merged))
         result.identities = book.changed
         self._lend_users(events, book, result)
 

@@ -9,6 +9,7 @@ import structlog
 from google.protobuf.message import DecodeError
 
 from qrumb.v1.event_row_pb2 import EventRow
+from qrumb_server.instants import milliseconds
 from qrumb_server.loader.rows import PlacedEvent, PlacedLetter, PlacedSession, RowId
 from qrumb_server.pipeline.consent import ALLOWED
 from qrumb_server.spool.reader import SegmentRef, read_segment
@@ -33,6 +34,12 @@ class Batch:
     events: Sequence[PlacedEvent]
     letters: Sequence[PlacedLetter]
     sessions: Sequence[PlacedSession]
+
+    @property
+    def last_received_ms(self) -> int:
+        """received_time of the last event; 0 where there is none."""
+        event = milliseconds(self.events[-1].event.row.received_time) if self.events else 0
+        return max(event, self.letters[-1].letter.received_time_ms if self.letters else 0)
 
     @property
     def segment_ids(self) -> list[str]:

@@ -14,7 +14,7 @@ from qrumb_server.instants import milliseconds
 from qrumb_server.loader.rows import LEDGER, PlacedEvent, PlacedLetter
 from qrumb_server.ports import TableBatch
 
-__all__ = ["MINUTE_MS", "Counts", "count_batch", "ledger_batch", "replay_ledger_batch"]
+__all__ = ["COLUMNS", "MINUTE_MS", "Counts", "count_batch", "ledger_batch", "replay_ledger_batch"]
 
 MINUTE_MS: Final = 60_000
 COLUMNS: Final = (

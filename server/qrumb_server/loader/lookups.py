@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final, Generic, TypeVar
 
-from cachetools import TTLCache
-
 from qrumb_server.loader.ledger import Counts
 from qrumb_server.loader.rows import IDENTITIES, SCAN_SESSIONS, VALID_EVENTS
 from qrumb_server.pipeline.identity import USER, Key, Label
@@ -40,6 +38,8 @@ class KnownSession:
 
     qr_code_id: str = ""
     user_id: str = ""
+    user_time_ms: int = 0
+    """When the scan was that named the user."""
     scan_time_ms: int | None = None
     is_foreign: bool = False
     """Not registered for this site, but for another one."""
@@ -52,42 +52,71 @@ class Arrival:
     fingerprint: int
 
 
+class _Remembered(Generic[_K, _V]):
+    """A dict of two generations: an entry is kept for half the given time at least, and never for longer.
+
+    Ages are looked at once per batch and not per entry, which costs a quarter of a TTLCache.
+    """
+
+    def __init__(self, keep_for: timedelta, monotonic: Callable[[], float]) -> None:
+        self._generation_seconds = keep_for.total_seconds() / 2
+        self._monotonic = monotonic
+        self._began = monotonic()
+        self.young: dict[_K, _V] = {}
+        self.old: dict[_K, _V] = {}
+
+    def age(self) -> None:
+        """Let go of what is too old, or too much."""
+        generations = int((self._monotonic() - self._began) / self._generation_seconds)
+        if generations or len(self.young) > CACHED_ENTRIES // 2:
+            self.old = self.young if generations < 2 else {}
+            self.young = {}
+            self._began += generations * self._generation_seconds
+
+    def forget(self, key: _K) -> None:
+        """As if it had never been there."""
+        self.young.pop(key, None)
+        self.old.pop(key, None)
+
+
 class _Cache(Generic[_K, _V]):
     """What was found, and for a short time what was not."""
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
-        self._found: TTLCache[_K, _V] = TTLCache(CACHED_ENTRIES, FOUND_FOR.total_seconds(), timer=monotonic)
-        self._missing: TTLCache[_K, bool] = TTLCache(CACHED_ENTRIES, MISSING_FOR.total_seconds(), timer=monotonic)
+        self._monotonic = monotonic
+        self.clear()
+
+    def clear(self) -> None:
+        """Know nothing any more."""
+        self._found: _Remembered[_K, _V] = _Remembered(FOUND_FOR, self._monotonic)
+        self._missing: _Remembered[_K, bool] = _Remembered(MISSING_FOR, self._monotonic)
 
     def split(self, keys: Iterable[_K]) -> tuple[dict[_K, _V], list[_K]]:
         """What is known of `keys`, and which of them have to be asked for."""
+        self._found.age()
+        self._missing.age()
+        young, old = self._found.young, self._found.old
+        missing = (self._missing.young, self._missing.old)
         known: dict[_K, _V] = {}
         unknown: list[_K] = []
         for key in keys:
-            value = self._found.get(key)
+            value = young.get(key) or old.get(key)
             if value is not None:
                 known[key] = value
-            elif key not in self._missing:
+            elif key not in missing[0] and key not in missing[1]:
                 unknown.append(key)
         return known, unknown
 
     def put(self, asked: Iterable[_K], answers: Mapping[_K, _V]) -> None:
         """Keep the answers to what was asked."""
-        self._found.update(answers)
-        for key in asked:
-            if key not in answers:
-                self._missing[key] = True
-
-    def clear(self) -> None:
-        """Know nothing any more."""
-        self._found.clear()
-        self._missing.clear()
+        self._found.young.update(answers)
+        self._missing.young.update((key, True) for key in asked if key not in answers)
 
     def learn(self, news: Mapping[_K, _V]) -> None:
         """Keep what was just stored."""
-        self._found.update(news)
+        self._found.young.update(news)
         for key in news:
-            self._missing.pop(key, None)
+            self._missing.forget(key)
 
 
 class Lookups:
@@ -108,7 +137,7 @@ class Lookups:
         known, unknown = self._sessions.split(keys)
         if unknown:
             rows = self._store.query(
-                "SELECT site_id, scan_session_id, qr_code_id, user_id, scan_time "  # noqa: S608
+                "SELECT site_id, scan_session_id, qr_code_id, user_id, user_time, scan_time "  # noqa: S608
                 f"FROM {SCAN_SESSIONS} FINAL WHERE scan_session_id IN {{ids:Array(String)}}",
                 {"ids": sorted({session_id for _site, session_id in unknown})},
             )
@@ -137,14 +166,14 @@ class Lookups:
         """Labels that were just stored."""
         self._identities.learn(news)
 
-    def names_of(self, users: Collection[tuple[str, str]]) -> list[tuple[str, str]]:
-        """All (site_id, name) that lead to one of the users, given as (site_id, user_id)."""
+    def links_to(self, users: Collection[tuple[str, str]]) -> list[tuple[str, str, str]]:
+        """All (site_id, name, user_id) that lead to one of the users, given as (site_id, user_id)."""
         rows = self._store.query(
-            f"SELECT site_id, identifier FROM {IDENTITIES} FINAL "  # noqa: S608
+            f"SELECT site_id, identifier, user_id FROM {IDENTITIES} FINAL "  # noqa: S608
             "WHERE kind = 'user_id' AND (site_id, user_id) IN {users:Array(Tuple(String, String))}",
             {"users": sorted(users)},
         )
-        return [(row["site_id"], row["identifier"]) for row in rows]
+        return [(row["site_id"], row["identifier"], row["user_id"]) for row in rows]
 
     def arrivals(
         self, events: Sequence[tuple[str, str, int]], own_segments: Collection[str]
@@ -185,8 +214,9 @@ class Lookups:
             "SELECT site_id, event_id, "  # noqa: S608
             "argMin(fingerprint, (is_duplicate, received_time, segment_id, segment_row)) AS original, "
             "max(received_time) AS latest "
-            f"FROM {VALID_EVENTS} WHERE event_id IN {{ids:Array(UUID)}} "
-            "AND received_time >= {since:DateTime64(3, 'UTC')} AND segment_id NOT IN {own:Array(String)} "
+            # Ids first: a few of their bytes for each row are all that most rows are read for.
+            f"FROM {VALID_EVENTS} PREWHERE event_id IN {{ids:Array(UUID)}} "
+            "WHERE received_time >= {since:DateTime64(3, 'UTC')} AND segment_id NOT IN {own:Array(String)} "
             "GROUP BY site_id, event_id",
             {"ids": list(since_ms), "since": min(since_ms.values()), "own": list(own_segments)},
         )
@@ -201,12 +231,21 @@ class Lookups:
         if unknown:
             rows: list[dict[str, Any]] = self._store.query(
                 f"SELECT site_id, kind, identifier, user_id, linked_time FROM {IDENTITIES} FINAL "  # noqa: S608
-                "WHERE (site_id, kind, identifier) IN {keys:Array(Tuple(String, String, String))}",
-                {"keys": unknown},
+                "WHERE site_id IN {sites:Array(String)} AND kind IN {kinds:Array(String)} "
+                "AND identifier IN {identifiers:Array(String)}",
+                # One list each: the engine takes four times as long to read one of tuples. What these name besides
+                # the keys is left out here.
+                {
+                    "sites": sorted({site_id for site_id, _kind, _identifier in unknown}),
+                    "kinds": sorted({kind for _site_id, kind, _identifier in unknown}),
+                    "identifiers": sorted({identifier for _site_id, _kind, identifier in unknown}),
+                },
             )
+            asked = set(unknown)
             answers = {
-                (row["site_id"], row["kind"], row["identifier"]): Label(row["user_id"], row["linked_time"])
+                key: Label(row["user_id"], row["linked_time"])
                 for row in rows
+                if (key := (row["site_id"], row["kind"], row["identifier"])) in asked
             }
             self._identities.put(unknown, answers)
             known |= answers
@@ -217,7 +256,10 @@ def _as_asked(asked: Iterable[SessionKey], rows: Iterable[Mapping[str, Any]]) ->
     there: dict[str, dict[str, KnownSession]] = {}
     for row in rows:
         there.setdefault(row["scan_session_id"], {})[row["site_id"]] = KnownSession(
-            qr_code_id=row["qr_code_id"], user_id=row["user_id"], scan_time_ms=row["scan_time"]
+            qr_code_id=row["qr_code_id"],
+            user_id=row["user_id"],
+            user_time_ms=row["user_time"],
+            scan_time_ms=row["scan_time"],
         )
     return {
         (site_id, session_id): there[session_id].get(site_id) or KnownSession(is_foreign=True)

@@ -28,6 +28,7 @@ from qrumb_server.loader.attribute import Attribution, Attributor
 from qrumb_server.loader.batch import Batch, read_batch, take
 from qrumb_server.loader.ledger import count_batch, ledger_batch
 from qrumb_server.loader.lookups import Lookups
+from qrumb_server.loader.progress import Progress
 from qrumb_server.loader.rows import (
     PlacedEvent,
     PlacedLetter,
@@ -50,6 +51,8 @@ T = TypeVar("T")
 
 # Beyond every seal_after that makes sense, and longer than a worker takes to start again.
 OPEN_PATIENCE_MS: Final = 5_000
+# While nothing is to be loaded the store is asked all the same, so that its absence is known before events wait.
+PROBE_SECONDS: Final = 1.0
 
 
 class _StoppedWaiting(Exception):
@@ -70,6 +73,7 @@ class Loader:
         poll_interval: how often an empty spool is looked at.
         retry_max_delay: longest pause while the store is unavailable.
         refused_delay: pause after an answer that only a human can mend.
+        progress: told what happens.
     """
 
     def __init__(
@@ -85,6 +89,7 @@ class Loader:
         poll_interval: timedelta,
         retry_max_delay: timedelta,
         refused_delay: timedelta,
+        progress: Progress | None = None,
     ) -> None:
         self._spool_root = spool_root
         self._store = store
@@ -92,6 +97,9 @@ class Loader:
         self._attributor = Attributor(self._lookups, policy)
         self._turn = threading.Lock()
         self._clock = clock
+        self._monotonic = monotonic
+        self._next_probe = monotonic()
+        self._progress = progress or Progress()
         self._max_events = max_events
         self._window_ms = seal_after // timedelta(milliseconds=1)
         self._poll_seconds = poll_interval.total_seconds()
@@ -99,8 +107,12 @@ class Loader:
         self._back_off = wait_random_exponential(multiplier=0.1, max=retry_max_delay.total_seconds())
         self._draining = threading.Event()
         self._stopping = threading.Event()
-        self.last_error = ""
+
+    @property
+    def last_error(self) -> str:
         """What the store said last; empty while it takes rows."""
+        error = self._progress.last_error
+        return "" if error is None else f"{error} (code {error.code})" if error.code else str(error)
 
     def drain(self) -> None:
         """Load what is sealed now, then end `run`."""
@@ -122,6 +134,7 @@ class Loader:
             if not complete:
                 if draining:
                     return
+                self._probe_if_due()
                 self._draining.wait(self._poll_seconds)
                 continue
             # All of them before the folders are looked at again: after a long outage there are many.
@@ -135,6 +148,20 @@ class Loader:
                 except _StoppedWaiting:
                     return
                 suspects.difference_update(ref.path for ref in taken)
+
+    def _probe_if_due(self) -> None:
+        now = self._monotonic()
+        if now < self._next_probe:
+            return
+        self._next_probe = now + PROBE_SECONDS
+        try:
+            self._store.query("SELECT 1")
+        except StoreError as error:
+            if self._progress.last_error is None:
+                log.warning("store_away", error=str(error), kind=type(error).__name__)
+            self._progress.store_failed(error)
+        else:
+            self._progress.store_answered()
 
     def _list_complete(self, *, wait_for_open: bool) -> Sequence[SegmentRef]:
         """Sealed segments of those stretches of time of which no worker still writes one.
@@ -177,11 +204,16 @@ class Loader:
             self._store.insert(identity_batch(attribution.identities, events[0].row_id))
         return _kept(events, self._store_events(events, True), attribution)
 
+    def count_replayed(self, entries: TableBatch) -> None:
+        """Count what the ledger got for replayed events."""
+        self._progress.count_ledger(entries)
+
     def forget(self) -> None:
         """Drop what is cached of the store; for callers that changed it, inside `exclusively`."""
         self._lookups.forget()
 
     def _load(self, refs: Sequence[SegmentRef], *, uncertain: bool) -> None:
+        begun = self._monotonic()
         batch = read_batch(refs)
         if batch.sessions:
             self._store_sessions(batch.sessions)
@@ -197,6 +229,8 @@ class Loader:
             self._insert(dead_letter_batch(letters), uncertain)
         self._keep_ledger(batch, attribution, refused, uncertain=uncertain)
         self._let_go(batch)
+        rows = len(batch.events) + len(batch.letters)
+        self._progress.batch_loaded(rows, self._monotonic() - begun, batch.last_received_ms)
 
     def _store_sessions(self, registrations: Sequence[PlacedSession]) -> None:
         """Before the events, which may be of these sessions. A row stored twice is one: the versions are equal."""
@@ -219,7 +253,9 @@ class Loader:
         if uncertain:
             # Rows that an earlier try stored keep the marks that it gave them.
             self._patiently(lambda: self._lookups.read_back(counts))
-        self._insert(ledger_batch(counts), uncertain)
+        entries = ledger_batch(counts)
+        self._insert(entries, uncertain)
+        self._progress.count_ledger(entries)
 
     def _store_events(self, events: Sequence[PlacedEvent], uncertain: bool) -> Sequence[PlacedLetter]:
         """Store the events; those that the store will not take come back as dead letters."""
@@ -228,6 +264,7 @@ class Loader:
         try:
             self._insert(_as_rows(events), uncertain)
         except BadRowsError as error:
+            self._progress.count_error(error)
             if len(events) == 1:
                 log.error("row_refused", code=error.code, segment_id=events[0].row_id.segment_id)
                 return [refused_event(events[0], f"the event cannot be stored as a row (code {error.code})")]
@@ -259,13 +296,13 @@ class Loader:
             wait=self._pause,
             sleep=self._sleep,
         )(call)
-        self.last_error = ""
+        self._progress.store_answered()
         return answer
 
     def _pause(self, state: RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None
         assert isinstance(error, StoreError)
-        self.last_error = f"{error} (code {error.code})" if error.code else str(error)
+        self._progress.store_failed(error)
         pause = self._refused_seconds if isinstance(error, StoreRefusedError) else self._back_off(state)
         log.warning("store_failed", error=self.last_error, kind=type(error).__name__, retry_in_seconds=round(pause, 2))
         return pause

@@ -20,6 +20,7 @@ __all__ = [
     "INVALID_EVENTS",
     "LEDGER",
     "LOADER_STAGE",
+    "REPLAYED",
     "SCAN_SESSIONS",
     "VALID_EVENTS",
     "PlacedEvent",
@@ -38,6 +39,8 @@ SCAN_SESSIONS: Final = "events.scan_sessions"
 IDENTITIES: Final = "events.identities"
 LEDGER: Final = "events.ledger"
 LOADER_STAGE: Final = "loader"
+# Before the segment of a letter, it names the row that a replay made of it.
+REPLAYED: Final = "replay:"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,7 @@
 """Registered scan sessions: from registrations, in any order and any number, to one row each.
 
-The earliest scan says which QR code it was and when; the earliest registration that names a user says who. Merging is
-commutative, so it does not matter in which order registrations come. The row that knows most has the highest version.
+The earliest scan says which QR code it was and when; the earliest that names a user says who. Each is a maximum of
+ranks, so it does not matter in which order registrations come. A merged row has a higher version than those before.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,8 +30,12 @@ def merge_sessions(
         sent = placed.registration.scan_session
         key = sent.site_id, sent.scan_session_id
         before = merged.get(key) or known.get(key)
+        scan_time_ms = milliseconds(sent.scan_time)
         stated = KnownSession(
-            qr_code_id=sent.qr_code_id, user_id=sent.user_id, scan_time_ms=milliseconds(sent.scan_time)
+            qr_code_id=sent.qr_code_id,
+            scan_time_ms=scan_time_ms,
+            user_id=sent.user_id,
+            user_time_ms=scan_time_ms if sent.user_id else 0,
         )
         after = stated if before is None or before.is_foreign else _merge(before, stated)
         if after != before:
@@ -52,6 +56,7 @@ def session_batch(sessions: Mapping[SessionKey, KnownSession], registrations: Se
         "qr_code_id": [session.qr_code_id for session in sessions.values()],
         "user_id": [session.user_id for session in sessions.values()],
         "scan_time": [session.scan_time_ms for session in sessions.values()],
+        "user_time": [session.user_time_ms for session in sessions.values()],
         "received_time": [one.registration.received_time_ms for one in placed],
         "version": [_version(session) for session in sessions.values()],
         "segment_id": [one.row_id.segment_id for one in placed],
@@ -61,12 +66,25 @@ def session_batch(sessions: Mapping[SessionKey, KnownSession], registrations: Se
 
 
 def _merge(one: KnownSession, other: KnownSession) -> KnownSession:
-    first, second = sorted((one, other), key=lambda session: (session.scan_time_ms or 0, session.qr_code_id))
-    return replace(first, user_id=first.user_id or second.user_id)
+    scan = max(one, other, key=lambda session: (_scan_rank(session), session.qr_code_id))
+    named = max(one, other, key=lambda session: (_user_rank(session), session.user_id))
+    return replace(scan, user_id=named.user_id, user_time_ms=named.user_time_ms)
 
 
 def _version(session: KnownSession) -> int:
-    earliness = _LATEST_MS - min(max(session.scan_time_ms or 0, 0), _LATEST_MS)
-    text = f"{session.qr_code_id}\0{session.user_id}".encode()
-    tie = int.from_bytes(blake2b(text, digest_size=4).digest()) >> (32 - _TIE_BITS)
-    return (_HAS_USER if session.user_id else 0) | earliness << _TIE_BITS | tie
+    """Rises with either rank."""
+    return (_HAS_USER if session.user_id else 0) | (_scan_rank(session) + _user_rank(session))
+
+
+def _scan_rank(session: KnownSession) -> int:
+    return _rank(session.scan_time_ms or 0, session.qr_code_id)
+
+
+def _user_rank(session: KnownSession) -> int:
+    return _rank(session.user_time_ms, session.user_id) if session.user_id else 0
+
+
+def _rank(time_ms: int, name: str) -> int:
+    """Rises with age; ties are decided by name."""
+    tie = int.from_bytes(blake2b(name.encode(), digest_size=4).digest()) >> (32 - _TIE_BITS)
+    return (_LATEST_MS - min(max(time_ms, 0), _LATEST_MS)) << _TIE_BITS | tie

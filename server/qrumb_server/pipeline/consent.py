@@ -1,7 +1,8 @@
 """What the visitor's consent lets an event keep: one table from state to columns, and its application.
 
-Applied twice. Here, before anything is written, to what the event itself says; and in the loader to what is looked
-up by its scan session, after which a denied event's session id goes too. Each event is judged by its own consent.
+Applied twice. Here, before anything is written, to what the event itself says, dead letters included; and in the
+loader to what is looked up by its scan session, after which a denied event's session id goes too (a dead letter keeps
+it, to be replayed by). Each event is judged by its own consent.
 """
 
 from copy import deepcopy
@@ -14,9 +15,10 @@ import orjson
 from qrumb.v1.browser_event_pb2 import BrowserEvent
 from qrumb.v1.consent_pb2 import Consent
 from qrumb.v1.event_row_pb2 import EventRow
+from qrumb.v1.server_event_pb2 import ServerEvent
 from qrumb_server.model import SitePolicy, ValidEvent
 
-__all__ = ["ALLOWED", "Allowed", "apply_consent", "as_stored"]
+__all__ = ["ALLOWED", "Allowed", "applied_consent", "apply_consent", "as_stored", "without_personal"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,33 +48,48 @@ ALLOWED: Final = {
 _STATED: Final = {Consent.GRANTED: "granted", Consent.DENIED: "denied", Consent.PENDING: "pending"}
 
 
+def applied_consent(message: BrowserEvent | ServerEvent, policy: SitePolicy) -> str:
+    """The consent that counts: granted, denied or pending; empty where none is stated and all is allowed."""
+    stated = _STATED.get(message.consent, "")
+    return stated or ("" if policy.default_consent == "granted" else policy.default_consent)
+
+
 def apply_consent(event: ValidEvent, policy: SitePolicy) -> ValidEvent:
     """The event without what its consent, or the site's default where it states none, does not allow."""
-    consent = _STATED.get(event.raw.message.consent, "")
-    if not consent and policy.default_consent != "granted":
-        consent = policy.default_consent
+    consent = applied_consent(event.raw.message, policy)
     allowed = ALLOWED[consent]
     if allowed == _EVERYTHING:
         return replace(event, consent=consent)
-    # The sender's message is another's; the fingerprint is made from the copy, so it tells nothing of what is gone.
-    message = deepcopy(event.raw.message)
-    if isinstance(message, BrowserEvent):
-        if not allowed.full_urls:
-            message.page_url = _bare(message.page_url)
-            message.referrer = _bare(message.referrer)
-        if not allowed.all_metadata:
-            message.ClearField("metadata")
-    else:
-        message.ClearField("user_identifiers")
-        if not allowed.all_metadata:
-            message.ClearField("properties")
     return replace(
         event,
-        raw=replace(event.raw, message=message),
-        user_identifiers=None,
+        # The fingerprint is made from the message, so it tells nothing of what is gone.
+        raw=replace(event.raw, message=without_personal(event.raw.message, allowed, policy)),
+        user_identifiers=event.user_identifiers if allowed.user else None,
         metadata=event.metadata if allowed.all_metadata else _only(event.metadata, policy.non_personal_keys),
         consent=consent,
     )
+
+
+def without_personal(
+    message: BrowserEvent | ServerEvent, allowed: Allowed, policy: SitePolicy
+) -> BrowserEvent | ServerEvent:
+    """A copy of the message without what is not allowed; of its session id the loader lets go later."""
+    kept = deepcopy(message)
+    if isinstance(kept, BrowserEvent):
+        if not allowed.full_urls:
+            kept.page_url = _bare(kept.page_url)
+            kept.referrer = _bare(kept.referrer)
+        struct = kept.metadata if kept.HasField("metadata") else None
+    else:
+        if not allowed.user:
+            kept.ClearField("user_identifiers")
+        struct = kept.properties if kept.HasField("properties") else None
+    if struct is not None and not allowed.all_metadata:
+        for key in struct.fields.keys() - policy.non_personal_keys:
+            del struct.fields[key]
+        if not struct.fields:
+            kept.ClearField("metadata" if isinstance(kept, BrowserEvent) else "properties")
+    return kept
 
 
 def as_stored(row: EventRow) -> EventRow:

@@ -101,7 +101,8 @@ class IdentityBook:
         for kind, value in identifiers.items():
             self._set((site_id, kind, value), user)
         if scan_session_id:
-            self._set((site_id, SESSION, scan_session_id), Label(user.user_id, time_ms))
+            # By its own name, which no order of arrival changes; that leads to the user.
+            self._set((site_id, SESSION, scan_session_id), Label(own.user_id, time_ms))
         return user.user_id
 
     def user_of(self, site_id: str, name: str) -> str:
@@ -114,10 +115,18 @@ class IdentityBook:
         label = self._get((site_id, SESSION, scan_session_id))
         return self.user_of(site_id, label.user_id) if label else ""
 
-    def flatten(self, site_id: str, name: str) -> None:
-        """Let a name that leads to a merged user lead to the older one."""
-        if user := self._user(site_id, name):
-            self._set((site_id, USER, name), user)
+    def flatten(self, links: Iterable[tuple[str, str, str]]) -> None:
+        """Let every name lead to its user in one step.
+
+        Args:
+            links: stored names that lead to merged users, as (site_id, name, user_id); what was learnt is known.
+        """
+        learnt = [
+            (site_id, name, label.user_id) for (site_id, kind, name), label in self.changed.items() if kind == USER
+        ]
+        for site_id, name, user_id in (*links, *learnt):
+            if user := self._user(site_id, user_id):
+                self._set((site_id, USER, name), user)
 
     def _user(self, site_id: str, name: str) -> Label | None:
         label = self._get((site_id, USER, name))
@@ -134,5 +143,5 @@ class IdentityBook:
     def _set(self, key: Key, label: Label) -> None:
         """Keep the older of two labels, as the table does."""
         before = self._get(key)
-        if before is None or label_version(label) > label_version(before):
+        if before is None or (label != before and label_version(label) > label_version(before)):
             self.changed[key] = label

@@ -17,7 +17,7 @@ from qrumb_server.enrich.place import Place
 from qrumb_server.instants import set_time
 from qrumb_server.model import RawEvent, SitePolicy, StampedEvent, ValidEvent
 from qrumb_server.pipeline.consent import ALLOWED
-from qrumb_server.pipeline.mark import Shown, marks_at_receipt
+from qrumb_server.pipeline.mark import marks_at_receipt
 from qrumb_server.spool.v1.record_pb2 import AcceptedEvent, Record
 
 __all__ = ["MAX_AHEAD", "Enrichers", "Receipt", "stamp"]
@@ -29,7 +29,6 @@ _MAX_AHEAD_MS: Final = MAX_AHEAD // timedelta(milliseconds=1)
 _EARLIEST_MS: Final = -62_135_596_800_000
 _LATEST_MS: Final = 253_402_300_799_999
 _NOWHERE: Final = Place()
-_NO_AGENT: Final = Agent()
 _ANY_SITE: Final = SitePolicy()
 
 
@@ -127,19 +126,18 @@ def _enrich(event: ValidEvent, accepted: AcceptedEvent, receipt: Receipt) -> Non
             row.city = place.city
         if allowed.address_key:
             accepted.ip_key = enrichers.address_key(address, receipt.received_time_ms)
-    shown = Shown(
+    marks = marks_at_receipt(
+        agent,
         source=event.raw.source,
-        has_agent=agent != _NO_AGENT,
-        is_bot=agent.is_bot,
-        is_preview=agent.is_preview,
-        contradicts_hints=agent.contradicts_hints,
         is_prefetch=event.raw.caller.is_prefetch,
         is_data_centre=bool(address) and enrichers.is_data_centre(address),
         ahead_ms=(event.event_time_ms or receipt.received_time_ms) - receipt.received_time_ms,
         retention_ms=receipt.retention_ms,
+        rules=enrichers.policy(row.site_id).fraud,
     )
-    row.fraud_reasons.extend(marks_at_receipt(shown, enrichers.policy(row.site_id).fraud))
-    row.is_fraud = int(bool(row.fraud_reasons))
+    if marks:
+        row.fraud_reasons.extend(marks)
+        row.is_fraud = 1
 
 
 def _visitor(raw: RawEvent) -> tuple[str, str]:

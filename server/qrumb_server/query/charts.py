@@ -1,18 +1,25 @@
 """What events add up to: the live tail, counts over time, the funnel of each QR code. Attributed at query time."""
 
 from typing import Any, Final
+from uuid import UUID
 
 from qrumb.v1 import query_service_pb2 as pb
 from qrumb_server.instants import milliseconds, timestamp
+from qrumb_server.loader.rows import REPLAYED
 from qrumb_server.ports import Clock, EventStore
 from qrumb_server.query.cursor import Place, parse_place, place_text
-from qrumb_server.query.rows import as_event_row
+from qrumb_server.query.rows import as_event_row, first_fitting
+from qrumb_server.spool.format import segment_time_ms
 
 __all__ = ["Charts"]
 
 DEFAULT_LIMIT: Final = 100
 DEFAULT_BUCKET_SECONDS: Final = 3_600
 DAY_MS: Final = 86_400_000
+# A worker that begins many segments at once, or starts with a clock set back, numbers them a little into the future.
+CLOCK_TOLERANCE_MS: Final = 600_000
+_BEGINNING: Final = Place(time_ms=0, segment_id="", segment_row=0)
+_TAILED: Final = f"site_id = {{site:String}} AND NOT startsWith(segment_id, '{REPLAYED}')"
 
 
 class Charts:
@@ -23,34 +30,43 @@ class Charts:
         self._clock = clock
 
     def tail(self, request: pb.TailEventsRequest) -> pb.TailEventsResponse:
-        """The newest rows as they were stored, or those after the cursor. Raises BadPlaceError for a foreign cursor."""
+        """The newest rows as they were stored, or those after the cursor. Raises BadPlaceError for a foreign cursor.
+
+        In the order in which the loader takes them, which is that of their segments: by their times of receipt, rows
+        of one worker could turn up before others of another worker that were handed out already. Replayed events
+        are left out: theirs is a time long past.
+        """
         limit = request.limit or DEFAULT_LIMIT
         if request.cursor:
             after = parse_place(request.cursor)
-            rows = self._rows(request.site_id, limit, after)
+            rows = self._rows_after(request.site_id, limit, after)
+            page = first_fitting(map(as_event_row, rows))
+            last = rows[len(page) - 1] if page else None
         else:
-            after = Place(time_ms=0, segment_id="", segment_row=0)
-            rows = self._rows(request.site_id, limit, None)
-        cursor = place_text(rows[-1]) if rows else request.cursor or after.text
-        return pb.TailEventsResponse(rows=[as_event_row(row) for row in rows], cursor=cursor)
+            newest = self._newest_rows(request.site_id, limit)
+            page = first_fitting(map(as_event_row, newest))[::-1]
+            last = newest[0] if newest else None
+        cursor = place_text(last) if last else request.cursor or _BEGINNING.text
+        return pb.TailEventsResponse(rows=page, cursor=cursor)
 
-    def _rows(self, site_id: str, limit: int, after: Place | None) -> list[dict[str, Any]]:
-        if after is None:
-            newest = self._store.query(
-                "SELECT * FROM events.valid_events WHERE site_id = {site:String} "
-                "ORDER BY received_time DESC, segment_id DESC, segment_row DESC LIMIT {limit:UInt32}",
-                {"site": site_id, "limit": limit},
-            )
-            return newest[::-1]
+    def _newest_rows(self, site_id: str, limit: int) -> list[dict[str, Any]]:
         return self._store.query(
-            "SELECT * FROM events.valid_events WHERE site_id = {site:String} "
-            "AND received_time >= {time:DateTime64(3, 'UTC')} AND (received_time, segment_id, segment_row) > "
-            "({time:DateTime64(3, 'UTC')}, {segment:String}, {row:UInt32}) "
-            "ORDER BY received_time, segment_id, segment_row LIMIT {limit:UInt32}",
+            f"SELECT * FROM events.valid_events WHERE {_TAILED} "  # noqa: S608
+            "ORDER BY segment_id DESC, segment_row DESC LIMIT {limit:UInt32}",
+            {"site": site_id, "limit": limit},
+        )
+
+    def _rows_after(self, site_id: str, limit: int, after: Place) -> list[dict[str, Any]]:
+        return self._store.query(
+            f"SELECT * FROM events.valid_events WHERE {_TAILED} "  # noqa: S608
+            "AND received_time >= {since:DateTime64(3, 'UTC')} "
+            "AND (segment_id, segment_row) > ({segment:String}, {row:UInt32}) "
+            "ORDER BY segment_id, segment_row LIMIT {limit:UInt32}",
             {
                 "site": site_id,
                 "limit": limit,
-                "time": after.time_ms,
+                # Lets the store skip old parts: no later segment has earlier rows.
+                "since": max(_begun_ms(after.segment_id) - CLOCK_TOLERANCE_MS, 0),
                 "segment": after.segment_id,
                 "row": after.segment_row,
             },
@@ -107,6 +123,14 @@ class Charts:
             if funnel := by_code.get(row["qr_code_id"]):
                 funnel.amounts.add(currency=row["conversion_currency"], amount=format(row["amount"], "f"))
         return pb.GetFunnelResponse(funnels=funnels)
+
+
+def _begun_ms(segment_id: str) -> int:
+    """When a segment was begun; 0 for what is no segment's id."""
+    try:
+        return segment_time_ms(UUID(segment_id))
+    except ValueError:
+        return 0
 
 
 _SCANS: Final = """

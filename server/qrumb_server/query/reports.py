@@ -15,7 +15,7 @@ from qrumb.v1.scan_session_pb2 import ScanSession
 from qrumb_server.instants import milliseconds, timestamp
 from qrumb_server.ports import Clock, EventStore
 from qrumb_server.query.cursor import parse_place, place_text
-from qrumb_server.query.rows import as_event_row, as_rejected_event, as_violations
+from qrumb_server.query.rows import as_event_row, as_rejected_event, as_violations, first_fitting
 from qrumb_server.spool.search import FoundRecord, find_records
 from qrumb_server.spool.v1.record_pb2 import Record
 
@@ -97,10 +97,10 @@ class Reports:
             "LIMIT {size:UInt32}",
             parameters,
         )
-        page = rows[:size]
+        page = first_fitting(as_rejected_event(row) for row in rows[:size])
         return pb.ListRejectedEventsResponse(
-            rejected_events=[as_rejected_event(row) for row in page],
-            next_page_token=place_text(page[-1]) if len(rows) > size else "",
+            rejected_events=page,
+            next_page_token=place_text(rows[len(page) - 1]) if len(rows) > len(page) else "",
         )
 
     def get_scan_session(self, site_id: str, scan_session_id: str) -> ScanSession | None:

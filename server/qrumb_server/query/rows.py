@@ -1,17 +1,35 @@
 """Rows of the store as messages of the contract."""
 
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, TypeVar
+
+from google.protobuf.message import Message
 
 from qrumb.v1.event_row_pb2 import EventRow
 from qrumb.v1.query_service_pb2 import RejectedEvent
 from qrumb.v1.receipt_pb2 import Violation
 from qrumb_server.instants import timestamp
 
-__all__ = ["as_event_row", "as_rejected_event", "as_violations"]
+__all__ = ["as_event_row", "as_rejected_event", "as_violations", "first_fitting"]
+
+# gRPC's clients take 4 MiB unless told otherwise; a page that would be longer ends early.
+MAX_PAGE_BYTES: Final = 3 * 1024 * 1024
+_M = TypeVar("_M", bound=Message)
 
 _TIMES: Final = frozenset({"event_time", "received_time", "client_event_time"})
 _FIELDS: Final = frozenset(EventRow.DESCRIPTOR.fields_by_name)
+
+
+def first_fitting(messages: Iterable[_M]) -> list[_M]:
+    """As many of the first as make a page of bearable length; at least one, where there is one."""
+    page: list[_M] = []
+    left = MAX_PAGE_BYTES
+    for message in messages:
+        left -= message.ByteSize()
+        if page and left < 0:
+            break
+        page.append(message)
+    return page
 
 
 def as_event_row(row: Mapping[str, Any]) -> EventRow:

@@ -2,7 +2,7 @@
 
 import asyncio
 from base64 import b64decode
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
@@ -16,19 +16,20 @@ from qrumb.v1.event_row_pb2 import EventRow
 from qrumb.v1.receipt_pb2 import EventReceipt
 from qrumb.v1.server_event_pb2 import ServerEvent
 from qrumb_server.instants import set_time
-from qrumb_server.model import Caller, RawEvent, Rejected, Source, StampedEvent
+from qrumb_server.model import Caller, RawEvent, Rejected, Source, StampedEvent, is_site_id
 from qrumb_server.pipeline.dead_letter import bury
 from qrumb_server.pipeline.run import judge
 from qrumb_server.pipeline.stamp import Receipt
 from qrumb_server.rpc.caller import read_caller
 from qrumb_server.rpc.faults import EventRejected, RequestFault
+from qrumb_server.rpc.metrics import Append
 from qrumb_server.rpc.preview import Preview, without_lookups
+from qrumb_server.spool.v1.record_pb2 import Record
 
-__all__ = ["Append", "Collector", "event_receipt"]
+__all__ = ["Collector", "event_receipt"]
 
 Context = grpc.aio.ServicerContext[Any, Any]
 Verdict = StampedEvent | Rejected
-Append = Callable[[Sequence[bytes]], Awaitable[None]]
 
 # A transparent GIF of one pixel.
 PIXEL: Final = b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
@@ -46,6 +47,7 @@ class Collector(CollectorServiceServicer):
         new_receipt: the circumstances of this moment.
         max_batch_events: events of one batch call.
         preview: the rows that accepted events of a dry run would become.
+        count: told the verdicts of what was made durable.
     """
 
     def __init__(
@@ -55,10 +57,12 @@ class Collector(CollectorServiceServicer):
         new_receipt: Callable[[], Receipt],
         max_batch_events: int,
         preview: Preview = without_lookups,
+        count: Callable[[Sequence[Verdict]], None] = lambda _verdicts: None,
     ) -> None:
         self._append = append
         self._new_receipt = new_receipt
         self._preview = preview
+        self._count = count
         self._max_batch_events = max_batch_events
         self._stream_readers: set[asyncio.Task[None]] = set()
         self._ending_streams = asyncio.Event()
@@ -199,14 +203,18 @@ class Collector(CollectorServiceServicer):
 
     async def _keep(self, verdicts: Sequence[Verdict], receipt: Receipt) -> None:
         """Make all verdicts durable: accepted events and dead letters alike, all or none."""
-        await self._append(
-            [
-                verdict.record.SerializeToString()
-                if isinstance(verdict, StampedEvent)
-                else bury(verdict, receipt.received_time_ms).SerializeToString()
-                for verdict in verdicts
-            ]
-        )
+        records = [
+            verdict.record.SerializeToString()
+            if isinstance(verdict, StampedEvent)
+            else _bury(verdict, receipt).SerializeToString()
+            for verdict in verdicts
+        ]
+        await self._append(records, [_site_of(verdict) for verdict in verdicts])
+        self._count(verdicts)
+
+
+def _bury(verdict: Rejected, receipt: Receipt) -> Record:
+    return bury(verdict, receipt.received_time_ms, receipt.enrichers.policy(verdict.raw.message.site_id))
 
 
 def _raw_events(
@@ -216,6 +224,14 @@ def _raw_events(
         RawEvent(source=source, message=event, caller=caller, index=index)
         for index, event in enumerate(events, first_index)
     ]
+
+
+def _site_of(verdict: Verdict) -> str:
+    """Whose room in the spool it takes. What is no site's name has no room of its own: anybody can make up names."""
+    if isinstance(verdict, StampedEvent):
+        return verdict.record.accepted_event.row.site_id
+    site_id = verdict.raw.message.site_id
+    return site_id if is_site_id(site_id) else ""
 
 
 def event_receipt(verdict: Verdict, receipt: Receipt, *, dry: bool = False) -> EventReceipt:

@@ -15,7 +15,7 @@ from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 
 from qrumb.v1.receipt_pb2 import Violation
-from qrumb_server.errors import SpoolFailedError, SpoolFullError
+from qrumb_server.errors import SiteShareError, SpoolFailedError, SpoolFullError
 
 __all__ = ["DOMAIN", "SPOOL_ANSWERS", "EventRejected", "RequestFault", "RequestRejected", "abort", "abort_for"]
 
@@ -43,6 +43,12 @@ SPOOL_ANSWERS: Final[Mapping[type[Exception], Answer]] = {
         code=grpc.StatusCode.RESOURCE_EXHAUSTED,
         reason="SPOOL_FULL",
         message="the collector's spool is full; nothing was kept, send it again later",
+        retry_after_seconds=5,
+    ),
+    SiteShareError: Answer(
+        code=grpc.StatusCode.RESOURCE_EXHAUSTED,
+        reason="SITE_SPOOL_SHARE",
+        message="this site's share of the collector's spool is full; nothing was kept, send it again later",
         retry_after_seconds=5,
     ),
     # Another worker, or this one's next segment, may well take it.

@@ -3,7 +3,7 @@
 Reading is the query service's: a worker has no store.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import grpc
@@ -16,12 +16,12 @@ from qrumb_server.instants import milliseconds, set_time
 from qrumb_server.pipeline.stamp import MAX_AHEAD, Receipt
 from qrumb_server.pipeline.validate import MAX_VIOLATIONS, validate_scan_session
 from qrumb_server.rpc.faults import RequestFault, RequestRejected
+from qrumb_server.rpc.metrics import Append
 from qrumb_server.spool.v1.record_pb2 import Record, SessionRegistration
 
 __all__ = ["ScanSessions"]
 
 Context = grpc.aio.ServicerContext[Any, Any]
-Append = Callable[[Sequence[bytes]], Awaitable[None]]
 
 
 class ScanSessions(ScanSessionServiceServicer):
@@ -70,7 +70,8 @@ class ScanSessions(ScanSessionServiceServicer):
     async def _keep(self, sent: Iterable[ScanSession]) -> list[ScanSession]:
         receipt = self._new_receipt()
         sessions = [_with_scan_time(session, receipt) for session in sent]
-        await self._append([_record(session, receipt) for session in sessions])
+        sites = [session.site_id for session in sessions]
+        await self._append([_record(session, receipt) for session in sessions], sites)
         return sessions
 
 

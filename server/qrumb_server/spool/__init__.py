@@ -50,8 +50,8 @@ Crash cases
   second sync would lie: the file is closed, sealed with the rows that were durable before (removed if there
   are none), and the next append begins another.
 - Rename or unlink fails at the seal: the segment waits, closed; every later seal tries again, and recovery.
-- A limit is reached: SpoolFullError. The folder is looked at again, at most every 100 ms, because the loader
-  makes room without telling.
+- A limit is reached: SpoolFullError, or SiteShareError where it is one site's. The folder is looked at again, at most
+  every 100 ms, because the loader makes room without telling.
 - Bits flip, sectors die: only the rows they hit are lost; `read_segment` counts them, the loader
   quarantines the file. Recovery quarantines an open segment without one whole frame, unless it looks like a
   first commit cut short, which it removes.

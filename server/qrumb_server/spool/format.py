@@ -27,6 +27,7 @@ __all__ = [
     "parse_name",
     "scan_segment",
     "sealed_name",
+    "segment_text",
     "segment_time_ms",
 ]
 
@@ -106,6 +107,12 @@ def parse_name(name: str) -> SegmentName | None:
         return None
     rows = match["rows"]
     return SegmentName(segment_id=UUID(match["id"]), rows=None if rows is None else int(rows))
+
+
+def segment_text(name: str) -> str:
+    """The segment id of a file's name as text; empty if this is not a segment's. Cheap: folders can be large."""
+    match = _NAME.fullmatch(name)
+    return "" if match is None else match["id"]
 
 
 def encode_header(segment_id: UUID) -> bytes:

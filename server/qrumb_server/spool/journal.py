@@ -4,26 +4,38 @@ Invariants: at most one segment is written at a time; an append never spans two 
 fault is never written again; every segment with durable rows gets sealed sooner or later.
 """
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
-from qrumb_server.errors import SpoolFailedError, SpoolFullError
+from qrumb_server.errors import SiteShareError, SpoolFailedError, SpoolFullError
 from qrumb_server.ports import Clock
 from qrumb_server.spool.filesystem import FileSystem
-from qrumb_server.spool.format import HEADER_BYTES, framed_bytes, new_segment_id, open_name, sealed_name
+from qrumb_server.spool.format import HEADER_BYTES, new_segment_id, open_name, sealed_name
 from qrumb_server.spool.quota import FolderQuota, SpoolLimits
 from qrumb_server.spool.segment import DISK_FULL, OpenSegment
 
-__all__ = ["Refusal", "SegmentJournal"]
+__all__ = ["Append", "Refusal", "SegmentJournal"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Append:
+    """Records that are kept together or not at all."""
+
+    records: Sequence[bytes]
+    size_bytes: int
+    """In a segment, frames included."""
+    sites: Mapping[str, int]
+    """The same by site, as far as the records are of one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
     """Why an append was not kept. Each caller gets its own error: an exception is raised once only."""
 
-    kind: type[SpoolFullError] | type[SpoolFailedError]
+    kind: type[SiteShareError] | type[SpoolFullError] | type[SpoolFailedError]
     reason: str
 
 
@@ -53,7 +65,7 @@ class SegmentJournal:
         self._filesystem = filesystem
         self._clock = clock
         self._previous_id = previous_id
-        self._quota = FolderQuota(folder=folder, limits=limits, filesystem=filesystem)
+        self._quota = FolderQuota(folder=folder, limits=limits, filesystem=filesystem, inherited_id=previous_id)
         self._segment: OpenSegment | None = None
         self._retired: list[_Retired] = []
         self.commits = 0
@@ -86,7 +98,7 @@ class SegmentJournal:
         limits = self.limits
         return segment.rows >= limits.segment_max_records or segment.size_bytes >= limits.segment_max_bytes
 
-    def commit(self, group: Sequence[Sequence[bytes]]) -> list[Refusal | None]:
+    def commit(self, group: Sequence[Append]) -> list[Refusal | None]:
         """Append each member whole or not at all; None for those that are durable now.
 
         One write and one sync for all of them, plus one of each per segment that fills up on the way.
@@ -94,19 +106,18 @@ class SegmentJournal:
         answers: list[Refusal | None] = [None] * len(group)
         run: list[int] = []
         run_rows = run_bytes = 0
-        for index, records in enumerate(group):
-            size = framed_bytes(records)
-            if not self._fits(run_rows, run_bytes, more_rows=len(records), more_bytes=size):
+        for index, member in enumerate(group):
+            rows, size = len(member.records), member.size_bytes
+            if not self._fits(run_rows, run_bytes, more_rows=rows, more_bytes=size):
                 self._append_run(group, run, answers)
                 run, run_rows, run_bytes = [], 0, 0
-                if not self._fits(0, 0, more_rows=len(records), more_bytes=size):
+                if not self._fits(0, 0, more_rows=rows, more_bytes=size):
                     self.seal()
-            reason = self._quota.refusal(HEADER_BYTES + run_bytes + size)
-            if reason is not None:
-                answers[index] = Refusal(kind=SpoolFullError, reason=reason)
+            answers[index] = self._lack(HEADER_BYTES + run_bytes + size, member.sites)
+            if answers[index] is not None:
                 continue
             run.append(index)
-            run_rows += len(records)
+            run_rows += rows
             run_bytes += size
         self._append_run(group, run, answers)
         return answers
@@ -138,27 +149,36 @@ class SegmentJournal:
             rows + more_rows <= limits.segment_max_records and size + more_bytes <= limits.segment_max_bytes
         )
 
-    def _append_run(self, group: Sequence[Sequence[bytes]], run: Sequence[int], answers: list[Refusal | None]) -> None:
+    def _lack(self, size_bytes: int, sites: Mapping[str, int]) -> Refusal | None:
+        """Why there is no room for a member that makes the folder grow by so much, or None."""
+        reason = self._quota.refusal(size_bytes)
+        if reason is not None:
+            return Refusal(kind=SpoolFullError, reason=reason)
+        reason = self._quota.share_refusal(size_bytes, sites)
+        return None if reason is None else Refusal(kind=SiteShareError, reason=reason)
+
+    def _append_run(self, group: Sequence[Append], run: Sequence[int], answers: list[Refusal | None]) -> None:
         if not run:
             return
         members = [group[index] for index in run]
         try:
             segment = self._writable_segment()
             size_before = segment.size_bytes
-            segment.append(members)
+            segment.append([member.records for member in members])
         except OSError as error:
             refusal = self._refusal(error)
             for index in run:
                 answers[index] = refusal
             if self._segment is not None and not self._segment.is_sound:
                 # the cut may fail, so count what may stay behind until the folder is looked at again
-                self._quota.add(HEADER_BYTES + sum(map(framed_bytes, members)))
+                self._quota.add(HEADER_BYTES + sum(member.size_bytes for member in members))
                 self._retire(self._segment)
                 self._settle()
             return
         self._quota.add(segment.size_bytes - size_before)
+        self._quota.add_sites(segment.segment_id, _sum_of_sites(members))
         self.commits += 1
-        self.records_appended += sum(map(len, members))
+        self.records_appended += sum(len(member.records) for member in members)
         self.is_healthy = True
 
     def _writable_segment(self) -> OpenSegment:
@@ -211,3 +231,11 @@ class SegmentJournal:
             self.failures += 1
             is_done = False
         return is_done
+
+
+def _sum_of_sites(members: Sequence[Append]) -> Mapping[str, int]:
+    total: Counter[str] = Counter()
+    for member in members:
+        for site_id, size_bytes in member.sites.items():
+            total[site_id] += size_bytes
+    return total

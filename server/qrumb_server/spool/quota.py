@@ -6,11 +6,15 @@ shrinks only by looking at the folder, because the loader unlinks segments witho
 
 import contextlib
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from uuid import UUID
 
 from qrumb_server.spool.filesystem import FileSystem
+from qrumb_server.spool.format import segment_text
+from qrumb_server.spool.shares import SiteShares
 
 __all__ = ["FolderQuota", "SpoolLimits"]
 
@@ -40,6 +44,9 @@ class SpoolLimits:
     min_free_bytes: int = 512 * _MEBIBYTE
     """Kept free on the disk: an embedded ClickHouse there needs room to merge, or the spool never drains."""
 
+    site_max_share: float = 1.0
+    """What one site may take of `max_bytes`; see `shares`."""
+
     max_waiting_bytes: int = 32 * _MEBIBYTE
     """Records in memory that wait for the disk: a disk that hangs must not get the process killed."""
 
@@ -50,14 +57,22 @@ class SpoolLimits:
 class FolderQuota:
     """Counts one folder against its limits. Used by one thread at a time."""
 
-    __slots__ = ("_filesystem", "_folder", "_free_bytes", "_limits", "_next_scan", "bytes_used")
+    __slots__ = ("_filesystem", "_folder", "_free_bytes", "_limits", "_next_scan", "_shares", "bytes_used")
 
-    def __init__(self, *, folder: Path, limits: SpoolLimits, filesystem: FileSystem) -> None:
+    def __init__(
+        self, *, folder: Path, limits: SpoolLimits, filesystem: FileSystem, inherited_id: UUID | None = None
+    ) -> None:
+        """The segments up to `inherited_id` are a predecessor's. Raises OSError if the folder cannot be listed."""
         self._folder = folder
         self._limits = limits
         self._filesystem = filesystem
         self._free_bytes = 0
         self._next_scan = 0.0
+        self._shares = SiteShares(
+            max_share=limits.site_max_share,
+            max_bytes=limits.max_bytes,
+            inherited_id="" if inherited_id is None else str(inherited_id),
+        )
         self.bytes_used = 0
         self.scan()
 
@@ -71,9 +86,12 @@ class FolderQuota:
     def scan(self) -> None:
         """Count the folder's files and the free bytes of its disk. Raises OSError."""
         begun = time.monotonic()
-        used = sum(entry.size_bytes for entry in self._filesystem.list_folder(self._folder))
+        entries = self._filesystem.list_folder(self._folder)
         self._free_bytes = self._filesystem.free_bytes(self._folder)
-        self.bytes_used = used
+        self.bytes_used = sum(entry.size_bytes for entry in entries)
+        sizes = {segment_text(entry.name): entry.size_bytes for entry in entries}
+        sizes.pop("", None)
+        self._shares.look(sizes)
         ended = time.monotonic()
         pause = _SCAN_SHARE * (ended - begun - _CHEAP_SCAN_SECONDS)
         self._next_scan = ended + max(self._limits.rescan_after.total_seconds(), pause)
@@ -84,10 +102,30 @@ class FolderQuota:
             self.scan_if_due()
         return self._lack(size_bytes)
 
+    def share_refusal(self, size_bytes: int, sites: Mapping[str, int]) -> str | None:
+        """Why a site may not have so many bytes more, or None.
+
+        Args:
+            size_bytes: what the folder would grow by.
+            sites: what each site would.
+        """
+        if self._excess(size_bytes, sites) is not None:
+            self.scan_if_due()
+        return self._excess(size_bytes, sites)
+
     def add(self, size_bytes: int) -> None:
         """Count bytes that a file of the folder grew by."""
         self.bytes_used += size_bytes
         self._free_bytes -= size_bytes
+
+    def add_sites(self, segment_id: UUID, sites: Mapping[str, int]) -> None:
+        """Count whose the bytes of a segment are."""
+        self._shares.add(str(segment_id), sites)
+
+    def _excess(self, size_bytes: int, sites: Mapping[str, int]) -> str | None:
+        limits = self._limits
+        room = min(limits.max_bytes, self.bytes_used + max(self._free_bytes - limits.min_free_bytes, 0))
+        return self._shares.refusal(sites, used_bytes=self.bytes_used + size_bytes, room_bytes=room)
 
     def _lack(self, size_bytes: int) -> str | None:
         if self.bytes_used + size_bytes > self._limits.max_bytes:

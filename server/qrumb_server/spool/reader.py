@@ -6,13 +6,13 @@ Damage takes away rows and says so; it never changes one and never raises.
 
 import contextlib
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
-from qrumb_server.spool.filesystem import DISK, FileSystem
+from qrumb_server.spool.filesystem import DISK, FileSystem, FolderEntry
 from qrumb_server.spool.format import HEADER_BYTES, framed_bytes, parse_name, scan_segment, segment_time_ms
 from qrumb_server.spool.recovery import QUARANTINE_FOLDER, quarantine_file
 
@@ -75,6 +75,8 @@ class SpoolUsage:
 
     total_bytes: int
     """All files of all worker folders, open segments included."""
+    folder_bytes: Mapping[str, int]
+    """The same by folder."""
     sealed_segments: int
     sealed_rows: int
     quarantined_segments: int
@@ -87,19 +89,11 @@ def list_sealed(spool_root: Path, filesystem: FileSystem = DISK) -> list[Segment
     Raises:
         OSError: a folder cannot be listed. A missing one is empty.
     """
-    found: list[SegmentRef] = []
-    for folder in worker_folders(spool_root, filesystem):
-        for entry in filesystem.list_folder(folder):
-            name = parse_name(entry.name)
-            if name is not None and name.rows is not None:
-                found.append(
-                    SegmentRef(
-                        path=folder / entry.name,
-                        segment_id=name.segment_id,
-                        rows=name.rows,
-                        size_bytes=entry.size_bytes,
-                    )
-                )
+    found = [
+        ref
+        for folder in worker_folders(spool_root, filesystem)
+        for ref in _sealed_of(folder, filesystem.list_folder(folder))
+    ]
     return sorted(found, key=lambda ref: ref.segment_id)
 
 
@@ -160,20 +154,24 @@ def remove_quarantined(spool_root: Path, needles: Sequence[bytes], filesystem: F
     folder = spool_root / QUARANTINE_FOLDER
     removed = 0
     for entry in filesystem.list_folder(folder):
-        image = filesystem.read(folder / entry.name)
-        if any(needle in image for needle in needles):
-            filesystem.unlink(folder / entry.name)
-            removed += 1
+        if entry.is_folder:
+            continue
+        with contextlib.suppress(FileNotFoundError):  # somebody tidied up meanwhile
+            image = filesystem.read(folder / entry.name)
+            if any(needle in image for needle in needles):
+                filesystem.unlink(folder / entry.name)
+                removed += 1
     return removed
 
 
 def usage(spool_root: Path, filesystem: FileSystem = DISK, *, now_ms: int) -> SpoolUsage:
     """How much waits, and for how long the oldest has. Raises OSError."""
-    total_bytes = sealed_segments = sealed_rows = 0
+    folder_bytes: dict[str, int] = {}
+    sealed_segments = sealed_rows = 0
     oldest: UUID | None = None
     for folder in worker_folders(spool_root, filesystem):
         for entry in filesystem.list_folder(folder):
-            total_bytes += entry.size_bytes
+            folder_bytes[folder.name] = folder_bytes.get(folder.name, 0) + entry.size_bytes
             name = parse_name(entry.name)
             if name is not None and name.rows is not None:
                 sealed_segments += 1
@@ -182,12 +180,22 @@ def usage(spool_root: Path, filesystem: FileSystem = DISK, *, now_ms: int) -> Sp
     # a clock that stepped back would make ages negative
     oldest_age = None if oldest is None else timedelta(milliseconds=max(now_ms - segment_time_ms(oldest), 0))
     return SpoolUsage(
-        total_bytes=total_bytes,
+        total_bytes=sum(folder_bytes.values()),
+        folder_bytes=folder_bytes,
         sealed_segments=sealed_segments,
         sealed_rows=sealed_rows,
         quarantined_segments=len(filesystem.list_folder(spool_root / QUARANTINE_FOLDER)),
         oldest_age=oldest_age,
     )
+
+
+def _sealed_of(folder: Path, entries: Sequence[FolderEntry]) -> list[SegmentRef]:
+    named = ((entry, parse_name(entry.name)) for entry in entries)
+    return [
+        SegmentRef(path=folder / entry.name, segment_id=name.segment_id, rows=name.rows, size_bytes=entry.size_bytes)
+        for entry, name in named
+        if name is not None and name.rows is not None
+    ]
 
 
 def worker_folders(spool_root: Path, filesystem: FileSystem = DISK) -> list[Path]:

@@ -16,8 +16,8 @@ from uuid import UUID
 from qrumb_server.errors import ConfigError, SpoolFailedError, SpoolFullError
 from qrumb_server.ports import Clock
 from qrumb_server.spool.filesystem import DISK, FileSystem
-from qrumb_server.spool.format import MAX_RECORD_BYTES, framed_bytes, parse_name
-from qrumb_server.spool.journal import Refusal, SegmentJournal
+from qrumb_server.spool.format import FRAME_HEAD_BYTES, MAX_RECORD_BYTES, framed_bytes, parse_name
+from qrumb_server.spool.journal import Append, Refusal, SegmentJournal
 from qrumb_server.spool.quota import SpoolLimits
 from qrumb_server.spool.recovery import LOCK_NAME, RecoveryReport, recover_locked
 
@@ -50,8 +50,7 @@ class SpoolStats:
 
 @dataclass(slots=True)
 class _Waiting:
-    records: Sequence[bytes]
-    size_bytes: int
+    append: Append
     done: asyncio.Future[None]
 
 
@@ -132,12 +131,16 @@ class SpoolWriter:
             is_healthy=journal.is_healthy,
         )
 
-    async def append(self, records: Sequence[bytes]) -> None:
+    async def append(self, records: Sequence[bytes], sites: Sequence[str] = ()) -> None:
         """Keep all records or none; on return they are durable, side by side and in order, in one segment.
 
         A caller that is cancelled gets no answer: its records may or may not be kept.
 
+        Args:
+            sites: whose each record is; empty where that does not count.
+
         Raises:
+            SiteShareError: one of the sites has its share of the spool. Nothing was kept.
             SpoolFullError: at a limit, or the disk is full. Nothing was kept.
             SpoolFailedError: the disk refused, or the spool is closed. Nothing counts as kept, though after a
                 power cut a part of it may turn up.
@@ -153,7 +156,8 @@ class SpoolWriter:
         if self._waiting_bytes + size > self._limits.max_waiting_bytes and self._waiting_bytes:
             raise SpoolFullError(f"{self._waiting_bytes} bytes wait for the disk already")
         done = self._loop.create_future()
-        self._waiting.append(_Waiting(records, size, done))
+        append = Append(records=records, size_bytes=size, sites=_bytes_of_sites(records, sites))
+        self._waiting.append(_Waiting(append, done))
         self._waiting_bytes += size
         if len(self._waiting) == 1 and not self._is_busy:
             # not at once: callers that are ready in this turn of the loop join the group
@@ -197,9 +201,9 @@ class SpoolWriter:
         elif self._waiting:
             # whoever was cancelled meanwhile has nobody to tell; its retry would only be a duplicate
             group = [member for member in self._waiting if not member.done.done()]
-            records = [member.records for member in group]
+            appends = [member.append for member in group]
             self._waiting, self._waiting_bytes = [], 0
-            self._run(lambda: self._journal.commit(records), lambda job: _answer_appends(group, job))
+            self._run(lambda: self._journal.commit(appends), lambda job: _answer_appends(group, job))
         elif self._is_closing:
             self._run(self._journal.close, self._release_folder)
 
@@ -254,6 +258,14 @@ class SpoolWriter:
         self._timer = self._timed_segment = None
         self._is_seal_wanted = True
         self._start_job()
+
+
+def _bytes_of_sites(records: Sequence[bytes], sites: Sequence[str]) -> dict[str, int]:
+    sizes: dict[str, int] = {}
+    if sites:
+        for record, site_id in zip(records, sites, strict=True):
+            sizes[site_id] = sizes.get(site_id, 0) + FRAME_HEAD_BYTES + len(record)
+    return sizes
 
 
 def _answer_appends(group: Sequence[_Waiting], job: asyncio.Future[list[Refusal | None]]) -> None:

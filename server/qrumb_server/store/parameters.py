@@ -34,6 +34,8 @@ _ESCAPES = str.maketrans(
         "'": "\\'",
     }
 )
+# Stands between texts while they are escaped together; no text of ours holds it, and one that does is rendered apart.
+_BETWEEN = "\x01"
 
 
 def render_parameters(sql: str, parameters: Mapping[str, Any]) -> dict[str, str]:
@@ -104,8 +106,18 @@ def _nested(name: str, value: Any) -> str:
             return format(value, "f")
         case UUID():
             return f"'{value}'"
+        case list() if value and all(type(item) is str for item in value):
+            return _texts(value)
         case list():
             return "[" + ",".join(_nested(name, item) for item in value) + "]"
         case tuple():
             return "(" + ",".join(_nested(name, item) for item in value) + ")"
     raise StoreRefusedError(f"parameter {name}: {type(value).__name__} has no form in SQL")
+
+
+def _texts(items: list[str]) -> str:
+    """A list of texts, escaped as a whole: the loader asks for thousands of ids at once."""
+    joined = _BETWEEN.join(items)
+    if joined.count(_BETWEEN) >= len(items):  # one of them holds the mark itself
+        return "[" + ",".join(f"'{item.translate(_ESCAPES)}'" for item in items) + "]"
+    return "['" + joined.translate(_ESCAPES).replace(_BETWEEN, "','") + "']"

@@ -19,7 +19,9 @@ import grpc
 import httpx
 import structlog
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from prometheus_client import Metric
 
+from qrumb.v1.status_service_pb2 import GetStatusResponse
 from qrumb.v1.status_service_pb2_grpc import add_StatusServiceServicer_to_server
 from qrumb_server.config import REVEAL, Settings
 from qrumb_server.enrich.address_key import KEY_BYTES
@@ -31,8 +33,14 @@ from qrumb_server.spool.filesystem import DISK
 from qrumb_server.spool.recovery import recover
 from qrumb_server.supervise import gateway, sockets
 from qrumb_server.supervise.child import EXIT_CONFIG, Child, ChildSpec
-from qrumb_server.supervise.health import NodeStatus, check, check_gateway
+from qrumb_server.supervise.condition import judge
+from qrumb_server.supervise.health import check, check_gateway
+from qrumb_server.supervise.metrics import MetricsServer, merge, node_metrics
+from qrumb_server.supervise.process import ask_metrics
+from qrumb_server.supervise.spool_watch import SpoolWatch
+from qrumb_server.supervise.status import NodeDescriptions, NodeStatus, NodeWatch
 from qrumb_server.supervise.surroundings import lock_data_dir, reserve_port
+from qrumb_server.supervise.v1.node_service_pb2_grpc import add_NodeServiceServicer_to_server
 
 __all__ = ["SETTINGS_FILE", "run_node"]
 
@@ -46,6 +54,10 @@ GATEWAY_STOP_TIMEOUT: Final = timedelta(seconds=5)
 # Beyond a process's own limit for its drain, before it is killed.
 STOP_SLACK: Final = timedelta(seconds=5)
 HEALTH_INTERVAL_SECONDS: Final = 0.5
+# Names in grpc.health.v1 for the three questions that an orchestrator may ask of the whole node; "" is READY.
+LIVE: Final = "live"
+READY: Final = "ready"
+HEALTHY: Final = "healthy"
 
 
 async def run_node(settings: Settings, *, clock: Clock, announce: Callable[[Settings], None]) -> int:
@@ -64,8 +76,10 @@ async def run_node(settings: Settings, *, clock: Clock, announce: Callable[[Sett
     lock = lock_data_dir(settings.data_dir)
     http_port = reserve_port(settings.http_host, settings.http_port, "HTTP_PORT") if settings.gateway.enabled else None
     grpc_port = reserve_port(settings.grpc_host, settings.grpc_port, "GRPC_PORT")
+    metrics = MetricsServer.open(settings.metrics.port) if settings.metrics.enabled else None
     settings = settings.model_copy(
         update={
+            "metrics": settings.metrics.model_copy(update={"port": metrics.port if metrics else 0}),
             "http_port": http_port.getsockname()[1] if http_port else 0,
             "grpc_port": grpc_port.getsockname()[1],
         }
@@ -77,11 +91,13 @@ async def run_node(settings: Settings, *, clock: Clock, announce: Callable[[Sett
     try:
         if not await node.start(stop):
             return 0
+        if metrics is not None:
+            metrics.ask(node.metrics)
         announce(settings)
         await stop.wait()
         return 0
     finally:
-        await node.stop()
+        await asyncio.gather(node.stop(), *([metrics.close()] if metrics else []))
         for reserved in (http_port, grpc_port):
             if reserved is not None:
                 reserved.close()
@@ -93,7 +109,6 @@ class _Node:
 
     def __init__(self, settings: Settings, *, clock: Clock, lock: int) -> None:
         self._settings = settings
-        self._clock = clock
         self._address_secret = _memory_file(secrets.token_bytes(KEY_BYTES))
         run_dir = settings.run_dir
 
@@ -119,7 +134,6 @@ class _Node:
             for index in range(settings.workers)
         ]
         self._gateway: Child | None = None
-        self._status: NodeStatus | None = None
         if settings.gateway.enabled:
             self._gateway = Child(
                 ChildSpec(
@@ -130,6 +144,19 @@ class _Node:
                     inherited_descriptors=(lock,),
                 )
             )
+        self._watch = NodeWatch(
+            collectors=self._workers,
+            others=[self._loader, *([self._gateway] if self._gateway else [])],
+            loader_target=f"unix:{sockets.LOADER}",
+            spool=SpoolWatch(
+                settings.spool_dir,
+                clock=clock,
+                max_bytes=settings.spool.max_bytes,
+                min_free_bytes=settings.spool.min_free_bytes,
+                workers=frozenset(worker.spec.name for worker in self._workers),
+            ),
+            clock=clock,
+        )
         self._server: grpc.aio.Server | None = None
         self._health = Health()
         self._telling: asyncio.Task[None] | None = None
@@ -175,15 +202,8 @@ class _Node:
 
     async def _start_status_server(self) -> None:
         self._server = grpc.aio.server(interceptors=[Guard()])
-        others = [self._loader] + ([self._gateway] if self._gateway else [])
-        self._status = NodeStatus(
-            collectors=self._workers,
-            others=others,
-            loader_target=f"unix:{sockets.LOADER}",
-            spool_dir=self._settings.spool_dir,
-            clock=self._clock,
-        )
-        add_StatusServiceServicer_to_server(self._status, self._server)
+        add_StatusServiceServicer_to_server(NodeStatus(self._watch), self._server)
+        add_NodeServiceServicer_to_server(NodeDescriptions(self._watch), self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         self._server.add_insecure_port(f"unix:{sockets.STATUS}")
         await self._server.start()
@@ -192,17 +212,31 @@ class _Node:
     async def _tell_health(self) -> None:
         """Keep grpc.health.v1 true."""
         while True:
-            await self._set_health()
+            try:
+                await self._set_health()
+            except OSError as error:
+                log.error("spool_unreadable", error=str(error))
             await asyncio.sleep(HEALTH_INTERVAL_SECONDS)
 
     async def _set_health(self) -> None:
-        """The name "" is the whole node, the other names are its processes."""
+        """The name "" is the whole node as much as READY; the other names are its processes."""
+        condition = judge(await self._watch.facts()).condition
+        is_ready = condition != GetStatusResponse.NOT_READY
+        answers = {child.spec.name: child.serving for child in self._children()}
+        answers |= {"": is_ready, LIVE: True, READY: is_ready, HEALTHY: condition == GetStatusResponse.READY}
         response = health_pb2.HealthCheckResponse
-        for child in self._children():
-            await self._health.set(child.spec.name, response.SERVING if child.serving else response.NOT_SERVING)
-        stopping = self._status is None or self._status.is_stopping
-        takes_events = any(worker.serving for worker in self._workers) and not stopping
-        await self._health.set("", response.SERVING if takes_events else response.NOT_SERVING)
+        for name, is_well in answers.items():
+            await self._health.set(name, response.SERVING if is_well else response.NOT_SERVING)
+
+    async def metrics(self) -> list[Metric]:
+        """What all processes have counted, and what is known of them."""
+        targets = {"loader": sockets.LOADER}
+        targets |= {worker.spec.name: sockets.worker(index) for index, worker in enumerate(self._workers)}
+        texts = await asyncio.gather(*(ask_metrics(f"unix:{socket}") for socket in targets.values()))
+        said = {name: text for name, text in zip(targets, texts, strict=True) if text is not None}
+        status, _verdict, _loading = await self._watch.describe()
+        # Parsing a thousand sites takes a while.
+        return [*node_metrics(status), *await asyncio.to_thread(merge, said)]
 
     def _render_gateway(self) -> None:
         settings = self._settings
@@ -226,8 +260,7 @@ class _Node:
 
     async def stop(self) -> None:
         """End everything, in the order in which an event travels."""
-        if self._status is not None:
-            self._status.is_stopping = True
+        self._watch.is_stopping = True
         # What stays open by its nature would hold the gateway's drain up.
         await self._health.end()
         for worker in self._workers:

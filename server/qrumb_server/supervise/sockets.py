@@ -6,11 +6,13 @@ They are relative: every process of a node works in the run folder, so that a lo
 
 from typing import Final
 
-__all__ = ["GATEWAY_ADMIN", "LOADER", "STATUS", "worker"]
+__all__ = ["CHANNEL_OPTIONS", "GATEWAY_ADMIN", "LOADER", "STATUS", "worker"]
 
 LOADER: Final = "loader.sock"
 STATUS: Final = "status.sock"
 GATEWAY_ADMIN: Final = "gateway-admin.sock"
+# Answers of our own processes may be longer than the 4 MiB that gRPC takes unless told otherwise.
+CHANNEL_OPTIONS: Final = (("grpc.max_receive_message_length", -1),)
 
 
 def worker(index: int) -> str:

@@ -130,6 +130,15 @@ class Eraser:
                 subject.sessions.add(row["identifier"])
             elif row["kind"] in KINDS:
                 subject.identifiers.add((row["kind"], row["identifier"]))
+        # Those that the QR redirect named for: their events may have come first, and then do not hold the user.
+        subject.sessions |= {
+            row["scan_session_id"]
+            for row in self._store.query(
+                "SELECT scan_session_id FROM events.scan_sessions FINAL "
+                "WHERE site_id = {site:String} AND user_id IN {users:Array(String)}",
+                {"site": subject.site_id, "users": sorted(subject.users - {""})},
+            )
+        }
         return subject
 
     def _identities(

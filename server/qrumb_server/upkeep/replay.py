@@ -13,12 +13,13 @@ import orjson
 from google.protobuf.json_format import ParseDict, ParseError
 
 from qrumb.v1.browser_event_pb2 import BrowserEvent
+from qrumb.v1.event_row_pb2 import EventRow
 from qrumb.v1.receipt_pb2 import Violation
 from qrumb.v1.server_event_pb2 import ServerEvent
 from qrumb_server.loader.ledger import replay_ledger_batch
 from qrumb_server.loader.loop import Loader
-from qrumb_server.loader.rows import LOADER_STAGE, PlacedEvent, RowId
-from qrumb_server.model import Caller, RawEvent, Rejected, Source
+from qrumb_server.loader.rows import LOADER_STAGE, REPLAYED, PlacedEvent, RowId
+from qrumb_server.model import Caller, FraudReason, RawEvent, Rejected, Source
 from qrumb_server.pipeline.run import judge
 from qrumb_server.pipeline.stamp import Enrichers, Receipt
 from qrumb_server.ports import Clock, EventStore
@@ -31,7 +32,6 @@ __all__ = ["LOADER_PATIENCE", "Replay"]
 GROUP: Final = 1_000
 # As long as a caller waits for the loader to end its batch.
 LOADER_PATIENCE: Final = timedelta(seconds=10)
-REPLAYED: Final = "replay:"
 
 
 class Replay:
@@ -104,7 +104,10 @@ class Replay:
             enrichers=self._enrichers,
         )
         [verdict] = judge([raw], receipt)
-        return verdict if isinstance(verdict, Rejected) else verdict.record.accepted_event
+        if isinstance(verdict, Rejected):
+            return verdict
+        _forgive_missing_agent(verdict.record.accepted_event.row)
+        return verdict.record.accepted_event
 
     def _keep(self, events: Sequence[PlacedEvent]) -> int:
         """Store events and mark their letters; returns how many the store refused."""
@@ -112,7 +115,9 @@ class Replay:
             kept, conflicts = self._loader.store_replayed(events)
             if not kept:
                 return len(events)
-            self._store.insert_missing(replay_ledger_batch(kept, conflicts))
+            entries = replay_ledger_batch(kept, conflicts)
+            self._store.insert_missing(entries)
+            self._loader.count_replayed(entries)
             self._store.mutate(
                 "ALTER TABLE events.invalid_events UPDATE replayed_time = {now:DateTime64(3, 'UTC')} "
                 "WHERE (segment_id, segment_row) IN {letters:Array(Tuple(String, UInt32))}",
@@ -128,6 +133,12 @@ class Replay:
 
 def _replayed_id(letter: Mapping[str, Any]) -> RowId:
     return RowId(segment_id=f"{REPLAYED}{letter['segment_id']}", segment_row=letter["segment_row"])
+
+
+def _forgive_missing_agent(row: EventRow) -> None:
+    """A letter does not hold the request's headers: what is not in it may have been there."""
+    row.fraud_reasons[:] = [reason for reason in row.fraud_reasons if reason != FraudReason.MISSING_AGENT]
+    row.is_fraud = int(bool(row.fraud_reasons))
 
 
 def _keeps_its_id(_event: RawEvent) -> str:

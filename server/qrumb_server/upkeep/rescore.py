@@ -11,7 +11,7 @@ from typing import Any, Final
 from qrumb_server.loader.lookups import KnownSession, Lookups
 from qrumb_server.loader.loop import Loader
 from qrumb_server.model import FraudReason, FraudRules, SitePolicy
-from qrumb_server.pipeline.mark import RESCORABLE, Rate, is_impossible, kept_reasons, marks_at_loading
+from qrumb_server.pipeline.mark import RESCORABLE, is_impossible, kept_reasons, marks_at_loading
 from qrumb_server.ports import EventStore
 from qrumb_server.upkeep.replay import LOADER_PATIENCE
 from qrumb_server.upkeep.v1 import upkeep_service_pb2 as pb
@@ -21,6 +21,8 @@ __all__ = ["Rescore"]
 PAGE: Final = 20_000
 # Rows that one mutation names.
 GROUP: Final = 20_000
+# A row without its session, because consent was denied or somebody was erased, keeps what was seen by it.
+OF_SESSION: Final = frozenset({FraudReason.BEFORE_SCAN, FraudReason.FOREIGN_SESSION})
 Row = Mapping[str, Any]
 
 
@@ -64,17 +66,20 @@ class Rescore:
 
     def _reasons(self, row: Row, session: KnownSession) -> list[str]:
         rules: FraudRules = self._policy(row["site_id"]).fraud
-        kept = [reason for reason in row["fraud_reasons"] if reason not in RESCORABLE]
+        seen_anew = RESCORABLE if row["scan_session_id"] else RESCORABLE - OF_SESSION
+        kept = [reason for reason in row["fraud_reasons"] if reason not in seen_anew]
         if row["device_type"] == "bot":
             kept.append(FraudReason.BOT)
-        sent_ms = row["client_event_time"]
-        if sent_ms is not None and is_impossible(sent_ms - row["received_time"], self._retention_ms, rules):
+        corrected_ms = row["client_event_time"]
+        sent_ms = row["event_time"] if corrected_ms is None else corrected_ms
+        if is_impossible(sent_ms - row["received_time"], self._retention_ms, rules):
             kept.append(FraudReason.IMPOSSIBLE_TIME)
         found = marks_at_loading(
             event_time_ms=row["event_time"],
             scan_time_ms=session.scan_time_ms,
             is_foreign=session.is_foreign,
-            rate=Rate(),
+            session_rate=0,
+            address_rate=0,
             rules=rules,
         )
         return sorted({*kept_reasons(kept, rules), *found})

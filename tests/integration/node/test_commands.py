@@ -75,7 +75,7 @@ def test_send_names_the_line_that_is_no_json(stack: Stack) -> None:
 
 def start(tmp_path: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     """A start that is expected to fail."""
-    own = {"HTTP_PORT": "0", "GRPC_PORT": "0", "DATA_DIR": str(tmp_path / "data")}
+    own = {"HTTP_PORT": "0", "GRPC_PORT": "0", "METRICS_PORT": "0", "DATA_DIR": str(tmp_path / "data")}
     return subprocess.run(
         [sys.executable, "-m", "qrumb_server", "serve"],
         env={**os.environ, **own, **environment},
@@ -86,7 +86,7 @@ def start(tmp_path: Path, **environment: str) -> subprocess.CompletedProcess[str
     )
 
 
-@pytest.mark.parametrize("setting", ["HTTP_PORT", "GRPC_PORT"])
+@pytest.mark.parametrize("setting", ["HTTP_PORT", "GRPC_PORT", "METRICS_PORT"])
 def test_taken_port_is_one_line_that_names_it(tmp_path: Path, setting: str) -> None:
     """Which port, which setting; nothing was started."""
     with socket.socket() as taken:

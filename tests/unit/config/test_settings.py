@@ -13,7 +13,8 @@ from qrumb_server.errors import ConfigError
 def empty_surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No settings from outside."""
     monkeypatch.chdir(tmp_path)
-    for name in ("HTTP_PORT", "GRPC_PORT", "DATA_DIR", "QRUMB_WORKERS", "GEOIP_CITY_DB", "GEOIP_ASN_DB"):
+    own = ("HTTP_PORT", "GRPC_PORT", "METRICS_PORT", "DATA_DIR", "QRUMB_WORKERS", "GEOIP_CITY_DB", "GEOIP_ASN_DB")
+    for name in own:
         monkeypatch.delenv(name, raising=False)
 
 

@@ -1,6 +1,8 @@
 """The loader stores every row of the spool exactly once, whatever the store answers."""
 
 import asyncio
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
@@ -13,12 +15,13 @@ from qrumb_server.errors import BadRowsError, OutcomeUnknownError, StoreRefusedE
 from qrumb_server.loader.loop import Loader
 from qrumb_server.loader.rows import INVALID_EVENTS, VALID_EVENTS
 from qrumb_server.model import SitePolicy
-from qrumb_server.ports import TableBatch
+from qrumb_server.ports import Clock, TableBatch
 from qrumb_server.spool.quota import SpoolLimits
 from qrumb_server.spool.reader import list_sealed
 from qrumb_server.spool.v1.record_pb2 import AcceptedEvent, DeadLetter, Record
 from qrumb_server.spool.writer import SpoolWriter
 from tests.support.faulty_store import FaultyStore
+from tests.support.stack import wait_until
 
 
 class FixedClock:
@@ -58,12 +61,12 @@ def spool_up(root: Path, groups: list[list[bytes]]) -> None:
     asyncio.run(write())
 
 
-def drain(root: Path, store: FaultyStore, max_events: int = 10_000) -> Loader:
-    """Run a loader until the spool is empty."""
-    loader = Loader(
+def new_loader(root: Path, store: FaultyStore, max_events: int, clock: Clock | None = None) -> Loader:
+    """A loader that waits for nothing."""
+    return Loader(
         spool_root=root,
         store=store,
-        clock=FixedClock(),
+        clock=clock or FixedClock(),
         monotonic=lambda: 0.0,
         policy=lambda _site_id: SitePolicy(),
         seal_after=timedelta(milliseconds=500),
@@ -72,6 +75,11 @@ def drain(root: Path, store: FaultyStore, max_events: int = 10_000) -> Loader:
         retry_max_delay=timedelta(milliseconds=2),
         refused_delay=timedelta(milliseconds=2),
     )
+
+
+def drain(root: Path, store: FaultyStore, max_events: int = 10_000) -> Loader:
+    """Run a loader until the spool is empty."""
+    loader = new_loader(root, store, max_events)
     loader.drain()
     loader.run()
     return loader
@@ -220,18 +228,33 @@ def test_segment_begun_after_the_start_is_simply_inserted(tmp_path: Path) -> Non
             spool_up(tmp_path, [[event(1)]])
             return FixedClock().now_ms() - 1000
 
-    loader = Loader(
-        spool_root=tmp_path,
-        store=store,
-        clock=EarlyClock(),
-        monotonic=lambda: 0.0,
-        policy=lambda _site_id: SitePolicy(),
-        seal_after=timedelta(milliseconds=500),
-        max_events=10,
-        poll_interval=timedelta(milliseconds=1),
-        retry_max_delay=timedelta(milliseconds=2),
-        refused_delay=timedelta(milliseconds=2),
-    )
+    loader = new_loader(tmp_path, store, 10, EarlyClock())
     loader.drain()
     loader.run()
     assert store.calls == ["insert"]
+
+
+def test_whoever_changes_rows_gets_a_turn_between_two_batches(tmp_path: Path) -> None:
+    """However much there is to load: a busy loader does not keep the turn to itself."""
+    spool_up(tmp_path, [[event(number)] for number in range(200)])
+
+    class SlowStore(FaultyStore):
+        def insert_missing(self, batch: TableBatch) -> None:
+            time.sleep(0.005)
+            super().insert_missing(batch)
+
+    store = SlowStore()
+    loader = new_loader(tmp_path, store, max_events=1)
+    loader.drain()
+    loading = threading.Thread(target=loader.run)
+    loading.start()
+    wait_until(lambda: store.calls)
+    for _ in range(5):
+        before = len(store.calls)
+        with loader.exclusively(timedelta(seconds=5)):
+            stored = len(store.calls)
+            assert stored <= before + 2
+            time.sleep(0.02)
+            assert len(store.calls) == stored
+    loading.join(30)
+    assert len(store.tables[VALID_EVENTS]) == 200

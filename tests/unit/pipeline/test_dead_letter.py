@@ -4,7 +4,8 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from qrumb.v1.browser_event_pb2 import BrowserEvent
-from qrumb.v1.server_event_pb2 import ServerEvent
+from qrumb.v1.consent_pb2 import Consent
+from qrumb.v1.server_event_pb2 import ServerEvent, UserIdentifiers
 from qrumb_server.model import Caller, RawEvent, Rejected, Source
 from qrumb_server.pipeline.dead_letter import bury
 
@@ -19,3 +20,29 @@ def test_a_time_that_json_cannot_say_costs_only_the_time(
     raw = RawEvent(source=Source.BROWSER, message=event, caller=Caller(), index=0)
     letter = bury(Rejected(raw=raw, event_id="", violations=[]), 0).dead_letter
     assert letter.payload == '{"site_id":"a b"}'
+
+
+def letter_of(event: BrowserEvent | ServerEvent) -> str:
+    """The payload that is kept of a rejected event."""
+    source = Source.BROWSER if isinstance(event, BrowserEvent) else Source.SERVER
+    raw = RawEvent(source=source, message=event, caller=Caller(), index=0)
+    return bury(Rejected(raw=raw, event_id="", violations=[]), 0).dead_letter.payload
+
+
+@pytest.mark.parametrize("raw", ["+43 660 1234567", "Jane Doe", "a1" * 31, "jane@posteo.de"])
+def test_what_should_have_been_hashed_is_not_kept(raw: str) -> None:
+    """Neither as an e-mail address nor as anything else; a hash stays, to be replayed with."""
+    identifiers = UserIdentifiers(email_hash=raw, phone_hash="A1" * 32, external_id="c-7")
+    payload = letter_of(ServerEvent(user_identifiers=identifiers))
+    assert payload == (
+        '{"user_identifiers":{"email_hash":"[not hashed]","phone_hash":"' + "A1" * 32 + '","external_id":"c-7"}}'
+    )
+
+
+def test_consent_counts_for_letters_too() -> None:
+    """What a row would not hold, the letter does not hold either."""
+    event = BrowserEvent(consent=Consent.DENIED, page_url="https://u:p@shop.example/a?mail=x#y", referrer="nonsense?q")
+    event.metadata.fields["secret"].string_value = "x"
+    assert letter_of(event) == ('{"consent":"DENIED","page_url":"https://shop.example/a","referrer":"nonsense"}')
+    server = ServerEvent(consent=Consent.PENDING, user_identifiers=UserIdentifiers(external_id="c-7"))
+    assert letter_of(server) == '{"consent":"PENDING"}'

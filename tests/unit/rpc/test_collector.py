@@ -17,7 +17,7 @@ from qrumb.v1.collector_service_pb2_grpc import CollectorServiceStub, add_Collec
 from qrumb.v1.receipt_pb2 import EventReceipt
 from qrumb.v1.server_event_pb2 import ServerEvent
 from qrumb_server.app.circumstances import make_event_id
-from qrumb_server.errors import SpoolFailedError, SpoolFullError
+from qrumb_server.errors import SiteShareError, SpoolFailedError, SpoolFullError
 from qrumb_server.pipeline.stamp import Receipt
 from qrumb_server.rpc.collector import Collector
 from qrumb_server.rpc.guard import Guard
@@ -34,7 +34,7 @@ class Spool:
         self.records: list[Record] = []
         self.fault: Exception | None = None
 
-    async def append(self, records: Sequence[bytes]) -> None:
+    async def append(self, records: Sequence[bytes], sites: Sequence[str]) -> None:
         """As SpoolWriter.append."""
         await asyncio.sleep(0)
         if self.fault:
@@ -94,10 +94,11 @@ async def refusal(call: Any) -> tuple[grpc.aio.AioRpcError, dict[str, Any]]:
     ("fault", "code", "reason", "retry_after"),
     [
         (SpoolFullError("x"), grpc.StatusCode.RESOURCE_EXHAUSTED, "SPOOL_FULL", "5"),
+        (SiteShareError("x"), grpc.StatusCode.RESOURCE_EXHAUSTED, "SITE_SPOOL_SHARE", "5"),
         (SpoolFailedError("x"), grpc.StatusCode.UNAVAILABLE, "SPOOL_FAILED", "1"),
         (RuntimeError("secret jane@example.org"), grpc.StatusCode.INTERNAL, "INTERNAL", None),
     ],
-    ids=["full", "failed", "bug"],
+    ids=["full", "share", "failed", "bug"],
 )
 async def test_fault_of_the_spool_is_answered_by_the_table(
     stub: CollectorServiceStub,

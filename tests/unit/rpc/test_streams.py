@@ -29,7 +29,7 @@ class Spool:
         self.gate = asyncio.Event()
         self.gate.set()
 
-    async def append(self, records: Sequence[bytes]) -> None:
+    async def append(self, records: Sequence[bytes], sites: Sequence[str]) -> None:
         """As SpoolWriter.append."""
         await self.gate.wait()
         self.kept += len(records)

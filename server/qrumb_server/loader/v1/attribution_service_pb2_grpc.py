@@ -3,7 +3,7 @@
 import grpc
 import warnings
 
-from qrumb_server.query.v1 import attribution_service_pb2 as qrumb__server_dot_query_dot_v1_dot_attribution__service__pb2
+from qrumb_server.loader.v1 import attribution_service_pb2 as qrumb__server_dot_loader_dot_v1_dot_attribution__service__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -18,7 +18,7 @@ except ImportError:
 if _version_not_supported:
     raise RuntimeError(
         f'The grpc package installed is at version {GRPC_VERSION},'
-        + ' but the generated code in qrumb_server/query/v1/attribution_service_pb2_grpc.py depends on'
+        + ' but the generated code in qrumb_server/loader/v1/attribution_service_pb2_grpc.py depends on'
         + f' grpcio>={GRPC_GENERATED_VERSION}.'
         + f' Please upgrade your grpc module to grpcio>={GRPC_GENERATED_VERSION}'
         + f' or downgrade your generated code using grpcio-tools<={GRPC_VERSION}.'
@@ -36,9 +36,9 @@ class AttributionServiceStub:
             channel: A grpc.Channel.
         """
         self.PreviewRows = channel.unary_unary(
-                '/qrumb_server.query.v1.AttributionService/PreviewRows',
-                request_serializer=qrumb__server_dot_query_dot_v1_dot_attribution__service__pb2.PreviewRowsRequest.SerializeToString,
-                response_deserializer=qrumb__server_dot_query_dot_v1_dot_attribution__service__pb2.PreviewRowsResponse.FromString,
+                '/qrumb_server.loader.v1.AttributionService/PreviewRows',
+                request_serializer=qrumb__server_dot_loader_dot_v1_dot_attribution__service__pb2.PreviewRowsRequest.SerializeToString,
+                response_deserializer=qrumb__server_dot_loader_dot_v1_dot_attribution__service__pb2.PreviewRowsResponse.FromString,
                 _registered_method=True)
 
 
@@ -58,14 +58,14 @@ def add_AttributionServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
             'PreviewRows': grpc.unary_unary_rpc_method_handler(
                     servicer.PreviewRows,
-                    request_deserializer=qrumb__server_dot_query_dot_v1_dot_attribution__service__pb2.PreviewRowsRequest.FromString,
-                    response_serializer=qrumb__server_dot_query_dot_v1_dot_attribution__service__pb2.PreviewRowsResponse.SerializeToString,
+                    request_deserializer=qrumb__server_dot_loader_dot_v1_dot_attribution__service__pb2.PreviewRowsRequest.FromString,
+                    response_serializer=qrumb__server_dot_loader_dot_v1_dot_attribution__service__pb2.PreviewRowsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
-            'qrumb_server.query.v1.AttributionService', rpc_method_handlers)
+            'qrumb_server.loader.v1.AttributionService', rpc_method_handlers)
     server.add_generic_rpc_handlers((generic_handler,))
-    server.add_registered_method_handlers('qrumb_server.query.v1.AttributionService', rpc_method_handlers)
+    server.add_registered_method_handlers('qrumb_server.loader.v1.AttributionService', rpc_method_handlers)
 
 
  # This class is part of an EXPERIMENTAL API.
@@ -87,9 +87,9 @@ class AttributionService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/qrumb_server.query.v1.AttributionService/PreviewRows',
-            qrumb__server_dot_query_dot_v1_dot_attribution__service__pb2.PreviewRowsRequest.SerializeToString,
-            qrumb__server_dot_query_dot_v1_dot_attribution__service__pb2.PreviewRowsResponse.FromString,
+            '/qrumb_server.loader.v1.AttributionService/PreviewRows',
+            qrumb__server_dot_loader_dot_v1_dot_attribution__service__pb2.PreviewRowsRequest.SerializeToString,
+            qrumb__server_dot_loader_dot_v1_dot_attribution__service__pb2.PreviewRowsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -5,7 +5,7 @@ What a collector asks of the loader of its node, over a unix socket that only th
 
 from collections import abc as _abc
 from grpc import aio as _aio
-from qrumb_server.query.v1 import attribution_service_pb2 as _attribution_service_pb2
+from qrumb_server.loader.v1 import attribution_service_pb2 as _attribution_service_pb2
 import abc as _abc_1
 import grpc as _grpc
 import sys

@@ -1,0 +1,97 @@
+"""`qrumb status`: how the running node is doing, for people and for scripts."""
+
+import json
+from datetime import UTC, datetime
+from typing import Final
+
+import click
+import grpc
+from google.protobuf.json_format import MessageToDict
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from qrumb.v1.status_service_pb2 import GetStatusResponse
+from qrumb_server.commands.node import inside_run_dir
+from qrumb_server.config import Settings
+from qrumb_server.instants import milliseconds
+from qrumb_server.supervise import sockets
+from qrumb_server.supervise.surroundings import is_data_dir_in_use
+from qrumb_server.supervise.v1.node_service_pb2 import DescribeNodeRequest, DescribeNodeResponse
+from qrumb_server.supervise.v1.node_service_pb2_grpc import NodeServiceStub
+
+__all__ = ["status"]
+
+EXIT_CODES: Final = {GetStatusResponse.READY: 0, GetStatusResponse.DEGRADED: 1}
+NOT_READY_CODE: Final = 2
+TIMEOUT_SECONDS: Final = 10
+MIB: Final = 1024 * 1024
+
+
+def status(settings: Settings, output_format: str) -> int:
+    """Print the status; returns the exit code."""
+    try:
+        described = _ask(settings)
+    except click.ClickException as error:
+        error.show()
+        return NOT_READY_CODE
+    if output_format == "json":
+        shown = MessageToDict(
+            described.status, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
+        )
+        click.echo(json.dumps({**shown, "store_error": described.store_error}, indent=2, ensure_ascii=False))
+    else:
+        _print(described)
+    return EXIT_CODES.get(described.status.condition, NOT_READY_CODE)
+
+
+def _ask(settings: Settings) -> DescribeNodeResponse:
+    if not is_data_dir_in_use(settings.data_dir) or not (settings.run_dir / sockets.STATUS).exists():
+        raise click.ClickException(
+            f"no node runs in {settings.data_dir}; start one with `qrumb serve`, or set DATA_DIR"
+        )
+    with inside_run_dir(settings), grpc.insecure_channel(f"unix:{sockets.STATUS}") as channel:
+        try:
+            answer: DescribeNodeResponse = NodeServiceStub(channel).DescribeNode(
+                DescribeNodeRequest(), timeout=TIMEOUT_SECONDS
+            )
+        except grpc.RpcError as error:
+            raise click.ClickException(f"the node does not answer: {error.details()}") from error
+    return answer
+
+
+def _print(described: DescribeNodeResponse) -> None:
+    found = described.status
+    console = Console()
+    console.print(
+        f"[bold]{GetStatusResponse.Condition.Name(found.condition).replace('_', ' ')}[/bold]", highlight=False
+    )
+    for reason in found.reasons:
+        console.print(f"- {reason}", markup=False, highlight=False)
+    processes = Table("process", "state", "restarts")
+    for process in found.processes:
+        processes.add_row(process.name, "serving" if process.serving else "away", str(process.restart_count))
+    facts = Table(show_header=False)
+    for name, value in _facts(described):
+        facts.add_row(name, escape(value))
+    console.print(processes)
+    console.print(facts)
+
+
+def _facts(described: DescribeNodeResponse) -> list[tuple[str, str]]:
+    found, loading = described.status, described.status.loading
+    last = milliseconds(loading.last_received_time)
+    shown_last = datetime.fromtimestamp(last / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if last else "none yet"
+    return [
+        ("spool", f"{found.spool_bytes / MIB:,.1f} of {found.spool_limit_bytes / MIB:,.0f} MiB"),
+        ("waiting", f"{found.spool_rows:,} events in {found.spool_segments:,} segments"),
+        ("oldest event", f"{found.oldest_segment_seconds:,.1f} s" if found.spool_segments else "none waits"),
+        ("spool full in", f"{found.full_in_seconds / 60:,.0f} min" if found.full_in_seconds else "it does not grow"),
+        ("free on the disk", f"{found.free_disk_bytes / MIB:,.0f} MiB"),
+        ("quarantined segments", f"{found.quarantined_segments:,}"),
+        ("loaded", f"{loading.rows_per_second:,.1f} rows/s over the last minute"),
+        ("last event loaded", shown_last),
+        ("lag", f"{loading.lag_seconds:,.1f} s"),
+        ("last error of ClickHouse", described.store_error or "none"),
+        ("version", found.version),
+    ]

@@ -1,0 +1,117 @@
+"""How loading goes: what the loader counts, and what the node says of it.
+
+The loader's thread writes, others read: a lock stands around what is not one value.
+"""
+
+import threading
+import time
+from collections import Counter as Tally
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+
+from qrumb_server.errors import BadRowsError, OutcomeUnknownError, StoreError, StoreRefusedError
+from qrumb_server.loader.ledger import COLUMNS
+from qrumb_server.metrics import SiteLabels, new_registry
+from qrumb_server.ports import TableBatch
+
+__all__ = ["Progress"]
+
+RATE_WINDOW_SECONDS: Final = 60.0
+# From a small batch at rest to one that waited for a server to come back.
+BATCH_BUCKETS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
+KINDS: Final[Mapping[type[StoreError], str]] = {
+    BadRowsError: "bad_rows",
+    OutcomeUnknownError: "outcome_unknown",
+    StoreRefusedError: "refused",
+}
+
+
+class Progress:
+    """What one loader has done since its start.
+
+    Args:
+        registry: where the metrics are registered.
+        monotonic: seconds.
+    """
+
+    def __init__(
+        self, registry: CollectorRegistry | None = None, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        registry = registry or new_registry()
+        self._monotonic = monotonic
+        self._started = monotonic()
+        self._lock = threading.Lock()
+        self._recent: deque[tuple[float, int]] = deque()
+        self._sites = SiteLabels()
+        self._ledger = {
+            column: Counter(
+                f"qrumb_ledger_{column.removesuffix('_count')}",
+                f"The ledger's {column}, as counted at loading.",
+                ["site_id"],
+                registry=registry,
+            )
+            for column in COLUMNS
+        }
+        self._rows = Counter("qrumb_loader_rows", "Events and dead letters loaded.", registry=registry)
+        self._batch_seconds = Histogram(
+            "qrumb_loader_batch_seconds",
+            "Time of a batch from reading to release, waiting for the store included.",
+            buckets=BATCH_BUCKETS,
+            registry=registry,
+        )
+        self._errors = Counter(
+            "qrumb_store_errors", "What the store did not do, by kind of error.", ["kind"], registry=registry
+        )
+        self.last_error: StoreError | None = None
+        """What the store said last; None while it takes rows."""
+        self.last_received_ms = 0
+        """received_time of the event that was loaded last; 0 where none was."""
+
+    def batch_loaded(self, rows: int, seconds: float, received_ms: int) -> None:
+        """A batch is stored and let go; `received_ms` is its last event's, 0 where it had none."""
+        self._rows.inc(rows)
+        self._batch_seconds.observe(seconds)
+        self.last_received_ms = received_ms or self.last_received_ms
+        now = self._monotonic()
+        with self._lock:
+            self._recent.append((now, rows))
+            self._forget_before(now - RATE_WINDOW_SECONDS)
+
+    def count_ledger(self, entries: TableBatch) -> None:
+        """Add rows of the ledger that were stored."""
+        columns = dict(zip(entries.columns, entries.data, strict=True))
+        labels = [self._sites.label(site_id) for site_id in columns["site_id"]]
+        for name, counter in self._ledger.items():
+            sums: Tally[str] = Tally()
+            for label, number in zip(labels, columns[name], strict=True):
+                sums[label] += number
+            for label, number in sums.items():
+                counter.labels(site_id=label).inc(number)
+
+    def store_answered(self) -> None:
+        """The store did what it was asked."""
+        self.last_error = None
+
+    def store_failed(self, error: StoreError) -> None:
+        """The store did not."""
+        self.last_error = error
+        self.count_error(error)
+
+    def count_error(self, error: StoreError) -> None:
+        """Count an error that says nothing about the store, such as that of a bad row."""
+        self._errors.labels(kind=KINDS.get(type(error), "unavailable")).inc()
+
+    def rows_per_second(self) -> float:
+        """Over the last minute, or since the start if that is less."""
+        now = self._monotonic()
+        with self._lock:
+            self._forget_before(now - RATE_WINDOW_SECONDS)
+            rows = sum(number for _time, number in self._recent)
+        return rows / min(RATE_WINDOW_SECONDS, max(now - self._started, 1.0))
+
+    def _forget_before(self, earliest: float) -> None:
+        while self._recent and self._recent[0][0] < earliest:
+            self._recent.popleft()

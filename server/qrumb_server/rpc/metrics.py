@@ -1,0 +1,80 @@
+"""What a collector worker counts."""
+
+import time
+from collections import Counter as Tally
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+
+from qrumb.v1.receipt_pb2 import Violation
+from qrumb_server.metrics import SiteLabels
+from qrumb_server.model import Rejected, StampedEvent
+from qrumb_server.rpc.faults import SPOOL_ANSWERS
+
+__all__ = ["Append", "CollectorMetrics"]
+
+Append = Callable[[Sequence[bytes], Sequence[str]], Awaitable[None]]
+"""Makes records durable, all or none; the second argument says whose each one is."""
+
+# From one sync of a good disk to the gateway's patience.
+APPEND_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+
+
+class CollectorMetrics:
+    """Counters of one worker; dry runs are not counted."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._sites = SiteLabels()
+        self._accepted = Counter(
+            "qrumb_events_accepted", "Events accepted and durable.", ["site_id"], registry=registry
+        )
+        self._rejected = Counter("qrumb_events_rejected", "Events that break a rule.", ["site_id"], registry=registry)
+        self._violations = Counter(
+            "qrumb_event_violations",
+            "Rejected events by what is wrong with them; one event may count under several reasons.",
+            ["reason"],
+            registry=registry,
+        )
+        self._refusals = Counter(
+            "qrumb_spool_refusals",
+            "Requests that the spool did not take; nothing of them was kept.",
+            ["reason"],
+            registry=registry,
+        )
+        self._append_seconds = Histogram(
+            "qrumb_spool_append_seconds",
+            "Time until a request's events were durable.",
+            buckets=APPEND_BUCKETS,
+            registry=registry,
+        )
+
+    def metered(self, append: Append) -> Append:
+        """The same, timed and its refusals counted."""
+
+        async def timed(records: Sequence[bytes], sites: Sequence[str]) -> None:
+            begun = time.perf_counter()
+            try:
+                await append(records, sites)
+            except tuple(SPOOL_ANSWERS) as error:
+                self._refusals.labels(reason=SPOOL_ANSWERS[type(error)].reason).inc()
+                raise
+            self._append_seconds.observe(time.perf_counter() - begun)
+
+        return timed
+
+    def count(self, verdicts: Sequence[StampedEvent | Rejected]) -> None:
+        """Count what was kept of one request."""
+        accepted: Tally[str] = Tally()
+        for verdict in verdicts:
+            if isinstance(verdict, StampedEvent):
+                accepted[verdict.record.accepted_event.row.site_id] += 1
+            else:
+                self._count_rejected(verdict)
+        for site_id, number in accepted.items():
+            self._accepted.labels(site_id=self._sites.label(site_id)).inc(number)
+
+    def _count_rejected(self, rejected: Rejected) -> None:
+        self._rejected.labels(site_id=self._sites.label(rejected.raw.message.site_id)).inc()
+        for reason in {violation.reason for violation in rejected.violations}:
+            self._violations.labels(reason=Violation.Reason.Name(reason)).inc()

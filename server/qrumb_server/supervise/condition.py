@@ -1,0 +1,135 @@
+"""From the facts of a node to its condition and the reasons in words: pure."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from qrumb.v1.status_service_pb2 import GetStatusResponse
+from qrumb_server.supervise.spool_watch import SpoolLook
+from qrumb_server.supervise.v1.process_service_pb2 import GetLoadingResponse
+
+__all__ = ["Facts", "Verdict", "judge"]
+
+READY: Final = GetStatusResponse.READY
+DEGRADED: Final = GetStatusResponse.DEGRADED
+NOT_READY: Final = GetStatusResponse.NOT_READY
+# Where a human should begin to look.
+FILLING_PART: Final = 0.25
+FILLING_SOON: Final = timedelta(hours=1)
+# Of what must stay free on the disk.
+LOW_DISK_FACTOR: Final = 2
+# While ClickHouse takes rows, an event waits for a second or two.
+LONG_WAIT: Final = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What is known of a node at one moment."""
+
+    is_stopping: bool
+    collectors: Mapping[str, bool]
+    """Whether each worker serves."""
+    others: Mapping[str, bool]
+    spool: SpoolLook
+    loading: GetLoadingResponse | None
+    """None where the loader does not answer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """How a node is."""
+
+    condition: GetStatusResponse.Condition
+    reasons: list[str]
+    cause: str = ""
+    """Of NOT_READY: a stable name for ErrorInfo."""
+
+
+def judge(facts: Facts) -> Verdict:
+    """READY, DEGRADED or NOT_READY, with everything that is wrong; what makes it NOT_READY first."""
+    cause, reason = _obstacle(facts)
+    reasons = [*([reason] if reason else []), *_processes(facts), *_store(facts), *_spool(facts.spool)]
+    if cause:
+        return Verdict(condition=NOT_READY, reasons=reasons, cause=cause)
+    return Verdict(condition=DEGRADED if reasons else READY, reasons=reasons)
+
+
+def _obstacle(facts: Facts) -> tuple[str, str]:
+    """What keeps the node from taking events: its name and its words; empty if nothing does."""
+    if facts.is_stopping:
+        return "STOPPING", "the node is stopping"
+    serving = {name for name, serves in facts.collectors.items() if serves}
+    if not serving:
+        return "NO_COLLECTOR", "no collector process is serving"
+    look = facts.spool
+    if look.is_disk_full:
+        return "SPOOL_FULL", (
+            f"the disk is full: {_bytes(look.free_bytes)} are free and {_bytes(look.min_free_bytes)} must stay; "
+            "no events are taken until there is room"
+        )
+    if serving <= look.full_workers:
+        return "SPOOL_FULL", (
+            f"the spool is full ({_bytes(look.usage.total_bytes)}); no events are taken until ClickHouse has taken some"
+        )
+    return "", ""
+
+
+def _processes(facts: Facts) -> Iterator[str]:
+    for name, serves in (*facts.collectors.items(), *facts.others.items()):
+        if not serves:
+            yield f"{name} is not serving; it is being restarted"
+    if facts.loading is None and facts.others.get("loader", False):
+        yield "loader does not answer"
+
+
+def _store(facts: Facts) -> Iterator[str]:
+    loading = facts.loading
+    if loading is None or not loading.store_error:
+        return
+    code = f" (code {loading.store_error_code})" if loading.store_error_code else ""
+    if loading.is_refused:
+        yield f"ClickHouse does not take rows{code}: somebody has to mend that; events are kept in the spool meanwhile"
+    else:
+        yield f"ClickHouse does not take rows{code}: it cannot be reached; events are kept in the spool meanwhile"
+
+
+def _spool(look: SpoolLook) -> Iterator[str]:
+    used = look.usage.total_bytes
+    part = used / look.limit_bytes if look.limit_bytes else 1.0
+    is_filling = look.full_in is not None and look.full_in < FILLING_SOON
+    if part > FILLING_PART or is_filling:
+        forecast = "" if look.full_in is None else f"; at this speed it is full in {_duration(look.full_in)}"
+        yield f"the spool is {part:.0%} full: {_bytes(used)} of {_bytes(look.limit_bytes)}{forecast}"
+    for name in sorted(look.full_workers):
+        yield f"{name} has no room left in its spool and turns events away"
+    if look.usage.oldest_age is not None and look.usage.oldest_age > LONG_WAIT:
+        yield f"the oldest event has been waiting for ClickHouse for {_duration(look.usage.oldest_age)}"
+    if look.usage.quarantined_segments:
+        yield (
+            f"{look.usage.quarantined_segments} damaged segments lie in the folder spool/quarantine: their readable "
+            "events are stored; look into the log, then move them away"
+        )
+    if not look.is_disk_full and look.free_bytes < LOW_DISK_FACTOR * look.min_free_bytes:
+        yield (
+            f"the disk is nearly full: {_bytes(look.free_bytes)} are free, "
+            f"below {_bytes(look.min_free_bytes)} no events are taken"
+        )
+
+
+def _bytes(number: int) -> str:
+    size = float(number)
+    for unit in ("bytes", "KiB", "MiB"):
+        if size < 1024:
+            return f"{size:.0f} {unit}"
+        size /= 1024
+    return f"{size:.1f} GiB"
+
+
+def _duration(length: timedelta) -> str:
+    seconds = length.total_seconds()
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    if seconds < 7_200:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.0f} h"

@@ -1,0 +1,77 @@
+"""ProcessService: what the supervisor asks of a worker and of the loader, and how it asks.
+
+Invariant: a process that does not answer is a missing answer, never an error.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import grpc
+
+from qrumb_server.rpc.faults import RequestFault
+from qrumb_server.supervise.v1 import process_service_pb2 as pb
+from qrumb_server.supervise.v1.process_service_pb2_grpc import ProcessServiceServicer, ProcessServiceStub
+
+__all__ = ["Process", "ask_loading", "ask_metrics"]
+
+TIMEOUT_SECONDS: Final = 2.0
+# The node's own sockets; a worker serves a public port as well.
+OWN_PEER: Final = "unix:"
+
+
+class Process(ProcessServiceServicer):
+    """Answers for one process.
+
+    Args:
+        metrics: all of them as text.
+        loading: how loading goes; the loader has it.
+    """
+
+    def __init__(
+        self, *, metrics: Callable[[], str], loading: Callable[[], pb.GetLoadingResponse] = pb.GetLoadingResponse
+    ) -> None:
+        self._metrics = metrics
+        self._loading = loading
+
+    async def GetMetrics(
+        self, request: pb.GetMetricsRequest, context: grpc.aio.ServicerContext[Any, Any]
+    ) -> pb.GetMetricsResponse:
+        """What the process has counted."""
+        _refuse_strangers(context)
+        return pb.GetMetricsResponse(text=self._metrics())
+
+    async def GetLoading(
+        self, request: pb.GetLoadingRequest, context: grpc.aio.ServicerContext[Any, Any]
+    ) -> pb.GetLoadingResponse:
+        """How loading goes."""
+        _refuse_strangers(context)
+        return self._loading()
+
+
+def _refuse_strangers(context: grpc.aio.ServicerContext[Any, Any]) -> None:
+    if not context.peer().startswith(OWN_PEER):
+        raise RequestFault(grpc.StatusCode.UNIMPLEMENTED, "NOT_PUBLIC", "not offered on this port")
+
+
+async def ask_loading(target: str) -> pb.GetLoadingResponse | None:
+    """How loading goes; None where the loader does not answer."""
+    async with grpc.aio.insecure_channel(target) as channel:
+        try:
+            answer: pb.GetLoadingResponse = await ProcessServiceStub(channel).GetLoading(
+                pb.GetLoadingRequest(), timeout=TIMEOUT_SECONDS
+            )
+        except grpc.aio.AioRpcError:
+            return None
+    return answer
+
+
+async def ask_metrics(target: str) -> str | None:
+    """The metrics of a process; None where it does not answer."""
+    async with grpc.aio.insecure_channel(target, options=[("grpc.max_receive_message_length", -1)]) as channel:
+        try:
+            answer: pb.GetMetricsResponse = await ProcessServiceStub(channel).GetMetrics(
+                pb.GetMetricsRequest(), timeout=TIMEOUT_SECONDS
+            )
+        except grpc.aio.AioRpcError:
+            return None
+    return answer.text

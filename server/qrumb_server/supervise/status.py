@@ -1,0 +1,127 @@
+"""How the node is doing: for everybody as StatusService, for the node's own commands as NodeService.
+
+What ClickHouse said, word by word, is for the commands alone: it names hosts and users.
+"""
+
+from typing import Any
+
+import grpc
+
+from qrumb.v1 import status_service_pb2 as pb
+from qrumb.v1.status_service_pb2_grpc import StatusServiceServicer
+from qrumb_server import __version__
+from qrumb_server.instants import set_time
+from qrumb_server.ports import Clock
+from qrumb_server.rpc.faults import RequestFault
+from qrumb_server.supervise.child import Child
+from qrumb_server.supervise.condition import Facts, Verdict, judge
+from qrumb_server.supervise.process import ask_loading
+from qrumb_server.supervise.spool_watch import SpoolWatch
+from qrumb_server.supervise.v1.node_service_pb2 import DescribeNodeRequest, DescribeNodeResponse
+from qrumb_server.supervise.v1.node_service_pb2_grpc import NodeServiceServicer
+from qrumb_server.supervise.v1.process_service_pb2 import GetLoadingResponse
+
+__all__ = ["NodeDescriptions", "NodeStatus", "NodeWatch"]
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class NodeWatch:
+    """Collects the facts of a node and judges them.
+
+    Args:
+        collectors: the workers.
+        others: loader and gateway.
+        loader_target: where the loader is asked.
+    """
+
+    def __init__(
+        self,
+        *,
+        collectors: list[Child],
+        others: list[Child],
+        loader_target: str,
+        spool: SpoolWatch,
+        clock: Clock,
+    ) -> None:
+        self._collectors = collectors
+        self._others = others
+        self._loader_target = loader_target
+        self._spool = spool
+        self._clock = clock
+        self.is_stopping = False
+
+    async def facts(self) -> Facts:
+        """What is known now. Raises OSError where the spool cannot be read."""
+        return Facts(
+            is_stopping=self.is_stopping,
+            collectors={child.spec.name: child.serving for child in self._collectors},
+            others={child.spec.name: child.serving for child in self._others},
+            loading=await ask_loading(self._loader_target),
+            spool=await self._spool.look(),
+        )
+
+    async def describe(self) -> tuple[pb.GetStatusResponse, Verdict, GetLoadingResponse | None]:
+        """The status, what it was judged by, and what the loader said."""
+        facts = await self.facts()
+        verdict = judge(facts)
+        look = facts.spool
+        status = pb.GetStatusResponse(
+            condition=verdict.condition,
+            reasons=verdict.reasons,
+            processes=[
+                pb.ProcessStatus(name=child.spec.name, serving=child.serving, restart_count=child.restart_count)
+                for child in (*self._collectors, *self._others)
+            ],
+            spool_bytes=look.usage.total_bytes,
+            oldest_segment_seconds=look.usage.oldest_age.total_seconds() if look.usage.oldest_age else 0.0,
+            version=__version__,
+            spool_limit_bytes=look.limit_bytes,
+            spool_segments=look.usage.sealed_segments,
+            spool_rows=look.usage.sealed_rows,
+            full_in_seconds=look.full_in.total_seconds() if look.full_in else 0.0,
+            quarantined_segments=look.usage.quarantined_segments,
+            free_disk_bytes=look.free_bytes,
+        )
+        if facts.loading is not None:
+            self._add_loading(status, facts.loading)
+        return status, verdict, facts.loading
+
+    def _add_loading(self, status: pb.GetStatusResponse, said: GetLoadingResponse) -> None:
+        loading = status.loading
+        loading.store_available = not said.store_error
+        loading.store_error_code = said.store_error_code
+        loading.rows_per_second = said.rows_per_second
+        if said.last_received_time_ms:
+            set_time(loading.last_received_time, said.last_received_time_ms)
+        if status.spool_segments and said.last_received_time_ms:
+            loading.lag_seconds = max(self._clock.now_ms() - said.last_received_time_ms, 0) / 1000
+        elif status.spool_segments:
+            # Nothing was loaded since the loader's start: as far behind as the oldest that waits.
+            loading.lag_seconds = status.oldest_segment_seconds
+
+
+class NodeStatus(StatusServiceServicer):
+    """StatusService: READY, DEGRADED with reasons, or UNAVAILABLE with them."""
+
+    def __init__(self, watch: NodeWatch) -> None:
+        self._watch = watch
+
+    async def GetStatus(self, request: pb.GetStatusRequest, context: Context) -> pb.GetStatusResponse:
+        """How this node is doing."""
+        status, verdict, _loading = await self._watch.describe()
+        if verdict.cause:
+            raise RequestFault(grpc.StatusCode.UNAVAILABLE, verdict.cause, "; ".join(verdict.reasons))
+        return status
+
+
+class NodeDescriptions(NodeServiceServicer):
+    """NodeService: the same, NOT_READY included, and what ClickHouse said."""
+
+    def __init__(self, watch: NodeWatch) -> None:
+        self._watch = watch
+
+    async def DescribeNode(self, request: DescribeNodeRequest, context: Context) -> DescribeNodeResponse:
+        """How this node is doing."""
+        status, _verdict, loading = await self._watch.describe()
+        return DescribeNodeResponse(status=status, store_error=loading.store_error if loading else "")

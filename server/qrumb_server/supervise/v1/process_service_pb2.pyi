@@ -1,0 +1,33 @@
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from typing import ClassVar as _ClassVar, Optional as _Optional
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class GetMetricsRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class GetMetricsResponse(_message.Message):
+    __slots__ = ("text",)
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    text: str
+    def __init__(self, text: _Optional[str] = ...) -> None: ...
+
+class GetLoadingRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class GetLoadingResponse(_message.Message):
+    __slots__ = ("rows_per_second", "last_received_time_ms", "store_error", "is_refused", "store_error_code")
+    ROWS_PER_SECOND_FIELD_NUMBER: _ClassVar[int]
+    LAST_RECEIVED_TIME_MS_FIELD_NUMBER: _ClassVar[int]
+    STORE_ERROR_FIELD_NUMBER: _ClassVar[int]
+    IS_REFUSED_FIELD_NUMBER: _ClassVar[int]
+    STORE_ERROR_CODE_FIELD_NUMBER: _ClassVar[int]
+    rows_per_second: float
+    last_received_time_ms: int
+    store_error: str
+    is_refused: bool
+    store_error_code: int
+    def __init__(self, rows_per_second: _Optional[float] = ..., last_received_time_ms: _Optional[int] = ..., store_error: _Optional[str] = ..., is_refused: _Optional[bool] = ..., store_error_code: _Optional[int] = ...) -> None: ...

@@ -1,0 +1,211 @@
+"""What a scenario expects of the stored rows, receipts and the ledger, and what must hold after every scenario."""
+
+import json
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, Final
+
+import grpc
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from qrumb.v1 import query_service_pb2 as pb
+from qrumb.v1 import scan_session_service_pb2 as session_pb
+from qrumb.v1.receipt_pb2 import Violation
+from qrumb_server.instants import milliseconds
+from tests.support.scenario import Play, hash_of
+
+__all__ = ["check_expectations", "check_gone", "check_promises"]
+
+Row = Mapping[str, Any]
+TIMES: Final = {"event_time", "received_time", "client_event_time", "scan_time"}
+USERS: Final = {"user_id"}
+EVER: Final = {"from_time": Timestamp(seconds=0), "to_time": Timestamp(seconds=10_000_000_000)}
+KINDS: Final = {
+    "rows", "attributed", "receipts", "sessions", "ledger", "unique", "rejected", "users",
+}  # fmt: skip
+
+
+async def check_expectations(play: Play, wanted: Mapping[str, Any], site: str | None) -> None:
+    """Everything that an `expect` step names."""
+    unknown = wanted.keys() - KINDS
+    assert not unknown, f"nothing to expect: {unknown}"
+    for kind, table in (("rows", "valid_events"), ("attributed", "attributed_events")):
+        if kind in wanted:
+            stored = _rows(play, table, site)
+            for name, rows in wanted[kind].items():
+                _check_rows(play, stored.get(play.event_id(name), []), rows, f"{kind} of {name}")
+    for name, receipt in wanted.get("receipts", {}).items():
+        await _check_receipt(play, name, receipt, site)
+    for name, session in wanted.get("sessions", {}).items():
+        await _check_session(play, name, session, site)
+    for name, letters in wanted.get("rejected", {}).items():
+        _check_letters(play, name, letters, site)
+    if "ledger" in wanted:
+        ledger = await _ledger(play, play.site(site))
+        assert {name: ledger[name] for name in wanted["ledger"]} == wanted["ledger"], f"ledger {ledger}"
+    if "unique" in wanted:
+        found = play.node.store.query(
+            "SELECT event_id FROM events.unique_events WHERE site_id = {site:String}", {"site": play.site(site)}
+        )
+        assert len(found) == wanted["unique"], f"{len(found)} unique events"
+
+
+def _check_rows(play: Play, found: list[dict[str, Any]], wanted: Any, what: str) -> None:
+    expected = [] if wanted is None else wanted if isinstance(wanted, list) else [wanted]
+    assert len(found) == len(expected), f"{what}: {len(found)} rows, {len(expected)} expected: {found}"
+    for row, columns in zip(found, expected, strict=True):
+        shown = {name: _shown(row[name]) for name in columns}
+        meant = {name: _meant(play, name, value, row) for name, value in columns.items()}
+        assert shown == meant, f"{what}: {shown}, not {meant}"
+
+
+def _shown(value: Any) -> Any:
+    return float(value) if isinstance(value, Decimal) else value
+
+
+def _meant(play: Play, name: str, written: Any, row: Row) -> Any:
+    """The value that a written one stands for."""
+    if name in TIMES and isinstance(written, str):
+        return row["received_time"] if written == "received" else play.time_ms(written)
+    if name in USERS:
+        return play.user(written, row["site_id"])
+    if name == "scan_session_id":
+        return play.session(written)
+    if name == "metadata" and isinstance(written, dict):
+        return json.dumps(written, separators=(",", ":"), sort_keys=True)
+    return written
+
+
+async def _check_receipt(play: Play, name: str, wanted: Row, site: str | None) -> None:
+    request = pb.GetReceiptRequest(site_id=play.site(site), event_id=play.event_id(name))
+    receipt = await play.node.queries.GetReceipt(request)
+    said = {
+        "fate": pb.GetReceiptResponse.Fate.Name(receipt.fate),
+        "arrivals": receipt.arrival_count,
+        "conflicts": receipt.conflict_count,
+        "violations": sorted({Violation.Reason.Name(broken.reason) for broken in receipt.violations}),
+        "has_row": receipt.HasField("row"),
+    }
+    plain = {key: value for key, value in wanted.items() if key != "row"}
+    assert {key: said[key] for key in plain} == plain, f"receipt of {name}: {said}"
+    for column, value in wanted.get("row", {}).items():
+        kept = getattr(receipt.row, column)
+        kept = list(kept) if column == "fraud_reasons" else kept
+        assert kept == _meant(play, column, value, {"site_id": play.site(site)}), (
+            f"receipt of {name}: {column} is {kept!r}"
+        )
+
+
+async def _check_session(play: Play, name: str, wanted: Row | None, site: str | None) -> None:
+    request = session_pb.GetScanSessionRequest(site_id=play.site(site), scan_session_id=play.session(name))
+    try:
+        session = (await play.node.session_queries.GetScanSession(request)).scan_session
+    except grpc.aio.AioRpcError as error:
+        if error.code() is not grpc.StatusCode.NOT_FOUND or wanted is not None:
+            raise
+        return
+    assert wanted is not None, f"session {name} is there"
+    said = {
+        "qr_code_id": session.qr_code_id,
+        "user_id": session.user_id,
+        "scan_time": milliseconds(session.scan_time),
+    }
+    meant = {key: _meant(play, key, value, {"site_id": session.site_id}) for key, value in wanted.items()}
+    assert {key: said[key] for key in wanted} == meant, f"session {name}: {said}"
+
+
+def _check_letters(play: Play, name: str, wanted: Any, site: str | None) -> None:
+    found = play.node.store.query(
+        "SELECT arraySort(arrayDistinct(reasons)) AS reasons, toUInt8(isNotNull(replayed_time)) AS replayed, stage "
+        "FROM events.invalid_events WHERE site_id = {site:String} AND event_id = {id:String} "
+        "ORDER BY received_time, segment_id, segment_row",
+        {"site": play.site(site), "id": play.event_id(name)},
+    )
+    _check_rows(play, found, wanted, f"dead letters of {name}")
+
+
+def check_gone(play: Play, names: list[str]) -> None:
+    """No text of the store's tables and no byte of the spool holds one of the names."""
+    store = play.node.store
+    texts = [hash_of(play.user(name, play.site(None))).lower() for name in names]
+    for table in store.query(
+        "SELECT table, groupArrayIf(name, type LIKE '%String%') AS names FROM system.columns "
+        "WHERE database = 'events' GROUP BY table HAVING has(groupArray(name), 'site_id')"
+    ):
+        whole = ", '|', ".join(f"toString({column})" for column in table["names"])
+        found = store.query(
+            f"SELECT * FROM events.{table['table']} WHERE site_id = {{site:String}} "
+            f"AND multiSearchAny(lowerUTF8(concat({whole})), {{texts:Array(String)}})",
+            {"site": play.site(None), "texts": texts},
+        )
+        assert found == [], f"in {table['table']}"
+    for path in play.node.spool_root.rglob("*"):
+        if path.is_file():
+            image = path.read_bytes().lower()
+            assert not [text for text in texts if text.encode() in image], f"in the spool: {path.name}"
+
+
+async def check_promises(play: Play) -> None:
+    """What holds whatever the story was: for each site that something was sent for."""
+    for site_id, received in play.received.items():
+        ledger = await _ledger(play, site_id)
+        assert ledger["received"] == received, f"{received} were received, the ledger says {ledger}"
+        assert ledger["received"] == ledger["stored"] + ledger["rejected"] + ledger["spooled"], ledger
+        assert ledger["stored"] == ledger["unique"] + ledger["duplicate"], ledger
+        assert ledger["spooled"] == 0
+        stored = _sums(play, "valid_events", site_id)
+        assert (ledger["stored"], ledger["duplicate"]) == (stored["rows"], stored["duplicates"])
+        if not play.letters_erased:
+            [letters] = play.node.store.query(
+                "SELECT count() AS n FROM events.invalid_events "
+                "WHERE site_id = {site:String} AND replayed_time IS NULL",
+                {"site": site_id},
+            )
+            assert ledger["rejected"] == letters["n"]
+        # attributed_events is unique_events with columns replaced, so it shows the count of both.
+        unique = _sums(play, "attributed_events", site_id)
+        assert unique["rows"] == unique["ids"] == stored["ids"], "events.unique_events does not count each event once"
+        assert not stored["forbidden"] + unique["forbidden"], "consent is not kept"
+        assert not stored["odd"], "an ip_key is kept, or is_fraud and its reasons differ"
+        _check_links(play, site_id)
+
+
+def _sums(play: Play, table: str, site_id: str) -> dict[str, int]:
+    """Counts of one table; `forbidden` are rows with columns that their consent does not allow."""
+    [sums] = play.node.store.query(
+        "SELECT count() AS rows, sum(is_duplicate) AS duplicates, uniqExact(event_id) AS ids, "
+        "countIf(consent IN ('pending', 'denied') AND (user_id != '' OR user_id_source != '' OR city != '') "
+        "OR consent = 'denied' AND (scan_session_id != '' OR match(page_url || referrer, '[?#]'))) AS forbidden, "
+        "countIf(ip_key != '' OR is_fraud != notEmpty(fraud_reasons)) AS odd "
+        f"FROM events.{table} WHERE site_id = {{site:String}}",
+        {"site": site_id},
+    )
+    return sums
+
+
+def _check_links(play: Play, site_id: str) -> None:
+    """A name leads to its user in one step."""
+    chains = play.node.store.query(
+        "SELECT identifier, user_id FROM events.identities FINAL WHERE site_id = {site:String} AND kind = 'user_id' "
+        "AND user_id NOT IN (SELECT identifier FROM events.identities FINAL "
+        "WHERE site_id = {site:String} AND kind = 'user_id' AND identifier = user_id)",
+        {"site": site_id},
+    )
+    assert chains == [], "links are not flat"
+
+
+def _rows(play: Play, table: str, site: str | None) -> dict[str, list[dict[str, Any]]]:
+    """All rows of a site by event_id, in order of receipt."""
+    rows: dict[str, list[dict[str, Any]]] = {}
+    for row in play.node.store.query(
+        f"SELECT * FROM events.{table} WHERE site_id = {{site:String}} ORDER BY received_time, segment_id, segment_row",
+        {"site": play.site(site)},
+    ):
+        rows.setdefault(row["event_id"], []).append(row)
+    return rows
+
+
+async def _ledger(play: Play, site_id: str) -> dict[str, int]:
+    answer = await play.node.queries.GetLedger(pb.GetLedgerRequest(site_id=site_id, **EVER))
+    names = [name for name in pb.LedgerEntry.DESCRIPTOR.fields_by_name if name.endswith("_count")]
+    return {name.removesuffix("_count"): sum(getattr(entry, name) for entry in answer.entries) for name in names}

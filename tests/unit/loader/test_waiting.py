@@ -1,0 +1,84 @@
+"""The loader takes a stretch of time once no worker still writes one of it: an event and its repetition together."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from qrumb_server.loader.loop import OPEN_PATIENCE_MS, Loader
+from qrumb_server.model import SitePolicy
+from qrumb_server.spool.format import encode_frames, encode_header, new_segment_id, open_name, sealed_name
+from tests.support.faulty_store import FaultyStore
+
+WINDOW_MS = 500
+NOW_MS = 1_790_000_000_000
+
+
+class FixedClock:
+    """A clock that stands."""
+
+    def now_ms(self) -> int:
+        """Always the same."""
+        return NOW_MS
+
+
+def segment(root: Path, worker: str, begun_ms: int, *, is_open: bool = False) -> None:
+    """A segment of one row that was begun at `begun_ms`."""
+    segment_id = new_segment_id(begun_ms, None)
+    folder = root / worker
+    folder.mkdir(exist_ok=True)
+    name = open_name(segment_id) if is_open else sealed_name(segment_id, 1)
+    (folder / name).write_bytes(encode_header(segment_id) + b"".join(encode_frames([b"x"], 0, segment_id)))
+
+
+def listed(root: Path, *, wait_for_open: bool = True) -> list[int]:
+    """When the segments that would be loaded now were begun, before now."""
+    loader = Loader(
+        spool_root=root,
+        store=FaultyStore(),
+        clock=FixedClock(),
+        monotonic=lambda: 0.0,
+        policy=lambda _site_id: SitePolicy(),
+        seal_after=timedelta(milliseconds=WINDOW_MS),
+        max_events=10,
+        poll_interval=timedelta(milliseconds=1),
+        retry_max_delay=timedelta(milliseconds=1),
+        refused_delay=timedelta(milliseconds=1),
+    )
+    return [NOW_MS - ref.begun_time_ms for ref in loader._list_complete(wait_for_open=wait_for_open)]
+
+
+def test_nothing_open_leaves_nothing_to_wait_for(tmp_path: Path) -> None:
+    """Oldest first."""
+    segment(tmp_path, "worker-0", NOW_MS - 10)
+    segment(tmp_path, "worker-1", NOW_MS - 900)
+    assert listed(tmp_path) == [900, 10]
+
+
+@pytest.mark.parametrize(("open_ago", "expected"), [(499, [900]), (500, [900]), (501, []), (900, []), (1_400, [])])
+def test_an_open_segment_holds_up_its_stretch_and_later_ones(
+    tmp_path: Path, open_ago: int, expected: list[int]
+) -> None:
+    """NOW_MS begins a stretch; earlier stretches go on."""
+    assert NOW_MS % WINDOW_MS == 0
+    segment(tmp_path, "worker-0", NOW_MS - 900)
+    segment(tmp_path, "worker-0", NOW_MS - 400)
+    segment(tmp_path, "worker-1", NOW_MS - open_ago, is_open=True)
+    assert listed(tmp_path) == expected
+
+
+def test_a_worker_that_is_away_holds_up_the_others_for_a_moment_only(tmp_path: Path) -> None:
+    """Then its segment comes late, by itself."""
+    segment(tmp_path, "worker-0", NOW_MS - 400)
+    segment(tmp_path, "worker-1", NOW_MS - OPEN_PATIENCE_MS, is_open=True)
+    assert listed(tmp_path) == [400]
+    segment(tmp_path, "worker-1", NOW_MS - OPEN_PATIENCE_MS + 1, is_open=True)
+    assert listed(tmp_path) == []
+
+
+def test_a_loader_that_drains_waits_for_nobody(tmp_path: Path) -> None:
+    """The workers have gone; what is open is sealed at their next start."""
+    segment(tmp_path, "worker-0", NOW_MS - 400)
+    segment(tmp_path, "worker-1", NOW_MS - 400, is_open=True)
+    assert listed(tmp_path) == []
+    assert listed(tmp_path, wait_for_open=False) == [400]

@@ -1,0 +1,112 @@
+"""One site's flood leaves room for the others, and costs no memory."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from qrumb_server.errors import SiteShareError, SpoolFullError
+from qrumb_server.spool import SpoolWriter, list_sealed, release
+from qrumb_server.spool.shares import SiteShares
+from tests.support.faulty_filesystem import FaultyFileSystem
+
+ROOT = Path("/spool")
+OpenSpool = Callable[..., Coroutine[Any, Any, SpoolWriter]]
+RECORD = b"x" * 1000
+HALF = 0.5
+
+
+async def flood(writer: SpoolWriter, site_id: str, *error: type[Exception]) -> int:
+    """Append until refused; returns how many appends were taken."""
+    taken = 0
+    with pytest.raises(error):
+        while taken < 2000:
+            await writer.append([RECORD], [site_id])
+            taken += 1
+    return taken
+
+
+async def test_a_flood_is_held_at_its_share_and_others_go_on(open_spool: OpenSpool) -> None:
+    """The loud site gets half of the million bytes; the quiet one fills the rest up to its own share."""
+    writer = await open_spool(site_max_share=HALF)
+    loud = await flood(writer, "loud", SiteShareError)
+    assert 440 < loud < 500
+    quiet = await flood(writer, "quiet", SiteShareError, SpoolFullError)
+    assert 440 < quiet <= 500
+
+
+async def test_all_room_is_one_sites_where_a_share_is_all(open_spool: OpenSpool) -> None:
+    """A node with one site may turn the rule off."""
+    writer = await open_spool(site_max_share=1.0)
+    assert await flood(writer, "only", SpoolFullError) > 900
+
+
+async def test_a_small_share_does_not_count_while_there_is_plenty_of_room(open_spool: OpenSpool) -> None:
+    """Up to a quarter of the spool is anybody's."""
+    writer = await open_spool(site_max_share=0.01)
+    assert 200 < await flood(writer, "s", SiteShareError) < 250
+
+
+async def test_one_member_of_a_group_is_refused_and_the_others_are_kept(open_spool: OpenSpool) -> None:
+    """Callers that share a write do not share a verdict."""
+    writer = await open_spool(site_max_share=HALF)
+    await flood(writer, "loud", SiteShareError)
+    sites = ["loud", "quiet", "loud", "other"]
+    answers = await asyncio.gather(*(writer.append([RECORD], [site]) for site in sites), return_exceptions=True)
+    assert [type(answer) for answer in answers] == [SiteShareError, type(None), SiteShareError, type(None)]
+
+
+async def test_a_batch_of_several_sites_is_kept_whole_or_not_at_all(open_spool: OpenSpool) -> None:
+    """The answer is for the request: half of a batch would be kept twice when it is sent again."""
+    writer = await open_spool(site_max_share=HALF)
+    await flood(writer, "loud", SiteShareError)
+    before = writer.stats().records_appended
+    with pytest.raises(SiteShareError):
+        await writer.append([RECORD] * 2, ["quiet", "loud"])
+    assert writer.stats().records_appended == before
+
+
+async def test_released_segments_give_their_bytes_back(open_spool: OpenSpool, filesystem: FaultyFileSystem) -> None:
+    """The loader tells nobody: the worker sees that they are gone."""
+    writer = await open_spool(site_max_share=HALF)
+    await flood(writer, "loud", SiteShareError)
+    refs = list_sealed(ROOT, filesystem)
+    for ref in refs[: len(refs) // 2]:
+        release(ref, filesystem)
+    again = await flood(writer, "loud", SiteShareError)
+    assert sum(ref.rows for ref in refs[: len(refs) // 2]) - 20 <= again
+    await writer.seal()
+    for ref in list_sealed(ROOT, filesystem):
+        release(ref, filesystem)
+    assert 440 < await flood(writer, "loud", SiteShareError) < 500
+
+
+async def test_what_a_predecessor_left_cannot_be_filled_up_by_one_site(open_spool: OpenSpool) -> None:
+    """Nobody knows whose it is after a restart; shares are of what is left, so others always find room."""
+    writer = await open_spool(site_max_share=HALF)
+    await flood(writer, "loud", SiteShareError)
+    await writer.close()
+    writer = await open_spool(site_max_share=HALF)
+    assert 200 < await flood(writer, "loud", SiteShareError) < 280
+    await writer.append([RECORD], ["quiet"])
+
+
+async def test_a_disk_with_little_room_is_shared_as_well(open_spool: OpenSpool, filesystem: FaultyFileSystem) -> None:
+    """A share is of what can be taken, not of a limit that the disk never grants."""
+    filesystem.capacity_bytes = 300_000
+    writer = await open_spool(site_max_share=HALF, min_free_bytes=100_000)
+    assert await flood(writer, "loud", SiteShareError) < 110
+    await writer.append([RECORD], ["quiet"])
+
+
+def test_made_up_sites_cost_no_memory() -> None:
+    """A site without weight is forgotten; one with weight is charged for what it holds."""
+    shares = SiteShares(max_share=HALF, max_bytes=128 * 10_000)
+    for number in range(20_000):
+        shares.add(f"{number:06}", {f"made-up-{number}": 10, "real": 40})
+    assert len(shares._totals) < 1_000
+    assert shares._totals["real"] == 800_000
+    shares.look({"999999": 1})
+    assert not shares._totals
