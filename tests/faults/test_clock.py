@@ -5,9 +5,9 @@ from pathlib import Path
 
 from qrumb.v1.browser_event_pb2 import BrowserEvent
 from qrumb_server.app.clock import SteadyClock
-from qrumb_server.model import Caller, RawEvent, Source
+from qrumb_server.model import Caller, RawEvent, SitePolicy, Source
 from qrumb_server.pipeline.run import judge
-from qrumb_server.pipeline.stamp import Receipt
+from qrumb_server.pipeline.stamp import Enrichers, Receipt
 from qrumb_server.spool.reader import list_sealed, usage
 from tests.support.rig import record, spool_up
 
@@ -74,3 +74,26 @@ def test_segments_from_a_clock_that_was_ahead_are_no_older_than_now(tmp_path: Pa
     spool_up(tmp_path, [[record("00000000-0000-4000-8000-000000000000", NOON_MS)]], SteppingClock(NOON_MS + HOUR_MS))
     assert len(list_sealed(tmp_path)) == 1
     assert usage(tmp_path, now_ms=NOON_MS).oldest_age == timedelta(0)
+
+
+def test_an_event_time_older_than_its_site_keeps_rows_is_corrected() -> None:
+    """Per site; at most the tables' own time."""
+    policies = {"short": SitePolicy(retention_ms=24 * HOUR_MS)}
+    receipt = Receipt(
+        received_time_ms=NOON_MS,
+        retention_ms=400 * 24 * HOUR_MS,
+        make_event_id=lambda _event: "00000000-0000-4000-8000-000000000000",
+        enrichers=Enrichers(policy=lambda site_id: policies.get(site_id, SitePolicy())),
+    )
+    for site_id, hours, is_kept in (
+        ("short", 24, True),
+        ("short", 25, False),
+        ("long", 25, True),
+        ("long", 400 * 24 + 1, False),
+    ):
+        event = BrowserEvent(site_id=site_id, event_type="click")
+        event.event_time.FromMilliseconds(NOON_MS - hours * HOUR_MS)
+        [verdict] = judge([RawEvent(source=Source.BROWSER, message=event, caller=Caller(), index=0)], receipt)
+        row = verdict.record.accepted_event.row
+        assert (row.event_time.ToMilliseconds() == NOON_MS - hours * HOUR_MS) is is_kept
+        assert len(verdict.warnings) == (not is_kept)
