@@ -19,7 +19,7 @@ EXIT_CONFIG = 78
 
 def refused_start(data_dir: Path, **environment: str) -> str:
     """What a start says that must fail; taken ports and folders are in tests/integration/node/test_commands.py."""
-    own = {"HTTP_PORT": "0", "GRPC_PORT": "0", "DATA_DIR": str(data_dir)}
+    own = {"HTTP_PORT": "0", "GRPC_PORT": "0", "METRICS_PORT": "0", "DATA_DIR": str(data_dir)}
     done = subprocess.run(
         [sys.executable, "-m", "qrumb_server", "serve"],
         env={**os.environ, **own, **environment},

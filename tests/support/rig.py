@@ -38,8 +38,10 @@ IMPATIENT: dict[str, Any] = {
 class Feeder:
     """A worker's spool that grows until told to stop; `acknowledged` are the ids that it holds durably."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, sizes: Sequence[int] = (1, 20, 500), pause_seconds: float = 0.02) -> None:
         self.root = root
+        self._sizes = sizes
+        self._pause_seconds = pause_seconds
         self.acknowledged: list[str] = []
         self.stopping = threading.Event()
         self.thread = threading.Thread(target=lambda: asyncio.run(self._write()))
@@ -50,11 +52,11 @@ class Feeder:
             clock = SystemClock()
             writer = await SpoolWriter.open(self.root / "worker-0", limits=limits, executor=executor, clock=clock)
             while not self.stopping.is_set():
-                ids = [str(uuid.uuid4()) for _ in range(random.choice([1, 20, 500]))]
+                ids = [str(uuid.uuid4()) for _ in range(random.choice(self._sizes))]
                 await writer.append([record(event_id, clock.now_ms()) for event_id in ids])
                 self.acknowledged += ids
                 await writer.seal()
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(self._pause_seconds)
             await writer.close()
 
 
