@@ -11,8 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from qrumb.v1.event_row_pb2 import EventRow
 from qrumb_server.app.clock import SystemClock
 from qrumb_server.ports import EventStore
+from qrumb_server.spool.reader import list_sealed
+from qrumb_server.spool.v1.record_pb2 import AcceptedEvent, Record
 from qrumb_server.store.connection import ServerOptions
 from qrumb_server.store.embedded import EmbeddedStore
 from qrumb_server.store.server import ServerStore
@@ -114,3 +117,29 @@ def test_a_full_disk_under_the_database_is_waited_for(small_disk: Path, tmp_path
         rig.wait_until_well()
         rig.finish()
         assert_exactly_once(store.query, rig.feeder.acknowledged)
+
+
+def test_what_was_stored_as_the_first_arrival_stays_the_only_one(tmp_path: Path) -> None:
+    """A later arrival is loaded, its loader dies before it lets go, and only then the earlier one turns up (its worker
+    was frozen): both are in one batch then, and the later is the first for good."""
+
+    def arrival(received_ms: int) -> bytes:
+        row = EventRow(event_id="00000000-0000-4000-8000-000000000001", site_id="s", metadata="{}")
+        row.received_time.FromMilliseconds(received_ms)
+        row.event_time.FromMilliseconds(received_ms)
+        return Record(accepted_event=AcceptedEvent(row=row)).SerializeToString()
+
+    spool = tmp_path / "spool"
+    spool_up(spool, [[arrival(NOW_MS - 9_000)], [arrival(NOW_MS)]])
+    earlier, later = (ref.path for ref in list_sealed(spool))
+    images = {path: path.read_bytes() for path in (earlier, later)}
+    earlier.unlink()
+    with contextlib.closing(EmbeddedStore.open(tmp_path / "clickhouse")) as store:
+        load_all(spool, store)
+        for path, image in images.items():
+            path.write_bytes(image)
+        load_all(spool, store)
+        rows = store.query("SELECT received_time, is_duplicate FROM events.valid_events ORDER BY received_time")
+        assert [(row["received_time"], row["is_duplicate"]) for row in rows] == [(NOW_MS - 9_000, 1), (NOW_MS, 0)]
+        [sums] = store.query("SELECT sum(unique_count) AS firsts, sum(duplicate_count) AS others FROM events.ledger")
+        assert sums == {"firsts": 1, "others": 1}

@@ -112,9 +112,11 @@ class OldConnection(ServerConnection):
         try:
             result = super().execute(text, settings=known, timeout=timeout)
         except StatementError as error:
-            # It knows no ADD COLUMN IF NOT EXISTS.
+            # It knows no ADD COLUMN IF NOT EXISTS. The driver hangs up after an error.
             if error.code != COLUMN_EXISTS or " ADD COLUMN " not in text:
                 raise
+            self._client.disconnect()
+            self._client.connection.force_connect()
             result = Result(names=[], types=[], columns=[])
         mutated = _MUTATION.match(sql)
         while mutated and any(self._unfinished(mutated.group(1))):

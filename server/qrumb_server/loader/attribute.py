@@ -156,8 +156,16 @@ class Attributor:
     def _find_duplicates(
         self, events: Sequence[PlacedEvent], own_segments: Collection[str], result: Attribution, *, uncertain: bool
     ) -> None:
-        """In the order of receipt: what is stored, then what came earlier in this batch."""
-        places = sorted(range(len(events)), key=lambda place: _arrival_order(events[place]))
+        """In the order of receipt: what is stored, then what came earlier in this batch.
+
+        A row of this batch that an earlier try stored as the first arrival stays the first, whatever that try did not
+        know of: its row is not written again.
+        """
+        firsts = self._lookups.stored_firsts(own_segments) if uncertain else frozenset()
+        places = sorted(
+            range(len(events)),
+            key=lambda place: (events[place].row_id not in firsts, _arrival_order(events[place])),
+        )
         asked = [
             (row.site_id, row.event_id, milliseconds(row.received_time))
             for row in (events[place].event.row for place in places if uncertain or self._may_repeat(events[place]))
