@@ -34,7 +34,7 @@ class Upkeep(UpkeepServiceServicer):
     """What the node's own commands may do besides everybody's queries."""
 
     def __init__(
-        self, *, reports: Reports, replay: Replay, rescore: Rescore, backup: Backup | None, executor: Executor
+        self, *, reports: Reports, replay: Replay, rescore: Rescore, executor: Executor, backup: Backup | None = None
     ) -> None:
         """`backup` is None where the store is not embedded."""
         self._backup = backup
