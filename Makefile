@@ -8,7 +8,7 @@ PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_CONSTRAINT=constraints.txt $(BIN)/pip
 TEST_PACKAGES := clickhouse-server openssl zookeeper
 SET_UP_INPUTS := pyproject.toml clients/python/pyproject.toml constraints.txt
 
-.PHONY: run test check lint types generate constraints fuzz bench setup setup-dev geoip baseline clean help
+.PHONY: run test check lint types generate constraints fuzz soak bench setup setup-dev geoip baseline clean help
 
 help: ## what the targets do
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -40,6 +40,10 @@ baseline: setup-dev ## on a release: make today's contract the one that must not
 
 fuzz: setup-dev ## fuzz the validators for FUZZ_SECONDS (300)
 	@FUZZ_SECONDS=$${FUZZ_SECONDS:-300} $(BIN)/python -m pytest tests/fuzz -n 0 -q -s
+
+soak: setup-dev ## a node under load and faults for SOAK_SECONDS (600), then 1,000 restarts of the loader; audited
+	@SOAK_SECONDS=$${SOAK_SECONDS:-600} $(BIN)/python -m pytest tests/faults/test_soak.py -n 0 -q -s
+	@$(BIN)/python -m pytest tests/faults/test_restarts.py -m long -n 0 -q
 
 bench: setup-dev ## the measurements of bench/README.md
 	$(BIN)/python bench/collector.py

@@ -295,6 +295,36 @@ def status(output_format: str | None, config_file: Path | None, data_dir: Path |
     sys.exit(run(settings, output_format or ("table" if sys.stdout.isatty() else "json")))
 
 
+@cli.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@config_option
+@data_dir_option
+def backup(folder: Path, config_file: Path | None, data_dir: Path | None) -> None:
+    """Copy the embedded database of the running node into FOLDER, which is empty or not there yet.
+
+    All tables as of one moment. Loading pauses meanwhile; events are taken all the same and wait in the spool. The
+    spool itself is not part of the backup: what waits there is loaded by this node, and is in the next backup.
+    """
+    from qrumb_server.commands.backup import backup as run
+
+    run(load_settings(file=config_file, data_dir=data_dir), folder)
+
+
+@cli.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@config_option
+@data_dir_option
+def restore(folder: Path, config_file: Path | None, data_dir: Path | None) -> None:
+    """Bring the backup in FOLDER into a data folder that has no database yet, while no node runs there.
+
+    Prints the rows of each table and fails unless they are those that were copied. Then start the node: what waits in
+    the data folder's spool is loaded, each event once.
+    """
+    from qrumb_server.commands.backup import restore as run
+
+    run(load_settings(file=config_file, data_dir=data_dir), folder)
+
+
 @cli.command(hidden=True)
 @click.argument("index", type=int)
 @click.argument("settings_file", type=click.Path(path_type=Path))

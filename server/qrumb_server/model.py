@@ -108,6 +108,8 @@ class SitePolicy:
     non_personal_keys: frozenset[str] = frozenset()
     """Keys of metadata and properties that may stay where consent is denied."""
     fraud: FraudRules = FraudRules()
+    retention_ms: int = 400 * 86_400_000
+    """How long rows are kept, by their time of receipt; the tables keep none longer than this default."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,7 +37,19 @@ from qrumb.v1 import (
     validator_service_pb2_grpc,
 )
 
-__all__ = ["PIXEL", "SERVICE", "Answer", "Backend", "Call", "accept", "break_down", "hang", "refuse_full", "reject"]
+__all__ = [
+    "PIXEL",
+    "SERVICE",
+    "Answer",
+    "Backend",
+    "Call",
+    "accept",
+    "break_down",
+    "cancel",
+    "hang",
+    "refuse_full",
+    "reject",
+]
 
 PIXEL = bytes.fromhex("47494638396101000100800000000000ffffff21f90401000000002c000000000100010000020144003b")
 SERVICE = "qrumb.v1.CollectorService"
@@ -69,6 +81,11 @@ async def hang(context: Context) -> None:
 async def break_down(context: Context) -> None:
     """UNAVAILABLE, as a worker that is going away says."""
     await context.abort(grpc.StatusCode.UNAVAILABLE, "shutting down")
+
+
+async def cancel(context: Context) -> None:
+    """CANCELLED, as gRPC's server says by itself to a call that reaches it while it stops."""
+    await context.abort(grpc.StatusCode.CANCELLED, "")
 
 
 async def reject(context: Context) -> None:

@@ -31,9 +31,24 @@ MORE = """
 """
 
 
+# How the tables were made that span all shards, by name.
+_WHOLES: dict[str, str] = {}
+
+
 def dialect(statement: str) -> tuple[str, ...]:
     """The cluster's statements, in the words of the old version."""
-    return tuple(said for part in cluster_dialect(NAME)(statement) for said in old_dialect(part))
+    spoken = [said for part in cluster_dialect(NAME)(statement) for said in old_dialect(part)]
+    return tuple(said for part in spoken for said in _made_anew(part))
+
+
+def _made_anew(statement: str) -> tuple[str, ...]:
+    """It alters no table that spans shards; such a table holds nothing and is made again."""
+    words = statement.split(maxsplit=6)
+    if statement.startswith("CREATE TABLE") and " ENGINE = Distributed(" in statement.replace("\n", " "):
+        _WHOLES[words[5]] = statement
+    elif statement.startswith("ALTER TABLE") and words[2] in _WHOLES and " COLUMN " in statement:
+        return f"DROP TABLE IF EXISTS {words[2]} ON CLUSTER '{NAME}'", _WHOLES[words[2]]
+    return (statement,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

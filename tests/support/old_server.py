@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from qrumb_server.store.connection import Result, ServerConnection, ServerOptions
+from qrumb_server.store.connection import Result, ServerConnection, ServerOptions, StatementError
 from qrumb_server.store.server import ServerStore
 
 __all__ = ["BINARY", "OldConnection", "OldServer", "free_ports", "old_dialect", "old_store", "running_server"]
@@ -53,6 +53,8 @@ USER = """
 # name: password, profile
 ACCOUNTS = {"default": ("", "default"), "writer": ("secret:/@#", "default"), "reader": ("", "reading")}
 
+COLUMN_EXISTS = 44
+
 _CODEC = re.compile(r" CODEC\((?:[^()]|\([^()]*\))*\)")
 _SKIPPED_LINE = re.compile(r"(?m),?\n\s*(?:INDEX|PROJECTION)\b.*$")
 _SKIPPED_CLAUSE = re.compile(r"(?m)\n(?:TTL|SETTINGS)\b.*$")
@@ -66,7 +68,7 @@ def old_dialect(statement: str) -> tuple[str, ...]:
     if re.match(r"(CREATE|DROP) (OR REPLACE )?VIEW\b", statement):
         return ()
     if re.match(
-        r"ALTER TABLE \S+\s+(ADD|DROP|MATERIALIZE) (INDEX|PROJECTION)\b|ALTER TABLE \S+\s+MODIFY (TTL|SETTING)",
+        r"ALTER TABLE \S+\s+(ON CLUSTER '\w+'\s+)?((ADD|DROP|MATERIALIZE) (INDEX|PROJECTION)|MODIFY (TTL|SETTING))\b",
         statement,
     ):
         return ()
@@ -107,7 +109,15 @@ class OldConnection(ServerConnection):
 
         text = _PLACEHOLDER.sub(literal, sql).replace("now64(3)", "toInt64(now()) * 1000")
         known = {name: value for name, value in (settings or {}).items() if name in {"readonly", "max_execution_time"}}
-        result = super().execute(text, settings=known, timeout=timeout)
+        try:
+            result = super().execute(text, settings=known, timeout=timeout)
+        except StatementError as error:
+            # It knows no ADD COLUMN IF NOT EXISTS. The driver hangs up after an error.
+            if error.code != COLUMN_EXISTS or " ADD COLUMN " not in text:
+                raise
+            self._client.disconnect()
+            self._client.connection.force_connect()
+            result = Result(names=[], types=[], columns=[])
         mutated = _MUTATION.match(sql)
         while mutated and any(self._unfinished(mutated.group(1))):
             time.sleep(0.02)

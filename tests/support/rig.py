@@ -18,14 +18,14 @@ from qrumb.v1.event_row_pb2 import EventRow
 from qrumb_server.app.clock import SystemClock
 from qrumb_server.loader.loop import Loader
 from qrumb_server.model import SitePolicy
-from qrumb_server.ports import EventStore
+from qrumb_server.ports import Clock, EventStore
 from qrumb_server.spool.quota import SpoolLimits
 from qrumb_server.spool.reader import list_sealed
 from qrumb_server.spool.v1.record_pb2 import AcceptedEvent, Record
 from qrumb_server.spool.writer import SpoolWriter
 from tests.support.stack import wait_until
 
-__all__ = ["IMPATIENT", "Rig", "assert_exactly_once", "running_rig"]
+__all__ = ["IMPATIENT", "Feeder", "Rig", "assert_exactly_once", "load_all", "record", "running_rig", "spool_up"]
 
 # For a store's options: short, so that a frozen server is given up soon.
 IMPATIENT: dict[str, Any] = {
@@ -38,8 +38,10 @@ IMPATIENT: dict[str, Any] = {
 class Feeder:
     """A worker's spool that grows until told to stop; `acknowledged` are the ids that it holds durably."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, sizes: Sequence[int] = (1, 20, 500), pause_seconds: float = 0.02) -> None:
         self.root = root
+        self._sizes = sizes
+        self._pause_seconds = pause_seconds
         self.acknowledged: list[str] = []
         self.stopping = threading.Event()
         self.thread = threading.Thread(target=lambda: asyncio.run(self._write()))
@@ -50,15 +52,15 @@ class Feeder:
             clock = SystemClock()
             writer = await SpoolWriter.open(self.root / "worker-0", limits=limits, executor=executor, clock=clock)
             while not self.stopping.is_set():
-                ids = [str(uuid.uuid4()) for _ in range(random.choice([1, 20, 500]))]
+                ids = [str(uuid.uuid4()) for _ in range(random.choice(self._sizes))]
                 await writer.append([record(event_id, clock.now_ms()) for event_id in ids])
                 self.acknowledged += ids
                 await writer.seal()
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(self._pause_seconds)
             await writer.close()
 
 
-def record(event_id: str, now_ms: int) -> bytes:
+def record(event_id: str, now_ms: int, **columns: Any) -> bytes:
     """An accepted event; every third belongs to last month, so that most inserts are over two partitions."""
     time_ms = now_ms - (31 * 86_400_000 if random.random() < 0.3 else 0)
     moment = Timestamp(seconds=time_ms // 1000)
@@ -69,8 +71,51 @@ def record(event_id: str, now_ms: int) -> bytes:
         metadata="{}",
         event_time=moment,
         received_time=moment,
+        **columns,
     )
     return Record(accepted_event=AcceptedEvent(row=row)).SerializeToString()
+
+
+def make_loader(root: Path, store: EventStore, *, max_events: int) -> Loader:
+    """The product's, with short pauses."""
+    return Loader(
+        spool_root=root,
+        store=store,
+        clock=SystemClock(),
+        monotonic=time.monotonic,
+        policy=lambda _site_id: SitePolicy(),
+        max_events=max_events,
+        # One worker: there is no other one to wait for.
+        seal_after=timedelta(milliseconds=1),
+        poll_interval=timedelta(milliseconds=5),
+        retry_max_delay=timedelta(milliseconds=300),
+        refused_delay=timedelta(milliseconds=200),
+    )
+
+
+def spool_up(root: Path, groups: Sequence[Sequence[bytes]], clock: Clock | None = None) -> None:
+    """Seal one segment per group of records."""
+
+    async def write() -> None:
+        with ThreadPoolExecutor(1) as executor:
+            limits = SpoolLimits(min_free_bytes=0)
+            writer = await SpoolWriter.open(
+                root / "worker-0", limits=limits, executor=executor, clock=clock or SystemClock()
+            )
+            for group in groups:
+                await writer.append(group)
+                await writer.seal()
+            await writer.close()
+
+    asyncio.run(write())
+
+
+def load_all(root: Path, store: EventStore) -> None:
+    """Run a loader until the spool is empty."""
+    loader = make_loader(root, store, max_events=10_000)
+    loader.drain()
+    loader.run()
+    assert list_sealed(root) == []
 
 
 class Rig:
@@ -78,19 +123,7 @@ class Rig:
 
     def __init__(self, root: Path, store: EventStore) -> None:
         self.feeder = Feeder(root)
-        self.loader = Loader(
-            spool_root=root,
-            store=store,
-            clock=SystemClock(),
-            monotonic=time.monotonic,
-            policy=lambda _site_id: SitePolicy(),
-            max_events=1000,
-            # One worker: there is no other one to wait for.
-            seal_after=timedelta(milliseconds=1),
-            poll_interval=timedelta(milliseconds=5),
-            retry_max_delay=timedelta(milliseconds=300),
-            refused_delay=timedelta(milliseconds=200),
-        )
+        self.loader = make_loader(root, store, max_events=1000)
         self.thread = threading.Thread(target=self.loader.run)
 
     def wait_for_error(self, text: str) -> None:

@@ -16,8 +16,10 @@ from qrumb_server.model import RawEvent
 from qrumb_server.pipeline.stamp import Enrichers, Receipt
 from qrumb_server.ports import Clock
 
-__all__ = ["enrichers", "make_event_id", "receipts", "retention_ms"]
+__all__ = ["TABLE_RETENTION_MS", "enrichers", "make_event_id", "receipts"]
 
+# What the tables keep, whatever a site says.
+TABLE_RETENTION_MS: Final = timedelta(days=400) // timedelta(milliseconds=1)
 # Event ids made from a request's id live in a namespace of their own.
 EVENT_ID_NAMESPACE: Final = uuid.UUID("7d5a3e64-5f0b-5a55-9a53-0c7f3f1f2d11")
 
@@ -43,24 +45,18 @@ def enrichers(settings: Settings, address_secret: bytes) -> Enrichers:
     )
 
 
-def receipts(clock: Clock, settings: Settings, looked_up_by: Enrichers) -> Callable[[], Receipt]:
+def receipts(clock: Clock, looked_up_by: Enrichers) -> Callable[[], Receipt]:
     """What makes a receipt for this moment."""
-    retention = retention_ms(settings)
 
     def new_receipt() -> Receipt:
         return Receipt(
             received_time_ms=clock.now_ms(),
-            retention_ms=retention,
+            retention_ms=TABLE_RETENTION_MS,
             make_event_id=make_event_id,
             enrichers=looked_up_by,
         )
 
     return new_receipt
-
-
-def retention_ms(settings: Settings) -> int:
-    """Age beyond which an event_time is not believed."""
-    return settings.retention // timedelta(milliseconds=1)
 
 
 def make_event_id(event: RawEvent) -> str:

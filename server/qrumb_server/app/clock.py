@@ -2,6 +2,8 @@
 
 import time
 
+from qrumb_server.ports import Clock
+
 __all__ = ["SteadyClock", "SystemClock"]
 
 
@@ -16,7 +18,7 @@ class SystemClock:
 class SteadyClock:
     """A clock that never goes back: where the machine's does, it stands still until that has caught up."""
 
-    def __init__(self, clock: SystemClock) -> None:
+    def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._latest_ms = 0
 

@@ -61,7 +61,7 @@ async def run_collector(settings: Settings, index: int, address_secret: bytes) -
     if any(asdict(spool.recovery).values()):
         log.info("spool_recovered", **asdict(spool.recovery))
     server = grpc_server(settings.rpc)
-    new_receipt = receipts(clock, settings, enrichers(settings, address_secret))
+    new_receipt = receipts(clock, enrichers(settings, address_secret))
     forwarding = Forwarding(_open_loader)
     server.add_generic_rpc_handlers([forwarding])
     preview = ask_loader(_open_loader)

@@ -13,7 +13,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from qrumb.v1.privacy_service_pb2_grpc import add_PrivacyServiceServicer_to_server
 from qrumb.v1.query_service_pb2_grpc import add_QueryServiceServicer_to_server
 from qrumb.v1.scan_session_service_pb2_grpc import add_ScanSessionServiceServicer_to_server
-from qrumb_server.app.circumstances import retention_ms
+from qrumb_server.app.circumstances import TABLE_RETENTION_MS
 from qrumb_server.app.clock import SystemClock
 from qrumb_server.app.servers import grpc_server, stop_event
 from qrumb_server.app.stores import open_store
@@ -32,14 +32,17 @@ from qrumb_server.query.service import Queries, SessionQueries
 from qrumb_server.query.sql import SqlQueries
 from qrumb_server.query.v1.sql_service_pb2_grpc import add_SqlServiceServicer_to_server
 from qrumb_server.rpc.health import Health
+from qrumb_server.store.embedded import EmbeddedStore
 from qrumb_server.supervise import sockets
 from qrumb_server.supervise.child import EXIT_CONFIG
 from qrumb_server.supervise.process import Process
 from qrumb_server.supervise.v1.process_service_pb2 import GetLoadingResponse
 from qrumb_server.supervise.v1.process_service_pb2_grpc import add_ProcessServiceServicer_to_server
+from qrumb_server.upkeep.backup import Backup
 from qrumb_server.upkeep.erase import Eraser
 from qrumb_server.upkeep.replay import Replay
 from qrumb_server.upkeep.rescore import Rescore
+from qrumb_server.upkeep.retention import Retention
 from qrumb_server.upkeep.service import Privacy, Upkeep
 from qrumb_server.upkeep.v1.upkeep_service_pb2_grpc import add_UpkeepServiceServicer_to_server
 
@@ -47,6 +50,7 @@ __all__ = ["run_loader"]
 
 log = structlog.get_logger()
 
+RETENTION_INTERVAL_SECONDS: Final = 3_600.0
 SERVING: Final = health_pb2.HealthCheckResponse.SERVING
 
 
@@ -96,6 +100,10 @@ async def run_loader(settings: Settings) -> int:
     await health.set("", SERVING)
     loading: asyncio.Future[Any] = loop.run_in_executor(executor, loader.run)
     stopping: asyncio.Future[Any] = asyncio.create_task(stop.wait())
+    retention = Retention(
+        store=store, loader=loader, clock=clock, policy=settings.policies(), named_sites=tuple(settings.sites)
+    )
+    forgetting = asyncio.create_task(_forget_old_rows(retention, executor))
     # Loading ends by itself only if it fails: then the process ends too, and is started again.
     await asyncio.wait({loading, stopping}, return_when=asyncio.FIRST_COMPLETED)
     await health.end()
@@ -105,11 +113,22 @@ async def run_loader(settings: Settings) -> int:
         log.warning("loader_leaves_spool", last_error=loader.last_error)
         loader.stop()
     stopping.cancel()
+    forgetting.cancel()
     await server.stop(1)
     await loading
     store.close()
     executor.shutdown()
     return 0
+
+
+async def _forget_old_rows(retention: Retention, executor: ThreadPoolExecutor) -> None:
+    """Each hour, of which one in a day finds something."""
+    while True:
+        await asyncio.sleep(RETENTION_INTERVAL_SECONDS)
+        try:
+            await asyncio.get_running_loop().run_in_executor(executor, retention.run)
+        except StoreError as error:
+            log.warning("retention_failed", error=str(error), code=error.code)
 
 
 def _use_first(store: EventStore) -> None:
@@ -130,11 +149,12 @@ def _add_upkeep(
     executor: ThreadPoolExecutor,
 ) -> None:
     """What changes stored rows, on the node's own socket and in public."""
-    clock, policy, retention = SystemClock(), settings.policies(), retention_ms(settings)
+    clock, policy, retention = SystemClock(), settings.policies(), TABLE_RETENTION_MS
     replay = Replay(store=store, loader=loader, clock=clock, retention_ms=retention, enrichers=Enrichers(policy=policy))
     rescore = Rescore(store=store, loader=loader, monotonic=time.monotonic, policy=policy, retention_ms=retention)
+    backup = Backup(loader=loader, write=store.backup) if isinstance(store, EmbeddedStore) else None
     add_UpkeepServiceServicer_to_server(
-        Upkeep(reports=reports, replay=replay, rescore=rescore, executor=executor), server
+        Upkeep(reports=reports, replay=replay, rescore=rescore, backup=backup, executor=executor), server
     )
     eraser = Eraser(store=store, loader=loader, spool_root=settings.spool_dir)
     add_PrivacyServiceServicer_to_server(Privacy(eraser=eraser, executor=executor), server)

@@ -1,8 +1,9 @@
 """The ClickHouse that the settings name."""
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from pathlib import Path
 from typing import Final
 
 from qrumb_server.config import ClickHouseSettings, Settings
@@ -12,7 +13,7 @@ from qrumb_server.store.ddl import Migration
 from qrumb_server.store.embedded import EmbeddedStore
 from qrumb_server.store.server import ServerStore
 
-__all__ = ["LOCK_TIMEOUT", "migrate_store", "open_store", "server_options"]
+__all__ = ["LOCK_TIMEOUT", "migrate_store", "open_store", "restore_store", "server_options"]
 
 # A predecessor that was killed lets go of its files within moments; one that drains needs longer.
 LOCK_TIMEOUT: Final = timedelta(seconds=30)
@@ -47,6 +48,16 @@ def migrate_store(settings: Settings, *, is_dry_run: bool) -> Sequence[Migration
     with contextlib.closing(ServerStore(server_options(settings.clickhouse))) as store:
         pending = store.pending()
         return pending if is_dry_run and pending else store.migrate()
+
+
+def restore_store(settings: Settings, source: Path) -> Mapping[str, int]:
+    """Bring a backup into the embedded ClickHouse of the settings; returns rows by table.
+
+    Raises:
+        ConfigError: there is no backup, or the folder has data or is in use.
+        StoreError: it cannot be restored.
+    """
+    return EmbeddedStore.restore(settings.clickhouse_dir, source)
 
 
 def server_options(clickhouse: ClickHouseSettings) -> ServerOptions:

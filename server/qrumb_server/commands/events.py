@@ -29,7 +29,7 @@ from qrumb_server.supervise import sockets
 from qrumb_server.upkeep.v1 import upkeep_service_pb2 as upkeep_pb
 from qrumb_server.upkeep.v1.upkeep_service_pb2_grpc import UpkeepServiceStub
 
-__all__ = ["erase", "ledger", "receipt", "rejected", "replay", "rescore"]
+__all__ = ["LONG_SECONDS", "ask_loader", "erase", "ledger", "receipt", "rejected", "replay", "rescore"]
 
 # Names of reasons as the commands take them.
 REASONS: Final = [name.lower() for name in Violation.Reason.keys() if name != "REASON_UNSPECIFIED"]  # noqa: SIM118
@@ -43,7 +43,7 @@ T = TypeVar("T", bound=Message)
 def receipt(settings: Settings, site_id: str, event_id: str) -> None:
     """Print what became of one event, as JSON."""
     request = query_pb.GetReceiptRequest(site_id=site_id, event_id=event_id)
-    _print(_ask(settings, lambda channel: QueryServiceStub(channel).GetReceipt(request, timeout=SHORT_SECONDS)))
+    _print(ask_loader(settings, lambda channel: QueryServiceStub(channel).GetReceipt(request, timeout=SHORT_SECONDS)))
 
 
 def rejected(settings: Settings, site_id: str, reason: str | None, since: datetime | None, limit: int) -> None:
@@ -55,7 +55,7 @@ def rejected(settings: Settings, site_id: str, reason: str | None, since: dateti
     while left > 0:
         request.page_size = min(left, PAGE)
         asked = upkeep_pb.ListRejectedRequest(selection=request)
-        answer: upkeep_pb.ListRejectedResponse = _ask(
+        answer: upkeep_pb.ListRejectedResponse = ask_loader(
             settings,
             lambda channel, asked=asked: UpkeepServiceStub(channel).ListRejected(asked, timeout=SHORT_SECONDS),  # type: ignore[misc]
         )
@@ -79,7 +79,7 @@ def replay(
         event_id=event_id.lower(),
         validate_only=dry_run,
     )
-    done: upkeep_pb.ReplayResponse = _ask(
+    done: upkeep_pb.ReplayResponse = ask_loader(
         settings, lambda channel: UpkeepServiceStub(channel).Replay(request, timeout=LONG_SECONDS)
     )
     verb = "would be accepted" if dry_run else "accepted"
@@ -90,7 +90,7 @@ def replay(
 def rescore(settings: Settings, site_id: str, since: datetime) -> None:
     """Mark stored rows anew and print how many changed."""
     request = upkeep_pb.RescoreRequest(site_id=site_id, since_time_ms=_as_ms(since))
-    done: upkeep_pb.RescoreResponse = _ask(
+    done: upkeep_pb.RescoreResponse = ask_loader(
         settings, lambda channel: UpkeepServiceStub(channel).Rescore(request, timeout=LONG_SECONDS)
     )
     click.echo(f"examined: {done.examined_count}, changed: {done.changed_count}")
@@ -101,7 +101,9 @@ def erase(settings: Settings, site_id: str, user_id: str, scan_session_id: str, 
     request = privacy_pb.EraseSubjectRequest(
         site_id=site_id, user_id=user_id, scan_session_id=scan_session_id, user_identifiers=identifiers
     )
-    _print(_ask(settings, lambda channel: PrivacyServiceStub(channel).EraseSubject(request, timeout=LONG_SECONDS)))
+    _print(
+        ask_loader(settings, lambda channel: PrivacyServiceStub(channel).EraseSubject(request, timeout=LONG_SECONDS))
+    )
 
 
 def ledger(settings: Settings, site_id: str, since: datetime | None, output_format: str) -> bool:
@@ -109,7 +111,7 @@ def ledger(settings: Settings, site_id: str, since: datetime | None, output_form
     request = query_pb.GetLedgerRequest(site_id=site_id)
     if since is not None:
         request.from_time.CopyFrom(timestamp(_as_ms(since)))
-    found: query_pb.GetLedgerResponse = _ask(
+    found: query_pb.GetLedgerResponse = ask_loader(
         settings, lambda channel: QueryServiceStub(channel).GetLedger(request, timeout=SHORT_SECONDS)
     )
     columns = [field.name for field in query_pb.LedgerEntry.DESCRIPTOR.fields if field.name.endswith("_count")]
@@ -144,7 +146,7 @@ def _print_table(columns: list[str], times: list[str], rows: list[dict[str, int]
     console.print(table)
 
 
-def _ask(settings: Settings, call: Callable[[grpc.Channel], T]) -> T:
+def ask_loader(settings: Settings, call: Callable[[grpc.Channel], T]) -> T:
     """One call to the loader of the running node.
 
     Raises:

@@ -9,7 +9,6 @@ keys are errors. `HTTP_PORT`, `GRPC_PORT`, `DATA_DIR` and the names in UNPREFIXE
 import os
 import re
 from collections.abc import Callable, Mapping
-from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -74,8 +73,6 @@ class Settings(BaseSettings):
     """Port of direct gRPC. 0: any free one."""
     workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, le=256)
     """Collector processes. Default: one per core."""
-    retention: timedelta = Field(default=timedelta(days=400), ge=timedelta(days=1))
-    """An event_time older than this is not believed. The table keeps rows for 400 days."""
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
     """Least severe message to log."""
     spool: SpoolSettings = SpoolSettings()

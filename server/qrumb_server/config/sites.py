@@ -39,6 +39,9 @@ class SiteSettings(Group):
     """Keys of metadata and properties that are kept where consent is denied; all others are dropped then."""
     fraud: FraudSettings = FraudSettings()
     """When an event is marked."""
+    retention: timedelta = Field(default=timedelta(days=400), ge=timedelta(days=1), le=timedelta(days=400))
+    """How long events, rejected events (90 days at most) and scan sessions are kept after their receipt; deleted once a
+    day. An event_time older than this is not believed."""
 
     def policy(self) -> SitePolicy:
         """The same for the pipeline."""
@@ -46,6 +49,7 @@ class SiteSettings(Group):
         return SitePolicy(
             default_consent=self.default_consent,
             non_personal_keys=frozenset(self.non_personal_keys),
+            retention_ms=self.retention // timedelta(milliseconds=1),
             fraud=FraudRules(
                 session_events_per_minute=fraud.session_events_per_minute,
                 address_events_per_minute=fraud.address_events_per_minute,

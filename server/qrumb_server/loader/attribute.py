@@ -13,7 +13,7 @@ from cachetools import LRUCache
 from qrumb.v1.event_row_pb2 import EventRow
 from qrumb_server.instants import milliseconds
 from qrumb_server.loader.lookups import KnownSession, Lookups, SessionKey
-from qrumb_server.loader.rows import PlacedEvent
+from qrumb_server.loader.rows import PlacedEvent, RowId
 from qrumb_server.loader.velocity import RateCounter
 from qrumb_server.model import SitePolicy
 from qrumb_server.pipeline.consent import ALLOWED, Allowed, as_stored
@@ -42,6 +42,7 @@ class _Facts(NamedTuple):
     received_ms: int
     identifiers: Mapping[str, str]
     """By kind; empty where there are none, or consent does not allow a user."""
+    row_id: RowId
     arrival: tuple[int, str, int]
     """Sorts events by their receipt."""
 
@@ -151,9 +152,14 @@ class Attributor:
         _lend_users(book, result)
 
     def _find_duplicates(self, own_segments: Collection[str], result: Attribution, *, uncertain: bool) -> None:
-        """In the order of receipt: what is stored, then what came earlier in this batch."""
+        """In the order of receipt: what is stored, then what came earlier in this batch.
+
+        A row of this batch that an earlier try stored as the first arrival stays the first, whatever that try did not
+        know of: its row is not written again.
+        """
         facts = result.facts
-        places = sorted(range(len(facts)), key=lambda place: facts[place].arrival)
+        firsts = self._lookups.stored_firsts(own_segments) if uncertain else frozenset()
+        places = sorted(range(len(facts)), key=lambda place: (facts[place].row_id not in firsts, facts[place].arrival))
         asked = [
             (facts[place].site_id, facts[place].event_id, facts[place].received_ms)
             for place in places
@@ -197,6 +203,7 @@ def _read(placed: PlacedEvent) -> _Facts:
         identifiers=identifiers_of(event.user_identifiers)
         if allowed.user and event.HasField("user_identifiers")
         else _NO_IDENTIFIERS,
+        row_id=placed.row_id,
         arrival=(received_ms, placed.row_id.segment_id, placed.row_id.segment_row),
     )
 

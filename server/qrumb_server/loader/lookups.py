@@ -4,13 +4,13 @@ A cache holds what is known, within a bound and for a while, since other nodes w
 that something is not there yet, since sessions are often registered just after their first events.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final, Generic, TypeVar
 
 from qrumb_server.loader.ledger import Counts
-from qrumb_server.loader.rows import IDENTITIES, SCAN_SESSIONS, VALID_EVENTS
+from qrumb_server.loader.rows import IDENTITIES, SCAN_SESSIONS, VALID_EVENTS, RowId
 from qrumb_server.pipeline.identity import USER, Key, Label
 from qrumb_server.ports import EventStore
 
@@ -191,6 +191,15 @@ class Lookups:
             else:
                 others[event_id] = received_ms - DUPLICATE_WITHIN_MS
         return self._arrivals(recent, own_segments) | self._arrivals(others, own_segments)
+
+    def stored_firsts(self, segment_ids: Collection[str]) -> Set[RowId]:
+        """Rows of these segments that are stored and are no duplicates."""
+        rows = self._store.query(
+            f"SELECT segment_id, segment_row FROM {VALID_EVENTS} "  # noqa: S608
+            "WHERE segment_id IN {segments:Array(String)} AND is_duplicate = 0",
+            {"segments": list(segment_ids)},
+        )
+        return {RowId(segment_id=row["segment_id"], segment_row=row["segment_row"]) for row in rows}
 
     def read_back(self, counts: Counts) -> None:
         """Put into the ledger's counts what the stored rows of their segments are marked as."""

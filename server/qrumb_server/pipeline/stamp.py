@@ -49,9 +49,14 @@ class Receipt:
 
     received_time_ms: int
     retention_ms: int
+    """No site keeps a row longer."""
     make_event_id: Callable[[RawEvent], str]
     """Names an event whose sender did not."""
     enrichers: Enrichers = Enrichers()
+
+    def retention_of(self, site_id: str) -> int:
+        """Age in milliseconds beyond which a site's times are not believed: it would not keep such a row."""
+        return min(self.retention_ms, self.enrichers.policy(site_id).retention_ms)
 
 
 def stamp(event: ValidEvent, receipt: Receipt) -> StampedEvent:
@@ -68,7 +73,7 @@ def stamp(event: ValidEvent, receipt: Receipt) -> StampedEvent:
     warnings = list(event.warnings)
     received_ms = receipt.received_time_ms
     event_ms = received_ms if event.event_time_ms is None else event.event_time_ms
-    if not received_ms - receipt.retention_ms <= event_ms <= received_ms + _MAX_AHEAD_MS:
+    if not received_ms - receipt.retention_of(sent.site_id) <= event_ms <= received_ms + _MAX_AHEAD_MS:
         set_time(row.client_event_time, max(_EARLIEST_MS, min(event_ms, _LATEST_MS)))
         event_ms = received_ms
         warnings.append(
@@ -132,7 +137,7 @@ def _enrich(event: ValidEvent, accepted: AcceptedEvent, receipt: Receipt) -> Non
         is_prefetch=event.raw.caller.is_prefetch,
         is_data_centre=bool(address) and enrichers.is_data_centre(address),
         ahead_ms=0 if event.event_time_ms is None else event.event_time_ms - receipt.received_time_ms,
-        retention_ms=receipt.retention_ms,
+        retention_ms=receipt.retention_of(row.site_id),
         rules=enrichers.policy(row.site_id).fraud,
     )
     if marks:

@@ -92,7 +92,7 @@ def _with_scan_time(session: ScanSession, receipt: Receipt) -> ScanSession:
     kept = ScanSession()
     kept.CopyFrom(session)
     stated_ms = milliseconds(session.scan_time)
-    earliest_ms = receipt.received_time_ms - receipt.retention_ms
+    earliest_ms = receipt.received_time_ms - receipt.retention_of(session.site_id)
     latest_ms = receipt.received_time_ms + MAX_AHEAD.total_seconds() * 1000
     is_usable = session.HasField("scan_time") and earliest_ms <= stated_ms <= latest_ms
     set_time(kept.scan_time, stated_ms if is_usable else receipt.received_time_ms)

@@ -16,6 +16,7 @@ from typing import Any, BinaryIO, Self
 
 from qrumb_server.errors import ConfigError, StoreRefusedError, StoreUnavailableError
 from qrumb_server.ports import TableBatch
+from qrumb_server.store.backup import restore_backup, write_backup
 from qrumb_server.store.ddl import Migration, load_migrations, table_columns
 from qrumb_server.store.drift import check_drift
 from qrumb_server.store.engine import EngineError, EngineSession
@@ -112,6 +113,21 @@ class EmbeddedStore:
         finally:
             writer.close()
 
+    @staticmethod
+    def restore(folder: Path, source: Path) -> Mapping[str, int]:
+        """Bring a backup into `folder`, which has no database yet, and its schema up to date; returns rows by table.
+
+        Raises:
+            As `open`, and as `backup.restore_backup`.
+        """
+        writer = _open_writer(folder, timedelta(0))
+        try:
+            counts = restore_backup(writer, source)
+        finally:
+            writer.close()
+        EmbeddedStore.open(folder).close()
+        return counts
+
     def insert(self, batch: TableBatch) -> None:
         """See `ports.EventStore.insert`. `batch.table` is qualified, as "events.valid_events"."""
         self._insert(batch, "", {})
@@ -175,6 +191,16 @@ class EmbeddedStore:
         finally:
             target.unlink(missing_ok=True)
         return _pieces(result)
+
+    def backup(self, target: Path) -> Mapping[str, int]:
+        """Copy the database into the folder `target`, new or empty; returns rows by table. Inserts must wait meanwhile.
+
+        Raises:
+            ConfigError: the folder cannot be used.
+            StoreError: the copy failed.
+        """
+        with self._own_session({}) as session:
+            return write_backup(session, target)
 
     def close(self) -> None:
         """Waits for the statements that are running, then lets go of the folder. Safe to call twice."""

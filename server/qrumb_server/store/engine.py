@@ -25,6 +25,8 @@ class EngineSession:
     def __init__(self, folder: Path, settings: Mapping[str, int]) -> None:
         """Opens `folder`; every session of a process must open the same one.
 
+        Backups may be written anywhere: only sessions that may write at all can make one.
+
         Raises:
             EngineError: it cannot be opened.
         """
@@ -34,7 +36,7 @@ class EngineSession:
 
         self._lock = threading.Lock()
         try:
-            self._session: Any = Session(str(folder))  # type: ignore[no-untyped-call]  # chdb's own gap
+            self._session: Any = Session(f"{folder}?backups.allowed_path=/")  # type: ignore[no-untyped-call]  # chdb's own gap
         except RuntimeError as error:
             raise EngineError(str(error)) from None
         for name, value in settings.items():

@@ -15,12 +15,24 @@ from pathlib import Path
 
 from qrumb_server.errors import ConfigError
 
-__all__ = ["clean_scratch", "prepare_folder", "wait_for_lock"]
+__all__ = ["clean_scratch", "plain_path", "prepare_folder", "wait_for_lock"]
 
 _POLL_SECONDS = 0.02
 
 # The path becomes part of a connection string and of file() globs, where these have a meaning.
 _ODD_CHARS = re.compile(r"""[?*{}\[\]'"\\&%\x00-\x1f]""")
+
+
+def plain_path(folder: Path) -> Path:
+    """`folder` as an absolute path that may stand in a statement.
+
+    Raises:
+        ConfigError: it has characters that the engine would interpret.
+    """
+    absolute = folder.absolute()
+    if odd := _ODD_CHARS.search(str(absolute)):
+        raise ConfigError(f"folder {absolute}: the character {odd.group()!r} cannot be used in its path")
+    return absolute
 
 
 def prepare_folder(folder: Path) -> Path:
@@ -29,9 +41,7 @@ def prepare_folder(folder: Path) -> Path:
     Raises:
         ConfigError: the path has characters that the engine would interpret, or cannot be made or written.
     """
-    absolute = folder.absolute()
-    if odd := _ODD_CHARS.search(str(absolute)):
-        raise ConfigError(f"data folder {absolute}: the character {odd.group()!r} cannot be used in its path")
+    absolute = plain_path(folder)
     try:
         absolute.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:

@@ -198,6 +198,8 @@ class _Node:
         finally:
             serving.cancel()
             stopping.cancel()
+            # Waited for, or asyncio complains of what nobody took note of.
+            await asyncio.gather(serving, stopping, return_exceptions=True)
         return True
 
     async def _start_status_server(self) -> None:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from qrumb_server.loader.lookups import KnownSession, Lookups
 from qrumb_server.loader.loop import Loader
-from qrumb_server.model import FraudReason, FraudRules, SitePolicy
+from qrumb_server.model import FraudReason, SitePolicy
 from qrumb_server.pipeline.mark import RESCORABLE, is_impossible, kept_reasons, marks_at_loading
 from qrumb_server.ports import EventStore
 from qrumb_server.upkeep.replay import LOADER_PATIENCE
@@ -65,14 +65,15 @@ class Rescore:
         return pb.RescoreResponse(examined_count=examined, changed_count=sum(map(len, changed.values())))
 
     def _reasons(self, row: Row, session: KnownSession) -> list[str]:
-        rules: FraudRules = self._policy(row["site_id"]).fraud
+        policy = self._policy(row["site_id"])
+        rules, retention_ms = policy.fraud, min(self._retention_ms, policy.retention_ms)
         seen_anew = RESCORABLE if row["scan_session_id"] else RESCORABLE - OF_SESSION
         kept = [reason for reason in row["fraud_reasons"] if reason not in seen_anew]
         if row["device_type"] == "bot":
             kept.append(FraudReason.BOT)
         corrected_ms = row["client_event_time"]
         sent_ms = row["event_time"] if corrected_ms is None else corrected_ms
-        if is_impossible(sent_ms - row["received_time"], self._retention_ms, rules):
+        if is_impossible(sent_ms - row["received_time"], retention_ms, rules):
             kept.append(FraudReason.IMPOSSIBLE_TIME)
         found = marks_at_loading(
             event_time_ms=row["event_time"],

@@ -4,15 +4,17 @@ import asyncio
 import re
 from collections.abc import Callable
 from concurrent.futures import Executor
+from pathlib import Path
 from typing import Any, TypeVar
 
 import grpc
 
 from qrumb.v1 import privacy_service_pb2 as privacy_pb
 from qrumb.v1.privacy_service_pb2_grpc import PrivacyServiceServicer
-from qrumb_server.errors import StoreError
+from qrumb_server.errors import ConfigError, StoreError
 from qrumb_server.query.reports import Reports
 from qrumb_server.rpc.faults import RequestFault
+from qrumb_server.upkeep.backup import Backup
 from qrumb_server.upkeep.erase import Eraser
 from qrumb_server.upkeep.replay import Replay
 from qrumb_server.upkeep.rescore import Rescore
@@ -31,7 +33,11 @@ _is_hash = re.compile(r"[0-9a-fA-F]{64}").fullmatch
 class Upkeep(UpkeepServiceServicer):
     """What the node's own commands may do besides everybody's queries."""
 
-    def __init__(self, *, reports: Reports, replay: Replay, rescore: Rescore, executor: Executor) -> None:
+    def __init__(
+        self, *, reports: Reports, replay: Replay, rescore: Rescore, executor: Executor, backup: Backup | None = None
+    ) -> None:
+        """`backup` is None where the store is not embedded."""
+        self._backup = backup
         self._reports = reports
         self._replay = replay
         self._rescore = rescore
@@ -50,6 +56,18 @@ class Upkeep(UpkeepServiceServicer):
     async def Rescore(self, request: pb.RescoreRequest, context: Context) -> pb.RescoreResponse:
         """Marks by the rules of today."""
         return await _change(self._executor, lambda: self._rescore.run(request))
+
+    async def Backup(self, request: pb.BackupRequest, context: Context) -> pb.BackupResponse:
+        """A copy of the embedded database."""
+        backup = self._backup
+        if backup is None:
+            raise _not_possible("a ClickHouse server is backed up by its own means, not by qrumb")
+        try:
+            counts = await _change(self._executor, lambda: backup.run(Path(request.folder)))
+        except ConfigError as error:
+            # The node's own user asked, over the node's own socket.
+            raise _not_possible(str(error)) from error
+        return pb.BackupResponse(row_counts=counts)
 
 
 class Privacy(PrivacyServiceServicer):
@@ -98,6 +116,10 @@ def _check_erasure(request: privacy_pb.EraseSubjectRequest) -> None:
         raise _refused(
             "user_id", "REQUIRED", "say whom to erase: user_id, user_identifiers or scan_session_id, at least one"
         )
+
+
+def _not_possible(message: str) -> RequestFault:
+    return RequestFault(grpc.StatusCode.FAILED_PRECONDITION, "BACKUP_NOT_POSSIBLE", message)
 
 
 def _refused(field: str, reason: str, message: str) -> RequestFault:

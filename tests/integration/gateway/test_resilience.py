@@ -17,7 +17,7 @@ from qrumb.v1.collector_service_pb2 import CollectServerEventRequest
 from qrumb.v1.collector_service_pb2_grpc import CollectorServiceStub
 from qrumb_server.supervise.gateway import drain
 from tests.support import backends
-from tests.support.backends import SERVICE, Backend, break_down
+from tests.support.backends import SERVICE, Backend, break_down, cancel
 from tests.support.envoy_process import Gateway, running_gateway, until
 
 pytestmark = pytest.mark.envoy
@@ -124,6 +124,14 @@ async def test_only_collect_calls_are_retried(gateway: Gateway, path: str, attem
     calls = gateway.worker.calls + gateway.query.calls
     assert len(calls) == attempts
     assert len({call.metadata["x-request-id"] for call in calls}) == 1
+
+
+async def test_a_call_that_a_stopping_worker_cancels_goes_to_the_other() -> None:
+    async with running_gateway(worker_count=2) as gateway:
+        gateway.workers[0].answer = cancel
+        replies = await asyncio.gather(*(gateway.http.post("/collect", json={}) for _ in range(20)))
+        assert {reply.status_code for reply in replies} == {200}
+        assert gateway.workers[0].calls
 
 
 async def test_a_drain_finishes_what_is_inside_and_then_lets_nobody_in() -> None:

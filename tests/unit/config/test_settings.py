@@ -129,3 +129,14 @@ def test_a_process_of_the_node_has_the_settings_of_its_supervisor(monkeypatch: p
     monkeypatch.chdir("/")
     child = Settings.model_validate_json(settings.model_dump_json())
     assert child.model_dump() == settings.model_dump()
+
+
+def test_a_site_keeps_rows_as_long_as_it_says_and_no_longer_than_the_tables(tmp_path: Path) -> None:
+    """What is not stated for a site is as for all; more than the tables' 400 days is refused."""
+    file = tmp_path / "qrumb.toml"
+    file.write_text('[site]\nretention = "P90D"\n[sites.shop]\nretention = "P30D"\n[sites.blog]\n')
+    policy = load_settings(file=file, environment={}).policies()
+    assert [policy(site).retention_ms // 86_400_000 for site in ("shop", "blog", "other")] == [30, 90, 90]
+    file.write_text('[sites.shop]\nretention = "P401D"\n')
+    with pytest.raises(ConfigError, match=r"sites\.shop\.retention"):
+        load_settings(file=file, environment={})

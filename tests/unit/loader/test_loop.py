@@ -187,6 +187,16 @@ def test_unreadable_record_is_kept_in_quarantine(tmp_path: Path) -> None:
     assert len(list((tmp_path / "quarantine").iterdir())) == 1
 
 
+def test_event_without_a_uuid_is_kept_in_quarantine_and_holds_up_nobody(tmp_path: Path) -> None:
+    """A look-up by its id would be refused by the store for ever."""
+    strange = Record(accepted_event=AcceptedEvent(row=EventRow(event_id="x" * 36, site_id="s", metadata="{}")))
+    spool_up(tmp_path, [[event(1), strange.SerializeToString(), event(3)]])
+    store = FaultyStore()
+    drain(tmp_path, store)
+    assert stored_ids(store) == [1, 3]
+    assert len(list((tmp_path / "quarantine").iterdir())) == 1
+
+
 def test_segment_that_comes_back_later_is_sent_as_missing(tmp_path: Path) -> None:
     """After a power cut a released segment can reappear when its worker recovers, behind the loader's first look."""
     spool_up(tmp_path, [[event(1), event(2)]])

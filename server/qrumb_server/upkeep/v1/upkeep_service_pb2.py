@@ -26,13 +26,15 @@ from qrumb.v1 import query_service_pb2 as qrumb_dot_v1_dot_query__service__pb2
 from qrumb.v1 import receipt_pb2 as qrumb_dot_v1_dot_receipt__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+qrumb_server/upkeep/v1/upkeep_service.proto\x12\x16qrumb_server.upkeep.v1\x1a\x1cqrumb/v1/query_service.proto\x1a\x16qrumb/v1/receipt.proto\"M\n\x13ListRejectedRequest\x12\x36\n\tselection\x18\x01 \x01(\x0b\x32#.qrumb.v1.ListRejectedEventsRequest\"J\n\x14ListRejectedResponse\x12\x32\n\x04page\x18\x01 \x01(\x0b\x32$.qrumb.v1.ListRejectedEventsResponse\"\x8c\x01\n\rReplayRequest\x12\x0f\n\x07site_id\x18\x01 \x01(\t\x12*\n\x06reason\x18\x02 \x01(\x0e\x32\x1a.qrumb.v1.Violation.Reason\x12\x15\n\rsince_time_ms\x18\x03 \x01(\x03\x12\x10\n\x08\x65vent_id\x18\x04 \x01(\t\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\"Z\n\x0eReplayResponse\x12\x16\n\x0e\x61\x63\x63\x65pted_count\x18\x01 \x01(\x04\x12\x16\n\x0erejected_count\x18\x02 \x01(\x04\x12\x18\n\x10unreadable_count\x18\x03 \x01(\x04\"8\n\x0eRescoreRequest\x12\x0f\n\x07site_id\x18\x01 \x01(\t\x12\x15\n\rsince_time_ms\x18\x02 \x01(\x03\"@\n\x0fRescoreResponse\x12\x16\n\x0e\x65xamined_count\x18\x01 \x01(\x04\x12\x15\n\rchanged_count\x18\x02 \x01(\x04\x32\xaf\x02\n\rUpkeepService\x12i\n\x0cListRejected\x12+.qrumb_server.upkeep.v1.ListRejectedRequest\x1a,.qrumb_server.upkeep.v1.ListRejectedResponse\x12W\n\x06Replay\x12%.qrumb_server.upkeep.v1.ReplayRequest\x1a&.qrumb_server.upkeep.v1.ReplayResponse\x12Z\n\x07Rescore\x12&.qrumb_server.upkeep.v1.RescoreRequest\x1a\'.qrumb_server.upkeep.v1.RescoreResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+qrumb_server/upkeep/v1/upkeep_service.proto\x12\x16qrumb_server.upkeep.v1\x1a\x1cqrumb/v1/query_service.proto\x1a\x16qrumb/v1/receipt.proto\"M\n\x13ListRejectedRequest\x12\x36\n\tselection\x18\x01 \x01(\x0b\x32#.qrumb.v1.ListRejectedEventsRequest\"J\n\x14ListRejectedResponse\x12\x32\n\x04page\x18\x01 \x01(\x0b\x32$.qrumb.v1.ListRejectedEventsResponse\"\x8c\x01\n\rReplayRequest\x12\x0f\n\x07site_id\x18\x01 \x01(\t\x12*\n\x06reason\x18\x02 \x01(\x0e\x32\x1a.qrumb.v1.Violation.Reason\x12\x15\n\rsince_time_ms\x18\x03 \x01(\x03\x12\x10\n\x08\x65vent_id\x18\x04 \x01(\t\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\"Z\n\x0eReplayResponse\x12\x16\n\x0e\x61\x63\x63\x65pted_count\x18\x01 \x01(\x04\x12\x16\n\x0erejected_count\x18\x02 \x01(\x04\x12\x18\n\x10unreadable_count\x18\x03 \x01(\x04\"8\n\x0eRescoreRequest\x12\x0f\n\x07site_id\x18\x01 \x01(\t\x12\x15\n\rsince_time_ms\x18\x02 \x01(\x03\"@\n\x0fRescoreResponse\x12\x16\n\x0e\x65xamined_count\x18\x01 \x01(\x04\x12\x15\n\rchanged_count\x18\x02 \x01(\x04\"\x1f\n\rBackupRequest\x12\x0e\n\x06\x66older\x18\x01 \x01(\t\"\x8d\x01\n\x0e\x42\x61\x63kupResponse\x12I\n\nrow_counts\x18\x01 \x03(\x0b\x32\x35.qrumb_server.upkeep.v1.BackupResponse.RowCountsEntry\x1a\x30\n\x0eRowCountsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\x32\x88\x03\n\rUpkeepService\x12i\n\x0cListRejected\x12+.qrumb_server.upkeep.v1.ListRejectedRequest\x1a,.qrumb_server.upkeep.v1.ListRejectedResponse\x12W\n\x06Replay\x12%.qrumb_server.upkeep.v1.ReplayRequest\x1a&.qrumb_server.upkeep.v1.ReplayResponse\x12Z\n\x07Rescore\x12&.qrumb_server.upkeep.v1.RescoreRequest\x1a\'.qrumb_server.upkeep.v1.RescoreResponse\x12W\n\x06\x42\x61\x63kup\x12%.qrumb_server.upkeep.v1.BackupRequest\x1a&.qrumb_server.upkeep.v1.BackupResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'qrumb_server.upkeep.v1.upkeep_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_BACKUPRESPONSE_ROWCOUNTSENTRY']._loaded_options = None
+  _globals['_BACKUPRESPONSE_ROWCOUNTSENTRY']._serialized_options = b'8\001'
   _globals['_LISTREJECTEDREQUEST']._serialized_start=125
   _globals['_LISTREJECTEDREQUEST']._serialized_end=202
   _globals['_LISTREJECTEDRESPONSE']._serialized_start=204
@@ -45,6 +47,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RESCOREREQUEST']._serialized_end=571
   _globals['_RESCORERESPONSE']._serialized_start=573
   _globals['_RESCORERESPONSE']._serialized_end=637
-  _globals['_UPKEEPSERVICE']._serialized_start=640
-  _globals['_UPKEEPSERVICE']._serialized_end=943
+  _globals['_BACKUPREQUEST']._serialized_start=639
+  _globals['_BACKUPREQUEST']._serialized_end=670
+  _globals['_BACKUPRESPONSE']._serialized_start=673
+  _globals['_BACKUPRESPONSE']._serialized_end=814
+  _globals['_BACKUPRESPONSE_ROWCOUNTSENTRY']._serialized_start=766
+  _globals['_BACKUPRESPONSE_ROWCOUNTSENTRY']._serialized_end=814
+  _globals['_UPKEEPSERVICE']._serialized_start=817
+  _globals['_UPKEEPSERVICE']._serialized_end=1209
 # @@protoc_insertion_point(module_scope)

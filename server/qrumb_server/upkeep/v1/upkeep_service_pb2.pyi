@@ -1,5 +1,6 @@
 from qrumb.v1 import query_service_pb2 as _query_service_pb2
 from qrumb.v1 import receipt_pb2 as _receipt_pb2
+from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from collections.abc import Mapping as _Mapping
@@ -58,3 +59,22 @@ class RescoreResponse(_message.Message):
     examined_count: int
     changed_count: int
     def __init__(self, examined_count: _Optional[int] = ..., changed_count: _Optional[int] = ...) -> None: ...
+
+class BackupRequest(_message.Message):
+    __slots__ = ("folder",)
+    FOLDER_FIELD_NUMBER: _ClassVar[int]
+    folder: str
+    def __init__(self, folder: _Optional[str] = ...) -> None: ...
+
+class BackupResponse(_message.Message):
+    __slots__ = ("row_counts",)
+    class RowCountsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: int
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
+    ROW_COUNTS_FIELD_NUMBER: _ClassVar[int]
+    row_counts: _containers.ScalarMap[str, int]
+    def __init__(self, row_counts: _Optional[_Mapping[str, int]] = ...) -> None: ...

@@ -50,6 +50,11 @@ class UpkeepServiceStub:
                 request_serializer=qrumb__server_dot_upkeep_dot_v1_dot_upkeep__service__pb2.RescoreRequest.SerializeToString,
                 response_deserializer=qrumb__server_dot_upkeep_dot_v1_dot_upkeep__service__pb2.RescoreResponse.FromString,
                 _registered_method=True)
+        self.Backup = channel.unary_unary(
+                '/qrumb_server.upkeep.v1.UpkeepService/Backup',
+                request_serializer=qrumb__server_dot_upkeep_dot_v1_dot_upkeep__service__pb2.BackupRequest.SerializeToString,
+                response_deserializer=qrumb__server_dot_upkeep_dot_v1_dot_upkeep__service__pb2.BackupResponse.FromString,
+                _registered_method=True)
 
 
 class UpkeepServiceServicer:
@@ -77,6 +82,13 @@ class UpkeepServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Backup(self, request, context):
+        """Copies the embedded database into a folder, between two batches of the loader. What waits in the spool is not part.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_UpkeepServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -94,6 +106,11 @@ def add_UpkeepServiceServicer_to_server(servicer, server):
                     servicer.Rescore,
                     request_deserializer=qrumb__server_dot_upkeep_dot_v1_dot_upkeep__service__pb2.RescoreRequest.FromString,
                     response_serializer=qrumb__server_dot_upkeep_dot_v1_dot_upkeep__service__pb2.RescoreResponse.SerializeToString,
+            ),
+            'Backup': grpc.unary_unary_rpc_method_handler(
+                    servicer.Backup,
+                    request_deserializer=qrumb__server_dot_upkeep_dot_v1_dot_upkeep__service__pb2.BackupRequest.FromString,
+                    response_serializer=qrumb__server_dot_upkeep_dot_v1_dot_upkeep__service__pb2.BackupResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -178,6 +195,33 @@ class UpkeepService:
             '/qrumb_server.upkeep.v1.UpkeepService/Rescore',
             qrumb__server_dot_upkeep_dot_v1_dot_upkeep__service__pb2.RescoreRequest.SerializeToString,
             qrumb__server_dot_upkeep_dot_v1_dot_upkeep__service__pb2.RescoreResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Backup(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/qrumb_server.upkeep.v1.UpkeepService/Backup',
+            qrumb__server_dot_upkeep_dot_v1_dot_upkeep__service__pb2.BackupRequest.SerializeToString,
+            qrumb__server_dot_upkeep_dot_v1_dot_upkeep__service__pb2.BackupResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -41,6 +41,8 @@ class UpkeepServiceStub:
     """Sends dead letters through the pipeline again. Exactly once: a letter whose event is stored is not sent again."""
     Rescore: _grpc.UnaryUnaryMultiCallable[_upkeep_service_pb2.RescoreRequest, _upkeep_service_pb2.RescoreResponse]
     """Marks stored rows anew by the fraud rules of today, as far as their inputs are still known."""
+    Backup: _grpc.UnaryUnaryMultiCallable[_upkeep_service_pb2.BackupRequest, _upkeep_service_pb2.BackupResponse]
+    """Copies the embedded database into a folder, between two batches of the loader. What waits in the spool is not part."""
 
 @_typing.type_check_only
 class UpkeepServiceAsyncStub(UpkeepServiceStub):
@@ -53,6 +55,8 @@ class UpkeepServiceAsyncStub(UpkeepServiceStub):
     """Sends dead letters through the pipeline again. Exactly once: a letter whose event is stored is not sent again."""
     Rescore: _aio.UnaryUnaryMultiCallable[_upkeep_service_pb2.RescoreRequest, _upkeep_service_pb2.RescoreResponse]  # type: ignore[assignment]
     """Marks stored rows anew by the fraud rules of today, as far as their inputs are still known."""
+    Backup: _aio.UnaryUnaryMultiCallable[_upkeep_service_pb2.BackupRequest, _upkeep_service_pb2.BackupResponse]  # type: ignore[assignment]
+    """Copies the embedded database into a folder, between two batches of the loader. What waits in the spool is not part."""
 
 class UpkeepServiceServicer(metaclass=_abc_1.ABCMeta):
     """UpkeepService finds what needs mending among stored rows, and changes them."""
@@ -80,5 +84,13 @@ class UpkeepServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_upkeep_service_pb2.RescoreResponse, _abc.Awaitable[_upkeep_service_pb2.RescoreResponse]]:
         """Marks stored rows anew by the fraud rules of today, as far as their inputs are still known."""
+
+    @_abc_1.abstractmethod
+    def Backup(
+        self,
+        request: _upkeep_service_pb2.BackupRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_upkeep_service_pb2.BackupResponse, _abc.Awaitable[_upkeep_service_pb2.BackupResponse]]:
+        """Copies the embedded database into a folder, between two batches of the loader. What waits in the spool is not part."""
 
 def add_UpkeepServiceServicer_to_server(servicer: UpkeepServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

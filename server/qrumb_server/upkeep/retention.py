@@ -1,0 +1,87 @@
+"""Deletes rows that are older than their site keeps them: at most one mutation per table a day.
+
+The limit is a midnight (UTC), so whoever looks again on the same day finds nothing, in whatever process. Rows are
+deleted while others are inserted; nothing waits for it. The ledger goes on counting what was deleted.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import structlog
+
+from qrumb_server.loader.loop import Loader
+from qrumb_server.loader.rows import INVALID_EVENTS, SCAN_SESSIONS, VALID_EVENTS
+from qrumb_server.model import SitePolicy
+from qrumb_server.ports import Clock, EventStore
+from qrumb_server.upkeep.replay import LOADER_PATIENCE
+
+__all__ = ["Retention"]
+
+log = structlog.get_logger()
+
+DAY_MS: Final = 86_400_000
+# The tables' own limit is kept by their TTL.
+TABLE_RETENTION_MS: Final = SitePolicy().retention_ms
+TABLES: Final = (VALID_EVENTS, INVALID_EVENTS, SCAN_SESSIONS)
+
+
+class Retention:
+    """Works in the loader's process.
+
+    Args:
+        policy: what a site wants; one that has no settings of its own is the empty name's.
+        named_sites: those that have settings of their own.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: EventStore,
+        loader: Loader,
+        clock: Clock,
+        policy: Callable[[str], SitePolicy],
+        named_sites: Sequence[str],
+    ) -> None:
+        self._store = store
+        self._loader = loader
+        self._clock = clock
+        self._policy = policy
+        self._named_sites = sorted(named_sites)
+
+    def run(self) -> dict[str, int]:
+        """Delete what is too old; returns rows by table. Blocks; raises a StoreError."""
+        condition, parameters = self._too_old()
+        if not condition:
+            return {}
+        deleted = {}
+        for table in TABLES:
+            [found] = self._store.query(f"SELECT count() AS number FROM {table} WHERE {condition}", parameters)  # noqa: S608
+            if found["number"]:
+                self._store.mutate(f"ALTER TABLE {table} DELETE WHERE {condition}", parameters)
+                deleted[table] = int(found["number"])
+        if deleted:
+            log.info("old_rows_deleted", **{table.removeprefix("events."): number for table, number in deleted.items()})
+        if SCAN_SESSIONS in deleted:
+            with self._loader.exclusively(LOADER_PATIENCE):
+                self._loader.forget()
+        return deleted
+
+    def _too_old(self) -> tuple[str, dict[str, Any]]:
+        """A condition over all sites that keep rows for a shorter time than the tables; empty if there are none."""
+        midnight_ms = self._clock.now_ms() // DAY_MS * DAY_MS
+        conditions: list[str] = []
+        parameters: dict[str, Any] = {}
+        for index, site_id in enumerate(self._named_sites):
+            retention_ms = self._policy(site_id).retention_ms
+            if retention_ms < TABLE_RETENTION_MS:
+                parameters |= {f"site{index}": site_id, f"before{index}": midnight_ms - retention_ms}
+                conditions.append(
+                    f"(site_id = {{site{index}:String}} AND received_time < {{before{index}:DateTime64(3, 'UTC')}})"
+                )
+        common_ms = self._policy("").retention_ms
+        if common_ms < TABLE_RETENTION_MS:
+            parameters |= {"named": self._named_sites, "before": midnight_ms - common_ms}
+            conditions.append(
+                "(site_id NOT IN {named:Array(String)} AND received_time < {before:DateTime64(3, 'UTC')})"
+            )
+        return " OR ".join(conditions), parameters

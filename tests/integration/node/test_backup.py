@@ -1,0 +1,116 @@
+"""`qrumb backup` of a node that runs, `qrumb restore` into an empty data folder: the same rows in every table."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.stack import Stack, running_stack
+
+pytestmark = [pytest.mark.stack, pytest.mark.slow]
+
+TABLES = ("valid_events", "invalid_events", "scan_sessions", "identities", "ledger", "schema_migrations")
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A node with rows in all tables."""
+    with running_stack(tmp_path_factory.mktemp("backup") / "data") as stack:
+        fill(stack, "first")
+        yield stack
+
+
+def fill(stack: Stack, site_id: str) -> None:
+    """Events of people, in sessions, rejected ones, repeated ones."""
+    with stack.http() as client:
+        for number in range(5):
+            session = {"site_id": site_id, "scan_session_id": f"s{number}", "qr_code_id": "poster"}
+            assert client.post("/scan-sessions", json=session).status_code == 200
+        events: list[dict[str, Any]] = [
+            {
+                "site_id": site_id,
+                "event_name": "lead",
+                "scan_session_id": f"s{number % 5}",
+                "user_identifiers": {"external_id": f"u{number % 7}"},
+                "properties": {"text": f"Zeile {number}\u2028\t\\ '\""},
+                "conversion_value": {"amount": number / 3, "currency": "EUR"},
+            }
+            for number in range(200)
+        ]
+        assert client.post("/server-events/batch", json={"events": events}).status_code == 200
+        assert client.post("/collect", json={"site_id": site_id, "page_url": "nowhere"}).status_code == 400
+    stack.wait_for_rows(200, f"site_id = '{site_id}'")
+    stack.wait_for_empty_spool()
+
+
+def checksums(stack: Stack) -> dict[str, Any]:
+    """Of every table: number of rows, and a sum over their content in which each row counts."""
+    return {
+        table: stack.query(
+            f"SELECT count() AS rows, toString(sum(sipHash64(toString(tuple(*))))) AS content FROM events.{table}"
+        )[0]
+        for table in TABLES
+    }
+
+
+def test_a_restored_node_has_every_row_and_goes_on(node: Stack, tmp_path: Path) -> None:
+    """As of the backup, whatever came later; and it takes events again."""
+    before = checksums(node)
+    assert all(int(found["rows"]) for found in before.values())
+    done = node.command("backup", str(tmp_path / "copy"))
+    assert done.returncode == 0, done.stderr
+    assert "valid_events: 200\n" in done.stdout
+    fill(node, "later")
+    restored = Stack(tmp_path / "data")
+    done = restored.command("restore", str(tmp_path / "copy"))
+    assert done.returncode == 0, done.stderr
+    assert "valid_events: 200\n" in done.stdout
+    assert checksums(restored) == before
+    with running_stack(tmp_path / "data") as again:
+        fill(again, "afterwards")
+        assert again.count() == 400
+        assert again.count(table="attributed_events") == 400
+
+
+def test_a_backup_under_load_is_of_one_moment(node: Stack, tmp_path: Path) -> None:
+    """The ledger in the copy counts exactly the rows in the copy."""
+    with node.http() as client:
+        for _ in range(20):
+            batch = [{"site_id": "load", "event_type": "click"}] * 200
+            assert client.post("/collect/batch", json={"events": batch}).status_code == 200
+    done = node.command("backup", str(tmp_path / "copy"))
+    assert done.returncode == 0, done.stderr
+    restored = Stack(tmp_path / "data")
+    assert restored.command("restore", str(tmp_path / "copy")).returncode == 0
+    [counted] = restored.query("SELECT sum(stored_count) AS stored, sum(rejected_count) AS rejected FROM events.ledger")
+    assert (int(counted["stored"]), int(counted["rejected"])) == (
+        restored.count(),
+        restored.count(table="invalid_events"),
+    )
+
+
+def test_what_cannot_be_done_is_one_clear_line(node: Stack, tmp_path: Path) -> None:
+    """A folder in use, a running node, no backup, a database in the way, a backup that was cut off."""
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "file").touch()
+    done = node.command("backup", str(tmp_path / "full"))
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "not empty" in done.stderr
+    assert node.command("backup", str(tmp_path / "copy")).returncode == 0
+    done = node.command("restore", str(tmp_path / "copy"))
+    assert done.returncode == 1
+    assert "stop it first" in done.stderr
+    fresh = Stack(tmp_path / "data")
+    done = fresh.command("restore", str(tmp_path / "full"))
+    assert done.returncode == 78
+    assert "no whole backup" in done.stderr
+    assert fresh.command("restore", str(tmp_path / "copy")).returncode == 0
+    done = fresh.command("restore", str(tmp_path / "copy"))
+    assert done.returncode == 78
+    assert "has a database already" in done.stderr
+    [part, *_] = [path for path in (tmp_path / "copy" / "events").rglob("data.bin") if path.stat().st_size]
+    part.write_bytes(part.read_bytes()[:-1])
+    done = Stack(tmp_path / "other").command("restore", str(tmp_path / "copy"))
+    assert done.returncode == 1, done.stdout
+    assert fresh.command("backup", str(tmp_path / "none")).returncode == 1
