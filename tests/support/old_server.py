@@ -117,6 +117,7 @@ class OldConnection(ServerConnection):
                 raise
             self._client.disconnect()
             self._client.connection.force_connect()
+            self._client.connection.is_query_executing = False
             result = Result(names=[], types=[], columns=[])
         mutated = _MUTATION.match(sql)
         while mutated and any(self._unfinished(mutated.group(1))):

@@ -38,7 +38,7 @@ IMPATIENT: dict[str, Any] = {
 class Feeder:
     """A worker's spool that grows until told to stop; `acknowledged` are the ids that it holds durably."""
 
-    def __init__(self, root: Path, *, sizes: Sequence[int] = (1, 20, 500), pause_seconds: float = 0.02) -> None:
+    def __init__(self, root: Path, *, sizes: Sequence[int] = (1, 20, 500), pause_seconds: float = 0.1) -> None:
         self.root = root
         self._sizes = sizes
         self._pause_seconds = pause_seconds
