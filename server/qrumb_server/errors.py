@@ -3,6 +3,9 @@
 Event faults are values (`model.Rejected`) and never appear here; these are raised.
 """
 
+import re
+from typing import Final
+
 __all__ = [
     "BadRowsError",
     "ConfigError",
@@ -32,12 +35,20 @@ class SpoolFailedError(Exception):
     """The disk refused a write or a sync. Nothing of this append may be called durable."""
 
 
+_QUOTED: Final = re.compile(r"'(?:[^'\\]|\\.)*('|$)")
+
+
 class StoreError(Exception):
     """ClickHouse did not do what was asked. `code` is its own error number, 0 where there is none."""
 
     def __init__(self, message: str, code: int = 0) -> None:
         super().__init__(message)
         self.code = code
+
+    @property
+    def loggable(self) -> str:
+        """The text without what it quotes of statements: sessions, users and hashes that were asked for."""
+        return _QUOTED.sub("'...'", str(self))
 
 
 class StoreUnavailableError(StoreError):

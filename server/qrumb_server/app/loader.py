@@ -52,20 +52,27 @@ log = structlog.get_logger()
 
 RETENTION_INTERVAL_SECONDS: Final = 3_600.0
 SERVING: Final = health_pb2.HealthCheckResponse.SERVING
+# Threads of their own, so that a flood of slow queries holds up neither loading nor an erasure. Together they are as
+# many as the embedded store has places for statements.
+LOADERS: Final = 1
+READERS: Final = 3
+CHANGERS: Final = 2
 
 
 async def run_loader(settings: Settings) -> int:
     """The loader, until SIGTERM; returns the exit code."""
     stop = stop_event()
     loop = asyncio.get_running_loop()
-    executor = ThreadPoolExecutor(max_workers=4, thread_name_prefix="store")
+    loading_thread = ThreadPoolExecutor(LOADERS, thread_name_prefix="load")
+    readers = ThreadPoolExecutor(READERS, thread_name_prefix="read")
+    changers = ThreadPoolExecutor(CHANGERS, thread_name_prefix="change")
     try:
-        store = await loop.run_in_executor(executor, open_store, settings)
+        store = await loop.run_in_executor(loading_thread, open_store, settings)
     except StoreRefusedError as error:
         sys.stderr.write(f"{error}\n")
         return EXIT_CONFIG
     clock = SystemClock()
-    loop.run_in_executor(executor, _use_first, store)
+    loop.run_in_executor(readers, _use_first, store)
     registry = new_registry()
     progress = Progress(registry)
     loader = Loader(
@@ -82,15 +89,15 @@ async def run_loader(settings: Settings) -> int:
         progress=progress,
     )
     server = grpc_server(settings.rpc)
-    add_SqlServiceServicer_to_server(SqlQueries(store=store, executor=executor), server)
-    previews = Previews(store=store, monotonic=time.monotonic, policy=settings.policies(), executor=executor)
+    add_SqlServiceServicer_to_server(SqlQueries(store=store, executor=readers), server)
+    previews = Previews(store=store, monotonic=time.monotonic, policy=settings.policies(), executor=readers)
     add_AttributionServiceServicer_to_server(previews, server)
     reports = Reports(store=store, spool_root=settings.spool_dir, clock=clock)
     charts = Charts(store=store, clock=clock)
-    add_QueryServiceServicer_to_server(Queries(reports=reports, charts=charts, executor=executor), server)
+    add_QueryServiceServicer_to_server(Queries(reports=reports, charts=charts, executor=readers), server)
     # Each process has one half of ScanSessionService; the base class answers UNIMPLEMENTED for the other.
-    add_ScanSessionServiceServicer_to_server(SessionQueries(reports=reports, executor=executor), server)  # type: ignore[abstract]
-    _add_upkeep(server, settings, store=store, loader=loader, reports=reports, executor=executor)
+    add_ScanSessionServiceServicer_to_server(SessionQueries(reports=reports, executor=readers), server)  # type: ignore[abstract]
+    _add_upkeep(server, settings, store=store, loader=loader, reports=reports, executor=changers)
     process = Process(metrics=lambda: metrics_text(registry), loading=lambda: _loading(loader, progress))
     add_ProcessServiceServicer_to_server(process, server)
     health = Health()
@@ -98,7 +105,7 @@ async def run_loader(settings: Settings) -> int:
     server.add_insecure_port(f"unix:{sockets.LOADER}")
     await server.start()
     await health.set("", SERVING)
-    loading: asyncio.Future[Any] = loop.run_in_executor(executor, loader.run)
+    loading: asyncio.Future[Any] = loop.run_in_executor(loading_thread, loader.run)
     stopping: asyncio.Future[Any] = asyncio.create_task(stop.wait())
     retention = Retention(
         store=store, loader=loader, clock=clock, policy=settings.policies(), named_sites=tuple(settings.sites)
@@ -117,7 +124,8 @@ async def run_loader(settings: Settings) -> int:
     await server.stop(1)
     await loading
     store.close()
-    executor.shutdown()
+    for executor in (loading_thread, readers, changers):
+        executor.shutdown()
     return 0
 
 
@@ -136,7 +144,7 @@ def _use_first(store: EventStore) -> None:
     try:
         store.query("SELECT 1")
     except StoreError as error:
-        log.warning("store_not_ready", error=str(error), code=error.code)
+        log.warning("store_not_ready", error=error.loggable, code=error.code)
 
 
 def _add_upkeep(

@@ -112,7 +112,7 @@ class Loader:
     def last_error(self) -> str:
         """What the store said last; empty while it takes rows."""
         error = self._progress.last_error
-        return "" if error is None else f"{error} (code {error.code})" if error.code else str(error)
+        return "" if error is None else f"{error.loggable} (code {error.code})" if error.code else error.loggable
 
     def drain(self) -> None:
         """Load what is sealed now, then end `run`."""
@@ -154,7 +154,7 @@ class Loader:
             self._store.query("SELECT 1")
         except StoreError as error:
             if self._progress.last_error is None:
-                log.warning("store_away", error=str(error), kind=type(error).__name__)
+                log.warning("store_away", error=error.loggable, kind=type(error).__name__)
             self._progress.store_failed(error)
         else:
             self._progress.store_answered()

@@ -195,7 +195,7 @@ class Reports:
 
 _LEDGER: Final = """
 SELECT minute_time, sum(received_count) AS received, sum(stored_count) AS stored,
-    sum(rejected_count) - sum(replayed_count) AS rejected, sum(unique_count) AS uniques,
+    greatest(toInt64(sum(rejected_count)) - toInt64(sum(replayed_count)), 0) AS rejected, sum(unique_count) AS uniques,
     sum(duplicate_count) AS duplicates, sum(conflict_count) AS conflicts, sum(fraud_count) AS frauds
 FROM events.ledger
 WHERE ({site:String} = '' OR site_id = {site:String})

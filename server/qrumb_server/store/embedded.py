@@ -36,8 +36,9 @@ from qrumb_server.store.values import known_table, wire_type
 
 __all__ = ["EmbeddedStore"]
 
-# A session runs one statement at a time; with four, a slow chart does not hold up the loader's look-ups.
-_READERS = 4
+# A session runs one statement at a time; as many as the loader's process has threads, so that a slow chart does not
+# hold up the loader's look-ups.
+_READERS = 6
 
 # async_insert is the engine's default and would answer before the rows are durable. One insert thread and no
 # second squashing keep a batch one block, hence one part per partition. A NULL must not turn into a default

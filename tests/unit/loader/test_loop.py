@@ -271,3 +271,11 @@ def test_the_letter_of_a_refused_event_keeps_no_key_of_an_address(tmp_path: Path
     [letter] = store.tables[INVALID_EVENTS]
     assert letter["event_id"] in letter["payload"]
     assert "key" not in letter["payload"]
+
+
+def test_the_last_error_quotes_nothing_of_a_statement() -> None:
+    """The engine's text does: it would bring sessions and hashes into log and status."""
+    said = "Code: 47. Unknown identifier `x`. In scope SELECT x WHERE id IN _CAST(['s-1', 'it\\'s'], 'Array(Str"
+    assert StoreRefusedError(said, 47).loggable == (
+        "Code: 47. Unknown identifier `x`. In scope SELECT x WHERE id IN _CAST(['...', '...'], '...'"
+    )
