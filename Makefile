@@ -47,7 +47,7 @@ bench: setup-dev ## the measurements of bench/README.md
 	$(BIN)/python bench/places.py
 
 setup: $(VENV)/.ready third_party/geoip/.ready
-setup-dev: $(VENV)/.ready-dev third_party/.ready $(VENV)/.ready-openapi
+setup-dev: $(VENV)/.ready-dev third_party/.ready $(VENV)/.ready-plugins
 
 $(VENV)/bin/python:
 	@echo "set-up: a Python environment in $(VENV)"
@@ -75,9 +75,9 @@ third_party/geoip/.ready: tools/geoip.py | $(VENV)/bin/python
 
 geoip: third_party/geoip/.ready ## the database of countries and cities, where it is not there yet
 
-$(VENV)/.ready-openapi: tools/openapi_plugin.py | $(VENV)/.ready-dev
-	@echo "set-up: the OpenAPI generator, about a minute"
-	@$(BIN)/python tools/openapi_plugin.py
+$(VENV)/.ready-plugins: tools/protoc_plugins.py | $(VENV)/.ready-dev
+	@echo "set-up: the generators that are written in Go, about two minutes"
+	@$(BIN)/python tools/protoc_plugins.py
 	@touch $@
 
 constraints: $(VENV)/.ready-dev ## pin what is installed now

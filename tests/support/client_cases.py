@@ -150,11 +150,11 @@ class Run:
         }
         for step in self.case["steps"]:
             kinds[next(iter(step))](step)
+        for future in self.beside:
+            self.ids.append(future.result(5))
+        self.pool.shutdown()
         if not self.is_closed:
             self.close({"close": 10})
-        for future in self.beside:
-            self.ids.append(future.result(0))
-        self.pool.shutdown()
 
     def send(self, step: Case) -> None:
         """N events; the last one may have to fail or to wait."""
