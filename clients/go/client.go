@@ -74,7 +74,9 @@ func WithSettings(settings Settings) Option { return func(c *Client) { c.setting
 
 // OnReceipt is called with every receipt of a sent event, in the order of the events of a batch. It runs in the
 // sender: it must not call Send, Flush or Close.
-func OnReceipt(hook func(*qrumbv1.EventReceipt)) Option { return func(c *Client) { c.onReceipt = hook } }
+func OnReceipt(hook func(*qrumbv1.EventReceipt)) Option {
+	return func(c *Client) { c.onReceipt = hook }
+}
 
 // OnFailure is called with every event that has no receipt and will get none, as OnReceipt is. Without it such events
 // are logged as a number.

@@ -1,7 +1,6 @@
 """The Python clients keep what clients/cases promises of every client."""
 
 import base64
-from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -15,8 +14,8 @@ from qrumb.events import Event
 from qrumb.retry import backoff, is_retried
 from qrumb.v1.receipt_pb2 import EventReceipt, Violation
 from tests.support.client_cases import AsyncDriver, SyncDriver, run_delivery_case
-from tests.support.client_front import Front, load_cases, running_front
-from tests.support.stack import Stack, running_stack
+from tests.support.client_front import Front, load_cases
+from tests.support.stack import Stack
 
 Case = dict[str, Any]
 DRIVERS = {"client": SyncDriver, "async client": AsyncDriver}
@@ -25,20 +24,6 @@ DRIVERS = {"client": SyncDriver, "async client": AsyncDriver}
 def cases(name: str) -> Any:
     """The cases of a file as parameters."""
     return pytest.mark.parametrize("case", load_cases(name), ids=lambda case: case["name"])
-
-
-@pytest.fixture(scope="module")
-def front() -> Iterator[Front]:
-    """One front for all cases: each has a site_id of its own."""
-    with running_front() as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """One node for all cases."""
-    with running_stack(tmp_path_factory.mktemp("clients") / "data") as started:
-        yield started
 
 
 def build(kind: str, arguments: Case) -> Event:
