@@ -49,7 +49,8 @@ class Client:
         key: the site's key; empty: none.
         tls: certificates.
         settings: limits and times.
-        on_receipt: called with every receipt, in the order of the events of a batch.
+        on_receipt: called with every receipt, in the order of the events of a batch. Hooks run in the sender thread and
+            must not call flush or close.
         on_failure: called with every event that has no receipt and will get none, and with the reason. Without it such
             events are logged as a number.
 
@@ -203,6 +204,8 @@ class Client:
         Raises:
             UndeliveredError: has the events without an answer.
         """
+        if os.getpid() != self._process_id:  # the parent's, which closes it
+            return
         with self._lock:
             if self._closing and not self._sender.is_alive():
                 return

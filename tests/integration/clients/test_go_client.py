@@ -2,10 +2,12 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import sysconfig
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +63,14 @@ def test_go_code_is_formatted_and_vetted() -> None:
     assert subprocess.run([str(gofmt), "-l", *own], capture_output=True, text=True, check=True).stdout == ""
     vetted = go("vet", "./...")
     assert vetted.returncode == 0, vetted.stderr
+
+
+def test_the_example_of_the_readme_is_the_one_that_runs() -> None:
+    """Line by line, in the Example that go test runs."""
+    readme = (ROOT / "clients" / "go" / "README.md").read_text(encoding="utf-8")
+    [shown] = re.findall(r"```go\n(.*?)```", readme, re.DOTALL)
+    tested = (ROOT / "clients" / "go" / "example_test.go").read_text(encoding="utf-8")
+    assert textwrap.indent(shown.replace('"grpc://127.0.0.1:9090"', "url"), "\t").rstrip() in tested
 
 
 @pytest.mark.stack

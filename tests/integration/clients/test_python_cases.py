@@ -14,7 +14,7 @@ from qrumb.events import Event
 from qrumb.retry import backoff, is_retried
 from qrumb.v1.receipt_pb2 import EventReceipt, Violation
 from tests.support.client_cases import AsyncDriver, SyncDriver, run_delivery_case
-from tests.support.client_front import Front, load_cases
+from tests.support.client_front import CASES, Front, load_cases
 from tests.support.stack import Stack
 
 Case = dict[str, Any]
@@ -125,3 +125,20 @@ def check_node_step(driver: SyncDriver | AsyncDriver, step: Case, site_id: str) 
     for number, receipt in enumerate(receipts):
         found = sorted([violation.field, Violation.Reason.Name(violation.reason)] for violation in receipt.violations)
         assert found == sorted(step.get("violations", {}).get(number, []))
+
+
+EXPECTATIONS = {
+    *("calls", "calls_at_least", "events", "gaps", "accepted", "rejected", "failed", "retried", "retried_at_least"),
+    *("receipts", "failures", "authorization"),
+}
+FILES = ("hashes", "events", "refusals", "statuses", "backoff", "delivery", "node")
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_cases_are_well_formed(file: str) -> None:
+    """Unique names, a promise each, and nothing expected that no runner looks at."""
+    found = load_cases(file)
+    assert len({case["name"] for case in found}) == len(found)
+    assert all(case["promise"].endswith(".") for case in found)
+    assert not {key for case in found if file == "delivery" for key in case["expect"]} - EXPECTATIONS
+    assert f"`{file}.yaml`" in (CASES / "README.md").read_text(encoding="utf-8")

@@ -357,3 +357,12 @@ def test_a_node_that_restarts_loses_nothing(tmp_path: Path) -> None:
         assert counters.accepted == counters.sent == sent
         assert counters.retried > 0
         node.wait_for_rows(sent, "site_id = 'restart' AND is_duplicate = 0")
+
+
+def test_the_messages_alone_load_no_grpc() -> None:
+    """The server shares the package, and its commands start without gRPC; every public name is there all the same."""
+    code = "import sys, qrumb.v1.receipt_pb2; sys.exit('grpc' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    assert all(getattr(qrumb, name) for name in qrumb.__all__)
+    with pytest.raises(AttributeError):
+        qrumb.nothing  # noqa: B018
