@@ -19,6 +19,7 @@ BEGIN, END = "<!-- cases: begin (make clients-test) -->", "<!-- cases: end -->"
 COUNTED: Final = ("hashes", "events", "refusals", "statuses", "backoff")
 LISTED: Final = ("delivery", "node")
 SIGNS: Final = {"passed": "yes", "failed": "**no**", "skipped": "-", "": ""}
+CLIENTS: Final = ("Go", "Python", "Python asyncio", "TypeScript", "Browser")
 Results = dict[str, dict[tuple[str, str], str]]
 
 
@@ -70,7 +71,14 @@ def main(path: Path) -> None:
     text = TARGET.read_text(encoding="utf-8")
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)
-    TARGET.write_text(f"{before}{BEGIN}\n{table(read_results(path))}{END}{after}", encoding="utf-8")
+    results = read_results(path)
+    TARGET.write_text(f"{before}{BEGIN}\n{table(results)}{END}{after}", encoding="utf-8")
+    for client, outcomes in sorted(results.items()):
+        found = list(outcomes.values())
+        counts = ", ".join(f"{found.count(outcome)} {outcome}" for outcome in SIGNS if outcome in found)
+        sys.stdout.write(f"{client}: {counts}\n")
+    left_out = [name for name in CLIENTS if name not in results]
+    sys.stdout.write(f"not run: {', '.join(left_out) or 'none'}\n")
 
 
 if __name__ == "__main__":

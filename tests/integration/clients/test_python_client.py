@@ -10,6 +10,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -357,6 +358,11 @@ def test_a_node_that_restarts_loses_nothing(tmp_path: Path) -> None:
         assert counters.accepted == counters.sent == sent
         assert counters.retried > 0
         node.wait_for_rows(sent, "site_id = 'restart' AND is_duplicate = 0")
+
+
+def test_the_version_is_the_contracts() -> None:
+    """Client and server are released together."""
+    assert version("qrumb") == version("qrumb-server")
 
 
 def test_the_messages_alone_load_no_grpc() -> None:
