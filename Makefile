@@ -50,6 +50,7 @@ bench: setup-dev ## the measurements of bench/README.md
 	$(BIN)/python bench/collector.py
 	$(BIN)/python bench/validators.py
 	$(BIN)/python bench/places.py
+	$(BIN)/python bench/clients.py
 
 setup: $(VENV)/.ready third_party/geoip/.ready
 setup-dev: $(VENV)/.ready-dev third_party/.ready $(VENV)/.ready-plugins $(VENV)/.ready-go
