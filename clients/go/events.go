@@ -15,6 +15,10 @@ import (
 	"github.com/qrumb/qrumb-go/qrumbv1"
 )
 
+// maxDepth: the contract allows 5. From some 30 on the server cannot decode the message, and would refuse the whole
+// batch for it.
+const maxDepth = 20
+
 // Event is a *qrumbv1.ServerEvent or a *qrumbv1.BrowserEvent.
 type Event interface {
 	proto.Message
@@ -77,7 +81,7 @@ func (e ServerEvent) Build() (*qrumbv1.ServerEvent, error) {
 	consent, err2 := buildConsent(e.Consent)
 	identifiers, err3 := e.identifiers()
 	value, err4 := e.conversion()
-	properties, err5 := buildStruct("properties", e.Properties)
+	properties, err5 := buildStruct("properties", e.Properties, 1)
 	if err := errors.Join(err1, err2, err3, err4, err5); err != nil {
 		return nil, err
 	}
@@ -100,7 +104,7 @@ func (e ServerEvent) Build() (*qrumbv1.ServerEvent, error) {
 func (e BrowserEvent) Build() (*qrumbv1.BrowserEvent, error) {
 	eventID, err1 := buildID(e.EventID)
 	consent, err2 := buildConsent(e.Consent)
-	metadata, err3 := buildStruct("metadata", e.Metadata)
+	metadata, err3 := buildStruct("metadata", e.Metadata, 1)
 	if err := errors.Join(err1, err2, err3); err != nil {
 		return nil, err
 	}
@@ -223,13 +227,13 @@ func buildConsent(given Consent) (qrumbv1.Consent_State, error) {
 	return 0, errors.New("consent is granted, denied or pending")
 }
 
-func buildStruct(name string, fields map[string]any) (*structpb.Struct, error) {
+func buildStruct(name string, fields map[string]any, depth int) (*structpb.Struct, error) {
 	if len(fields) == 0 {
 		return nil, nil
 	}
 	built := &structpb.Struct{Fields: make(map[string]*structpb.Value, len(fields))}
 	for key, value := range fields {
-		found, err := buildValue(name, value)
+		found, err := buildValue(name, value, depth+1)
 		if err != nil {
 			return nil, err
 		}
@@ -239,7 +243,10 @@ func buildStruct(name string, fields map[string]any) (*structpb.Struct, error) {
 }
 
 // buildValue names the argument only in its errors: keys and values may be personal.
-func buildValue(name string, value any) (*structpb.Value, error) {
+func buildValue(name string, value any, depth int) (*structpb.Value, error) {
+	if depth > maxDepth+1 {
+		return nil, fmt.Errorf("%s is nested deeper than %d", name, maxDepth)
+	}
 	switch found := value.(type) {
 	case nil:
 		return structpb.NewNullValue(), nil
@@ -248,7 +255,7 @@ func buildValue(name string, value any) (*structpb.Value, error) {
 	case bool:
 		return structpb.NewBoolValue(found), nil
 	case map[string]any:
-		built, err := buildStruct(name, found)
+		built, err := buildStruct(name, found, depth)
 		if err != nil {
 			return nil, err
 		}
@@ -257,11 +264,11 @@ func buildValue(name string, value any) (*structpb.Value, error) {
 		}
 		return structpb.NewStructValue(built), nil
 	}
-	return buildReflected(name, reflect.ValueOf(value))
+	return buildReflected(name, reflect.ValueOf(value), depth)
 }
 
 // buildReflected takes numbers and slices of any Go type.
-func buildReflected(name string, value reflect.Value) (*structpb.Value, error) {
+func buildReflected(name string, value reflect.Value, depth int) (*structpb.Value, error) {
 	switch {
 	case value.CanInt():
 		if value.Int() > largestInteger || value.Int() < -largestInteger {
@@ -281,7 +288,7 @@ func buildReflected(name string, value reflect.Value) (*structpb.Value, error) {
 	case value.Kind() == reflect.Slice && value.Type().Elem().Kind() != reflect.Uint8:
 		list := &structpb.ListValue{}
 		for index := range value.Len() {
-			item, err := buildValue(name, value.Index(index).Interface())
+			item, err := buildValue(name, value.Index(index).Interface(), depth+1)
 			if err != nil {
 				return nil, err
 			}

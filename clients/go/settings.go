@@ -9,6 +9,9 @@ import (
 // MaxBatchEvents is the contract's limit of one batch.
 const MaxBatchEvents = 1000
 
+// MaxBatchBytes is the contract's limit of one batch.
+const MaxBatchBytes = 4 << 20
+
 // WhenFull says what Send does while the queue is full.
 type WhenFull int
 
@@ -23,7 +26,7 @@ const (
 type Settings struct {
 	// MaxBatchEvents: a batch goes when it has so many events; 1 to 1,000.
 	MaxBatchEvents int
-	// MaxBatchBytes: or before one event more would make it larger than this. A larger event goes alone.
+	// MaxBatchBytes: or before one event more would make it larger than this; at most 4 MiB. A larger event goes alone.
 	MaxBatchBytes int
 	// MaxBatchDelay: or so long after its first event was queued.
 	MaxBatchDelay time.Duration
@@ -62,8 +65,11 @@ func (s Settings) check() error {
 	if s.MaxBatchEvents < 1 || s.MaxBatchEvents > MaxBatchEvents {
 		wrong = append(wrong, fmt.Errorf("MaxBatchEvents is 1 to %d", MaxBatchEvents))
 	}
-	if s.MaxBatchBytes < 1 || s.MaxQueueEvents < 1 || s.MaxQueueBytes < 1 || s.CallTimeout <= 0 || s.FirstBackoff <= 0 {
-		wrong = append(wrong, errors.New("MaxBatchBytes, MaxQueueEvents, MaxQueueBytes, CallTimeout and FirstBackoff must be above 0"))
+	if s.MaxBatchBytes < 1 || s.MaxBatchBytes > MaxBatchBytes {
+		wrong = append(wrong, fmt.Errorf("MaxBatchBytes is 1 to %d", MaxBatchBytes))
+	}
+	if s.MaxQueueEvents < 1 || s.MaxQueueBytes < 1 || s.CallTimeout <= 0 || s.FirstBackoff <= 0 {
+		wrong = append(wrong, errors.New("MaxQueueEvents, MaxQueueBytes, CallTimeout and FirstBackoff must be above 0"))
 	}
 	if s.MaxBatchDelay < 0 || s.MaxBackoff < s.FirstBackoff {
 		wrong = append(wrong, errors.New("MaxBatchDelay must not be negative, MaxBackoff not below FirstBackoff"))

@@ -37,6 +37,8 @@ _CONSENT: Final[Mapping[str, Consent.State]] = {
 }
 # A Struct's numbers are doubles: beyond it an integer loses digits.
 _LARGEST_INTEGER: Final = 2**53
+# The contract allows 5. From some 30 on the server cannot decode the message, and would refuse the whole batch for it.
+_MAX_DEPTH: Final = 20
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -250,15 +252,17 @@ def _conversion(amount: Decimal | float | None, currency: str | None) -> Convers
     return ConversionValue(amount=float(amount), currency=currency)
 
 
-def _fill(target: Struct, source: Mapping[str, JsonValue], where: str) -> None:
+def _fill(target: Struct, source: Mapping[str, JsonValue], where: str, depth: int = 1) -> None:
     for key, value in source.items():
         if not isinstance(key, str):
             raise TypeError(f"{where} has a key that is no text")
-        _set(target.fields[key], value, where)
+        _set(target.fields[key], value, where, depth + 1)
 
 
-def _set(target: Value, value: JsonValue, where: str) -> None:
+def _set(target: Value, value: JsonValue, where: str, depth: int) -> None:
     """`where` names the argument only: keys and values may be personal."""
+    if depth > _MAX_DEPTH + 1:
+        raise ValueError(f"{where} is nested deeper than {_MAX_DEPTH}")
     if value is None:
         target.null_value = 0  # type: ignore[assignment]
     elif isinstance(value, bool):
@@ -275,10 +279,10 @@ def _set(target: Value, value: JsonValue, where: str) -> None:
         target.number_value = float(value)
     elif isinstance(value, Mapping):
         target.struct_value.SetInParent()
-        _fill(target.struct_value, value, where)
+        _fill(target.struct_value, value, where, depth)
     elif isinstance(value, Sequence) and not isinstance(value, (bytes, bytearray)):
         target.list_value.SetInParent()
         for item in value:
-            _set(target.list_value.values.add(), item, where)
+            _set(target.list_value.values.add(), item, where, depth + 1)
     else:
         raise TypeError(f"{where} has a {type(value).__name__}, which is no type of JSON")

@@ -7,6 +7,7 @@ __all__ = ["MAX_BATCH_EVENTS", "Settings"]
 
 # The contract's: a larger batch is refused as a whole.
 MAX_BATCH_EVENTS: Final = 1_000
+MAX_BATCH_BYTES: Final = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +21,7 @@ class Settings:
     max_batch_events: int = 500
     """A batch goes when it has so many events; 1 to 1,000."""
     max_batch_bytes: int = 1024 * 1024
-    """Or before one event more would make it larger than this. A larger event goes alone."""
+    """Or before one event more would make it larger than this; at most 4 MiB. A larger event goes alone."""
     max_batch_delay: float = 0.1
     """Or so long after its first event was queued."""
     max_queue_events: int = 10_000
@@ -41,7 +42,9 @@ class Settings:
     def __post_init__(self) -> None:
         if not 1 <= self.max_batch_events <= MAX_BATCH_EVENTS:
             raise ValueError(f"max_batch_events is 1 to {MAX_BATCH_EVENTS}")
-        for name in ("max_batch_bytes", "max_queue_events", "max_queue_bytes", "call_timeout", "first_backoff"):
+        if not 1 <= self.max_batch_bytes <= MAX_BATCH_BYTES:
+            raise ValueError(f"max_batch_bytes is 1 to {MAX_BATCH_BYTES}")
+        for name in ("max_queue_events", "max_queue_bytes", "call_timeout", "first_backoff"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be above 0")
         if self.max_batch_delay < 0:

@@ -248,6 +248,7 @@ def test_what_cannot_be_meant_is_refused(arguments: dict[str, Any]) -> None:
     [
         {"max_batch_events": 0},
         {"max_batch_events": 1_001},
+        {"max_batch_bytes": 5_000_000},
         {"max_queue_events": 0},
         {"max_batch_delay": -1},
         {"max_backoff": 0.01},
