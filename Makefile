@@ -8,7 +8,7 @@ PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_CONSTRAINT=constraints.txt $(BIN)/pip
 TEST_PACKAGES := clickhouse-server openssl zookeeper
 SET_UP_INPUTS := pyproject.toml clients/python/pyproject.toml constraints.txt
 
-.PHONY: run test check lint types generate constraints fuzz soak bench setup setup-dev geoip baseline clean help
+.PHONY: run test check clients-test lint types generate constraints fuzz soak bench setup setup-dev geoip baseline clean help
 
 help: ## what the targets do
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -35,6 +35,11 @@ types: setup-dev
 generate: setup-dev ## regenerate all generated code from proto/
 	$(BIN)/python tools/generate.py
 
+clients-test: setup-dev ## build and test the clients in every language whose toolchain is there; writes docs/clients.md
+	@rm -f $(VENV)/client-results
+	@CLIENT_RESULTS=$(CURDIR)/$(VENV)/client-results GO_RACE=1 tests/run tests/integration/clients
+	@$(BIN)/python tools/clients_table.py $(VENV)/client-results
+
 baseline: setup-dev ## on a release: make today's contract the one that must not be broken
 	$(BIN)/python tools/baseline.py
 
@@ -50,9 +55,10 @@ bench: setup-dev ## the measurements of bench/README.md
 	$(BIN)/python bench/validators.py
 	$(BIN)/python bench/places.py
 	$(BIN)/python bench/attribution.py
+	$(BIN)/python bench/clients.py
 
 setup: $(VENV)/.ready third_party/geoip/.ready
-setup-dev: $(VENV)/.ready-dev third_party/.ready $(VENV)/.ready-openapi
+setup-dev: $(VENV)/.ready-dev third_party/.ready $(VENV)/.ready-plugins $(VENV)/.ready-go
 
 $(VENV)/bin/python:
 	@echo "set-up: a Python environment in $(VENV)"
@@ -80,9 +86,14 @@ third_party/geoip/.ready: tools/geoip.py | $(VENV)/bin/python
 
 geoip: third_party/geoip/.ready ## the database of countries and cities, where it is not there yet
 
-$(VENV)/.ready-openapi: tools/openapi_plugin.py | $(VENV)/.ready-dev
-	@echo "set-up: the OpenAPI generator, about a minute"
-	@$(BIN)/python tools/openapi_plugin.py
+$(VENV)/.ready-plugins: tools/protoc_plugins.py | $(VENV)/.ready-dev
+	@echo "set-up: the generators that are written in Go, about two minutes"
+	@$(BIN)/python tools/protoc_plugins.py
+	@touch $@
+
+$(VENV)/.ready-go: clients/go/go.sum | $(VENV)/.ready-dev
+	@echo "set-up: what the Go client is made of, two minutes"
+	@$(BIN)/python tools/go_toolchain.py vet ./...
 	@touch $@
 
 constraints: $(VENV)/.ready-dev ## pin what is installed now

@@ -4,6 +4,7 @@
 | --- | --- |
 | clients/python/qrumb/v1 | the contract's messages, type stubs and gRPC stubs |
 | clients/python/buf/validate | the options that the contract's descriptors carry |
+| clients/go/qrumbv1 | the contract's messages and gRPC stubs, without those options |
 | server/qrumb_server/{spool,loader,query,supervise,upkeep}/v1 | what the processes of a node say to each other |
 | gateway/qrumb.binpb | descriptor set for Envoy, with the error details in it |
 | docs/openapi.yaml | the JSON endpoints, see openapi.py |
@@ -16,6 +17,7 @@ import tempfile
 from importlib.resources import files
 from pathlib import Path
 
+from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from grpc_tools import protoc
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -23,6 +25,9 @@ CONTRACT = sorted(str(path.relative_to(ROOT / "proto")) for path in ROOT.glob("p
 INTERNAL = sorted(str(path.relative_to(ROOT / "proto")) for path in ROOT.glob("proto/qrumb_server/**/*.proto"))
 VALIDATE = ["buf/validate/validate.proto"]
 # Envoy renders an error detail only if its type is in the set; an unknown one makes the reply's body empty.
+# Imported for their options alone, which a Go program would have to link: two copies of one file make it panic.
+OPTIONS_ONLY = {"buf/validate/validate.proto", "google/api/annotations.proto"}
+GO_MODULE = "github.com/qrumb/qrumb-go"
 ERROR_DETAILS = ["google/rpc/error_details.proto"]
 INCLUDES = [f"-I{ROOT / 'proto'}", f"-I{ROOT / 'third_party'}", f"-I{files('grpc_tools') / '_proto'}"]
 
@@ -46,6 +51,38 @@ def generate_python(out: Path, sources: list[str], *, services: bool) -> None:
             f"--mypy_grpc_out=quiet:{out}",
             *with_service,
         )
+
+
+def generate_go(target: Path) -> None:
+    """Messages and stubs, from descriptors without the options of field rules and HTTP paths."""
+    out = target / "clients" / "go"
+    out.mkdir(parents=True, exist_ok=True)
+    scripts = Path(sysconfig.get_path("scripts"))
+    with tempfile.TemporaryDirectory() as scratch:
+        descriptors = Path(scratch, "contract.binpb")
+        run("--include_imports", "--include_source_info", f"--descriptor_set_out={descriptors}", *CONTRACT)
+        descriptors.write_bytes(without_options(descriptors.read_bytes()))
+        options = [f"module={GO_MODULE}", *(f"M{name}={GO_MODULE}/qrumbv1" for name in CONTRACT)]
+        arguments = [
+            "protoc",
+            f"--descriptor_set_in={descriptors}",
+            f"--plugin=protoc-gen-go={scripts / 'protoc-gen-go'}",
+            f"--plugin=protoc-gen-go-grpc={scripts / 'protoc-gen-go-grpc'}",
+            f"--go_out={out}",
+            f"--go-grpc_out={out}",
+            *(f"--{plugin}_opt={option}" for plugin in ("go", "go-grpc") for option in options),
+        ]
+        if protoc.main([*arguments, *CONTRACT]) != 0:
+            sys.exit("protoc failed for Go")
+
+
+def without_options(data: bytes) -> bytes:
+    """The descriptor set without custom options, which are unknown fields here, and without what defines them."""
+    found = FileDescriptorSet.FromString(data)
+    found.DiscardUnknownFields()
+    for file in found.file:
+        file.dependency[:] = [name for name in file.dependency if name not in OPTIONS_ONLY]
+    return found.SerializeToString()
 
 
 def generate_openapi(target: Path) -> None:
@@ -73,6 +110,7 @@ def main(target: Path) -> None:
     for folder in (
         "clients/python/qrumb/v1",
         "clients/python/buf",
+        "clients/go/qrumbv1",
         "server/qrumb_server/spool/v1",
         "server/qrumb_server/loader/v1",
         "server/qrumb_server/query/v1",
@@ -83,6 +121,7 @@ def main(target: Path) -> None:
     generate_python(target / "clients/python", CONTRACT, services=True)
     generate_python(target / "clients/python", VALIDATE, services=False)
     generate_python(target / "server", INTERNAL, services=True)
+    generate_go(target)
     (target / "gateway").mkdir(exist_ok=True)
     run(
         "--include_imports",

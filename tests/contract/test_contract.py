@@ -14,6 +14,7 @@ BUF = Path(sysconfig.get_path("scripts")) / "buf"
 GENERATED = (
     "clients/python/qrumb/v1",
     "clients/python/buf",
+    "clients/go/qrumbv1",
     "server/qrumb_server/spool/v1",
     "server/qrumb_server/loader/v1",
     "server/qrumb_server/query/v1",
@@ -26,9 +27,12 @@ def test_generated_code_is_fresh(tmp_path: Path) -> None:
     (tmp_path / "clients/python").mkdir(parents=True)
     subprocess.run([sys.executable, str(ROOT / "tools/generate.py"), str(tmp_path)], check=True)
     for folder in GENERATED:
-        fresh = {path.relative_to(tmp_path) for path in (tmp_path / folder).rglob("*.py*")}
+        fresh = {path.relative_to(tmp_path) for path in (tmp_path / folder).rglob("*.*")}
         kept = {
-            path.relative_to(ROOT) for path in (ROOT / folder).rglob("*_pb2*.py*") if "__pycache__" not in path.parts
+            path.relative_to(ROOT)
+            for pattern in ("*_pb2*.py*", "*.pb.go")
+            for path in (ROOT / folder).rglob(pattern)
+            if "__pycache__" not in path.parts
         }
         assert fresh == kept
         for path in fresh:

@@ -1,0 +1,57 @@
+"""Client of the qrumb event collector; the contract's messages are in `qrumb.v1`.
+
+Names are loaded when they are first used: who wants `qrumb.v1` alone, as the server does, does not load gRPC.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from qrumb.aio import AsyncClient
+    from qrumb.client import Client
+    from qrumb.errors import ClosedError, DeliveryError, FieldViolation, QrumbError, QueueFullError, UndeliveredError
+    from qrumb.events import browser_event, device, server_event
+    from qrumb.hashing import email_hash, phone_hash
+    from qrumb.identity import new_event_id
+    from qrumb.ledger import Counters
+    from qrumb.settings import Settings
+    from qrumb.transport import Tls
+
+__all__ = [
+    "AsyncClient",
+    "Client",
+    "ClosedError",
+    "Counters",
+    "DeliveryError",
+    "FieldViolation",
+    "QrumbError",
+    "QueueFullError",
+    "Settings",
+    "Tls",
+    "UndeliveredError",
+    "browser_event",
+    "device",
+    "email_hash",
+    "new_event_id",
+    "phone_hash",
+    "server_event",
+]
+
+_MODULES: Final = {
+    "aio": ("AsyncClient",),
+    "client": ("Client",),
+    "errors": ("ClosedError", "DeliveryError", "FieldViolation", "QrumbError", "QueueFullError", "UndeliveredError"),
+    "events": ("browser_event", "device", "server_event"),
+    "hashing": ("email_hash", "phone_hash"),
+    "identity": ("new_event_id",),
+    "ledger": ("Counters",),
+    "settings": ("Settings",),
+    "transport": ("Tls",),
+}
+_MODULE_OF: Final = {name: module for module, names in _MODULES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)

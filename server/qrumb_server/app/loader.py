@@ -110,7 +110,7 @@ async def run_loader(settings: Settings) -> int:
     retention = Retention(
         store=store, loader=loader, clock=clock, policy=settings.policies(), named_sites=tuple(settings.sites)
     )
-    forgetting = asyncio.create_task(_forget_old_rows(retention, executor))
+    forgetting = asyncio.create_task(_forget_old_rows(retention, changers))
     # Loading ends by itself only if it fails: then the process ends too, and is started again.
     await asyncio.wait({loading, stopping}, return_when=asyncio.FIRST_COMPLETED)
     await health.end()

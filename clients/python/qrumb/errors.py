@@ -1,0 +1,49 @@
+"""What a client raises. A rejected event is no error: it is a receipt."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import grpc
+
+from qrumb.events import Event
+
+__all__ = ["ClosedError", "DeliveryError", "FieldViolation", "QrumbError", "QueueFullError", "UndeliveredError"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldViolation:
+    """A rule that a request breaks, as the server said it."""
+
+    field: str
+    reason: str
+    description: str
+
+
+class QrumbError(Exception):
+    """Base of all errors of a client."""
+
+
+class QueueFullError(QrumbError):
+    """The queue is at its limit; the event was not taken."""
+
+
+class ClosedError(QrumbError):
+    """The client is closed, or was made in another process; the event was not taken."""
+
+
+class DeliveryError(QrumbError):
+    """The server refused a call for good, or gave no answer in the time that the caller had."""
+
+    def __init__(self, code: grpc.StatusCode, message: str, violations: Sequence[FieldViolation] = ()) -> None:
+        super().__init__(f"{code.name}: {message}")
+        self.code = code
+        self.message = message
+        self.violations = tuple(violations)
+
+
+class UndeliveredError(QrumbError):
+    """`close` ran out of time; `events` have no answer. They may be sent again: their ids make that harmless."""
+
+    def __init__(self, events: Sequence[Event]) -> None:
+        super().__init__(f"{len(events)} events have no answer from the server")
+        self.events = tuple(events)

@@ -1,0 +1,121 @@
+"""How a client reaches the collector: address, TLS, key, and the bytes of its calls."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import grpc
+
+from qrumb.buffer import Batch, Kind
+from qrumb.settings import Settings
+from qrumb.v1 import collector_service_pb2 as pb
+
+__all__ = ["METHODS", "Method", "Tls", "Way", "encode_batch"]
+
+# A batch of rejected events has many violations: more than gRPC's 4 MiB.
+_MAX_ANSWER_BYTES: Final = 64 * 1024 * 1024
+_EVENTS_TAG: Final = b"\x0a"  # field 1, length-delimited: `events` of both batch requests
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tls:
+    """Certificates, each as the bytes of a PEM file. All empty: the roots that gRPC brings."""
+
+    root_certificates: bytes | None = None
+    """Who may have signed the server's certificate."""
+    certificate: bytes | None = None
+    """The client's own, with its chain, where the server asks for one."""
+    private_key: bytes | None = None
+    """Of `certificate`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Method:
+    """A batch call."""
+
+    path: str
+    response: Any
+
+
+METHODS: Final[Mapping[Kind, Method]] = {
+    Kind.SERVER: Method(
+        path="/qrumb.v1.CollectorService/BatchCollectServerEvents", response=pb.BatchCollectServerEventsResponse
+    ),
+    Kind.BROWSER: Method(
+        path="/qrumb.v1.CollectorService/BatchCollectBrowserEvents", response=pb.BatchCollectBrowserEventsResponse
+    ),
+}
+
+
+class Way:
+    """Where calls go and what goes with each; both kinds of channels are made from it.
+
+    Args:
+        url: `grpc://host:port` or `host:port` in plain text, `grpcs://host:port` with TLS.
+        key: sent as `authorization: Bearer`; empty: none.
+        tls: certificates; needs grpcs.
+        settings: of the client.
+
+    Raises:
+        ValueError: the url or the certificates cannot be meant.
+    """
+
+    def __init__(self, url: str, key: str, tls: Tls | None, settings: Settings) -> None:
+        scheme, separator, rest = url.partition("://")
+        if separator and scheme not in {"grpc", "grpcs"}:
+            raise ValueError("the url of the collector starts with grpc:// or grpcs://")
+        self.target = (rest if separator else url).rstrip("/")
+        if not self.target:
+            raise ValueError("the url of the collector has no host")
+        if tls is not None and scheme != "grpcs":
+            raise ValueError("certificates need a url with grpcs://")
+        self.credentials = _credentials(tls or Tls()) if separator and scheme == "grpcs" else None
+        self.metadata = (("authorization", f"Bearer {key}"),) if key else ()
+        self.compression = grpc.Compression.Gzip if settings.compression == "gzip" else grpc.Compression.NoCompression
+        self.options: list[tuple[str, Any]] = [
+            ("grpc.enable_retries", 0),
+            ("grpc.max_receive_message_length", _MAX_ANSWER_BYTES),
+            # Else a channel that has seen a long outage looks for its server only every two minutes.
+            ("grpc.initial_reconnect_backoff_ms", _milliseconds(settings.first_backoff)),
+            ("grpc.min_reconnect_backoff_ms", _milliseconds(settings.first_backoff)),
+            ("grpc.max_reconnect_backoff_ms", _milliseconds(settings.max_backoff)),
+        ]
+
+    def channel(self) -> grpc.Channel:
+        """A channel for threads."""
+        if self.credentials is None:
+            return grpc.insecure_channel(self.target, self.options, self.compression)
+        return grpc.secure_channel(self.target, self.credentials, self.options, self.compression)
+
+    def aio_channel(self) -> grpc.aio.Channel:
+        """A channel for asyncio."""
+        if self.credentials is None:
+            return grpc.aio.insecure_channel(self.target, self.options, self.compression)
+        return grpc.aio.secure_channel(self.target, self.credentials, self.options, self.compression)
+
+
+def encode_batch(batch: Batch) -> bytes:
+    """The bytes of a batch request: its events were serialised when they were sent."""
+    parts = []
+    for queued in batch:
+        parts += [_EVENTS_TAG, _varint(len(queued.payload)), queued.payload]
+    return b"".join(parts)
+
+
+def _varint(number: int) -> bytes:
+    digits = bytearray()
+    while number > 0x7F:
+        digits.append(number & 0x7F | 0x80)
+        number >>= 7
+    digits.append(number)
+    return bytes(digits)
+
+
+def _milliseconds(seconds: float) -> int:
+    return max(1, round(seconds * 1_000))
+
+
+def _credentials(tls: Tls) -> grpc.ChannelCredentials:
+    if (tls.certificate is None) != (tls.private_key is None):
+        raise ValueError("a client's certificate and its private key come together")
+    return grpc.ssl_channel_credentials(tls.root_certificates, tls.private_key, tls.certificate)

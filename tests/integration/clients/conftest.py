@@ -1,0 +1,58 @@
+"""What every test of a client needs: the front, a node, and a place where results are written down.
+
+With CLIENT_RESULTS each case of clients/cases is a line in that file, from which tools/clients_table.py makes
+docs/clients.md.
+"""
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.client_front import Front, running_front
+from tests.support.stack import Stack, running_stack
+
+WrittenDown = Callable[[str, str, str, str], None]
+
+
+@pytest.fixture(scope="module")
+def front() -> Iterator[Front]:
+    """One front for all cases: each has a site_id of its own."""
+    with running_front() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """One node for all cases."""
+    with running_stack(tmp_path_factory.mktemp("clients") / "data") as started:
+        yield started
+
+
+def write_down(client: str, file: str, case: str, outcome: str) -> None:
+    """Keep a result, where results are kept."""
+    if target := os.environ.get("CLIENT_RESULTS"):
+        line = json.dumps({"client": client, "file": file, "case": case, "outcome": outcome})
+        with Path(target).open("a", encoding="utf-8") as results:
+            results.write(line + "\n")
+
+
+@pytest.fixture(name="write_down")
+def write_down_fixture() -> WrittenDown:
+    """For runners in other languages, whose cases are no tests of pytest."""
+    return write_down
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[Any]:
+    """A test with a `case` of `test_NAME` is the Python client's result for NAME.yaml."""
+    report = yield
+    parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+    if report.when == "call" and "case" in parameters:
+        client = "Python asyncio" if parameters.get("kind") == "async client" else "Python"
+        file = item.function.__name__.removeprefix("test_")  # type: ignore[attr-defined]
+        write_down(client, file, parameters["case"]["name"], report.outcome)
+    return report

@@ -1,0 +1,102 @@
+"""The Go client keeps what clients/cases promises of every client, against the same front and a real node."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.clients.conftest import WrittenDown
+from tests.support.client_front import Front, load_cases
+from tests.support.stack import Stack
+
+ROOT = Path(__file__).resolve().parent.parent.parent.parent
+TOOL = [sys.executable, str(ROOT / "tools" / "go_toolchain.py")]
+TESTS = {
+    "TestHashes": "hashes",
+    "TestEvents": "events",
+    "TestRefusals": "refusals",
+    "TestStatuses": "statuses",
+    "TestBackoff": "backoff",
+    "TestDelivery": "delivery",
+    "TestNode": "node",
+}
+# Empty caches make it compile gRPC first.
+BUILD_SECONDS = 900
+
+
+def go(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the pinned Go in the client's folder."""
+    return subprocess.run(
+        [*TOOL, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **environment},
+        timeout=BUILD_SECONDS,
+    )
+
+
+def case_results(output: str) -> dict[tuple[str, str], str]:
+    """Outcome by file and case, out of `go test -json`."""
+    found = {}
+    for line in output.splitlines():
+        event: dict[str, Any] = json.loads(line) if line.startswith("{") else {}
+        test, *path = event.get("Test", "").split("/")
+        if event.get("Action") in {"pass", "fail", "skip"} and test in TESTS and path and path != ["parallel"]:
+            found[TESTS[test], path[-1]] = {"pass": "passed", "fail": "failed", "skip": "skipped"}[event["Action"]]
+    return found
+
+
+@pytest.mark.timeout(BUILD_SECONDS)
+def test_go_code_is_formatted_and_vetted() -> None:
+    """gofmt would change nothing of what is written by hand, and go vet finds nothing."""
+    own = [str(path) for path in (ROOT / "clients" / "go").glob("*.go")]
+    gofmt = Path(sysconfig.get_path("purelib")) / "go" / "bin" / "gofmt"
+    assert subprocess.run([str(gofmt), "-l", *own], capture_output=True, text=True, check=True).stdout == ""
+    vetted = go("vet", "./...")
+    assert vetted.returncode == 0, vetted.stderr
+
+
+def test_the_example_of_the_readme_is_the_one_that_runs() -> None:
+    """Line by line, in the Example that go test runs."""
+    readme = (ROOT / "clients" / "go" / "README.md").read_text(encoding="utf-8")
+    [shown] = re.findall(r"```go\n(.*?)```", readme, re.DOTALL)
+    tested = (ROOT / "clients" / "go" / "example_test.go").read_text(encoding="utf-8")
+    assert textwrap.indent(shown.replace('"grpc://127.0.0.1:9090"', "url"), "\t").rstrip() in tested
+
+
+@pytest.mark.stack
+@pytest.mark.timeout(BUILD_SECONDS)
+def test_go_client_passes_every_case(front: Front, stack: Stack, write_down: WrittenDown) -> None:
+    """Each case of each file is run, passes, or is left out for a reason of the language."""
+    race = ["-race"] if os.environ.get("GO_RACE") and shutil.which("cc") else []
+    done = go(
+        "test",
+        "-json",
+        "-count=1",
+        *race,
+        ".",
+        QRUMB_FRONT=f"front: {front.grpc_url} {front.http_url} control {front.control_url}",
+        QRUMB_NODE=f"grpc://{stack.grpc_target}",
+    )
+    results = case_results(done.stdout)
+    for (file, case), outcome in results.items():
+        write_down("Go", file, case, outcome)
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr
+    assert set(results) == {(file, case["name"]) for file in TESTS.values() for case in load_cases(file)}
+    skipped = {case for (_file, case), outcome in results.items() if outcome == "skipped"}
+    assert skipped == {
+        "event-time-without-zone",
+        "too-many-requests",
+        "bad-gateway",
+        "request-timeout",
+        "body-too-large",
+    }

@@ -1,0 +1,145 @@
+"""The Python clients keep what clients/cases promises of every client."""
+
+import base64
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import grpc
+import pytest
+from google.protobuf import json_format
+
+from qrumb import Settings, browser_event, device, email_hash, phone_hash, server_event
+from qrumb.events import Event
+from qrumb.retry import backoff, is_retried
+from qrumb.v1.receipt_pb2 import EventReceipt, Violation
+from tests.support.client_cases import AsyncDriver, SyncDriver, run_delivery_case
+from tests.support.client_front import CASES, Front, load_cases
+from tests.support.stack import Stack
+
+Case = dict[str, Any]
+DRIVERS = {"client": SyncDriver, "async client": AsyncDriver}
+
+
+def cases(name: str) -> Any:
+    """The cases of a file as parameters."""
+    return pytest.mark.parametrize("case", load_cases(name), ids=lambda case: case["name"])
+
+
+def build(kind: str, arguments: Case) -> Event:
+    """An event of a case's input."""
+    given = dict(arguments)
+    if "event_time" in given:
+        given["event_time"] = datetime.fromisoformat(given["event_time"])
+    if isinstance(given.get("amount"), str):
+        given["amount"] = Decimal(given["amount"])
+    if "device" in given:
+        given["device"] = device(**given["device"])
+    return server_event(**given) if kind == "server" else browser_event(**given)
+
+
+@cases("hashes")
+def test_hashes(case: Case) -> None:
+    """The same person has the same hash in every language; what cannot be meant is refused and not quoted."""
+    make = email_hash if case["kind"] == "email" else phone_hash
+    if case.get("refused"):
+        with pytest.raises(ValueError, match=case["kind"]) as caught:
+            make(case["input"])
+        assert not case["input"].strip() or case["input"].strip() not in str(caught.value)
+        assert caught.value.__cause__ is None
+    else:
+        assert make(case["input"]) == case["hash"]
+
+
+@cases("events")
+def test_events(case: Case) -> None:
+    """A builder's message is the JSON and the bytes of the case."""
+    event = build(case["kind"], case["input"])
+    assert event == json_format.ParseDict(case["json"], type(event)())
+    assert base64.b64encode(event.SerializeToString(deterministic=True)).decode() == case["wire"]
+
+
+@cases("refusals")
+def test_refusals(case: Case) -> None:
+    """A mistake of the program is refused at once, with the argument's name."""
+    with pytest.raises(ValueError, match=case["refused"]) as caught:
+        build(case["kind"], case["input"])
+    for name in ("email", "phone"):
+        assert case["input"].get(name, "-") not in str(caught.value) or name not in case["input"]
+
+
+@cases("statuses")
+def test_statuses(case: Case) -> None:
+    """What a retry can cure is tried again, nothing else."""
+    if "grpc" not in case:
+        pytest.skip("of JSON over HTTP")
+    assert is_retried(grpc.StatusCode[case["grpc"]], has_delay=case.get("delay", False)) is case["retried"]
+
+
+@cases("backoff")
+def test_backoff(case: Case) -> None:
+    """Waits double up to their ceiling, with jitter; a stated delay is kept."""
+    settings = Settings(**case.get("settings", {}))
+    wait = backoff(settings, case["attempt"], case["random"], case.get("stated"))
+    assert wait == pytest.approx(case["delay"])
+
+
+@pytest.mark.parametrize("kind", DRIVERS)
+@cases("delivery")
+def test_delivery(case: Case, kind: str, front: Front) -> None:
+    """Every event has one of three fates, whatever the server does."""
+    run_delivery_case(case, DRIVERS[kind], front)
+
+
+@pytest.mark.stack
+@pytest.mark.parametrize("kind", DRIVERS)
+@cases("node")
+def test_node(case: Case, kind: str, stack: Stack) -> None:
+    """A real node's verdicts arrive as they are."""
+    driver = DRIVERS[kind](stack.grpc_target, Settings())
+    site_id = f"{case['name']}-{kind.replace(' ', '-')}"
+    try:
+        for step in case["steps"]:
+            check_node_step(driver, step, site_id)
+    finally:
+        driver.close(10)
+        if isinstance(driver, AsyncDriver):
+            driver.end()
+
+
+def check_node_step(driver: SyncDriver | AsyncDriver, step: Case, site_id: str) -> None:
+    """One call to the node."""
+    if "register" in step:
+        arguments = {**step["register"], "site_id": site_id}
+        assert driver.register(**arguments).qr_code_id == arguments["qr_code_id"]
+        return
+    if "collect" in step:
+        receipts = [driver.collect(build(step["kind"], {**step["collect"], "site_id": site_id}))]
+        outcomes = [step["outcome"]]
+    else:
+        del driver.receipts[:]
+        for arguments in step["send"]:
+            driver.send(build(step["kind"], {**arguments, "site_id": site_id}))
+        assert driver.flush(10)
+        receipts, outcomes = driver.receipts, step["outcomes"]
+    assert [EventReceipt.Outcome.Name(receipt.outcome) for receipt in receipts] == outcomes
+    for number, receipt in enumerate(receipts):
+        found = sorted([violation.field, Violation.Reason.Name(violation.reason)] for violation in receipt.violations)
+        assert found == sorted(step.get("violations", {}).get(number, []))
+
+
+EXPECTATIONS = {
+    *("calls", "calls_at_least", "events", "gaps", "accepted", "rejected", "failed", "retried", "retried_at_least"),
+    *("receipts", "failures", "authorization"),
+}
+FILES = ("hashes", "events", "refusals", "statuses", "backoff", "delivery", "node")
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_cases_are_well_formed(file: str) -> None:
+    """Unique names, a promise each, and nothing expected that no runner looks at."""
+    found = load_cases(file)
+    assert len({case["name"] for case in found}) == len(found)
+    assert all(case["promise"].endswith(".") for case in found)
+    assert not {key for case in found if file == "delivery" for key in case["expect"]} - EXPECTATIONS
+    assert f"`{file}.yaml`" in (CASES / "README.md").read_text(encoding="utf-8")
