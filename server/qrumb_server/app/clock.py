@@ -1,6 +1,7 @@
 """Clocks: the only place that asks the machine what time it is."""
 
 import time
+from collections.abc import Callable
 
 from qrumb_server.ports import Clock
 
@@ -16,13 +17,21 @@ class SystemClock:
 
 
 class SteadyClock:
-    """A clock that never goes back: where the machine's does, it stands still until that has caught up."""
+    """A clock that never goes back: where the machine's does, it goes on at half its pace until that has caught up.
 
-    def __init__(self, clock: Clock) -> None:
+    It does not stand still: all events of an hour would then be of one moment, and no rate would be true.
+    """
+
+    def __init__(self, clock: Clock, monotonic_ns: Callable[[], int] = time.monotonic_ns) -> None:
         self._clock = clock
-        self._latest_ms = 0
+        self._monotonic_ns = monotonic_ns
+        self._latest_ns = 0
+        self._read_ns = monotonic_ns()
 
     def now_ms(self) -> int:
         """Milliseconds since 1970-01-01 UTC, never less than before."""
-        self._latest_ms = max(self._latest_ms, self._clock.now_ms())
-        return self._latest_ms
+        read_ns = self._monotonic_ns()
+        slowed_ns = self._latest_ns + (read_ns - self._read_ns) // 2
+        self._latest_ns = max(slowed_ns, self._clock.now_ms() * 1_000_000)
+        self._read_ns = read_ns
+        return self._latest_ns // 1_000_000
