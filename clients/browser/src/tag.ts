@@ -68,9 +68,9 @@ export class Tag {
   /** Records a pageview; its title is looked at once more when it has settled. */
   pageview(metadata?: Metadata, time = Date.now()): string {
     const event = this.event("pageview", metadata, time);
-    const { href } = location;
+    const page = pageOf(this.here());
     setTimeout(() => {
-      if (href === location.href) event.page_title = title();
+      if (page === pageOf(this.here())) event.page_title = title();
     }, TITLE_SETTLES_MS);
     return this.put(event) ? event.event_id : "";
   }
@@ -91,6 +91,11 @@ export class Tag {
       if (!event.scan_session_id && this.session) event.scan_session_id = this.session;
       this.put(event);
     }
+  }
+
+  /** The scan session, as far as the site's backend may know it. */
+  scanSession(): string {
+    return this.consent === "denied" || this.consent === "pending" ? "" : this.session;
   }
 
   /** Sends what waits, now. */
@@ -159,7 +164,7 @@ export class Tag {
     const url = this.here();
     const before = this.url;
     this.url = url;
-    if (url.split("#")[0] === before.split("#")[0]) return;
+    if (pageOf(url) === pageOf(before)) return;
     this.referrer = before;
     this.pageview();
   }
@@ -212,9 +217,13 @@ export function commands(): { run: (call: Call) => string | void } {
     const [time, [name, first, second]] = [call[0], Array.from(call[1])];
     try {
       if (name === "init") return tag ? undefined : init(first as Options, time);
-      if (!tag) return void early.push(call);
+      if (!tag) {
+        early.push(call);
+        return "";
+      }
       if (name === "event") return tag.record(first as string, second as Metadata, time);
       if (name === "pageview") return tag.pageview(first as Metadata, time);
+      if (name === "session") return tag.scanSession();
       if (name === "consent") tag.setConsent(first as Consent);
       if (name === "flush") tag.flush();
     } catch (error) {
@@ -224,6 +233,11 @@ export function commands(): { run: (call: Call) => string | void } {
   }
 
   return { run };
+}
+
+// The URL without its fragment.
+function pageOf(url: string): string {
+  return url.split("#")[0];
 }
 
 function title(): string {

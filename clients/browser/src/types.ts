@@ -56,6 +56,8 @@ export interface Qrumb {
   (command: "pageview", metadata?: Metadata): string;
   /** Sends what waits, now. */
   (command: "flush"): void;
+  /** The scan session, for the site's own backend; "" without one, or without consent to pass it on. */
+  (command: "session"): string;
 }
 
 /** A BrowserEvent as the collector's JSON has it. */

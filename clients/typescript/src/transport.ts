@@ -16,7 +16,7 @@ import type { ServerEvent } from "./gen/qrumb/v1/server_event_pb.js";
 
 /** How to reach the service. */
 export interface Connection {
-  /** Such as http://127.0.0.1:9090, or https:// for TLS. */
+  /** Such as http://127.0.0.1:9090, or https:// for TLS. grpc:// and grpcs:// are the same. */
   address: string;
   /** Key of the site, sent as `authorization: Bearer`. Only over TLS or to this machine. */
   key?: string;
@@ -46,7 +46,8 @@ export function isServerEvent(event: Event): event is ServerEvent {
 
 /** The transport that a client uses if it is given none. */
 export function grpcTransport(connection: Connection): Transport {
-  const { address, key, compression, ca, certificate } = connection;
+  const { key, compression, ca, certificate } = connection;
+  const address = connection.address.replace(/^grpc(s?):/, "http$1:");
   const tls = {
     ...(ca !== undefined && { ca: pem(ca) }),
     ...(certificate && { cert: pem(certificate.chain), key: pem(certificate.key) }),
