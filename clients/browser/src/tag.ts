@@ -35,6 +35,7 @@ export class Tag {
   private session = "";
   private url: string;
   private referrer: string;
+  private settle: () => void = nothing;
 
   constructor(
     private readonly options: Options,
@@ -65,18 +66,25 @@ export class Tag {
     return this.put(event) ? event.event_id : "";
   }
 
-  /** Records a pageview; its title is looked at once more when it has settled. */
+  /** Records a pageview, a moment later: when its title has settled. */
   pageview(metadata?: Metadata, time = Date.now()): string {
+    this.settle();
     const event = this.event("pageview", metadata, time);
     const page = pageOf(this.here());
-    setTimeout(() => {
+    const settle = () => {
+      if (this.settle !== settle) return;
+      this.settle = nothing;
       if (page === pageOf(this.here())) event.page_title = title();
-    }, TITLE_SETTLES_MS);
-    return this.put(event) ? event.event_id : "";
+      this.put(event);
+    };
+    this.settle = settle;
+    setTimeout(settle, TITLE_SETTLES_MS);
+    return event.event_id;
   }
 
   /** From now on, and for what was held back. */
   setConsent(state?: Consent): void {
+    this.settle();
     this.consent = state;
     if (state === "pending") return;
     if (state === "denied") {
@@ -100,6 +108,7 @@ export class Tag {
 
   /** Sends what waits, now. */
   flush(): void {
+    this.settle();
     this.outbox.flush();
   }
 
@@ -170,6 +179,7 @@ export class Tag {
   }
 
   private leave(): void {
+    this.settle();
     this.outbox.flush(true);
     const left = this.outbox.left();
     if (this.options.persist && this.consent === "granted" && left.length) {
@@ -239,6 +249,8 @@ export function commands(): { run: (call: Call) => string | void } {
 function pageOf(url: string): string {
   return url.split("#")[0];
 }
+
+function nothing(): void {}
 
 function title(): string {
   return document.title.slice(0, LONGEST_TITLE);

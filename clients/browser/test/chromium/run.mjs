@@ -28,6 +28,8 @@ async function run(name) {
   page.on("console", (message) => message.type() === "error" && errors.push(message.text()));
   try {
     return await scenarios[name]({ page, context, calls, errors, shop: pages.origin, other: pages.other });
+  } catch (error) {
+    return { failed: String(error) };
   } finally {
     // A page that was closed a moment ago may still have a call under way.
     await new Promise((resolve) => setTimeout(resolve, 300));

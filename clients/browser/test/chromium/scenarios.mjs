@@ -141,14 +141,12 @@ export const scenarios = {
     await sleep(SETTLED);
     await context.setOffline(true);
     const id = await tag(page, "event", "in_the_tunnel");
-    await page.close({ runBeforeUnload: true });
+    await page.goto("about:blank");
     await context.setOffline(false);
+    await page.goto(`${shop}/kept/next?${with_({ consent: "granted", persist: true })}`);
+    await page.waitForFunction(() => window.qrumb.loaded);
     await sleep(SETTLED);
-    const next = await context.newPage();
-    await next.goto(`${shop}/kept/next?${with_({ consent: "granted", persist: true })}`);
-    await next.waitForFunction(() => window.qrumb.loaded);
-    await sleep(SETTLED);
-    return { id, after: await stored(next) };
+    return { id, after: await stored(page) };
   },
 
   async sandboxed({ page, shop, errors }) {
@@ -197,7 +195,8 @@ export const scenarios = {
     });
     await page.goto(`${shop}/overloaded/`);
     await page.waitForFunction(() => window.qrumb.loaded);
-    await sleep(3200 + SETTLED);
+    for (let tries = 0; times.length < 2 && tries < 100; tries++) await sleep(100);
+    await sleep(SETTLED);
     return { gap: times[1] - times[0], calls: times.length };
   },
 
