@@ -19,9 +19,13 @@ const BODY = `
 /** Starts both servers; `collector` is where the tag sends to. */
 export async function startPages(collector) {
   const other = await listen((_request, response) => html(response, "<title>Elsewhere</title>elsewhere"));
+  const busyTimes = [];
   const shop = await listen(async (request, response) => {
     const url = new URL(request.url, "http://shop");
-    if (/^\/qrumb.*js$/.test(url.pathname)) {
+    if (request.method === "POST" && url.pathname === "/busy") {
+      busyTimes.push(Date.now());
+      await busy(request, response, collector, busyTimes.length);
+    } else if (/^\/qrumb.*js$/.test(url.pathname)) {
       await sleep(Number(url.searchParams.get("late") || 0));
       response.writeHead(200, { "content-type": "text/javascript" });
       response.end(dist(url.pathname.slice(1)));
@@ -35,7 +39,7 @@ export async function startPages(collector) {
       html(response, page(url, collector, other.origin));
     }
   });
-  return { origin: shop.origin, other: other.origin, stop: () => [shop, other].forEach(({ server }) => server.close()) };
+  return { busyTimes, origin: shop.origin, other: other.origin, stop: () => [shop, other].forEach(({ server }) => server.close()) };
 }
 
 // /SITE/anything is a page of that site; ?options={...} goes to init, ?late=MS delays the script.
@@ -47,6 +51,20 @@ function page(url, collector, other) {
     <script>${SNIPPET}qrumb("init",${options});</script>
     <script async src="/qrumb.js?late=${url.searchParams.get("late") || 0}"></script>
     ${BODY}<a id="outside" href="${other}/away?secret=1#part">outside</a>`;
+}
+
+// The collector behind the site's own address and under another path; too busy for the first call.
+async function busy(request, response, collector, call) {
+  const chunks = [];
+  for await (const chunk of request) chunks.push(chunk);
+  if (call === 1) {
+    response.writeHead(429, { "retry-after": "2" });
+    response.end();
+    return;
+  }
+  const answer = await fetch(`${collector}/collect/batch`, { method: "POST", body: Buffer.concat(chunks) });
+  response.writeHead(answer.status);
+  response.end(await answer.text());
 }
 
 // The example of the README as it stands, but for where it sends to.

@@ -27,7 +27,8 @@ async function run(name) {
   page.on("pageerror", (error) => errors.push(String(error)));
   page.on("console", (message) => message.type() === "error" && errors.push(message.text()));
   try {
-    return await scenarios[name]({ page, context, calls, errors, shop: pages.origin, other: pages.other });
+    const { origin: shop, other, busyTimes } = pages;
+    return await scenarios[name]({ page, context, calls, errors, shop, other, busyTimes });
   } catch (error) {
     return { failed: String(error) };
   } finally {
