@@ -80,12 +80,15 @@ export class Outbox {
     }
   }
 
+  // Browsers cut the fraction of a time and may be early besides: a timer that is, is set again.
   private schedule(milliseconds: number): void {
     clearTimeout(this.timer);
+    const quiet = Math.ceil(this.quietUntil - Date.now());
     this.timer = setTimeout(() => {
       this.timer = undefined;
-      this.flush();
-    }, milliseconds);
+      if (Date.now() < this.quietUntil) this.schedule(0);
+      else this.flush();
+    }, Math.max(milliseconds, quiet));
   }
 
   private cut(): string[] {

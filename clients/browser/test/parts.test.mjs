@@ -140,6 +140,32 @@ test("what the collector asks for is kept, by the end of the page too", async (c
   assert.deepEqual(calls[1].ids, ["a"]);
 });
 
+test("a timer that fires early does not end the repetitions", async (context) => {
+  const { calls, add, pass } = rig(context);
+  const exact = globalThis.setTimeout;
+  context.mock.method(Math, "random", () => 0.3337);
+  context.mock.method(globalThis, "setTimeout", (run, milliseconds) => exact(run, Math.floor(milliseconds)));
+  add("a");
+  pass(500);
+  await calls[0].answer(429, { delay: 1000 }); // 1083.425 ms in all
+  for (let step = 0; step < 1090; step++) pass(1);
+  assert.equal(calls.length, 2);
+});
+
+test("an answer to another call does not shorten a stated delay", async (context) => {
+  const { outbox, calls, add, pass } = rig(context);
+  add("a");
+  pass(500);
+  add("b");
+  outbox.flush(true);
+  await calls[0].answer(429, { delay: 5000 });
+  await calls[1].answer(200);
+  pass(4999);
+  assert.equal(calls.length, 2);
+  pass(1251);
+  assert.deepEqual(calls[2].ids, ["a"]);
+});
+
 test("an event with a verdict is never sent again, whatever the verdict", async (context) => {
   const receipts = [];
   const { outbox, calls, add, pass } = rig(context, { onReceipt: (receipt) => receipts.push(receipt.outcome) });
@@ -181,6 +207,13 @@ test("at the end of the page all calls together stay within what outlives it", (
   outbox.flush(true);
   assert.equal(calls.length, 1, "50 KB are under way: nothing more fits");
   assert.equal(outbox.left().length, 3);
+});
+
+test("an event that is larger than everything goes alone, for the collector to judge", (context) => {
+  const { calls, add, pass } = rig(context, { extra: { text: "x".repeat(70_000) } });
+  add("a", "b");
+  pass(500);
+  assert.deepEqual(calls[0].ids, ["a"]);
 });
 
 test("a full outbox keeps what it has", (context) => {

@@ -38,12 +38,13 @@ test("an event keeps the id that send returned, and one that it had", async () =
   const line = transport(accept);
   const client = new Client(line);
   const own = event();
-  own.eventId = "0192f0c1-7e1a-7c3d-9b1e-2f6a7d8c9e0f";
+  const given = "0192f0c1-7e1a-7c3d-9b1e-2f6a7d8c9e0f";
+  own.eventId = given;
   const ids = [await client.send(event()), await client.send(own)];
   await client.close();
   assert.deepEqual(line.calls, [ids]);
   assert.match(ids[0] ?? "", /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab]/);
-  assert.equal(ids[1], own.eventId);
+  assert.equal(ids[1], given);
 });
 
 test("an event that is sent in the moment the sender ends is sent too", async () => {
