@@ -1,8 +1,8 @@
 // The classic script: takes the place of the stub, with what was said to it. Attributes of its element can stand for
 // `init`, so that a page with a strict policy needs no script of its own.
 
-import { commands } from "./tag";
-import type { Call, Options, Qrumb } from "./types";
+import { commands } from "./tag.js";
+import type { Call, Options, Qrumb } from "./types.js";
 
 const scope = window as unknown as { qrumb?: Qrumb & { q?: Call[]; loaded?: boolean } };
 

@@ -1,9 +1,9 @@
 // The module: the same function, for pages that are built. Importing it does nothing, on a server too.
 
-import { commands } from "./tag";
-import type { Qrumb } from "./types";
+import { commands } from "./tag.js";
+import type { Qrumb } from "./types.js";
 
-export type { Consent, Json, Metadata, Options, Qrumb, Receipt } from "./types";
+export type { Consent, Json, Metadata, Options, Qrumb, Receipt } from "./types.js";
 
 const { run } = commands();
 

@@ -1,7 +1,7 @@
 // Events on their way: batches, one call at a time, repeated until the collector has answered. An event keeps its id,
 // and one that has its verdict, whatever it is, is never sent again.
 
-import type { Receipt, TagEvent } from "./types";
+import type { Receipt, TagEvent } from "./types.js";
 
 /** What came back: the status, and the delay that it states in milliseconds (0: none). */
 export interface Reply {

@@ -1,7 +1,7 @@
 // What happens on the page: which calls and listeners lead to which events. No value of any field is ever read.
 
-import type { Metadata } from "./types";
-import { bare } from "./urls";
+import type { Metadata } from "./types.js";
+import { bare } from "./urls.js";
 
 type Record = (type: string, metadata?: Metadata) => void;
 

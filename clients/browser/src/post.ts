@@ -1,6 +1,6 @@
 // One call of the collector. The body goes as text/plain, which asks for no preflight; no cookie goes with it.
 
-import type { Reply } from "./outbox";
+import type { Reply } from "./outbox.js";
 
 const TIMEOUT_MS = 15000;
 const OUTLIVES_BYTES = 63000;

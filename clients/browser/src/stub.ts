@@ -1,6 +1,6 @@
 // Keeps what is said before the tag is there, and when. The same as the snippet of the README, as a file.
 
-import type { Call } from "./types";
+import type { Call } from "./types.js";
 
 interface Stub {
   (...words: unknown[]): void;

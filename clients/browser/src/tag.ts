@@ -1,12 +1,12 @@
 // The tag: commands in, events out. Consent decides what an event may carry and what may be kept in the browser.
 
-import { uuid7 } from "./ids";
-import { Outbox } from "./outbox";
-import { device, watchClicks, watchForms, watchHistory } from "./page";
-import { post } from "./post";
-import { read, write } from "./storage";
-import type { Call, Consent, Metadata, Options, TagEvent } from "./types";
-import { bare, sendable, valueOf, without } from "./urls";
+import { uuid7 } from "./ids.js";
+import { Outbox } from "./outbox.js";
+import { device, watchClicks, watchForms, watchHistory } from "./page.js";
+import { post } from "./post.js";
+import { read, write } from "./storage.js";
+import type { Call, Consent, Metadata, Options, TagEvent } from "./types.js";
+import { bare, sendable, valueOf, without } from "./urls.js";
 
 const SESSION_KEY = "qrumb.scan";
 const LONGEST_SESSION = 128;
