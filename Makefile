@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_CONSTRAINT=constraints.txt $(BIN)/pip install --quiet
 # Real servers for tests; without them those tests are skipped.
-TEST_PACKAGES := clickhouse-server openssl zookeeper
+TEST_PACKAGES := chromium clickhouse-server openssl zookeeper
 SET_UP_INPUTS := pyproject.toml clients/python/pyproject.toml constraints.txt
 
 .PHONY: run test check clients-test lint types generate constraints fuzz soak bench setup setup-dev geoip baseline clean help

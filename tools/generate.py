@@ -7,10 +7,12 @@
 | clients/go/qrumbv1 | the contract's messages and gRPC stubs, without those options |
 | server/qrumb_server/{spool,loader,query,supervise,upkeep}/v1 | what the processes of a node say to each other |
 | gateway/qrumb.binpb | descriptor set for Envoy, with the error details in it |
+| clients/typescript/src/gen | the contract and what it imports, where npm is (else what is there stays) |
 | docs/openapi.yaml | the JSON endpoints, see openapi.py |
 """
 
 import shutil
+import subprocess
 import sys
 import sysconfig
 import tempfile
@@ -85,6 +87,29 @@ def without_options(data: bytes) -> bytes:
     return found.SerializeToString()
 
 
+def generate_typescript(target: Path) -> bool:
+    """The contract for clients/typescript, by the plugin that its package.json pins; False where npm is missing."""
+    package = ROOT / "clients/typescript"
+    plugin = package / "node_modules/.bin/protoc-gen-es"
+    if not plugin.exists():
+        if shutil.which("npm") is None:
+            return False
+        subprocess.run(["npm", "ci", "--no-audit", "--no-fund", "--silent"], cwd=package, check=True)
+    out = target / "clients/typescript/src/gen"
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir(parents=True)
+    imports = [*VALIDATE, *ERROR_DETAILS, "google/api/annotations.proto", "google/api/http.proto"]
+    run(
+        f"--plugin=protoc-gen-es={plugin}",
+        f"--es_out={out}",
+        "--es_opt=target=ts,import_extension=js",
+        *CONTRACT,
+        *imports,
+        "google/api/httpbody.proto",
+    )
+    return True
+
+
 def generate_openapi(target: Path) -> None:
     """The JSON endpoints, out of the contract and its descriptor set."""
     from openapi import complete  # needs the options' code, which was only now generated
@@ -130,6 +155,8 @@ def main(target: Path) -> None:
         *ERROR_DETAILS,
     )
     generate_openapi(target)
+    if not generate_typescript(target):
+        print("clients/typescript/src/gen is left as it is: there is no npm")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,253 @@
+// The client: a queue, one sender that takes batches out of it, one call at a time. Every event that was taken ends in
+// exactly one of three ways: accepted, rejected (both with a receipt) or failed.
+
+import { setTimeout as sleep } from "node:timers/promises";
+
+import { create, toBinary } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { Code, ConnectError } from "@connectrpc/connect";
+
+import { ClosedError, QueueFullError, ReceiptCountError, UndeliveredError } from "./errors.js";
+import type { Event } from "./events.js";
+import { BrowserEventSchema } from "./gen/qrumb/v1/browser_event_pb.js";
+import { type EventReceipt, EventReceipt_Outcome } from "./gen/qrumb/v1/receipt_pb.js";
+import { ScanSessionSchema } from "./gen/qrumb/v1/scan_session_pb.js";
+import { ServerEventSchema } from "./gen/qrumb/v1/server_event_pb.js";
+import { type Item, Queue } from "./queue.js";
+import { backoff, isRetried, statedDelay } from "./retry.js";
+import { complete, type FullSettings, type Settings } from "./settings.js";
+import { type Connection, grpcTransport, isServerEvent, type Transport } from "./transport.js";
+import { uuid7 } from "./uuid.js";
+
+/** What became of the events: `sent` is always the sum of the others but `retried`, which counts calls. */
+export interface Counters {
+  readonly sent: number;
+  readonly accepted: number;
+  readonly rejected: number;
+  readonly failed: number;
+  readonly waiting: number;
+  readonly retried: number;
+}
+
+interface Waiter {
+  event: Event;
+  bytes: number;
+  taken: () => void;
+  refused: (error: Error) => void;
+}
+
+// A field's number and the length before each event of a batch.
+const FRAME_BYTES = 4;
+
+/** Sends events to qrumb. Call `close` before the process ends. */
+export class Client {
+  private readonly settings: FullSettings;
+  private readonly transport: Transport;
+  private readonly queue: Queue;
+  private readonly waiters: Waiter[] = [];
+  private readonly flushes = new Set<() => void>();
+  private readonly ending = new AbortController();
+  private readonly counted = { sent: 0, accepted: 0, rejected: 0, failed: 0, retried: 0 };
+  private wake: () => void = () => {};
+  private sender: Promise<void> | undefined;
+  private closing: Promise<void> | undefined;
+
+  /** `connection` says where the service is, or is a transport of your own. Throws ArgumentError. */
+  constructor(connection: Connection | Transport, settings: Settings = {}) {
+    this.settings = complete(settings);
+    this.queue = new Queue(this.settings);
+    this.transport = "collect" in connection ? connection : grpcTransport(connection);
+  }
+
+  get counters(): Counters {
+    return { ...this.counted, waiting: this.queue.length };
+  }
+
+  /**
+   * Puts an event into the queue and resolves with its event_id once it is in. The event gets an id and a time here if
+   * it has none, keeps them for ever, and must not be changed any more.
+   *
+   * Rejects with QueueFullError (only with whenFull "error") or ClosedError; then the event was not taken.
+   */
+  async send(event: Event): Promise<string> {
+    if (this.closing) throw new ClosedError("the client is closed");
+    const bytes = complement(event);
+    if (this.waiters.length === 0 && this.queue.hasRoom(bytes)) {
+      this.take(event, bytes);
+    } else if (this.settings.whenFull === "error") {
+      throw new QueueFullError(`${this.queue.length} events wait; this one was not taken`);
+    } else {
+      await new Promise<void>((taken, refused) => this.waiters.push({ event, bytes, taken, refused }));
+    }
+    return event.eventId;
+  }
+
+  /** One call now, without queue and repetition. A rejected event is a receipt too, not an error. */
+  async collect(event: Event): Promise<EventReceipt> {
+    if (this.closing) throw new ClosedError("the client is closed");
+    complement(event);
+    const [receipt] = await this.transport.collect([event], this.settings.callTimeoutMs);
+    if (receipt === undefined) throw new ReceiptCountError("no receipt");
+    return receipt;
+  }
+
+  /** Registers the scan that a session began with; the redirect of the QR code does so. */
+  async registerScanSession(session: { siteId: string; scanSessionId: string; qrCodeId: string }): Promise<void> {
+    await this.transport.register(create(ScanSessionSchema, session), this.settings.callTimeoutMs);
+  }
+
+  /** Sends what is queued by now without delay; whether all of it was answered within the time. */
+  async flush(timeoutMs: number): Promise<boolean> {
+    const order = this.queue.flush();
+    if (this.queue.isAnswered(order)) return true;
+    this.start();
+    let check = () => {};
+    const answered = new Promise<boolean>((resolve) => {
+      check = () => this.queue.isAnswered(order) && resolve(true);
+    });
+    const timer = new AbortController();
+    this.flushes.add(check);
+    try {
+      const ranOut = sleep(timeoutMs, false, { signal: timer.signal }).catch(() => false);
+      return await Promise.race([answered, ranOut]);
+    } finally {
+      timer.abort();
+      this.flushes.delete(check);
+    }
+  }
+
+  /** Flushes and ends the client. Rejects with UndeliveredError if events are left; they were given to onFailure. */
+  close(timeoutMs = 10_000): Promise<void> {
+    this.closing ??= this.end(timeoutMs);
+    return this.closing;
+  }
+
+  private async end(timeoutMs: number): Promise<void> {
+    for (const waiter of this.waiters.splice(0)) waiter.refused(new ClosedError("the client was closed meanwhile"));
+    await this.flush(timeoutMs);
+    this.ending.abort();
+    this.wake();
+    await this.sender;
+    const left = this.queue.drain().map((item) => item.event);
+    this.transport.close();
+    if (left.length === 0) return;
+    const error = new UndeliveredError(left);
+    this.fail(left, error);
+    throw error;
+  }
+
+  private take(event: Event, bytes: number): void {
+    this.queue.add(event, bytes, Date.now());
+    this.counted.sent += 1;
+    this.start();
+  }
+
+  // The sender lives only while there is something to send: an idle client holds nothing open but its connection.
+  private start(): void {
+    this.wake();
+    this.sender ??= this.run();
+  }
+
+  private async run(): Promise<void> {
+    await undefined; // `sender` must be set before this can clear it
+    while (!this.ending.signal.aborted) {
+      const { due } = this.queue;
+      if (due === Infinity) break;
+      if (due > Date.now()) await this.pause(due);
+      else await this.deliver(this.queue.take());
+    }
+    this.sender = undefined;
+  }
+
+  // Until the time has come, or something was added that makes a batch due sooner.
+  private async pause(until: number): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, until - Date.now());
+      this.wake = () => {
+        if (this.queue.due >= until && !this.ending.signal.aborted) return;
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+    this.wake = () => {};
+  }
+
+  private async deliver(batch: readonly Item[]): Promise<void> {
+    const events = batch.map((item) => item.event);
+    const { signal } = this.ending;
+    for (let attempt = 1; !signal.aborted; attempt++) {
+      if (attempt > 1) this.counted.retried += 1;
+      try {
+        const receipts = await this.transport.collect(events, this.settings.callTimeoutMs, signal);
+        this.settle(events, receipts);
+        return;
+      } catch (error) {
+        if (signal.aborted) return;
+        const delay = this.delayAfter(error, attempt);
+        if (delay === undefined) {
+          this.fail(events, error instanceof Error ? error : new Error(String(error)));
+          this.free();
+          return;
+        }
+        await sleep(delay, undefined, { signal }).catch(() => {});
+      }
+    }
+  }
+
+  // Milliseconds to wait before the repetition, or undefined if none can help.
+  private delayAfter(error: unknown, attempt: number): number | undefined {
+    if (!(error instanceof ConnectError)) return undefined;
+    const stated = statedDelay(error);
+    const code = isOfConnection(error) ? Code.Unavailable : error.code;
+    if (!isRetried(code, stated !== undefined)) return undefined;
+    return backoff(this.settings, attempt, Math.random(), stated);
+  }
+
+  private settle(events: readonly Event[], receipts: readonly EventReceipt[]): void {
+    events.forEach((event, index) => {
+      const receipt = receipts[index];
+      if (receipt === undefined) return; // the transport has counted them
+      this.counted[receipt.outcome === EventReceipt_Outcome.REJECTED ? "rejected" : "accepted"] += 1;
+      guarded(() => this.settings.onReceipt(receipt, event));
+    });
+    this.free();
+  }
+
+  private fail(events: readonly Event[], error: Error): void {
+    this.counted.failed += events.length;
+    for (const event of events) guarded(() => this.settings.onFailure(event, error));
+  }
+
+  private free(): void {
+    this.queue.done();
+    for (let waiter = this.waiters[0]; waiter && this.queue.hasRoom(waiter.bytes); waiter = this.waiters[0]) {
+      this.waiters.shift();
+      this.take(waiter.event, waiter.bytes);
+      waiter.taken();
+    }
+    for (const check of this.flushes) check();
+  }
+}
+
+// Gives the event its id and time, and returns its size in a batch.
+function complement(event: Event): number {
+  event.eventId ||= uuid7();
+  event.eventTime ??= timestampFromMs(Date.now());
+  const bytes = isServerEvent(event) ? toBinary(ServerEventSchema, event) : toBinary(BrowserEventSchema, event);
+  return bytes.length + FRAME_BYTES;
+}
+
+// A connection that was refused or broke is no answer of the service, whatever code the library gives it.
+function isOfConnection(error: ConnectError): boolean {
+  const code: unknown = error.cause instanceof Error && "code" in error.cause ? error.cause.code : "";
+  return typeof code === "string" && /^(E[A-Z]+|ERR_(HTTP2|STREAM)_\w+)$/.test(code);
+}
+
+// A hook that throws must not stop the sender.
+function guarded(hook: () => void): void {
+  try {
+    hook();
+  } catch (error) {
+    process.emitWarning(error instanceof Error ? error : String(error));
+  }
+}

@@ -1,0 +1,39 @@
+// The errors of this client. None of them quotes a value of an event.
+
+import type { Event } from "./events.js";
+
+/** A builder's argument is wrong; the message begins with its name. */
+export class ArgumentError extends Error {
+  override name = "ArgumentError";
+
+  constructor(
+    readonly argument: string,
+    what: string,
+  ) {
+    super(`${argument}: ${what}`);
+  }
+}
+
+/** The queue has no room and `whenFull` is "error". The event was not taken. */
+export class QueueFullError extends Error {
+  override name = "QueueFullError";
+}
+
+/** The client is closed. The event was not taken. */
+export class ClosedError extends Error {
+  override name = "ClosedError";
+}
+
+/** The service answered with another number of receipts than it was sent events; nobody knows which are stored. */
+export class ReceiptCountError extends Error {
+  override name = "ReceiptCountError";
+}
+
+/** `close` ran out of time; `events` have no verdict. They may be sent again: their ids make that harmless. */
+export class UndeliveredError extends Error {
+  override name = "UndeliveredError";
+
+  constructor(readonly events: readonly Event[]) {
+    super(`closed with ${events.length} events undelivered`);
+  }
+}

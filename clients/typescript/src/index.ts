@@ -1,0 +1,26 @@
+// Node client of qrumb.
+
+export { Client, type Counters } from "./client.js";
+export { ArgumentError, ClosedError, QueueFullError, ReceiptCountError, UndeliveredError } from "./errors.js";
+export {
+  browserEvent,
+  type BrowserEventInput,
+  type ConsentState,
+  type Event,
+  serverEvent,
+  type ServerEventInput,
+} from "./events.js";
+export type { BrowserEvent } from "./gen/qrumb/v1/browser_event_pb.js";
+export {
+  type EventReceipt,
+  EventReceipt_Outcome as Outcome,
+  type EventWarning,
+  EventWarning_Code as WarningCode,
+  type Violation,
+  Violation_Reason as Reason,
+} from "./gen/qrumb/v1/receipt_pb.js";
+export type { ServerEvent } from "./gen/qrumb/v1/server_event_pb.js";
+export { emailHash, phoneHash } from "./hashes.js";
+export type { Settings } from "./settings.js";
+export type { Connection, Transport } from "./transport.js";
+export { uuid7 } from "./uuid.js";

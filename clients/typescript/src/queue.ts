@@ -1,0 +1,121 @@
+// Events without a verdict: those that wait, in one lane for each kind, and those of the call under way. Bounded by
+// number and bytes; nothing leaves but by `take` and then `done`.
+
+import { isServerEvent } from "./transport.js";
+import type { Event } from "./events.js";
+import type { FullSettings } from "./settings.js";
+
+/** An event in the queue. `order` counts what was ever queued. */
+export interface Item {
+  readonly event: Event;
+  readonly bytes: number;
+  readonly order: number;
+  readonly queuedAt: number;
+}
+
+interface Lane {
+  items: Item[];
+  bytes: number;
+}
+
+/** The queue and the rule when a batch is due. Knows no clock and no network. */
+export class Queue {
+  private readonly lanes: { server: Lane; browser: Lane } = {
+    server: { items: [], bytes: 0 },
+    browser: { items: [], bytes: 0 },
+  };
+  private underWay: readonly Item[] = [];
+  private nextOrder = 0;
+  private events = 0;
+  private bytes = 0;
+  private flushedBefore = 0;
+
+  constructor(private readonly settings: FullSettings) {}
+
+  /** Events without a verdict. */
+  get length(): number {
+    return this.events;
+  }
+
+  /** Whether an event of this size may be added. One always fits into an empty queue. */
+  hasRoom(bytes: number): boolean {
+    const { maxQueueEvents, maxQueueBytes } = this.settings;
+    return this.events === 0 || (this.events < maxQueueEvents && this.bytes + bytes <= maxQueueBytes);
+  }
+
+  add(event: Event, bytes: number, now: number): void {
+    const lane = isServerEvent(event) ? this.lanes.server : this.lanes.browser;
+    lane.items.push({ event, bytes, order: this.nextOrder++, queuedAt: now });
+    lane.bytes += bytes;
+    this.bytes += bytes;
+    this.events += 1;
+  }
+
+  /** Makes everything that is queued by now due; returns the order before which all is then to be answered. */
+  flush(): number {
+    this.flushedBefore = this.nextOrder;
+    return this.nextOrder;
+  }
+
+  /** Whether every event queued before `order` has its verdict. */
+  isAnswered(order: number): boolean {
+    const oldest = [this.underWay[0], this.lanes.server.items[0], this.lanes.browser.items[0]];
+    return oldest.every((item) => item === undefined || item.order >= order);
+  }
+
+  /** When a batch is due: 0 is at once, Infinity is never, as nothing waits. */
+  get due(): number {
+    return Math.min(this.dueTime(this.lanes.server), this.dueTime(this.lanes.browser));
+  }
+
+  /** The batch that is due first, now under way. */
+  take(): readonly Item[] {
+    const { server, browser } = this.lanes;
+    const ahead = this.dueTime(server) - this.dueTime(browser) || first(server) - first(browser);
+    this.underWay = this.cut(ahead < 0 || browser.items.length === 0 ? server : browser);
+    return this.underWay;
+  }
+
+  /** The batch under way has its verdicts, or never will. */
+  done(): void {
+    for (const item of this.underWay) this.bytes -= item.bytes;
+    this.events -= this.underWay.length;
+    this.underWay = [];
+  }
+
+  /** Empties the queue and returns what was in it, in order. */
+  drain(): readonly Item[] {
+    const { server, browser } = this.lanes;
+    const waiting = [...server.items, ...browser.items].sort((a, b) => a.order - b.order);
+    const all = [...this.underWay, ...waiting];
+    this.underWay = [];
+    for (const lane of [server, browser]) Object.assign(lane, { items: [], bytes: 0 });
+    this.events = this.bytes = 0;
+    return all;
+  }
+
+  private dueTime(lane: Lane): number {
+    const oldest = lane.items[0];
+    if (oldest === undefined) return Infinity;
+    const { maxBatchEvents, maxBatchBytes, maxBatchDelayMs } = this.settings;
+    const full = lane.items.length >= maxBatchEvents || lane.bytes >= maxBatchBytes;
+    return full || oldest.order < this.flushedBefore ? 0 : oldest.queuedAt + maxBatchDelayMs;
+  }
+
+  private cut(lane: Lane): readonly Item[] {
+    const { maxBatchEvents, maxBatchBytes } = this.settings;
+    let count = 0;
+    let bytes = 0;
+    for (const item of lane.items) {
+      if (count > 0 && (count >= maxBatchEvents || bytes + item.bytes > maxBatchBytes)) break;
+      bytes += item.bytes;
+      count += 1;
+    }
+    lane.bytes -= bytes;
+    return lane.items.splice(0, count);
+  }
+}
+
+function first(lane: Lane): number {
+  return lane.items[0]?.order ?? Infinity;
+}

@@ -1,0 +1,93 @@
+// Calls of the service, over gRPC. Everything of the network is behind this narrow interface.
+
+import { readFileSync } from "node:fs";
+
+import { createClient, type Interceptor } from "@connectrpc/connect";
+import { compressionGzip, createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
+
+import { ReceiptCountError } from "./errors.js";
+import type { Event } from "./events.js";
+import type { BrowserEvent } from "./gen/qrumb/v1/browser_event_pb.js";
+import { CollectorService } from "./gen/qrumb/v1/collector_service_pb.js";
+import type { EventReceipt } from "./gen/qrumb/v1/receipt_pb.js";
+import { type ScanSession } from "./gen/qrumb/v1/scan_session_pb.js";
+import { ScanSessionService } from "./gen/qrumb/v1/scan_session_service_pb.js";
+import type { ServerEvent } from "./gen/qrumb/v1/server_event_pb.js";
+
+/** How to reach the service. */
+export interface Connection {
+  /** Such as http://127.0.0.1:9090, or https:// for TLS. grpc:// and grpcs:// are the same. */
+  address: string;
+  /** Key of the site, sent as `authorization: Bearer`. Only over TLS or to this machine. */
+  key?: string;
+  /** Compress requests. Worth it across a network, not on one machine. Default none. */
+  compression?: "gzip";
+  /** Authorities to trust instead of the system's, as PEM text or the file's URL. */
+  ca?: string | URL;
+  /** Certificate and key of this client for mutual TLS, as `ca`. */
+  certificate?: { chain: string | URL; key: string | URL };
+}
+
+/** One call after another; `close` ends the connection. */
+export interface Transport {
+  /** A receipt for each event, in their order. All events are of one kind. */
+  collect(events: readonly Event[], timeoutMs: number, signal?: AbortSignal): Promise<EventReceipt[]>;
+  register(session: ScanSession, timeoutMs: number): Promise<void>;
+  close(): void;
+}
+
+// Smaller messages grow by being compressed.
+const COMPRESS_FROM_BYTES = 1024;
+
+/** The kind of an event decides which call takes it. */
+export function isServerEvent(event: Event): event is ServerEvent {
+  return event.$typeName === "qrumb.v1.ServerEvent";
+}
+
+/** The transport that a client uses if it is given none. */
+export function grpcTransport(connection: Connection): Transport {
+  const { key, compression, ca, certificate } = connection;
+  const address = connection.address.replace(/^grpc(s?):/, "http$1:");
+  const tls = {
+    ...(ca !== undefined && { ca: pem(ca) }),
+    ...(certificate && { cert: pem(certificate.chain), key: pem(certificate.key) }),
+  };
+  const sessionManager = new Http2SessionManager(address, {}, tls);
+  const transport = createGrpcTransport({
+    baseUrl: address,
+    sessionManager,
+    interceptors: key === undefined ? [] : [withKey(key)],
+    ...(compression === "gzip" && { sendCompression: compressionGzip, compressMinBytes: COMPRESS_FROM_BYTES }),
+  });
+  const collector = createClient(CollectorService, transport);
+  const sessions = createClient(ScanSessionService, transport);
+  return {
+    async collect(events, timeoutMs, signal) {
+      const options = { timeoutMs, ...(signal && { signal }) };
+      const first = events[0];
+      if (first === undefined) return [];
+      const { receipts } = isServerEvent(first)
+        ? await collector.batchCollectServerEvents({ events: events as ServerEvent[] }, options)
+        : await collector.batchCollectBrowserEvents({ events: events as BrowserEvent[] }, options);
+      if (receipts.length !== events.length) {
+        throw new ReceiptCountError(`${receipts.length} receipts for ${events.length} events`);
+      }
+      return receipts;
+    },
+    async register(scanSession, timeoutMs) {
+      await sessions.registerScanSession({ scanSession }, { timeoutMs });
+    },
+    close: () => sessionManager.abort(),
+  };
+}
+
+function withKey(key: string): Interceptor {
+  return (next) => (request) => {
+    request.header.set("authorization", `Bearer ${key}`);
+    return next(request);
+  };
+}
+
+function pem(source: string | URL): string | Buffer {
+  return source instanceof URL ? readFileSync(source) : source;
+}

@@ -1,0 +1,116 @@
+// The cases that need no server: hashes, events, refusals, statuses, backoff.
+
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { describe, test } from "node:test";
+
+import { type DescMessage, equals, fromBinary, fromJson, type JsonValue, type MessageShape, toBinary } from "@bufbuild/protobuf";
+import { Code } from "@connectrpc/connect";
+
+import { BrowserEventSchema } from "../src/gen/qrumb/v1/browser_event_pb.js";
+import { ServerEventSchema } from "../src/gen/qrumb/v1/server_event_pb.js";
+import { ArgumentError, emailHash, phoneHash } from "../src/index.js";
+import { backoff, isRetried } from "../src/retry.js";
+import { complete } from "../src/settings.js";
+import { isServerEvent } from "../src/transport.js";
+import { build, camel, cases, missing, settings } from "./cases.js";
+
+interface HashCase {
+  kind: "email" | "phone";
+  input: string;
+  normal?: string;
+  hash?: string;
+  refused?: boolean;
+}
+
+describe("hashes.yaml", { skip: missing("hashes.yaml") }, () => {
+  const hashes = { email: emailHash, phone: phoneHash };
+  for (const { name, kind, input, normal, hash, refused } of cases<HashCase>("hashes.yaml")) {
+    test(name, () => {
+      if (refused) {
+        assert.throws(() => hashes[kind](input), (error: Error) => {
+          assert.ok(error instanceof ArgumentError);
+          return !input.trim() || !error.message.includes(input.trim());
+        });
+        return;
+      }
+      assert.equal(createHash("sha256").update(normal ?? "").digest("hex"), hash, "the case itself");
+      assert.equal(hashes[kind](input), hash);
+    });
+  }
+});
+
+interface EventCase {
+  kind: string;
+  input: Record<string, unknown>;
+  json: JsonValue;
+  wire: string;
+  refused: string;
+  needs?: string;
+}
+
+describe("events.yaml", { skip: missing("events.yaml") }, () => {
+  for (const { name, kind, input, json, wire } of cases<EventCase>("events.yaml")) {
+    test(name, () => {
+      const event = build(kind, input);
+      if (isServerEvent(event)) assertSame(ServerEventSchema, event, json, wire);
+      else assertSame(BrowserEventSchema, event, json, wire);
+    });
+  }
+});
+
+// The order of map keys means nothing, so bytes are compared by what they say and by their number.
+function assertSame<D extends DescMessage>(schema: D, event: MessageShape<D>, json: JsonValue, wire: string): void {
+  const bytes = Buffer.from(wire, "base64");
+  assert.deepEqual(event, fromJson(schema, json));
+  assert.ok(equals(schema, event, fromBinary(schema, bytes)));
+  assert.equal(toBinary(schema, event).length, bytes.length);
+}
+
+describe("refusals.yaml", { skip: missing("refusals.yaml") }, () => {
+  // A Date has always a zone; a number is always a double.
+  const WITHOUT = ["naive_time", "integers"];
+  for (const { name, kind, input, refused, needs } of cases<EventCase>("refusals.yaml")) {
+    test(name, { skip: needs !== undefined && WITHOUT.includes(needs) && `JavaScript has no ${needs}` }, () => {
+      assert.throws(() => build(kind, input), (error: Error) => {
+        assert.ok(error instanceof ArgumentError, String(error));
+        return error.message.includes(camel(refused));
+      });
+    });
+  }
+});
+
+interface StatusCase {
+  grpc?: string;
+  delay?: boolean;
+  retried: boolean;
+}
+
+describe("statuses.yaml", { skip: missing("statuses.yaml") }, () => {
+  for (const { name, grpc, delay, retried } of cases<StatusCase>("statuses.yaml")) {
+    test(name, { skip: grpc === undefined && "this client speaks gRPC only" }, () => {
+      const wanted = (grpc ?? "").replaceAll("_", "").replace("CANCELLED", "CANCELED");
+      const [, code] = Object.entries(Code).find(([key]) => key.toUpperCase() === wanted) ?? [];
+      assert.equal(typeof code, "number", grpc);
+      assert.equal(isRetried(code as Code, delay === true), retried);
+    });
+  }
+});
+
+interface BackoffCase {
+  settings?: Record<string, unknown>;
+  attempt: number;
+  random: number;
+  stated?: number;
+  delay: number;
+}
+
+describe("backoff.yaml", { skip: missing("backoff.yaml") }, () => {
+  for (const each of cases<BackoffCase>("backoff.yaml")) {
+    test(each.name, () => {
+      const stated = each.stated === undefined ? undefined : each.stated * 1000;
+      const delay = backoff(complete(settings(each.settings)), each.attempt, each.random, stated);
+      assert.ok(Math.abs(delay - each.delay * 1000) < 0.01, `${delay} ms`);
+    });
+  }
+});

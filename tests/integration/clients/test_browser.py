@@ -1,0 +1,227 @@
+"""The browser tag in a real Chromium, on pages of another origin: ClickHouse has exactly what happened there.
+
+The scenarios are clients/browser/test/chromium/scenarios.mjs; each is a site of its own. Rows marked as duplicates are
+left out: Chromium itself may repeat a call that is under way when its page ends.
+"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.support.javascript import ROOT, built_package, chromium, run_node
+from tests.support.stack import Stack, running_stack, wait_until
+
+SCENARIO_SECONDS = 180
+pytestmark = pytest.mark.timeout(SCENARIO_SECONDS + 180)
+Rows = list[dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A node for this module."""
+    chromium()
+    built_package("browser")
+    with running_stack(tmp_path_factory.mktemp("browser") / "data") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def shop(stack: Stack) -> Iterator[str]:
+    """The example shop's address."""
+    command = [sys.executable, "examples/shop.py", "--collector", stack.url, "--grpc", stack.grpc_target, "--port", "0"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        try:
+            assert process.stdout is not None
+            yield process.stdout.readline().removeprefix("shop: ").partition("/scan/")[0]
+        finally:
+            process.terminate()
+
+
+@pytest.fixture(scope="module")
+def found(stack: Stack, shop: str) -> dict[str, Any]:
+    """One run of all scenarios: what each page knew."""
+    done = run_node(
+        built_package("browser"),
+        "test/chromium/run.mjs",
+        stack.url,
+        seconds=SCENARIO_SECONDS,
+        CHROMIUM=chromium(),
+        SHOP=shop,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    stack.wait_for_empty_spool()
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result
+
+
+@pytest.fixture
+def rows(stack: Stack, found: dict[str, Any], request: pytest.FixtureRequest) -> Rows:
+    """Rows of the site that the test is named after (test_SITE__promise), in the order of their time."""
+    site = request.node.name.removeprefix("test_").split("__")[0]
+    return stack.query(
+        "SELECT event_id, event_type, page_url, page_title, referrer, scan_session_id, metadata, consent, device_type, "
+        "browser_family, toUnixTimestamp64Milli(event_time) AS time, is_fraud, fraud_reasons FROM events.valid_events "
+        f"WHERE site_id = '{site}' AND is_duplicate = 0 ORDER BY event_time, event_id"
+    )
+
+
+def told(rows: Rows) -> list[tuple[str, dict[str, Any]]]:
+    """Types and metadata."""
+    return [(row["event_type"], json.loads(row["metadata"])) for row in rows]
+
+
+def test_journey__everything_that_a_visitor_does_is_an_event(rows: Rows, found: dict[str, Any]) -> None:
+    assert told(rows) == [
+        ("pageview", {}),
+        ("click", {"name": "add_to_cart", "item": "42"}),
+        ("size_chosen", {"size": 42, "colours": ["red", None], "nested": {"yes": True}}),
+        ("pageview", {}),
+        ("pageview", {}),
+        ("form_submit", {"form_id": "contact", "form_name": "contact-form", "action": "/journey/thanks"}),
+    ]
+    assert rows[2]["event_id"] == found["journey"]["own"]
+    assert {row["scan_session_id"] for row in rows} == {"scan-j"}
+    assert {row["browser_family"] for row in rows} == {"Chrome"}
+    assert {row["device_type"] for row in rows} == {"desktop"}
+    assert [row["fraud_reasons"] for row in rows] == [[]] * len(rows)
+
+
+def test_journey__urls_tell_the_way_and_never_the_scan(rows: Rows, found: dict[str, Any]) -> None:
+    shop = found["origin"]
+    assert found["journey"]["landing"] == f"{shop}/journey/?utm=1#top"
+    views = [row for row in rows if row["event_type"] == "pageview"]
+    assert [(row["page_url"].removeprefix(shop), row["referrer"].removeprefix(shop)) for row in views] == [
+        ("/journey/?utm=1#top", "https://search.example/?q=shoes"),
+        ("/journey/product?id=7", "/journey/?utm=1#top"),
+        ("/journey/?utm=1#top", "/journey/product?id=7#reviews"),
+    ]
+    assert [row["page_title"] for row in views[:2]] == ["Page /journey/", "Product 7"]
+
+
+def test_outbound__a_link_to_another_host_is_a_click_without_its_query(rows: Rows, found: dict[str, Any]) -> None:
+    assert told(rows) == [("pageview", {}), ("click", {"outbound": True, "url": f"{found['other']}/away"})]
+
+
+def test_second_page__the_session_goes_with_the_tab(rows: Rows, found: dict[str, Any]) -> None:
+    assert [row["scan_session_id"] for row in rows] == ["scan-2", "scan-2"]
+    assert rows[1]["referrer"] == f"{found['origin']}/second_page/"
+    assert found["second_page"] == {"session": {"qrumb.scan": "scan-2"}, "local": {}}
+
+
+def test_granted__what_was_held_back_is_sent_with_its_own_time(rows: Rows, found: dict[str, Any]) -> None:
+    assert found["granted"]["before"] == {"calls": 0, "session": {}, "local": {}}
+    assert found["granted"]["after"]["session"] == {"qrumb.scan": "scan-g"}
+    assert told(rows) == [("pageview", {}), ("looked", {"at": "shoes"})]
+    assert [(row["consent"], row["scan_session_id"]) for row in rows] == [("granted", "scan-g")] * 2
+    assert all(row["time"] < found["granted"]["releasedAt"] - 1000 for row in rows)
+
+
+def test_denied__nothing_is_kept_and_little_is_said(rows: Rows, found: dict[str, Any]) -> None:
+    assert found["denied"] == {"session": {}, "local": {}}
+    assert told(rows) == [("pageview", {}), ("looked", {}), ("looked", {})]
+    for row in rows:
+        assert row["consent"] == "denied"
+        assert row["page_url"] == f"{found['origin']}/denied/"
+        assert row["scan_session_id"] == ""
+
+
+def test_withdrawn__a_refusal_empties_the_storage(rows: Rows, found: dict[str, Any]) -> None:
+    assert found["withdrawn"]["before"]["session"] == {"qrumb.scan": "scan-w"}
+    assert found["withdrawn"]["after"] == {"session": {}, "local": {}}
+    assert [row["consent"] for row in rows] == ["granted"], "it happened with consent"
+
+
+def test_offline__events_wait_for_the_network(rows: Rows, found: dict[str, Any]) -> None:
+    assert found["offline"]["meanwhile"] == 0
+    assert [row["event_type"] for row in rows] == ["pageview", "offline-1", "offline-2", "offline-3"]
+
+
+def test_closed__the_last_words_of_a_tab_arrive(rows: Rows, found: dict[str, Any]) -> None:
+    assert [row["event_type"] for row in rows] == ["pageview", "last_words"]
+    assert rows[1]["event_id"] == found["closed"]["id"]
+
+
+def test_closed_in_flight__neither_the_call_under_way_nor_what_waits_is_lost(rows: Rows) -> None:
+    assert sorted(row["event_type"] for row in rows) == ["behind_it", "pageview", "under_way"]
+
+
+def test_beacon__a_browser_without_keepalive_uses_a_beacon(rows: Rows, found: dict[str, Any]) -> None:
+    assert found["beacon"]["session"] == {"beacon": "used"}
+    assert rows[0]["page_title"] == "Page /beacon/"
+
+
+def test_kept__what_could_not_be_sent_is_sent_by_the_next_page(rows: Rows, found: dict[str, Any]) -> None:
+    assert [row["event_type"] for row in rows] == ["pageview", "in_the_tunnel", "pageview"]
+    assert rows[1]["event_id"] == found["kept"]["id"]
+    assert found["kept"]["after"]["local"] == {}
+
+
+def test_sandboxed__blocked_storage_costs_nothing(rows: Rows, found: dict[str, Any]) -> None:
+    assert found["sandboxed"] == {"blocked": "SecurityError", "errors": []}
+    assert [(row["event_type"], row["scan_session_id"]) for row in rows] == [
+        ("pageview", "scan-s"),
+        ("click", "scan-s"),
+    ]
+
+
+def test_strict__a_strict_policy_is_met(rows: Rows, found: dict[str, Any]) -> None:
+    """No inline script, no eval, trusted types; set up by the attributes of the script's element."""
+    assert found["strict"]["errors"] == []
+    assert found["strict"]["address"].endswith("/strict/strict/?qrs=other")
+    assert [(row["event_type"], row["scan_session_id"]) for row in rows] == [
+        ("pageview", "scan-p"),
+        ("click", "scan-p"),
+    ]
+
+
+def test_early__calls_before_the_script_are_kept_with_their_time(rows: Rows, found: dict[str, Any]) -> None:
+    assert found["early"]["loadedLater"] > 500
+    assert [row["event_type"] for row in rows] == ["pageview", "before_the_tag"]
+    assert abs(rows[1]["time"] - found["early"]["time"]) < 50
+
+
+def test_overloaded__a_stated_delay_is_kept(rows: Rows, found: dict[str, Any]) -> None:
+    """Through a proxy of the site, with a path of its own."""
+    assert found["overloaded"]["calls"] == 2
+    assert found["overloaded"]["gap"] >= 1990
+    assert [row["event_type"] for row in rows] == ["pageview"]
+
+
+def test_rejected__a_rejected_event_is_not_sent_again(rows: Rows, stack: Stack, found: dict[str, Any]) -> None:
+    """And harms no other; what is no object is no metadata."""
+    assert found["rejected"] == {"sent": 3, "different": 3}
+    assert told(rows) == [("pageview", {}), ("right", {})]
+    wait_until(lambda: stack.count("site_id = 'rejected'", "invalid_events") == 1)
+
+
+def test_readme__its_example_works(rows: Rows, found: dict[str, Any]) -> None:
+    assert found["readme"] == {"errors": []}
+    # Both are said in one millisecond, so their rows have no order.
+    assert sorted(told(rows), key=str) == [("pageview", {}), ("video_started", {"title": "How it is made"})]
+
+
+def test_demo__a_scan_a_visit_and_a_purchase_are_one_story(stack: Stack, found: dict[str, Any]) -> None:
+    """The example shop: the poster's code is on every event, the backend's too."""
+    assert found["example"]["errors"] == []
+    assert "qrs=" not in found["example"]["address"]
+    stack.wait_for_rows(1, "site_id = 'demo' AND event_name = 'purchase'")
+    rows = stack.query(
+        "SELECT event_type, event_name, qr_code_id, toFloat64(conversion_value) AS amount, consent "
+        "FROM events.attributed_events WHERE site_id = 'demo' ORDER BY event_time"
+    )
+    assert [row["event_type"] or row["event_name"] for row in rows] == ["pageview", "click", "form_submit", "purchase"]
+    assert {(row["qr_code_id"], row["consent"]) for row in rows} == {("poster-7", "granted")}
+    assert rows[-1]["amount"] == 49.9
+
+
+def test_no_event_of_any_scenario_was_refused_but_the_wrong_one(found: dict[str, Any], stack: Stack) -> None:
+    """The form of the journey puts an e-mail address into the URL of the page after it; the collector is right."""
+    refused = stack.query("SELECT site_id, reasons FROM events.invalid_events ORDER BY site_id")
+    assert refused == [
+        {"site_id": "journey", "reasons": ["CONTAINS_EMAIL"]},
+        {"site_id": "rejected", "reasons": ["CONTAINS_EMAIL"]},
+    ]

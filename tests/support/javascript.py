@@ -1,0 +1,66 @@
+"""Packages of clients/ that are written in TypeScript: installed and built once, or a reason why not."""
+
+import fcntl
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import pytest
+
+__all__ = ["ROOT", "built_package", "chromium", "run_node"]
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+NODE_AT_LEAST = 20
+INSTALL_SECONDS = 300
+
+
+def built_package(name: str) -> Path:
+    """The folder of clients/NAME, its dependencies installed and its dist/ built; skips the test where that fails."""
+    node = shutil.which("node")
+    if node is None or shutil.which("npm") is None:
+        pytest.skip("needs Node.js with npm")
+    found = subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout
+    version = re.match(r"v(\d+)", found)
+    if version is None or int(version.group(1)) < NODE_AT_LEAST:
+        pytest.skip(f"needs Node.js {NODE_AT_LEAST}, found {found.strip()}")
+    package = ROOT / "clients" / name
+    with (Path(tempfile.gettempdir()) / f"qrumb-npm-{os.getuid()}-{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (package / "node_modules").exists():
+            done = npm(package, "ci", "--no-audit", "--no-fund")
+            if done.returncode != 0:
+                pytest.skip(f"npm cannot install what clients/{name} needs: {done.stderr[-300:]}")
+        done = npm(package, "run", "build")
+        assert done.returncode == 0, done.stdout + done.stderr
+    return package
+
+
+def npm(package: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run npm in a package."""
+    return subprocess.run(
+        ["npm", *arguments], cwd=package, capture_output=True, text=True, timeout=INSTALL_SECONDS, check=False
+    )
+
+
+def chromium() -> str:
+    """Where Chromium is; skips the test without one."""
+    found = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+    if not found:
+        pytest.skip("needs Chromium: the Debian package chromium, or CHROMIUM says where it is")
+    return found
+
+
+def run_node(package: Path, *arguments: str, seconds: float, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run node in a package."""
+    return subprocess.run(
+        ["node", *arguments],
+        cwd=package,
+        capture_output=True,
+        text=True,
+        timeout=seconds,
+        env={**os.environ, **environment},
+        check=False,
+    )
