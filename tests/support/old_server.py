@@ -108,6 +108,7 @@ class OldConnection(ServerConnection):
             return rendered if "Int" in kind or "Decimal" in kind else f"'{rendered}'"
 
         text = _PLACEHOLDER.sub(literal, sql).replace("now64(3)", "toInt64(now()) * 1000")
+        text = text.replace("toStartOfMinute(received_time)", "intDiv(received_time, 60000) * 60000")
         known = {name: value for name, value in (settings or {}).items() if name in {"readonly", "max_execution_time"}}
         try:
             result = super().execute(text, settings=known, timeout=timeout)
