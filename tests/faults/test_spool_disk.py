@@ -178,7 +178,7 @@ def test_flipped_bytes_under_a_running_node_cost_their_row_and_are_told(tmp_path
         assert "rows_missing=1" in next(line for line in stack.log().splitlines() if "segment_damaged" in line)
         health = stack.health()
         assert health["condition"] == "DEGRADED"
-        assert "1 damaged segments lie in the folder spool/quarantine" in health["reasons"][0]
+        assert "damaged segments were put aside in spool/quarantine (1)" in health["reasons"][0]
         put_aside.unlink()
         assert stack.health()["condition"] == "READY"
 

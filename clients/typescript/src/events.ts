@@ -143,6 +143,15 @@ function finite(amount: number | string): number {
 }
 
 // Through JSON and back: the event keeps what the object was when it was built, and only what JSON can say.
+// Beyond what the collector takes (5), and far below what would make it refuse the whole batch.
+const MAX_LEVELS = 20;
+
+/** Objects and lists inside each other, this one included. */
+function levels(value: unknown): number {
+  if (typeof value !== "object" || value === null) return 0;
+  return 1 + Math.max(0, ...Object.values(value).map(levels));
+}
+
 function fields(argument: string, value: JsonObject | undefined): JsonObject | undefined {
   if (value === undefined || value === null) return undefined;
   if (typeof value !== "object" || Array.isArray(value)) throw new ArgumentError(argument, "is not an object");
@@ -156,5 +165,6 @@ function fields(argument: string, value: JsonObject | undefined): JsonObject | u
     throw new ArgumentError(argument, error instanceof Error ? `cannot be JSON: ${error.message.split("\n")[0]}` : "");
   }
   const copy = JSON.parse(text) as JsonObject;
+  if (levels(copy) > MAX_LEVELS) throw new ArgumentError(argument, `is nested deeper than ${MAX_LEVELS}`);
   return Object.keys(copy).length ? copy : undefined;
 }

@@ -36,6 +36,11 @@ STARTING_PROBE_INTERVAL_SECONDS: Final = 0.02
 HUNG_AFTER: Final = timedelta(seconds=30)
 
 
+# The kernel sends SIGTERM when the parent dies, but only if it dies after that was asked for: so the child looks
+# whether its parent is still the one that started it. What follows are the parent's id and the command.
+WITH_PARENT: Final = ("setpriv", "--pdeathsig", "TERM", "sh", "-c", '[ "$PPID" = "$0" ] && exec "$@"')
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChildSpec:
     """What to run and how to ask whether it works."""
@@ -96,9 +101,8 @@ class Child:
         while not self._stopping.is_set():
             started = time.monotonic()
             self._process = await asyncio.create_subprocess_exec(
-                "setpriv",
-                "--pdeathsig",
-                "TERM",
+                *WITH_PARENT,
+                str(os.getpid()),
                 *self.spec.command,
                 cwd=self.spec.working_dir,
                 stdin=asyncio.subprocess.DEVNULL,
