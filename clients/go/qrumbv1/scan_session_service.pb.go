@@ -67,7 +67,7 @@ func (x *RegisterScanSessionRequest) GetScanSession() *ScanSession {
 	return nil
 }
 
-// RegisterScanSessionResponse answers with the session as it is kept.
+// RegisterScanSessionResponse answers with the session as it was taken; GetScanSession says what all registrations make.
 type RegisterScanSessionResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The session, durable.
@@ -159,7 +159,7 @@ func (x *BatchRegisterScanSessionsRequest) GetScanSessions() []*ScanSession {
 	return nil
 }
 
-// BatchRegisterScanSessionsResponse answers with the sessions as they are kept.
+// BatchRegisterScanSessionsResponse answers with the sessions as they were taken.
 type BatchRegisterScanSessionsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Session i answers session i of the request.

@@ -38,7 +38,7 @@ export const RegisterScanSessionRequestSchema: GenMessage<RegisterScanSessionReq
   messageDesc(file_qrumb_v1_scan_session_service, 0);
 
 /**
- * RegisterScanSessionResponse answers with the session as it is kept.
+ * RegisterScanSessionResponse answers with the session as it was taken; GetScanSession says what all registrations make.
  *
  * @generated from message qrumb.v1.RegisterScanSessionResponse
  */
@@ -80,7 +80,7 @@ export const BatchRegisterScanSessionsRequestSchema: GenMessage<BatchRegisterSca
   messageDesc(file_qrumb_v1_scan_session_service, 2);
 
 /**
- * BatchRegisterScanSessionsResponse answers with the sessions as they are kept.
+ * BatchRegisterScanSessionsResponse answers with the sessions as they were taken.
  *
  * @generated from message qrumb.v1.BatchRegisterScanSessionsResponse
  */
