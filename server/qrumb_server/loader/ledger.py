@@ -5,13 +5,13 @@ is its segment and its place among the segment's (site, minute) pairs, which nev
 is recognised like a row.
 """
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from qrumb_server.instants import milliseconds
 from qrumb_server.loader.rows import LEDGER, PlacedEvent, PlacedLetter
+from qrumb_server.model import is_site_id
 from qrumb_server.ports import TableBatch
 
 __all__ = ["COLUMNS", "MINUTE_MS", "Counts", "count_batch", "ledger_batch", "replay_ledger_batch"]
@@ -30,8 +30,6 @@ COLUMNS: Final = (
 Place = tuple[str, str, int]
 """(segment_id, site_id, minute in milliseconds)"""
 Counts = dict[Place, Counter[str]]
-
-_is_site_id = re.compile(r"[A-Za-z0-9_-]{1,64}").fullmatch
 
 
 def count_batch(events: Sequence[PlacedEvent], letters: Iterable[PlacedLetter], conflicts: Iterable[int]) -> Counts:
@@ -97,5 +95,5 @@ def _minute(time_ms: int) -> int:
 
 def _entry(counts: Counts, segment_id: str, site_id: str, received_ms: int) -> Counter[str]:
     """An event whose site is no site's name counts under the empty one: anybody can make up names."""
-    site = site_id if _is_site_id(site_id) else ""
+    site = site_id if is_site_id(site_id) else ""
     return counts.setdefault((segment_id, site, _minute(received_ms)), Counter())

@@ -21,7 +21,7 @@ from qrumb.v1.server_event_pb2 import ConversionValue, ServerEvent, UserIdentifi
 from qrumb_server.enrich.currency import currency_decimals, quantize
 from qrumb_server.enrich.email import contains_email, redacted_beginning
 from qrumb_server.instants import milliseconds
-from qrumb_server.model import Conversion, RawEvent, Rejected, ValidEvent
+from qrumb_server.model import Conversion, RawEvent, Rejected, ValidEvent, is_site_id
 from qrumb_server.pipeline.struct_json import FaultKind, StructLimits, StructText, canonical_json
 
 __all__ = ["MAX_VIOLATIONS", "validate", "validate_scan_session"]
@@ -54,7 +54,6 @@ _CONSENTS: Final = frozenset(Consent.State.values())
 # The one event_name whose amount may be negative.
 REFUND: Final = "refund"
 
-_is_site_id = re.compile(r"[A-Za-z0-9_-]{1,64}").fullmatch
 _is_uuid = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}").fullmatch
 _is_page_url = re.compile(r"[hH][tT][tT][pP][sS]?://[^/?#].*").fullmatch
 _is_referrer = re.compile(r"([hH][tT][tT][pP][sS]?|android-app)://[^/?#].*").fullmatch
@@ -145,7 +144,7 @@ def validate_scan_session(session: ScanSession) -> list[Violation]:
 def _check_site_id(site_id: str, faults: _Faults) -> None:
     if not site_id:
         faults.add("site_id", Violation.REQUIRED, "is required: the id of the tracking site")
-    elif not _is_site_id(site_id):
+    elif not is_site_id(site_id):
         faults.add("site_id", Violation.INVALID_FORMAT, "must be 1 to 64 characters of A-Z, a-z, 0-9, _ and -")
 
 

@@ -13,6 +13,7 @@ from qrumb.v1 import scan_session_service_pb2 as session_pb
 from qrumb.v1.query_service_pb2_grpc import QueryServiceServicer
 from qrumb.v1.scan_session_service_pb2_grpc import ScanSessionServiceServicer
 from qrumb_server.errors import StoreError
+from qrumb_server.model import is_site_id
 from qrumb_server.query.charts import Charts
 from qrumb_server.query.cursor import BadPlaceError
 from qrumb_server.query.reports import Reports
@@ -25,7 +26,6 @@ T = TypeVar("T")
 MAX_PAGE: Final = 1000
 MAX_BUCKET_SECONDS: Final = 86_400
 
-_is_site_id = re.compile(r"[A-Za-z0-9_-]{1,64}").fullmatch
 _is_uuid = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}").fullmatch
 
 
@@ -120,7 +120,7 @@ async def _read(executor: Executor, read: Callable[[], T]) -> T:
 
 
 def _check_site(site_id: str) -> None:
-    if not _is_site_id(site_id):
+    if not is_site_id(site_id):
         raise _refused("site_id", "INVALID_FORMAT", "must be 1 to 64 characters of A-Z, a-z, 0-9, _ and -")
 
 

@@ -12,6 +12,7 @@ import grpc
 from qrumb.v1 import privacy_service_pb2 as privacy_pb
 from qrumb.v1.privacy_service_pb2_grpc import PrivacyServiceServicer
 from qrumb_server.errors import ConfigError, StoreError
+from qrumb_server.model import is_site_id
 from qrumb_server.query.reports import Reports
 from qrumb_server.rpc.faults import RequestFault
 from qrumb_server.upkeep.backup import Backup
@@ -26,7 +27,6 @@ __all__ = ["Privacy", "Upkeep"]
 Context = grpc.aio.ServicerContext[Any, Any]
 T = TypeVar("T")
 
-_is_site_id = re.compile(r"[A-Za-z0-9_-]{1,64}").fullmatch
 _is_hash = re.compile(r"[0-9a-fA-F]{64}").fullmatch
 
 
@@ -99,7 +99,7 @@ async def _change(executor: Executor, change: Callable[[], T]) -> T:
 
 def _check_erasure(request: privacy_pb.EraseSubjectRequest) -> None:
     identifiers = request.user_identifiers
-    if not _is_site_id(request.site_id):
+    if not is_site_id(request.site_id):
         raise _refused("site_id", "INVALID_FORMAT", "must be 1 to 64 characters of A-Z, a-z, 0-9, _ and -")
     for kind in ("email_hash", "phone_hash"):
         value = getattr(identifiers, kind)
