@@ -20,7 +20,8 @@ from qrumb.v1.browser_event_pb2 import BrowserEvent
 from qrumb.v1.collector_service_pb2_grpc import CollectorServiceStub
 from qrumb.v1.receipt_pb2 import EventReceipt
 from qrumb.v1.server_event_pb2 import ServerEvent
-from tests.support.stack import Stack, free_port, running_stack, wait_until
+from tests.support.ports import claimed_port
+from tests.support.stack import Stack, running_stack, wait_until
 
 pytestmark = [pytest.mark.stack, pytest.mark.slow, pytest.mark.timeout(400)]
 
@@ -120,7 +121,7 @@ def kill(stack: Stack, victim: str) -> None:
 
 def test_acknowledged_events_are_stored_exactly_once_through_kills(tmp_path: Path) -> None:
     """Fourteen kills of worker, loader, supervisor, gateway and whole node, under load from six clients."""
-    ports = {"HTTP_PORT": str(free_port()), "GRPC_PORT": str(free_port())}
+    ports = {"HTTP_PORT": str(claimed_port()), "GRPC_PORT": str(claimed_port())}
     ledger = Ledger()
     with running_stack(tmp_path / "data", **ports) as stack:
         senders: list[tuple[Callable[[Ledger, str], None], str]] = [

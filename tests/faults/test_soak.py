@@ -16,7 +16,8 @@ import pytest
 
 from tests.support.audit import audit
 from tests.support.load import Book, Load
-from tests.support.stack import Stack, free_port, frozen, running_stack, wait_until
+from tests.support.ports import claimed_port
+from tests.support.stack import Stack, frozen, running_stack, wait_until
 
 SECONDS = float(os.environ.get("SOAK_SECONDS", "40"))
 
@@ -26,7 +27,7 @@ pytestmark = [pytest.mark.stack, pytest.mark.slow, pytest.mark.timeout(int(SECON
 def test_nothing_is_lost_doubled_or_made_up(tmp_path: Path) -> None:
     """Acknowledged means stored exactly once, and every figure of the ledger is that of the tables."""
     book = Book()
-    ports = {"HTTP_PORT": str(free_port()), "GRPC_PORT": str(free_port())}
+    ports = {"HTTP_PORT": str(claimed_port()), "GRPC_PORT": str(claimed_port())}
     with running_stack(tmp_path / "data", **ports) as stack:
         load = Load(book, url=stack.url, grpc_target=stack.grpc_target)
         load.start()

@@ -10,7 +10,8 @@ import pytest
 
 from tests.support.audit import audit
 from tests.support.load import Book, Load
-from tests.support.stack import Stack, free_port, running_stack, wait_until
+from tests.support.ports import claimed_port
+from tests.support.stack import Stack, running_stack, wait_until
 
 pytestmark = [pytest.mark.stack, pytest.mark.slow]
 
@@ -69,7 +70,7 @@ def test_a_database_of_another_schema_is_refused_with_every_difference(tmp_path:
 @pytest.mark.timeout(200)
 def test_sigterm_under_load_drains(tmp_path: Path) -> None:
     """Exit 0, an empty spool, everything acknowledged stored once, no event twice."""
-    ports = {"HTTP_PORT": str(free_port()), "GRPC_PORT": str(free_port())}
+    ports = {"HTTP_PORT": str(claimed_port()), "GRPC_PORT": str(claimed_port())}
     book = Book()
     with running_stack(tmp_path / "data", **ports) as stack:
         load = Load(book, url=stack.url, grpc_target=stack.grpc_target)

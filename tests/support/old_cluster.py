@@ -11,7 +11,8 @@ from pathlib import Path
 
 from qrumb_server.store.render import cluster_dialect
 from qrumb_server.store.server import ServerStore
-from tests.support.old_server import BINARY, OldConnection, OldServer, free_ports, old_dialect, running_server
+from tests.support.old_server import BINARY, OldConnection, OldServer, old_dialect, running_server
+from tests.support.ports import claimed_ports
 
 __all__ = ["CAN_RUN", "Cluster", "running_cluster"]
 
@@ -67,7 +68,7 @@ class Cluster:
 @contextlib.contextmanager
 def running_cluster(folder: Path) -> Iterator[Cluster]:
     """All started; all gone at the end."""
-    ports = free_ports(9)
+    ports = claimed_ports(9)
     zookeeper_port, tcp_ports, interserver_ports = ports[0], ports[1:5], ports[5:]
     shards = "".join(
         "<shard><internal_replication>true</internal_replication>"

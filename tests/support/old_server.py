@@ -17,8 +17,9 @@ from pathlib import Path
 
 from qrumb_server.store.connection import Result, ServerConnection, ServerOptions, StatementError
 from qrumb_server.store.server import ServerStore
+from tests.support.ports import claimed_port
 
-__all__ = ["BINARY", "OldConnection", "OldServer", "free_ports", "old_dialect", "old_store", "running_server"]
+__all__ = ["BINARY", "OldConnection", "OldServer", "old_dialect", "old_store", "running_server"]
 
 BINARY = shutil.which("clickhouse-server", path="/usr/bin:/usr/sbin")
 
@@ -135,10 +136,9 @@ class OldConnection(ServerConnection):
 class OldServer:
     """One server process; `start` again after `kill` keeps port and data."""
 
-    def __init__(self, folder: Path, more: str = "", port: int = 0) -> None:
+    def __init__(self, folder: Path, more: str = "", port: int | None = None) -> None:
         assert BINARY is not None
-        with socket.create_server(("127.0.0.1", port)) as probe:
-            self.port: int = probe.getsockname()[1]
+        self.port = port or claimed_port()
         self.folder = folder
         for name in ("data", "tmp", "files"):
             (folder / name).mkdir(parents=True, exist_ok=True)
@@ -202,15 +202,8 @@ def old_store(server: OldServer, **changes: object) -> ServerStore:
     return ServerStore(server.options(**changes), connect=OldConnection, dialect=old_dialect)
 
 
-def free_ports(number: int) -> list[int]:
-    """Ports that are free now, all different."""
-    with contextlib.ExitStack() as stack:
-        probes = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(number)]
-        return [probe.getsockname()[1] for probe in probes]
-
-
 @contextlib.contextmanager
-def running_server(folder: Path, more: str = "", port: int = 0) -> Iterator[OldServer]:
+def running_server(folder: Path, more: str = "", port: int | None = None) -> Iterator[OldServer]:
     """A started server; killed at the end."""
     server = OldServer(folder, more, port)
     server.start()

@@ -5,7 +5,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,7 +15,7 @@ from typing import Any, TypeVar
 import httpx
 import psutil
 
-__all__ = ["Stack", "free_port", "frozen", "running_stack", "wait_until"]
+__all__ = ["Stack", "frozen", "running_stack", "wait_until"]
 
 READY = re.compile(r"^ready: (http://\S+) grpc://(\S+)$", re.MULTILINE)
 START_SECONDS = 60
@@ -189,10 +188,3 @@ def frozen(stack: Stack, name: str) -> Iterator[None]:
     finally:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.send_signal(signal.SIGCONT)
-
-
-def free_port() -> int:
-    """A port that is free now, for a node that must come back on the same one."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

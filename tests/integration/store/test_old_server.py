@@ -9,7 +9,8 @@ import pytest
 
 from qrumb_server.errors import StoreRefusedError, StoreUnavailableError
 from qrumb_server.ports import TableBatch
-from tests.support.old_server import ACCOUNTS, BINARY, OldServer, free_ports, old_store, running_server
+from tests.support.old_server import ACCOUNTS, BINARY, OldServer, old_store, running_server
+from tests.support.ports import claimed_port
 
 pytestmark = [
     pytest.mark.clickhouse_server,
@@ -41,7 +42,7 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def secure_port() -> int:
-    return free_ports(1)[0]
+    return claimed_port()
 
 
 @pytest.fixture(scope="module")

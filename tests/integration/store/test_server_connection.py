@@ -15,6 +15,7 @@ from qrumb_server.ports import TableBatch
 from qrumb_server.store.connection import ServerOptions
 from qrumb_server.store.server import ServerStore
 from tests.support.native_front import NativeFront
+from tests.support.ports import claimed_port
 
 pytestmark = pytest.mark.chdb
 
@@ -58,8 +59,7 @@ def silent_port() -> Iterator[int]:
 
 def refused_port() -> int:
     """A port where nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
+    return claimed_port()
 
 
 def count(store: ServerStore) -> int:
