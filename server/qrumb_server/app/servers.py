@@ -21,11 +21,11 @@ def stop_event() -> asyncio.Event:
     return stop
 
 
-def grpc_server(rpc: RpcSettings) -> grpc.aio.Server:
-    """A server with the limits of the settings, guarded."""
+def grpc_server(rpc: RpcSettings, *interceptors: grpc.aio.ServerInterceptor) -> grpc.aio.Server:
+    """A server with the limits of the settings; the interceptors stand behind the guard."""
     age_ms = rpc.max_connection_age // timedelta(milliseconds=1)
     return grpc.aio.server(
-        interceptors=[Guard()],
+        interceptors=[Guard(), *interceptors],
         options=[
             ("grpc.so_reuseport", 1),
             ("grpc.max_receive_message_length", rpc.max_message_bytes),

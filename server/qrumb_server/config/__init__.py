@@ -4,7 +4,8 @@ from qrumb_server.config.clickhouse import REVEAL, ClickHouseSettings
 from qrumb_server.config.geoip import DATA_CENTRE_ASNS, GeoipSettings
 from qrumb_server.config.groups import GatewaySettings, LoaderSettings, MetricsSettings, RpcSettings, SpoolSettings
 from qrumb_server.config.settings import Settings, load_settings
-from qrumb_server.config.sites import FraudSettings, SiteSettings
+from qrumb_server.config.site_file import SiteFile, read_sites
+from qrumb_server.config.sites import FraudSettings, QuotaSettings, SiteSettings
 
 __all__ = [
     "DATA_CENTRE_ASNS",
@@ -15,9 +16,12 @@ __all__ = [
     "GeoipSettings",
     "LoaderSettings",
     "MetricsSettings",
+    "QuotaSettings",
     "RpcSettings",
     "Settings",
+    "SiteFile",
     "SiteSettings",
     "SpoolSettings",
     "load_settings",
+    "read_sites",
 ]

@@ -248,7 +248,7 @@ class _Node:
                 http_port=settings.http_port,
                 admin_socket=sockets.GATEWAY_ADMIN,
                 collector_sockets=tuple(sockets.worker(index) for index in range(settings.workers)),
-                query_socket=sockets.LOADER,
+                query_socket=sockets.QUERIES,
                 status_socket=sockets.STATUS,
                 access_log=settings.gateway.access_log,
             )
