@@ -41,7 +41,7 @@ def announce(settings: Settings) -> None:
             f"grpc:    {grpc_url[len('grpc://') :]}  (direct)",
             "",
             "Send a first event, then read it back a second later:",
-            f"  curl {http_url}/collect -H 'content-type: application/json' -d '{json.dumps(EXAMPLE)}'",
+            f"  curl {http_url}{settings.gateway.collect_paths[0]} -H 'content-type: application/json' -d '{json.dumps(EXAMPLE)}'",
             '  .venv/bin/qrumb query "SELECT event_time, site_id, event_type FROM events.valid_events"',
             "",
             f"ready: {http_url} {grpc_url}",

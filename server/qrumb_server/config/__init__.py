@@ -1,8 +1,9 @@
 """All settings of a node: one module for each kind of group, `settings.py` for the whole and for where it is read."""
 
 from qrumb_server.config.clickhouse import REVEAL, ClickHouseSettings
+from qrumb_server.config.edges import GatewaySettings, RpcSettings
 from qrumb_server.config.geoip import DATA_CENTRE_ASNS, GeoipSettings
-from qrumb_server.config.groups import GatewaySettings, LoaderSettings, MetricsSettings, RpcSettings, SpoolSettings
+from qrumb_server.config.groups import LoaderSettings, MetricsSettings, SpoolSettings
 from qrumb_server.config.settings import Settings, load_settings
 from qrumb_server.config.sites import FraudSettings, SiteSettings
 

@@ -4,19 +4,28 @@ Envoy does all the work; gateway/envoy.yaml says how. Nothing here starts a proc
 """
 
 import asyncio
+import base64
 import json
+import re
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from string import Template
-from typing import Any
+from typing import Any, Final
 
 import envoy
 import httpx
+from google.api import annotations_pb2
+from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 __all__ = ["GatewayOptions", "command", "drain", "folder", "render"]
 
+# The path of browser events in the contract, and what stands beside it.
+CONTRACT_PATH: Final = "/collect"
+BATCH_SUFFIX: Final = "/batch"
+PIXEL_SUFFIX: Final = ".gif"
 # How often `drain` asks whether requests are left.
 _POLL_INTERVAL = timedelta(milliseconds=50)
 # Who answers a late call. JSON: Envoy, with a text and Retry-After, before the service's deadline. gRPC: the service,
@@ -43,11 +52,11 @@ class GatewayOptions:
     """The loader's: QueryService and PrivacyService."""
     status_socket: str
     """The supervisor's: StatusService and grpc.health.v1.Health of the node."""
-    descriptor: Path | None = None
-    """Descriptor set of the contract. None: the one beside envoy.yaml."""
     access_log: bool = True
     """One line of JSON on standard output per request, free of personal data."""
 
+    collect_paths: tuple[str, ...] = ("/collect",)
+    """Paths of browser events, checked; each has a batch and a pixel beside it."""
     allowed_origins: tuple[str, ...] = (".*",)
     """Origins whose pages may read answers of /collect*: regular expressions (RE2) that match the whole origin."""
     trusted_hops: int = 0
@@ -170,8 +179,9 @@ def _values(options: GatewayOptions) -> dict[str, Any]:
         "collector_endpoints": [_endpoint(socket) for socket in options.collector_sockets],
         "query_endpoints": [_endpoint(options.query_socket)],
         "status_endpoints": [_endpoint(options.status_socket)],
-        "descriptor": str(options.descriptor or folder() / "qrumb.binpb"),
+        "descriptor": base64.b64encode(_descriptor_set(options.collect_paths)).decode(),
         "access_log_percent": 100 if options.access_log else 0,
+        **_collect_patterns(options.collect_paths),
         "allowed_origins": [{"safe_regex": {"regex": origin}} for origin in options.allowed_origins],
         "trusted_hops": options.trusted_hops,
         "rate_per_second": options.requests_per_second,
@@ -207,6 +217,41 @@ def _values(options: GatewayOptions) -> dict[str, Any]:
         "timeout_text": "the service did not answer in time; try again, events under the same event_id",
         "unavailable_text": "the service cannot be reached at the moment; try again",
     }
+
+
+def _collect_patterns(paths: Sequence[str]) -> dict[str, str]:
+    """Regular expressions for the routes of browser events."""
+    any_of = f"({'|'.join(re.escape(path) for path in paths)})"
+    batch, pixel = (re.escape(suffix) for suffix in (BATCH_SUFFIX, PIXEL_SUFFIX))
+    return {
+        "collect_path": any_of,
+        "collect_batch_path": f"{any_of}{batch}",
+        "collect_pixel_path": f"{any_of}{pixel}",
+        "collect_post_path": f"{any_of}({batch})?",
+        "collect_any_path": f"{any_of}({batch}|{pixel})?",
+    }
+
+
+def _descriptor_set(collect_paths: Sequence[str]) -> bytes:
+    """The contract as the transcoder reads it, with `collect_paths` in the place of its own."""
+    files = FileDescriptorSet.FromString((folder() / "qrumb.binpb").read_bytes())
+    rules = [
+        rpc.options.Extensions[annotations_pb2.http]
+        for file in files.file
+        for service in file.service
+        for rpc in service.method
+        if rpc.options.HasExtension(annotations_pb2.http)
+    ]
+    for rule in rules:
+        kind = rule.WhichOneof("pattern")
+        template = getattr(rule, kind)
+        if template not in {CONTRACT_PATH, CONTRACT_PATH + BATCH_SUFFIX, CONTRACT_PATH + PIXEL_SUFFIX}:
+            continue
+        first, *others = (path + template.removeprefix(CONTRACT_PATH) for path in collect_paths)
+        setattr(rule, kind, first)
+        for other in others:
+            rule.additional_bindings.add(body=rule.body, **{kind: other})
+    return files.SerializeToString()
 
 
 def _endpoint(socket: str) -> dict[str, Any]:

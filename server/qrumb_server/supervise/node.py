@@ -251,6 +251,7 @@ class _Node:
                 query_socket=sockets.LOADER,
                 status_socket=sockets.STATUS,
                 access_log=settings.gateway.access_log,
+                collect_paths=settings.gateway.collect_paths,
             )
         )
         path = settings.run_dir / "envoy.yaml"

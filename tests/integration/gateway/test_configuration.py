@@ -52,13 +52,6 @@ def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
     assert f"cannot bind '127.0.0.1:{port}': Address already in use" in result.stderr
 
 
-def test_a_missing_descriptor_is_named(tmp_path: Path) -> None:
-    options = dataclasses.replace(gateway_options(8080), descriptor=tmp_path / "nope.binpb")
-    result = run_envoy(tmp_path, options, "--mode", "validate")
-    assert result.returncode == 1
-    assert "nope.binpb" in result.stderr
-
-
 async def test_admin_is_reachable_by_its_owner_only(gateway: Gateway) -> None:
     mode = (gateway.folder / "admin.sock").stat().st_mode
     assert stat.S_ISSOCK(mode)

@@ -102,6 +102,28 @@ def test_the_prefixed_variable_comes_before_the_plain_one(monkeypatch: pytest.Mo
     assert geoip.asn_database == Path("/plain/asn.mmdb")
 
 
+def test_paths_of_browser_events_can_be_renamed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the environment with commas between."""
+    assert load_settings(environment={}).gateway.collect_paths == ("/collect",)
+    monkeypatch.setenv("COLLECT_PATHS", "/e, /a.b/C_d-1")
+    assert load_settings(environment={}).gateway.collect_paths == ("/e", "/a.b/C_d-1")
+
+
+@pytest.mark.parametrize(
+    "paths",
+    [
+        *("e", "/", "/e/", "//e", "/a//b", "/a*", "/a|b", "/{x}", "/a:b", "/a%20", "/ä", "/..", "/a/./b", "/e?x=1"),
+        *("/v1/sites", "/healthz", "/server-events", "/validate/x", "/qrumb.v1.CollectorService/X", "/e" * 33),
+        *("/e,/e", "/e,/e/batch", "/e,/e.gif"),
+    ],
+)
+def test_paths_that_cannot_work_are_refused(monkeypatch: pytest.MonkeyPatch, paths: str) -> None:
+    """Whatever would be no route, another route, or more than itself."""
+    monkeypatch.setenv("COLLECT_PATHS", paths)
+    with pytest.raises(ConfigError, match=r"gateway.collect_paths.*paths? of browser events"):
+        load_settings(environment={})
+
+
 def test_data_centres_can_be_added(monkeypatch: pytest.MonkeyPatch) -> None:
     """To the well-known ones, not in their place."""
     monkeypatch.setenv("QRUMB_GEOIP__DATA_CENTRE_ASNS", "[64500]")
