@@ -35,13 +35,16 @@ def announce(settings: Settings) -> None:
     if settings.metrics.enabled:
         lines.append(f"metrics: http://{HOST}:{settings.metrics.port}/metrics")
     if settings.gateway.enabled:
-        http_url = f"http://{reachable(settings.http_host)}:{settings.http_port}"
+        scheme = "https" if settings.gateway.tls else "http"
+        http_url = f"{scheme}://{reachable(settings.http_host)}:{settings.http_port}"
+        collect_url = http_url + settings.gateway.collect_paths[0]
+        versions = "JSON, gRPC and gRPC-Web" + ("; HTTP/3 too" if settings.gateway.http3 else "")
         lines += [
-            f"http:    {http_url}  (JSON, gRPC and gRPC-Web)",
+            f"{scheme + ':':9}{http_url}  ({versions})",
             f"grpc:    {grpc_url[len('grpc://') :]}  (direct)",
             "",
             "Send a first event, then read it back a second later:",
-            f"  curl {http_url}{settings.gateway.collect_paths[0]} -H 'content-type: application/json' -d '{json.dumps(EXAMPLE)}'",
+            f"  curl {collect_url} -H 'content-type: application/json' -d '{json.dumps(EXAMPLE)}'",
             '  .venv/bin/qrumb query "SELECT event_time, site_id, event_type FROM events.valid_events"',
             "",
             f"ready: {http_url} {grpc_url}",

@@ -1,7 +1,7 @@
 """All settings of a node: one module for each kind of group, `settings.py` for the whole and for where it is read."""
 
 from qrumb_server.config.clickhouse import REVEAL, ClickHouseSettings
-from qrumb_server.config.edges import GatewaySettings, RpcSettings
+from qrumb_server.config.edges import GatewaySettings, RpcSettings, TlsFiles
 from qrumb_server.config.geoip import DATA_CENTRE_ASNS, GeoipSettings
 from qrumb_server.config.groups import LoaderSettings, MetricsSettings, SpoolSettings
 from qrumb_server.config.settings import Settings, load_settings
@@ -20,5 +20,6 @@ __all__ = [
     "Settings",
     "SiteSettings",
     "SpoolSettings",
+    "TlsFiles",
     "load_settings",
 ]

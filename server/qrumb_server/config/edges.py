@@ -2,18 +2,33 @@
 
 import re
 from datetime import timedelta
-from typing import Final
+from pathlib import Path
+from typing import Final, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from qrumb_server.config.groups import MIB, Group
 
-__all__ = ["GatewaySettings", "RpcSettings"]
+__all__ = ["GatewaySettings", "RpcSettings", "TlsFiles"]
 
 COLLECT_PATH: Final = re.compile(r"(/[A-Za-z0-9_-][A-Za-z0-9_.-]*)+")
 MAX_PATH_LENGTH: Final = 64
 # What the contract and the gateway's own routes use.
 TAKEN_PATH: Final = re.compile(r"/(v\d+|server-events|scan-sessions|validate|healthz|qrumb\.|grpc\.)")
+
+
+class TlsFiles(Group):
+    """A certificate and its key. Renewed files are served within seconds, without a restart."""
+
+    certificate_file: Path
+    """Certificate (PEM), followed by those that lead from it to its authority: certbot's fullchain.pem."""
+    key_file: Path
+    """The certificate's private key (PEM), without a password: certbot's privkey.pem."""
+
+    @field_validator("certificate_file", "key_file")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.expanduser().absolute()
 
 
 class RpcSettings(Group):
@@ -36,13 +51,46 @@ class GatewaySettings(Group):
 
     enabled: bool = True
     """Off: gRPC only."""
+    tls: TlsFiles | None = None
+    """What to serve HTTPS with. Without it, HTTP: for a node behind a load balancer that ends TLS, and for laptops."""
+    http3: bool = False
+    """HTTP/3 too, on the UDP port of the same number; needs tls. What stands in front must let UDP through, and must
+    not change the port, which answers over TCP name in the header alt-svc."""
     concurrency: int = Field(default=2, ge=1, le=64)
     """Worker threads of Envoy."""
     access_log: bool = False
     """One JSON line per request on standard output; no addresses, no queries."""
+    trusted_hops: int = Field(default=0, ge=0, le=16)
+    """Proxies and load balancers in front that write x-forwarded-for. 0: callers connect to the gateway themselves.
+    More than there are lets callers choose their address, fewer makes all callers one address."""
+    requests_per_second: int = Field(default=1000, ge=1, le=1_000_000)
+    """Steady rate of requests that one address (IPv6: one /64) may keep up; further ones are answered 429 with
+    Retry-After. Hundreds of visitors can share an address behind a company's or a mobile network's NAT."""
+    request_burst: int = Field(default=2000, ge=1, le=10_000_000)
+    """Requests that one address may send at once."""
+    max_connections: int = Field(default=10_000, ge=1, le=1_000_000)
+    """Connections at a time; further ones are closed. Each takes a file descriptor of the gateway and some 50 KiB."""
+    max_concurrent_requests: int = Field(default=1024, ge=1, le=100_000)
+    """Requests in work with the workers at a time; further ones are answered 503 with Retry-After."""
+    max_heap_bytes: int = Field(default=512 * MIB, ge=64 * MIB)
+    """The gateway's memory. From 85 % of it on idle connections go sooner, from 95 % on requests are refused."""
+    header_timeout: timedelta = Field(default=timedelta(seconds=5), gt=timedelta(0))
+    """For all headers of a request to arrive, and for a TLS handshake."""
+    request_timeout: timedelta = Field(default=timedelta(seconds=20), gt=timedelta(0))
+    """For a whole request, from its first byte to the end of its answer."""
+    idle_timeout: timedelta = Field(default=timedelta(seconds=75), gt=timedelta(0))
+    """For a connection without a request. A load balancer in front must give up its idle connections sooner."""
+    query_timeout: timedelta = Field(default=timedelta(seconds=30), gt=timedelta(0))
+    """For an answer that takes a query."""
     collect_paths: tuple[str, ...] = Field(default=("/collect",), min_length=1, max_length=16)
     """Paths for browser events, COLLECT_PATHS in the environment with commas between; "/collect" stands on the lists of
     ad blockers. Each path takes one event, with "/batch" behind it a batch, with ".gif" an image's address."""
+
+    @model_validator(mode="after")
+    def _http3_has_tls(self) -> Self:
+        if self.http3 and self.tls is None:
+            raise ValueError("http3 needs tls: set tls.certificate_file and tls.key_file, or http3 = false")
+        return self
 
     @field_validator("collect_paths")
     @classmethod

@@ -124,6 +124,38 @@ def test_paths_that_cannot_work_are_refused(monkeypatch: pytest.MonkeyPatch, pat
         load_settings(environment={})
 
 
+def test_tls_takes_both_files_and_http3_takes_tls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Relative ones from where the node was started."""
+    monkeypatch.setenv("QRUMB_GATEWAY__TLS__CERTIFICATE_FILE", "c.pem")
+    with pytest.raises(ConfigError, match=r"gateway.tls.key_file.*Field required"):
+        load_settings(environment={})
+    monkeypatch.setenv("QRUMB_GATEWAY__TLS__KEY_FILE", "/srv/k.pem")
+    tls = load_settings(environment={}).gateway.tls
+    assert tls is not None
+    assert (tls.certificate_file, tls.key_file) == (tmp_path / "c.pem", Path("/srv/k.pem"))
+    monkeypatch.delenv("QRUMB_GATEWAY__TLS__CERTIFICATE_FILE")
+    monkeypatch.delenv("QRUMB_GATEWAY__TLS__KEY_FILE")
+    monkeypatch.setenv("QRUMB_GATEWAY__HTTP3", "true")
+    with pytest.raises(ConfigError, match=r"gateway .*http3 needs tls"):
+        load_settings(environment={})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *[("TRUSTED_HOPS", "-1"), ("REQUESTS_PER_SECOND", "0"), ("REQUEST_BURST", "many"), ("MAX_CONNECTIONS", "0")],
+        *[("MAX_HEAP_BYTES", "1000"), ("HEADER_TIMEOUT", "0"), ("IDLE_TIMEOUT", "soon")],
+    ],
+)
+def test_limits_of_the_gateway_that_cannot_be_meant_are_refused(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    """With the setting's name."""
+    monkeypatch.setenv(f"QRUMB_GATEWAY__{name}", value)
+    with pytest.raises(ConfigError, match=f"gateway.{name.lower()}"):
+        load_settings(environment={})
+
+
 def test_data_centres_can_be_added(monkeypatch: pytest.MonkeyPatch) -> None:
     """To the well-known ones, not in their place."""
     monkeypatch.setenv("QRUMB_GEOIP__DATA_CENTRE_ASNS", "[64500]")
