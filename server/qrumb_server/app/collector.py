@@ -14,10 +14,11 @@ from qrumb.v1.scan_session_service_pb2_grpc import add_ScanSessionServiceService
 from qrumb.v1.validator_service_pb2_grpc import add_ValidatorServiceServicer_to_server
 from qrumb_server.app.circumstances import enrichers, receipts
 from qrumb_server.app.clock import SteadyClock, SystemClock
-from qrumb_server.app.servers import bracketed, grpc_server, stop_event
+from qrumb_server.app.servers import add_direct_port, direct_server, inner_server, stop_event
 from qrumb_server.app.stores import LOCK_TIMEOUT
 from qrumb_server.config import Settings
 from qrumb_server.enrich.agent import warm_up
+from qrumb_server.errors import ConfigError
 from qrumb_server.metrics import metrics_text, new_registry
 from qrumb_server.rpc.collector import Collector
 from qrumb_server.rpc.forward import Forwarding
@@ -60,10 +61,10 @@ async def run_collector(settings: Settings, index: int, address_secret: bytes) -
     )
     if any(asdict(spool.recovery).values()):
         log.info("spool_recovered", **asdict(spool.recovery))
-    server = grpc_server(settings.rpc)
+    inner, direct = inner_server(settings.rpc), direct_server(settings.rpc)
     new_receipt = receipts(clock, enrichers(settings, address_secret))
     forwarding = Forwarding(_open_loader)
-    server.add_generic_rpc_handlers([forwarding])
+    direct.add_generic_rpc_handlers([forwarding])
     preview = ask_loader(_open_loader)
     registry = new_registry()
     metrics = CollectorMetrics(registry)
@@ -75,7 +76,6 @@ async def run_collector(settings: Settings, index: int, address_secret: bytes) -
         preview=preview,
         count=metrics.count,
     )
-    add_CollectorServiceServicer_to_server(collector, server)
     # The supervisor's word that the gateway drains: a stream that came through it would hold that up.
     asyncio.get_running_loop().add_signal_handler(END_STREAMS_SIGNAL, collector.end_streams)
     sessions = ScanSessions(
@@ -84,14 +84,21 @@ async def run_collector(settings: Settings, index: int, address_secret: bytes) -
         max_sessions=settings.rpc.max_batch_events,
         forward=forwarding.forward,
     )
-    add_ScanSessionServiceServicer_to_server(sessions, server)
-    add_ValidatorServiceServicer_to_server(Validator(new_receipt=new_receipt, preview=preview), server)
-    add_ProcessServiceServicer_to_server(Process(metrics=lambda: metrics_text(registry)), server)
+    validator = Validator(new_receipt=new_receipt, preview=preview)
     health = Health()
-    health_pb2_grpc.add_HealthServicer_to_server(health, server)
-    server.add_insecure_port(f"unix:{sockets.worker(index)}")
-    server.add_insecure_port(f"{bracketed(settings.grpc_host)}:{settings.grpc_port}")
-    await server.start()
+    for server in (inner, direct):
+        add_CollectorServiceServicer_to_server(collector, server)
+        add_ScanSessionServiceServicer_to_server(sessions, server)
+        add_ValidatorServiceServicer_to_server(validator, server)
+        health_pb2_grpc.add_HealthServicer_to_server(health, server)
+    add_ProcessServiceServicer_to_server(Process(metrics=lambda: metrics_text(registry)), inner)
+    inner.add_insecure_port(f"unix:{sockets.worker(index)}")
+    try:
+        add_direct_port(direct, settings.rpc, settings.grpc_host, settings.grpc_port)
+    except ConfigError as error:
+        # The supervisor checked it at the node's start, so this is a later one. The gateway is served all the same.
+        log.error("direct_port_stays_closed", error=str(error))
+    await asyncio.gather(inner.start(), direct.start())
     for service in ("", COLLECTOR_SERVICE):
         await health.set(service, SERVING)
     log.debug("collector_serving", index=index)
@@ -99,7 +106,8 @@ async def run_collector(settings: Settings, index: int, address_secret: bytes) -
     # Open streams and watches would hold the stop for the whole drain time.
     await health.end()
     collector.end_streams()
-    await server.stop(settings.rpc.drain_timeout.total_seconds())
+    drain_seconds = settings.rpc.drain_timeout.total_seconds()
+    await asyncio.gather(inner.stop(drain_seconds), direct.stop(drain_seconds))
     await spool.close()
     executor.shutdown()
     return 0

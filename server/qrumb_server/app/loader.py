@@ -15,7 +15,7 @@ from qrumb.v1.query_service_pb2_grpc import add_QueryServiceServicer_to_server
 from qrumb.v1.scan_session_service_pb2_grpc import add_ScanSessionServiceServicer_to_server
 from qrumb_server.app.circumstances import TABLE_RETENTION_MS
 from qrumb_server.app.clock import SystemClock
-from qrumb_server.app.servers import grpc_server, stop_event
+from qrumb_server.app.servers import inner_server, stop_event
 from qrumb_server.app.stores import open_store
 from qrumb_server.config import Settings
 from qrumb_server.errors import StoreError, StoreRefusedError
@@ -88,7 +88,7 @@ async def run_loader(settings: Settings) -> int:
         refused_delay=settings.loader.refused_delay,
         progress=progress,
     )
-    server = grpc_server(settings.rpc)
+    server = inner_server(settings.rpc)
     add_SqlServiceServicer_to_server(SqlQueries(store=store, executor=readers), server)
     previews = Previews(store=store, monotonic=time.monotonic, policy=settings.policies(), executor=readers)
     add_AttributionServiceServicer_to_server(previews, server)

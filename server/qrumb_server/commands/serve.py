@@ -30,7 +30,8 @@ def serve(settings: Settings) -> int:
 
 def announce(settings: Settings) -> None:
     """Say where the node listens and how to send a first event; the last line is for programs too."""
-    grpc_url = f"grpc://{reachable(settings.grpc_host)}:{settings.grpc_port}"
+    grpc_scheme = "grpcs" if settings.rpc.tls else "grpc"
+    grpc_url = f"{grpc_scheme}://{reachable(settings.grpc_host)}:{settings.grpc_port}"
     lines = [f"data:    {settings.data_dir}", f"workers: {settings.workers}"]
     if settings.metrics.enabled:
         lines.append(f"metrics: http://{HOST}:{settings.metrics.port}/metrics")
@@ -41,7 +42,7 @@ def announce(settings: Settings) -> None:
         versions = "JSON, gRPC and gRPC-Web" + ("; HTTP/3 too" if settings.gateway.http3 else "")
         lines += [
             f"{scheme + ':':9}{http_url}  ({versions})",
-            f"grpc:    {grpc_url[len('grpc://') :]}  (direct)",
+            f"grpc:    {grpc_url.partition('://')[2]}  (direct)",
             "",
             "Send a first event, then read it back a second later:",
             f"  curl {collect_url} -H 'content-type: application/json' -d '{json.dumps(EXAMPLE)}'",

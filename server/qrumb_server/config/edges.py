@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from qrumb_server.config.groups import MIB, Group
 
-__all__ = ["GatewaySettings", "RpcSettings", "TlsFiles"]
+__all__ = ["GatewaySettings", "RpcSettings", "RpcTls", "TlsFiles"]
 
 COLLECT_PATH: Final = re.compile(r"(/[A-Za-z0-9_-][A-Za-z0-9_.-]*)+")
 MAX_PATH_LENGTH: Final = 64
@@ -31,15 +31,43 @@ class TlsFiles(Group):
         return value.expanduser().absolute()
 
 
-class RpcSettings(Group):
-    """Limits of the gRPC edge. The gateway has its own, smaller ones; a test compares them."""
+class RpcTls(TlsFiles):
+    """TLS for direct gRPC."""
 
+    client_ca_file: Path | None = None
+    """Authorities (PEM) that callers' certificates must lead to: every direct caller must then have one (mTLS)."""
+
+    @field_validator("client_ca_file")
+    @classmethod
+    def _absolute_authority(cls, value: Path | None) -> Path | None:
+        return value.expanduser().absolute() if value else None
+
+
+class RpcSettings(Group):
+    """The gRPC edge: direct calls, and those that the gateway passes on. The gateway has its own, smaller limits; a
+    test compares them."""
+
+    tls: RpcTls | None = None
+    """What to serve direct gRPC with TLS with. Without it, plain: for backends on the same machine or network."""
     max_message_bytes: int = Field(default=16 * MIB, ge=1 * MIB)
     """Largest gRPC message. Bigger than the gateway's body limit, because JSON can grow as protobuf."""
     max_metadata_bytes: int = Field(default=64 * 1024, ge=8 * 1024)
     """Largest header block. Bigger than the gateway's, so that the gateway answers first."""
     max_batch_events: int = Field(default=1_000, ge=1, le=1_000)
     """Events of one batch call. The contract says 1,000."""
+    max_connections: int = Field(default=1_000, ge=1, le=100_000)
+    """Direct connections of one worker at a time; further ones are closed."""
+    max_concurrent_streams: int = Field(default=100, ge=1, le=10_000)
+    """Calls of one direct connection at a time; further ones wait at the caller."""
+    max_concurrent_calls: int = Field(default=500, ge=1, le=100_000)
+    """Direct calls in work in one worker at a time, a stream being one; further ones are RESOURCE_EXHAUSTED with a
+    delay after which to try again."""
+    handshake_timeout: timedelta = Field(default=timedelta(seconds=5), gt=timedelta(0))
+    """For a direct connection to begin: TLS and HTTP/2."""
+    min_ping_interval: timedelta = Field(default=timedelta(seconds=10), ge=timedelta(0))
+    """A direct connection that sends keepalive pings more often, without calls between them, is closed."""
+    max_connection_idle: timedelta = Field(default=timedelta(minutes=5), gt=timedelta(0))
+    """Time without a call after which a direct connection is closed."""
     max_connection_age: timedelta = timedelta(minutes=5)
     """Age at which a direct connection is asked to reconnect, so that load spreads over the workers."""
     drain_timeout: timedelta = timedelta(seconds=10)

@@ -19,10 +19,12 @@ import structlog
 from qrumb_server.config import TlsFiles
 from qrumb_server.errors import ConfigError
 
-__all__ = ["Pair", "Use", "read_pair", "renewals", "state_of"]
+__all__ = ["RPC_TLS_SETTING", "Pair", "Use", "read_authority", "read_pair", "renewals", "state_of"]
 
 log = structlog.get_logger()
 
+# The group of settings, for errors.
+RPC_TLS_SETTING: Final = "rpc.tls"
 # How soon a renewed certificate is noticed. Looked at rather than watched: certbot replaces links, others rename
 # folders or write over files, and each announces itself in another way.
 LOOK_SECONDS: Final = 1.0
@@ -75,6 +77,21 @@ def read_pair(files: TlsFiles, setting: str, use: Use = Use.SERVER) -> Pair:
             f"openssl pkey -in {files.key_file} -out KEY_FILE"
         ) from error
     return Pair(certificate=certificate, key=key)
+
+
+def read_authority(path: Path, setting: str) -> bytes:
+    """The certificates of authorities.
+
+    Raises:
+        ConfigError: there is none in the file.
+    """
+    content = _read(path, setting)
+    try:
+        with _as_file(content) as readable:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(readable)
+    except ssl.SSLError as error:
+        raise ConfigError(f"{path}: no certificate (PEM) in it; see {setting}") from error
+    return content
 
 
 def state_of(*paths: Path) -> tuple[tuple[int, ...], ...]:

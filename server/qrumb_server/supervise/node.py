@@ -30,7 +30,7 @@ from qrumb_server.rpc.health import Health
 from qrumb_server.spool.filesystem import DISK
 from qrumb_server.spool.recovery import recover
 from qrumb_server.supervise import gateway_process, sockets
-from qrumb_server.supervise.certificates import read_pair
+from qrumb_server.supervise.certificates import RPC_TLS_SETTING, read_authority, read_pair
 from qrumb_server.supervise.child import EXIT_CONFIG, Child, ChildSpec
 from qrumb_server.supervise.condition import judge
 from qrumb_server.supervise.gateway_process import GatewayProcess
@@ -266,12 +266,20 @@ def _memory_file(content: bytes) -> int:
 def _check_certificates(settings: Settings) -> None:
     """Raises ConfigError for every pair that cannot be used."""
     problems = []
-    for tls, setting in ((settings.gateway.tls, gateway_process.TLS_SETTING),):
-        if tls is not None:
-            try:
-                read_pair(tls, setting)
-            except ConfigError as error:
-                problems.append(str(error))
+    rpc_tls = settings.rpc.tls
+    for check_one in (
+        lambda: settings.gateway.tls and read_pair(settings.gateway.tls, gateway_process.TLS_SETTING),
+        lambda: rpc_tls and read_pair(rpc_tls, RPC_TLS_SETTING),
+        lambda: (
+            rpc_tls
+            and rpc_tls.client_ca_file
+            and read_authority(rpc_tls.client_ca_file, f"{RPC_TLS_SETTING}.client_ca_file")
+        ),
+    ):
+        try:
+            check_one()
+        except ConfigError as error:
+            problems.append(str(error))
     if problems:
         raise ConfigError("\n".join(problems))
 
