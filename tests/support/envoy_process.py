@@ -13,10 +13,11 @@ from typing import Any
 
 import httpx
 
-from qrumb_server.supervise.gateway import GatewayOptions, command, render
+from qrumb_server.supervise.gateway import GatewayOptions, command, render, tls_secret
 from tests.support.backends import Backend
+from tests.support.certificates import Authority, Files
 
-__all__ = ["Gateway", "gateway_options", "reserve_port", "running_gateway", "until"]
+__all__ = ["Gateway", "gateway_options", "reserve_port", "running_gateway", "until", "write_secret"]
 
 START_SECONDS = 15.0  # 0.1 s on an idle machine
 
@@ -96,26 +97,38 @@ def reserve_port() -> socket.socket:
 
 def gateway_options(http_port: int, worker_count: int = 1, **changes: Any) -> GatewayOptions:
     """Options with the socket names of a node, relative to its run folder."""
-    return GatewayOptions(
-        host="127.0.0.1",
-        http_port=http_port,
-        admin_socket="admin.sock",
-        collector_sockets=tuple(f"worker-{index}.sock" for index in range(worker_count)),
-        query_socket="loader.sock",
-        status_socket="supervisor.sock",
-        **changes,
-    )
+    options: dict[str, Any] = {
+        "host": "127.0.0.1",
+        "http_port": http_port,
+        "admin_socket": "admin.sock",
+        "collector_sockets": tuple(f"worker-{index}.sock" for index in range(worker_count)),
+        "query_socket": "loader.sock",
+        "status_socket": "supervisor.sock",
+    }
+    return GatewayOptions(**options | changes)
 
 
 @asynccontextmanager
 async def running_gateway(
-    *, worker_count: int = 1, start_workers: bool = True, drain_time: timedelta = timedelta(seconds=1), **changes: Any
+    *,
+    worker_count: int = 1,
+    start_workers: bool = True,
+    drain_time: timedelta = timedelta(seconds=1),
+    authority: Authority | None = None,
+    **changes: Any,
 ) -> AsyncIterator[Gateway]:
-    """Backends and an Envoy that is ready. `changes` are GatewayOptions."""
+    """Backends and an Envoy that is ready.
+
+    Args:
+        authority: serve TLS with a certificate of it.
+        changes: GatewayOptions.
+    """
     async with AsyncExitStack() as stack:
         # Not pytest's tmp_path: a unix socket's path must stay below 108 characters.
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="qrumb-")))
         reserved = stack.enter_context(reserve_port())
+        if authority is not None:
+            changes = {"tls_secret_file": "tls.json", **changes}
         options = gateway_options(reserved.getsockname()[1], worker_count, **changes)
         workers = [Backend() for _ in range(worker_count)]
         query, status = Backend(), Backend()
@@ -124,6 +137,10 @@ async def running_gateway(
         sockets = [*zip(workers, options.collector_sockets, strict=True)] if start_workers else []
         for backend, name in [*sockets, (query, options.query_socket), (status, options.status_socket)]:
             await backend.start(folder / name)
+        scheme, verify = "http", True
+        if authority is not None:
+            write_secret(folder, options, authority.issue("gateway"))
+            scheme, verify = "https", authority.trusting()
         config = folder / "envoy.yaml"
         config.write_text(render(options))
         with (folder / "stdout").open("wb") as out, (folder / "stderr").open("wb") as err:
@@ -134,7 +151,7 @@ async def running_gateway(
         admin = httpx.AsyncClient(
             transport=httpx.AsyncHTTPTransport(uds=str(folder / options.admin_socket)), base_url="http://admin"
         )
-        http = httpx.AsyncClient(base_url=f"http://127.0.0.1:{options.http_port}", timeout=20)
+        http = httpx.AsyncClient(base_url=f"{scheme}://127.0.0.1:{options.http_port}", timeout=20, verify=verify)
         await stack.enter_async_context(admin)
         await stack.enter_async_context(http)
         await _wait_until_ready(process, admin, folder)
@@ -148,6 +165,14 @@ async def running_gateway(
             http=http,
             admin=admin,
         )
+
+
+def write_secret(folder: Path, options: GatewayOptions, files: Files) -> None:
+    """Give Envoy a certificate, as the supervisor does: by a file that is moved in the other's place."""
+    assert options.tls_secret_file is not None
+    new = folder / "new-secret"
+    new.write_text(tls_secret(files.certificate.read_bytes(), files.key.read_bytes()))
+    new.rename(folder / options.tls_secret_file)
 
 
 async def _wait_until_ready(process: asyncio.subprocess.Process, admin: httpx.AsyncClient, folder: Path) -> None:

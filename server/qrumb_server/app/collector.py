@@ -17,10 +17,11 @@ from qrumb_server.access.admission import Admission
 from qrumb_server.access.quota import Quotas
 from qrumb_server.app.circumstances import enrichers, receipts
 from qrumb_server.app.clock import SteadyClock, SystemClock
-from qrumb_server.app.servers import bracketed, grpc_server, stop_event
+from qrumb_server.app.servers import add_direct_port, direct_server, inner_server, stop_event
 from qrumb_server.app.stores import LOCK_TIMEOUT
 from qrumb_server.config import Settings
 from qrumb_server.enrich.agent import warm_up
+from qrumb_server.errors import ConfigError
 from qrumb_server.metrics import metrics_text, new_registry
 from qrumb_server.rpc.access import Access
 from qrumb_server.rpc.collector import Collector
@@ -73,10 +74,10 @@ async def run_collector(settings: Settings, index: int, address_secret: bytes) -
         passed_on=FORWARDED,
         count=metrics.count_refused,
     )
-    server = grpc_server(settings.rpc, access)
+    inner, direct = inner_server(settings.rpc, access), direct_server(settings.rpc, access)
     new_receipt = receipts(clock, enrichers(settings, sites, address_secret))
     forwarding = Forwarding(lambda: _open(sockets.QUERIES))
-    server.add_generic_rpc_handlers([forwarding])
+    direct.add_generic_rpc_handlers([forwarding])
     preview = ask_loader(lambda: _open(sockets.LOADER))
     append = metrics.metered(spool.append)
     collector = Collector(
@@ -87,7 +88,6 @@ async def run_collector(settings: Settings, index: int, address_secret: bytes) -
         may_look_up=access.may_look_up,
         count=metrics.count,
     )
-    add_CollectorServiceServicer_to_server(collector, server)
     # The supervisor's word that the gateway drains: a stream that came through it would hold that up.
     asyncio.get_running_loop().add_signal_handler(END_STREAMS_SIGNAL, collector.end_streams)
     sessions = ScanSessions(
@@ -96,16 +96,21 @@ async def run_collector(settings: Settings, index: int, address_secret: bytes) -
         max_sessions=settings.rpc.max_batch_events,
         forward=forwarding.forward,
     )
-    add_ScanSessionServiceServicer_to_server(sessions, server)
-    add_ValidatorServiceServicer_to_server(
-        Validator(new_receipt=new_receipt, preview=preview, may_look_up=access.may_look_up), server
-    )
-    add_ProcessServiceServicer_to_server(Process(metrics=lambda: metrics_text(registry)), server)
+    validator = Validator(new_receipt=new_receipt, preview=preview, may_look_up=access.may_look_up)
     health = Health()
-    health_pb2_grpc.add_HealthServicer_to_server(health, server)
-    server.add_insecure_port(f"unix:{sockets.worker(index)}")
-    server.add_insecure_port(f"{bracketed(settings.grpc_host)}:{settings.grpc_port}")
-    await server.start()
+    for server in (inner, direct):
+        add_CollectorServiceServicer_to_server(collector, server)
+        add_ScanSessionServiceServicer_to_server(sessions, server)
+        add_ValidatorServiceServicer_to_server(validator, server)
+        health_pb2_grpc.add_HealthServicer_to_server(health, server)
+    add_ProcessServiceServicer_to_server(Process(metrics=lambda: metrics_text(registry)), inner)
+    inner.add_insecure_port(f"unix:{sockets.worker(index)}")
+    try:
+        add_direct_port(direct, settings.rpc, settings.grpc_host, settings.grpc_port)
+    except ConfigError as error:
+        # The supervisor checked it at the node's start, so this is a later one. The gateway is served all the same.
+        log.error("direct_port_stays_closed", error=str(error))
+    await asyncio.gather(inner.start(), direct.start())
     for service in ("", COLLECTOR_SERVICE):
         await health.set(service, SERVING)
     log.debug("collector_serving", index=index)
@@ -113,7 +118,8 @@ async def run_collector(settings: Settings, index: int, address_secret: bytes) -
     # Open streams and watches would hold the stop for the whole drain time.
     await health.end()
     collector.end_streams()
-    await server.stop(settings.rpc.drain_timeout.total_seconds())
+    drain_seconds = settings.rpc.drain_timeout.total_seconds()
+    await asyncio.gather(inner.stop(drain_seconds), direct.stop(drain_seconds))
     await spool.close()
     executor.shutdown()
     return 0

@@ -18,7 +18,7 @@ from qrumb_server.access.quota import Quotas
 from qrumb_server.access.registry import SiteRegistry
 from qrumb_server.app.circumstances import TABLE_RETENTION_MS
 from qrumb_server.app.clock import SystemClock
-from qrumb_server.app.servers import grpc_server, stop_event
+from qrumb_server.app.servers import inner_server, stop_event
 from qrumb_server.app.stores import open_store
 from qrumb_server.config import Settings
 from qrumb_server.errors import StoreError, StoreRefusedError
@@ -93,9 +93,9 @@ async def run_loader(settings: Settings) -> int:
         refused_delay=settings.loader.refused_delay,
         progress=progress,
     )
-    server = grpc_server(settings.rpc)
+    server = inner_server(settings.rpc)
     access = Access(Admission(sites, clock), quotas=Quotas(share=1, monotonic=time.monotonic))
-    public_server = grpc_server(settings.rpc, access)
+    public_server = inner_server(settings.rpc, access)
     add_SqlServiceServicer_to_server(SqlQueries(store=store, executor=readers), server)
     previews = Previews(store=store, monotonic=time.monotonic, policy=sites.policy, executor=readers)
     add_AttributionServiceServicer_to_server(previews, server)

@@ -3,13 +3,26 @@
 import asyncio
 import signal
 from datetime import timedelta
+from typing import Final
 
 import grpc
+import structlog
 
-from qrumb_server.config import RpcSettings
+from qrumb_server.config import RpcSettings, RpcTls
+from qrumb_server.errors import ConfigError
+from qrumb_server.rpc.admission import Admission
 from qrumb_server.rpc.guard import Guard
+from qrumb_server.supervise.certificates import RPC_TLS_SETTING, read_authority, read_pair, state_of
 
-__all__ = ["bracketed", "grpc_server", "stop_event"]
+__all__ = ["add_direct_port", "bracketed", "direct_server", "inner_server", "stop_event"]
+
+log = structlog.get_logger()
+
+# Open calls for each one that may be in work: the others wait for their message.
+OPEN_PER_CALL: Final = 4
+PING_STRIKES: Final = 2
+KEEPALIVE_INTERVAL: Final = timedelta(minutes=1)
+KEEPALIVE_TIMEOUT: Final = timedelta(seconds=20)
 
 
 def stop_event() -> asyncio.Event:
@@ -21,20 +34,93 @@ def stop_event() -> asyncio.Event:
     return stop
 
 
-def grpc_server(rpc: RpcSettings, *interceptors: grpc.aio.ServerInterceptor) -> grpc.aio.Server:
-    """A server with the limits of the settings; the interceptors stand behind the guard."""
-    age_ms = rpc.max_connection_age // timedelta(milliseconds=1)
+def inner_server(rpc: RpcSettings, *interceptors: grpc.aio.ServerInterceptor) -> grpc.aio.Server:
+    """A server on unix sockets, for the node's own processes: the gateway bounds what comes from outside.
+
+    Args:
+        interceptors: to stand behind the guard.
+    """
+    return grpc.aio.server(interceptors=[Guard(), *interceptors], options=_message_limits(rpc))
+
+
+def direct_server(rpc: RpcSettings, *interceptors: grpc.aio.ServerInterceptor) -> grpc.aio.Server:
+    """A server for anybody who reaches its port."""
     return grpc.aio.server(
-        interceptors=[Guard(), *interceptors],
+        interceptors=[Admission(rpc.max_concurrent_calls), Guard(), *interceptors],
+        maximum_concurrent_rpcs=OPEN_PER_CALL * rpc.max_concurrent_calls,
         options=[
+            *_message_limits(rpc),
             ("grpc.so_reuseport", 1),
-            ("grpc.max_receive_message_length", rpc.max_message_bytes),
-            ("grpc.max_metadata_size", rpc.max_metadata_bytes),
-            ("grpc.absolute_max_metadata_size", rpc.max_metadata_bytes),
-            ("grpc.max_connection_age_ms", age_ms),
-            ("grpc.max_connection_age_grace_ms", rpc.drain_timeout // timedelta(milliseconds=1)),
+            ("grpc.max_allowed_incoming_connections", rpc.max_connections),
+            ("grpc.max_concurrent_streams", rpc.max_concurrent_streams),
+            ("grpc.server_handshake_timeout_ms", _milliseconds(rpc.handshake_timeout)),
+            ("grpc.http2.min_recv_ping_interval_without_data_ms", _milliseconds(rpc.min_ping_interval)),
+            ("grpc.http2.max_ping_strikes", PING_STRIKES),
+            # Asked of the caller, whose machine may have gone without a word.
+            ("grpc.keepalive_time_ms", _milliseconds(KEEPALIVE_INTERVAL)),
+            ("grpc.keepalive_timeout_ms", _milliseconds(KEEPALIVE_TIMEOUT)),
+            ("grpc.max_connection_idle_ms", _milliseconds(rpc.max_connection_idle)),
+            ("grpc.max_connection_age_ms", _milliseconds(rpc.max_connection_age)),
+            ("grpc.max_connection_age_grace_ms", _milliseconds(rpc.drain_timeout)),
         ],
     )
+
+
+def add_direct_port(server: grpc.aio.Server, rpc: RpcSettings, host: str, port: int) -> None:
+    """Open the port, with TLS where the settings say so."""
+    address = f"{bracketed(host)}:{port}"
+    if rpc.tls is None:
+        server.add_insecure_port(address)
+        return
+    certificates = _Certificates(rpc.tls)
+    credentials = grpc.dynamic_ssl_server_credentials(
+        certificates.first,
+        certificates,  # type: ignore[arg-type]  # the stub leaves out that it may answer None
+        require_client_authentication=rpc.tls.client_ca_file is not None,
+    )
+    server.add_secure_port(address, credentials)
+
+
+class _Certificates:
+    """What gRPC asks at each handshake: a new pair, or None while the files are as they were."""
+
+    def __init__(self, tls: RpcTls) -> None:
+        self._tls = tls
+        self._state = self._look()
+        self.first = self._read()
+
+    def __call__(self) -> grpc.ServerCertificateConfiguration | None:
+        state = self._look()
+        if state == self._state:
+            return None
+        self._state = state
+        try:
+            return self._read()
+        except ConfigError as error:
+            log.error("certificate_not_taken", error=str(error))
+            return None
+
+    def _look(self) -> tuple[tuple[int, ...], ...]:
+        authority = self._tls.client_ca_file
+        return state_of(self._tls.certificate_file, self._tls.key_file, *([authority] if authority else []))
+
+    def _read(self) -> grpc.ServerCertificateConfiguration:
+        pair = read_pair(self._tls, RPC_TLS_SETTING)
+        authority = self._tls.client_ca_file
+        roots = read_authority(authority, f"{RPC_TLS_SETTING}.client_ca_file") if authority else None
+        return grpc.ssl_server_certificate_configuration([(pair.key, pair.certificate)], roots)
+
+
+def _message_limits(rpc: RpcSettings) -> list[tuple[str, int]]:
+    return [
+        ("grpc.max_receive_message_length", rpc.max_message_bytes),
+        ("grpc.max_metadata_size", rpc.max_metadata_bytes),
+        ("grpc.absolute_max_metadata_size", rpc.max_metadata_bytes),
+    ]
+
+
+def _milliseconds(value: timedelta) -> int:
+    return value // timedelta(milliseconds=1)
 
 
 def bracketed(host: str) -> str:

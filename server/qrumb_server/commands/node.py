@@ -32,11 +32,11 @@ def inside_run_dir(settings: Settings) -> Iterator[None]:
 
 def running_url(settings: Settings) -> str:
     """Where the gateway listens: of the node in this data folder, else as configured."""
-    host, port = settings.http_host, settings.http_port
+    host, port, scheme = settings.http_host, settings.http_port, "https" if settings.gateway.tls else "http"
     if is_running(settings):
         said = json.loads((settings.run_dir / SETTINGS_FILE).read_text(encoding="utf-8"))
-        host, port = said["http_host"], said["http_port"]
-    return f"http://{reachable(host)}:{port}"
+        host, port, scheme = said["http_host"], said["http_port"], "https" if said["gateway"]["tls"] else "http"
+    return f"{scheme}://{reachable(host)}:{port}"
 
 
 def reachable(host: str) -> str:

@@ -37,19 +37,23 @@ def announce(settings: Settings, key: str | None) -> None:
     Args:
         key: of the site demo, if it was made just now.
     """
-    grpc_url = f"grpc://{reachable(settings.grpc_host)}:{settings.grpc_port}"
+    grpc_scheme = "grpcs" if settings.rpc.tls else "grpc"
+    grpc_url = f"{grpc_scheme}://{reachable(settings.grpc_host)}:{settings.grpc_port}"
     lines = [f"data:    {settings.data_dir}", f"workers: {settings.workers}"]
     lines += _about_sites(settings, key)
     if settings.metrics.enabled:
         lines.append(f"metrics: http://{HOST}:{settings.metrics.port}/metrics")
     if settings.gateway.enabled:
-        http_url = f"http://{reachable(settings.http_host)}:{settings.http_port}"
+        scheme = "https" if settings.gateway.tls else "http"
+        http_url = f"{scheme}://{reachable(settings.http_host)}:{settings.http_port}"
+        collect_url = http_url + settings.gateway.collect_paths[0]
+        versions = "JSON, gRPC and gRPC-Web" + ("; HTTP/3 too" if settings.gateway.http3 else "")
         lines += [
-            f"http:    {http_url}  (JSON, gRPC and gRPC-Web)",
-            f"grpc:    {grpc_url[len('grpc://') :]}  (direct)",
+            f"{scheme + ':':9}{http_url}  ({versions})",
+            f"grpc:    {grpc_url.partition('://')[2]}  (direct)",
             "",
             "Send a first event, then read it back a second later:",
-            f"  curl {http_url}/collect -H 'content-type: application/json' -d '{json.dumps(EXAMPLE)}'",
+            f"  curl {collect_url} -H 'content-type: application/json' -d '{json.dumps(EXAMPLE)}'",
             '  .venv/bin/qrumb query "SELECT event_time, site_id, event_type FROM events.valid_events"',
             "",
             f"ready: {http_url} {grpc_url}",

@@ -1,8 +1,9 @@
 """All settings of a node: one module for each kind of group, `settings.py` for the whole and for where it is read."""
 
 from qrumb_server.config.clickhouse import REVEAL, ClickHouseSettings
+from qrumb_server.config.edges import GatewaySettings, RpcSettings, RpcTls, TlsFiles
 from qrumb_server.config.geoip import DATA_CENTRE_ASNS, GeoipSettings
-from qrumb_server.config.groups import GatewaySettings, LoaderSettings, MetricsSettings, RpcSettings, SpoolSettings
+from qrumb_server.config.groups import LoaderSettings, MetricsSettings, SpoolSettings
 from qrumb_server.config.settings import Settings, load_settings
 from qrumb_server.config.site_file import SiteFile, read_sites
 from qrumb_server.config.sites import FraudSettings, QuotaSettings, SiteSettings
@@ -18,10 +19,12 @@ __all__ = [
     "MetricsSettings",
     "QuotaSettings",
     "RpcSettings",
+    "RpcTls",
     "Settings",
     "SiteFile",
     "SiteSettings",
     "SpoolSettings",
+    "TlsFiles",
     "load_settings",
     "read_sites",
 ]

@@ -1,10 +1,10 @@
-"""The settings of a node's parts: spool, loader, gRPC edge, gateway."""
+"""The settings of a node's parts: spool, loader, metrics; its two edges are in `edges.py`."""
 
 from datetime import timedelta
 
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["GatewaySettings", "Group", "LoaderSettings", "MetricsSettings", "RpcSettings", "SpoolSettings"]
+__all__ = ["MIB", "Group", "LoaderSettings", "MetricsSettings", "SpoolSettings"]
 
 MIB = 1024 * 1024
 GIB = 1024 * MIB
@@ -50,32 +50,6 @@ class LoaderSettings(Group):
     """Pause after an answer that no retry can cure (missing table, no rights): a human has to act."""
     drain_timeout: timedelta = timedelta(seconds=20)
     """How long a shutdown waits for the spool to be loaded. What remains is loaded after the next start."""
-
-
-class RpcSettings(Group):
-    """Limits of the gRPC edge. The gateway has its own, smaller ones; a test compares them."""
-
-    max_message_bytes: int = Field(default=16 * MIB, ge=1 * MIB)
-    """Largest gRPC message. Bigger than the gateway's body limit, because JSON can grow as protobuf."""
-    max_metadata_bytes: int = Field(default=64 * 1024, ge=8 * 1024)
-    """Largest header block. Bigger than the gateway's, so that the gateway answers first."""
-    max_batch_events: int = Field(default=1_000, ge=1, le=1_000)
-    """Events of one batch call. The contract says 1,000."""
-    max_connection_age: timedelta = timedelta(minutes=5)
-    """Age at which a direct connection is asked to reconnect, so that load spreads over the workers."""
-    drain_timeout: timedelta = timedelta(seconds=10)
-    """How long a shutdown waits for calls in flight."""
-
-
-class GatewaySettings(Group):
-    """Envoy, the HTTP edge."""
-
-    enabled: bool = True
-    """Off: gRPC only."""
-    concurrency: int = Field(default=2, ge=1, le=64)
-    """Worker threads of Envoy."""
-    access_log: bool = False
-    """One JSON line per request on standard output; no addresses, no queries."""
 
 
 class MetricsSettings(Group):

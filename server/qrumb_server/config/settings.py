@@ -3,7 +3,8 @@
 A setting comes from the first of: a command line option, the environment (`QRUMB_HTTP_PORT`; for groups
 `QRUMB_SPOOL__MAX_BYTES`), the TOML file (`--config`, or qrumb.toml in the working folder), the default. Unknown
 keys are errors. `HTTP_PORT`, `GRPC_PORT`, `DATA_DIR` and the names in UNPREFIXED work without the prefix as well:
-`GEOIP_CITY_DB` takes paths with commas between; an empty `GEOIP_CITY_DB` or `GEOIP_ASN_DB` stands for no file.
+`GEOIP_CITY_DB` and `COLLECT_PATHS` take paths with commas between; an empty `GEOIP_CITY_DB` or `GEOIP_ASN_DB` stands
+for no file.
 """
 
 import os
@@ -25,8 +26,9 @@ from pydantic_settings import (
 
 from qrumb_server.access.registry import Site, SiteRegistry
 from qrumb_server.config.clickhouse import ClickHouseSettings
+from qrumb_server.config.edges import GatewaySettings, RpcSettings
 from qrumb_server.config.geoip import GeoipSettings
-from qrumb_server.config.groups import GatewaySettings, LoaderSettings, MetricsSettings, RpcSettings, SpoolSettings
+from qrumb_server.config.groups import LoaderSettings, MetricsSettings, SpoolSettings
 from qrumb_server.config.site_file import SiteFile, read_sites
 from qrumb_server.config.sites import SiteSettings
 from qrumb_server.errors import ConfigError
@@ -39,6 +41,7 @@ LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 # Variables with our prefix that are no settings: they are read by the command line itself.
 COMMAND_VARIABLES = frozenset({"QRUMB_CONFIG", "QRUMB_KEY", "QRUMB_URL"})
 UNPREFIXED = {
+    "COLLECT_PATHS": ("gateway", "collect_paths"),
     "CLICKHOUSE_URL": ("clickhouse", "url"),
     "CLICKHOUSE_PASSWORD": ("clickhouse", "password"),
     "CLICKHOUSE_PASSWORD_FILE": ("clickhouse", "password_file"),
@@ -214,7 +217,7 @@ def _unprefixed(environment: Mapping[str, str]) -> dict[str, dict[str, Any]]:
         value = environment.get(name)
         if value is None or (group != "geoip" and not value):
             continue
-        if field == "city_databases":
+        if field in {"city_databases", "collect_paths"}:
             given.setdefault(group, {})[field] = [path.strip() for path in value.split(",") if path.strip()]
         else:
             given.setdefault(group, {})[field] = value.strip() or None

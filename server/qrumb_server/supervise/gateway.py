@@ -4,19 +4,31 @@ Envoy does all the work; gateway/envoy.yaml says how. Nothing here starts a proc
 """
 
 import asyncio
+import base64
 import json
+import re
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from string import Template
-from typing import Any
+from typing import Any, Final
 
 import envoy
 import httpx
+from google.api import annotations_pb2
+from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
-__all__ = ["GatewayOptions", "command", "drain", "folder", "render"]
+__all__ = ["GatewayOptions", "command", "drain", "folder", "render", "tls_secret"]
 
+# The path of browser events in the contract, and what stands beside it.
+CONTRACT_PATH: Final = "/collect"
+BATCH_SUFFIX: Final = "/batch"
+PIXEL_SUFFIX: Final = ".gif"
+# Envoy's name for what is in GatewayOptions.tls_secret_file.
+SECRET_NAME: Final = "gateway"  # noqa: S105  (a name)
+_TLS: Final = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3."
 # How often `drain` asks whether requests are left.
 _POLL_INTERVAL = timedelta(milliseconds=50)
 # Who answers a late call. JSON: Envoy, with a text and Retry-After, before the service's deadline. gRPC: the service,
@@ -43,11 +55,16 @@ class GatewayOptions:
     """The loader's: QueryService and PrivacyService."""
     status_socket: str
     """The supervisor's: StatusService and grpc.health.v1.Health of the node."""
-    descriptor: Path | None = None
-    """Descriptor set of the contract. None: the one beside envoy.yaml."""
+    tls_secret_file: str | None = None
+    """File for Envoy's secret discovery with the certificate, as `tls_secret` makes it; Envoy takes over another one
+    that is moved in its place. None: no TLS."""
+    http3: bool = False
+    """HTTP/3 too, on the UDP port of the same number; needs TLS."""
     access_log: bool = True
     """One line of JSON on standard output per request, free of personal data."""
 
+    collect_paths: tuple[str, ...] = ("/collect",)
+    """Paths of browser events, checked; each has a batch and a pixel beside it."""
     allowed_origins: tuple[str, ...] = (".*",)
     """Origins whose pages may read answers of /collect*: regular expressions (RE2) that match the whole origin."""
     trusted_hops: int = 0
@@ -99,9 +116,23 @@ def folder() -> Path:
 
 def render(options: GatewayOptions) -> str:
     """Envoy's configuration file."""
-    template = Template((folder() / "envoy.yaml").read_text(encoding="utf-8"))
+    text = (folder() / "envoy.yaml").read_text(encoding="utf-8")
+    if not options.http3:
+        text = re.sub(r"^ *# BEGIN http3$.*?^ *# END http3\n", "", text, flags=re.MULTILINE | re.DOTALL)
+    template = Template(text)
     # JSON is YAML: every value arrives typed and quoted, whatever characters a path has.
     return template.substitute({name: json.dumps(value) for name, value in _values(options).items()})
+
+
+def tls_secret(certificate: bytes, key: bytes) -> str:
+    """The content of GatewayOptions.tls_secret_file: the pair itself, so that Envoy always gets both at once."""
+    pair = {"certificate_chain": certificate, "private_key": key}
+    secret = {
+        "@type": f"{_TLS}Secret",
+        "name": SECRET_NAME,
+        "tls_certificate": {name: {"inline_string": pem.decode()} for name, pem in pair.items()},
+    }
+    return json.dumps({"resources": [secret]})
 
 
 def command(
@@ -167,11 +198,15 @@ def _values(options: GatewayOptions) -> dict[str, Any]:
         "host": options.host,
         "http_port": options.http_port,
         "admin_socket": options.admin_socket,
+        "transport_socket": _tls_socket(options.tls_secret_file) if options.tls_secret_file else None,
+        "tls_context": _tls_context(options.tls_secret_file, ["h3"]) if options.tls_secret_file else None,
+        "alt_svc": f'h3=":{options.http_port}"; ma=86400',
         "collector_endpoints": [_endpoint(socket) for socket in options.collector_sockets],
         "query_endpoints": [_endpoint(options.query_socket)],
         "status_endpoints": [_endpoint(options.status_socket)],
-        "descriptor": str(options.descriptor or folder() / "qrumb.binpb"),
+        "descriptor": base64.b64encode(_descriptor_set(options.collect_paths)).decode(),
         "access_log_percent": 100 if options.access_log else 0,
+        **_collect_patterns(options.collect_paths),
         "allowed_origins": [{"safe_regex": {"regex": origin}} for origin in options.allowed_origins],
         "trusted_hops": options.trusted_hops,
         "rate_per_second": options.requests_per_second,
@@ -207,6 +242,60 @@ def _values(options: GatewayOptions) -> dict[str, Any]:
         "timeout_text": "the service did not answer in time; try again, events under the same event_id",
         "unavailable_text": "the service cannot be reached at the moment; try again",
     }
+
+
+def _tls_socket(secret_file: str) -> dict[str, Any]:
+    context = {"@type": f"{_TLS}DownstreamTlsContext", **_tls_context(secret_file, ["h2", "http/1.1"])}
+    return {"name": "envoy.transport_sockets.tls", "typed_config": context}
+
+
+def _tls_context(secret_file: str, protocols: Sequence[str]) -> dict[str, Any]:
+    """TLS as a server. Which ciphers is left to Envoy: forward secrecy and authenticated encryption only."""
+    # To watch the file's folder, Envoy wants a slash in its path.
+    path = secret_file if "/" in secret_file else f"./{secret_file}"
+    source = {"path_config_source": {"path": path}, "resource_api_version": "V3"}
+    return {
+        "common_tls_context": {
+            "tls_params": {"tls_minimum_protocol_version": "TLSv1_2", "tls_maximum_protocol_version": "TLSv1_3"},
+            "alpn_protocols": list(protocols),
+            "tls_certificate_sds_secret_configs": [{"name": SECRET_NAME, "sds_config": source}],
+        },
+    }
+
+
+def _collect_patterns(paths: Sequence[str]) -> dict[str, str]:
+    """Regular expressions for the routes of browser events."""
+    any_of = f"({'|'.join(re.escape(path) for path in paths)})"
+    batch, pixel = (re.escape(suffix) for suffix in (BATCH_SUFFIX, PIXEL_SUFFIX))
+    return {
+        "collect_path": any_of,
+        "collect_batch_path": f"{any_of}{batch}",
+        "collect_pixel_path": f"{any_of}{pixel}",
+        "collect_post_path": f"{any_of}({batch})?",
+        "collect_any_path": f"{any_of}({batch}|{pixel})?",
+    }
+
+
+def _descriptor_set(collect_paths: Sequence[str]) -> bytes:
+    """The contract as the transcoder reads it, with `collect_paths` in the place of its own."""
+    files = FileDescriptorSet.FromString((folder() / "qrumb.binpb").read_bytes())
+    rules = [
+        rpc.options.Extensions[annotations_pb2.http]
+        for file in files.file
+        for service in file.service
+        for rpc in service.method
+        if rpc.options.HasExtension(annotations_pb2.http)
+    ]
+    for rule in rules:
+        kind = rule.WhichOneof("pattern")
+        template = getattr(rule, kind)
+        if template not in {CONTRACT_PATH, CONTRACT_PATH + BATCH_SUFFIX, CONTRACT_PATH + PIXEL_SUFFIX}:
+            continue
+        first, *others = (path + template.removeprefix(CONTRACT_PATH) for path in collect_paths)
+        setattr(rule, kind, first)
+        for other in others:
+            rule.additional_bindings.add(body=rule.body, **{kind: other})
+    return files.SerializeToString()
 
 
 def _endpoint(socket: str) -> dict[str, Any]:

@@ -5,7 +5,6 @@ and finishes what is in flight, the workers drain and seal their spool, the load
 """
 
 import asyncio
-import contextlib
 import os
 import secrets
 import shutil
@@ -16,7 +15,6 @@ from datetime import timedelta
 from typing import Any, Final
 
 import grpc
-import httpx
 import structlog
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from prometheus_client import Metric
@@ -31,15 +29,17 @@ from qrumb_server.rpc.guard import Guard
 from qrumb_server.rpc.health import Health
 from qrumb_server.spool.filesystem import DISK
 from qrumb_server.spool.recovery import recover
-from qrumb_server.supervise import gateway, sockets
+from qrumb_server.supervise import gateway_process, sockets
+from qrumb_server.supervise.certificates import RPC_TLS_SETTING, read_authority, read_pair
 from qrumb_server.supervise.child import EXIT_CONFIG, Child, ChildSpec
 from qrumb_server.supervise.condition import judge
-from qrumb_server.supervise.health import check, check_gateway
+from qrumb_server.supervise.gateway_process import GatewayProcess
+from qrumb_server.supervise.health import check
 from qrumb_server.supervise.metrics import MetricsServer, merge, node_metrics
 from qrumb_server.supervise.process import ask_metrics
 from qrumb_server.supervise.spool_watch import SpoolWatch
 from qrumb_server.supervise.status import NodeDescriptions, NodeStatus, NodeWatch
-from qrumb_server.supervise.surroundings import lock_data_dir, reserve_port
+from qrumb_server.supervise.surroundings import lock_data_dir, reserve_port, reserve_port_for_quic
 from qrumb_server.supervise.v1.node_service_pb2_grpc import add_NodeServiceServicer_to_server
 
 __all__ = ["SETTINGS_FILE", "run_node"]
@@ -48,9 +48,6 @@ log = structlog.get_logger()
 
 SETTINGS_FILE: Final = "settings.json"
 START_TIMEOUT: Final = timedelta(seconds=60)
-# Calls in flight end sooner by the gateway's own limits.
-GATEWAY_DRAIN_TIMEOUT: Final = timedelta(seconds=10)
-GATEWAY_STOP_TIMEOUT: Final = timedelta(seconds=5)
 # Beyond a process's own limit for its drain, before it is killed.
 STOP_SLACK: Final = timedelta(seconds=5)
 HEALTH_INTERVAL_SECONDS: Final = 0.5
@@ -73,8 +70,12 @@ async def run_node(settings: Settings, *, clock: Clock, announce: Callable[[Sett
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    _check_certificates(settings)
     lock = lock_data_dir(settings.data_dir)
-    http_port = reserve_port(settings.http_host, settings.http_port, "HTTP_PORT") if settings.gateway.enabled else None
+    http_port = None
+    if settings.gateway.enabled:
+        reserve = reserve_port_for_quic if settings.gateway.http3 else reserve_port
+        http_port = reserve(settings.http_host, settings.http_port, "HTTP_PORT")
     grpc_port = reserve_port(settings.grpc_host, settings.grpc_port, "GRPC_PORT")
     metrics = MetricsServer.open(settings.metrics.port) if settings.metrics.enabled else None
     settings = settings.model_copy(
@@ -133,20 +134,12 @@ class _Node:
             )
             for index in range(settings.workers)
         ]
-        self._gateway: Child | None = None
+        self._gateway: GatewayProcess | None = None
         if settings.gateway.enabled:
-            self._gateway = Child(
-                ChildSpec(
-                    name="gateway",
-                    command=gateway.command(run_dir / "envoy.yaml", concurrency=settings.gateway.concurrency),
-                    is_serving=lambda: check_gateway(sockets.GATEWAY_ADMIN),
-                    working_dir=run_dir,
-                    inherited_descriptors=(lock,),
-                )
-            )
+            self._gateway = GatewayProcess(settings, inherited_descriptors=(lock,))
         self._watch = NodeWatch(
             collectors=self._workers,
-            others=[self._loader, *([self._gateway] if self._gateway else [])],
+            others=[self._loader, *([self._gateway.child] if self._gateway else [])],
             loader_target=f"unix:{sockets.LOADER}",
             spool=SpoolWatch(
                 settings.spool_dir,
@@ -168,7 +161,6 @@ class _Node:
             worker.start()
         await self._start_status_server()
         if self._gateway is not None:
-            self._render_gateway()
             self._gateway.start()
         if not await self._wait_until_serving(stop):
             return False
@@ -240,25 +232,8 @@ class _Node:
         # Parsing a thousand sites takes a while.
         return [*node_metrics(status), *await asyncio.to_thread(merge, said)]
 
-    def _render_gateway(self) -> None:
-        settings = self._settings
-        text = gateway.render(
-            gateway.GatewayOptions(
-                host=settings.http_host,
-                http_port=settings.http_port,
-                admin_socket=sockets.GATEWAY_ADMIN,
-                collector_sockets=tuple(sockets.worker(index) for index in range(settings.workers)),
-                query_socket=sockets.QUERIES,
-                status_socket=sockets.STATUS,
-                access_log=settings.gateway.access_log,
-            )
-        )
-        path = settings.run_dir / "envoy.yaml"
-        path.write_text(text, encoding="utf-8")
-        path.chmod(0o600)
-
     def _children(self) -> list[Child]:
-        return [self._loader, *self._workers, *([self._gateway] if self._gateway else [])]
+        return [self._loader, *self._workers, *([self._gateway.child] if self._gateway else [])]
 
     async def stop(self) -> None:
         """End everything, in the order in which an event travels."""
@@ -267,13 +242,12 @@ class _Node:
         await self._health.end()
         for worker in self._workers:
             worker.end_streams()
-        if self._gateway is not None and self._gateway.serving:
-            with contextlib.suppress(httpx.HTTPError):  # it died just now: nothing is left to drain
-                await gateway.drain(sockets.GATEWAY_ADMIN, timeout=GATEWAY_DRAIN_TIMEOUT)
+        if self._gateway is not None:
+            await self._gateway.drain()
         drain = self._settings.rpc.drain_timeout + STOP_SLACK
         await asyncio.gather(*(worker.stop(drain) for worker in self._workers))
         if self._gateway is not None:
-            await self._gateway.stop(GATEWAY_STOP_TIMEOUT)
+            await self._gateway.stop()
         await self._loader.stop(self._settings.loader.drain_timeout + STOP_SLACK)
         if self._telling is not None:
             self._telling.cancel()
@@ -287,6 +261,27 @@ def _memory_file(content: bytes) -> int:
     descriptor = os.memfd_create("qrumb")
     os.write(descriptor, content)
     return descriptor
+
+
+def _check_certificates(settings: Settings) -> None:
+    """Raises ConfigError for every pair that cannot be used."""
+    problems = []
+    rpc_tls = settings.rpc.tls
+    for check_one in (
+        lambda: settings.gateway.tls and read_pair(settings.gateway.tls, gateway_process.TLS_SETTING),
+        lambda: rpc_tls and read_pair(rpc_tls, RPC_TLS_SETTING),
+        lambda: (
+            rpc_tls
+            and rpc_tls.client_ca_file
+            and read_authority(rpc_tls.client_ca_file, f"{RPC_TLS_SETTING}.client_ca_file")
+        ),
+    ):
+        try:
+            check_one()
+        except ConfigError as error:
+            problems.append(str(error))
+    if problems:
+        raise ConfigError("\n".join(problems))
 
 
 def _prepare_folders(settings: Settings) -> None:

@@ -11,12 +11,14 @@ from typing import Final
 
 from qrumb_server.errors import ConfigError
 
-__all__ = ["is_data_dir_in_use", "lock_data_dir", "reserve_port"]
+__all__ = ["is_data_dir_in_use", "lock_data_dir", "reserve_port", "reserve_port_for_quic"]
 
 LOCK_NAME: Final = "lock"
 # Children of a supervisor that was killed finish their drain meanwhile.
 ORPHAN_TIMEOUT: Final = timedelta(seconds=40)
 POLL_SECONDS: Final = 0.05
+# For a free TCP port whose UDP port is free too.
+QUIC_TRIES: Final = 20
 
 
 def lock_data_dir(data_dir: Path) -> int:
@@ -109,3 +111,31 @@ def reserve_port(host: str, port: int, setting: str) -> socket.socket:
             raise ConfigError(f"{host}:{port}: the port is taken; set {setting} to another one") from error
         raise ConfigError(f"{host}:{port}: cannot listen there: {error.strerror}; see {setting}") from error
     return reserved
+
+
+def reserve_port_for_quic(host: str, port: int, setting: str) -> socket.socket:
+    """`reserve_port`, on a port that is free over UDP too.
+
+    The UDP port is only looked at: a bound UDP socket has no silent state as one for TCP has, and would swallow its
+    share of the datagrams. Somebody else may take it before Envoy does, or while Envoy is started again; Envoy then
+    says so.
+
+    Raises:
+        ConfigError: as `reserve_port`.
+    """
+    for last in range(QUIC_TRIES):
+        reserved = reserve_port(host, port, setting)
+        found = reserved.getsockname()[1]
+        try:
+            with socket.socket(reserved.family, socket.SOCK_DGRAM) as probe:
+                probe.bind((host, found))
+        except OSError as error:
+            reserved.close()
+            if port or last == QUIC_TRIES - 1:
+                raise ConfigError(
+                    f"{host}:{found}: the UDP port is taken, which HTTP/3 needs: set {setting} to another one, "
+                    "or gateway.http3 = false"
+                ) from error
+        else:
+            return reserved
+    raise AssertionError("the last try returns or raises")

@@ -6,40 +6,54 @@ import stat
 import subprocess
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from qrumb_server.config import Settings
 from qrumb_server.supervise.gateway import GatewayOptions, command, render
-from tests.support.envoy_process import Gateway, gateway_options
+from qrumb_server.supervise.gateway_process import shared_options
+from tests.support.certificates import Authority
+from tests.support.envoy_process import Gateway, gateway_options, write_secret
 
 pytestmark = pytest.mark.envoy
 
 
 def run_envoy(folder: Path, options: GatewayOptions, *arguments: str) -> subprocess.CompletedProcess[str]:
+    if options.tls_secret_file:
+        write_secret(folder, options, Authority(folder).issue("gateway"))
+    if options.tls_secret_file is not None:
+        write_secret(folder, options, Authority(folder).issue("gateway"))
     config = folder / "envoy.yaml"
     config.write_text(render(options))
     line = [*command(config, concurrency=1), *arguments]
     return subprocess.run(line, cwd=folder, capture_output=True, text=True, timeout=30, check=False)
 
 
-@pytest.mark.parametrize(
-    "options",
-    [
-        gateway_options(8080),
-        gateway_options(8080, worker_count=64),
-        dataclasses.replace(gateway_options(8080), host="::", trusted_hops=2),
-        dataclasses.replace(gateway_options(8080), query_timeout=timedelta(milliseconds=1500), access_log=False),
-        dataclasses.replace(gateway_options(8080), query_socket='odd "name": {$x} # \\.sock'),
-        dataclasses.replace(
-            gateway_options(8080), allowed_origins=tuple(rf"https://site-{n}\.example" for n in range(200))
-        ),
-    ],
-    ids=["defaults", "64 workers", "IPv6 behind proxies", "fractions of seconds", "odd socket name", "200 origins"],
-)
-def test_envoy_takes_the_rendered_configuration(tmp_path: Path, options: GatewayOptions) -> None:
-    result = run_envoy(tmp_path, options, "--mode", "validate")
+VARIATIONS: dict[str, dict[str, Any]] = {
+    "defaults": {},
+    "64 workers": {"worker_count": 64},
+    "IPv6 behind proxies": {"host": "::", "trusted_hops": 2},
+    "fractions of seconds": {"query_timeout": timedelta(milliseconds=1500), "access_log": False},
+    "odd socket name": {"query_socket": 'odd "name": {$x} # \\.sock'},
+    "200 origins": {"allowed_origins": tuple(rf"https://site-{n}\.example" for n in range(200))},
+    "16 long paths": {"collect_paths": tuple(f"/{'long-path-' * 6}{n}" for n in range(16))},
+    "TLS": {"tls_secret_file": "tls.json"},
+    "HTTP/3": {"tls_secret_file": "tls.json", "http3": True, "host": "::"},
+}
+
+
+@pytest.mark.parametrize("changes", VARIATIONS.values(), ids=VARIATIONS)
+def test_envoy_takes_the_rendered_configuration(tmp_path: Path, changes: dict[str, Any]) -> None:
+    result = run_envoy(tmp_path, gateway_options(8080, **changes), "--mode", "validate")
     assert result.returncode == 0, result.stderr
     assert "deprecated" not in result.stderr.lower()
+
+
+def test_what_settings_and_options_both_have_has_one_default() -> None:
+    given = shared_options(Settings())
+    defaults = {field.name: field.default for field in dataclasses.fields(GatewayOptions)}
+    assert given | {"access_log": True} == {name: defaults[name] for name in given}
 
 
 def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
@@ -50,13 +64,6 @@ def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
         result = run_envoy(tmp_path, gateway_options(port))
     assert result.returncode == 1
     assert f"cannot bind '127.0.0.1:{port}': Address already in use" in result.stderr
-
-
-def test_a_missing_descriptor_is_named(tmp_path: Path) -> None:
-    options = dataclasses.replace(gateway_options(8080), descriptor=tmp_path / "nope.binpb")
-    result = run_envoy(tmp_path, options, "--mode", "validate")
-    assert result.returncode == 1
-    assert "nope.binpb" in result.stderr
 
 
 async def test_admin_is_reachable_by_its_owner_only(gateway: Gateway) -> None:

@@ -102,6 +102,60 @@ def test_the_prefixed_variable_comes_before_the_plain_one(monkeypatch: pytest.Mo
     assert geoip.asn_database == Path("/plain/asn.mmdb")
 
 
+def test_paths_of_browser_events_can_be_renamed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the environment with commas between."""
+    assert load_settings(environment={}).gateway.collect_paths == ("/collect",)
+    monkeypatch.setenv("COLLECT_PATHS", "/e, /a.b/C_d-1")
+    assert load_settings(environment={}).gateway.collect_paths == ("/e", "/a.b/C_d-1")
+
+
+@pytest.mark.parametrize(
+    "paths",
+    [
+        *("e", "/", "/e/", "//e", "/a//b", "/a*", "/a|b", "/{x}", "/a:b", "/a%20", "/ä", "/..", "/a/./b", "/e?x=1"),
+        *("/v1/sites", "/healthz", "/server-events", "/validate/x", "/qrumb.v1.CollectorService/X", "/e" * 33),
+        *("/e,/e", "/e,/e/batch", "/e,/e.gif"),
+    ],
+)
+def test_paths_that_cannot_work_are_refused(monkeypatch: pytest.MonkeyPatch, paths: str) -> None:
+    """Whatever would be no route, another route, or more than itself."""
+    monkeypatch.setenv("COLLECT_PATHS", paths)
+    with pytest.raises(ConfigError, match=r"gateway.collect_paths.*paths? of browser events"):
+        load_settings(environment={})
+
+
+def test_tls_takes_both_files_and_http3_takes_tls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Relative ones from where the node was started."""
+    monkeypatch.setenv("QRUMB_GATEWAY__TLS__CERTIFICATE_FILE", "c.pem")
+    with pytest.raises(ConfigError, match=r"gateway.tls.key_file.*Field required"):
+        load_settings(environment={})
+    monkeypatch.setenv("QRUMB_GATEWAY__TLS__KEY_FILE", "/srv/k.pem")
+    tls = load_settings(environment={}).gateway.tls
+    assert tls is not None
+    assert (tls.certificate_file, tls.key_file) == (tmp_path / "c.pem", Path("/srv/k.pem"))
+    monkeypatch.delenv("QRUMB_GATEWAY__TLS__CERTIFICATE_FILE")
+    monkeypatch.delenv("QRUMB_GATEWAY__TLS__KEY_FILE")
+    monkeypatch.setenv("QRUMB_GATEWAY__HTTP3", "true")
+    with pytest.raises(ConfigError, match=r"gateway .*http3 needs tls"):
+        load_settings(environment={})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *[("TRUSTED_HOPS", "-1"), ("REQUESTS_PER_SECOND", "0"), ("REQUEST_BURST", "many"), ("MAX_CONNECTIONS", "0")],
+        *[("MAX_HEAP_BYTES", "1000"), ("HEADER_TIMEOUT", "0"), ("IDLE_TIMEOUT", "soon")],
+    ],
+)
+def test_limits_of_the_gateway_that_cannot_be_meant_are_refused(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    """With the setting's name."""
+    monkeypatch.setenv(f"QRUMB_GATEWAY__{name}", value)
+    with pytest.raises(ConfigError, match=f"gateway.{name.lower()}"):
+        load_settings(environment={})
+
+
 def test_data_centres_can_be_added(monkeypatch: pytest.MonkeyPatch) -> None:
     """To the well-known ones, not in their place."""
     monkeypatch.setenv("QRUMB_GEOIP__DATA_CENTRE_ASNS", "[64500]")

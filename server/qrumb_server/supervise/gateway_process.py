@@ -1,0 +1,113 @@
+"""The gateway of a node: its configuration out of the settings, its certificate, its process."""
+
+import asyncio
+import contextlib
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+
+from qrumb_server.config import Settings
+from qrumb_server.supervise import gateway, sockets
+from qrumb_server.supervise.certificates import Pair, read_pair, renewals
+from qrumb_server.supervise.child import Child, ChildSpec
+from qrumb_server.supervise.gateway import GatewayOptions
+from qrumb_server.supervise.health import check_gateway
+
+__all__ = ["TLS_SETTING", "GatewayProcess", "shared_options"]
+
+TLS_SETTING: Final = "gateway.tls"
+CONFIG_FILE: Final = "envoy.yaml"
+TLS_SECRET_FILE: Final = "gateway-tls.json"  # noqa: S105  (a name)
+# Calls in flight end sooner by the gateway's own limits.
+DRAIN_TIMEOUT: Final = timedelta(seconds=10)
+STOP_TIMEOUT: Final = timedelta(seconds=5)
+# Settings that are options of the same name.
+SHARED: Final = (
+    *("trusted_hops", "requests_per_second", "request_burst", "max_connections", "max_concurrent_requests"),
+    *("max_heap_bytes", "header_timeout", "request_timeout", "idle_timeout", "query_timeout", "collect_paths"),
+    *("access_log", "http3"),
+)
+
+
+class GatewayProcess:
+    """Envoy before the workers of this node.
+
+    Args:
+        inherited_descriptors: what the process keeps open.
+
+    Raises:
+        ConfigError: there is no certificate to be used.
+    """
+
+    def __init__(self, settings: Settings, *, inherited_descriptors: tuple[int, ...]) -> None:
+        self._settings = settings
+        self._run_dir = settings.run_dir
+        tls = settings.gateway.tls
+        self._pair = read_pair(tls, TLS_SETTING) if tls else None
+        self._following: asyncio.Task[None] | None = None
+        self.child = Child(
+            ChildSpec(
+                name="gateway",
+                command=gateway.command(self._run_dir / CONFIG_FILE, concurrency=settings.gateway.concurrency),
+                is_serving=lambda: check_gateway(sockets.GATEWAY_ADMIN),
+                working_dir=self._run_dir,
+                inherited_descriptors=inherited_descriptors,
+            )
+        )
+
+    def start(self) -> None:
+        """Write what Envoy reads, and start it."""
+        _write(self._run_dir / CONFIG_FILE, gateway.render(self._options()))
+        if self._pair is not None:
+            self._serve(self._pair)
+            self._following = asyncio.create_task(self._follow_certificate())
+        self.child.start()
+
+    async def drain(self) -> None:
+        """Take no more and finish what is in flight."""
+        if self.child.serving:
+            with contextlib.suppress(httpx.HTTPError):  # it died just now: nothing is left to drain
+                await gateway.drain(sockets.GATEWAY_ADMIN, timeout=DRAIN_TIMEOUT)
+
+    async def stop(self) -> None:
+        """End it."""
+        if self._following is not None:
+            self._following.cancel()
+        await self.child.stop(STOP_TIMEOUT)
+
+    async def _follow_certificate(self) -> None:
+        assert self._settings.gateway.tls is not None
+        async for pair in renewals(self._settings.gateway.tls, TLS_SETTING):
+            self._serve(pair)
+
+    def _serve(self, pair: Pair) -> None:
+        """Envoy takes the new file over for new connections; those that are open go on."""
+        _write(self._run_dir / TLS_SECRET_FILE, gateway.tls_secret(pair.certificate, pair.key))
+
+    def _options(self) -> GatewayOptions:
+        settings = self._settings
+        return GatewayOptions(
+            host=settings.http_host,
+            http_port=settings.http_port,
+            admin_socket=sockets.GATEWAY_ADMIN,
+            collector_sockets=tuple(sockets.worker(index) for index in range(settings.workers)),
+            query_socket=sockets.QUERIES,
+            status_socket=sockets.STATUS,
+            tls_secret_file=TLS_SECRET_FILE if settings.gateway.tls else None,
+            **shared_options(settings),
+        )
+
+
+def shared_options(settings: Settings) -> dict[str, Any]:
+    """What the settings say of every gateway."""
+    return {name: getattr(settings.gateway, name) for name in SHARED}
+
+
+def _write(path: Path, text: str) -> None:
+    """For the owner's eyes only, and whole at once."""
+    new = path.with_name(f"{path.name}.new")
+    new.touch(mode=0o600)
+    new.write_text(text, encoding="utf-8")
+    new.rename(path)
