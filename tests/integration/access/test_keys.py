@@ -161,6 +161,7 @@ def test_json(stack: Stack, keys: Keys, call: Call, fault: str, code: str, reaso
     assert answer.status_code == HTTP_CODES[code]
     assert [detail["reason"] for detail in answer.json()["details"] if "reason" in detail] == [reason]
     assert not key or key not in answer.text
+    assert answer.headers.get("www-authenticate") == ("Bearer" if answer.status_code == 401 else None)
 
 
 @pytest.mark.parametrize("call", CALLS, ids=lambda call: call.method)
