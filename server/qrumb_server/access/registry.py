@@ -14,7 +14,7 @@ from qrumb_server.access.quota import Quota
 from qrumb_server.errors import ConfigError
 from qrumb_server.model import SitePolicy
 
-__all__ = ["Site", "SiteRegistry"]
+__all__ = ["UNLIMITED", "Site", "SiteRegistry"]
 
 log = structlog.get_logger()
 
@@ -42,7 +42,8 @@ class SiteRegistry:
     Args:
         path: the file; it may be missing, and then there are no sites.
         read: the sites of a file.
-        common: what counts for a site that is not in the file, as far as one is served at all.
+        common: what counts for a site that is not in the file, as far as one is served at all. All that has no site's
+            name shares its quota.
         is_open: a site that is not in the file is served all the same, and nobody needs a key.
 
     Raises:
@@ -84,6 +85,13 @@ class SiteRegistry:
         self._look()
         found = self._sites.get(site_id)
         return self._common.policy if found is None else found.policy
+
+    def quota(self, site_id: str) -> tuple[str, Quota]:
+        """Whose quota an event takes from, and how much that is; anybody can make up names, so these have one."""
+        site = self.find(site_id)
+        if site is None or not site.site_id:
+            return "", self._common.quota
+        return site_id, site.quota
 
     def named(self) -> list[str]:
         """Ids of the sites in the file."""
