@@ -53,6 +53,7 @@ soak: setup-dev ## a node under load and faults for SOAK_SECONDS (600), then 1,0
 bench: setup-dev ## the measurements of bench/README.md
 	$(BIN)/python bench/collector.py
 	$(BIN)/python bench/validators.py
+	$(BIN)/python bench/access.py
 	$(BIN)/python bench/places.py
 	$(BIN)/python bench/attribution.py
 	$(BIN)/python bench/clients.py

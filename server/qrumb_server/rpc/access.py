@@ -185,8 +185,8 @@ class Access(grpc.aio.ServerInterceptor):
         """Sites that have no room for their events of this request, and for how long."""
         if not rule.is_metered:
             return
-        numbers = Counter(self._admission.quota(site_id) for site_id in rule.site_ids(request))
-        for (name, quota), number in numbers.items():
+        for site_id, number in Counter(rule.site_ids(request)).items():
+            name, quota = self._admission.quota(site_id)
             if seconds := self._quotas.take(name, number, quota):
                 yield name, seconds
 
