@@ -68,6 +68,7 @@ class SiteRegistry:
         self._sites: Mapping[str, Site] = read(path) if self._seen else {}
         self._keys = _by_id(self._sites)
         self._next_look = monotonic() + LOOK_INTERVAL_SECONDS
+        self._is_broken = False
 
     def find(self, site_id: str) -> Site | None:
         """The site, or None if it is not served here."""
@@ -98,6 +99,11 @@ class SiteRegistry:
         self._look()
         return sorted(self._sites)
 
+    def is_broken(self) -> bool:
+        """Whether the file cannot be used as it is now, and an earlier state of it counts."""
+        self._look()
+        return self._is_broken
+
     def _look(self) -> None:
         now = self._monotonic()
         if now < self._next_look:
@@ -110,9 +116,10 @@ class SiteRegistry:
         try:
             sites = self._read(self._path)
         except ConfigError as error:
+            self._is_broken = True
             log.error("sites_not_read", problems=str(error).splitlines(), keeps_old=True)
             return
-        self._sites, self._keys = sites, _by_id(sites)
+        self._sites, self._keys, self._is_broken = sites, _by_id(sites), False
         log.info("sites_read", number=len(sites))
 
     def _state(self) -> tuple[int, ...]:
