@@ -10,7 +10,7 @@ import structlog
 
 from qrumb_server.config import RpcSettings, RpcTls
 from qrumb_server.errors import ConfigError
-from qrumb_server.rpc.admission import Admission
+from qrumb_server.rpc.capacity import Capacity
 from qrumb_server.rpc.guard import Guard
 from qrumb_server.supervise.certificates import RPC_TLS_SETTING, read_authority, read_pair, state_of
 
@@ -42,7 +42,7 @@ def inner_server(rpc: RpcSettings) -> grpc.aio.Server:
 def direct_server(rpc: RpcSettings) -> grpc.aio.Server:
     """A server for anybody who reaches its port."""
     return grpc.aio.server(
-        interceptors=[Admission(rpc.max_concurrent_calls), Guard()],
+        interceptors=[Capacity(rpc.max_concurrent_calls), Guard()],
         maximum_concurrent_rpcs=OPEN_PER_CALL * rpc.max_concurrent_calls,
         options=[
             *_message_limits(rpc),

@@ -12,7 +12,7 @@ from google.rpc.error_details_pb2 import ErrorInfo
 
 from qrumb_server.rpc.faults import DOMAIN, abort
 
-__all__ = ["Admission"]
+__all__ = ["Capacity"]
 
 Context = grpc.aio.ServicerContext[Any, Any]
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ UNCOUNTED: Final = "/grpc.health.v1.Health/"
 RETRY_SECONDS: Final = 1
 
 
-class Admission(grpc.aio.ServerInterceptor):
+class Capacity(grpc.aio.ServerInterceptor):
     """Server interceptor, to stand before the others: refuses calls while `max_calls` are in work."""
 
     def __init__(self, max_calls: int) -> None:
