@@ -1,4 +1,4 @@
-"""A checkout reports its purchases to qrumb, over gRPC: `report_purchase(stub, order)`.
+"""A checkout reports its purchases to qrumb, over gRPC: `report_purchase(stub, site_id, key, order)`.
 
 The order's own number names the event, so that reporting it twice, after a crash or a retry, counts once.
 """
@@ -34,7 +34,7 @@ class Order:
     consent: str = "GRANTED"
 
 
-def report_purchase(stub: CollectorServiceStub, site_id: str, order: Order) -> EventReceipt:
+def report_purchase(stub: CollectorServiceStub, site_id: str, key: str, order: Order) -> EventReceipt:
     """Report one purchase and return its receipt.
 
     Raises:
@@ -52,4 +52,6 @@ def report_purchase(stub: CollectorServiceStub, site_id: str, order: Order) -> E
         normal = order.email.strip().lower()
         event.user_identifiers.CopyFrom(UserIdentifiers(email_hash=hashlib.sha256(normal.encode()).hexdigest()))
     ParseDict({"order": order.number, "items": list(order.items)}, event.properties)
-    return stub.CollectServerEvent(CollectServerEventRequest(event=event), timeout=CALL_SECONDS).receipt
+    request = CollectServerEventRequest(event=event)
+    metadata = (("authorization", f"Bearer {key}"),)
+    return stub.CollectServerEvent(request, metadata=metadata, timeout=CALL_SECONDS).receipt

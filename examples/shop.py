@@ -6,6 +6,7 @@ is the address in the QR code of a poster. `qrumb query` shows the events. For a
 
 import argparse
 import json
+import os
 import secrets
 from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -39,6 +40,7 @@ class Shop(BaseHTTPRequestHandler):
     """The shop's few pages."""
 
     site_id = "demo"
+    key = ""
     collector = ""
     stub: CollectorServiceStub
     sessions: ScanSessionServiceStub
@@ -69,7 +71,8 @@ class Shop(BaseHTTPRequestHandler):
         )
         # The purchase stands whatever becomes of its event; a real shop would report it from a queue of its own.
         try:
-            outcome = "reported" if order.scan_session_id and report_purchase(self.stub, self.site_id, order) else ""
+            is_scanned = bool(order.scan_session_id)
+            outcome = "reported" if is_scanned and report_purchase(self.stub, self.site_id, self.key, order) else ""
         except grpc.RpcError as error:
             outcome = f"not reported: {error.code().name}"
         answer = {"number": order.number, "amount": str(order.amount), "outcome": outcome}
@@ -80,7 +83,11 @@ class Shop(BaseHTTPRequestHandler):
         session = f"scan-{secrets.token_urlsafe(12)}"
         scan = ScanSession(site_id=self.site_id, scan_session_id=session, qr_code_id=qr_code_id)
         try:
-            self.sessions.RegisterScanSession(RegisterScanSessionRequest(scan_session=scan), timeout=SCAN_SECONDS)
+            self.sessions.RegisterScanSession(
+                RegisterScanSessionRequest(scan_session=scan),
+                metadata=(("authorization", f"Bearer {self.key}"),),
+                timeout=SCAN_SECONDS,
+            )
         except grpc.RpcError as error:
             self.log_message("scan not registered: %s", error)
         self.answer(302, b"", {"location": f"/?{urlencode({'qrs': session, 'utm_source': qr_code_id})}"})
@@ -109,6 +116,7 @@ def main() -> None:
         parser.error("the tag is not built: npm ci && npm run build, in clients/browser")
     with grpc.insecure_channel(arguments.grpc) as channel:
         Shop.collector = arguments.collector
+        Shop.key = os.environ.get("QRUMB_KEY", "")
         Shop.stub = CollectorServiceStub(channel)
         Shop.sessions = ScanSessionServiceStub(channel)
         server = ThreadingHTTPServer(("127.0.0.1", arguments.port), Shop)

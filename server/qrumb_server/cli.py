@@ -135,18 +135,22 @@ def send(
 ) -> None:
     """Send events: those of EVENTS_FILE (JSON array, or one object per line; - for stdin), else made-up ones.
 
-    An event with an event_name goes to /server-events, any other one to /collect. Exits with 1 if one is rejected.
+    An event with an event_name goes to /server-events, any other one to /collect. Server events need the site's key in
+    QRUMB_KEY; for the site demo of a node here, its demo.key is taken. Exits with 1 if one is rejected.
     """
     from qrumb_server.commands.node import running_url
     from qrumb_server.commands.send import read_events, sample_events
     from qrumb_server.commands.send import send as run
+    from qrumb_server.commands.sites import demo_key
 
-    target = url or running_url(load_settings(file=config_file, data_dir=data_dir))
+    settings = load_settings(file=config_file, data_dir=data_dir)
+    target = url or running_url(settings)
+    secret = os.environ.get("QRUMB_KEY") or ("" if url else demo_key(settings))
     if events_file is None:
-        all_accepted = run(target, sample_events(count, site, seed), count)
+        all_accepted = run(target, sample_events(count, site, seed), count, secret)
     else:
         events = list(read_events(events_file))
-        all_accepted = run(target, events, len(events))
+        all_accepted = run(target, events, len(events), secret)
     sys.exit(0 if all_accepted else 1)
 
 
@@ -323,6 +327,125 @@ def restore(folder: Path, config_file: Path | None, data_dir: Path | None) -> No
     from qrumb_server.commands.backup import restore as run
 
     run(load_settings(file=config_file, data_dir=data_dir), folder)
+
+
+@cli.group()
+def sites() -> None:
+    """Say who may send and read events: sites, the origins of their pages, and the keys of their backends.
+
+    They are in sites.toml in the data folder. A running node sees a change within a second.
+    """
+
+
+site_argument = click.argument("site")
+
+
+@sites.command("list")
+@config_option
+@data_dir_option
+def list_(config_file: Path | None, data_dir: Path | None) -> None:
+    """List the sites."""
+    from qrumb_server.app.clock import SystemClock
+    from qrumb_server.commands.sites import list_sites as run
+
+    run(load_settings(file=config_file, data_dir=data_dir), SystemClock().now_ms())
+
+
+@sites.command()
+@site_argument
+@click.option(
+    "--origin",
+    "origins",
+    multiple=True,
+    help="Whose pages may send events: https://shop.example, https://*.shop.example, http://localhost:*, or * for any.",
+)
+@config_option
+@data_dir_option
+def add(site: str, origins: tuple[str, ...], config_file: Path | None, data_dir: Path | None) -> None:
+    """Add SITE and print a key for its backend, which may collect and query."""
+    from qrumb_server.commands.sites import add as run
+
+    run(load_settings(file=config_file, data_dir=data_dir), site, origins)
+
+
+@sites.command()
+@site_argument
+@config_option
+@data_dir_option
+def remove(site: str, config_file: Path | None, data_dir: Path | None) -> None:
+    """Serve SITE no longer. Its rows stay."""
+    from qrumb_server.commands.sites import remove as run
+
+    run(load_settings(file=config_file, data_dir=data_dir), site)
+
+
+@sites.command()
+@site_argument
+@click.option(
+    "--scope",
+    "scopes",
+    multiple=True,
+    type=click.Choice(["collect", "query", "admin"]),
+    default=("collect",),
+    show_default=True,
+    help="What the key is for; may be given several times. admin: erase a person.",
+)
+@click.option("--expires", type=TIME, help="The key is refused from this time on (UTC); default: never.")
+@config_option
+@data_dir_option
+def key(
+    site: str, scopes: tuple[str, ...], expires: datetime | None, config_file: Path | None, data_dir: Path | None
+) -> None:
+    """Make another key for SITE and print it, this once. Old keys stay valid until they are revoked."""
+    from qrumb_server.commands.sites import add_key as run
+
+    run(load_settings(file=config_file, data_dir=data_dir), site, scopes, expires)
+
+
+@sites.command()
+@site_argument
+@click.argument("key_id")
+@config_option
+@data_dir_option
+def revoke(site: str, key_id: str, config_file: Path | None, data_dir: Path | None) -> None:
+    """Refuse a key of SITE from now on. KEY_ID is the part of the key between the underscores."""
+    from qrumb_server.commands.sites import revoke as run
+
+    run(load_settings(file=config_file, data_dir=data_dir), site, key_id)
+
+
+@sites.command("session-secret")
+@site_argument
+@config_option
+@data_dir_option
+def session_secret(site: str, config_file: Path | None, data_dir: Path | None) -> None:
+    """Make a secret that the QR redirect of SITE signs scan sessions with; docs/security.md says how."""
+    from qrumb_server.commands.sites import add_session_secret as run
+
+    run(load_settings(file=config_file, data_dir=data_dir), site)
+
+
+@sites.command("check")
+@config_option
+@data_dir_option
+def check_sites(config_file: Path | None, data_dir: Path | None) -> None:
+    """Say whether sites.toml can be used, and what is wrong with it. Changes nothing."""
+    from qrumb_server.commands.sites import check as run
+
+    run(load_settings(file=config_file, data_dir=data_dir))
+
+
+@cli.group()
+def config() -> None:
+    """Look at the settings."""
+
+
+@config.command()
+@config_option
+@data_dir_option
+def show(config_file: Path | None, data_dir: Path | None) -> None:
+    """Print the settings in force, as JSON, secrets masked."""
+    click.echo(load_settings(file=config_file, data_dir=data_dir).model_dump_json(indent=2))
 
 
 @cli.command(hidden=True)

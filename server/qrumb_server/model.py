@@ -85,6 +85,8 @@ class FraudReason(StrEnum):
     """The event is older than the scan that it claims to follow."""
     FOREIGN_SESSION = "foreign_session"
     """The scan session belongs to another site."""
+    FORGED_SESSION = "forged_session"
+    """The site's redirect signs its scan sessions, and has not signed this one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +110,8 @@ class SitePolicy:
     non_personal_keys: frozenset[str] = frozenset()
     """Keys of metadata and properties that may stay where consent is denied."""
     fraud: FraudRules = FraudRules()
+    session_secrets: tuple[str, ...] = ()
+    """What the site's redirect signs scan sessions with, any of them; empty: it does not sign."""
     retention_ms: int = 400 * 86_400_000
     """How long rows are kept, by their time of receipt; the tables keep none longer than this default."""
 

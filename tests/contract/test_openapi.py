@@ -17,7 +17,7 @@ from qrumb.v1.browser_event_pb2 import BrowserEvent
 from qrumb.v1.server_event_pb2 import ServerEvent
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-ERRORS = {"400", "404", "405", "408", "413", "415", "429", "431", "500", "501", "503", "504"}
+ERRORS = {"400", "401", "403", "404", "405", "408", "413", "415", "429", "431", "500", "501", "503", "504"}
 
 
 @pytest.fixture(scope="module")

@@ -77,6 +77,7 @@ class Stack:
             "DATA_DIR": str(self.data_dir),
             "QRUMB_WORKERS": "2",
             "GEOIP_CITY_DB": "",
+            "QRUMB_ACCESS": "open",
         }
         return {**os.environ, **own, **self.settings}
 

@@ -75,7 +75,8 @@ type EventRow struct {
 	// The consent that was applied: granted, denied or pending. Empty: not stated.
 	Consent string `protobuf:"bytes,24,opt,name=consent,proto3" json:"consent,omitempty"`
 	// Why is_fraud is 1, as stable names: bot, preview, prefetch, missing_agent, agent_mismatch,
-	// data_centre_network, session_velocity, address_velocity, impossible_time, before_scan, foreign_session.
+	// data_centre_network, session_velocity, address_velocity, impossible_time, before_scan, foreign_session,
+	// forged_session.
 	FraudReasons []string `protobuf:"bytes,25,rep,name=fraud_reasons,json=fraudReasons,proto3" json:"fraud_reasons,omitempty"`
 	// The sender's time, only where event_time had to be corrected.
 	ClientEventTime *timestamppb.Timestamp `protobuf:"bytes,26,opt,name=client_event_time,json=clientEventTime,proto3" json:"client_event_time,omitempty"`

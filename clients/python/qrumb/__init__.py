@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from qrumb.identity import new_event_id
     from qrumb.ledger import Counters
     from qrumb.settings import Settings
+    from qrumb.signing import sign_scan_session_id
     from qrumb.transport import Tls
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "new_event_id",
     "phone_hash",
     "server_event",
+    "sign_scan_session_id",
 ]
 
 _MODULES: Final = {
@@ -46,6 +48,7 @@ _MODULES: Final = {
     "identity": ("new_event_id",),
     "ledger": ("Counters",),
     "settings": ("Settings",),
+    "signing": ("sign_scan_session_id",),
     "transport": ("Tls",),
 }
 _MODULE_OF: Final = {name: module for module, names in _MODULES.items() for name in names}

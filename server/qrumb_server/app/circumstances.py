@@ -8,6 +8,7 @@ from typing import Final
 
 import uuid_utils
 
+from qrumb_server.access.registry import SiteRegistry
 from qrumb_server.config import Settings
 from qrumb_server.enrich.address_key import address_key
 from qrumb_server.enrich.network import NetworkReader
@@ -24,7 +25,7 @@ TABLE_RETENTION_MS: Final = timedelta(days=400) // timedelta(milliseconds=1)
 EVENT_ID_NAMESPACE: Final = uuid.UUID("7d5a3e64-5f0b-5a55-9a53-0c7f3f1f2d11")
 
 
-def enrichers(settings: Settings, address_secret: bytes) -> Enrichers:
+def enrichers(settings: Settings, sites: SiteRegistry, address_secret: bytes) -> Enrichers:
     """Readers of the databases that the settings name; addresses are hashed with the secret."""
     geoip, copies = settings.geoip, settings.run_dir / "geoip"
     places = PlaceReader.open(
@@ -41,7 +42,7 @@ def enrichers(settings: Settings, address_secret: bytes) -> Enrichers:
         locate=places.locate,
         is_data_centre=lambda address: networks.is_data_centre(networks.asn(address)),
         address_key=address_key(address_secret),
-        policy=settings.policies(),
+        policy=sites.policy,
     )
 
 

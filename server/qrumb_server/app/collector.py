@@ -1,6 +1,7 @@
 """A collector worker: gRPC in, spool out."""
 
 import asyncio
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from typing import Final
@@ -12,6 +13,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from qrumb.v1.collector_service_pb2_grpc import add_CollectorServiceServicer_to_server
 from qrumb.v1.scan_session_service_pb2_grpc import add_ScanSessionServiceServicer_to_server
 from qrumb.v1.validator_service_pb2_grpc import add_ValidatorServiceServicer_to_server
+from qrumb_server.access.admission import Admission
+from qrumb_server.access.quota import Quotas
 from qrumb_server.app.circumstances import enrichers, receipts
 from qrumb_server.app.clock import SteadyClock, SystemClock
 from qrumb_server.app.servers import add_direct_port, direct_server, inner_server, stop_event
@@ -20,8 +23,9 @@ from qrumb_server.config import Settings
 from qrumb_server.enrich.agent import warm_up
 from qrumb_server.errors import ConfigError
 from qrumb_server.metrics import metrics_text, new_registry
+from qrumb_server.rpc.access import Access
 from qrumb_server.rpc.collector import Collector
-from qrumb_server.rpc.forward import Forwarding
+from qrumb_server.rpc.forward import FORWARDED, Forwarding
 from qrumb_server.rpc.health import Health
 from qrumb_server.rpc.metrics import CollectorMetrics
 from qrumb_server.rpc.preview import ask_loader
@@ -61,19 +65,27 @@ async def run_collector(settings: Settings, index: int, address_secret: bytes) -
     )
     if any(asdict(spool.recovery).values()):
         log.info("spool_recovered", **asdict(spool.recovery))
-    inner, direct = inner_server(settings.rpc), direct_server(settings.rpc)
-    new_receipt = receipts(clock, enrichers(settings, address_secret))
-    forwarding = Forwarding(_open_loader)
-    direct.add_generic_rpc_handlers([forwarding])
-    preview = ask_loader(_open_loader)
     registry = new_registry()
     metrics = CollectorMetrics(registry)
+    sites = settings.open_sites()
+    access = Access(
+        Admission(sites, clock),
+        quotas=Quotas(share=1 / settings.workers, monotonic=time.monotonic),
+        passed_on=FORWARDED,
+        count=metrics.count_refused,
+    )
+    inner, direct = inner_server(settings.rpc, access), direct_server(settings.rpc, access)
+    new_receipt = receipts(clock, enrichers(settings, sites, address_secret))
+    forwarding = Forwarding(lambda: _open(sockets.QUERIES))
+    direct.add_generic_rpc_handlers([forwarding])
+    preview = ask_loader(lambda: _open(sockets.LOADER))
     append = metrics.metered(spool.append)
     collector = Collector(
         append=append,
         new_receipt=new_receipt,
         max_batch_events=settings.rpc.max_batch_events,
         preview=preview,
+        may_look_up=access.may_look_up,
         count=metrics.count,
     )
     # The supervisor's word that the gateway drains: a stream that came through it would hold that up.
@@ -84,7 +96,7 @@ async def run_collector(settings: Settings, index: int, address_secret: bytes) -
         max_sessions=settings.rpc.max_batch_events,
         forward=forwarding.forward,
     )
-    validator = Validator(new_receipt=new_receipt, preview=preview)
+    validator = Validator(new_receipt=new_receipt, preview=preview, may_look_up=access.may_look_up)
     health = Health()
     for server in (inner, direct):
         add_CollectorServiceServicer_to_server(collector, server)
@@ -113,8 +125,8 @@ async def run_collector(settings: Settings, index: int, address_secret: bytes) -
     return 0
 
 
-def _open_loader() -> grpc.aio.Channel:
-    return grpc.aio.insecure_channel(f"unix:{sockets.LOADER}", options=sockets.CHANNEL_OPTIONS)
+def _open(socket: str) -> grpc.aio.Channel:
+    return grpc.aio.insecure_channel(f"unix:{socket}", options=sockets.CHANNEL_OPTIONS)
 
 
 def _spool_limits(settings: Settings) -> SpoolLimits:

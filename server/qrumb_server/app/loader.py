@@ -13,6 +13,9 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from qrumb.v1.privacy_service_pb2_grpc import add_PrivacyServiceServicer_to_server
 from qrumb.v1.query_service_pb2_grpc import add_QueryServiceServicer_to_server
 from qrumb.v1.scan_session_service_pb2_grpc import add_ScanSessionServiceServicer_to_server
+from qrumb_server.access.admission import Admission
+from qrumb_server.access.quota import Quotas
+from qrumb_server.access.registry import SiteRegistry
 from qrumb_server.app.circumstances import TABLE_RETENTION_MS
 from qrumb_server.app.clock import SystemClock
 from qrumb_server.app.servers import inner_server, stop_event
@@ -31,6 +34,7 @@ from qrumb_server.query.reports import Reports
 from qrumb_server.query.service import Queries, SessionQueries
 from qrumb_server.query.sql import SqlQueries
 from qrumb_server.query.v1.sql_service_pb2_grpc import add_SqlServiceServicer_to_server
+from qrumb_server.rpc.access import Access
 from qrumb_server.rpc.health import Health
 from qrumb_server.store.embedded import EmbeddedStore
 from qrumb_server.supervise import sockets
@@ -73,6 +77,7 @@ async def run_loader(settings: Settings) -> int:
         return EXIT_CONFIG
     clock = SystemClock()
     loop.run_in_executor(readers, _use_first, store)
+    sites = settings.open_sites()
     registry = new_registry()
     progress = Progress(registry)
     loader = Loader(
@@ -80,7 +85,7 @@ async def run_loader(settings: Settings) -> int:
         store=store,
         clock=clock,
         monotonic=time.monotonic,
-        policy=settings.policies(),
+        policy=sites.policy,
         max_events=settings.loader.batch_max_events,
         seal_after=settings.spool.seal_after,
         poll_interval=settings.loader.poll_interval,
@@ -89,27 +94,32 @@ async def run_loader(settings: Settings) -> int:
         progress=progress,
     )
     server = inner_server(settings.rpc)
+    access = Access(Admission(sites, clock), quotas=Quotas(share=1, monotonic=time.monotonic))
+    public_server = inner_server(settings.rpc, access)
     add_SqlServiceServicer_to_server(SqlQueries(store=store, executor=readers), server)
-    previews = Previews(store=store, monotonic=time.monotonic, policy=settings.policies(), executor=readers)
+    previews = Previews(store=store, monotonic=time.monotonic, policy=sites.policy, executor=readers)
     add_AttributionServiceServicer_to_server(previews, server)
     reports = Reports(store=store, spool_root=settings.spool_dir, clock=clock)
     charts = Charts(store=store, clock=clock)
-    add_QueryServiceServicer_to_server(Queries(reports=reports, charts=charts, executor=readers), server)
-    # Each process has one half of ScanSessionService; the base class answers UNIMPLEMENTED for the other.
-    add_ScanSessionServiceServicer_to_server(SessionQueries(reports=reports, executor=readers), server)  # type: ignore[abstract]
-    _add_upkeep(server, settings, store=store, loader=loader, reports=reports, executor=changers)
+    for each in (server, public_server):
+        add_QueryServiceServicer_to_server(Queries(reports=reports, charts=charts, executor=readers), each)
+        # Each process has one half of ScanSessionService; the base class answers UNIMPLEMENTED for the other.
+        add_ScanSessionServiceServicer_to_server(SessionQueries(reports=reports, executor=readers), each)  # type: ignore[abstract]
+        eraser = Eraser(store=store, loader=loader, spool_root=settings.spool_dir)
+        add_PrivacyServiceServicer_to_server(Privacy(eraser=eraser, executor=changers), each)
+    _add_upkeep(server, sites, store=store, loader=loader, reports=reports, executor=changers)
     process = Process(metrics=lambda: metrics_text(registry), loading=lambda: _loading(loader, progress))
     add_ProcessServiceServicer_to_server(process, server)
     health = Health()
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     server.add_insecure_port(f"unix:{sockets.LOADER}")
+    public_server.add_insecure_port(f"unix:{sockets.QUERIES}")
     await server.start()
+    await public_server.start()
     await health.set("", SERVING)
     loading: asyncio.Future[Any] = loop.run_in_executor(loading_thread, loader.run)
     stopping: asyncio.Future[Any] = asyncio.create_task(stop.wait())
-    retention = Retention(
-        store=store, loader=loader, clock=clock, policy=settings.policies(), named_sites=tuple(settings.sites)
-    )
+    retention = Retention(store=store, loader=loader, clock=clock, policy=sites.policy, named_sites=sites.named)
     forgetting = asyncio.create_task(_forget_old_rows(retention, changers))
     # Loading ends by itself only if it fails: then the process ends too, and is started again.
     await asyncio.wait({loading, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -121,7 +131,7 @@ async def run_loader(settings: Settings) -> int:
         loader.stop()
     stopping.cancel()
     forgetting.cancel()
-    await server.stop(1)
+    await asyncio.gather(server.stop(1), public_server.stop(1))
     await loading
     store.close()
     for executor in (loading_thread, readers, changers):
@@ -149,23 +159,21 @@ def _use_first(store: EventStore) -> None:
 
 def _add_upkeep(
     server: grpc.aio.Server,
-    settings: Settings,
+    sites: SiteRegistry,
     *,
     store: EventStore,
     loader: Loader,
     reports: Reports,
     executor: ThreadPoolExecutor,
 ) -> None:
-    """What changes stored rows, on the node's own socket and in public."""
-    clock, policy, retention = SystemClock(), settings.policies(), TABLE_RETENTION_MS
+    """What changes stored rows at the operator's word: on the node's own socket only."""
+    clock, policy, retention = SystemClock(), sites.policy, TABLE_RETENTION_MS
     replay = Replay(store=store, loader=loader, clock=clock, retention_ms=retention, enrichers=Enrichers(policy=policy))
     rescore = Rescore(store=store, loader=loader, monotonic=time.monotonic, policy=policy, retention_ms=retention)
     backup = Backup(loader=loader, write=store.backup) if isinstance(store, EmbeddedStore) else None
     add_UpkeepServiceServicer_to_server(
         Upkeep(reports=reports, replay=replay, rescore=rescore, backup=backup, executor=executor), server
     )
-    eraser = Eraser(store=store, loader=loader, spool_root=settings.spool_dir)
-    add_PrivacyServiceServicer_to_server(Privacy(eraser=eraser, executor=executor), server)
 
 
 def _loading(loader: Loader, progress: Progress) -> GetLoadingResponse:

@@ -34,15 +34,23 @@ def stop_event() -> asyncio.Event:
     return stop
 
 
-def inner_server(rpc: RpcSettings) -> grpc.aio.Server:
-    """A server for the node's own processes, on unix sockets: the gateway bounds what comes from outside."""
-    return grpc.aio.server(interceptors=[Guard()], options=_message_limits(rpc))
+def inner_server(rpc: RpcSettings, *interceptors: grpc.aio.ServerInterceptor) -> grpc.aio.Server:
+    """A server on a unix socket, where the gateway bounds what comes from outside.
+
+    Args:
+        interceptors: to stand behind the guard.
+    """
+    return grpc.aio.server(interceptors=[Guard(), *interceptors], options=_message_limits(rpc))
 
 
-def direct_server(rpc: RpcSettings) -> grpc.aio.Server:
-    """A server for anybody who reaches its port."""
+def direct_server(rpc: RpcSettings, *interceptors: grpc.aio.ServerInterceptor) -> grpc.aio.Server:
+    """A server for anybody who reaches its port.
+
+    Args:
+        interceptors: to stand behind the guard.
+    """
     return grpc.aio.server(
-        interceptors=[Capacity(rpc.max_concurrent_calls), Guard()],
+        interceptors=[Capacity(rpc.max_concurrent_calls), Guard(), *interceptors],
         maximum_concurrent_rpcs=OPEN_PER_CALL * rpc.max_concurrent_calls,
         options=[
             *_message_limits(rpc),

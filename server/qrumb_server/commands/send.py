@@ -74,15 +74,15 @@ def sample_events(count: int, site_id: str, seed: int | None) -> Iterator[Event]
             yield {"site_id": site_id, "scan_session_id": session, "consent": "granted", **event}
 
 
-def send(url: str, events: Iterable[Event], total: int | None) -> bool:
-    """Post events in batches; prints a summary. True if all were accepted."""
+def send(url: str, events: Iterable[Event], total: int | None, key: str) -> bool:
+    """Post events in batches, server events with the key; prints a summary. True if all were accepted."""
     console = Console(stderr=True)
     outcomes: Counter[str] = Counter()
     shown = 0
     columns = (TextColumn("sending"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     is_bar_hidden = not console.is_terminal or (total is not None and total < MANY)
     with (
-        httpx.Client(base_url=url, timeout=30) as client,
+        httpx.Client(base_url=url, timeout=30, headers={"authorization": f"Bearer {key}"} if key else {}) as client,
         Progress(*columns, console=console, disable=is_bar_hidden) as progress,
     ):
         task = progress.add_task("sending", total=total)

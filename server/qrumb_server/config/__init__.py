@@ -5,7 +5,8 @@ from qrumb_server.config.edges import GatewaySettings, RpcSettings, RpcTls, TlsF
 from qrumb_server.config.geoip import DATA_CENTRE_ASNS, GeoipSettings
 from qrumb_server.config.groups import LoaderSettings, MetricsSettings, SpoolSettings
 from qrumb_server.config.settings import Settings, load_settings
-from qrumb_server.config.sites import FraudSettings, SiteSettings
+from qrumb_server.config.site_file import SiteFile, read_sites
+from qrumb_server.config.sites import FraudSettings, QuotaSettings, SiteSettings
 
 __all__ = [
     "DATA_CENTRE_ASNS",
@@ -16,11 +17,14 @@ __all__ = [
     "GeoipSettings",
     "LoaderSettings",
     "MetricsSettings",
+    "QuotaSettings",
     "RpcSettings",
     "RpcTls",
     "Settings",
+    "SiteFile",
     "SiteSettings",
     "SpoolSettings",
     "TlsFiles",
     "load_settings",
+    "read_sites",
 ]

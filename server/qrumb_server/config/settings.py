@@ -9,11 +9,12 @@ for no file.
 
 import os
 import re
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import AliasChoices, Field, ValidationError, field_serializer, field_validator
+from pydantic import AliasChoices, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -23,18 +24,20 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from qrumb_server.access.registry import Site, SiteRegistry
 from qrumb_server.config.clickhouse import ClickHouseSettings
 from qrumb_server.config.edges import GatewaySettings, RpcSettings
 from qrumb_server.config.geoip import GeoipSettings
 from qrumb_server.config.groups import LoaderSettings, MetricsSettings, SpoolSettings
-from qrumb_server.config.sites import SiteId, SiteSettings, policies
+from qrumb_server.config.site_file import SiteFile, read_sites
+from qrumb_server.config.sites import SiteSettings
 from qrumb_server.errors import ConfigError
-from qrumb_server.model import SitePolicy
 
 __all__ = ["Settings", "load_settings"]
 
 DEFAULT_FILE = "qrumb.toml"
 PREFIX = "QRUMB_"
+LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 # Variables with our prefix that are no settings: they are read by the command line itself.
 COMMAND_VARIABLES = frozenset({"QRUMB_CONFIG", "QRUMB_KEY", "QRUMB_URL"})
 UNPREFIXED = {
@@ -91,21 +94,30 @@ class Settings(BaseSettings):
     geoip: GeoipSettings = Field(default_factory=GeoipSettings)
     """Country, city and network of an address."""
     site: SiteSettings = SiteSettings()
-    """What counts for every site."""
-    sites: dict[SiteId, SiteSettings] = {}
-    """What differs for one site, by site_id; what is not given there is as in `site`."""
+    """What counts for every site that does not state it otherwise in sites.toml."""
+    sites_file: Path = Path("sites.toml")
+    """The sites, their keys and what differs for each. A relative name is in the data folder."""
+    access: Literal["keys", "open"] = "keys"
+    """keys: only the sites of sites.toml are served, and backends need a key. open: anybody may send and read events
+    of any site; only on the loopback address, for tests and first steps."""
     clickhouse: ClickHouseSettings = ClickHouseSettings()
     """The ClickHouse server, if not the embedded one."""
-
-    @field_serializer("sites")
-    def _as_stated(self, sites: dict[str, SiteSettings]) -> dict[str, Any]:
-        """Without defaults: what a site does not state must stay unstated for the processes that read this back."""
-        return {site_id: site.model_dump(mode="json", exclude_unset=True) for site_id, site in sites.items()}
 
     @field_validator("data_dir")
     @classmethod
     def _absolute(cls, value: Path) -> Path:
         return value.expanduser().absolute()
+
+    @model_validator(mode="after")
+    def _open_on_loopback_only(self) -> Self:
+        if self.access == "open":
+            for name in ("http_host", "grpc_host"):
+                if getattr(self, name) not in LOOPBACK:
+                    raise ValueError(
+                        f"access = open lets anybody write and read everything, so {name} must be 127.0.0.1; or take "
+                        "access = keys"
+                    )
+        return self
 
     @classmethod
     def settings_customise_sources(
@@ -120,9 +132,30 @@ class Settings(BaseSettings):
         unprefixed = InitSettingsSource(settings_cls, _unprefixed(os.environ))
         return init_settings, env_settings, unprefixed, TomlConfigSettingsSource(settings_cls)
 
-    def policies(self) -> Callable[[str], SitePolicy]:
-        """The policy of a site by its id."""
-        return policies(self.site, self.sites)
+    def open_sites(self, *, monotonic: Callable[[], float] = time.monotonic) -> SiteRegistry:
+        """The sites, followed while the file changes.
+
+        Raises:
+            ConfigError: the file is there and cannot be used.
+        """
+        is_open = self.access == "open"
+        return SiteRegistry(
+            self.sites_path,
+            read=lambda path: read_sites(path, self.site),
+            common=Site(policy=self.site.policy()),
+            is_open=is_open,
+            monotonic=monotonic,
+        )
+
+    @property
+    def sites_path(self) -> Path:
+        """Where sites.toml is."""
+        return self.data_dir / self.sites_file
+
+    @property
+    def site_file(self) -> SiteFile:
+        """sites.toml, to be changed."""
+        return SiteFile(self.sites_path, self.site)
 
     @property
     def spool_dir(self) -> Path:

@@ -1,18 +1,25 @@
-"""What a site wants done with its events."""
+"""What a site wants done with its events, and who may send and read them."""
 
-from collections.abc import Callable, Mapping
-from datetime import timedelta
-from typing import Annotated, Literal
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
 
+from qrumb_server.access.keys import Key, Scope, is_key
+from qrumb_server.access.origins import Origins, check_pattern
+from qrumb_server.access.quota import Quota
+from qrumb_server.access.registry import Site
 from qrumb_server.config.groups import Group
 from qrumb_server.model import FraudReason, FraudRules, SitePolicy
 
-__all__ = ["FraudSettings", "SiteId", "SiteSettings", "policies"]
+__all__ = ["FraudSettings", "QuotaSettings", "SiteEntry", "SiteId", "SiteSettings", "parse_sites"]
 
 # A name that no event can carry is a mistake that would show nowhere.
 SiteId = Annotated[str, Field(pattern="^[A-Za-z0-9_-]{1,64}$")]
+_ID = re.compile("[A-Za-z0-9_-]{1,64}").fullmatch
 
 
 class FraudSettings(Group):
@@ -30,6 +37,19 @@ class FraudSettings(Group):
     """Reasons that mark nothing here."""
 
 
+class QuotaSettings(Group):
+    """How many events a node takes of a site; beyond it, senders get RESOURCE_EXHAUSTED and when to try again."""
+
+    events_per_second: int = Field(default=1_000, ge=1)
+    """What may be kept up."""
+    burst: int = Field(default=20_000, ge=1)
+    """What may come at once after a rest."""
+
+    def quota(self) -> Quota:
+        """The same for the counting."""
+        return Quota(events_per_second=self.events_per_second, burst=self.burst)
+
+
 class SiteSettings(Group):
     """What a site wants done with its events."""
 
@@ -39,6 +59,8 @@ class SiteSettings(Group):
     """Keys of metadata and properties that are kept where consent is denied; all others are dropped then."""
     fraud: FraudSettings = FraudSettings()
     """When an event is marked."""
+    quota: QuotaSettings = QuotaSettings()
+    """How many events are taken."""
     retention: timedelta = Field(default=timedelta(days=400), ge=timedelta(days=1), le=timedelta(days=400))
     """How long events, rejected events (90 days at most) and scan sessions are kept after their receipt; deleted once a
     day. An event_time older than this is not believed."""
@@ -60,15 +82,101 @@ class SiteSettings(Group):
         )
 
 
-def policies(common: SiteSettings, sites: Mapping[str, SiteSettings]) -> Callable[[str], SitePolicy]:
-    """The policy of a site by its id: what it states itself, else what counts for all."""
-    for_all = common.policy()
-    own = {site_id: _merged(common, different).policy() for site_id, different in sites.items()}
-    return lambda site_id: own.get(site_id, for_all)
+def _only_a_hash(value: str) -> str:
+    if is_key(value):
+        raise ValueError("holds the key itself: it is public now, so revoke it; `qrumb sites key SITE` makes another")
+    if re.fullmatch("[0-9a-f]{64}", value) is None:
+        raise ValueError("should be 64 hex digits, the SHA-256 of the key; `qrumb sites key SITE` writes it")
+    return value
 
 
-def _merged(common: SiteSettings, different: SiteSettings) -> SiteSettings:
-    """The settings of one site: what it states itself, else what counts for all."""
-    stated = different.model_dump(exclude_unset=True)
-    fraud = {**common.fraud.model_dump(), **stated.pop("fraud", {})}
-    return SiteSettings.model_validate({**common.model_dump(), **stated, "fraud": fraud})
+def _long_enough(value: SecretStr) -> SecretStr:
+    if len(value.get_secret_value()) < 32:
+        raise ValueError("is too short to be a secret; `qrumb sites session-secret SITE` makes one")
+    return value
+
+
+class KeyEntry(Group):
+    """A key of a backend. The key itself is shown once and not kept."""
+
+    id: str = Field(pattern="^[a-z0-9]{8}$")
+    """The part of the key between the underscores."""
+    hash: Annotated[str, AfterValidator(_only_a_hash)]
+    """SHA-256 of the whole key, in hex."""
+    scopes: tuple[Scope, ...] = (Scope.COLLECT,)
+    """What it is for: collect, query, admin."""
+    expires: datetime | None = None
+    """From then on it is refused."""
+
+    def key(self) -> Key:
+        """The same for the checks."""
+        expires = self.expires
+        if expires is not None and expires.tzinfo is None:
+            expires = expires.replace(tzinfo=UTC)
+        return Key(
+            id=self.id,
+            hash=self.hash,
+            scopes=frozenset(self.scopes),
+            expires_ms=None if expires is None else round(expires.timestamp() * 1000),
+        )
+
+
+class SiteEntry(SiteSettings):
+    """One site in sites.toml; what it does not state is as in the group `site` of the settings."""
+
+    origins: tuple[Annotated[str, AfterValidator(check_pattern)], ...] = ()
+    """Whose pages may send events: `https://shop.example`, `https://*.shop.example`, `http://localhost:*`, `*`. None:
+    no page may, only callers that state no origin, which are no browsers."""
+    keys: tuple[KeyEntry, ...] = ()
+    """Keys of backends."""
+    session_secrets: tuple[Annotated[SecretStr, AfterValidator(_long_enough)], ...] = ()
+    """What the QR redirect signs scan sessions with, any of them. A browser's unsigned session is then marked as
+    forged_session."""
+
+    def site(self, site_id: str) -> Site:
+        """The same for those who serve it."""
+        secrets = tuple(secret.get_secret_value() for secret in self.session_secrets)
+        return Site(
+            site_id=site_id,
+            policy=replace(self.policy(), session_secrets=secrets),
+            origins=Origins(self.origins),
+            keys=tuple(key.key() for key in self.keys),
+            quota=self.quota.quota(),
+        )
+
+
+def parse_sites(tables: Mapping[str, Any], common: SiteSettings) -> tuple[dict[str, Site], list[str]]:
+    """The sites of a file's tables, and all that is wrong with them."""
+    sites, problems = {}, []
+    key_ids: dict[str, str] = {}
+    for site_id, table in tables.items():
+        if _ID(site_id) is None:
+            problems.append(f"[{site_id}]: a site's id has 1 to 64 characters of A-Z, a-z, 0-9, _ and -")
+        elif not isinstance(table, Mapping):
+            problems.append(f"{site_id}: each site is a table, [{site_id}]")
+        else:
+            try:
+                entry = _merged(common, SiteEntry.model_validate(table))
+            except ValidationError as error:
+                problems += [_describe(site_id, dict(item)) for item in error.errors(include_input=False)]
+                continue
+            sites[site_id] = entry.site(site_id)
+            for key in entry.keys:
+                if other := key_ids.get(key.id):
+                    problems.append(f"{site_id}.keys: the id {key.id} is used a second time, see {other}")
+                key_ids[key.id] = site_id
+    return sites, problems
+
+
+def _describe(site_id: str, item: dict[str, Any]) -> str:
+    place = ".".join(str(part) for part in (site_id, *item["loc"]))
+    return f"{place}: {'no such setting' if item['type'] == 'extra_forbidden' else item['msg']}"
+
+
+def _merged(common: SiteSettings, entry: SiteEntry) -> SiteEntry:
+    """What the site states itself, else what counts for all."""
+    stated = entry.model_dump(exclude_unset=True)
+    whole: dict[str, Any] = {**common.model_dump(), **stated}
+    for group in ("fraud", "quota"):
+        whole[group] = {**common.model_dump()[group], **stated.get(group, {})}
+    return SiteEntry.model_validate(whole)

@@ -26,12 +26,14 @@ def marks_at_receipt(
     is_data_centre: bool,
     ahead_ms: int,
     retention_ms: int,
+    is_forged: bool,
     rules: FraudRules,
 ) -> list[str]:
     """Reasons that the event gives by itself.
 
     Args:
         ahead_ms: how far the sender's time is ahead of the receipt; negative: behind.
+        is_forged: the site signs its scan sessions, and not this one.
     """
     # Plain tests: this runs for every event, and nearly none is marked.
     found = []
@@ -49,6 +51,8 @@ def marks_at_receipt(
         found.append(FraudReason.DATA_CENTRE_NETWORK)
     if is_impossible(ahead_ms, retention_ms, rules):
         found.append(FraudReason.IMPOSSIBLE_TIME)
+    if is_forged:
+        found.append(FraudReason.FORGED_SESSION)
     return kept_reasons(found, rules)
 
 

@@ -9,13 +9,14 @@ from datetime import timedelta
 from hashlib import blake2b
 from typing import Final
 
+from qrumb.signing import is_signed
 from qrumb.v1.browser_event_pb2 import BrowserEvent
 from qrumb.v1.event_row_pb2 import EventRow
 from qrumb.v1.receipt_pb2 import EventWarning
 from qrumb_server.enrich.agent import Agent, ClientHints, describe_agent, refine
 from qrumb_server.enrich.place import Place
 from qrumb_server.instants import set_time
-from qrumb_server.model import RawEvent, SitePolicy, StampedEvent, ValidEvent
+from qrumb_server.model import RawEvent, SitePolicy, Source, StampedEvent, ValidEvent
 from qrumb_server.pipeline.consent import ALLOWED
 from qrumb_server.pipeline.mark import marks_at_receipt
 from qrumb_server.spool.v1.record_pb2 import AcceptedEvent, Record
@@ -118,6 +119,7 @@ def _copy_fields(event: ValidEvent, row: EventRow) -> None:
 def _enrich(event: ValidEvent, accepted: AcceptedEvent, receipt: Receipt) -> None:
     """Device, place, the key of the address, and the marks that the event gives by itself."""
     row, enrichers = accepted.row, receipt.enrichers
+    policy = enrichers.policy(row.site_id)
     user_agent, address = _visitor(event.raw)
     agent = _agent(event.raw, user_agent)
     row.device_type = agent.device_type
@@ -138,11 +140,20 @@ def _enrich(event: ValidEvent, accepted: AcceptedEvent, receipt: Receipt) -> Non
         is_data_centre=bool(address) and enrichers.is_data_centre(address),
         ahead_ms=0 if event.event_time_ms is None else event.event_time_ms - receipt.received_time_ms,
         retention_ms=receipt.retention_of(row.site_id),
-        rules=enrichers.policy(row.site_id).fraud,
+        is_forged=_is_forged(event.raw, policy.session_secrets),
+        rules=policy.fraud,
     )
     if marks:
         row.fraud_reasons.extend(marks)
         row.is_fraud = 1
+
+
+def _is_forged(raw: RawEvent, secrets: tuple[str, ...]) -> bool:
+    """A browser states a session that the site's redirect has not signed, though it signs. Backends are believed."""
+    session_id = raw.message.scan_session_id
+    if not secrets or not session_id or raw.source is not Source.BROWSER:
+        return False
+    return not any(is_signed(secret, raw.message.site_id, session_id) for secret in secrets)
 
 
 def _visitor(raw: RawEvent) -> tuple[str, str]:

@@ -6,7 +6,7 @@ import grpc
 
 from qrumb_server.model import Caller
 
-__all__ = ["read_caller"]
+__all__ = ["GATEWAY_PEER", "read_caller"]
 
 # The workers' unix sockets are in a folder that only the node's user may enter: what comes through them comes
 # from our gateway, which sets these keys itself and removes what a client sent under their names.

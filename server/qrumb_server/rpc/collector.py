@@ -47,6 +47,7 @@ class Collector(CollectorServiceServicer):
         new_receipt: the circumstances of this moment.
         max_batch_events: events of one batch call.
         preview: the rows that accepted events of a dry run would become.
+        may_look_up: whether the caller of a dry run may see in them what the store knows of a site's visitors.
         count: told the verdicts of what was made durable.
     """
 
@@ -57,11 +58,13 @@ class Collector(CollectorServiceServicer):
         new_receipt: Callable[[], Receipt],
         max_batch_events: int,
         preview: Preview = without_lookups,
+        may_look_up: Callable[[Context, Iterable[str]], bool] = lambda _context, _site_ids: True,
         count: Callable[[Sequence[Verdict]], None] = lambda _verdicts: None,
     ) -> None:
         self._append = append
         self._new_receipt = new_receipt
         self._preview = preview
+        self._may_look_up = may_look_up
         self._count = count
         self._max_batch_events = max_batch_events
         self._stream_readers: set[asyncio.Task[None]] = set()
@@ -163,7 +166,7 @@ class Collector(CollectorServiceServicer):
         [verdict] = verdicts
         if isinstance(verdict, Rejected):
             raise EventRejected(verdict.event_id, verdict.violations)
-        row = (await self._preview_rows(verdicts))[0] if validate_only else None
+        row = (await self._preview_rows(verdicts, context))[0] if validate_only else None
         return event_receipt(verdict, receipt, dry=validate_only), row
 
     async def _collect_batch(
@@ -192,13 +195,14 @@ class Collector(CollectorServiceServicer):
         if not validate_only:
             await self._keep(verdicts, receipt)
         receipts = [event_receipt(verdict, receipt, dry=validate_only) for verdict in verdicts]
-        rows = await self._preview_rows(verdicts) if validate_only else []
+        rows = await self._preview_rows(verdicts, context) if validate_only else []
         return receipts, rows
 
-    async def _preview_rows(self, verdicts: Sequence[Verdict]) -> list[EventRow]:
+    async def _preview_rows(self, verdicts: Sequence[Verdict], context: Context) -> list[EventRow]:
         """The row of each event; an empty one where it is rejected."""
         accepted = [verdict.record.accepted_event for verdict in verdicts if isinstance(verdict, StampedEvent)]
-        rows = iter(await self._preview(accepted))
+        is_trusted = self._may_look_up(context, {event.row.site_id for event in accepted})
+        rows = iter(await (self._preview if is_trusted else without_lookups)(accepted))
         return [next(rows) if isinstance(verdict, StampedEvent) else EventRow() for verdict in verdicts]
 
     async def _keep(self, verdicts: Sequence[Verdict], receipt: Receipt) -> None:

@@ -64,12 +64,20 @@ SPOOL_ANSWERS: Final[Mapping[type[Exception], Answer]] = {
 class RequestFault(Exception):
     """The request as a whole cannot be served; `reason` is stable, in ErrorInfo."""
 
-    def __init__(self, code: grpc.StatusCode, reason: str, message: str, field: str = "") -> None:
+    def __init__(
+        self,
+        code: grpc.StatusCode,
+        reason: str,
+        message: str,
+        field: str = "",
+        retry_after_seconds: int | None = None,
+    ) -> None:
         super().__init__(message)
         self.code = code
         self.reason = reason
         self.message = message
         self.field = field
+        self.retry_after_seconds = retry_after_seconds
 
 
 class RequestRejected(Exception):
@@ -123,7 +131,7 @@ async def abort_for(context: grpc.aio.ServicerContext, fault: Exception, request
         if fault.field:
             violation = BadRequest.FieldViolation(field=fault.field, description=fault.message, reason=fault.reason)
             details.insert(0, BadRequest(field_violations=[violation]))
-        await abort(context, fault.code, fault.message, details)
+        await abort(context, fault.code, fault.message, details, fault.retry_after_seconds)
     if answer := SPOOL_ANSWERS.get(type(fault)):
         info = ErrorInfo(reason=answer.reason, domain=DOMAIN)
         await abort(context, answer.code, answer.message, [info], answer.retry_after_seconds)

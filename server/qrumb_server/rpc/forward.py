@@ -10,7 +10,7 @@ import grpc
 
 from qrumb_server.rpc.faults import DOMAIN, STATUS_DETAILS_KEY, RequestFault
 
-__all__ = ["Forwarding"]
+__all__ = ["FORWARDED", "Forwarding"]
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -50,7 +50,9 @@ class Forwarding(grpc.GenericRpcHandler):
         timeout = min(remaining, LONGEST_SECONDS) if remaining is not None else LONGEST_SECONDS
         try:
             call: Any = self._channel.unary_unary(method)
-            return bytes(await call(request, timeout=timeout))
+            # The loader looks at the key itself.
+            said = [(key, value) for key, value in context.invocation_metadata() or () if key == "authorization"]
+            return bytes(await call(request, timeout=timeout, metadata=said))
         except grpc.aio.AioRpcError as error:
             await _answer(context, error)
             raise AssertionError("abort returns never") from error

@@ -42,12 +42,22 @@ class CollectorMetrics:
             ["reason"],
             registry=registry,
         )
+        self._denials = Counter(
+            "qrumb_calls_refused",
+            "Calls refused by key, origin, site or quota; nothing of them was kept.",
+            ["reason"],
+            registry=registry,
+        )
         self._append_seconds = Histogram(
             "qrumb_spool_append_seconds",
             "Time until a request's events were durable.",
             buckets=APPEND_BUCKETS,
             registry=registry,
         )
+
+    def count_refused(self, reason: str) -> None:
+        """Count a call that was not let in."""
+        self._denials.labels(reason=reason).inc()
 
     def metered(self, append: Append) -> Append:
         """The same, timed and its refusals counted."""

@@ -3,7 +3,7 @@
 A call is always answered OK, since a rejected text is what the caller asked about.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import grpc
@@ -30,11 +30,19 @@ class Validator(ValidatorServiceServicer):
     Args:
         new_receipt: the circumstances of this moment.
         preview: the row that an event would become.
+        may_look_up: whether the caller may see in it what the store knows of the site's visitors.
     """
 
-    def __init__(self, *, new_receipt: Callable[[], Receipt], preview: Preview = without_lookups) -> None:
+    def __init__(
+        self,
+        *,
+        new_receipt: Callable[[], Receipt],
+        preview: Preview = without_lookups,
+        may_look_up: Callable[[Context, Iterable[str]], bool] = lambda _context, _site_ids: True,
+    ) -> None:
         self._new_receipt = new_receipt
         self._preview = preview
+        self._may_look_up = may_look_up
 
     async def ValidateBrowserEvent(
         self, request: pb.ValidateBrowserEventRequest, context: Context
@@ -55,5 +63,7 @@ class Validator(ValidatorServiceServicer):
         verdict = judge_text(text, source, read_caller(context), receipt)
         row = None
         if isinstance(verdict, StampedEvent):
-            [row] = await self._preview([verdict.record.accepted_event])
+            accepted = verdict.record.accepted_event
+            is_trusted = self._may_look_up(context, [accepted.row.site_id])
+            [row] = await (self._preview if is_trusted else without_lookups)([accepted])
         return event_receipt(verdict, receipt, dry=True), row

@@ -93,7 +93,7 @@ class GatewayProcess:
             http_port=settings.http_port,
             admin_socket=sockets.GATEWAY_ADMIN,
             collector_sockets=tuple(sockets.worker(index) for index in range(settings.workers)),
-            query_socket=sockets.LOADER,
+            query_socket=sockets.QUERIES,
             status_socket=sockets.STATUS,
             tls_secret_file=TLS_SECRET_FILE if settings.gateway.tls else None,
             **shared_options(settings),

@@ -6,9 +6,11 @@ They are relative: every process of a node works in the run folder, so that a lo
 
 from typing import Final
 
-__all__ = ["CHANNEL_OPTIONS", "GATEWAY_ADMIN", "LOADER", "STATUS", "worker"]
+__all__ = ["CHANNEL_OPTIONS", "GATEWAY_ADMIN", "LOADER", "QUERIES", "STATUS", "worker"]
 
+# Of the loader: one for this node, and one for callers from outside, who need a key.
 LOADER: Final = "loader.sock"
+QUERIES: Final = "queries.sock"
 STATUS: Final = "status.sock"
 GATEWAY_ADMIN: Final = "gateway-admin.sock"
 # Answers of our own processes may be longer than the 4 MiB that gRPC takes unless told otherwise.

@@ -40,13 +40,13 @@ class Retention:
         loader: Loader,
         clock: Clock,
         policy: Callable[[str], SitePolicy],
-        named_sites: Sequence[str],
+        named_sites: Callable[[], Sequence[str]],
     ) -> None:
         self._store = store
         self._loader = loader
         self._clock = clock
         self._policy = policy
-        self._named_sites = sorted(named_sites)
+        self._named_sites = named_sites
 
     def run(self) -> dict[str, int]:
         """Delete what is too old; returns rows by table. Blocks; raises a StoreError."""
@@ -69,9 +69,10 @@ class Retention:
     def _too_old(self) -> tuple[str, dict[str, Any]]:
         """A condition over all sites that keep rows for a shorter time than the tables; empty if there are none."""
         midnight_ms = self._clock.now_ms() // DAY_MS * DAY_MS
+        named = sorted(self._named_sites())
         conditions: list[str] = []
         parameters: dict[str, Any] = {}
-        for index, site_id in enumerate(self._named_sites):
+        for index, site_id in enumerate(named):
             retention_ms = self._policy(site_id).retention_ms
             if retention_ms < TABLE_RETENTION_MS:
                 parameters |= {f"site{index}": site_id, f"before{index}": midnight_ms - retention_ms}
@@ -80,7 +81,7 @@ class Retention:
                 )
         common_ms = self._policy("").retention_ms
         if common_ms < TABLE_RETENTION_MS:
-            parameters |= {"named": self._named_sites, "before": midnight_ms - common_ms}
+            parameters |= {"named": named, "before": midnight_ms - common_ms}
             conditions.append(
                 "(site_id NOT IN {named:Array(String)} AND received_time < {before:DateTime64(3, 'UTC')})"
             )

@@ -4,7 +4,6 @@ import csv
 import io
 import json
 import os
-import re
 import signal
 import socket
 import subprocess
@@ -132,56 +131,6 @@ def test_ctrl_c_stops_everything_and_data_can_be_read_afterwards(tmp_path: Path)
     wait_until(lambda: not any(process.is_running() for process in tree), 5)
     assert stack.count("site_id = 'last'") == 1
     assert not (stack.data_dir / "run").exists()
-
-
-README = Path(__file__).resolve().parent.parent.parent.parent / "README.md"
-
-
-def code_blocks(language: str) -> list[str]:
-    """The README's examples in one language."""
-    return re.findall(rf"```{language}\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
-
-
-def test_readme_python_example_runs(stack: Stack) -> None:
-    """The example as it stands, but for the port."""
-    [example] = code_blocks("python")
-    assert "127.0.0.1:9090" in example
-    code = example.replace("127.0.0.1:9090", stack.grpc_target).replace('"demo"', '"readme-python"')
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False)
-    assert done.returncode == 0, done.stderr
-    assert "outcome: ACCEPTED" in done.stdout
-    stack.wait_for_rows(1, "site_id = 'readme-python' AND conversion_value = 49.9")
-
-
-def test_readme_curl_examples_run(stack: Stack) -> None:
-    """Every curl line as it stands, but for the port."""
-    lines = [block for block in code_blocks("sh") if block.startswith("curl ")]
-    assert len(lines) == 3
-    answers = []
-    for line in lines:
-        assert "http://127.0.0.1:8080" in line
-        command = line.replace("http://127.0.0.1:8080", stack.url).replace('"demo"', '"readme-curl"')
-        done = subprocess.run(
-            ["bash", "-c", f"curl --silent {command.removeprefix('curl')}"],
-            capture_output=True,
-            text=True,
-            timeout=30,
-            check=True,
-        )
-        answers.append(json.loads(done.stdout))
-    assert answers[0]["receipt"]["outcome"] == "ACCEPTED"
-    assert answers[1]["scan_session"]["qr_code_id"] == "poster-7"
-    assert answers[2]["details"][0]["field_violations"][0]["reason"] == "INVALID_URL"
-    stack.wait_for_rows(1, "site_id = 'readme-curl'")
-
-
-def test_printed_curl_line_works_as_pasted(stack: Stack) -> None:
-    """The line that a start prints."""
-    line = next(line for line in stack.log().splitlines() if line.strip().startswith("curl "))
-    done = subprocess.run(
-        ["bash", "-c", line.replace("curl", "curl --silent", 1)], capture_output=True, text=True, timeout=30, check=True
-    )
-    assert json.loads(done.stdout)["receipt"]["outcome"] == "ACCEPTED"
 
 
 def test_query_works_after_the_node_was_killed(tmp_path: Path) -> None:

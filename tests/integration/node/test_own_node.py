@@ -222,7 +222,7 @@ def test_replay_and_rescore_after_the_rules_were_mended(own: Stack) -> None:
         "WHERE site_id = 'mended' AND payload NOT LIKE '%type-0%'"
     )
     store.close()
-    own.settings["QRUMB_SITES__MENDED__FRAUD__IGNORED_REASONS"] = '["bot"]'
+    (own.data_dir / "sites.toml").write_text('[mended.fraud]\nignored_reasons = ["bot"]\n')
     own.start()
     select = ("--site", "mended", "--reason", "invalid_url")
     dry = own.command("replay", *select, "--dry-run")

@@ -93,7 +93,7 @@ def test_each_site_keeps_its_rows_as_long_as_it_says(tmp_path: Path) -> None:
         loader=make_loader(tmp_path / "spool", store, max_events=1),
         clock=clock,
         policy=lambda site_id: policies.get(site_id, common),
-        named_sites=("long", "short"),
+        named_sites=lambda: ("long", "short"),
     )
     try:
         # 10 days ago, at this time of the day, is after the midnight of 10 days ago.
@@ -123,6 +123,6 @@ def test_sites_that_keep_everything_cost_nothing(tmp_path: Path) -> None:
         loader=None,  # type: ignore[arg-type]
         clock=SetClock(NOW_MS),
         policy=lambda _site_id: LONG,
-        named_sites=("a", "b"),
+        named_sites=lambda: ("a", "b"),
     )
     assert retention.run() == {}

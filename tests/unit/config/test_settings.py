@@ -188,9 +188,11 @@ def test_a_process_of_the_node_has_the_settings_of_its_supervisor(monkeypatch: p
 def test_a_site_keeps_rows_as_long_as_it_says_and_no_longer_than_the_tables(tmp_path: Path) -> None:
     """What is not stated for a site is as for all; more than the tables' 400 days is refused."""
     file = tmp_path / "qrumb.toml"
-    file.write_text('[site]\nretention = "P90D"\n[sites.shop]\nretention = "P30D"\n[sites.blog]\n')
-    policy = load_settings(file=file, environment={}).policies()
+    file.write_text('[site]\nretention = "P90D"\n')
+    sites = tmp_path / "sites.toml"
+    sites.write_text('[shop]\nretention = "P30D"\n[blog]\n')
+    policy = load_settings(file=file, environment={}, data_dir=tmp_path).open_sites().policy
     assert [policy(site).retention_ms // 86_400_000 for site in ("shop", "blog", "other")] == [30, 90, 90]
-    file.write_text('[sites.shop]\nretention = "P401D"\n')
-    with pytest.raises(ConfigError, match=r"sites\.shop\.retention"):
-        load_settings(file=file, environment={})
+    sites.write_text('[shop]\nretention = "P401D"\n')
+    with pytest.raises(ConfigError, match=r"sites\.toml: shop\.retention"):
+        load_settings(file=file, environment={}, data_dir=tmp_path).open_sites()

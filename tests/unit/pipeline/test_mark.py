@@ -17,6 +17,7 @@ HONEST: dict[str, Any] = {
     "is_data_centre": False,
     "ahead_ms": 0,
     "retention_ms": 400 * DAY_MS,
+    "is_forged": False,
     "rules": RULES,
 }
 IN_ORDER: dict[str, Any] = {
@@ -54,6 +55,7 @@ def at_loading(**shown: Any) -> list[str]:
         ({"ahead_ms": DAY_MS + 1}, ["impossible_time"]),
         ({"ahead_ms": -400 * DAY_MS}, []),
         ({"ahead_ms": -400 * DAY_MS - 1}, ["impossible_time"]),
+        ({"is_forged": True}, ["forged_session"]),
         ({"is_prefetch": True, "is_data_centre": True}, ["prefetch", "data_centre_network"]),
     ],
 )
@@ -87,7 +89,9 @@ def test_an_ignored_reason_never_marks(reason: FraudReason) -> None:
     """Whichever it is and whoever finds it; the others stay."""
     rules = FraudRules(ignored_reasons=frozenset({reason}))
     agent = Agent(device_type="bot", is_bot=True, is_preview=True, contradicts_hints=True)
-    found = at_receipt(agent=agent, is_prefetch=True, is_data_centre=True, ahead_ms=2 * DAY_MS, rules=rules)
+    found = at_receipt(
+        agent=agent, is_prefetch=True, is_data_centre=True, ahead_ms=2 * DAY_MS, is_forged=True, rules=rules
+    )
     found += at_receipt(agent=Agent(), rules=rules)
     found += at_loading(event_time_ms=0, is_foreign=True, session_rate=1e9, address_rate=1e9, rules=rules)
     assert set(found) == set(FraudReason) - {reason}

@@ -191,7 +191,8 @@ export type EventRow = Message<"qrumb.v1.EventRow"> & {
 
   /**
    * Why is_fraud is 1, as stable names: bot, preview, prefetch, missing_agent, agent_mismatch,
-   * data_centre_network, session_velocity, address_velocity, impossible_time, before_scan, foreign_session.
+   * data_centre_network, session_velocity, address_velocity, impossible_time, before_scan, foreign_session,
+   * forged_session.
    *
    * @generated from field: repeated string fraud_reasons = 25;
    */

@@ -1,0 +1,120 @@
+"""The sites of a node as sites.toml states them now."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from qrumb_server.access.keys import Key
+from qrumb_server.access.origins import Origins
+from qrumb_server.access.quota import Quota
+from qrumb_server.errors import ConfigError
+from qrumb_server.model import SitePolicy
+
+__all__ = ["Site", "SiteRegistry"]
+
+log = structlog.get_logger()
+
+LOOK_INTERVAL_SECONDS: Final = 1.0
+UNLIMITED: Final = Quota(events_per_second=10**9, burst=10**9)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """One site: who may send and read its events, and what it wants done with them."""
+
+    site_id: str = ""
+    policy: SitePolicy = field(default_factory=SitePolicy)
+    origins: Origins = field(default_factory=lambda: Origins(["*"]))
+    keys: tuple[Key, ...] = ()
+    quota: Quota = UNLIMITED
+
+
+class SiteRegistry:
+    """Looks whether the file has changed when it is asked, at most once a second.
+
+    A file that cannot be used leaves what is known as it is, and is logged once. Processes of a node read it each for
+    itself. Safe to be used from several threads.
+
+    Args:
+        path: the file; it may be missing, and then there are no sites.
+        read: the sites of a file.
+        common: what counts for a site that is not in the file, as far as one is served at all.
+        is_open: a site that is not in the file is served all the same, and nobody needs a key.
+
+    Raises:
+        ConfigError: the file is there and cannot be used.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        read: Callable[[Path], Mapping[str, Site]],
+        common: Site,
+        is_open: bool,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.is_open = is_open
+        self._path = path
+        self._read = read
+        self._common = common
+        self._monotonic = monotonic
+        self._seen = self._state()
+        self._sites: Mapping[str, Site] = read(path) if self._seen else {}
+        self._keys = _by_id(self._sites)
+        self._next_look = monotonic() + LOOK_INTERVAL_SECONDS
+
+    def find(self, site_id: str) -> Site | None:
+        """The site, or None if it is not served here."""
+        self._look()
+        found = self._sites.get(site_id)
+        return self._common if found is None and self.is_open else found
+
+    def find_key(self, key_id: str) -> tuple[Site, Key] | None:
+        """The key of that id and the site that it belongs to."""
+        self._look()
+        return self._keys.get(key_id)
+
+    def policy(self, site_id: str) -> SitePolicy:
+        """What a site wants done with its events; of one that is not in the file, what counts for all."""
+        self._look()
+        found = self._sites.get(site_id)
+        return self._common.policy if found is None else found.policy
+
+    def named(self) -> list[str]:
+        """Ids of the sites in the file."""
+        self._look()
+        return sorted(self._sites)
+
+    def _look(self) -> None:
+        now = self._monotonic()
+        if now < self._next_look:
+            return
+        self._next_look = now + LOOK_INTERVAL_SECONDS
+        state = self._state()
+        if state == self._seen:
+            return
+        self._seen = state
+        try:
+            sites = self._read(self._path)
+        except ConfigError as error:
+            log.error("sites_not_read", problems=str(error).splitlines(), keeps_old=True)
+            return
+        self._sites, self._keys = sites, _by_id(sites)
+        log.info("sites_read", number=len(sites))
+
+    def _state(self) -> tuple[int, ...]:
+        """Differs whenever the file was changed or replaced; empty where there is none."""
+        try:
+            found = self._path.stat()
+        except OSError:
+            return ()
+        return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+
+
+def _by_id(sites: Mapping[str, Site]) -> dict[str, tuple[Site, Key]]:
+    return {key.id: (site, key) for site in sites.values() for key in site.keys}

@@ -1,0 +1,162 @@
+"""sites.toml: one table per site. Read by every process of a node, written by `qrumb sites`.
+
+Writing keeps comments and order, replaces the file as a whole, and never makes one that could not be read.
+"""
+
+import contextlib
+import fcntl
+import os
+import tomllib
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+import tomlkit
+from tomlkit.exceptions import TOMLKitError
+
+from qrumb_server.access.keys import Scope, id_of, key_hash, new_key
+from qrumb_server.access.registry import Site
+from qrumb_server.config.sites import SiteSettings, parse_sites
+from qrumb_server.errors import ConfigError
+
+__all__ = ["SiteFile", "read_sites"]
+
+HEADING: Final = """\
+# The sites of this node: one table each. Nodes see a change within a second; one that cannot be used changes nothing
+# and is logged. `qrumb sites check` says what is wrong. Keys are kept as hashes: `qrumb sites key SITE` makes one.
+"""
+
+
+def read_sites(path: Path, common: SiteSettings) -> dict[str, Site]:
+    """The sites of a file.
+
+    Raises:
+        ConfigError: names every problem, where it is and how to mend it.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or "not UTF-8"
+        raise ConfigError(f"{path}: cannot be read: {why}") from error
+    return _parse(text, path, common)
+
+
+def _parse(text: str, path: Path, common: SiteSettings) -> dict[str, Site]:
+    try:
+        tables = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}") from error
+    sites, problems = parse_sites(tables, common)
+    if problems:
+        raise ConfigError("\n".join(f"{path}: {problem}" for problem in problems))
+    return sites
+
+
+class SiteFile:
+    """The file as the commands change it.
+
+    Every change raises ConfigError where the file cannot be used as it is or would be.
+    """
+
+    def __init__(self, path: Path, common: SiteSettings) -> None:
+        self.path = path
+        self._common = common
+
+    def sites(self) -> dict[str, Site]:
+        """The sites of the file; none where there is no file."""
+        return read_sites(self.path, self._common) if self.path.exists() else {}
+
+    def add_site(self, site_id: str, origins: list[str]) -> None:
+        """Add a site without keys."""
+
+        def add(document: Any) -> None:
+            if site_id in document:
+                raise ConfigError(f"{self.path}: the site {site_id} is there already")
+            table = tomlkit.table()
+            table["origins"] = origins
+            document[site_id] = table
+
+        self._change(add)
+
+    def remove_site(self, site_id: str) -> None:
+        """Remove a site; its rows stay where they are."""
+        self._change(lambda document: document.remove(self._present(document, site_id)))
+
+    def add_key(self, site_id: str, scopes: list[Scope], expires: datetime | None = None) -> str:
+        """Make a key; returns it, and keeps its hash."""
+        key = new_key()
+
+        def add(document: Any) -> None:
+            entry = tomlkit.table()
+            entry["id"] = id_of(key)
+            entry["hash"] = key_hash(key)
+            entry["scopes"] = [str(scope) for scope in scopes]
+            if expires is not None:
+                entry["expires"] = expires
+            document[self._present(document, site_id)].setdefault("keys", tomlkit.aot()).append(entry)
+
+        self._change(add)
+        return key
+
+    def revoke_key(self, site_id: str, key_id: str) -> None:
+        """Forget a key."""
+
+        def revoke(document: Any) -> None:
+            keys = document[self._present(document, site_id)].get("keys", [])
+            index = next((index for index, key in enumerate(keys) if key.get("id") == key_id), None)
+            if index is None:
+                known = ", ".join(str(key.get("id")) for key in keys) or "none"
+                raise ConfigError(f"{self.path}: the site {site_id} has no key {key_id}; it has {known}")
+            del keys[index]
+
+        self._change(revoke)
+
+    def add_session_secret(self, site_id: str, secret: str) -> None:
+        """Sign scan sessions with this from now on; what was signed before stays valid."""
+
+        def add(document: Any) -> None:
+            document[self._present(document, site_id)].setdefault("session_secrets", tomlkit.array()).append(secret)
+
+        self._change(add)
+
+    def _present(self, document: Any, site_id: str) -> str:
+        if site_id not in document:
+            known = ", ".join(document) or "none"
+            raise ConfigError(f"{self.path}: no site {site_id}; there are: {known}; `qrumb sites add` adds one")
+        return site_id
+
+    def _change(self, change: Callable[[Any], None]) -> None:
+        with _locked(self.path.parent):
+            text = self.path.read_text(encoding="utf-8") if self.path.exists() else HEADING
+            try:
+                document = tomlkit.parse(text)
+            except TOMLKitError as error:
+                raise ConfigError(f"{self.path}: not valid TOML: {error}") from error
+            change(document)
+            changed = tomlkit.dumps(document)
+            _parse(changed, self.path, self._common)
+            _replace(self.path, changed)
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """One change at a time."""
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write the whole file at once; it holds secrets, so it is its owner's alone."""
+    fresh = path.with_name(f"{path.name}.new")
+    fresh.unlink(missing_ok=True)
+    with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:  # noqa: PTH123
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)

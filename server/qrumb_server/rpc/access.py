@@ -1,0 +1,214 @@
+"""Who may call what: the table of the contract's methods, applied before a servicer sees the call.
+
+A method that is not in the table is served to this node's own processes only.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from math import ceil
+from typing import TYPE_CHECKING, Any, Final
+
+import grpc
+
+from qrumb_server.access.admission import AccessDenied, Admission
+from qrumb_server.access.keys import Scope
+from qrumb_server.access.quota import Quotas
+from qrumb_server.rpc.caller import GATEWAY_PEER
+from qrumb_server.rpc.faults import RequestFault
+
+__all__ = ["RULES", "Access", "Rule"]
+
+Context = grpc.aio.ServicerContext[Any, Any]
+if TYPE_CHECKING:
+    Handler = grpc.RpcMethodHandler[Any, Any]  # generic for type checkers only
+else:
+    Handler = grpc.RpcMethodHandler
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """What a method takes."""
+
+    site_ids: Callable[[Any], Iterable[str]]
+    """Sites that a request is about: one entry per event."""
+    scope: Scope | None = None
+    """What the caller's key must be for. None: browsers call it; the page's origin is looked at in place of a key."""
+    is_metered: bool = False
+    """Its events count towards the site's quota."""
+
+
+def _of_request(request: Any) -> Iterable[str]:
+    return (request.site_id,)
+
+
+def _of_event(request: Any) -> Iterable[str]:
+    return (request.event.site_id,)
+
+
+def _of_events(request: Any) -> Iterable[str]:
+    return [event.site_id for event in request.events]
+
+
+def _of_session(request: Any) -> Iterable[str]:
+    return (request.scan_session.site_id,)
+
+
+def _of_sessions(request: Any) -> Iterable[str]:
+    return [session.site_id for session in request.scan_sessions]
+
+
+_COLLECTOR: Final = "/qrumb.v1.CollectorService/"
+_SESSIONS: Final = "/qrumb.v1.ScanSessionService/"
+_QUERY: Final = "/qrumb.v1.QueryService/"
+RULES: Final[Mapping[str, Rule]] = {
+    _COLLECTOR + "CollectBrowserEvent": Rule(site_ids=_of_event, is_metered=True),
+    _COLLECTOR + "BatchCollectBrowserEvents": Rule(site_ids=_of_events, is_metered=True),
+    _COLLECTOR + "CollectPixel": Rule(site_ids=_of_request, is_metered=True),
+    _COLLECTOR + "CollectServerEvent": Rule(site_ids=_of_event, scope=Scope.COLLECT, is_metered=True),
+    _COLLECTOR + "BatchCollectServerEvents": Rule(site_ids=_of_events, scope=Scope.COLLECT, is_metered=True),
+    _COLLECTOR + "StreamServerEvents": Rule(site_ids=_of_event, scope=Scope.COLLECT, is_metered=True),
+    _SESSIONS + "RegisterScanSession": Rule(site_ids=_of_session, scope=Scope.COLLECT, is_metered=True),
+    _SESSIONS + "BatchRegisterScanSessions": Rule(site_ids=_of_sessions, scope=Scope.COLLECT, is_metered=True),
+    _SESSIONS + "GetScanSession": Rule(site_ids=_of_request, scope=Scope.QUERY),
+    _QUERY + "GetReceipt": Rule(site_ids=_of_request, scope=Scope.QUERY),
+    _QUERY + "ListRejectedEvents": Rule(site_ids=_of_request, scope=Scope.QUERY),
+    _QUERY + "GetLedger": Rule(site_ids=_of_request, scope=Scope.QUERY),
+    _QUERY + "TailEvents": Rule(site_ids=_of_request, scope=Scope.QUERY),
+    _QUERY + "CountEvents": Rule(site_ids=_of_request, scope=Scope.QUERY),
+    _QUERY + "GetFunnel": Rule(site_ids=_of_request, scope=Scope.QUERY),
+    "/qrumb.v1.PrivacyService/EraseSubject": Rule(site_ids=_of_request, scope=Scope.ADMIN),
+}
+# Methods without a table's entry that anybody may call. The validators keep nothing and read a text, whose site they
+# cannot know before: they look at the caller's key themselves.
+OPEN: Final = ("/grpc.health.v1.Health/", "/qrumb.v1.ValidatorService/")
+
+
+class Access(grpc.aio.ServerInterceptor):
+    """Server interceptor, to stand behind the guard.
+
+    Args:
+        admission: decides.
+        quotas: what is left to each site.
+        passed_on: beginnings of methods that this process hands on unread, to one that checks them.
+        count: told the reason of each refused call.
+    """
+
+    def __init__(
+        self,
+        admission: Admission,
+        *,
+        quotas: Quotas,
+        passed_on: tuple[str, ...] = (),
+        count: Callable[[str], None] = lambda _reason: None,
+    ) -> None:
+        self._admission = admission
+        self._quotas = quotas
+        self._unchecked = OPEN + passed_on
+        self._count = count
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Handler | None:
+        """Put the method's rule before its handler."""
+        handler: Any = await continuation(handler_call_details)
+        method = str(handler_call_details.method)
+        if handler is None or method.startswith(self._unchecked):
+            return handler  # type: ignore[no-any-return]
+        rule = RULES.get(method)
+        if rule is None:
+            return _for_own_node(handler)
+        if handler.stream_stream:
+            return handler._replace(stream_stream=self._checked_stream(rule, handler.stream_stream))  # type: ignore[no-any-return]
+        return handler._replace(unary_unary=self._checked(rule, handler.unary_unary))  # type: ignore[no-any-return]
+
+    def may_look_up(self, context: Context, site_ids: Iterable[str]) -> bool:
+        """Whether a dry run may be told what the store knows of its sites' visitors."""
+        return self._admission.has_key(site_ids, _said(context, "authorization"))
+
+    def _checked(self, rule: Rule, call: Callable[[Any, Context], Awaitable[Any]]) -> Any:
+        async def checked(request: Any, context: Context) -> Any:
+            self._check(rule, request, context)
+            if over := next(self._over_quota(rule, request), None):
+                self._count("SITE_QUOTA")
+                site_id, seconds = over
+                raise RequestFault(
+                    grpc.StatusCode.RESOURCE_EXHAUSTED,
+                    "SITE_QUOTA",
+                    f"the site {site_id} sends more events than its quota; nothing was kept, send it again later",
+                    retry_after_seconds=ceil(seconds),
+                )
+            return await call(request, context)
+
+        return checked
+
+    def _checked_stream(self, rule: Rule, call: Callable[[Any, Context], AsyncIterator[Any]]) -> Any:
+        """Checks each message, since a key may be revoked meanwhile; over the quota the sender is held back."""
+
+        async def admitted(requests: AsyncIterator[Any], context: Context) -> AsyncIterator[Any]:
+            async for request in requests:
+                self._check(rule, request, context)
+                while waits := [  # noqa: ASYNC110  (nobody tells when there is room again)
+                    seconds for _site_id, seconds in self._over_quota(rule, request)
+                ]:
+                    await asyncio.sleep(max(waits))  # until there is room
+                yield request
+
+        async def checked(requests: AsyncIterator[Any], context: Context) -> AsyncIterator[Any]:
+            async for response in call(admitted(requests, context), context):
+                yield response
+
+        return checked
+
+    def _check(self, rule: Rule, request: Any, context: Context) -> None:
+        site_ids = rule.site_ids(request)
+        try:
+            if rule.scope is None:
+                self._admission.check_origin(site_ids, _said(context, "origin"))
+            else:
+                self._admission.check_key(site_ids, _said(context, "authorization"), rule.scope)
+        except AccessDenied as denied:
+            self._count(denied.denial)
+            code = (
+                grpc.StatusCode.UNAUTHENTICATED
+                if denied.denial.is_about_identity
+                else grpc.StatusCode.PERMISSION_DENIED
+            )
+            raise RequestFault(code, denied.denial, denied.message) from denied
+
+    def _over_quota(self, rule: Rule, request: Any) -> Iterator[tuple[str, float]]:
+        """Sites that have no room for their events of this request, and for how long."""
+        if not rule.is_metered:
+            return
+        for site_id, number in Counter(rule.site_ids(request)).items():
+            site = self._admission.find(site_id)
+            # What has no site's name is judged and rejected; the gateway's limit per address is what it meets.
+            if site is not None and (seconds := self._quotas.take(site_id, number, site.quota)):
+                yield site_id, seconds
+
+
+def _for_own_node(handler: Any) -> Handler:
+    """Internal services: for callers on our unix sockets, to which the gateway leads nobody."""
+
+    def only_own(call: Callable[[Any, Context], Awaitable[Any]]) -> Any:
+        async def checked(request: Any, context: Context) -> Any:
+            if not context.peer().startswith(GATEWAY_PEER):
+                raise RequestFault(grpc.StatusCode.UNIMPLEMENTED, "UNKNOWN_METHOD", "no such method")
+            return await call(request, context)
+
+        return checked
+
+    if not handler.unary_unary:
+        raise NotImplementedError("internal services have unary methods only")
+    return handler._replace(unary_unary=only_own(handler.unary_unary))  # type: ignore[no-any-return]
+
+
+def _said(context: Context, key: str) -> str:
+    """One text of the call's metadata; empty where it was not sent."""
+    for name, value in context.invocation_metadata() or ():
+        if name == key:
+            return value if isinstance(value, str) else ""
+    return ""
