@@ -49,8 +49,9 @@ def direct_server(rpc: RpcSettings, *interceptors: grpc.aio.ServerInterceptor) -
     Args:
         interceptors: to stand behind the guard.
     """
+    names = rpc.tls.gateway_names if rpc.tls else ()
     return grpc.aio.server(
-        interceptors=[Capacity(rpc.max_concurrent_calls), Guard(), *interceptors],
+        interceptors=[Capacity(rpc.max_concurrent_calls), Guard(gateway_names=names), *interceptors],
         maximum_concurrent_rpcs=OPEN_PER_CALL * rpc.max_concurrent_calls,
         options=[
             *_message_limits(rpc),

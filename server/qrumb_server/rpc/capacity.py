@@ -40,15 +40,14 @@ class Capacity(grpc.aio.ServerInterceptor):
     ) -> Handler | None:
         """The method's handler, or one that refuses before any message is read."""
         method = str(handler_call_details.method)
-        if method.startswith(UNCOUNTED):
-            return await continuation(handler_call_details)
-        if self._in_work >= self._max_calls:
+        if self._in_work >= self._max_calls and not method.startswith(UNCOUNTED):
             return grpc.stream_stream_rpc_method_handler(_refuse)
+        # Asked each time, since those behind may note something of each call.
+        handler = await continuation(handler_call_details)
+        if handler is None or method.startswith(UNCOUNTED):
+            return handler
         counted = self._counted.get(method)
         if counted is None:
-            handler = await continuation(handler_call_details)
-            if handler is None:
-                return None
             counted = self._counted[method] = self._count(handler)
         return counted
 
