@@ -75,6 +75,20 @@ def serve(
     sys.exit(run(settings))
 
 
+@cli.command("gateway-config")
+@click.argument("folder", type=click.Path(path_type=Path))
+@config_option
+def gateway_config(folder: Path, config_file: Path | None) -> None:
+    """Make what Envoy needs as a gateway on a machine of its own, into FOLDER, and print the command that runs it.
+
+    The nodes are named in gateway.upstream. Run it again when a certificate was renewed: Envoy takes that over while
+    it runs. FOLDER holds the keys and belongs to you alone.
+    """
+    from qrumb_server.commands.gateway_config import gateway_config as run
+
+    run(load_settings(file=config_file), folder)
+
+
 @cli.command()
 @click.argument("sql")
 @click.option(

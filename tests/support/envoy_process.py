@@ -13,7 +13,9 @@ from typing import Any
 
 import httpx
 
-from qrumb_server.supervise.gateway import GatewayOptions, command, render, tls_secret
+from qrumb_server.supervise.gateway import command, render
+from qrumb_server.supervise.gateway_options import GatewayOptions
+from qrumb_server.supervise.gateway_values import SECRET_NAME, tls_secret
 from tests.support.backends import Backend
 from tests.support.certificates import Authority, Files
 
@@ -139,7 +141,7 @@ async def running_gateway(
             await backend.start(folder / name)
         scheme, verify = "http", True
         if authority is not None:
-            write_secret(folder, options, authority.issue("gateway"))
+            write_secret(folder / "tls.json", authority.issue("gateway"))
             scheme, verify = "https", authority.trusting()
         config = folder / "envoy.yaml"
         config.write_text(render(options))
@@ -167,12 +169,11 @@ async def running_gateway(
         )
 
 
-def write_secret(folder: Path, options: GatewayOptions, files: Files) -> None:
+def write_secret(target: Path, files: Files, name: str = SECRET_NAME) -> None:
     """Give Envoy a certificate, as the supervisor does: by a file that is moved in the other's place."""
-    assert options.tls_secret_file is not None
-    new = folder / "new-secret"
-    new.write_text(tls_secret(files.certificate.read_bytes(), files.key.read_bytes()))
-    new.rename(folder / options.tls_secret_file)
+    new = target.with_suffix(".new")
+    new.write_text(tls_secret(files.certificate.read_bytes(), files.key.read_bytes(), name))
+    new.rename(target)
 
 
 async def _wait_until_ready(process: asyncio.subprocess.Process, admin: httpx.AsyncClient, folder: Path) -> None:

@@ -25,7 +25,7 @@ from qrumb_server.errors import ConfigError
 from qrumb_server.metrics import metrics_text, new_registry
 from qrumb_server.rpc.access import Access
 from qrumb_server.rpc.collector import Collector
-from qrumb_server.rpc.forward import FORWARDED, Forwarding
+from qrumb_server.rpc.forward import FORWARDED, FORWARDED_STATUS, Forwarding
 from qrumb_server.rpc.health import Health
 from qrumb_server.rpc.metrics import CollectorMetrics
 from qrumb_server.rpc.preview import ask_loader
@@ -71,13 +71,14 @@ async def run_collector(settings: Settings, index: int, address_secret: bytes) -
     access = Access(
         Admission(sites, clock),
         quotas=Quotas(share=1 / settings.workers, monotonic=time.monotonic),
-        passed_on=FORWARDED,
+        passed_on=FORWARDED + FORWARDED_STATUS,
         count=metrics.count_refused,
     )
     inner, direct = inner_server(settings.rpc, access), direct_server(settings.rpc, access)
     new_receipt = receipts(clock, enrichers(settings, sites, address_secret))
     forwarding = Forwarding(lambda: _open(sockets.QUERIES))
-    direct.add_generic_rpc_handlers([forwarding])
+    status = Forwarding(lambda: _open(sockets.STATUS), FORWARDED_STATUS)
+    direct.add_generic_rpc_handlers([forwarding, status])
     preview = ask_loader(lambda: _open(sockets.LOADER))
     append = metrics.metered(spool.append)
     collector = Collector(

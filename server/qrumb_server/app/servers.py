@@ -10,7 +10,7 @@ import structlog
 
 from qrumb_server.config import RpcSettings, RpcTls
 from qrumb_server.errors import ConfigError
-from qrumb_server.rpc.admission import Admission
+from qrumb_server.rpc.capacity import Capacity
 from qrumb_server.rpc.guard import Guard
 from qrumb_server.supervise.certificates import RPC_TLS_SETTING, read_authority, read_pair, state_of
 
@@ -35,7 +35,7 @@ def stop_event() -> asyncio.Event:
 
 
 def inner_server(rpc: RpcSettings, *interceptors: grpc.aio.ServerInterceptor) -> grpc.aio.Server:
-    """A server on unix sockets, for the node's own processes: the gateway bounds what comes from outside.
+    """A server on a unix socket, where the gateway bounds what comes from outside.
 
     Args:
         interceptors: to stand behind the guard.
@@ -44,9 +44,14 @@ def inner_server(rpc: RpcSettings, *interceptors: grpc.aio.ServerInterceptor) ->
 
 
 def direct_server(rpc: RpcSettings, *interceptors: grpc.aio.ServerInterceptor) -> grpc.aio.Server:
-    """A server for anybody who reaches its port."""
+    """A server for anybody who reaches its port.
+
+    Args:
+        interceptors: to stand behind the guard.
+    """
+    names = rpc.tls.gateway_names if rpc.tls else ()
     return grpc.aio.server(
-        interceptors=[Admission(rpc.max_concurrent_calls), Guard(), *interceptors],
+        interceptors=[Capacity(rpc.max_concurrent_calls), Guard(gateway_names=names), *interceptors],
         maximum_concurrent_rpcs=OPEN_PER_CALL * rpc.max_concurrent_calls,
         options=[
             *_message_limits(rpc),

@@ -1,7 +1,7 @@
 """All settings of a node: one module for each kind of group, `settings.py` for the whole and for where it is read."""
 
 from qrumb_server.config.clickhouse import REVEAL, ClickHouseSettings
-from qrumb_server.config.edges import GatewaySettings, RpcSettings, RpcTls, TlsFiles
+from qrumb_server.config.edges import GatewaySettings, RpcSettings, RpcTls, TlsFiles, UpstreamTls
 from qrumb_server.config.geoip import DATA_CENTRE_ASNS, GeoipSettings
 from qrumb_server.config.groups import LoaderSettings, MetricsSettings, SpoolSettings
 from qrumb_server.config.settings import Settings, load_settings
@@ -25,6 +25,7 @@ __all__ = [
     "SiteSettings",
     "SpoolSettings",
     "TlsFiles",
+    "UpstreamTls",
     "load_settings",
     "read_sites",
 ]

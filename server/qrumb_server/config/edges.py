@@ -3,18 +3,21 @@
 import re
 from datetime import timedelta
 from pathlib import Path
-from typing import Final, Self
+from typing import Annotated, Final, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from qrumb_server.config.groups import MIB, Group
 
-__all__ = ["GatewaySettings", "RpcSettings", "RpcTls", "TlsFiles"]
+__all__ = ["GatewaySettings", "RpcSettings", "RpcTls", "TlsFiles", "UpstreamTls"]
 
 COLLECT_PATH: Final = re.compile(r"(/[A-Za-z0-9_-][A-Za-z0-9_.-]*)+")
 MAX_PATH_LENGTH: Final = 64
 # What the contract and the gateway's own routes use.
 TAKEN_PATH: Final = re.compile(r"/(v\d+|server-events|scan-sessions|validate|healthz|qrumb\.|grpc\.)")
+
+
+DnsName = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$", max_length=253)]
 
 
 class TlsFiles(Group):
@@ -31,16 +34,40 @@ class TlsFiles(Group):
         return value.expanduser().absolute()
 
 
+class UpstreamTls(TlsFiles):
+    """How a gateway on a machine of its own calls the nodes: with this certificate."""
+
+    ca_file: Path
+    """Authorities (PEM) that the nodes' certificates must lead to."""
+    server_name: str = Field(min_length=1, max_length=253)
+    """DNS name or address that the nodes' certificates must be for; one for all nodes."""
+
+    @field_validator("ca_file")
+    @classmethod
+    def _absolute_authority(cls, value: Path) -> Path:
+        return value.expanduser().absolute()
+
+
 class RpcTls(TlsFiles):
     """TLS for direct gRPC."""
 
     client_ca_file: Path | None = None
     """Authorities (PEM) that callers' certificates must lead to: every direct caller must then have one (mTLS)."""
 
+    gateway_names: tuple[DnsName, ...] = ()
+    """Gateways on other machines, by a DNS name in the certificates that they call with: what they say of a visitor's
+    address is believed, as it is of the node's own gateway. Whoever has such a certificate can claim any address."""
+
     @field_validator("client_ca_file")
     @classmethod
     def _absolute_authority(cls, value: Path | None) -> Path | None:
         return value.expanduser().absolute() if value else None
+
+    @model_validator(mode="after")
+    def _names_are_proven(self) -> Self:
+        if self.gateway_names and self.client_ca_file is None:
+            raise ValueError("gateway_names needs client_ca_file, the authority that gives gateways their certificates")
+        return self
 
 
 class RpcSettings(Group):
@@ -113,6 +140,12 @@ class GatewaySettings(Group):
     collect_paths: tuple[str, ...] = Field(default=("/collect",), min_length=1, max_length=16)
     """Paths for browser events, COLLECT_PATHS in the environment with commas between; "/collect" stands on the lists of
     ad blockers. Each path takes one event, with "/batch" behind it a batch, with ".gif" an image's address."""
+
+    upstream: tuple[Annotated[str, Field(pattern=r"^(\[[0-9A-Fa-f:]+\]|[A-Za-z0-9.-]+):\d{1,5}$")], ...] = ()
+    """Only for `qrumb gateway-config`: the nodes, each as host:port of its direct gRPC."""
+    upstream_tls: UpstreamTls | None = None
+    """Only for `qrumb gateway-config`. The nodes name this certificate in rpc.tls.gateway_names; without, they believe
+    nothing that the gateway says of its callers."""
 
     @model_validator(mode="after")
     def _http3_has_tls(self) -> Self:

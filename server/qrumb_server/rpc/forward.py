@@ -1,6 +1,7 @@
-"""What a worker's direct port answers in the name of the loader: calls that need the store, passed on as bytes.
+"""What a worker's direct port answers in the name of others, passed on as bytes: of the loader what needs the store, of
+the supervisor how the node is doing.
 
-Through the gateway such calls reach the loader by themselves; this is for callers that speak gRPC to a worker.
+Through the gateway such calls reach those by themselves; this is for callers that speak gRPC to a worker.
 """
 
 from collections.abc import Callable
@@ -10,12 +11,14 @@ import grpc
 
 from qrumb_server.rpc.faults import DOMAIN, STATUS_DETAILS_KEY, RequestFault
 
-__all__ = ["FORWARDED", "Forwarding"]
+__all__ = ["FORWARDED", "FORWARDED_STATUS", "Forwarding"]
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
 # Whole services; of one that the worker has itself, gRPC never asks here for a method.
 FORWARDED: Final = ("/qrumb.v1.QueryService/", "/qrumb.v1.PrivacyService/")
+# To the supervisor, in the same way.
+FORWARDED_STATUS: Final = ("/qrumb.v1.StatusService/",)
 # Without the caller's deadline; as long as the gateway waits.
 LONGEST_SECONDS: Final = 30.0
 
@@ -24,17 +27,19 @@ class Forwarding(grpc.GenericRpcHandler):
     """Handler for `add_generic_rpc_handlers`, asked before the worker's own services.
 
     Args:
-        open_channel: to the loader; called once, at the first call.
+        open_channel: to the process that answers; called once, at the first call.
+        services: beginnings of the methods that it answers.
     """
 
-    def __init__(self, open_channel: Callable[[], grpc.aio.Channel]) -> None:
+    def __init__(self, open_channel: Callable[[], grpc.aio.Channel], services: tuple[str, ...] = FORWARDED) -> None:
         self._open_channel = open_channel
+        self._services = services
         self._channel: grpc.aio.Channel | None = None
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> Any:
         """A handler for the methods that are passed on; None for all others."""
         method = str(handler_call_details.method)
-        if not method.startswith(FORWARDED):
+        if not method.startswith(self._services):
             return None
 
         async def forward(request: bytes, context: Context) -> bytes:
@@ -68,6 +73,6 @@ async def _answer(context: Context, error: grpc.aio.AioRpcError) -> None:
         raise RequestFault(
             grpc.StatusCode.UNAVAILABLE,
             "QUERY_UNAVAILABLE",
-            "the process that reads the store is not there at the moment; try again",
+            "the process that answers this is not there at the moment; try again",
         ) from error
     await context.abort(error.code(), error.details() or DOMAIN, said)

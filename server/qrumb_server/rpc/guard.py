@@ -4,7 +4,7 @@ Bytes that are no message of the right type become INVALID_ARGUMENT; an unexpect
 the request's id, and is logged once.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ import structlog
 from google.protobuf.message import DecodeError
 from google.rpc.error_details_pb2 import ErrorInfo
 
-from qrumb_server.rpc.caller import read_caller
+from qrumb_server.rpc.caller import believe_gateways, read_caller
 from qrumb_server.rpc.faults import (
     DOMAIN,
     SPOOL_ANSWERS,
@@ -44,9 +44,14 @@ _UNDECODABLE = _Undecodable()
 
 
 class Guard(grpc.aio.ServerInterceptor):
-    """Server interceptor; keeps one wrapped handler per method."""
+    """Server interceptor; keeps one wrapped handler per method.
 
-    def __init__(self) -> None:
+    Args:
+        gateway_names: of gateways that call over the network, as in their certificates.
+    """
+
+    def __init__(self, *, gateway_names: Sequence[str] = ()) -> None:
+        self._gateway_names = gateway_names
         self._wrapped: dict[str, Handler] = {}
 
     async def intercept_service(
@@ -55,6 +60,7 @@ class Guard(grpc.aio.ServerInterceptor):
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Handler | None:
         """Wrap the handler of a known method; an unknown one stays None, which gRPC answers UNIMPLEMENTED."""
+        believe_gateways(self._gateway_names)
         method = str(handler_call_details.method)
         wrapped = self._wrapped.get(method)
         if wrapped is None:

@@ -12,10 +12,11 @@ from qrumb_server.config import Settings
 from qrumb_server.supervise import gateway, sockets
 from qrumb_server.supervise.certificates import Pair, read_pair, renewals
 from qrumb_server.supervise.child import Child, ChildSpec
-from qrumb_server.supervise.gateway import GatewayOptions
+from qrumb_server.supervise.gateway_options import GatewayOptions
+from qrumb_server.supervise.gateway_values import tls_secret
 from qrumb_server.supervise.health import check_gateway
 
-__all__ = ["TLS_SETTING", "GatewayProcess", "shared_options"]
+__all__ = ["TLS_SECRET_FILE", "TLS_SETTING", "GatewayProcess", "shared_options", "write_private"]
 
 TLS_SETTING: Final = "gateway.tls"
 CONFIG_FILE: Final = "envoy.yaml"
@@ -59,7 +60,7 @@ class GatewayProcess:
 
     def start(self) -> None:
         """Write what Envoy reads, and start it."""
-        _write(self._run_dir / CONFIG_FILE, gateway.render(self._options()))
+        write_private(self._run_dir / CONFIG_FILE, gateway.render(self._options()))
         if self._pair is not None:
             self._serve(self._pair)
             self._following = asyncio.create_task(self._follow_certificate())
@@ -84,7 +85,7 @@ class GatewayProcess:
 
     def _serve(self, pair: Pair) -> None:
         """Envoy takes the new file over for new connections; those that are open go on."""
-        _write(self._run_dir / TLS_SECRET_FILE, gateway.tls_secret(pair.certificate, pair.key))
+        write_private(self._run_dir / TLS_SECRET_FILE, tls_secret(pair.certificate, pair.key))
 
     def _options(self) -> GatewayOptions:
         settings = self._settings
@@ -105,8 +106,8 @@ def shared_options(settings: Settings) -> dict[str, Any]:
     return {name: getattr(settings.gateway, name) for name in SHARED}
 
 
-def _write(path: Path, text: str) -> None:
-    """For the owner's eyes only, and whole at once."""
+def write_private(path: Path, text: str) -> None:
+    """Write a file for its owner's eyes only, whole at once."""
     new = path.with_name(f"{path.name}.new")
     new.touch(mode=0o600)
     new.write_text(text, encoding="utf-8")

@@ -39,7 +39,7 @@ from qrumb_server.supervise.metrics import MetricsServer, merge, node_metrics
 from qrumb_server.supervise.process import ask_metrics
 from qrumb_server.supervise.spool_watch import SpoolWatch
 from qrumb_server.supervise.status import NodeDescriptions, NodeStatus, NodeWatch
-from qrumb_server.supervise.surroundings import lock_data_dir, reserve_port, reserve_port_for_quic
+from qrumb_server.supervise.surroundings import allow_open_files, lock_data_dir, reserve_port, reserve_port_for_quic
 from qrumb_server.supervise.v1.node_service_pb2_grpc import add_NodeServiceServicer_to_server
 
 __all__ = ["SETTINGS_FILE", "run_node"]
@@ -71,6 +71,8 @@ async def run_node(settings: Settings, *, clock: Clock, announce: Callable[[Sett
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     _check_certificates(settings)
+    # Beside its connections, the gateway has those to the workers; the rest is small.
+    allow_open_files(settings.gateway.max_connections + 2 * settings.gateway.max_concurrent_requests)
     lock = lock_data_dir(settings.data_dir)
     http_port = None
     if settings.gateway.enabled:

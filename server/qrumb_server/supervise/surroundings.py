@@ -3,15 +3,20 @@
 import errno
 import fcntl
 import os
+import resource
 import socket
 import time
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
+import structlog
+
 from qrumb_server.errors import ConfigError
 
-__all__ = ["is_data_dir_in_use", "lock_data_dir", "reserve_port", "reserve_port_for_quic"]
+__all__ = ["allow_open_files", "is_data_dir_in_use", "lock_data_dir", "reserve_port", "reserve_port_for_quic"]
+
+log = structlog.get_logger()
 
 LOCK_NAME: Final = "lock"
 # Children of a supervisor that was killed finish their drain meanwhile.
@@ -81,6 +86,18 @@ def _is_alive(process_id: str) -> bool:
     except PermissionError:
         return True
     return True
+
+
+def allow_open_files(needed: int) -> None:
+    """Let this process and its children open as many files as they may.
+
+    Args:
+        needed: how many the gateway's settings may take; a warning where that is more.
+    """
+    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    if hard < needed:
+        log.warning("few_open_files", limit=hard, needed=needed, mend="raise it (ulimit -n), or lower max_connections")
 
 
 def reserve_port(host: str, port: int, setting: str) -> socket.socket:

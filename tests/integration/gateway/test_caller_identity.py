@@ -1,5 +1,7 @@
 """What the service is told about the caller comes from the gateway, never from the caller; nothing of it is logged."""
 
+import asyncio
+
 import grpc
 import pytest
 
@@ -21,6 +23,15 @@ FORGED = {
     "x-http-content-type": "6.6.6.6",
     "cookie": "session=6.6.6.6",
     "x-envoy-original-path": "/6.6.6.6",
+    "x-envoy-internal": "6.6.6.6",
+    "x-envoy-attempt-count": "6.6.6.6",
+    "x-envoy-upstream-rq-timeout-ms": "6.6.6.6",
+    "x-envoy-retry-on": "6.6.6.6",
+    "x-envoy-decorator-operation": "6.6.6.6",
+    "x-forwarded-proto": "6.6.6.6",
+    "x-forwarded-host": "6.6.6.6",
+    "x-forwarded-client-cert": "Hash=6.6.6.6",
+    "x-qrumb-site": "6.6.6.6",
 }
 
 
@@ -44,6 +55,53 @@ async def test_forged_metadata_of_grpc_is_replaced_or_removed(gateway: Gateway, 
     await CollectorServiceStub(channel).CollectServerEvent(CollectServerEventRequest(), metadata=tuple(FORGED.items()))
     assert_clean(gateway.worker.last.metadata)
     assert gateway.worker.last.metadata["x-http-content-type"] == "application/grpc"
+
+
+@pytest.mark.parametrize("hops", [0, 1, 2])
+async def test_headers_about_the_way_are_gone_behind_proxies_too(hops: int) -> None:
+    """What a proxy in front may say is x-forwarded-for, and nothing else."""
+    async with running_gateway(trusted_hops=hops) as gateway:
+        headers = {name: value for name, value in FORGED.items() if name != "x-forwarded-for"}
+        way = "6.6.6.6, 198.51.100.2, 203.0.113.7"
+        reply = await gateway.http.post("/collect", content="{}", headers={**headers, "x-forwarded-for": way})
+        assert reply.status_code == 200
+        metadata = gateway.worker.last.metadata
+        assert not [name for name, value in metadata.items() if "6.6.6.6" in str(value)]
+        assert not [name for name in metadata if name.startswith(("x-forwarded", "x-qrumb"))]
+        assert metadata["x-client-ip"] == ["127.0.0.1", "203.0.113.7", "198.51.100.2"][hops]
+
+
+async def test_envoys_own_headers_are_orders_of_nobody(gateway: Gateway) -> None:
+    headers = {"x-envoy-upstream-rq-timeout-ms": "1", "x-envoy-max-retries": "0", "x-envoy-retry-on": "5xx"}
+    gateway.worker.answer = gateway.worker.wait_until_released
+    call = asyncio.create_task(gateway.http.post("/collect", content="{}", headers=headers))
+    await gateway.worker.started.wait()
+    await asyncio.sleep(0.05)
+    gateway.worker.release.set()
+    assert (await call).status_code == 200
+
+
+async def test_a_key_in_an_address_is_refused_and_not_repeated(gateway: Gateway) -> None:
+    queries = ["key=qk_1", "a=b&key=qk_1", "KEY=qk_1", "access_token=qk_1", "Authorization=Bearer%20qk_1", "key="]
+    queries += ["api_key=qk_1&site_id=demo", "token=qk_1", "key&x=qk_1", "site_id=1&token"]
+    for query in queries:
+        for method, path in [("POST", "/collect"), ("GET", "/collect.gif"), ("GET", "/v1/sites/a/tail"), ("GET", "/")]:
+            reply = await gateway.http.request(method, f"{path}?{query}")
+            assert reply.status_code == 400
+            assert "a key belongs into the header authorization" in reply.json()["message"]
+            assert "qk_1" not in reply.text + str(reply.headers)
+        by_grpc = f"/qrumb.v1.CollectorService/CollectServerEvent?{query}"
+        await gateway.http.post(by_grpc, headers={"content-type": "application/grpc"})
+    hidden = await gateway.http.post("/collect?k%65y=qk_1", json={})
+    assert (hidden.status_code, "qk_1" in hidden.text) == (400, False)
+    assert not gateway.worker.calls
+    await gateway.stop()
+    assert "qk_1" not in gateway.output() + gateway.errors()
+
+
+async def test_what_only_looks_like_a_key_is_let_through(gateway: Gateway) -> None:
+    reply = await gateway.http.get("/collect.gif", params={"site_id": "key=1", "page_url": "https://a.example/?key=1"})
+    assert reply.status_code == 200, reply.text
 
 
 async def test_the_address_comes_from_a_trusted_proxy_where_one_is_configured() -> None:

@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from trustme import CA
 
 from qrumb_server.config import Settings
-from qrumb_server.supervise.gateway import GatewayOptions, command, render
+from qrumb_server.supervise.gateway import command, render
+from qrumb_server.supervise.gateway_options import GatewayOptions, UpstreamTlsOptions
 from qrumb_server.supervise.gateway_process import shared_options
+from qrumb_server.supervise.gateway_values import UPSTREAM_SECRET_NAME
 from tests.support.certificates import Authority
 from tests.support.envoy_process import Gateway, gateway_options, write_secret
 
@@ -21,9 +24,15 @@ pytestmark = pytest.mark.envoy
 
 def run_envoy(folder: Path, options: GatewayOptions, *arguments: str) -> subprocess.CompletedProcess[str]:
     if options.tls_secret_file:
-        write_secret(folder, options, Authority(folder).issue("gateway"))
+        write_secret(folder / options.tls_secret_file, Authority(folder).issue("gateway"))
+    if options.upstream_tls is not None:
+        files = Authority(folder).issue("upstream")
+        write_secret(folder / options.upstream_tls.secret_file, files, UPSTREAM_SECRET_NAME)
     if options.tls_secret_file is not None:
-        write_secret(folder, options, Authority(folder).issue("gateway"))
+        write_secret(folder / options.tls_secret_file, Authority(folder).issue("gateway"))
+    if options.upstream_tls is not None:
+        files = Authority(folder).issue("upstream")
+        write_secret(folder / options.upstream_tls.secret_file, files, UPSTREAM_SECRET_NAME)
     config = folder / "envoy.yaml"
     config.write_text(render(options))
     line = [*command(config, concurrency=1), *arguments]
@@ -39,6 +48,13 @@ VARIATIONS: dict[str, dict[str, Any]] = {
     "200 origins": {"allowed_origins": tuple(rf"https://site-{n}\.example" for n in range(200))},
     "16 long paths": {"collect_paths": tuple(f"/{'long-path-' * 6}{n}" for n in range(16))},
     "TLS": {"tls_secret_file": "tls.json"},
+    "of its own machine": {"collector_addresses": ("node-1.example:9090", "[::1]:9090", "10.0.0.1:9090")},
+    "of its own machine, over TLS": {
+        "collector_addresses": ("node-1.example:9090",),
+        "upstream_tls": UpstreamTlsOptions(
+            secret_file="upstream.json", authorities=CA().cert_pem.bytes().decode(), server_name="node.example"
+        ),
+    },
     "HTTP/3": {"tls_secret_file": "tls.json", "http3": True, "host": "::"},
 }
 

@@ -37,7 +37,7 @@ ERRORS: list[tuple[str, str, str, str | bytes, dict[str, str], int, int, str]] =
         3,
         "events[1].site_id",
     ),
-    ("unknown parameter", "POST", "/collect?key=secret", "{}", {}, 400, 3, 'Could not find field "key"'),
+    ("unknown parameter", "POST", "/collect?nope=secret", "{}", {}, 400, 3, 'Could not find field "nope"'),
     ("unknown filter", "GET", "/v1/sites/a/tail?nope=1", "", {}, 400, 3, 'Could not find field "nope"'),
     ("bad number", "GET", "/v1/sites/a/tail?limit=many", "", {}, 400, 3, "does not fit this path"),
     ("hidden slash", "POST", "/collect%2Fbatch", "{}", {}, 400, 3, "not a valid HTTP request"),

@@ -98,7 +98,7 @@ async def test_a_renewed_certificate_is_served_while_old_connections_go_on(
 
     before = await serial()
     reader, writer = await asyncio.open_connection("127.0.0.1", secure.options.http_port, ssl=context)
-    write_secret(secure.folder, secure.options, authority.issue("renewed"))
+    write_secret(secure.folder / "tls.json", authority.issue("renewed"))
 
     async def renewed() -> bool:
         return await serial() != before

@@ -26,6 +26,8 @@ from qrumb.v1.collector_service_pb2_grpc import (
 )
 from qrumb_server.app.servers import add_direct_port, direct_server
 from qrumb_server.config import RpcSettings, RpcTls
+from qrumb_server.model import Caller
+from qrumb_server.rpc.caller import read_caller
 from tests.support.certificates import Authority, Files
 from tests.support.ports import claimed_port
 
@@ -36,9 +38,11 @@ class Slow(CollectorServiceServicer):
     def __init__(self) -> None:
         self.release = asyncio.Event()
         self.begun = 0
+        self.caller = Caller()
 
     async def CollectServerEvent(self, request: Any, context: Any) -> Any:
         self.begun += 1
+        self.caller = read_caller(context)
         await self.release.wait()
         return pb.CollectServerEventResponse()
 
@@ -188,7 +192,7 @@ def settings_for(files: Files, authority: Path | None = None) -> RpcTls:
     return RpcTls(certificate_file=files.certificate, key_file=files.key, client_ca_file=authority)
 
 
-async def call_with(port: int, authority: Authority, client: Files | None = None) -> grpc.StatusCode:
+async def call_with(port: int, authority: Authority, client: Files | None = None, **metadata: str) -> grpc.StatusCode:
     """The status of one call over TLS, with or without a certificate of the caller's own."""
     credentials = grpc.ssl_channel_credentials(
         authority.certificate.read_bytes(),
@@ -197,7 +201,9 @@ async def call_with(port: int, authority: Authority, client: Files | None = None
     )
     async with grpc.aio.secure_channel(f"127.0.0.1:{port}", credentials) as channel:
         try:
-            await CollectorServiceStub(channel).CollectServerEvent(pb.CollectServerEventRequest(), timeout=5)
+            sent = tuple((key.replace("_", "-"), value) for key, value in metadata.items())
+            request = pb.CollectServerEventRequest()
+            await CollectorServiceStub(channel).CollectServerEvent(request, timeout=5, metadata=sent)
         except grpc.aio.AioRpcError as error:
             return error.code()
     return grpc.StatusCode.OK
@@ -228,3 +234,42 @@ async def test_a_renewed_certificate_is_shown_to_new_callers_while_an_old_call_g
         assert await call_with(port, other) is grpc.StatusCode.OK
         assert await call_with(port, authority) is grpc.StatusCode.UNAVAILABLE
         assert await old is grpc.StatusCode.OK
+
+
+@pytest.mark.parametrize(
+    ("names", "is_believed"),
+    [
+        (("gateway.example",), True),
+        (("other.example", "gateway.example"), True),
+        (("backend.example",), False),
+        (("gateway.example.evil",), False),
+        (("gateway.example@evil.example",), False),
+        (("203.0.113.7",), False),
+    ],
+    ids=lambda value: str(value),
+)
+async def test_a_callers_word_counts_only_with_a_gateways_certificate(
+    authority: Authority, names: tuple[str, ...], is_believed: bool
+) -> None:
+    files = authority.issue("server")
+    tls = settings_for(files, authority.certificate).model_copy(update={"gateway_names": ("Gateway.example",)})
+    async with direct(tls=tls) as (port, slow):
+        slow.release.set()
+        for _ in range(2):
+            client = authority.issue("client", *names)
+            code = await call_with(port, authority, client, x_client_ip="6.6.6.6", x_request_id="mine")
+            assert code is grpc.StatusCode.OK
+            said = (slow.caller.client_ip, slow.caller.request_id)
+            assert said == (("6.6.6.6", "mine") if is_believed else ("", ""))
+
+
+async def test_a_caller_without_a_certificate_is_never_a_gateway(authority: Authority) -> None:
+    async with direct(tls=settings_for(authority.issue("server"))) as (port, slow):
+        slow.release.set()
+        assert await call_with(port, authority, x_client_ip="6.6.6.6") is grpc.StatusCode.OK
+        assert slow.caller.client_ip == ""
+    async with direct() as (port, slow), plain(port) as channel:
+        slow.release.set()
+        metadata = (("x-client-ip", "6.6.6.6"),)
+        await CollectorServiceStub(channel).CollectServerEvent(pb.CollectServerEventRequest(), metadata=metadata)
+        assert slow.caller.client_ip == ""

@@ -140,6 +140,22 @@ def test_tls_takes_both_files_and_http3_takes_tls(monkeypatch: pytest.MonkeyPatc
         load_settings(environment={})
 
 
+def test_gateways_are_believed_only_where_certificates_are_asked_for(tmp_path: Path) -> None:
+    """Else a name would prove nothing."""
+    file = tmp_path / "own.toml"
+    file.write_text('[rpc.tls]\ncertificate_file = "c"\nkey_file = "k"\ngateway_names = ["gateway.example"]\n')
+    with pytest.raises(ConfigError, match=r"rpc.tls .*gateway_names needs client_ca_file"):
+        load_settings(file=file, environment={})
+
+
+@pytest.mark.parametrize("upstream", ["node", "http://node:9090", "node:port", "::1:9090"])
+def test_nodes_are_host_and_port(monkeypatch: pytest.MonkeyPatch, upstream: str) -> None:
+    """As gateway-config needs them."""
+    monkeypatch.setenv("QRUMB_GATEWAY__UPSTREAM", f'["{upstream}"]')
+    with pytest.raises(ConfigError, match=r"gateway.upstream.0"):
+        load_settings(environment={})
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [

@@ -113,7 +113,7 @@ async def test_a_loader_that_is_away_is_unavailable_in_our_words(stub: QueryServ
     """No path, no library's text; and it works again when the loader is back."""
     code, text, info, _bad = await refusal(stub.TailEvents(pb.TailEventsRequest(), timeout=10))
     assert (code, info.reason, info.domain) == (grpc.StatusCode.UNAVAILABLE, "QUERY_UNAVAILABLE", "qrumb")
-    assert text == "the process that reads the store is not there at the moment; try again"
+    assert text == "the process that answers this is not there at the moment; try again"
 
 
 async def test_the_callers_deadline_is_kept_and_there_is_always_one(loader: Loader, stub: QueryServiceStub) -> None:

@@ -12,7 +12,7 @@ from google.rpc.error_details_pb2 import ErrorInfo
 
 from qrumb_server.rpc.faults import DOMAIN, abort
 
-__all__ = ["Admission"]
+__all__ = ["Capacity"]
 
 Context = grpc.aio.ServicerContext[Any, Any]
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ UNCOUNTED: Final = "/grpc.health.v1.Health/"
 RETRY_SECONDS: Final = 1
 
 
-class Admission(grpc.aio.ServerInterceptor):
+class Capacity(grpc.aio.ServerInterceptor):
     """Server interceptor, to stand before the others: refuses calls while `max_calls` are in work."""
 
     def __init__(self, max_calls: int) -> None:
@@ -40,15 +40,14 @@ class Admission(grpc.aio.ServerInterceptor):
     ) -> Handler | None:
         """The method's handler, or one that refuses before any message is read."""
         method = str(handler_call_details.method)
-        if method.startswith(UNCOUNTED):
-            return await continuation(handler_call_details)
-        if self._in_work >= self._max_calls:
+        if self._in_work >= self._max_calls and not method.startswith(UNCOUNTED):
             return grpc.stream_stream_rpc_method_handler(_refuse)
+        # Asked each time, since those behind may note something of each call.
+        handler = await continuation(handler_call_details)
+        if handler is None or method.startswith(UNCOUNTED):
+            return handler
         counted = self._counted.get(method)
         if counted is None:
-            handler = await continuation(handler_call_details)
-            if handler is None:
-                return None
             counted = self._counted[method] = self._count(handler)
         return counted
 
