@@ -1,7 +1,7 @@
 """The browser tag in a real Chromium, on pages of another origin: ClickHouse has exactly what happened there.
 
-The scenarios are clients/browser/test/chromium/scenarios.mjs; each is a site of its own, and has its pages' origin. Rows
-marked as duplicates are left out: Chromium itself may repeat a call that is under way when its page ends.
+The scenarios are clients/browser/test/chromium/scenarios.mjs; each is a site of its own that has its pages' origin.
+Rows marked as duplicates are left out: Chromium itself may repeat a call that is under way when its page ends.
 """
 
 import json

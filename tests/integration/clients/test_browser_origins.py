@@ -1,7 +1,7 @@
 """A real Chromium, pages of another origin than the collector, and a site that has one of their two origins.
 
-The scenarios are clients/browser/test/chromium/origins.mjs. `allowed` is what happens on http://localhost, which the site
-`own` has among its origins; `refused` the same on http://127.0.0.1, which it has not.
+The scenarios are clients/browser/test/chromium/origins.mjs. `allowed` is what happens on http://localhost, which the
+site `own` has among its origins; `refused` the same on http://127.0.0.1, which it has not.
 """
 
 import json
