@@ -51,13 +51,13 @@ export const origins = {
       return ask(page, `${collector}/qrumb.v1.CollectorService/CollectBrowserEvent`, { headers, bytes });
     }),
 
-  beacon: ({ page, shop, collector }) =>
+  any_beacon: ({ page, shop, collector }) =>
     bothWays(shop, async (origin) => {
       await page.goto(`${origin}/plain/`);
       const answered = page.waitForResponse(`${collector}/collect`);
       const taken = await page.evaluate(
         ([url, said]) => navigator.sendBeacon(url, JSON.stringify({ ...said, page_url: location.href })),
-        [`${collector}/collect`, event("beacon")],
+        [`${collector}/collect`, event("any_beacon")],
       );
       return { taken, status: (await answered).status() };
     }),
