@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from qrumb_server.errors import StoreError
-from tests.support.old_cluster import CAN_RUN, SHARDS, Cluster, running_cluster
+from tests.support.old_cluster import CAN_RUN, Cluster, running_cluster, wait_until_replicas_agree
 from tests.support.rig import assert_exactly_once, running_rig
 from tests.support.stack import wait_until
 
@@ -29,13 +29,6 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
     """Four servers and a ZooKeeper."""
     with running_cluster(tmp_path / "cluster") as running:
         yield running
-
-
-def wait_until_replicas_agree(cluster: Cluster) -> None:
-    """Replication is asynchronous."""
-    for members in SHARDS:
-        left, right = (cluster.servers[at] for at in members)
-        wait_until(lambda left=left, right=right: left.statement(PLACES) == right.statement(PLACES), 30, 0.2)
 
 
 def test_a_session_is_on_one_shard_and_every_host_answers_for_all(cluster: Cluster, tmp_path: Path) -> None:
