@@ -19,6 +19,7 @@ import pytest
 
 from qrumb_server.spool.reader import list_sealed
 from tests.support.old_cluster import CAN_RUN, NAME, Cluster, running_cluster, wait_until_replicas_agree
+from tests.support.old_server import OldServer
 from tests.support.once import SITE, Tally, register_session, send_batches, send_single, send_spoilt
 from tests.support.ports import claimed_port
 from tests.support.stack import Stack, running_stack, wait_until
@@ -133,6 +134,39 @@ def kill_node(scene: Scene, at: int) -> None:
     scene.nodes[at].start()
 
 
+def kill_node_at_its_insert(scene: Scene, at: int) -> None:
+    """Its rows are there, and it does not know it; after its start they are in another batch, with newer ones."""
+    scene.nodes[at].kill_all(lambda: wait_for_insert(scene, at, scene.cluster.servers))
+    scene.wait_for_answers(but=at)
+    scene.nodes[at].start()
+
+
+def kill_node_and_server_at_an_insert(scene: Scene, at: int, server: int) -> None:
+    """The same, but the one replica that has the rows is away when the node comes back."""
+    killed, other = scene.cluster.servers[server], scene.cluster.servers[1 - server]
+    other.statement("SYSTEM STOP FETCHES")
+
+    def when() -> None:
+        wait_for_insert(scene, at, [killed])
+        killed.kill()
+
+    scene.nodes[at].kill_all(when)
+    other.statement("SYSTEM START FETCHES")
+    scene.nodes[at].start()
+    scene.wait_for_answers()
+    time.sleep(random.uniform(0, 5))
+    killed.start()
+
+
+def wait_for_insert(scene: Scene, at: int, servers: Sequence[OldServer]) -> None:
+    """Until rows of a segment that the node has just sealed are on one of these servers."""
+    spool = scene.nodes[at].data_dir / "spool"
+    before = {ref.path for ref in list_sealed(spool)}
+    new = wait_until(lambda: [ref.segment_id for ref in list_sealed(spool) if ref.path not in before], 30, 0.001)
+    sql = f"SELECT 1 FROM events.valid_events_local WHERE segment_id = '{new[-1]}' LIMIT 1"
+    wait_until(lambda: any(server.statement(sql) for server in servers), 30, 0.001)
+
+
 def kill_zookeeper(scene: Scene) -> None:
     """Without it the replicated tables are read-only: the nodes acknowledge all the same."""
     scene.cluster.zookeeper.kill()
@@ -142,23 +176,17 @@ def kill_zookeeper(scene: Scene) -> None:
     scene.cluster.zookeeper.start()
 
 
-def kill_node_and_server(scene: Scene, node: int, server: int) -> None:
-    """Nobody remembers the insert that was under way, and the one replica that may have it is away."""
-    scene.cluster.servers[server].kill()
-    scene.nodes[node].kill_all()
-    scene.nodes[node].start()
-    scene.wait_for_answers()
-    scene.cluster.servers[server].start()
-
-
 FAULTS: dict[str, Callable[[Scene], None]] = {
     "kill server 0": lambda scene: kill_server(scene, 0),
     "kill server 1": lambda scene: kill_server(scene, 1),
     "freeze server": lambda scene: freeze_server(scene, random.randrange(2)),
-    "kill left node": lambda scene: kill_node(scene, 0),
-    "kill right node": lambda scene: kill_node(scene, 1),
+    "kill node": lambda scene: kill_node(scene, random.randrange(2)),
+    "kill left node at an insert": lambda scene: kill_node_at_its_insert(scene, 0),
+    "kill right node at an insert": lambda scene: kill_node_at_its_insert(scene, 1),
+    "kill node and server at an insert": lambda scene: kill_node_and_server_at_an_insert(
+        scene, random.randrange(2), random.randrange(2)
+    ),
     "kill ZooKeeper": kill_zookeeper,
-    "kill node and server": lambda scene: kill_node_and_server(scene, random.randrange(2), random.randrange(2)),
 }
 
 

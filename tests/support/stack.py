@@ -92,10 +92,11 @@ class Stack:
         self.process.kill()
         self.process.wait(STOP_SECONDS)
 
-    def kill_all(self) -> None:
-        """kill -9 of the supervisor and of all its children."""
+    def kill_all(self, when: Callable[[], object] = lambda: None) -> None:
+        """kill -9 of the supervisor and of all its children, as soon as `when` returns."""
         assert self.process is not None
         children = self.children()
+        when()
         self.process.kill()
         for child in children.values():
             with contextlib.suppress(psutil.NoSuchProcess):
