@@ -106,8 +106,8 @@ class Cluster:
 
     def store(self, **changes: object) -> ServerStore:
         """A store that knows all of them."""
-        hosts = [("127.0.0.1", server.port) for server in self.servers]
-        options = self.servers[0].options(hosts=hosts, cluster=NAME, **changes)
+        all_known = {"hosts": [("127.0.0.1", server.port) for server in self.servers], "cluster": NAME}
+        options = self.servers[0].options(**(all_known | changes))
         return ServerStore(options, connect=OldConnection, dialect=dialect)
 
 

@@ -55,6 +55,12 @@ USER = """
 ACCOUNTS = {"default": ("", "default"), "writer": ("secret:/@#", "default"), "reader": ("", "reading")}
 
 COLUMN_EXISTS = 44
+KNOWN_SETTINGS = {
+    "readonly",
+    "max_execution_time",
+    "max_replica_delay_for_distributed_queries",
+    "fallback_to_stale_replicas_for_distributed_queries",
+}
 # Parameters that would travel beside the statement are a part of it here.
 LONGEST_STATEMENT = 16 * 1024 * 1024
 
@@ -112,7 +118,7 @@ class OldConnection(ServerConnection):
 
         text = _PLACEHOLDER.sub(literal, sql).replace("now64(3)", "toInt64(now()) * 1000")
         text = text.replace("toStartOfMinute(received_time)", "intDiv(received_time, 60000) * 60000")
-        known = {name: value for name, value in (settings or {}).items() if name in {"readonly", "max_execution_time"}}
+        known = {name: value for name, value in (settings or {}).items() if name in KNOWN_SETTINGS}
         try:
             result = super().execute(text, settings=known, timeout=timeout)
         except StatementError as error:
