@@ -30,6 +30,8 @@ NO_RETRIES = [("grpc.enable_retries", 0), ("grpc.max_reconnect_backoff_ms", 500)
 class Tally:
     """What the clients sent and what was acknowledged to them; each id is sent once."""
 
+    pause_seconds: float = 0.0
+    """Of each client, after each answer."""
     sent: set[str] = field(default_factory=set)
     acknowledged: set[str] = field(default_factory=set)
     rejected: set[str] = field(default_factory=set)
@@ -59,6 +61,7 @@ def send_single(tally: Tally, target: str) -> None:
             else:
                 assert answer.receipt.outcome == EventReceipt.ACCEPTED
                 tally.acknowledged.add(event_id)
+                time.sleep(tally.pause_seconds)
 
 
 def send_batches(tally: Tally, target: str) -> None:
@@ -76,7 +79,7 @@ def send_batches(tally: Tally, target: str) -> None:
             else:
                 assert [receipt.event_id for receipt in answer.receipts] == ids
                 tally.acknowledged.update(ids)
-                time.sleep(0.01)
+                time.sleep(0.01 + tally.pause_seconds)
 
 
 def send_spoilt(tally: Tally, target: str) -> None:
