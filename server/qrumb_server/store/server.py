@@ -6,7 +6,8 @@ it opens; until that has worked every such call raises what stood in the way.
 
 Rows travel as one block per insert. A client cannot filter its rows on the server, so `insert_missing` asks which
 are there and sends the rest. Between the two only this store could add any of them, because a segment belongs to
-one node's loader; an insert of ours that is still at work behind a broken connection is waited for first.
+one node's loader; an insert of ours that is still at work behind a broken connection is waited for first. In a cluster
+the answer may come from a replica that lags, see `_missing`.
 """
 
 import contextlib
