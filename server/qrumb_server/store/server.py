@@ -91,7 +91,7 @@ class ServerStore:
         self._is_prepared = False
         # True at first: a predecessor may have been killed in the middle of an insert.
         self._broke = True
-        # The last batch that was sent whole and may be there in part.
+        # The batch that was sent whole last.
         self._sent: TableBatch | None = None
 
     def pending(self) -> list[Migration]:
@@ -121,7 +121,6 @@ class ServerStore:
             self._prepare()
             self._sent = batch
             self._insert(batch)
-            self._sent = None
 
     def insert_missing(self, batch: TableBatch) -> None:
         """See `ports.EventStore.insert_missing`."""
