@@ -52,8 +52,9 @@ baseline: setup-dev ## on a release: make today's contract the one that must not
 fuzz: setup-dev ## fuzz the validators for FUZZ_SECONDS (300)
 	@FUZZ_SECONDS=$${FUZZ_SECONDS:-300} $(BIN)/python -m pytest tests/fuzz -n 0 -q -s
 
-soak: setup-dev ## a node under load and faults for SOAK_SECONDS (600), then 1,000 restarts of the loader; audited
+soak: setup-dev ## one node, then two, under load and faults for SOAK_SECONDS (600) each; 1,000 restarts of the loader
 	@SOAK_SECONDS=$${SOAK_SECONDS:-600} $(BIN)/python -m pytest tests/faults/test_soak.py -n 0 -q -s
+	@SOAK_SECONDS=$${SOAK_SECONDS:-600} $(BIN)/python -m pytest tests/faults/test_two_nodes.py -n 0 -q -s
 	@$(BIN)/python -m pytest tests/faults/test_restarts.py -m long -n 0 -q
 
 bench: setup-dev ## the measurements of bench/README.md
