@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import textwrap
+from importlib.metadata import version
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -53,6 +54,13 @@ def test_java_code_is_formatted() -> None:
     own = [str(path) for path in JAVA_CLIENT.glob("src/**/*.java") if not path.is_relative_to(GENERATED)]
     command = ["java", "-jar", str(FORMATTER), "--dry-run", *own]
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == ""
+
+
+def test_the_version_is_the_contracts() -> None:
+    """Client and server are released together; the README names the same one."""
+    pom = ElementTree.parse(JAVA_CLIENT / "pom.xml")
+    assert pom.findtext("{*}version") == version("qrumb-server")
+    assert f"<version>{version('qrumb-server')}</version>" in (JAVA_CLIENT / "README.md").read_text(encoding="utf-8")
 
 
 def test_the_example_of_the_readme_is_the_one_that_runs() -> None:

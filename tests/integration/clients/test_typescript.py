@@ -4,9 +4,11 @@ import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
+from tests.integration.clients.conftest import write_down
 from tests.support.javascript import built_package, run_node
 from tests.support.stack import Stack, running_stack
 
@@ -31,16 +33,28 @@ def stack(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
 
 @pytest.fixture(scope="module")
 def suite(package: Path, stack: Stack) -> subprocess.CompletedProcess[str]:
-    """One run of the client's tests, with the node at hand."""
+    """One run of the client's tests, with the node at hand; its cases are written down."""
     files = sorted(str(path.relative_to(package)) for path in package.glob("build/test/*.test.js"))
-    return run_node(
+    report = package / "build" / "report.xml"
+    done = run_node(
         package,
         "--test",
         "--test-reporter=spec",
+        "--test-reporter-destination=stdout",
+        "--test-reporter=junit",
+        f"--test-reporter-destination={report}",
         *files,
         seconds=SUITE_SECONDS,
         QRUMB_GRPC=f"http://{stack.grpc_target}",
     )
+    for suite in ElementTree.parse(report).iter("testsuite"):
+        file, _, ending = suite.attrib["name"].partition(".")
+        for test in suite.iter("testcase") if ending == "yaml" else ():
+            outcome = "skipped" if test.find("skipped") is not None else "passed"
+            write_down(
+                "TypeScript", file, test.attrib["name"], "failed" if test.find("failure") is not None else outcome
+            )
+    return done
 
 
 @pytest.mark.timeout(SUITE_SECONDS + 120)

@@ -6,6 +6,7 @@ import io.grpc.Context;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
+import java.util.Map;
 import java.util.OptionalLong;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ThreadLocalRandom;
@@ -82,9 +83,13 @@ public final class Client implements AutoCloseable {
    * @return a builder
    */
   public static ClientBuilder builderFromEnv() {
-    String url = System.getenv("QRUMB_URL");
-    String key = System.getenv("QRUMB_KEY");
-    return builder(url == null || url.isEmpty() ? DEFAULT_URL : url).key(key == null ? "" : key);
+    return builderFromEnv(System.getenv());
+  }
+
+  static ClientBuilder builderFromEnv(Map<String, String> environment) {
+    String url = environment.getOrDefault("QRUMB_URL", "");
+    return builder(url.isEmpty() ? DEFAULT_URL : url)
+        .key(environment.getOrDefault("QRUMB_KEY", ""));
   }
 
   /**

@@ -8,7 +8,9 @@ import java.util.List;
 public final class DeliveryException extends QrumbException {
   @Serial private static final long serialVersionUID = 1;
 
+  /** The status of the call. */
   private final Status.Code code;
+
   private final transient List<FieldViolation> violations;
 
   DeliveryException(Status.Code code, String message, List<FieldViolation> violations) {
