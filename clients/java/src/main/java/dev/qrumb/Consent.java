@@ -2,11 +2,11 @@ package dev.qrumb;
 
 /** The visitor's answer. */
 public enum Consent {
-  /** Everything that the contract has is kept. */
+  /** Everything is kept. */
   GRANTED(dev.qrumb.v1.Consent.State.GRANTED),
-  /** No user, no session, no place and no fields of one's own are kept. */
+  /** Neither user nor session, no city, no query of a URL and no own fields are kept. */
   DENIED(dev.qrumb.v1.Consent.State.DENIED),
-  /** Not answered yet. */
+  /** Not answered yet: no user and no city are kept. */
   PENDING(dev.qrumb.v1.Consent.State.PENDING);
 
   final dev.qrumb.v1.Consent.State state;

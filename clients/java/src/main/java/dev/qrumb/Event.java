@@ -1,6 +1,6 @@
 package dev.qrumb;
 
-import com.google.protobuf.MessageLite;
+import com.google.protobuf.Message;
 import dev.qrumb.v1.BrowserEvent;
 import dev.qrumb.v1.ServerEvent;
 import java.time.Instant;
@@ -74,7 +74,7 @@ public sealed interface Event permits Event.Server, Event.Browser {
    *
    * @return a ServerEvent or a BrowserEvent
    */
-  MessageLite message();
+  Message message();
 
   /** An event of a backend. Made by {@link Event#server()} or {@link Event#of(ServerEvent)}. */
   final class Server implements Event {

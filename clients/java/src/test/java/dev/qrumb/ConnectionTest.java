@@ -3,6 +3,7 @@ package dev.qrumb;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.abort;
 
 import dev.qrumb.v1.BatchCollectBrowserEventsRequest;
@@ -28,6 +29,8 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -109,6 +112,23 @@ class ConnectionTest {
     }
     assertEquals("gzip", header("grpc-encoding"));
     assertNull(header("authorization"));
+  }
+
+  @Test
+  void aHookThatSendsNeverWaitsForItself() throws IOException {
+    String url = "grpc://127.0.0.1:" + start(InsecureServerCredentials.create());
+    AtomicReference<Client> own = new AtomicReference<>();
+    List<Exception> thrown = new CopyOnWriteArrayList<>();
+    ClientBuilder builder = Client.builder(url).maxQueueEvents(1);
+    builder.onReceipt(
+        receipt ->
+            thrown.add(assertThrows(QueueFullException.class, () -> own.get().send(EVENT, SHORT))));
+    try (Client client = builder.build()) {
+      own.set(client);
+      client.send(EVENT);
+      assertTrue(client.flush(Duration.ofSeconds(20)));
+    }
+    assertEquals(1, thrown.size());
   }
 
   @Test

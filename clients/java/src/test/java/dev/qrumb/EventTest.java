@@ -30,7 +30,7 @@ class EventTest {
   @ParameterizedTest(name = "{0}")
   @MethodSource
   void events(Case found) throws IOException {
-    Message event = (Message) Cases.build(found.text("kind"), found.part("input")).message();
+    Message event = Cases.build(found.text("kind"), found.part("input")).message();
     Message.Builder expected = event.newBuilderForType();
     JsonFormat.parser().merge(Cases.json(found.get("json")), expected);
     assertEquals(expected.build(), event);
