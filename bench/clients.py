@@ -25,6 +25,7 @@ import maven  # noqa: E402
 from qrumb import AsyncClient, Client, server_event  # noqa: E402
 from qrumb.v1.server_event_pb2 import ServerEvent  # noqa: E402
 from tests.support.javascript import built_package  # noqa: E402
+from tests.support.ports import claimed_port  # noqa: E402
 from tests.support.stack import Stack, running_stack, wait_until  # noqa: E402
 
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))
@@ -240,7 +241,7 @@ def site_of(client: str) -> str:
 
 def measure_outage(clients: list[str]) -> None:
     """A node that is dead for a minute: what all clients send meanwhile waits in their queues and arrives."""
-    port = str(40_000 + os.getpid() % 20_000)
+    port = str(claimed_port())
     with tempfile.TemporaryDirectory() as folder, running_stack(Path(folder, "data"), GRPC_PORT=port) as node:
         over = Path(folder, "over")
         children = {client: start_away(client, f"grpc://127.0.0.1:{port}", over) for client in clients}
