@@ -186,7 +186,7 @@ def measure_go(url: str) -> dict[str, tuple[float, float]]:
 
 
 def measure_java(url: str) -> dict[str, tuple[float, float]]:
-    """dev.qrumb.ClientBench, each part after a round that warms it up."""
+    """dev.qrumb.ClientBench, each part after nine rounds that warm it up."""
     done = maven.mvn("-o", "test", "-Dtest=ClientBench#measure*", QRUMB_NODE=url)
     assert done.returncode == 0, done.stdout
     return results("Java", done.stdout)

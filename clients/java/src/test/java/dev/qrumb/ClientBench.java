@@ -41,7 +41,7 @@ class ClientBench {
 
   /** The last of some rounds: the ones before it warm up. */
   private static void measure(String name, int events, Consumer<Client> work) {
-    for (int round = 2; round >= 0; round--) {
+    for (int round = 9; round >= 0; round--) {
       try (Client client = client()) {
         long wall = System.nanoTime();
         long processor = processorNanos();
