@@ -3,12 +3,11 @@
 import re
 import subprocess
 from pathlib import Path
-from xml.etree import ElementTree
 
 import pytest
 
 from tests.integration.clients.conftest import Keyed, write_down
-from tests.support.javascript import built_package, run_node
+from tests.support.javascript import built_package, run_node, run_suite
 
 SUITE_SECONDS = 240
 
@@ -26,26 +25,16 @@ def package() -> Path:
 def suite(package: Path, keyed: Keyed) -> subprocess.CompletedProcess[str]:
     """One run of the client's tests, with the node at hand; its cases are written down."""
     files = sorted(str(path.relative_to(package)) for path in package.glob("build/test/*.test.js"))
-    report = package / "build" / "report.xml"
-    done = run_node(
+    done, outcomes = run_suite(
         package,
-        "--test",
-        "--test-reporter=spec",
-        "--test-reporter-destination=stdout",
-        "--test-reporter=junit",
-        f"--test-reporter-destination={report}",
-        *files,
+        package / "build" / "report.xml",
+        files,
         seconds=SUITE_SECONDS,
         QRUMB_GRPC=f"http://{keyed.stack.grpc_target}",
         **keyed.environment(),
     )
-    for suite in ElementTree.parse(report).iter("testsuite"):
-        file, _, ending = suite.attrib["name"].partition(".")
-        for test in suite.iter("testcase") if ending == "yaml" else ():
-            outcome = "skipped" if test.find("skipped") is not None else "passed"
-            write_down(
-                "TypeScript", file, test.attrib["name"], "failed" if test.find("failure") is not None else outcome
-            )
+    for (file, case), outcome in outcomes.items():
+        write_down("TypeScript", file, case, outcome)
     return done
 
 
