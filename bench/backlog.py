@@ -8,6 +8,7 @@ import asyncio
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -18,6 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
+import httpx
 import psutil
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -150,9 +152,20 @@ def wait(node: subprocess.Popen[bytes], condition: Iterator[bool]) -> float:
     raise AssertionError
 
 
-def start(data: Path, log: Path) -> tuple[subprocess.Popen[bytes], float]:
-    """A node, and the seconds until its ready line."""
-    environment = {**os.environ, "HTTP_PORT": "0", "GRPC_PORT": "0", "DATA_DIR": str(data)}
+def takes_events(url: str) -> bool:
+    """Whether an event that is posted now is accepted."""
+    try:
+        return httpx.post(f"{url}/collect", json={"site_id": "demo", "event_type": "first"}, timeout=1).is_success
+    except httpx.HTTPError:
+        return False
+
+
+def start(data: Path, log: Path) -> tuple[subprocess.Popen[bytes], float, float]:
+    """A node, and the seconds until it takes an event and until its ready line, which waits for the loader too."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    ports = {"HTTP_PORT": str(port), "GRPC_PORT": "0", "METRICS_PORT": "0"}
+    environment = {**os.environ, **ports, "DATA_DIR": str(data)}
     with log.open("wb") as file:
         node = subprocess.Popen(
             [sys.executable, "-m", "qrumb_server", "serve", "--workers", str(WORKERS)],
@@ -161,7 +174,9 @@ def start(data: Path, log: Path) -> tuple[subprocess.Popen[bytes], float]:
             stderr=file,
             cwd=data.parent,
         )
-    return node, wait(node, (READY.search(log.read_bytes()) is not None for _ in iter(int, 1)))
+    served = wait(node, (takes_events(f"http://127.0.0.1:{port}") for _ in iter(int, 1)))
+    ready = served + wait(node, (READY.search(log.read_bytes()) is not None for _ in iter(int, 1)))
+    return node, served, ready
 
 
 def stop(node: subprocess.Popen[bytes]) -> None:
@@ -186,15 +201,16 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / "data"
         log = Path(folder) / "node.log"
-        node, empty_seconds = start(data, log)
+        node, empty_served, empty_ready = start(data, log)
         stop(node)
         asyncio.run(fill(data / "spool", events, per_segment))
         used = usage(data / "spool", now_ms=time.time_ns() // 1_000_000)
         print(f"backlog: {used.sealed_rows:,} events, {used.sealed_segments:,} segments, {used.total_bytes >> 20} MiB")
-        node, seconds = start(data, log)
+        node, served, ready = start(data, log)
         memory = Memory(node.pid)
         memory.start()
-        print(f"ready after {seconds:.2f} s; without a backlog {empty_seconds:.2f} s")
+        print(f"takes events after {served:.2f} s; without a backlog {empty_served:.2f} s")
+        print(f"ready after {ready:.2f} s; without a backlog {empty_ready:.2f} s")
         spool = data / "spool"
         drained = wait(node, (not any(spool.glob("worker-*/*.sealed")) for _ in iter(int, 1)))
         print(f"drained {drained:.1f} s later: {events / drained:,.0f} events/s")
