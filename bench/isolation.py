@@ -33,6 +33,7 @@ PHASE_SECONDS = 4.0
 # From a flood's begin until its burst is used up, and the time that it goes on after the phase.
 LEAD_SECONDS, TAIL_SECONDS = 1.0, 0.5
 STEADY_PER_SECOND = 100
+FLOOD_PER_SECOND = int(os.environ.get("BENCH_FLOOD", "1000"))
 STEADY_CONNECTIONS = 8
 # Nothing here may outlive its purpose.
 CHILD_LIFETIME_SECONDS = 600
@@ -61,9 +62,13 @@ class Flood:
 
 MANY = tuple(f"127.0.0.{number}" for number in range(10, 18))
 FLOODS = {
-    "a site, 1,000 events/s from 8 addresses": Flood(site_id="flood", per_second=1_000, addresses=MANY),
+    f"a site, {FLOOD_PER_SECOND:,} events/s from 8 addresses": Flood(
+        site_id="flood", per_second=FLOOD_PER_SECOND, addresses=MANY
+    ),
     "a site, 20 batches/s of 500 events": Flood(site_id="flood", per_second=20, addresses=MANY, events=500),
-    "an address, 1,000 requests/s": Flood(site_id="crowd", per_second=1_000, addresses=("127.0.0.2",)),
+    f"an address, {FLOOD_PER_SECOND:,} requests/s": Flood(
+        site_id="crowd", per_second=FLOOD_PER_SECOND, addresses=("127.0.0.2",)
+    ),
 }
 BESIDE = "the sending alone"
 
@@ -126,6 +131,8 @@ class Connection(asyncio.Protocol):
         for status in statuses:
             self._statuses[status.decode()] += 1
         self._is_waiting = self._is_waiting and not statuses
+        if b"connection: close" in text and self._transport is not None:
+            self._transport.close()
 
     def connection_lost(self, _error: Exception | None) -> None:
         self._transport = None
