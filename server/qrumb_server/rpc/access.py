@@ -14,7 +14,7 @@ import grpc
 
 from qrumb_server.access.admission import AccessDenied, Admission
 from qrumb_server.access.keys import Scope
-from qrumb_server.access.quota import Quotas
+from qrumb_server.access.quota import Quota, Quotas
 from qrumb_server.rpc.caller import GATEWAY_PEER
 from qrumb_server.rpc.faults import RequestFault
 
@@ -85,6 +85,12 @@ RULES: Final[Mapping[str, Rule]] = {
 OPEN: Final = ("/grpc.health.v1.Health/", "/qrumb.v1.ValidatorService/")
 
 
+# An event whose site_id is no possible name is judged, rejected and kept as a dead letter, whoever sent it. All of them
+# share a quota: enough to find a mistake by, too little to fill a disk with.
+NOBODYS: Final = ""
+NOBODYS_QUOTA: Final = Quota(events_per_second=10, burst=1_000)
+
+
 class Access(grpc.aio.ServerInterceptor):
     """Server interceptor, to stand behind the guard.
 
@@ -135,10 +141,11 @@ class Access(grpc.aio.ServerInterceptor):
             if over := next(self._over_quota(rule, request), None):
                 self._count("SITE_QUOTA")
                 site_id, seconds = over
+                who = "what names no site" if site_id == NOBODYS else f"the site {site_id}"
                 raise RequestFault(
                     grpc.StatusCode.RESOURCE_EXHAUSTED,
                     "SITE_QUOTA",
-                    f"the site {site_id} sends more events than its quota; nothing was kept, send it again later",
+                    f"{who} sends more events than its quota; nothing was kept, send it again later",
                     retry_after_seconds=ceil(seconds),
                 )
             return await call(request, context)
@@ -183,10 +190,10 @@ class Access(grpc.aio.ServerInterceptor):
         """Sites that have no room for their events of this request, and for how long."""
         if not rule.is_metered:
             return
-        for site_id, number in Counter(rule.site_ids(request)).items():
-            site = self._admission.find(site_id)
-            # What has no site's name is judged and rejected; the gateway's limit per address is what it meets.
-            if site is not None and (seconds := self._quotas.take(site_id, number, site.quota)):
+        for sent_id, number in Counter(rule.site_ids(request)).items():
+            site = self._admission.find(sent_id)
+            site_id, quota = (NOBODYS, NOBODYS_QUOTA) if site is None else (sent_id, site.quota)
+            if seconds := self._quotas.take(site_id, number, quota):
                 yield site_id, seconds
 
 
