@@ -127,7 +127,7 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         text = self._rest + data
         statuses = STATUS.findall(text)
-        self._rest = text[-11:] if not STATUS.search(text[-11:]) else b""  # a status may come in two parts
+        self._rest = text[-11:]  # shorter than a status, which may come in two parts
         for status in statuses:
             self._statuses[status.decode()] += 1
         self._is_waiting = self._is_waiting and not statuses
