@@ -65,6 +65,7 @@ bench: setup-dev ## the measurements of bench/README.md
 	$(BIN)/python bench/places.py
 	$(BIN)/python bench/attribution.py
 	$(BIN)/python bench/clients.py
+	$(BIN)/python bench/isolation.py
 
 setup: $(VENV)/.ready third_party/geoip/.ready
 setup-dev: $(VENV)/.ready-dev third_party/.ready $(VENV)/.ready-plugins $(VENV)/.ready-go $(VENV)/.ready-java

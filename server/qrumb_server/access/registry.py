@@ -14,11 +14,14 @@ from qrumb_server.access.quota import Quota
 from qrumb_server.errors import ConfigError
 from qrumb_server.model import SitePolicy
 
-__all__ = ["UNLIMITED", "Site", "SiteRegistry"]
+__all__ = ["NOBODYS_QUOTA", "UNLIMITED", "Site", "SiteRegistry"]
 
 log = structlog.get_logger()
 
 LOOK_INTERVAL_SECONDS: Final = 1.0
+# An event whose site_id is no possible name is judged, rejected and kept as a dead letter, whoever sent it. All of them
+# share this: enough to find a mistake by, too little to fill a disk with.
+NOBODYS_QUOTA: Final = Quota(events_per_second=10, burst=1_000)
 UNLIMITED: Final = Quota(events_per_second=10**9, burst=10**9)
 
 

@@ -38,7 +38,8 @@ class FraudSettings(Group):
 
 
 class QuotaSettings(Group):
-    """How many events a node takes of a site; beyond it, senders get RESOURCE_EXHAUSTED and when to try again."""
+    """How many events a node takes of a site from browsers, and as many again from its backends; beyond it, senders get
+    RESOURCE_EXHAUSTED and when to try again."""
 
     events_per_second: int = Field(default=1_000, ge=1)
     """What may be kept up."""

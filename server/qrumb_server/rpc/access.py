@@ -4,6 +4,7 @@ A method that is not in the table is served to this node's own processes only.
 """
 
 import asyncio
+import re
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -85,6 +86,9 @@ RULES: Final[Mapping[str, Rule]] = {
 OPEN: Final = ("/grpc.health.v1.Health/", "/qrumb.v1.ValidatorService/")
 
 
+_is_page: Final = re.compile(r"(https?://[^/?#]+)(?:[/?#].*)?", re.IGNORECASE).fullmatch
+
+
 class Access(grpc.aio.ServerInterceptor):
     """Server interceptor, to stand behind the guard.
 
@@ -135,11 +139,11 @@ class Access(grpc.aio.ServerInterceptor):
             if over := next(self._over_quota(rule, request), None):
                 self._count("SITE_QUOTA")
                 site_id, seconds = over
+                who = f"the site {site_id}" if site_id else "what names no site"
                 raise RequestFault(
                     grpc.StatusCode.RESOURCE_EXHAUSTED,
                     "SITE_QUOTA",
-                    f"{f'the site {site_id} sends' if site_id else 'these are'} more events than the quota allows; "
-                    "nothing was kept, send it again later",
+                    f"{who} sends more events than its quota; nothing was kept, send it again later",
                     retry_after_seconds=ceil(seconds),
                 )
             return await call(request, context)
@@ -169,7 +173,7 @@ class Access(grpc.aio.ServerInterceptor):
     def _check(self, rule: Rule, site_ids: Iterable[str], context: Context) -> None:
         try:
             if rule.scope is None:
-                self._admission.check_origin(site_ids, _said(context, "origin"))
+                self._admission.check_origin(site_ids, _page_origin(context))
             else:
                 self._admission.check_key(site_ids, _said(context, "authorization"), rule.scope)
         except AccessDenied as denied:
@@ -187,7 +191,8 @@ class Access(grpc.aio.ServerInterceptor):
             return
         for site_id, number in Counter(rule.site_ids(request)).items():
             name, quota = self._admission.quota(site_id)
-            if seconds := self._quotas.take(name, number, quota):
+            # Apart, so that strangers cannot use up what the site's own backends need.
+            if seconds := self._quotas.take((name, rule.scope), number, quota):
                 yield name, seconds
 
 
@@ -205,6 +210,15 @@ def _for_own_node(handler: Any) -> Handler:
     if not handler.unary_unary:
         raise NotImplementedError("internal services have unary methods only")
     return handler._replace(unary_unary=only_own(handler.unary_unary))  # type: ignore[no-any-return]
+
+
+def _page_origin(context: Context) -> str:
+    """The origin of the page that calls, as far as its browser says: for an image only in Referer."""
+    stated = _said(context, "origin")
+    if stated:
+        return stated
+    found = _is_page(_said(context, "referer"))
+    return found[1].lower() if found else ""
 
 
 def _said(context: Context, key: str) -> str:

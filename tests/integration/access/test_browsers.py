@@ -41,6 +41,26 @@ def test_origins(stack: Stack, origin: str | None, status: int) -> None:
             assert answer.headers["access-control-allow-origin"] == origin
 
 
+@pytest.mark.parametrize(
+    ("referer", "status"),
+    [
+        ("https://shop.example/", 200),
+        ("https://www.shop.example/a?b=c#d", 200),
+        ("HTTPS://Shop.Example", 200),
+        ("https://other.example/https://shop.example/", 403),
+        ("https://shop.example@other.example/", 403),
+        ("android-app://com.example", 200),
+        ("", 200),
+    ],
+)
+def test_an_image_is_told_by_where_it_is_from(stack: Stack, referer: str, status: int) -> None:
+    """Browsers state no origin for one, and as a rule the page's in Referer. An origin that is stated counts more."""
+    with stack.http() as client:
+        assert client.get(IMAGE, headers={"referer": referer}).status_code == status
+        both = {"referer": referer, "origin": "https://shop.example"}
+        assert client.get(IMAGE, headers=both).status_code == 200
+
+
 def test_an_unknown_site(stack: Stack) -> None:
     """Nothing of it is kept: anybody can make up names."""
     with stack.http() as client:

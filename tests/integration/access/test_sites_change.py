@@ -77,8 +77,28 @@ def test_a_flood_of_one_site_is_turned_away_and_the_others_are_served(stack: Sta
         assert body["details"][1]["retry_delay"] == f"{wait}s"
         assert 1 <= wait <= 4
         assert [send(client, "shop", keys.collect).status_code for _ in range(20)] == [200] * 20
+        # What browsers may send of the same site is counted apart, and the other way round.
+        assert client.post("/collect", json={"site_id": "flooding"}).status_code == 200
         time.sleep(wait)
         wait_until(lambda: send(client, "flooding", key).status_code == 200, 5)
+
+
+def test_what_names_no_site_has_a_small_quota_of_its_own(stack: Stack, keys: Keys) -> None:
+    """Anybody may send it and each is kept as a dead letter; the answer quotes nothing, and sites are served."""
+    with stack.http() as client:
+        first = client.post("/collect", json={"site_id": "no site!"})
+        assert first.status_code == 400
+        batches = [{"events": [{"site_id": f"no site {number} {turn}"} for turn in range(500)]} for number in range(9)]
+        statuses = [client.post("/collect/batch", json=batch).status_code for batch in batches]
+        assert statuses.count(429) >= 4, "two workers gave out 500 each, and what one owes is paid back first"
+        refused = next(
+            answer
+            for answer in (client.post("/collect", json={"site_id": "no site!"}) for _ in range(20))
+            if answer.status_code == 429
+        )
+        assert refused.json()["details"][0]["reason"] == "SITE_QUOTA"
+        assert "what names no site sends more" in refused.json()["message"]
+        assert [send(client, "shop", keys.collect).status_code for _ in range(20)] == [200] * 20
 
 
 def test_no_secret_is_in_a_log_a_file_a_metric_or_a_command_line(stack: Stack, keys: Keys) -> None:

@@ -1,5 +1,7 @@
 """What `make check` looks for beside the code: secrets in files, known faults of packages."""
 
+import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -7,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from qrumb_server.access.keys import new_key
-from tools.audit import judge
 
 ROOT = Path(__file__).resolve().parents[3]
 HEADING = "-----BEGIN {} KEY-----"  # apart from its words, so that this file is no finding
@@ -56,18 +57,48 @@ def test_what_is_no_secret_is_no_finding(tree: Path) -> None:
     assert scan(tree) == (0, [])
 
 
-def test_a_vulnerability_is_a_failure_where_there_is_a_fix() -> None:
-    """As pip-audit reports it."""
-    report = {
-        "dependencies": [
-            {"name": "sound", "version": "1.0", "vulns": []},
-            {"name": "unheard-of", "skip_reason": "not found"},
-            {"name": "old", "version": "1.0", "vulns": [{"id": "PYSEC-1", "fix_versions": ["1.1", "2.0"]}]},
-            {"name": "torn", "version": "3.0", "vulns": [{"id": "GHSA-2", "fix_versions": []}]},
-        ],
-        "fixes": [],
-    }
-    assert judge(report) == (
-        ["old 1.0: PYSEC-1, mended in 1.1, 2.0"],
-        ["torn 3.0: GHSA-2, no version without it yet"],
+REPORT = {
+    "dependencies": [
+        {"name": "sound", "version": "1.0", "vulns": []},
+        {"name": "unheard-of", "skip_reason": "not found"},
+        {"name": "torn", "version": "3.0", "vulns": [{"id": "GHSA-2", "fix_versions": []}]},
+    ],
+    "fixes": [],
+}
+OLD = {"name": "old", "version": "1.0", "vulns": [{"id": "PYSEC-1", "fix_versions": ["1.1", "2.0"]}]}
+UNREACHABLE = "audit: skipped, the data on vulnerabilities cannot be reached from here"
+
+
+@pytest.mark.parametrize(
+    ("said", "code", "lines"),
+    [
+        (json.dumps(REPORT), 0, ["audit: torn 3.0: GHSA-2, no version without it yet"]),
+        (
+            json.dumps({**REPORT, "dependencies": [OLD, *REPORT["dependencies"]]}),
+            1,
+            [
+                "audit: old 1.0: PYSEC-1, mended in 1.1, 2.0",
+                "audit: torn 3.0: GHSA-2, no version without it yet",
+            ],
+        ),
+        ("", 0, [UNREACHABLE]),
+        (json.dumps({"dependencies": [{"name": "any", "skip_reason": "not found"}], "fixes": []}), 0, [UNREACHABLE]),
+    ],
+    ids=["without a fix", "with a fix", "no network", "nothing known of any package"],
+)
+def test_a_vulnerability_is_a_failure_where_there_is_a_fix(
+    tmp_path: Path, said: str, code: int, lines: list[str]
+) -> None:
+    """Whatever pip-audit, which a stand-in plays here, had to say."""
+    (tmp_path / "pip_audit").mkdir()
+    (tmp_path / "pip_audit" / "__init__.py").touch()
+    (tmp_path / "pip_audit" / "__main__.py").write_text(f"print({said!r})\n")
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "tools" / "audit.py")],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
+    assert (done.returncode, done.stdout.splitlines()) == (code, lines)
