@@ -103,7 +103,8 @@ class GatewayProcess:
 
 def shared_options(settings: Settings) -> dict[str, Any]:
     """What the settings say of every gateway."""
-    return {name: getattr(settings.gateway, name) for name in SHARED}
+    shared = {name: getattr(settings.gateway, name) for name in SHARED}
+    return {**shared, "max_grpc_bytes": settings.rpc.max_message_bytes}
 
 
 def write_private(path: Path, text: str) -> None:
