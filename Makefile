@@ -8,7 +8,7 @@ PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_CONSTRAINT=constraints.txt $(BIN)/pip
 TEST_PACKAGES := chromium clickhouse-server openssl zookeeper
 SET_UP_INPUTS := pyproject.toml clients/python/pyproject.toml constraints.txt
 
-.PHONY: run test check clients-test lint types generate constraints fuzz soak bench setup setup-dev geoip baseline clean help
+.PHONY: run test check audit secrets clients-test lint types generate constraints fuzz soak bench setup setup-dev geoip baseline clean help
 
 help: ## what the targets do
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -21,7 +21,7 @@ test: setup-dev ## every check and every test
 	@tools/debian.sh $(TEST_PACKAGES)
 	@tests/run
 
-check: setup-dev lint types ## format, lint, types, contract
+check: setup-dev lint types secrets audit ## format, lint, types, contract, secrets in files, known faults of packages
 
 lint: setup-dev
 	$(BIN)/ruff format --check --quiet .
@@ -31,6 +31,12 @@ lint: setup-dev
 
 types: setup-dev
 	$(BIN)/mypy
+
+secrets: setup-dev
+	$(BIN)/python tools/secret_scan.py
+
+audit: setup-dev
+	$(BIN)/python tools/audit.py
 
 generate: setup-dev ## regenerate all generated code from proto/
 	$(BIN)/python tools/generate.py
@@ -46,13 +52,15 @@ baseline: setup-dev ## on a release: make today's contract the one that must not
 fuzz: setup-dev ## fuzz the validators for FUZZ_SECONDS (300)
 	@FUZZ_SECONDS=$${FUZZ_SECONDS:-300} $(BIN)/python -m pytest tests/fuzz -n 0 -q -s
 
-soak: setup-dev ## a node under load and faults for SOAK_SECONDS (600), then 1,000 restarts of the loader; audited
+soak: setup-dev ## one node, then two, under load and faults for SOAK_SECONDS (600) each; 1,000 restarts of the loader
 	@SOAK_SECONDS=$${SOAK_SECONDS:-600} $(BIN)/python -m pytest tests/faults/test_soak.py -n 0 -q -s
+	@SOAK_SECONDS=$${SOAK_SECONDS:-600} $(BIN)/python -m pytest tests/faults/test_two_nodes.py -n 0 -q -s
 	@$(BIN)/python -m pytest tests/faults/test_restarts.py -m long -n 0 -q
 
 bench: setup-dev ## the measurements of bench/README.md
 	$(BIN)/python bench/collector.py
 	$(BIN)/python bench/validators.py
+	$(BIN)/python bench/access.py
 	$(BIN)/python bench/places.py
 	$(BIN)/python bench/attribution.py
 	$(BIN)/python bench/clients.py

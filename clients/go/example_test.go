@@ -10,8 +10,8 @@ import (
 )
 
 // The README's example. It is compiled always, and run against a node where TestNode has one.
-func example(ctx context.Context, url string) error {
-	client, err := qrumb.New(url, qrumb.OnReceipt(func(receipt *qrumbv1.EventReceipt) {
+func example(ctx context.Context) error {
+	client, err := qrumb.FromEnv(qrumb.OnReceipt(func(receipt *qrumbv1.EventReceipt) {
 		fmt.Println(receipt.GetOutcome())
 	}))
 	if err != nil {
@@ -37,7 +37,10 @@ func Example() {
 		fmt.Println("ACCEPTED") // no node here
 		return
 	}
-	if err := example(context.Background(), url); err != nil {
+	if err := os.Setenv("QRUMB_URL", url); err != nil {
+		panic(err)
+	}
+	if err := example(context.Background()); err != nil {
 		fmt.Println(err)
 	}
 	// Output: ACCEPTED

@@ -10,13 +10,14 @@ import (
 	"github.com/qrumb/qrumb-go/qrumbv1"
 )
 
-// QRUMB_NODE is the grpc address of a running node.
+// QRUMB_NODE is the grpc address of a running node, QRUMB_SITE one of its sites, and QRUMB_KEY a key of that site.
 
 func TestNode(t *testing.T) {
 	url := os.Getenv("QRUMB_NODE")
 	if url == "" {
 		t.Skip("needs QRUMB_NODE: the grpc address of a running node")
 	}
+	site, key := os.Getenv("QRUMB_SITE"), os.Getenv("QRUMB_KEY")
 	type nodeStep struct {
 		Kind       string
 		Collect    map[string]any
@@ -35,7 +36,7 @@ func TestNode(t *testing.T) {
 			ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 			defer cancel()
 			var receipts []*qrumbv1.EventReceipt
-			client, err := New(url, OnReceipt(func(receipt *qrumbv1.EventReceipt) { receipts = append(receipts, receipt) }))
+			client, err := New(url, WithKey(key), OnReceipt(func(receipt *qrumbv1.EventReceipt) { receipts = append(receipts, receipt) }))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -44,7 +45,6 @@ func TestNode(t *testing.T) {
 					t.Error(err)
 				}
 			}()
-			site := c.Name + "-go"
 			build := func(kind string, input map[string]any) Event {
 				input["site_id"] = site
 				event, err := buildInput(t, kind, input)

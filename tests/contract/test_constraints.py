@@ -7,7 +7,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 CONSTRAINTS = Path(__file__).resolve().parent.parent.parent / "constraints.txt"
-OURS = {"qrumb", "qrumb-server"}
+# pip comes with Python and installs the others.
+OURS = {"qrumb", "qrumb-server", "pip"}
 
 
 def brought_by(name: str, extras: frozenset[str], seen: dict[str, str]) -> dict[str, str]:

@@ -1,5 +1,6 @@
-"""Two shards of two replicas under the real loader: split by session, equal on replicas, once through any death."""
+"""Shards of two replicas under the real loader: split by session, equal on replicas, once through any death."""
 
+import contextlib
 import random
 import threading
 import time
@@ -9,9 +10,12 @@ from typing import Any
 
 import pytest
 
-from qrumb_server.errors import StoreError
-from tests.support.old_cluster import CAN_RUN, SHARDS, Cluster, running_cluster
+from qrumb_server.errors import StoreError, StoreUnavailableError
+from qrumb_server.ports import TableBatch
+from qrumb_server.store.server import ServerStore
+from tests.support.old_cluster import CAN_RUN, Cluster, running_cluster, wait_until_replicas_agree
 from tests.support.rig import assert_exactly_once, running_rig
+from tests.support.rows import EMPTY_ROW
 from tests.support.stack import wait_until
 
 pytestmark = [
@@ -31,11 +35,11 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
         yield running
 
 
-def wait_until_replicas_agree(cluster: Cluster) -> None:
-    """Replication is asynchronous."""
-    for members in SHARDS:
-        left, right = (cluster.servers[at] for at in members)
-        wait_until(lambda left=left, right=right: left.statement(PLACES) == right.statement(PLACES), 30, 0.2)
+@pytest.fixture
+def shard(tmp_path: Path) -> Iterator[Cluster]:
+    """Two servers and a ZooKeeper."""
+    with running_cluster(tmp_path / "cluster", shards=1) as running:
+        yield running
 
 
 def test_a_session_is_on_one_shard_and_every_host_answers_for_all(cluster: Cluster, tmp_path: Path) -> None:
@@ -97,6 +101,52 @@ def test_an_unknown_outcome_is_settled_though_the_other_replica_lags(cluster: Cl
         rig.finish()
         wait_until_replicas_agree(cluster)
         assert_exactly_once(cluster.servers[0].statement, rig.feeder.acknowledged)
+
+
+@pytest.mark.parametrize("is_killed", [False, True], ids=["lags", "and the other is dead"])
+def test_rows_of_a_killed_loader_are_found_though_a_replica_lags(shard: Cluster, *, is_killed: bool) -> None:
+    """They come again in another batch, which the replicas cannot recognise as equal: whoever lags may not answer."""
+    first, second = shard.servers
+    with (
+        contextlib.closing(shard.store(hosts=[("127.0.0.1", first.port)])) as killed,
+        contextlib.closing(shard.store(hosts=[("127.0.0.1", second.port)])) as later,
+    ):
+        killed.migrate()
+        wait_until(lambda: later.pending() == [], 20)
+        later.migrate()
+        second.statement("SYSTEM STOP FETCHES")
+        killed.insert(batch_of(10))
+        if is_killed:
+            first.kill()
+            second.statement("SYSTEM START FETCHES")
+            for _ in range(3):
+                assert not has_stored(later, batch_of(20))
+            first.start()
+        # Where it lags only, it asks the other replica by itself.
+        wait_until(lambda: has_stored(later, batch_of(20)), 30)
+    second.statement("SYSTEM START FETCHES")
+    wait_until_replicas_agree(shard)
+    for server in shard.servers:
+        places = server.statement("SELECT segment_row AS place FROM events.valid_events_local ORDER BY place")
+        assert [row["place"] for row in places] == list(range(20))
+
+
+def batch_of(number: int) -> TableBatch:
+    """The first rows of a segment."""
+    rows = [{**EMPTY_ROW, "segment_id": "s", "segment_row": row} for row in range(number)]
+    columns = list(EMPTY_ROW)
+    return TableBatch(
+        table="events.valid_events", columns=columns, data=[[row[name] for row in rows] for name in columns]
+    )
+
+
+def has_stored(store: ServerStore, batch: TableBatch) -> bool:
+    """Whether it did; False if it is to be tried again."""
+    try:
+        store.insert_missing(batch)
+    except StoreUnavailableError:
+        return False
+    return True
 
 
 def test_a_shard_that_refuses_while_the_other_takes_its_part(cluster: Cluster, tmp_path: Path) -> None:

@@ -88,13 +88,7 @@ def kill_supervisor(stack: Stack) -> None:
 
 def kill_node(stack: Stack) -> None:
     """kill -9 of everything."""
-    children = stack.children()
-    assert stack.process is not None
-    stack.process.kill()
-    for child in children.values():
-        with contextlib.suppress(psutil.NoSuchProcess):
-            child.kill()
-    stack.process.wait(10)
+    stack.kill_all()
     stack.start()
 
 

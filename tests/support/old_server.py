@@ -41,7 +41,7 @@ CONFIG = """<?xml version="1.0"?>
 USERS = """<?xml version="1.0"?>
 <yandex>
     <profiles>
-        <default><max_memory_usage>1000000000</max_memory_usage></default>
+        <default><max_memory_usage>1000000000</max_memory_usage><max_query_size>{longest}</max_query_size></default>
         <reading><readonly>2</readonly></reading>
     </profiles>
     <quotas><default></default></quotas>
@@ -55,6 +55,14 @@ USER = """
 ACCOUNTS = {"default": ("", "default"), "writer": ("secret:/@#", "default"), "reader": ("", "reading")}
 
 COLUMN_EXISTS = 44
+KNOWN_SETTINGS = {
+    "readonly",
+    "max_execution_time",
+    "max_replica_delay_for_distributed_queries",
+    "fallback_to_stale_replicas_for_distributed_queries",
+}
+# Parameters that would travel beside the statement are a part of it here.
+LONGEST_STATEMENT = 16 * 1024 * 1024
 
 _CODEC = re.compile(r" CODEC\((?:[^()]|\([^()]*\))*\)")
 _SKIPPED_LINE = re.compile(r"(?m),?\n\s*(?:INDEX|PROJECTION)\b.*$")
@@ -110,7 +118,7 @@ class OldConnection(ServerConnection):
 
         text = _PLACEHOLDER.sub(literal, sql).replace("now64(3)", "toInt64(now()) * 1000")
         text = text.replace("toStartOfMinute(received_time)", "intDiv(received_time, 60000) * 60000")
-        known = {name: value for name, value in (settings or {}).items() if name in {"readonly", "max_execution_time"}}
+        known = {name: value for name, value in (settings or {}).items() if name in KNOWN_SETTINGS}
         try:
             result = super().execute(text, settings=known, timeout=timeout)
         except StatementError as error:
@@ -145,7 +153,7 @@ class OldServer:
         users = "".join(
             USER.format(name=name, password=password, profile=profile) for name, (password, profile) in ACCOUNTS.items()
         )
-        (folder / "users.xml").write_text(USERS.format(users=users))
+        (folder / "users.xml").write_text(USERS.format(users=users, longest=LONGEST_STATEMENT))
         (folder / "config.xml").write_text(CONFIG.format(folder=folder, port=self.port, more=more))
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -161,11 +169,18 @@ class OldServer:
             )
         deadline = time.monotonic() + 30
         while True:
-            assert self.process.poll() is None, (self.folder / "output.log").read_text(errors="replace")[-3000:]
+            assert self.process.poll() is None, self._last_words()
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
                 return
-            assert time.monotonic() < deadline, "the server does not listen"
+            assert time.monotonic() < deadline, f"the server does not listen\n{self._last_words()}"
             time.sleep(0.05)
+
+    def _last_words(self) -> str:
+        """How it ended, if it has, and the ends of its logs."""
+        assert self.process is not None
+        logs = [path for name in ("output.log", "error.log") if (path := self.folder / name).exists()]
+        texts = [f"{path.name}:\n{path.read_text(errors='replace')[-3000:]}" for path in logs]
+        return "\n".join([f"exit code {self.process.poll()}", *texts])
 
     def signal(self, number: signal.Signals) -> None:
         """SIGSTOP, SIGCONT and the like."""

@@ -17,7 +17,7 @@ import psutil
 
 __all__ = ["Stack", "frozen", "running_stack", "wait_until"]
 
-READY = re.compile(r"^ready: (http://\S+) grpc://(\S+)$", re.MULTILINE)
+READY = re.compile(r"^ready: (?:(http://\S+) )?grpc://(\S+)$", re.MULTILINE)
 START_SECONDS = 60
 STOP_SECONDS = 60
 T = TypeVar("T")
@@ -66,7 +66,7 @@ class Stack:
             return READY.search(text)
 
         found = wait_until(ready, START_SECONDS)
-        self.url, self.grpc_target = found.group(1), found.group(2)
+        self.url, self.grpc_target = found.group(1) or "", found.group(2)
 
     def environment(self) -> dict[str, str]:
         """The environment of the node and of commands that talk to it."""
@@ -92,6 +92,17 @@ class Stack:
         assert self.process is not None
         self.process.kill()
         self.process.wait(STOP_SECONDS)
+
+    def kill_all(self, when: Callable[[], object] = lambda: None) -> None:
+        """kill -9 of the supervisor and of all its children, as soon as `when` returns."""
+        assert self.process is not None
+        children = self.children()
+        when()
+        self.process.kill()
+        for child in children.values():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                child.kill()
+        self.process.wait(10)
 
     def children(self) -> dict[str, psutil.Process]:
         """Living processes by name: worker-0, loader, gateway."""

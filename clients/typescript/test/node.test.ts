@@ -1,4 +1,5 @@
-// node.yaml, and what else only a real node can show. QRUMB_GRPC says where one is, such as http://127.0.0.1:9090.
+// node.yaml, and what else only a real node can show. QRUMB_GRPC says where one is, such as http://127.0.0.1:9090, QRUMB_SITE
+// one of its sites, and QRUMB_KEY a key of that site.
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
@@ -17,12 +18,13 @@ interface NodeStep {
 }
 
 const address = process.env["QRUMB_GRPC"] ?? "";
+const site = process.env["QRUMB_SITE"] ?? "demo";
+const key = process.env["QRUMB_KEY"] ?? "";
 const noNode = !address && "QRUMB_GRPC does not say where a node is";
 
 describe("node.yaml", { skip: noNode || missing("node.yaml") }, () => {
   for (const { name, steps } of cases<{ steps: NodeStep[] }>("node.yaml")) {
     test(name, async () => {
-      const site = `ts-${name}`;
       for (const step of JSON.parse(JSON.stringify(steps).replaceAll("SITE", site)) as NodeStep[]) await take(step);
     });
   }
@@ -30,7 +32,7 @@ describe("node.yaml", { skip: noNode || missing("node.yaml") }, () => {
 
 async function take(step: NodeStep): Promise<void> {
   const receipts: EventReceipt[] = [];
-  const client = new Client({ address }, { onReceipt: (receipt) => receipts.push(receipt) });
+  const client = new Client({ address, key }, { onReceipt: (receipt) => receipts.push(receipt) });
   if (step.register) {
     const { site_id: siteId = "", scan_session_id: scanSessionId = "", qr_code_id: qrCodeId = "" } = step.register;
     await client.registerScanSession({ siteId, scanSessionId, qrCodeId });
@@ -51,14 +53,14 @@ describe("a real node", { skip: noNode }, () => {
     test(`takes a thousand events in order, compression ${compression ?? "none"}`, async () => {
       const outcomes: string[] = [];
       const client = new Client(
-        { address, key: "any", ...(compression && { compression }) },
+        { address, key, ...(compression && { compression }) },
         { onReceipt: ({ outcome }) => outcomes.push(Outcome[outcome]) },
       );
       for (let number = 0; number < 1000; number++) {
         await client.send(
           serverEvent({
-            siteId: `ts-thousand-${compression ?? "none"}`,
-            scanSessionId: "s",
+            siteId: site,
+            scanSessionId: `thousand-${compression ?? "none"}`,
             eventName: "purchase",
             amount: (number + 1) / 100,
             currency: "EUR",

@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import Final
 
 from qrumb_server.access.keys import Key, Scope, id_of, is_key
+from qrumb_server.access.quota import Quota
 from qrumb_server.access.registry import Site, SiteRegistry
 from qrumb_server.model import is_site_id
 from qrumb_server.ports import Clock
@@ -94,9 +95,9 @@ class Admission:
             return False
         return True
 
-    def find(self, site_id: str) -> Site | None:
-        """The site as it is now."""
-        return self._sites.find(site_id)
+    def quota(self, site_id: str) -> tuple[str, Quota]:
+        """Whose quota an event takes from, and how much that is."""
+        return self._sites.quota(site_id)
 
     def _known(self, site_id: str) -> Site:
         site = self._sites.find(site_id)

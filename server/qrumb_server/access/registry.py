@@ -14,7 +14,7 @@ from qrumb_server.access.quota import Quota
 from qrumb_server.errors import ConfigError
 from qrumb_server.model import SitePolicy
 
-__all__ = ["Site", "SiteRegistry"]
+__all__ = ["UNLIMITED", "Site", "SiteRegistry"]
 
 log = structlog.get_logger()
 
@@ -42,7 +42,8 @@ class SiteRegistry:
     Args:
         path: the file; it may be missing, and then there are no sites.
         read: the sites of a file.
-        common: what counts for a site that is not in the file, as far as one is served at all.
+        common: what counts for a site that is not in the file, as far as one is served at all. All that has no site's
+            name shares its quota.
         is_open: a site that is not in the file is served all the same, and nobody needs a key.
 
     Raises:
@@ -67,6 +68,7 @@ class SiteRegistry:
         self._sites: Mapping[str, Site] = read(path) if self._seen else {}
         self._keys = _by_id(self._sites)
         self._next_look = monotonic() + LOOK_INTERVAL_SECONDS
+        self._is_broken = False
 
     def find(self, site_id: str) -> Site | None:
         """The site, or None if it is not served here."""
@@ -85,10 +87,22 @@ class SiteRegistry:
         found = self._sites.get(site_id)
         return self._common.policy if found is None else found.policy
 
+    def quota(self, site_id: str) -> tuple[str, Quota]:
+        """Whose quota an event takes from, and how much that is; anybody can make up names, so these have one."""
+        site = self.find(site_id)
+        if site is None or not site.site_id:
+            return "", self._common.quota
+        return site_id, site.quota
+
     def named(self) -> list[str]:
         """Ids of the sites in the file."""
         self._look()
         return sorted(self._sites)
+
+    def is_broken(self) -> bool:
+        """Whether the file cannot be used as it is now, and an earlier state of it counts."""
+        self._look()
+        return self._is_broken
 
     def _look(self) -> None:
         now = self._monotonic()
@@ -102,9 +116,10 @@ class SiteRegistry:
         try:
             sites = self._read(self._path)
         except ConfigError as error:
+            self._is_broken = True
             log.error("sites_not_read", problems=str(error).splitlines(), keeps_old=True)
             return
-        self._sites, self._keys = sites, _by_id(sites)
+        self._sites, self._keys, self._is_broken = sites, _by_id(sites), False
         log.info("sites_read", number=len(sites))
 
     def _state(self) -> tuple[int, ...]:

@@ -24,7 +24,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from qrumb_server.access.registry import Site, SiteRegistry
+from qrumb_server.access.registry import UNLIMITED, Site, SiteRegistry
 from qrumb_server.config.clickhouse import ClickHouseSettings
 from qrumb_server.config.edges import GatewaySettings, RpcSettings
 from qrumb_server.config.geoip import GeoipSettings
@@ -142,7 +142,7 @@ class Settings(BaseSettings):
         return SiteRegistry(
             self.sites_path,
             read=lambda path: read_sites(path, self.site),
-            common=Site(policy=self.site.policy()),
+            common=Site(policy=self.site.policy(), quota=UNLIMITED if is_open else self.site.quota.quota()),
             is_open=is_open,
             monotonic=monotonic,
         )

@@ -202,7 +202,11 @@ class Lookups:
         return {RowId(segment_id=row["segment_id"], segment_row=row["segment_row"]) for row in rows}
 
     def read_back(self, counts: Counts) -> None:
-        """Put into the ledger's counts what the stored rows of their segments are marked as."""
+        """Put into the ledger's counts what the stored rows of their segments are marked as.
+
+        Not where some are missing, since a replica lags, or are more, since the disk has destroyed some of the segment
+        meanwhile: the ledger must balance.
+        """
         rows = self._store.query(
             "SELECT segment_id, site_id, toStartOfMinute(received_time) AS minute, "  # noqa: S608
             "sum(is_duplicate) AS duplicates, sum(is_fraud) AS frauds, count() AS stored "
@@ -211,7 +215,7 @@ class Lookups:
         )
         for row in rows:
             entry = counts.get((row["segment_id"], row["site_id"], row["minute"]))
-            if entry is not None:
+            if entry is not None and row["stored"] == entry["stored_count"]:
                 entry["duplicate_count"] = row["duplicates"]
                 entry["unique_count"] = row["stored"] - row["duplicates"]
                 entry["fraud_count"] = row["frauds"]

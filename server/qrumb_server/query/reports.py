@@ -3,7 +3,7 @@
 The spool is looked at before the store: an event on its way from the one to the other is then seen at least once.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ from qrumb_server.instants import milliseconds, timestamp
 from qrumb_server.ports import Clock, EventStore
 from qrumb_server.query.cursor import parse_place, place_text
 from qrumb_server.query.rows import as_event_row, as_rejected_event, as_violations, first_fitting
+from qrumb_server.query.spool_counts import MINUTE_MS, SpoolCounts, received_ms, site_of
 from qrumb_server.spool.search import FoundRecord, find_records
 from qrumb_server.spool.v1.record_pb2 import Record
 
@@ -23,7 +24,6 @@ __all__ = ["Reports"]
 
 DEFAULT_PAGE: Final = 100
 DAY_MS: Final = 86_400_000
-MINUTE_MS: Final = 60_000
 Row = Mapping[str, Any]
 
 
@@ -34,6 +34,7 @@ class Reports:
         self._store = store
         self._spool_root = spool_root
         self._clock = clock
+        self._counts = SpoolCounts(spool_root)
 
     def get_receipt(self, site_id: str, event_id: str) -> pb.GetReceiptResponse:
         """What became of one event; `event_id` in canonical lower case."""
@@ -59,7 +60,7 @@ class Reports:
             arrival_count=len(stored) + len(rejected) + len(waiting),
             conflict_count=sum(row["fingerprint"] != stored[0]["fingerprint"] for row in stored),
         )
-        times = [row["received_time"] for row in (*stored, *rejected)] + [_received_ms(one) for _found, one in waiting]
+        times = [row["received_time"] for row in (*stored, *rejected)] + [received_ms(one) for _found, one in waiting]
         if times:
             response.received_time.CopyFrom(timestamp(min(times)))
         _fill_fate(response, stored, rejected, [record for _found, record in waiting])
@@ -126,7 +127,7 @@ class Reports:
         """The ledger of one site, or of all where site_id is empty, minute by minute."""
         to_ms = milliseconds(request.to_time) if request.HasField("to_time") else self._clock.now_ms() + MINUTE_MS
         from_ms = milliseconds(request.from_time) if request.HasField("from_time") else to_ms - DAY_MS
-        spooled = self._spooled_by_minute(request.site_id)
+        spooled = self._counts.by_segment()
         entries = {
             row["minute_time"]: pb.LedgerEntry(
                 minute_time=timestamp(row["minute_time"]),
@@ -140,27 +141,18 @@ class Reports:
             )
             for row in self._store.query(_LEDGER, {"site": request.site_id, "from": from_ms, "to": to_ms})
         }
-        loaded = {(row["segment_id"], row["minute_time"]) for row in self._loaded_segments({key[0] for key in spooled})}
-        for (segment_id, minute_ms), count in spooled.items():
-            if (segment_id, minute_ms) in loaded or not from_ms <= minute_ms < to_ms:
-                continue
-            entry = entries.setdefault(minute_ms, pb.LedgerEntry(minute_time=timestamp(minute_ms)))
-            entry.spooled_count += count
-            entry.received_count += count
+        loaded = {(row["segment_id"], row["minute_time"]) for row in self._loaded_segments(spooled)}
+        for segment_id, counts in spooled.items():
+            for (site_id, minute_ms), count in counts.items():
+                is_asked_for = request.site_id in {"", site_id} and from_ms <= minute_ms < to_ms
+                if not is_asked_for or (segment_id, minute_ms) in loaded:
+                    continue
+                entry = entries.setdefault(minute_ms, pb.LedgerEntry(minute_time=timestamp(minute_ms)))
+                entry.spooled_count += count
+                entry.received_count += count
         return pb.GetLedgerResponse(entries=[entries[minute] for minute in sorted(entries)])
 
-    def _spooled_by_minute(self, site_id: str) -> dict[tuple[str, int], int]:
-        counts: dict[tuple[str, int], int] = {}
-        for found, record in self._find(site_id):
-            if record.WhichOneof("kind") not in {"accepted_event", "dead_letter"}:
-                continue
-            if site_id and _site_of(record) != site_id:
-                continue
-            key = found.segment_id, _received_ms(record) // MINUTE_MS * MINUTE_MS
-            counts[key] = counts.get(key, 0) + 1
-        return counts
-
-    def _loaded_segments(self, segment_ids: set[str]) -> list[dict[str, Any]]:
+    def _loaded_segments(self, segment_ids: Collection[str]) -> list[dict[str, Any]]:
         if not segment_ids:
             return []
         return self._store.query(
@@ -172,7 +164,7 @@ class Reports:
         return [
             (found, record)
             for found, record in self._find(event_id)
-            if _site_of(record) == site_id and _event_id_of(record) == event_id
+            if site_of(record) == site_id and _event_id_of(record) == event_id
         ]
 
     def _find(self, text: str) -> Iterator[tuple[FoundRecord, Record]]:
@@ -225,19 +217,7 @@ def _fill_fate(
         response.fate = pb.GetReceiptResponse.NOT_SEEN
 
 
-def _site_of(record: Record) -> str:
-    if record.WhichOneof("kind") == "accepted_event":
-        return record.accepted_event.row.site_id
-    return record.dead_letter.site_id
-
-
 def _event_id_of(record: Record) -> str:
     if record.WhichOneof("kind") == "accepted_event":
         return record.accepted_event.row.event_id
     return record.dead_letter.event_id
-
-
-def _received_ms(record: Record) -> int:
-    if record.WhichOneof("kind") == "accepted_event":
-        return milliseconds(record.accepted_event.row.received_time)
-    return record.dead_letter.received_time_ms

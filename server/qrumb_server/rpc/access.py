@@ -131,14 +131,15 @@ class Access(grpc.aio.ServerInterceptor):
 
     def _checked(self, rule: Rule, call: Callable[[Any, Context], Awaitable[Any]]) -> Any:
         async def checked(request: Any, context: Context) -> Any:
-            self._check(rule, request, context)
+            self._check(rule, rule.site_ids(request), context)
             if over := next(self._over_quota(rule, request), None):
                 self._count("SITE_QUOTA")
                 site_id, seconds = over
                 raise RequestFault(
                     grpc.StatusCode.RESOURCE_EXHAUSTED,
                     "SITE_QUOTA",
-                    f"the site {site_id} sends more events than its quota; nothing was kept, send it again later",
+                    f"{f'the site {site_id} sends' if site_id else 'these are'} more events than the quota allows; "
+                    "nothing was kept, send it again later",
                     retry_after_seconds=ceil(seconds),
                 )
             return await call(request, context)
@@ -150,7 +151,7 @@ class Access(grpc.aio.ServerInterceptor):
 
         async def admitted(requests: AsyncIterator[Any], context: Context) -> AsyncIterator[Any]:
             async for request in requests:
-                self._check(rule, request, context)
+                self._check(rule, rule.site_ids(request), context)
                 while waits := [  # noqa: ASYNC110  (nobody tells when there is room again)
                     seconds for _site_id, seconds in self._over_quota(rule, request)
                 ]:
@@ -158,13 +159,14 @@ class Access(grpc.aio.ServerInterceptor):
                 yield request
 
         async def checked(requests: AsyncIterator[Any], context: Context) -> AsyncIterator[Any]:
+            # At once: who has no key must not hold streams open.
+            self._check(rule, (), context)
             async for response in call(admitted(requests, context), context):
                 yield response
 
         return checked
 
-    def _check(self, rule: Rule, request: Any, context: Context) -> None:
-        site_ids = rule.site_ids(request)
+    def _check(self, rule: Rule, site_ids: Iterable[str], context: Context) -> None:
         try:
             if rule.scope is None:
                 self._admission.check_origin(site_ids, _said(context, "origin"))
@@ -184,10 +186,9 @@ class Access(grpc.aio.ServerInterceptor):
         if not rule.is_metered:
             return
         for site_id, number in Counter(rule.site_ids(request)).items():
-            site = self._admission.find(site_id)
-            # What has no site's name is judged and rejected; the gateway's limit per address is what it meets.
-            if site is not None and (seconds := self._quotas.take(site_id, number, site.quota)):
-                yield site_id, seconds
+            name, quota = self._admission.quota(site_id)
+            if seconds := self._quotas.take(name, number, quota):
+                yield name, seconds
 
 
 def _for_own_node(handler: Any) -> Handler:

@@ -113,6 +113,8 @@ async def abort(
     if retry_after_seconds is not None:
         status.details.add().Pack(RetryInfo(retry_delay=Duration(seconds=retry_after_seconds)))
         trailers.append(("retry-after", str(retry_after_seconds)))
+    if code is grpc.StatusCode.UNAUTHENTICATED:
+        trailers.append(("www-authenticate", "Bearer"))
     trailers.append((STATUS_DETAILS_KEY, status.SerializeToString()))
     await context.abort(code, message, tuple(trailers))
     raise AssertionError("abort returns never")

@@ -66,7 +66,9 @@ class Forwarding(grpc.GenericRpcHandler):
 async def _answer(context: Context, error: grpc.aio.AioRpcError) -> None:
     """The loader's error as it is; where the loader cannot be reached, ours."""
     trailers = error.trailing_metadata()
-    said = tuple((key, value) for key, value in trailers or () if key in {STATUS_DETAILS_KEY, "retry-after"})
+    said = tuple(
+        (key, value) for key, value in trailers or () if key in {STATUS_DETAILS_KEY, "retry-after", "www-authenticate"}
+    )
     if not said and error.code() is grpc.StatusCode.UNAVAILABLE:
         raise RequestFault(
             grpc.StatusCode.UNAVAILABLE,

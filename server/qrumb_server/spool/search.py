@@ -4,7 +4,7 @@ Invariant: a record that was durable before the search began, and is not release
 kept: a segment is searched as bytes first, and read frame by frame only where that hits.
 """
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
@@ -23,14 +23,22 @@ class FoundRecord:
     segment_id: str
     row: int
     record: bytes
+    is_sealed: bool
+    """Its segment never changes again."""
 
 
-def find_records(spool_root: Path, needle: bytes, filesystem: FileSystem = DISK) -> Iterator[FoundRecord]:
-    """Records that contain `needle` in their bytes. Files may come and go meanwhile. Raises OSError."""
+def find_records(
+    spool_root: Path, needle: bytes, filesystem: FileSystem = DISK, *, leave_out: Container[UUID] = ()
+) -> Iterator[FoundRecord]:
+    """Records that contain `needle` in their bytes. Files may come and go meanwhile. Raises OSError.
+
+    Args:
+        leave_out: segments that are not read.
+    """
     for folder in worker_folders(spool_root, filesystem):
         for entry in filesystem.list_folder(folder):
             name = parse_name(entry.name)
-            if name is not None:
+            if name is not None and name.segment_id not in leave_out:
                 yield from _find_in(folder, entry.name, name, needle, filesystem)
 
 
@@ -61,4 +69,4 @@ def _find_in(
     scan = scan_segment(image, name.segment_id)
     for row, record in zip(scan.row_numbers, scan.records, strict=True):
         if needle in record and (name.rows is None or row < name.rows):
-            yield FoundRecord(segment_id=str(name.segment_id), row=row, record=record)
+            yield FoundRecord(segment_id=str(name.segment_id), row=row, record=record, is_sealed=name.rows is not None)

@@ -48,10 +48,10 @@ _REFUSED = frozenset({16, 42, 43, 46, 47, 53, 60, 62, 81, 115, 164, 192, 193, 19
 # Values that cannot be parsed, are out of range or break a constraint. Seen while the block is read, before a write.
 _BAD_ROWS = frozenset({6, 26, 27, 38, 41, 69, 72, 117, 131, 321, 349, 376, 407, 469, 691})
 
-# What failed so may succeed later: time or memory is up, the network or the disk failed, it was cancelled, a mutation
-# was given up half done, replicas lag or alter the same table at once.
+# What failed so may succeed later: time or memory is up, the network or the disk failed, another host of the cluster
+# ended, it was cancelled, a mutation was given up half done, replicas lag or alter the same table at once.
 _PASSING = frozenset(
-    {0, 74, 75, 76, 159, 160, 202, 203, 209, 210, 225, 236, 241, 242, 243, 279}
+    {0, 32, 74, 75, 76, 159, 160, 202, 203, 209, 210, 225, 236, 241, 242, 243, 279}
     | {289, 305, 319, 341, 369, 394, 425, 517, 999}
 )
 

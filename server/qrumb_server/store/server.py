@@ -6,7 +6,8 @@ it opens; until that has worked every such call raises what stood in the way.
 
 Rows travel as one block per insert. A client cannot filter its rows on the server, so `insert_missing` asks which
 are there and sends the rest. Between the two only this store could add any of them, because a segment belongs to
-one node's loader; an insert of ours that is still at work behind a broken connection is waited for first.
+one node's loader; an insert of ours that is still at work behind a broken connection is waited for first. In a cluster
+the answer may come from a replica that lags, see `_missing`.
 """
 
 import contextlib
@@ -50,6 +51,12 @@ _CLUSTER_INSERT_SETTINGS = _INSERT_SETTINGS | {"insert_deduplicate": 1, "insert_
 _QUERY_SETTINGS = {"max_execution_time": 60, "readonly": 1}
 _EXPORT_SETTINGS = {"readonly": 1}
 
+# Only by replicas that have fetched all that was inserted until a second ago; if a shard has none, by nobody.
+_COMPLETE_QUERY_SETTINGS = {
+    "max_replica_delay_for_distributed_queries": 1,
+    "fallback_to_stale_replicas_for_distributed_queries": 0,
+} | _QUERY_SETTINGS
+
 # Each host that runs the statement waits until it has reached all of its own parts.
 _MUTATION_SETTINGS = {"mutations_sync": 1, "lightweight_deletes_sync": 1}
 # It says nothing until then; a host that dies meanwhile is noticed by its silence in TCP.
@@ -84,6 +91,8 @@ class ServerStore:
         self._is_prepared = False
         # True at first: a predecessor may have been killed in the middle of an insert.
         self._broke = True
+        # The batch that was sent whole last.
+        self._sent: TableBatch | None = None
 
     def pending(self) -> list[Migration]:
         """Migrations that the database has not seen yet, as they would be run.
@@ -110,6 +119,7 @@ class ServerStore:
         self._check(batch)
         if batch.row_count:
             self._prepare()
+            self._sent = batch
             self._insert(batch)
 
     def insert_missing(self, batch: TableBatch) -> None:
@@ -193,13 +203,17 @@ class ServerStore:
     def _missing(self, batch: TableBatch) -> TableBatch:
         columns = list(batch.columns)
         segments, rows = (batch.data[columns.index(name)] for name in ("segment_id", "segment_row"))
+        # In a cluster equal blocks are recognised, so a replica that lags may answer for what was sent just now. What a
+        # predecessor sent was other blocks, since rows come in another batch after a restart.
+        is_foreign = self._options.cluster is not None and batch is not self._sent
+        settings = _COMPLETE_QUERY_SETTINGS if is_foreign else _QUERY_SETTINGS
         # The table's name was checked against the schema files.
         sql = (
             "SELECT segment_id, segment_row "  # noqa: S608
             f"FROM {batch.table} WHERE segment_id IN {{segments:Array(String)}}"
         )
         rendered = render_parameters(sql, {"segments": sorted(set(segments))})
-        there = set(zip(*self._execute(sql, rendered, _QUERY_SETTINGS).columns, strict=True))
+        there = set(zip(*self._execute(sql, rendered, settings).columns, strict=True))
         wanted = [place not in there for place in zip(segments, rows, strict=True)]
         return TableBatch(
             table=batch.table, columns=columns, data=[list(compress(values, wanted)) for values in batch.data]

@@ -34,6 +34,8 @@ class Facts:
     spool: SpoolLook
     loading: GetLoadingResponse | None
     """None where the loader does not answer."""
+    is_sites_file_broken: bool = False
+    """An earlier state of sites.toml counts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +51,7 @@ class Verdict:
 def judge(facts: Facts) -> Verdict:
     """READY, DEGRADED or NOT_READY, with everything that is wrong; what makes it NOT_READY first."""
     cause, reason = _obstacle(facts)
-    reasons = [*([reason] if reason else []), *_processes(facts), *_store(facts), *_spool(facts.spool)]
+    reasons = [*([reason] if reason else []), *_processes(facts), *_store(facts), *_spool(facts.spool), *_sites(facts)]
     if cause:
         return Verdict(condition=NOT_READY, reasons=reasons, cause=cause)
     return Verdict(condition=DEGRADED if reasons else READY, reasons=reasons)
@@ -92,6 +94,11 @@ def _store(facts: Facts) -> Iterator[str]:
         yield f"ClickHouse does not take rows{code}: somebody has to mend that; events are kept in the spool meanwhile"
     else:
         yield f"ClickHouse does not take rows{code}: it cannot be reached; events are kept in the spool meanwhile"
+
+
+def _sites(facts: Facts) -> Iterator[str]:
+    if facts.is_sites_file_broken:
+        yield "sites.toml cannot be used as it is, so its last good state counts; `qrumb sites check` says why"
 
 
 def _spool(look: SpoolLook) -> Iterator[str]:

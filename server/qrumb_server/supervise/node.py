@@ -151,6 +151,7 @@ class _Node:
                 workers=frozenset(worker.spec.name for worker in self._workers),
             ),
             clock=clock,
+            is_sites_file_broken=settings.open_sites().is_broken,
         )
         self._server: grpc.aio.Server | None = None
         self._health = Health()

@@ -3,6 +3,7 @@
 What ClickHouse said, word by word, is for the commands alone: it names hosts and users.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import grpc
@@ -33,6 +34,7 @@ class NodeWatch:
         collectors: the workers.
         others: loader and gateway.
         loader_target: where the loader is asked.
+        is_sites_file_broken: whether an earlier state of sites.toml counts.
     """
 
     def __init__(
@@ -43,7 +45,9 @@ class NodeWatch:
         loader_target: str,
         spool: SpoolWatch,
         clock: Clock,
+        is_sites_file_broken: Callable[[], bool] = lambda: False,
     ) -> None:
+        self._is_sites_file_broken = is_sites_file_broken
         self._collectors = collectors
         self._others = others
         self._loader_target = loader_target
@@ -59,6 +63,7 @@ class NodeWatch:
             others={child.spec.name: child.serving for child in self._others},
             loading=await ask_loading(self._loader_target),
             spool=await self._spool.look(),
+            is_sites_file_broken=self._is_sites_file_broken(),
         )
 
     async def describe(self) -> tuple[pb.GetStatusResponse, Verdict, GetLoadingResponse | None]:

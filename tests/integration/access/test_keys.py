@@ -1,6 +1,7 @@
 """Every call of the contract, with every kind of wrong key, by every way in: refused alike, and nothing is kept."""
 
 import json
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -161,6 +162,7 @@ def test_json(stack: Stack, keys: Keys, call: Call, fault: str, code: str, reaso
     assert answer.status_code == HTTP_CODES[code]
     assert [detail["reason"] for detail in answer.json()["details"] if "reason" in detail] == [reason]
     assert not key or key not in answer.text
+    assert answer.headers.get("www-authenticate") == ("Bearer" if answer.status_code == 401 else None)
 
 
 @pytest.mark.parametrize("call", CALLS, ids=lambda call: call.method)
@@ -211,6 +213,25 @@ def test_a_stream_ends_at_the_first_foreign_event_and_keeps_those_before(stack: 
         assert refusal(read) == ("PERMISSION_DENIED", "KEY_OF_ANOTHER_SITE")
     assert len(receipts) == 20
     stack.wait_for_rows(20, "startsWith(event_name, 'before-')")
+
+
+@pytest.mark.parametrize("key", ["", "unknown"])
+def test_a_stream_without_a_key_is_ended_before_it_says_anything(stack: Stack, keys: Keys, key: str) -> None:
+    """Or strangers could hold all streams open that there are."""
+    from qrumb.v1.collector_service_pb2_grpc import CollectorServiceStub
+
+    silent = threading.Event()
+
+    def nothing() -> Iterator[Any]:
+        silent.wait(20)
+        yield from ()
+
+    for target in (stack.grpc_target, stack.url.removeprefix("http://")):
+        with grpc.insecure_channel(target) as channel:
+            metadata = (("authorization", f"Bearer {keys.unknown}"),) if key else ()
+            answers = CollectorServiceStub(channel).StreamServerEvents(nothing(), metadata=metadata, timeout=10)
+            assert refusal(lambda: list(answers))[0] == "UNAUTHENTICATED"  # noqa: B023
+    silent.set()
 
 
 def test_a_rejected_event_still_says_what_is_wrong_with_it(stack: Stack, keys: Keys) -> None:

@@ -47,6 +47,8 @@ def test_a_broken_edit_changes_nothing_and_is_explained(stack: Stack, keys: Keys
             assert send(client, "shop", keys.collect).status_code == 200
         wait_until(lambda: "sites_not_read" in stack.log())
         assert "not valid TOML" in stack.log()
+        assert stack.health()["condition"] == "DEGRADED"
+        assert [reason for reason in stack.health()["reasons"] if "sites.toml cannot be used" in reason]
         checked = stack.command("sites", "check")
         assert checked.returncode == 78
         assert "not valid TOML" in checked.stderr
@@ -54,6 +56,7 @@ def test_a_broken_edit_changes_nothing_and_is_explained(stack: Stack, keys: Keys
         assert refused.returncode == 78
     finally:
         path.write_text(good)
+    wait_until(lambda: stack.health()["condition"] == "READY")
     assert stack.command("sites", "check").returncode == 0
 
 

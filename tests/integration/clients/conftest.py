@@ -7,6 +7,7 @@ docs/clients.md.
 import json
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,26 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """One node for all cases."""
     with running_stack(tmp_path_factory.mktemp("clients") / "data") as started:
         yield started
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keyed:
+    """A node that asks for keys, its own site, and the key that its first start made."""
+
+    stack: Stack
+    key: str
+    site_id: str = "demo"
+
+    def environment(self) -> dict[str, str]:
+        """What runners in other languages are told."""
+        return {"QRUMB_SITE": self.site_id, "QRUMB_KEY": self.key}
+
+
+@pytest.fixture(scope="module")
+def keyed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keyed]:
+    """For the cases of node.yaml: what a client says to a real node, it says with a key."""
+    with running_stack(tmp_path_factory.mktemp("keyed") / "data", QRUMB_ACCESS="keys") as started:
+        yield Keyed(stack=started, key=(started.data_dir / "demo.key").read_text().strip())
 
 
 def write_down(client: str, file: str, case: str, outcome: str) -> None:

@@ -1,20 +1,25 @@
 """The browser tag in a real Chromium, on pages of another origin: ClickHouse has exactly what happened there.
 
-The scenarios are clients/browser/test/chromium/scenarios.mjs; each is a site of its own. Rows marked as duplicates are
-left out: Chromium itself may repeat a call that is under way when its page ends.
+The scenarios are clients/browser/test/chromium/scenarios.mjs; each is a site of its own that has its pages' origin.
+Rows marked as duplicates are left out: Chromium itself may repeat a call that is under way when its page ends.
 """
 
 import json
+import os
+import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from qrumb_server.access.registry import LOOK_INTERVAL_SECONDS
 from tests.support.javascript import ROOT, built_package, chromium, run_node
 from tests.support.stack import Stack, running_stack, wait_until
 
+SCENARIOS = ROOT / "clients/browser/test/chromium/scenarios.mjs"
 SCENARIO_SECONDS = 180
 pytestmark = pytest.mark.timeout(SCENARIO_SECONDS + 180)
 Rows = list[dict[str, Any]]
@@ -22,18 +27,30 @@ Rows = list[dict[str, Any]]
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """A node for this module."""
+    """A node that asks for origins and keys, with a site for each scenario beside its own `demo`."""
     chromium()
     built_package("browser")
-    with running_stack(tmp_path_factory.mktemp("browser") / "data") as running:
+    with running_stack(tmp_path_factory.mktemp("browser") / "data", QRUMB_ACCESS="keys") as running:
+        with (running.data_dir / "sites.toml").open("a") as sites:
+            sites.write("".join(f"[{site}]\norigins = ['{origin}']\n" for site, origin in site_origins().items()))
+        time.sleep(LOOK_INTERVAL_SECONDS)  # whoever asks now looks into the file first
         yield running
+
+
+def site_origins() -> dict[str, str]:
+    """The pages of a sandboxed frame have no origin, and say so."""
+    names = re.findall(r"^  async (\w+)\(", SCENARIOS.read_text(encoding="utf-8"), re.MULTILINE)
+    return dict.fromkeys(names, "http://127.0.0.1:*") | {"sandboxed": "null"}
 
 
 @pytest.fixture(scope="module")
 def shop(stack: Stack) -> Iterator[str]:
-    """The example shop's address."""
+    """The example shop's address; its key is in QRUMB_KEY, as its README says."""
     command = [sys.executable, "examples/shop.py", "--collector", stack.url, "--grpc", stack.grpc_target, "--port", "0"]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+    environment = {**os.environ, "QRUMB_KEY": (stack.data_dir / "demo.key").read_text().strip()}
+    with subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
         try:
             assert process.stdout is not None
             yield process.stdout.readline().removeprefix("shop: ").partition("/scan/")[0]

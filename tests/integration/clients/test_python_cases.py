@@ -9,13 +9,13 @@ import grpc
 import pytest
 from google.protobuf import json_format
 
-from qrumb import Settings, browser_event, device, email_hash, phone_hash, server_event
+from qrumb import Client, DeliveryError, Settings, browser_event, device, email_hash, phone_hash, server_event
 from qrumb.events import Event
 from qrumb.retry import backoff, is_retried
 from qrumb.v1.receipt_pb2 import EventReceipt, Violation
+from tests.integration.clients.conftest import Keyed
 from tests.support.client_cases import AsyncDriver, SyncDriver, run_delivery_case
 from tests.support.client_front import CASES, Front, load_cases
-from tests.support.stack import Stack
 
 Case = dict[str, Any]
 DRIVERS = {"client": SyncDriver, "async client": AsyncDriver}
@@ -94,13 +94,12 @@ def test_delivery(case: Case, kind: str, front: Front) -> None:
 @pytest.mark.stack
 @pytest.mark.parametrize("kind", DRIVERS)
 @cases("node")
-def test_node(case: Case, kind: str, stack: Stack) -> None:
+def test_node(case: Case, kind: str, keyed: Keyed) -> None:
     """A real node's verdicts arrive as they are."""
-    driver = DRIVERS[kind](stack.grpc_target, Settings())
-    site_id = f"{case['name']}-{kind.replace(' ', '-')}"
+    driver = DRIVERS[kind](keyed.stack.grpc_target, Settings(), keyed.key)
     try:
         for step in case["steps"]:
-            check_node_step(driver, step, site_id)
+            check_node_step(driver, step, keyed.site_id)
     finally:
         driver.close(10)
         if isinstance(driver, AsyncDriver):
@@ -126,6 +125,15 @@ def check_node_step(driver: SyncDriver | AsyncDriver, step: Case, site_id: str) 
     for number, receipt in enumerate(receipts):
         found = sorted([violation.field, Violation.Reason.Name(violation.reason)] for violation in receipt.violations)
         assert found == sorted(step.get("violations", {}).get(number, []))
+
+
+@pytest.mark.stack
+def test_without_its_key_a_client_is_refused(keyed: Keyed) -> None:
+    """By the node that takes every case above."""
+    event = server_event(site_id=keyed.site_id, event_name="lead", scan_session_id="s")
+    with Client(keyed.stack.grpc_target) as client, pytest.raises(DeliveryError) as caught:
+        client.collect(event)
+    assert caught.value.code is grpc.StatusCode.UNAUTHENTICATED
 
 
 EXPECTATIONS = {

@@ -33,6 +33,7 @@ from qrumb import (
 from qrumb.v1.collector_service_pb2_grpc import add_CollectorServiceServicer_to_server
 from qrumb.v1.receipt_pb2 import EventReceipt
 from qrumb.v1.server_event_pb2 import ServerEvent
+from tests.integration.clients.conftest import Keyed
 from tests.support.client_front import Front, GrpcFace, Script
 from tests.support.stack import Stack, running_stack
 
@@ -302,13 +303,13 @@ def test_tls_with_a_client_certificate(tls_front: str, certificates: dict[str, b
 
 
 @pytest.mark.stack
-def test_the_example_of_the_readme_runs(stack: Stack) -> None:
+def test_the_example_of_the_readme_runs(keyed: Keyed) -> None:
     """As it stands, against a node."""
     text = (ROOT / "clients" / "python" / "README.md").read_text(encoding="utf-8")
     [example] = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", example],
-        env={**os.environ, "QRUMB_URL": f"grpc://{stack.grpc_target}"},
+        env={**os.environ, "QRUMB_URL": f"grpc://{keyed.stack.grpc_target}", "QRUMB_KEY": keyed.key},
         capture_output=True,
         text=True,
         timeout=60,

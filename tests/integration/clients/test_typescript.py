@@ -2,13 +2,12 @@
 
 import re
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.integration.clients.conftest import Keyed
 from tests.support.javascript import built_package, run_node
-from tests.support.stack import Stack, running_stack
 
 SUITE_SECONDS = 240
 
@@ -23,14 +22,7 @@ def package() -> Path:
 
 
 @pytest.fixture(scope="module")
-def stack(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """A node for this module."""
-    with running_stack(tmp_path_factory.mktemp("typescript") / "data") as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def suite(package: Path, stack: Stack) -> subprocess.CompletedProcess[str]:
+def suite(package: Path, keyed: Keyed) -> subprocess.CompletedProcess[str]:
     """One run of the client's tests, with the node at hand."""
     files = sorted(str(path.relative_to(package)) for path in package.glob("build/test/*.test.js"))
     return run_node(
@@ -39,7 +31,8 @@ def suite(package: Path, stack: Stack) -> subprocess.CompletedProcess[str]:
         "--test-reporter=spec",
         *files,
         seconds=SUITE_SECONDS,
-        QRUMB_GRPC=f"http://{stack.grpc_target}",
+        QRUMB_GRPC=f"http://{keyed.stack.grpc_target}",
+        **keyed.environment(),
     )
 
 
@@ -53,12 +46,12 @@ def test_the_clients_tests_pass(suite: subprocess.CompletedProcess[str]) -> None
 @pytest.mark.timeout(SUITE_SECONDS + 120)
 @pytest.mark.parametrize("compression", ["none", "gzip"])
 def test_a_thousand_events_are_a_thousand_rows(
-    suite: subprocess.CompletedProcess[str], stack: Stack, compression: str
+    suite: subprocess.CompletedProcess[str], keyed: Keyed, compression: str
 ) -> None:
     """What the client was told is stored, once each and to the cent."""
-    where = f"site_id = 'ts-thousand-{compression}'"
-    stack.wait_for_rows(1000, where)
-    [row] = stack.query(
+    where = f"scan_session_id = 'thousand-{compression}'"
+    keyed.stack.wait_for_rows(1000, where)
+    [row] = keyed.stack.query(
         "SELECT toUInt32(uniqExact(event_id)) AS ids, toString(sum(conversion_value)) AS total, "
         f"toUInt32(sum(is_duplicate)) AS duplicates FROM events.valid_events WHERE {where}"
     )
@@ -68,14 +61,14 @@ def test_a_thousand_events_are_a_thousand_rows(
 
 
 @pytest.mark.timeout(SUITE_SECONDS + 120)
-def test_the_example_of_the_readme_works(package: Path, stack: Stack, tmp_path: Path) -> None:
+def test_the_example_of_the_readme_works(package: Path, keyed: Keyed) -> None:
     """Copied as it stands, but for the address."""
     readme = (package / "README.md").read_text(encoding="utf-8")
     [example] = re.findall(r"```js\n(.*?)```", readme, re.DOTALL)
     assert len(example.strip().splitlines()) <= 14
     # Beside node_modules/, so that the package finds itself by its own name.
     script = package / "build" / "readme-example.mjs"
-    script.write_text(example.replace("http://127.0.0.1:9090", f"http://{stack.grpc_target}"), encoding="utf-8")
-    done = run_node(package, str(script), seconds=60)
+    script.write_text(example.replace("http://127.0.0.1:9090", f"http://{keyed.stack.grpc_target}"), encoding="utf-8")
+    done = run_node(package, str(script), seconds=60, **keyed.environment())
     assert done.returncode == 0, done.stderr
-    stack.wait_for_rows(1, "site_id = 'demo' AND event_name = 'purchase' AND toFloat64(conversion_value) = 49.9")
+    keyed.stack.wait_for_rows(1, "event_name = 'purchase' AND toFloat64(conversion_value) = 49.9")

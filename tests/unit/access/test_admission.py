@@ -7,6 +7,7 @@ import pytest
 from qrumb_server.access.admission import AccessDenied, Admission
 from qrumb_server.access.keys import Key, Scope, id_of, key_hash
 from qrumb_server.access.origins import Origins
+from qrumb_server.access.quota import Quota
 from qrumb_server.access.registry import Site, SiteRegistry
 from qrumb_server.errors import ConfigError
 
@@ -166,6 +167,16 @@ def test_a_change_is_seen_and_a_broken_one_is_not(file: Path, capsys: pytest.Cap
     now += 1
     assert sites.named() == ["shop"]
     assert sites.find_key(id_of(KEYS["other"])) is None, "a key goes with its site"
+
+
+def test_made_up_names_share_one_quota(file: Path) -> None:
+    """The common one; where nobody is asked for a key, they have none."""
+    little = Quota(events_per_second=1, burst=1)
+    sites = SiteRegistry(file, read=lambda _path: SITES, common=Site(quota=little), is_open=False)
+    assert sites.quota("shop") == ("shop", SITES["shop"].quota)
+    assert sites.quota("not a site") == sites.quota("shup") == ("", little)
+    everybody = SiteRegistry(file, read=lambda _path: SITES, common=Site(), is_open=True)
+    assert everybody.quota("any") == ("", Site().quota)
 
 
 def test_a_missing_file_means_no_sites_and_is_picked_up_when_it_is_there(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """What the loader remembers of the store: long enough to help, never too long, and not what was not asked."""
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -167,3 +168,14 @@ def test_a_stored_event_counts_only_within_seven_days() -> None:
     for latest_ms, number in ((NOW_MS - DUPLICATE_WITHIN_MS, 1), (NOW_MS - DUPLICATE_WITHIN_MS - 1, 0)):
         store = Answers({**row, "latest": latest_ms})
         assert len(Lookups(store, monotonic=Clock()).arrivals(events, [])) == number
+
+
+@pytest.mark.parametrize(
+    ("stored", "wanted"), [(3, (1, 2)), (2, (3, 0)), (4, (3, 0))], ids=["all", "a replica lags", "some are destroyed"]
+)
+def test_marks_of_stored_rows_are_counted_where_all_rows_are_there(stored: int, wanted: tuple[int, int]) -> None:
+    """Or unique and duplicate ones would not add up to the stored ones."""
+    row = {"segment_id": "g", "site_id": "s", "minute": 60_000, "duplicates": 2, "frauds": 0, "stored": stored}
+    entry = Counter(received_count=3, stored_count=3, unique_count=3)
+    Lookups(Answers(row), monotonic=Clock()).read_back({("g", "s", 60_000): entry})
+    assert (entry["unique_count"], entry["duplicate_count"]) == wanted

@@ -51,9 +51,11 @@ def test_open_and_sealed_segments_of_all_workers_are_searched(tmp_path: Path) ->
     assert found(tmp_path, b"alpha") == sorted(
         (str(segment), row, RECORDS[row]) for segment in (one, two) for row in (0, 2)
     )
-    assert next(iter(find_records(tmp_path, b"beta"))) in {
-        FoundRecord(segment_id=str(segment), row=1, record=b"beta") for segment in (one, two)
+    assert {found.segment_id: found for found in find_records(tmp_path, b"beta")} == {
+        str(segment): FoundRecord(segment_id=str(segment), row=1, record=b"beta", is_sealed=segment == two)
+        for segment in (one, two)
     }
+    assert {found.segment_id for found in find_records(tmp_path, b"", leave_out={one})} == {str(two)}
     assert found(tmp_path, b"gamma") == []
     assert len(found(tmp_path, b"")) == 6
 

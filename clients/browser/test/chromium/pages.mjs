@@ -29,6 +29,8 @@ export async function startPages(collector) {
       await sleep(Number(url.searchParams.get("late") || 0));
       response.writeHead(200, { "content-type": "text/javascript" });
       response.end(dist(url.pathname.slice(1)));
+    } else if (url.pathname === "/plain/") {
+      html(response, "<!doctype html><title>Without the tag</title>");
     } else if (url.pathname === "/readme/") {
       html(response, readme(collector));
     } else if (url.pathname.startsWith("/strict/")) {

@@ -1,8 +1,9 @@
 // Runs the scenarios: `node test/chromium/run.mjs COLLECTOR [NAME...]`. Prints one line of JSON: what each returned.
-// CHROMIUM says where the browser is.
+// CHROMIUM says where the browser is. Without names: all of scenarios.mjs; those of origins.mjs need sites that know them.
 
 import { chromium } from "playwright-core";
 
+import { origins } from "./origins.mjs";
 import { startPages } from "./pages.mjs";
 import { scenarios } from "./scenarios.mjs";
 
@@ -11,6 +12,7 @@ const [collector, ...names] = process.argv.slice(2);
 const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
   "--disable-component-update", "--disable-sync"];
 
+const known = { ...scenarios, ...origins };
 const pages = await startPages(collector);
 const executablePath = process.env.CHROMIUM || "/usr/bin/chromium";
 // Headless says so in its User-Agent, and the collector would mark every event as a bot's. Told by a flag, not by the
@@ -28,7 +30,7 @@ async function run(name) {
   page.on("console", (message) => message.type() === "error" && errors.push(message.text()));
   try {
     const { origin: shop, other, busyTimes } = pages;
-    return await scenarios[name]({ page, context, calls, errors, shop, other, busyTimes });
+    return await known[name]({ page, context, calls, errors, shop, other, busyTimes, collector });
   } catch (error) {
     return { failed: String(error) };
   } finally {
