@@ -14,7 +14,14 @@ import structlog
 
 from qrumb_server.errors import ConfigError
 
-__all__ = ["allow_open_files", "is_data_dir_in_use", "lock_data_dir", "reserve_port", "reserve_port_for_quic"]
+__all__ = [
+    "allow_open_files",
+    "holder_of",
+    "is_data_dir_in_use",
+    "lock_data_dir",
+    "reserve_port",
+    "reserve_port_for_quic",
+]
 
 log = structlog.get_logger()
 
@@ -59,6 +66,14 @@ def lock_data_dir(data_dir: Path) -> int:
     os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
     os.set_inheritable(descriptor, True)
     return descriptor
+
+
+def holder_of(data_dir: Path) -> int | None:
+    """The supervisor that works in the data folder, if one does."""
+    if not is_data_dir_in_use(data_dir):
+        return None
+    said = (data_dir / LOCK_NAME).read_text(errors="replace").strip()
+    return int(said) if _is_alive(said) else None
 
 
 def is_data_dir_in_use(data_dir: Path) -> bool:
