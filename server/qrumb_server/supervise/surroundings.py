@@ -111,7 +111,7 @@ def allow_open_files(needed: int) -> None:
     """
     _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    if hard < needed:
+    if hard != resource.RLIM_INFINITY and hard < needed:
         log.warning("few_open_files", limit=hard, needed=needed, mend="raise it (ulimit -n), or lower max_connections")
 
 
