@@ -4,8 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_CONSTRAINT=constraints.txt $(BIN)/pip install --quiet
-# Real servers for tests; without them those tests are skipped.
-TEST_PACKAGES := chromium clickhouse-server openssl zookeeper
+# Real servers and toolchains for tests; without them those tests are skipped.
+TEST_PACKAGES := chromium clickhouse-server maven openjdk-17-jdk-headless openssl zookeeper
 SET_UP_INPUTS := pyproject.toml clients/python/pyproject.toml constraints.txt
 
 .PHONY: run test check audit secrets clients-test lint types generate constraints fuzz soak bench setup setup-dev geoip baseline clean help
@@ -19,6 +19,7 @@ run: setup ## run the whole stack in the foreground (HTTP_PORT, GRPC_PORT, DATA_
 test: setup-dev ## every check and every test
 	@$(MAKE) --no-print-directory check
 	@tools/debian.sh $(TEST_PACKAGES)
+	@$(MAKE) --no-print-directory $(VENV)/.ready-java
 	@tests/run
 
 check: setup-dev lint types secrets audit ## format, lint, types, contract, secrets in files, known faults of packages
@@ -66,7 +67,7 @@ bench: setup-dev ## the measurements of bench/README.md
 	$(BIN)/python bench/clients.py
 
 setup: $(VENV)/.ready third_party/geoip/.ready
-setup-dev: $(VENV)/.ready-dev third_party/.ready $(VENV)/.ready-plugins $(VENV)/.ready-go
+setup-dev: $(VENV)/.ready-dev third_party/.ready $(VENV)/.ready-plugins $(VENV)/.ready-go $(VENV)/.ready-java
 
 $(VENV)/bin/python:
 	@echo "set-up: a Python environment in $(VENV)"
@@ -103,6 +104,10 @@ $(VENV)/.ready-go: clients/go/go.sum | $(VENV)/.ready-dev
 	@echo "set-up: what the Go client is made of, two minutes"
 	@$(BIN)/python tools/go_toolchain.py vet ./...
 	@touch $@
+
+# Not having Maven stops nothing: the Java client's tests are skipped, and the next set-up tries again.
+$(VENV)/.ready-java: clients/java/pom.xml tools/maven.py | $(VENV)/.ready-dev
+	@$(BIN)/python tools/maven.py
 
 constraints: $(VENV)/.ready-dev ## pin what is installed now
 	$(BIN)/python tools/constraints.py

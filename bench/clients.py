@@ -1,11 +1,14 @@
 """The clients against a real node: events per second and processor time per event, in batches and one by one.
 
-Each client runs in a process of its own. The last part takes the node away for some seconds and counts what is lost.
+Each client runs in a process of its own; those whose toolchain is missing are left out. The last part kills the node
+for a minute (BENCH_AWAY_SECONDS) while every client sends, and counts what is lost. `python bench/clients.py away` is
+that part alone.
 """
 
 import asyncio
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -15,22 +18,33 @@ from decimal import Decimal
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
 
-from qrumb import AsyncClient, Client, Settings, server_event  # noqa: E402
+import maven  # noqa: E402
+
+from qrumb import AsyncClient, Client, server_event  # noqa: E402
 from qrumb.v1.server_event_pb2 import ServerEvent  # noqa: E402
-from tests.support.stack import running_stack  # noqa: E402
+from tests.support.javascript import built_package  # noqa: E402
+from tests.support.ports import claimed_port  # noqa: E402
+from tests.support.stack import Stack, running_stack, wait_until  # noqa: E402
 
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))
 BATCHED = 30_000
 SINGLE = 500
-AWAY_EVENTS_PER_SECOND = 500
+AWAY_SECONDS = float(os.environ.get("BENCH_AWAY_SECONDS", "60"))
+# 100 a second: a minute's events are within the default queue.
+AWAY_EVENT_SECONDS = 0.01
+AWAY_FLUSH_SECONDS = 60
+# What a child of the last part reads: the site that it sends to, and the file that ends it.
+AWAY_SITE, AWAY_OVER = "QRUMB_AWAY_SITE", "QRUMB_AWAY_OVER"
+GO_TEST = [sys.executable, str(ROOT / "tools" / "go_toolchain.py"), "test", "-run=^$", "-benchtime=1x"]
+NODE_BENCH = ["node", str(ROOT / "bench" / "clients.mjs")]
 
 
-def event(number: int) -> ServerEvent:
+def event(number: int, site_id: str = "bench") -> ServerEvent:
     """A purchase with a few properties, about 250 bytes."""
     return server_event(
-        site_id="bench",
+        site_id=site_id,
         event_name="purchase",
         scan_session_id=f"scan-{number % 997}",
         amount=Decimal("49.90"),
@@ -83,6 +97,34 @@ def build_only(_url: str) -> int:
     return BATCHED
 
 
+def send_while_away(url: str) -> int:
+    """An event every 10 ms until the file is there, then the rest."""
+    over = Path(os.environ[AWAY_OVER])
+    with Client(url) as client:
+        while not over.exists():
+            client.send(event(client.counters.sent, os.environ[AWAY_SITE]))
+            time.sleep(AWAY_EVENT_SECONDS)
+        started = time.perf_counter()
+        client.flush(AWAY_FLUSH_SECONDS)
+        counters = client.counters
+    print(f"AWAY {counters.sent} {counters.accepted} {counters.failed} {time.perf_counter() - started:.1f}")
+    return counters.sent
+
+
+async def send_while_away_async(url: str) -> int:
+    """As send_while_away."""
+    over = Path(os.environ[AWAY_OVER])
+    async with AsyncClient(url) as client:
+        while not over.exists():  # noqa: ASYNC240  # a moment
+            await client.send(event(client.counters.sent, os.environ[AWAY_SITE]))
+            await asyncio.sleep(AWAY_EVENT_SECONDS)
+        started = time.perf_counter()
+        await client.flush(AWAY_FLUSH_SECONDS)
+        counters = client.counters
+    print(f"AWAY {counters.sent} {counters.accepted} {counters.failed} {time.perf_counter() - started:.1f}")
+    return counters.sent
+
+
 def in_loop(work: Callable[[str], Awaitable[int]]) -> Callable[[str], int]:
     """The coroutine as a function."""
 
@@ -99,12 +141,16 @@ WORK: dict[str, Callable[[str], int]] = {
     "Python asyncio, batches": in_loop(send_batched_async),
     "Python asyncio, single": in_loop(collect_singly_async),
 }
+AWAY_WORK: dict[str, Callable[[str], int]] = {
+    "Python, away": send_while_away,
+    "Python asyncio, away": in_loop(send_while_away_async),
+}
 
 
 def child(name: str, url: str) -> None:
     """Do one piece of work and print events per second and microseconds of processor time per event."""
     wall, processor = time.perf_counter(), time.process_time()
-    events = WORK[name](url)
+    events = (WORK | AWAY_WORK)[name](url)
     wall, processor = time.perf_counter() - wall, time.process_time() - processor
     print(f"RESULT {events / wall:.0f} {processor / events * 1e6:.1f}")
 
@@ -121,7 +167,7 @@ def measure_python(name: str, url: str) -> tuple[float, float]:
 def measure_go(url: str) -> dict[str, tuple[float, float]]:
     """The benchmarks of clients/go."""
     done = subprocess.run(
-        [sys.executable, str(ROOT / "tools" / "go_toolchain.py"), "test", "-run=^$", "-bench=.", "-benchtime=1x", "."],
+        [*GO_TEST, "-bench=Build|Batches|Single", "."],
         capture_output=True,
         text=True,
         check=True,
@@ -139,50 +185,126 @@ def measure_go(url: str) -> dict[str, tuple[float, float]]:
     return found
 
 
-def measure_outage() -> None:
-    """A node that is away for some seconds: what is sent meanwhile waits in the queue and arrives."""
-    port = str(40_000 + os.getpid() % 20_000)
-    settings = Settings(max_queue_events=50_000, max_backoff=1)
-    with tempfile.TemporaryDirectory() as folder, running_stack(Path(folder, "data"), GRPC_PORT=port) as node:
-        with Client(f"grpc://127.0.0.1:{port}", settings=settings) as client:
-            node.stop()
-            away = time.perf_counter()
-            most = sent = 0
-            while time.perf_counter() - away < 10:
-                client.send(event(sent))
-                sent += 1
-                time.sleep(1 / AWAY_EVENTS_PER_SECOND)
-            most = client.counters.waiting
-            node.start()
-            back = time.perf_counter()
-            client.flush()
-            took = time.perf_counter() - back
-            counters = client.counters
-        node.wait_for_rows(sent, "site_id = 'bench' AND is_duplicate = 0")
-    print(
-        f"node away for 10 s: {sent} sent, {most} waiting at the end, all answered {took:.2f} s after it was ready; "
-        f"{counters.accepted} accepted, {counters.failed} failed, {counters.retried} retries, {sent} unique rows"
+def measure_java(url: str) -> dict[str, tuple[float, float]]:
+    """dev.qrumb.ClientBench, each part after nine rounds that warm it up."""
+    done = maven.mvn("-o", "test", "-Dtest=ClientBench#measure*", QRUMB_NODE=url)
+    assert done.returncode == 0, done.stdout
+    return results("Java", done.stdout)
+
+
+def measure_typescript(url: str) -> dict[str, tuple[float, float]]:
+    """bench/clients.mjs, each part after a round that warms it up."""
+    done = subprocess.run([*NODE_BENCH, url], capture_output=True, text=True, check=True, timeout=300)
+    return results("TypeScript", done.stdout)
+
+
+def results(client: str, output: str) -> dict[str, tuple[float, float]]:
+    """Lines `RESULT batches 12345 6.7`."""
+    found = re.findall(r"^RESULT (.+) ([\d.]+) ([\d.]+)$", output, re.MULTILINE)
+    return {f"{client}, {name}": (float(rate), float(cost)) for name, rate, cost in found}
+
+
+def others() -> dict[str, Callable[[str], dict[str, tuple[float, float]]]]:
+    """The clients in other languages, as far as their toolchains are there."""
+    found = {"Go": measure_go}
+    if reason := maven.missing():
+        print(f"Java is left out: it {reason}")
+    else:
+        found["Java"] = measure_java
+    if shutil.which("npm") is None:
+        print("TypeScript is left out: it needs npm")
+    else:
+        built_package("typescript")
+        found["TypeScript"] = measure_typescript
+    return found
+
+
+def start_away(client: str, url: str, over: Path) -> subprocess.Popen[str]:
+    """A client that sends until the file is there, to a site of its name."""
+    commands = {
+        "Go": [*GO_TEST, "-bench=Away", "."],
+        "Java": [sys.executable, str(ROOT / "tools" / "maven.py"), "-o", "test", "-Dtest=ClientBench#away"],
+        "TypeScript": [*NODE_BENCH, url, "away"],
+    }
+    return subprocess.Popen(
+        commands.get(client, [sys.executable, __file__, f"{client}, away", url]),
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "QRUMB_NODE": url, AWAY_SITE: site_of(client), AWAY_OVER: str(over)},
     )
 
 
-def main() -> None:
-    """Best of the rounds, each client in turn."""
+def site_of(client: str) -> str:
+    """A site_id."""
+    return f"away-{client.replace(' ', '-')}"
+
+
+def measure_outage(clients: list[str]) -> None:
+    """A node that is dead for a minute: what all clients send meanwhile waits in their queues and arrives."""
+    port = str(claimed_port())
+    with tempfile.TemporaryDirectory() as folder, running_stack(Path(folder, "data"), GRPC_PORT=port) as node:
+        over = Path(folder, "over")
+        children = {client: start_away(client, f"grpc://127.0.0.1:{port}", over) for client in clients}
+        try:
+            for client in clients:
+                wait_for_first(node, client)
+            node.kill()
+            time.sleep(AWAY_SECONDS)
+            node.start()
+        finally:
+            over.touch()
+            outputs = {client: child.communicate()[0] for client, child in children.items()}
+        print(f"\n| node dead for {AWAY_SECONDS:.0f} s | sent | accepted | failed | unique rows | last answer after |")
+        print("| --- | --- | --- | --- | --- | --- |")
+        for client, output in outputs.items():
+            print_outage(node, client, output)
+
+
+def wait_for_first(node: Stack, client: str) -> None:
+    """Until a client's first event is a row."""
+    wait_until(lambda: node.count(f"site_id = '{site_of(client)}'") > 0, 120, 0.5)
+
+
+def print_outage(node: Stack, client: str, output: str) -> None:
+    """A line of the table; every event that was sent must be a row."""
+    said = re.search(r"^AWAY (\d+) (\d+) (\d+) ([\d.]+)$", output, re.MULTILINE)
+    assert said is not None, output
+    sent, accepted, failed, took = said.groups()
+    where = f"site_id = '{site_of(client)}' AND is_duplicate = 0"
+    node.wait_for_rows(int(sent), where)
+    [row] = node.query(f"SELECT toUInt32(uniqExact(event_id)) AS ids FROM events.valid_events WHERE {where}")
+    assert row["ids"] == int(sent)
+    print(f"| {client} | {int(sent):,} | {int(accepted):,} | {failed} | {row['ids']:,} | {took} s |")
+
+
+def measure_rates() -> None:
+    """Best of the rounds, each client in turn; a client's figures also as ratios to Python's."""
     best: dict[str, tuple[float, float]] = {}
+    measured = others()
     with tempfile.TemporaryDirectory() as folder, running_stack(Path(folder, "data")) as node:
         url = f"grpc://{node.grpc_target}"
         for _ in range(ROUNDS):
-            found = {name: measure_python(name, url) for name in WORK} | measure_go(url)
+            found = {name: measure_python(name, url) for name in WORK}
+            for measure in measured.values():
+                found |= measure(url)
             for name, (rate, cost) in found.items():
                 known_rate, known_cost = best.get(name, (0.0, float("inf")))
                 best[name] = max(rate, known_rate), min(cost, known_cost)
-    print("| client | events/s | processor µs per event |\n| --- | --- | --- |")
+    print("| client | events/s | to Python's | processor µs per event | to Python's |\n| --- | --- | --- | --- | --- |")
     for name, (rate, cost) in best.items():
-        print(f"| {name} | {rate:,.0f} | {cost:,.1f} |")
-    measure_outage()
+        python_rate, python_cost = best[f"Python, {name.split(', ')[1]}"]
+        print(f"| {name} | {rate:,.0f} | {rate / python_rate:.2f} | {cost:,.1f} | {cost / python_cost:.2f} |")
+
+
+def main() -> None:
+    """Everything, or the last part alone."""
+    if sys.argv[1:] != ["away"]:
+        measure_rates()
+    measure_outage(["Python", "Python asyncio", *others()])
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
+    if len(sys.argv) > 2:
         child(*sys.argv[1:])
     else:
         main()

@@ -19,7 +19,7 @@ BEGIN, END = "<!-- cases: begin (make clients-test) -->", "<!-- cases: end -->"
 COUNTED: Final = ("hashes", "events", "refusals", "statuses", "backoff")
 LISTED: Final = ("delivery", "node")
 SIGNS: Final = {"passed": "yes", "failed": "**no**", "skipped": "-", "": ""}
-CLIENTS: Final = ("Go", "Python", "Python asyncio", "TypeScript", "Browser")
+CLIENTS: Final = ("Go", "Java", "Python", "Python asyncio", "TypeScript", "Browser")
 Results = dict[str, dict[tuple[str, str], str]]
 
 

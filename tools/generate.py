@@ -5,6 +5,7 @@
 | clients/python/qrumb/v1 | the contract's messages, type stubs and gRPC stubs |
 | clients/python/buf/validate | the options that the contract's descriptors carry |
 | clients/go/qrumbv1 | the contract's messages and gRPC stubs, without those options |
+| clients/java/src/main/java/dev/qrumb/v1 | the same, where Maven is (else what is there stays) |
 | server/qrumb_server/{spool,loader,query,supervise,upkeep}/v1 | what the processes of a node say to each other |
 | gateway/qrumb.binpb | descriptor set for Envoy, with the error details in it |
 | clients/typescript/src/gen | the contract and what it imports, where npm is (else what is there stays) |
@@ -21,15 +22,18 @@ from pathlib import Path
 
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from grpc_tools import protoc
+from maven import PLUGIN as JAVA_PLUGIN
+from maven import PROTOC as JAVA_PROTOC
 
 ROOT = Path(__file__).resolve().parent.parent
 CONTRACT = sorted(str(path.relative_to(ROOT / "proto")) for path in ROOT.glob("proto/qrumb/**/*.proto"))
 INTERNAL = sorted(str(path.relative_to(ROOT / "proto")) for path in ROOT.glob("proto/qrumb_server/**/*.proto"))
 VALIDATE = ["buf/validate/validate.proto"]
-# Envoy renders an error detail only if its type is in the set; an unknown one makes the reply's body empty.
-# Imported for their options alone, which a Go program would have to link: two copies of one file make it panic.
+# Imported for their options alone, which a program would have to link: in Go, two copies of one file make it panic.
 OPTIONS_ONLY = {"buf/validate/validate.proto", "google/api/annotations.proto"}
 GO_MODULE = "github.com/qrumb/qrumb-go"
+JAVA_PACKAGE = "dev.qrumb.v1"
+# Envoy renders an error detail only if its type is in the set; an unknown one makes the reply's body empty.
 ERROR_DETAILS = ["google/rpc/error_details.proto"]
 INCLUDES = [f"-I{ROOT / 'proto'}", f"-I{ROOT / 'third_party'}", f"-I{files('grpc_tools') / '_proto'}"]
 
@@ -55,15 +59,29 @@ def generate_python(out: Path, sources: list[str], *, services: bool) -> None:
         )
 
 
+def without_options() -> FileDescriptorSet:
+    """The contract without its custom options, and without what defines them.
+
+    These are unknown fields as long as nothing has imported their code, as generate_openapi does.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        descriptors = Path(scratch, "contract.binpb")
+        run("--include_imports", "--include_source_info", f"--descriptor_set_out={descriptors}", *CONTRACT)
+        found = FileDescriptorSet.FromString(descriptors.read_bytes())
+    found.DiscardUnknownFields()
+    for file in found.file:
+        file.dependency[:] = [name for name in file.dependency if name not in OPTIONS_ONLY]
+    return found
+
+
 def generate_go(target: Path) -> None:
-    """Messages and stubs, from descriptors without the options of field rules and HTTP paths."""
+    """Messages and stubs, without the options of field rules and HTTP paths."""
     out = target / "clients" / "go"
     out.mkdir(parents=True, exist_ok=True)
     scripts = Path(sysconfig.get_path("scripts"))
     with tempfile.TemporaryDirectory() as scratch:
         descriptors = Path(scratch, "contract.binpb")
-        run("--include_imports", "--include_source_info", f"--descriptor_set_out={descriptors}", *CONTRACT)
-        descriptors.write_bytes(without_options(descriptors.read_bytes()))
+        descriptors.write_bytes(without_options().SerializeToString())
         options = [f"module={GO_MODULE}", *(f"M{name}={GO_MODULE}/qrumbv1" for name in CONTRACT)]
         arguments = [
             "protoc",
@@ -78,13 +96,30 @@ def generate_go(target: Path) -> None:
             sys.exit("protoc failed for Go")
 
 
-def without_options(data: bytes) -> bytes:
-    """The descriptor set without custom options, which are unknown fields here, and without what defines them."""
-    found = FileDescriptorSet.FromString(data)
-    found.DiscardUnknownFields()
+def generate_java(target: Path) -> bool:
+    """As generate_go, by the protoc and the plugin that the pom pins; False where Maven has not fetched them."""
+    if not JAVA_PROTOC.exists():
+        return False
+    found = without_options()
     for file in found.file:
-        file.dependency[:] = [name for name in file.dependency if name not in OPTIONS_ONLY]
-    return found.SerializeToString()
+        if file.name in CONTRACT:
+            file.options.java_package = JAVA_PACKAGE
+            file.options.java_multiple_files = True
+    out = target / "clients/java/src/main/java"
+    shutil.rmtree(out / JAVA_PACKAGE.replace(".", "/"), ignore_errors=True)
+    out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        descriptors = Path(scratch, "contract.binpb")
+        descriptors.write_bytes(found.SerializeToString())
+        command = [
+            str(JAVA_PROTOC),
+            f"--descriptor_set_in={descriptors}",
+            f"--plugin={JAVA_PLUGIN}",
+            f"--java_out={out}",
+            f"--grpc-java_out=@generated=omit:{out}",
+        ]
+        subprocess.run([*command, *CONTRACT], check=True)
+    return True
 
 
 def generate_typescript(target: Path) -> bool:
@@ -147,6 +182,8 @@ def main(target: Path) -> None:
     generate_python(target / "clients/python", VALIDATE, services=False)
     generate_python(target / "server", INTERNAL, services=True)
     generate_go(target)
+    if not generate_java(target):
+        print("clients/java/src/main/java/dev/qrumb/v1 is left as it is: there is no Maven")
     (target / "gateway").mkdir(exist_ok=True)
     run(
         "--include_imports",

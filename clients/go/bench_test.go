@@ -12,15 +12,16 @@ import (
 // For bench/clients.py, against a real node (QRUMB_NODE).
 
 const (
+	benchSite     = "bench"
 	batchedEvents = 30_000
 	singleEvents  = 500
 )
 
-func benchEvent(b *testing.B, number int) Event {
+func benchEvent(b *testing.B, number int, site string) Event {
 	b.Helper()
 	amount := 49.90
 	event, err := ServerEvent{
-		SiteID:        "bench",
+		SiteID:        site,
 		EventName:     "purchase",
 		ScanSessionID: fmt.Sprintf("scan-%d", number%997),
 		Amount:        &amount,
@@ -65,7 +66,7 @@ func measure(b *testing.B, events int, work func(context.Context, *Client)) {
 func BenchmarkBuild(b *testing.B) {
 	measure(b, batchedEvents, func(context.Context, *Client) {
 		for number := range batchedEvents {
-			benchEvent(b, number)
+			benchEvent(b, number, benchSite)
 		}
 	})
 }
@@ -73,7 +74,7 @@ func BenchmarkBuild(b *testing.B) {
 func BenchmarkBatches(b *testing.B) {
 	measure(b, batchedEvents, func(ctx context.Context, client *Client) {
 		for number := range batchedEvents {
-			if _, err := client.Send(ctx, benchEvent(b, number)); err != nil {
+			if _, err := client.Send(ctx, benchEvent(b, number, benchSite)); err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -86,9 +87,36 @@ func BenchmarkBatches(b *testing.B) {
 func BenchmarkSingle(b *testing.B) {
 	measure(b, singleEvents, func(ctx context.Context, client *Client) {
 		for number := range singleEvents {
-			if _, err := client.Collect(ctx, benchEvent(b, number)); err != nil {
+			if _, err := client.Collect(ctx, benchEvent(b, number, benchSite)); err != nil {
 				b.Fatal(err)
 			}
 		}
 	})
+}
+
+// BenchmarkAway sends an event every 10 ms until the file QRUMB_AWAY_OVER is there, then the rest.
+func BenchmarkAway(b *testing.B) {
+	url, site, over := os.Getenv("QRUMB_NODE"), os.Getenv("QRUMB_AWAY_SITE"), os.Getenv("QRUMB_AWAY_OVER")
+	if site == "" {
+		b.Skip("needs bench/clients.py")
+	}
+	client, err := New(url)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for {
+		if _, err := os.Stat(over); err == nil {
+			break
+		}
+		if _, err := client.Send(context.Background(), benchEvent(b, client.Counters().Sent, site)); err != nil {
+			b.Fatal(err)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	started := time.Now()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	_ = client.Close(ctx)
+	counters := client.Counters()
+	fmt.Printf("\nAWAY %d %d %d %.1f\n", counters.Sent, counters.Accepted, counters.Failed, time.Since(started).Seconds())
 }

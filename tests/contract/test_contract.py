@@ -37,11 +37,13 @@ def test_generated_code_is_fresh(tmp_path: Path) -> None:
         assert fresh == kept
         for path in fresh:
             assert filecmp.cmp(tmp_path / path, ROOT / path, shallow=False), f"{path} is stale: make generate"
-    gen = "clients/typescript/src/gen"
-    typescript = [str(path.relative_to(tmp_path)) for path in (tmp_path / gen).rglob("*.ts")]
-    if typescript:  # needs npm
-        assert sorted(typescript) == sorted(str(path.relative_to(ROOT)) for path in (ROOT / gen).rglob("*.ts"))
-    for name in ("gateway/qrumb.binpb", "docs/openapi.yaml", *typescript):
+    elsewhere: list[str] = []
+    for folder in ("clients/typescript/src/gen", "clients/java/src/main/java/dev/qrumb/v1"):  # need npm and Maven
+        if (tmp_path / folder).exists():
+            made = sorted(str(path.relative_to(tmp_path)) for path in (tmp_path / folder).rglob("*.*"))
+            assert made == sorted(str(path.relative_to(ROOT)) for path in (ROOT / folder).rglob("*.*"))
+            elsewhere += made
+    for name in ("gateway/qrumb.binpb", "docs/openapi.yaml", *elsewhere):
         assert filecmp.cmp(tmp_path / name, ROOT / name, shallow=False), f"{name} is stale: make generate"
 
 

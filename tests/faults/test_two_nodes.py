@@ -61,13 +61,13 @@ class Scene:
         goals = [len(tally.acknowledged) + 100 for tally in self.tallies]
         for at, (tally, goal) in enumerate(zip(self.tallies, goals, strict=True)):
             if at != but:
-                wait_until(lambda tally=tally, goal=goal: len(tally.acknowledged) > goal, 30)
+                wait_until(lambda tally=tally, goal=goal: len(tally.acknowledged) > goal, 60)
 
     def wait_until_loaded(self) -> None:
         """Until every node has stored what waits in its spool now."""
         for node in self.nodes:
             waiting = wait_until(lambda node=node: [ref.path for ref in list_sealed(node.data_dir / "spool")], 30)
-            wait_until(lambda waiting=waiting: not any(path.exists() for path in waiting), 60)
+            wait_until(lambda waiting=waiting: not any(path.exists() for path in waiting), 120)
 
 
 @contextlib.contextmanager

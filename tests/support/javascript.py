@@ -6,11 +6,13 @@ import re
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
-__all__ = ["ROOT", "built_package", "chromium", "run_node"]
+__all__ = ["ROOT", "built_package", "chromium", "run_node", "run_suite"]
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 NODE_AT_LEAST = 20
@@ -64,3 +66,30 @@ def run_node(package: Path, *arguments: str, seconds: float, **environment: str)
         env={**os.environ, **environment},
         check=False,
     )
+
+
+def run_suite(
+    package: Path, report: Path, files: Sequence[str], *, seconds: float, **environment: str
+) -> tuple[subprocess.CompletedProcess[str], dict[tuple[str, str], str]]:
+    """Run a package's tests with Node's runner; also the outcome of each case of clients/cases, by file and name.
+
+    Args:
+        report: where Node writes its report in JUnit's format.
+    """
+    done = run_node(
+        package,
+        *("--test", "--test-reporter=spec", "--test-reporter-destination=stdout"),
+        *("--test-reporter=junit", f"--test-reporter-destination={report}"),
+        *files,
+        seconds=seconds,
+        **environment,
+    )
+    outcomes = {}
+    for suite in ElementTree.parse(report).iter("testsuite"):
+        file, _, ending = suite.attrib["name"].partition(".")
+        for test in suite.iter("testcase") if ending == "yaml" else ():
+            parts = {part.tag for part in test}
+            outcomes[file, test.attrib["name"]] = (
+                "failed" if "failure" in parts else "skipped" if "skipped" in parts else "passed"
+            )
+    return done, outcomes

@@ -19,6 +19,17 @@ import { complete, type FullSettings, type Settings } from "./settings.js";
 import { type Connection, grpcTransport, isServerEvent, type Transport } from "./transport.js";
 import { uuid7 } from "./uuid.js";
 
+/** One scan of a QR code. */
+export interface ScanSessionInput {
+  readonly siteId: string;
+  readonly scanSessionId: string;
+  readonly qrCodeId: string;
+  /** Default: now. */
+  readonly scanTime?: Date;
+  /** The user, where the redirect knows one. */
+  readonly userId?: string;
+}
+
 /** What became of the events: `sent` is always the sum of the others but `retried`, which counts calls. */
 export interface Counters {
   readonly sent: number;
@@ -91,9 +102,14 @@ export class Client {
     return receipt;
   }
 
-  /** Registers the scan that a session began with; the redirect of the QR code does so. */
-  async registerScanSession(session: { siteId: string; scanSessionId: string; qrCodeId: string }): Promise<void> {
-    await this.transport.register(create(ScanSessionSchema, session), this.settings.callTimeoutMs);
+  /**
+   * Registers the scan that a session began with; the redirect of the QR code does so, before or after the session's
+   * events. The same one again changes nothing.
+   */
+  async registerScanSession(session: ScanSessionInput): Promise<void> {
+    const { scanTime = new Date(), ...fields } = session;
+    const scanSession = create(ScanSessionSchema, { ...fields, scanTime: timestampFromMs(scanTime.getTime()) });
+    await this.transport.register(scanSession, this.settings.callTimeoutMs);
   }
 
   /** Sends what is queued by now without delay; whether all of it was answered within the time. */

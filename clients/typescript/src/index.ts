@@ -1,6 +1,6 @@
 // Node client of qrumb.
 
-export { Client, type Counters } from "./client.js";
+export { Client, type Counters, type ScanSessionInput } from "./client.js";
 export { ArgumentError, ClosedError, QueueFullError, ReceiptCountError, UndeliveredError } from "./errors.js";
 export {
   browserEvent,

@@ -57,7 +57,7 @@ def case_results(output: str) -> dict[tuple[str, str], str]:
 @pytest.mark.timeout(BUILD_SECONDS)
 def test_go_code_is_formatted_and_vetted() -> None:
     """gofmt would change nothing of what is written by hand, and go vet finds nothing."""
-    own = [str(path) for path in (ROOT / "clients" / "go").glob("*.go")]
+    own = [str(path) for folder in ("clients/go", "examples/checkout_go") for path in (ROOT / folder).glob("*.go")]
     gofmt = Path(sysconfig.get_path("purelib")) / "go" / "bin" / "gofmt"
     assert subprocess.run([str(gofmt), "-l", *own], capture_output=True, text=True, check=True).stdout == ""
     vetted = go("vet", "./...")

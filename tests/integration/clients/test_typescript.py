@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.clients.conftest import Keyed
-from tests.support.javascript import built_package, run_node
+from tests.integration.clients.conftest import Keyed, write_down
+from tests.support.javascript import built_package, run_node, run_suite
 
 SUITE_SECONDS = 240
 
@@ -23,17 +23,19 @@ def package() -> Path:
 
 @pytest.fixture(scope="module")
 def suite(package: Path, keyed: Keyed) -> subprocess.CompletedProcess[str]:
-    """One run of the client's tests, with the node at hand."""
+    """One run of the client's tests, with the node at hand; its cases are written down."""
     files = sorted(str(path.relative_to(package)) for path in package.glob("build/test/*.test.js"))
-    return run_node(
+    done, outcomes = run_suite(
         package,
-        "--test",
-        "--test-reporter=spec",
-        *files,
+        package / "build" / "report.xml",
+        files,
         seconds=SUITE_SECONDS,
         QRUMB_GRPC=f"http://{keyed.stack.grpc_target}",
         **keyed.environment(),
     )
+    for (file, case), outcome in outcomes.items():
+        write_down("TypeScript", file, case, outcome)
+    return done
 
 
 @pytest.mark.timeout(SUITE_SECONDS + 120)

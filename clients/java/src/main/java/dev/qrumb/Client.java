@@ -1,0 +1,470 @@
+package dev.qrumb;
+
+import dev.qrumb.v1.EventReceipt;
+import dev.qrumb.v1.ScanSession;
+import io.grpc.Context;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.List;
+import java.util.Map;
+import java.util.OptionalLong;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ThreadLocalRandom;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.Condition;
+import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.BooleanSupplier;
+
+/**
+ * Sends events to a collector over gRPC. Any number of threads may use one.
+ *
+ * <p>An interrupted thread waits no longer: a method then ends as if its time had run out, and the
+ * thread stays interrupted.
+ */
+public final class Client implements AutoCloseable {
+  private static final String DEFAULT_URL = "grpc://127.0.0.1:9090";
+  // What a caller waits for an answer, and close for all of them, unless it says otherwise.
+  private static final Duration ANSWER_TIMEOUT = Duration.ofSeconds(30);
+
+  private final Settings settings;
+  private final Transport transport;
+  private final Hooks hooks;
+  private final Thread sender;
+  // Calls of the sender end with it.
+  private final Context.CancellableContext life = Context.ROOT.withCancellation();
+  private final CountDownLatch over = new CountDownLatch(1);
+
+  private final ReentrantLock lock = new ReentrantLock();
+  private final Condition work = lock.newCondition(); // the sender waits for it
+  private final Condition answers = lock.newCondition(); // callers wait for it: room, flush
+  private final Buffer buffer;
+  private long sent;
+  private long accepted;
+  private long rejected;
+  private long failed;
+  private long retried;
+  private int collecting;
+  private boolean isClosing;
+  private List<Event> undelivered = List.of();
+
+  Client(Settings settings, Transport transport, Hooks hooks) {
+    this.settings = settings;
+    this.transport = transport;
+    this.hooks = hooks;
+    this.buffer = new Buffer(settings);
+    this.sender = new Thread(life.wrap(this::run), "qrumb-sender");
+    sender.setDaemon(true);
+    sender.start();
+  }
+
+  /**
+   * Makes a client of a collector on this machine.
+   *
+   * @return a builder
+   */
+  public static ClientBuilder builder() {
+    return builder(DEFAULT_URL);
+  }
+
+  /**
+   * Makes a client.
+   *
+   * @param url {@code grpc://host:port}, or {@code grpcs://host:port} for TLS
+   * @return a builder
+   */
+  public static ClientBuilder builder(String url) {
+    return new ClientBuilder(url);
+  }
+
+  /**
+   * Makes a client of the environment: its URL and its key are QRUMB_URL and QRUMB_KEY, where these
+   * are set.
+   *
+   * @return a builder
+   */
+  public static ClientBuilder builderFromEnv() {
+    return builderFromEnv(System.getenv());
+  }
+
+  static ClientBuilder builderFromEnv(Map<String, String> environment) {
+    String url = environment.getOrDefault("QRUMB_URL", "");
+    return builder(url.isEmpty() ? DEFAULT_URL : url)
+        .key(environment.getOrDefault("QRUMB_KEY", ""));
+  }
+
+  /**
+   * Counts what became of the events so far.
+   *
+   * @return the counters of this moment
+   */
+  public Counters counters() {
+    lock.lock();
+    try {
+      return new Counters(sent, accepted, rejected, failed, buffer.events() + collecting, retried);
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /**
+   * Queues an event. While the queue is full it waits for room, or throws where the settings say
+   * so.
+   *
+   * @param event of {@link Event#server()} or {@link Event#browser()}
+   * @return the event's id
+   * @throws QueueFullException the queue is full; the event was not taken
+   * @throws ClosedException the client is closed
+   */
+  public String send(Event event) {
+    return send(event, Settings.FOR_EVER);
+  }
+
+  /**
+   * Queues an event, and waits for room no longer than that.
+   *
+   * @param event of {@link Event#server()} or {@link Event#browser()}
+   * @param timeout for room
+   * @return the event's id
+   * @throws QueueFullException the queue is full; the event was not taken
+   * @throws ClosedException the client is closed
+   */
+  public String send(Event event, Duration timeout) {
+    int size = Buffer.size(event);
+    lock.lock();
+    try {
+      if (!isClosing && !buffer.admits(size) && !waitForRoom(size, timeout)) {
+        throw new QueueFullException();
+      }
+      checkOpen();
+      sent++;
+      if (buffer.put(event, size, System.nanoTime())) {
+        work.signal();
+      }
+      return event.id();
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /**
+   * Sends an event in a call of its own, retries for 30 s, and returns its receipt, which may be
+   * REJECTED.
+   *
+   * @param event of {@link Event#server()} or {@link Event#browser()}
+   * @return the verdict
+   * @throws DeliveryException the server refused the call, or gave no answer in time
+   * @throws ClosedException the client is closed
+   */
+  public EventReceipt collect(Event event) {
+    return collect(event, ANSWER_TIMEOUT);
+  }
+
+  /**
+   * Sends an event in a call of its own and retries for no longer than that.
+   *
+   * @param event of {@link Event#server()} or {@link Event#browser()}
+   * @param timeout for the answer
+   * @return the verdict
+   * @throws DeliveryException the server refused the call, or gave no answer in time
+   * @throws ClosedException the client is closed
+   */
+  public EventReceipt collect(Event event, Duration timeout) {
+    locked(
+        () -> {
+          checkOpen();
+          sent++;
+          collecting++;
+        });
+    List<Event> batch = List.of(event);
+    List<EventReceipt> receipts = List.of();
+    try {
+      receipts = untilAnswered(limit -> transport.collect(batch, limit), timeout);
+      return receipts.get(0);
+    } catch (Failure failure) {
+      throw failure.error();
+    } finally {
+      List<EventReceipt> found = receipts;
+      locked(
+          () -> {
+            collecting--;
+            count(found, 1);
+          });
+    }
+  }
+
+  /**
+   * Registers a scan, before or after its events; the same one again changes nothing. Its time is
+   * now unless given. It is retried for 30 s.
+   *
+   * @param session the contract's message
+   * @return the session as it is kept
+   * @throws DeliveryException the server refused it, or gave no answer in time
+   * @throws ClosedException the client is closed
+   */
+  public ScanSession registerScanSession(ScanSession session) {
+    return registerScanSession(session, ANSWER_TIMEOUT);
+  }
+
+  /**
+   * Registers a scan and retries for no longer than that.
+   *
+   * @param session the contract's message
+   * @param timeout for the answer
+   * @return the session as it is kept
+   * @throws DeliveryException the server refused it, or gave no answer in time
+   * @throws ClosedException the client is closed
+   */
+  public ScanSession registerScanSession(ScanSession session, Duration timeout) {
+    locked(this::checkOpen);
+    ScanSession timed =
+        session.hasScanTime()
+            ? session
+            : session.toBuilder().setScanTime(Timestamps.of(Instant.now())).build();
+    try {
+      return untilAnswered(limit -> transport.register(timed, limit), timeout);
+    } catch (Failure failure) {
+      throw failure.error();
+    }
+  }
+
+  /**
+   * Sends what waits at once, and waits for the answers to all events that were queued before.
+   *
+   * @param timeout for the answers
+   * @return whether they came
+   */
+  public boolean flush(Duration timeout) {
+    checkNotInHook();
+    lock.lock();
+    try {
+      long number = buffer.lastNumber();
+      buffer.makeUrgent();
+      work.signal();
+      return waitUntil(() -> buffer.isSettled(number), timeout);
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /**
+   * Flushes for 30 s, then ends the client.
+   *
+   * @throws UndeliveredException has the events without an answer
+   */
+  @Override
+  public void close() {
+    close(ANSWER_TIMEOUT);
+  }
+
+  /**
+   * Flushes for no longer than that, then ends the client. What has no answer by then is failed and
+   * handed back.
+   *
+   * @param timeout for the answers
+   * @throws UndeliveredException has the events without an answer
+   */
+  public void close(Duration timeout) {
+    checkNotInHook();
+    lock.lock();
+    boolean isFirst = !isClosing;
+    try {
+      isClosing = true;
+      buffer.makeUrgent();
+      work.signal();
+      answers.signalAll();
+    } finally {
+      lock.unlock();
+    }
+    boolean wasInterrupted = !joinSender(timeout);
+    end();
+    while (sender.isAlive()) {
+      wasInterrupted |= !joinSender(Settings.FOR_EVER);
+    }
+    transport.close();
+    if (wasInterrupted) {
+      Thread.currentThread().interrupt();
+    }
+    if (isFirst && !undelivered.isEmpty()) {
+      throw new UndeliveredException(undelivered);
+    }
+  }
+
+  /** Waits for the sender's end; false where it was interrupted. */
+  private boolean joinSender(Duration timeout) {
+    try {
+      TimeUnit.NANOSECONDS.timedJoin(sender, Settings.bounded(timeout).toNanos());
+      return true;
+    } catch (InterruptedException interrupted) {
+      return false;
+    }
+  }
+
+  /** Nothing is tried any more. */
+  private void end() {
+    over.countDown();
+    life.cancel(null);
+    locked(work::signal);
+  }
+
+  private boolean isOver() {
+    return over.getCount() == 0;
+  }
+
+  private void checkOpen() {
+    if (isClosing) {
+      throw new ClosedException();
+    }
+  }
+
+  private void checkNotInHook() {
+    if (Thread.currentThread() == sender) {
+      throw new IllegalStateException("a hook must not wait for the sender that runs it");
+    }
+  }
+
+  private void locked(Runnable change) {
+    lock.lock();
+    try {
+      change.run();
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /** Whether there is room, or the client is closed meanwhile; the lock is held. */
+  private boolean waitForRoom(int size, Duration timeout) {
+    if (settings.whenFull() == WhenFull.ERROR || Thread.currentThread() == sender) {
+      return false;
+    }
+    return waitUntil(() -> isClosing || buffer.admits(size), timeout);
+  }
+
+  /** Whether it is so within that time; the lock is held, except while it waits. */
+  private boolean waitUntil(BooleanSupplier isSo, Duration timeout) {
+    long left = Settings.bounded(timeout).toNanos();
+    try {
+      while (!isSo.getAsBoolean() && left > 0) {
+        left = answers.awaitNanos(left);
+      }
+    } catch (InterruptedException interrupted) {
+      Thread.currentThread().interrupt();
+    }
+    return isSo.getAsBoolean();
+  }
+
+  /** Adds verdicts on that many events; those without one have failed. The lock is held. */
+  private void count(List<EventReceipt> receipts, int events) {
+    for (EventReceipt receipt : receipts) {
+      if (receipt.getOutcome() == EventReceipt.Outcome.ACCEPTED) {
+        accepted++;
+      } else {
+        rejected++;
+      }
+    }
+    failed += events - receipts.size();
+  }
+
+  /** The sender: batch after batch, until the client is closed and nothing waits. */
+  private void run() {
+    try {
+      List<Event> batch = nextBatch();
+      while (!batch.isEmpty() && deliver(batch)) {
+        batch = nextBatch();
+      }
+    } finally {
+      locked(
+          () -> {
+            isClosing = true;
+            undelivered = buffer.takeAll();
+            failed += undelivered.size();
+          });
+      if (!undelivered.isEmpty()) {
+        hooks.tellFailure(undelivered, new UndeliveredException(undelivered));
+      }
+      locked(answers::signalAll);
+    }
+  }
+
+  /** Waits for a batch that is due; an empty one is the end. */
+  private List<Event> nextBatch() {
+    lock.lock();
+    try {
+      while (!isOver()) {
+        long now = System.nanoTime();
+        List<Event> batch = buffer.take(now);
+        OptionalLong due = buffer.dueAt();
+        if (!batch.isEmpty() || isClosing && due.isEmpty()) {
+          return batch;
+        }
+        if (due.isPresent()) {
+          work.awaitNanos(due.getAsLong() - now);
+        } else {
+          work.await();
+        }
+      }
+      return List.of();
+    } catch (InterruptedException interrupted) { // by a hook, on its own thread
+      return nextBatch();
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /** Calls until the batch has its answer; false where the client ended before. */
+  private boolean deliver(List<Event> batch) {
+    List<EventReceipt> receipts = List.of();
+    try {
+      receipts = untilAnswered(limit -> transport.collect(batch, limit), Settings.FOR_EVER);
+    } catch (Failure failure) {
+      if (isOver()) {
+        return false;
+      }
+      hooks.tellFailure(batch, failure.error());
+    }
+    // Told before it is settled: after a flush the caller has seen every answer.
+    hooks.tell(receipts);
+    List<EventReceipt> found = receipts;
+    locked(
+        () -> {
+          count(found, batch.size());
+          buffer.settle();
+          answers.signalAll();
+        });
+    return true;
+  }
+
+  private interface Call<T> {
+    T within(Duration limit) throws Failure;
+  }
+
+  /** Calls until there is an answer that no repetition would change, or the time is over. */
+  private <T> T untilAnswered(Call<T> call, Duration timeout) throws Failure {
+    long started = System.nanoTime();
+    for (int attempt = 1; ; attempt++) {
+      Duration left = timeout.minusNanos(System.nanoTime() - started);
+      Duration limit = settings.callTimeout();
+      try {
+        return call.within(left.compareTo(limit) < 0 ? left : limit);
+      } catch (Failure failure) {
+        double random = ThreadLocalRandom.current().nextDouble();
+        Duration wait = Backoff.after(attempt, random, failure.stated(), settings);
+        left = timeout.minusNanos(System.nanoTime() - started);
+        if (!failure.isRetried() || wait.compareTo(left) >= 0 || !pause(wait)) {
+          throw failure;
+        }
+      }
+      locked(() -> retried++);
+      transport.reconnect();
+    }
+  }
+
+  /** Waits between two attempts; false where it is over meanwhile. */
+  private boolean pause(Duration wait) {
+    try {
+      return !over.await(wait.toNanos(), TimeUnit.NANOSECONDS);
+    } catch (InterruptedException interrupted) {
+      Thread.currentThread().interrupt();
+      return false;
+    }
+  }
+}

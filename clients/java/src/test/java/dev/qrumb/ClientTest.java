@@ -1,0 +1,120 @@
+package dev.qrumb;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertInstanceOf;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.grpc.InsecureChannelCredentials;
+import java.time.Duration;
+import java.time.temporal.ChronoUnit;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CountDownLatch;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+/** What the shared cases do not ask; nobody listens at this address. */
+@Timeout(30)
+class ClientTest {
+  private static final String NOBODY = "grpc://127.0.0.1:9";
+  private static final Event EVENT = Event.browser().siteId("demo").build();
+
+  @Test
+  void wrongSettingsAreRefused() {
+    List<ClientBuilder> wrong =
+        List.of(
+            Client.builder("http://127.0.0.1:9090"),
+            Client.builder("grpc://"),
+            Client.builder(NOBODY).tls(InsecureChannelCredentials.create()),
+            Client.builder(NOBODY).maxBatchEvents(1001),
+            Client.builder(NOBODY).maxBatchBytes(0),
+            Client.builder(NOBODY).maxBatchDelay(Duration.ofMillis(-1)),
+            Client.builder(NOBODY).maxQueueEvents(0),
+            Client.builder(NOBODY).maxQueueBytes(0),
+            Client.builder(NOBODY).callTimeout(Duration.ZERO),
+            Client.builder(NOBODY).maxBackoff(Duration.ofMillis(1)));
+    for (ClientBuilder builder : wrong) {
+      assertThrows(IllegalArgumentException.class, builder::build);
+    }
+  }
+
+  @Test
+  void anEndlessDurationIsOne() {
+    Duration endless = ChronoUnit.FOREVER.getDuration();
+    Client client = Client.builder(NOBODY).maxBatchDelay(endless).maxBackoff(endless).build();
+    client.send(EVENT, endless);
+    assertThrows(UndeliveredException.class, () -> client.close(Duration.ZERO));
+  }
+
+  @Test
+  void collectSaysThatNobodyAnswered() {
+    try (Client client = Client.builder(NOBODY).build()) {
+      DeliveryException error =
+          assertThrows(
+              DeliveryException.class, () -> client.collect(EVENT, Duration.ofMillis(300)));
+      assertEquals(io.grpc.Status.Code.UNAVAILABLE, error.code());
+      assertEquals(new Counters(1, 0, 0, 1, 0, client.counters().retried()), client.counters());
+    }
+  }
+
+  @Test
+  void sendWaitsForRoomAsLongAsItIsTold() {
+    Client client = Client.builder(NOBODY).maxQueueEvents(1).build();
+    client.send(EVENT);
+    assertThrows(QueueFullException.class, () -> client.send(EVENT, Duration.ofMillis(100)));
+    assertThrows(UndeliveredException.class, () -> client.close(Duration.ZERO));
+  }
+
+  @Test
+  void aSendThatWaitsIsWokenByTheEnd() throws InterruptedException {
+    Client client = Client.builder(NOBODY).maxQueueEvents(1).build();
+    client.send(EVENT);
+    List<Exception> thrown = new ArrayList<>();
+    Thread sending =
+        new Thread(() -> thrown.add(assertThrows(ClosedException.class, () -> client.send(EVENT))));
+    sending.start();
+    assertThrows(UndeliveredException.class, () -> client.close(Duration.ofMillis(200)));
+    sending.join();
+    assertEquals(1, thrown.size());
+  }
+
+  @Test
+  void anInterruptedThreadWaitsNoLonger() {
+    Client client = Client.builder(NOBODY).maxQueueEvents(1).build();
+    client.send(EVENT);
+    Thread.currentThread().interrupt();
+    assertThrows(QueueFullException.class, () -> client.send(EVENT));
+    assertFalse(client.flush(Duration.ofDays(1)));
+    assertThrows(DeliveryException.class, () -> client.collect(EVENT));
+    assertThrows(UndeliveredException.class, client::close);
+    assertTrue(Thread.interrupted(), "stays interrupted");
+  }
+
+  @Test
+  void aHookCannotStopTheSender() throws InterruptedException {
+    List<Throwable> thrown = new ArrayList<>();
+    CountDownLatch both = new CountDownLatch(2);
+    List<Client> own = new ArrayList<>();
+    Client client =
+        Client.builder(NOBODY)
+            .onFailure(
+                (event, reason) -> {
+                  both.countDown();
+                  thrown.add(assertThrows(IllegalStateException.class, own.get(0)::close));
+                  throw new IllegalStateException("of the caller");
+                })
+            .build();
+    own.add(client);
+    client.send(EVENT);
+    client.send(EVENT);
+    UndeliveredException left =
+        assertThrows(UndeliveredException.class, () -> client.close(Duration.ZERO));
+    both.await();
+    assertEquals(List.of(EVENT, EVENT), left.events());
+    assertEquals(2, thrown.size());
+    assertInstanceOf(IllegalStateException.class, thrown.get(0));
+    client.close(); // again, which does nothing
+  }
+}

@@ -1,0 +1,102 @@
+"""The Java client keeps what clients/cases promises of every client, against the same front and a real node."""
+
+import re
+import shutil
+import subprocess
+import sys
+import textwrap
+from importlib.metadata import version
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from tests.integration.clients.conftest import Keyed, WrittenDown
+from tests.support.client_front import Front, load_cases
+
+ROOT = Path(__file__).resolve().parent.parent.parent.parent
+sys.path.insert(0, str(ROOT / "tools"))
+
+from maven import FORMATTER, JAVA_CLIENT, mvn, unready  # noqa: E402
+
+FILES = ("hashes", "events", "refusals", "statuses", "backoff", "delivery", "node")
+REPORTS = JAVA_CLIENT / "target/surefire-reports"
+GENERATED = JAVA_CLIENT / "src/main/java/dev/qrumb/v1"
+BUILD_SECONDS = 300
+pytestmark = pytest.mark.timeout(BUILD_SECONDS)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def java() -> None:
+    """Maven, a JDK, and what the set-up fetched with them."""
+    if reason := unready():
+        pytest.skip(reason)
+
+
+def case_results() -> dict[tuple[str, str], str]:
+    """Outcome by file and case, out of Surefire's reports: a test is named `delivery(Case) batch-by-count`."""
+    found = {}
+    for report in REPORTS.glob("TEST-*.xml"):
+        for test in ElementTree.parse(report).iter("testcase"):
+            method, _, case = test.attrib["name"].partition("(Case) ")
+            file = method.removesuffix("Alone")
+            if file in FILES and case:
+                parts = {part.tag for part in test}
+                failed = parts & {"failure", "error"}
+                found[file, case] = "failed" if failed else "skipped" if "skipped" in parts else "passed"
+    return found
+
+
+def test_java_code_is_formatted() -> None:
+    """google-java-format would change nothing of what is written by hand."""
+    own = [str(path) for path in JAVA_CLIENT.glob("src/**/*.java") if not path.is_relative_to(GENERATED)]
+    command = ["java", "-jar", str(FORMATTER), "--dry-run", *own]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == ""
+
+
+def test_the_version_is_the_contracts() -> None:
+    """Client and server are released together; the README names the same one."""
+    pom = ElementTree.parse(JAVA_CLIENT / "pom.xml")
+    assert pom.findtext("{*}version") == version("qrumb-server")
+    assert f"<version>{version('qrumb-server')}</version>" in (JAVA_CLIENT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_example_of_the_readme_is_the_one_that_runs() -> None:
+    """Line by line, in the Example that NodeTest runs."""
+    readme = (JAVA_CLIENT / "README.md").read_text(encoding="utf-8")
+    [shown] = re.findall(r"```java\n(.*?)```", readme, re.DOTALL)
+    tested = (JAVA_CLIENT / "src/test/java/dev/qrumb/Example.java").read_text(encoding="utf-8")
+    assert textwrap.indent(shown.replace('"grpc://127.0.0.1:9090"', "url"), " " * 4).rstrip() in tested
+
+
+def test_javadoc_is_complete() -> None:
+    """Nothing public lacks its comment, and no link leads nowhere."""
+    done = mvn("-o", "javadoc:javadoc")
+    assert done.returncode == 0, done.stdout[-4000:]
+
+
+@pytest.mark.stack
+def test_java_client_passes_every_case(front: Front, keyed: Keyed, write_down: WrittenDown) -> None:
+    """Each case of each file is run, passes, or is left out for a reason of the language; warnings are errors."""
+    shutil.rmtree(REPORTS, ignore_errors=True)
+    done = mvn(
+        "-o",
+        "test",
+        QRUMB_FRONT=f"front: {front.grpc_url} {front.http_url} control {front.control_url}",
+        QRUMB_NODE=f"grpc://{keyed.stack.grpc_target}",
+        **keyed.environment(),
+    )
+    results = case_results()
+    for (file, case), outcome in results.items():
+        write_down("Java", file, case, outcome)
+    assert done.returncode == 0, done.stdout[-6000:]
+    assert set(results) == {(file, case["name"]) for file in FILES for case in load_cases(file)}
+    keyed.stack.wait_for_rows(1, "site_id = 'demo' AND event_name = 'purchase' AND toFloat64(conversion_value) = 49.9")
+    skipped = {case for (_file, case), outcome in results.items() if outcome == "skipped"}
+    assert skipped == {
+        "event-time-without-zone",
+        "too-many-requests",
+        "bad-gateway",
+        "request-timeout",
+        "body-too-large",
+    }
