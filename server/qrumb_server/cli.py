@@ -75,6 +75,20 @@ def serve(
     sys.exit(run(settings))
 
 
+@cli.command()
+@config_option
+@data_dir_option
+def restart(config_file: Path | None, data_dir: Path | None) -> None:
+    """Start the processes of the running node anew, one after another, while it takes events: after an update of its
+    packages, for example. Its settings stay as they are; for others, stop and start it.
+
+    `kill -HUP` of a supervisor without a terminal does the same.
+    """
+    from qrumb_server.commands.restart import restart as run
+
+    run(load_settings(file=config_file, data_dir=data_dir))
+
+
 @cli.command("gateway-config")
 @click.argument("folder", type=click.Path(path_type=Path))
 @config_option

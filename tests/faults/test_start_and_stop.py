@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.audit import audit
+from tests.support.certificates import Authority
 from tests.support.load import Book, Load
 from tests.support.ports import claimed_port
 from tests.support.stack import Stack, running_stack, wait_until
@@ -44,6 +45,27 @@ def test_all_problems_of_the_configuration_are_told_at_once(tmp_path: Path) -> N
     for words in ("QRUMB_NO_SUCH", "workers", "spool.seal_after", "spool.typo", "http_port"):
         assert any(words.lower() in line.lower() for line in lines), (words, said)
     assert not (tmp_path / "data").exists()
+
+
+def test_certificates_that_cannot_be_served_are_refused_together(tmp_path: Path) -> None:
+    """Before anything is started: each file with what is wrong and what to do."""
+    authority = Authority(tmp_path)
+    expired, node = authority.issue("expired", days=-1), authority.issue("node")
+    (tmp_path / "authority.pem").write_text("nothing")
+    said = refused_start(
+        tmp_path / "data",
+        QRUMB_GATEWAY__TLS__CERTIFICATE_FILE=str(expired.certificate),
+        QRUMB_GATEWAY__TLS__KEY_FILE=str(expired.key),
+        QRUMB_RPC__TLS__CERTIFICATE_FILE=str(node.certificate),
+        QRUMB_RPC__TLS__KEY_FILE=str(tmp_path / "none.key"),
+        QRUMB_RPC__TLS__CLIENT_CA_FILE=str(tmp_path / "authority.pem"),
+    )
+    for words in (
+        f"gateway.tls: {expired.certificate} with {expired.key}: the certificate has expired; renew it",
+        f"{tmp_path}/none.key: cannot be read: No such file or directory; see rpc.tls.key_file",
+        f"{tmp_path}/authority.pem: no certificate (PEM) in it; see rpc.tls.client_ca_file",
+    ):
+        assert words in said
 
 
 def test_a_database_of_another_schema_is_refused_with_every_difference(tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ def gateway_config(settings: Settings, folder: Path) -> None:
     options = GatewayOptions(
         host=settings.http_host,
         http_port=settings.http_port,
-        admin_socket=sockets.GATEWAY_ADMIN,
+        admin_socket=sockets.GATEWAY_ADMIN[0],
         collector_addresses=own.upstream,
         upstream_tls=upstream_tls,
         tls_secret_file=TLS_SECRET_FILE if own.tls else None,

@@ -124,7 +124,8 @@ class GatewaySettings(Group):
     request_burst: int = Field(default=2000, ge=1, le=10_000_000)
     """Requests that one address may send at once."""
     max_connections: int = Field(default=10_000, ge=1, le=1_000_000)
-    """Connections at a time; further ones are closed. Each takes a file descriptor of the gateway and some 50 KiB."""
+    """Connections at a time; further ones are closed. Each takes a file descriptor of the gateway and, idle, 8 KiB.
+    From 80 % of it on idle connections are closed sooner, at 95 % after two seconds."""
     max_concurrent_requests: int = Field(default=1024, ge=1, le=100_000)
     """Requests in work with the workers at a time; further ones are answered 503 with Retry-After."""
     max_heap_bytes: int = Field(default=512 * MIB, ge=64 * MIB)

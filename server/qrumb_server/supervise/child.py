@@ -18,7 +18,7 @@ from typing import Final
 
 import structlog
 
-__all__ = ["END_STREAMS_SIGNAL", "EXIT_CONFIG", "Child", "ChildSpec"]
+__all__ = ["END_STREAMS_SIGNAL", "EXIT_CONFIG", "RESTART_SIGNAL", "Child", "ChildSpec"]
 
 log = structlog.get_logger()
 
@@ -26,12 +26,16 @@ log = structlog.get_logger()
 EXIT_CONFIG: Final = 78
 # Tells a collector worker to end its open streams while it goes on with everything else.
 END_STREAMS_SIGNAL: Final = signal.SIGUSR1
+# Tells a supervisor to start every process anew, one after another.
+RESTART_SIGNAL: Final = signal.SIGUSR1
 FIRST_BACK_OFF: Final = timedelta(milliseconds=100)
 LONGEST_BACK_OFF: Final = timedelta(seconds=10)
 # A child that ran this long was well; the next failure starts the back-off anew.
 STABLE_AFTER: Final = timedelta(seconds=30)
 PROBE_INTERVAL_SECONDS: Final = 1.0
 STARTING_PROBE_INTERVAL_SECONDS: Final = 0.02
+# How soon after SIGKILL a process is gone.
+KILL_SECONDS: Final = 5.0
 # A child that is alive but answers nothing for this long is killed.
 HUNG_AFTER: Final = timedelta(seconds=30)
 
@@ -65,6 +69,7 @@ class Child:
         """Done when the child ended before it ever served: the exit code. Waiting for it is pointless then."""
         self._process: asyncio.subprocess.Process | None = None
         self._stopping = asyncio.Event()
+        self._asked_to_end: asyncio.Event | None = None
         self._keeper: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -85,6 +90,28 @@ class Child:
         if self._keeper is not None:
             await self._keeper
         return process.returncode if process is not None else None
+
+    async def restart(self, patience: timedelta, start_timeout: timedelta) -> bool:
+        """End the process as `stop` does, and have the next one serve; False where that takes longer.
+
+        One that does not serve at the moment is being started anyway.
+        """
+        if self.serving:
+            ended = self._asked_to_end = asyncio.Event()
+            for number, seconds in ((signal.SIGTERM, patience.total_seconds()), (signal.SIGKILL, KILL_SECONDS)):
+                self._signal(number)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(ended.wait(), seconds)
+                    break
+                log.error("child_did_not_stop", child=self.spec.name, seconds=seconds)
+            self._asked_to_end = None
+        try:
+            async with asyncio.timeout(start_timeout.total_seconds()):
+                while not self.serving:  # noqa: ASYNC110  (the prober tells nobody)
+                    await asyncio.sleep(STARTING_PROBE_INTERVAL_SECONDS)
+        except TimeoutError:
+            return False
+        return True
 
     def end_streams(self) -> None:
         """Ask a serving collector worker to end its streams; one that has not served yet has none."""
@@ -120,6 +147,10 @@ class Child:
             self.serving = False
             if self._stopping.is_set():
                 return
+            if self._asked_to_end is not None:
+                self._asked_to_end.set()
+                self._asked_to_end = None
+                continue
             log.error("child_died", child=self.spec.name, exit_code=code)
             if not self.has_served.is_set() and not self.refused.done():
                 self.refused.set_result(code)

@@ -61,6 +61,8 @@ class GatewayOptions:
     """Body of a single JSON request."""
     max_batch_bytes: int = 4 * 1024 * 1024
     """Body of a JSON batch."""
+    max_grpc_bytes: int = 16 * 1024 * 1024
+    """A gRPC call that is no stream: the service's own limit of a message."""
     max_response_bytes: int = 32 * 1024 * 1024
     """A JSON reply; one that is larger becomes an error."""
     max_header_kb: int = 16

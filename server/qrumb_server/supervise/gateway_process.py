@@ -19,7 +19,7 @@ from qrumb_server.supervise.health import check_gateway
 __all__ = ["TLS_SECRET_FILE", "TLS_SETTING", "GatewayProcess", "shared_options", "write_private"]
 
 TLS_SETTING: Final = "gateway.tls"
-CONFIG_FILE: Final = "envoy.yaml"
+CONFIG_FILES: Final = ("envoy.yaml", "envoy-2.yaml")
 TLS_SECRET_FILE: Final = "gateway-tls.json"  # noqa: S105  (a name)
 # Calls in flight end sooner by the gateway's own limits.
 DRAIN_TIMEOUT: Final = timedelta(seconds=10)
@@ -45,38 +45,70 @@ class GatewayProcess:
     def __init__(self, settings: Settings, *, inherited_descriptors: tuple[int, ...]) -> None:
         self._settings = settings
         self._run_dir = settings.run_dir
+        self._inherited_descriptors = inherited_descriptors
         tls = settings.gateway.tls
         self._pair = read_pair(tls, TLS_SETTING) if tls else None
         self._following: asyncio.Task[None] | None = None
-        self.child = Child(
-            ChildSpec(
-                name="gateway",
-                command=gateway.command(self._run_dir / CONFIG_FILE, concurrency=settings.gateway.concurrency),
-                is_serving=lambda: check_gateway(sockets.GATEWAY_ADMIN),
-                working_dir=self._run_dir,
-                inherited_descriptors=inherited_descriptors,
-            )
-        )
+        self._turn = 0
+        self._leaving: Child | None = None
+        self.child = self._new_child(self._turn)
 
     def start(self) -> None:
         """Write what Envoy reads, and start it."""
-        write_private(self._run_dir / CONFIG_FILE, gateway.render(self._options()))
         if self._pair is not None:
             self._serve(self._pair)
             self._following = asyncio.create_task(self._follow_certificate())
         self.child.start()
 
+    async def take_over(self, start_timeout: timedelta) -> bool:
+        """Start another Envoy on the same port, and have it alone take new callers; False where it does not serve.
+
+        The one before finishes what it has; `let_go` ends it.
+        """
+        turn = 1 - self._turn
+        self._leaving = self._new_child(turn)
+        self._leaving.start()
+        try:
+            await asyncio.wait_for(self._leaving.has_served.wait(), start_timeout.total_seconds())
+        except TimeoutError:
+            await self._leaving.stop(STOP_TIMEOUT)
+            self._leaving = None
+            return False
+        self.child, self._leaving, self._turn = self._leaving, self.child, turn
+        return True
+
+    async def let_go(self, timeout: timedelta) -> None:  # noqa: ASYNC109 - the bound is the promise
+        """End the Envoy that another one took over from, once its callers have their answers."""
+        if self._leaving is not None:
+            await _drain(self._leaving, sockets.GATEWAY_ADMIN[1 - self._turn], timeout)
+            await self._leaving.stop(STOP_TIMEOUT)
+            self._leaving = None
+
     async def drain(self) -> None:
         """Take no more and finish what is in flight."""
-        if self.child.serving:
-            with contextlib.suppress(httpx.HTTPError):  # it died just now: nothing is left to drain
-                await gateway.drain(sockets.GATEWAY_ADMIN, timeout=DRAIN_TIMEOUT)
+        own = _drain(self.child, sockets.GATEWAY_ADMIN[self._turn], DRAIN_TIMEOUT)
+        await asyncio.gather(own, self.let_go(DRAIN_TIMEOUT))
 
     async def stop(self) -> None:
         """End it."""
         if self._following is not None:
             self._following.cancel()
         await self.child.stop(STOP_TIMEOUT)
+
+    def _new_child(self, turn: int) -> Child:
+        """A gateway, not started."""
+        admin_socket = sockets.GATEWAY_ADMIN[turn]
+        config = self._run_dir / CONFIG_FILES[turn]
+        write_private(config, gateway.render(self._options(admin_socket)))
+        return Child(
+            ChildSpec(
+                name="gateway",
+                command=gateway.command(config, concurrency=self._settings.gateway.concurrency),
+                is_serving=lambda: check_gateway(admin_socket),
+                working_dir=self._run_dir,
+                inherited_descriptors=self._inherited_descriptors,
+            )
+        )
 
     async def _follow_certificate(self) -> None:
         assert self._settings.gateway.tls is not None
@@ -87,12 +119,12 @@ class GatewayProcess:
         """Envoy takes the new file over for new connections; those that are open go on."""
         write_private(self._run_dir / TLS_SECRET_FILE, tls_secret(pair.certificate, pair.key))
 
-    def _options(self) -> GatewayOptions:
+    def _options(self, admin_socket: str) -> GatewayOptions:
         settings = self._settings
         return GatewayOptions(
             host=settings.http_host,
             http_port=settings.http_port,
-            admin_socket=sockets.GATEWAY_ADMIN,
+            admin_socket=admin_socket,
             collector_sockets=tuple(sockets.worker(index) for index in range(settings.workers)),
             query_socket=sockets.QUERIES,
             status_socket=sockets.STATUS,
@@ -101,9 +133,16 @@ class GatewayProcess:
         )
 
 
+async def _drain(child: Child, admin_socket: str, timeout: timedelta) -> None:  # noqa: ASYNC109
+    if child.serving:
+        with contextlib.suppress(httpx.HTTPError):  # it died just now: nothing is left to drain
+            await gateway.drain(admin_socket, timeout=timeout)
+
+
 def shared_options(settings: Settings) -> dict[str, Any]:
     """What the settings say of every gateway."""
-    return {name: getattr(settings.gateway, name) for name in SHARED}
+    shared = {name: getattr(settings.gateway, name) for name in SHARED}
+    return {**shared, "max_grpc_bytes": settings.rpc.max_message_bytes}
 
 
 def write_private(path: Path, text: str) -> None:

@@ -20,6 +20,8 @@ __all__ = ["SECRET_NAME", "UPSTREAM_SECRET_NAME", "folder", "tls_secret", "value
 CONTRACT_PATH: Final = "/collect"
 BATCH_SUFFIX: Final = "/batch"
 PIXEL_SUFFIX: Final = ".gif"
+# Of gRPC around a message, and so much more that a message just above the service's limit gets the service's answer.
+FRAMING_BYTES: Final = 64 * 1024
 # Envoy's name for what is in GatewayOptions.tls_secret_file.
 SECRET_NAME: Final = "gateway"  # noqa: S105  (a name)
 UPSTREAM_SECRET_NAME: Final = "upstream"  # noqa: S105
@@ -70,6 +72,7 @@ def values(options: GatewayOptions) -> dict[str, Any]:
         "rate_burst": options.request_burst,
         "max_body_bytes": options.max_body_bytes,
         "max_batch_bytes": options.max_batch_bytes,
+        "max_grpc_bytes": options.max_grpc_bytes + FRAMING_BYTES,
         "max_transcoded_request_bytes": 2 * options.max_batch_bytes,
         "max_response_bytes": options.max_response_bytes,
         "max_header_kb": options.max_header_kb,

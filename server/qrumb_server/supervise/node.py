@@ -31,7 +31,7 @@ from qrumb_server.spool.filesystem import DISK
 from qrumb_server.spool.recovery import recover
 from qrumb_server.supervise import gateway_process, sockets
 from qrumb_server.supervise.certificates import RPC_TLS_SETTING, read_authority, read_pair
-from qrumb_server.supervise.child import EXIT_CONFIG, Child, ChildSpec
+from qrumb_server.supervise.child import EXIT_CONFIG, RESTART_SIGNAL, Child, ChildSpec
 from qrumb_server.supervise.condition import judge
 from qrumb_server.supervise.gateway_process import GatewayProcess
 from qrumb_server.supervise.health import check
@@ -51,6 +51,10 @@ START_TIMEOUT: Final = timedelta(seconds=60)
 # Beyond a process's own limit for its drain, before it is killed.
 STOP_SLACK: Final = timedelta(seconds=5)
 HEALTH_INTERVAL_SECONDS: Final = 0.5
+# For streams through a gateway that another one took over from: they end when their worker does.
+LET_GO_TIMEOUT: Final = timedelta(minutes=2)
+# After a worker is back: for the gateway's health checks to see it before the next one goes.
+WORKER_RETURN_SECONDS: Final = 1.0
 # Names in grpc.health.v1 for the three questions that an orchestrator may ask of the whole node; "" is READY.
 LIVE: Final = "live"
 READY: Final = "ready"
@@ -70,6 +74,10 @@ async def run_node(settings: Settings, *, clock: Clock, announce: Callable[[Sett
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    renew = asyncio.Event()
+    loop.add_signal_handler(RESTART_SIGNAL, renew.set)
+    # Of a node in a terminal, it is the terminal that ends.
+    loop.add_signal_handler(signal.SIGHUP, stop.set if sys.stdin.isatty() else renew.set)
     _check_certificates(settings)
     # Beside its connections, the gateway has those to the workers; the rest is small.
     allow_open_files(settings.gateway.max_connections + 2 * settings.gateway.max_concurrent_requests)
@@ -97,7 +105,7 @@ async def run_node(settings: Settings, *, clock: Clock, announce: Callable[[Sett
         if metrics is not None:
             metrics.ask(node.metrics)
         announce(settings)
-        await stop.wait()
+        await _serve(node, stop=stop, renew=renew)
         return 0
     finally:
         await asyncio.gather(node.stop(), *([metrics.close()] if metrics else []))
@@ -105,6 +113,24 @@ async def run_node(settings: Settings, *, clock: Clock, announce: Callable[[Sett
             if reserved is not None:
                 reserved.close()
         shutil.rmtree(settings.run_dir, ignore_errors=True)
+
+
+async def _serve(node: "_Node", *, stop: asyncio.Event, renew: asyncio.Event) -> None:
+    """Until it is to stop; restarts the processes when asked to."""
+    stopping = asyncio.create_task(stop.wait())
+    while not stop.is_set():
+        asked = asyncio.create_task(renew.wait())
+        await asyncio.wait({stopping, asked}, return_when=asyncio.FIRST_COMPLETED)
+        asked.cancel()
+        if renew.is_set() and not stop.is_set():
+            renew.clear()
+            restarting = asyncio.create_task(node.restart())
+            await asyncio.wait({stopping, restarting}, return_when=asyncio.FIRST_COMPLETED)
+            if restarting.done():
+                restarting.result()
+            restarting.cancel()
+            await asyncio.gather(restarting, return_exceptions=True)
+    await stopping
 
 
 class _Node:
@@ -141,7 +167,7 @@ class _Node:
             self._gateway = GatewayProcess(settings, inherited_descriptors=(lock,))
         self._watch = NodeWatch(
             collectors=self._workers,
-            others=[self._loader, *([self._gateway.child] if self._gateway else [])],
+            others=self._others,
             loader_target=f"unix:{sockets.LOADER}",
             spool=SpoolWatch(
                 settings.spool_dir,
@@ -236,7 +262,33 @@ class _Node:
         return [*node_metrics(status), *await asyncio.to_thread(merge, said)]
 
     def _children(self) -> list[Child]:
-        return [self._loader, *self._workers, *([self._gateway.child] if self._gateway else [])]
+        return [*self._others(), *self._workers]
+
+    def _others(self) -> list[Child]:
+        return [self._loader, *([self._gateway.child] if self._gateway else [])]
+
+    async def restart(self) -> None:
+        """Every process anew, each while the others serve; ends early where one does not come up again.
+
+        The gateway first: its callers come over while the workers, whose streams end with them, hold on to nobody.
+        """
+        log.info("restart_begins")
+        if self._gateway is not None and not await self._gateway.take_over(START_TIMEOUT):
+            log.error("restart_ended_early", child="gateway")
+            return
+        leaving = asyncio.create_task(self._gateway.let_go(LET_GO_TIMEOUT)) if self._gateway else None
+        drain = self._settings.rpc.drain_timeout + STOP_SLACK
+        patience = dict.fromkeys(self._workers, drain)
+        patience[self._loader] = self._settings.loader.drain_timeout + STOP_SLACK
+        for child, longest in patience.items():
+            if not await child.restart(longest, START_TIMEOUT):
+                log.error("restart_ended_early", child=child.spec.name)
+                break
+            await asyncio.sleep(WORKER_RETURN_SECONDS)
+        else:
+            if leaving is not None:
+                await leaving
+            log.info("restart_done")
 
     async def stop(self) -> None:
         """End everything, in the order in which an event travels."""

@@ -12,7 +12,8 @@ __all__ = ["CHANNEL_OPTIONS", "GATEWAY_ADMIN", "LOADER", "QUERIES", "STATUS", "w
 LOADER: Final = "loader.sock"
 QUERIES: Final = "queries.sock"
 STATUS: Final = "status.sock"
-GATEWAY_ADMIN: Final = "gateway-admin.sock"
+# Two by turns: while one gateway takes over from another, both have one.
+GATEWAY_ADMIN: Final = ("gateway-admin.sock", "gateway-admin-2.sock")
 # Answers of our own processes may be longer than the 4 MiB that gRPC takes unless told otherwise.
 CHANNEL_OPTIONS: Final = (("grpc.max_receive_message_length", -1),)
 

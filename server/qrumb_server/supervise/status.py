@@ -32,7 +32,7 @@ class NodeWatch:
 
     Args:
         collectors: the workers.
-        others: loader and gateway.
+        others: loader and gateway, as they are at the time.
         loader_target: where the loader is asked.
         is_sites_file_broken: whether an earlier state of sites.toml counts.
     """
@@ -41,7 +41,7 @@ class NodeWatch:
         self,
         *,
         collectors: list[Child],
-        others: list[Child],
+        others: Callable[[], list[Child]],
         loader_target: str,
         spool: SpoolWatch,
         clock: Clock,
@@ -60,7 +60,7 @@ class NodeWatch:
         return Facts(
             is_stopping=self.is_stopping,
             collectors={child.spec.name: child.serving for child in self._collectors},
-            others={child.spec.name: child.serving for child in self._others},
+            others={child.spec.name: child.serving for child in self._others()},
             loading=await ask_loading(self._loader_target),
             spool=await self._spool.look(),
             is_sites_file_broken=self._is_sites_file_broken(),
@@ -76,7 +76,7 @@ class NodeWatch:
             reasons=verdict.reasons,
             processes=[
                 pb.ProcessStatus(name=child.spec.name, serving=child.serving, restart_count=child.restart_count)
-                for child in (*self._collectors, *self._others)
+                for child in (*self._collectors, *self._others())
             ],
             spool_bytes=look.usage.total_bytes,
             oldest_segment_seconds=look.usage.oldest_age.total_seconds() if look.usage.oldest_age else 0.0,

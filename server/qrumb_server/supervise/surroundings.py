@@ -14,7 +14,14 @@ import structlog
 
 from qrumb_server.errors import ConfigError
 
-__all__ = ["allow_open_files", "is_data_dir_in_use", "lock_data_dir", "reserve_port", "reserve_port_for_quic"]
+__all__ = [
+    "allow_open_files",
+    "holder_of",
+    "is_data_dir_in_use",
+    "lock_data_dir",
+    "reserve_port",
+    "reserve_port_for_quic",
+]
 
 log = structlog.get_logger()
 
@@ -61,6 +68,14 @@ def lock_data_dir(data_dir: Path) -> int:
     return descriptor
 
 
+def holder_of(data_dir: Path) -> int | None:
+    """The supervisor that works in the data folder, if one does."""
+    if not is_data_dir_in_use(data_dir):
+        return None
+    said = (data_dir / LOCK_NAME).read_text(errors="replace").strip()
+    return int(said) if _is_alive(said) else None
+
+
 def is_data_dir_in_use(data_dir: Path) -> bool:
     """Whether a process of a node holds the data folder; what a killed node left lying there does not count."""
     try:
@@ -96,7 +111,7 @@ def allow_open_files(needed: int) -> None:
     """
     _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    if hard < needed:
+    if hard != resource.RLIM_INFINITY and hard < needed:
         log.warning("few_open_files", limit=hard, needed=needed, mend="raise it (ulimit -n), or lower max_connections")
 
 

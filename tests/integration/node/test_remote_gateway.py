@@ -57,6 +57,13 @@ def remote_gateway(stack: Stack, folder: Path, **settings: str) -> Iterator[http
         gateway.wait(10)
 
 
+def test_a_gateway_before_no_node_is_refused(tmp_path: Path) -> None:
+    done = Stack(tmp_path / "data").command("gateway-config", str(tmp_path / "gateway"))
+    assert (done.returncode, done.stdout) == (78, "")
+    assert "gateway.upstream names no node" in done.stderr
+    assert not (tmp_path / "gateway").exists()
+
+
 def test_a_gateway_of_its_own_reaches_the_node_over_mutual_tls(tmp_path: Path) -> None:
     """JSON, queries and health; one without a certificate that the node knows reaches nothing, and another's is not
     believed."""
