@@ -173,12 +173,13 @@ def send(
 
     settings = load_settings(file=config_file, data_dir=data_dir)
     target = url or running_url(settings)
+    collect_path = settings.gateway.collect_paths[0]
     secret = os.environ.get("QRUMB_KEY") or ("" if url else demo_key(settings))
     if events_file is None:
-        all_accepted = run(target, sample_events(count, site, seed), count, secret)
+        all_accepted = run(target, sample_events(count, site, seed), count, secret, collect_path)
     else:
         events = list(read_events(events_file))
-        all_accepted = run(target, events, len(events), secret)
+        all_accepted = run(target, events, len(events), secret, collect_path)
     sys.exit(0 if all_accepted else 1)
 
 

@@ -74,7 +74,7 @@ def sample_events(count: int, site_id: str, seed: int | None) -> Iterator[Event]
             yield {"site_id": site_id, "scan_session_id": session, "consent": "granted", **event}
 
 
-def send(url: str, events: Iterable[Event], total: int | None, key: str) -> bool:
+def send(url: str, events: Iterable[Event], total: int | None, key: str, collect_path: str) -> bool:
     """Post events in batches, server events with the key; prints a summary. True if all were accepted."""
     console = Console(stderr=True)
     outcomes: Counter[str] = Counter()
@@ -86,7 +86,7 @@ def send(url: str, events: Iterable[Event], total: int | None, key: str) -> bool
         Progress(*columns, console=console, disable=is_bar_hidden) as progress,
     ):
         task = progress.add_task("sending", total=total)
-        for path, batch in _batches(events):
+        for path, batch in _batches(events, collect_path):
             receipts = _post(client, path, batch)
             for event, receipt in zip(batch, receipts, strict=True):
                 outcomes[receipt["outcome"]] += 1
@@ -103,16 +103,16 @@ def send(url: str, events: Iterable[Event], total: int | None, key: str) -> bool
     return set(outcomes) <= {"ACCEPTED"}
 
 
-def _batches(events: Iterable[Event]) -> Iterator[tuple[str, list[Event]]]:
+def _batches(events: Iterable[Event], collect_path: str) -> Iterator[tuple[str, list[Event]]]:
     """Events with ids, so that a retry is a retry, grouped by where they go."""
     named = ({"event_id": str(uuid_utils.uuid7()), **event} for event in events)
-    for path, group in itertools.groupby(named, _path):
+
+    def path_of(event: Event) -> str:
+        return f"{'/server-events' if 'event_name' in event else collect_path}/batch"
+
+    for path, group in itertools.groupby(named, path_of):
         while batch := list(itertools.islice(group, BATCH_EVENTS)):
             yield path, batch
-
-
-def _path(event: Event) -> str:
-    return "/server-events/batch" if "event_name" in event else "/collect/batch"
 
 
 def _post(client: httpx.Client, path: str, batch: list[Event]) -> list[Any]:
