@@ -19,7 +19,7 @@ from qrumb.v1 import privacy_service_pb2 as privacy_pb
 from qrumb.v1 import scan_session_service_pb2 as session_pb
 from qrumb.v1.receipt_pb2 import EventReceipt, Violation
 from qrumb.v1.scan_session_pb2 import ScanSession
-from qrumb_server.config import SiteSettings
+from qrumb_server.config.sites import SiteEntry
 from qrumb_server.errors import BadRowsError, OutcomeUnknownError
 from qrumb_server.instants import timestamp
 from qrumb_server.model import SitePolicy
@@ -117,7 +117,8 @@ class Play:
 
     def set_policy(self, written: Mapping[str, Any], site: str | None = None) -> None:
         """What a site wants from now on."""
-        self.policies[self.site(site)] = SiteSettings.model_validate(written).policy()
+        name = self.site(site)
+        self.policies[name] = SiteEntry.model_validate(written).site(name).policy
 
     def time_ms(self, written: str) -> int:
         """An instant such as T-5m."""

@@ -103,6 +103,15 @@ async def test_a_beacon_is_taken_whatever_its_content_type_says(gateway: Gateway
     assert gateway.worker.last.metadata.get("x-http-content-type") == content_type
 
 
+async def test_a_header_that_grpc_does_not_know_is_left_out(gateway: Gateway) -> None:
+    """HTTP allows more characters in a name; whoever sends one gets an answer like anybody."""
+    names = ("a*b", "a!", "#", "$x%y&z", "it's", "a+b", "^", "`", "|", "~")
+    for path in ("/collect", "/server-events"):
+        reply = await gateway.http.post(path, json=EVENT, headers={**dict.fromkeys(names, "v"), "x-kept.as_is-1": "v"})
+        assert reply.status_code == 200, reply.text
+        assert not set(names) & set(gateway.worker.last.metadata)
+
+
 async def test_a_dry_run_is_asked_for_in_the_query_or_in_a_batch_body(gateway: Gateway) -> None:
     for path, body in [
         ("/collect?validate_only=true", EVENT),

@@ -227,7 +227,7 @@ def test_a_process_away_and_a_damaged_segment_are_named(tmp_path: Path) -> None:
         assert refused.value.code() == grpc.StatusCode.UNIMPLEMENTED
         (node.data_dir / "spool" / "quarantine").mkdir(exist_ok=True)
         (node.data_dir / "spool" / "quarantine" / "worker-0.some.1.sealed").write_bytes(b"damaged")
-        assert any("spool/quarantine (1)" in reason for reason in node.health()["reasons"])
+        wait_until(lambda: any("spool/quarantine (1)" in reason for reason in node.health()["reasons"]), 10)
         loader = node.children()["loader"]
         loader.suspend()
         try:
