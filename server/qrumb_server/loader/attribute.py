@@ -42,13 +42,14 @@ class _Facts(NamedTuple):
     received_ms: int
     identifiers: Mapping[str, str]
     """By kind; empty where there are none, or consent does not allow a user."""
+    own: Label | None
+    """The user that the identifiers name by themselves; None where there are none."""
     row_id: RowId
     arrival: tuple[int, str, int]
     """Sorts events by their receipt."""
-
-    @property
-    def session(self) -> SessionKey:
-        return self.site_id, self.session_id
+    session: SessionKey
+    key: tuple[str, str]
+    """Of what may arrive once: site_id and event_id."""
 
 
 @dataclass(slots=True)
@@ -133,9 +134,9 @@ class Attributor:
     def _find_users(self, result: Attribution) -> None:
         keys: set[Key] = set()
         for facts in result.facts:
-            if facts.identifiers:
+            if facts.own:
                 keys.update((facts.site_id, kind, value) for kind, value in facts.identifiers.items())
-                keys.add((facts.site_id, USER, own_label(facts.site_id, facts.identifiers, facts.event_ms).user_id))
+                keys.add((facts.site_id, USER, facts.own.user_id))
             if facts.session_id and facts.allowed.user:
                 keys.add((facts.site_id, SESSION, facts.session_id))
         keys.update(
@@ -143,8 +144,8 @@ class Attributor:
         )
         book = IdentityBook(self._lookups.identities(keys))
         for place, facts in enumerate(result.facts):
-            if facts.identifiers:
-                user_id = book.learn(facts.site_id, facts.identifiers, facts.session_id, facts.event_ms)
+            if facts.own:
+                user_id = book.learn(facts.site_id, facts.identifiers, facts.session_id, facts.own)
                 result.users[place] = user_id, "identifiers"
         if book.merged:
             book.flatten(self._lookups.links_to(book.merged))
@@ -159,17 +160,18 @@ class Attributor:
         """
         facts = result.facts
         firsts = self._lookups.stored_firsts(own_segments) if uncertain else frozenset()
-        places = sorted(range(len(facts)), key=lambda place: (facts[place].row_id not in firsts, facts[place].arrival))
+        places = sorted(range(len(facts)), key=lambda place: facts[place].arrival)
+        if firsts:
+            places.sort(key=lambda place: facts[place].row_id not in firsts)
         asked = [
-            (facts[place].site_id, facts[place].event_id, facts[place].received_ms)
+            (*facts[place].key, facts[place].received_ms)
             for place in places
             if uncertain or self._may_repeat(facts[place])
         ]
         stored = self._lookups.arrivals(asked, own_segments)
         originals = {key: arrival.fingerprint for key, arrival in stored.items()}
         for place in places:
-            key = facts[place].site_id, facts[place].event_id
-            fingerprint = facts[place].row.fingerprint
+            key, fingerprint = facts[place].key, facts[place].row.fingerprint
             original = originals.get(key)
             if original is None:
                 originals[key] = fingerprint
@@ -190,21 +192,28 @@ def _read(placed: PlacedEvent) -> _Facts:
     event = placed.event
     row = event.row
     allowed = ALLOWED[row.consent]
-    received_ms = milliseconds(row.received_time)
+    site_id, event_id, session_id = row.site_id, row.event_id, row.scan_session_id
+    event_ms, received_ms = milliseconds(row.event_time), milliseconds(row.received_time)
+    identifiers, own = _NO_IDENTIFIERS, None
+    if allowed.user and event.HasField("user_identifiers"):
+        identifiers = identifiers_of(event.user_identifiers)
+        own = own_label(site_id, identifiers, event_ms) if identifiers else None
+    row_id = placed.row_id
     return _Facts(
         event=event,
         row=row,
-        site_id=row.site_id,
-        event_id=row.event_id,
-        session_id=row.scan_session_id,
+        site_id=site_id,
+        event_id=event_id,
+        session_id=session_id,
         allowed=allowed,
-        event_ms=milliseconds(row.event_time),
+        event_ms=event_ms,
         received_ms=received_ms,
-        identifiers=identifiers_of(event.user_identifiers)
-        if allowed.user and event.HasField("user_identifiers")
-        else _NO_IDENTIFIERS,
-        row_id=placed.row_id,
-        arrival=(received_ms, placed.row_id.segment_id, placed.row_id.segment_row),
+        identifiers=identifiers,
+        own=own,
+        row_id=row_id,
+        arrival=(received_ms, row_id.segment_id, row_id.segment_row),
+        session=(site_id, session_id),
+        key=(site_id, event_id),
     )
 
 

@@ -63,12 +63,29 @@ def own_label(site_id: str, identifiers: Mapping[str, str], time_ms: int) -> Lab
 def label_version(label: Label) -> int:
     """Rises with age, so that the highest version of a row is the oldest label; ties are decided by name."""
     tie = int.from_bytes(blake2b(label.user_id.encode(), digest_size=4).digest()) >> (32 - _TIE_BITS)
-    return (_LATEST_MS - min(max(label.time_ms, 0), _LATEST_MS)) << _TIE_BITS | tie
+    return _age(label) << _TIE_BITS | tie
+
+
+def _age(label: Label) -> int:
+    return _LATEST_MS - min(max(label.time_ms, 0), _LATEST_MS)
+
+
+def _has_higher_version(one: Label, other: Label) -> bool:
+    """As the versions say; their hashes are made only where the ages do not tell."""
+    left, right = _age(one), _age(other)
+    return left > right if left != right else label_version(one) > label_version(other)
 
 
 def oldest(labels: Iterable[Label]) -> Label:
     """The one that names the user."""
-    return max(labels, key=lambda label: (label_version(label), label.user_id))
+    found, *others = labels
+    for label in others:
+        left, right = _age(label), _age(found)
+        if left > right or (
+            left == right and (label_version(label), label.user_id) > (label_version(found), found.user_id)
+        ):
+            found = label
+    return found
 
 
 class IdentityBook:
@@ -86,9 +103,12 @@ class IdentityBook:
         self.merged: set[tuple[str, str]] = set()
         """Users, as (site_id, user_id), that were found to be an older one."""
 
-    def learn(self, site_id: str, identifiers: Mapping[str, str], scan_session_id: str, time_ms: int) -> str:
-        """Take in one event with identifiers; returns its user."""
-        own = own_label(site_id, identifiers, time_ms)
+    def learn(self, site_id: str, identifiers: Mapping[str, str], scan_session_id: str, own: Label) -> str:
+        """Take in one event with identifiers; returns its user.
+
+        Args:
+            own: the identifiers' `own_label` at the time of the event.
+        """
         named_by = [own.user_id]
         for kind, value in identifiers.items():
             if label := self._get((site_id, kind, value)):
@@ -102,7 +122,7 @@ class IdentityBook:
             self._set((site_id, kind, value), user)
         if scan_session_id:
             # By its own name, which no order of arrival changes; that leads to the user.
-            self._set((site_id, SESSION, scan_session_id), Label(own.user_id, time_ms))
+            self._set((site_id, SESSION, scan_session_id), own)
         return user.user_id
 
     def user_of(self, site_id: str, name: str) -> str:
@@ -143,5 +163,5 @@ class IdentityBook:
     def _set(self, key: Key, label: Label) -> None:
         """Keep the older of two labels, as the table does."""
         before = self._get(key)
-        if before is None or (label != before and label_version(label) > label_version(before)):
+        if before is None or (label is not before and label != before and _has_higher_version(label, before)):
             self.changed[key] = label

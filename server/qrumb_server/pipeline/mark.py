@@ -36,7 +36,7 @@ def marks_at_receipt(
         is_forged: the site signs its scan sessions, and not this one.
     """
     # Plain tests: this runs for every event, and nearly none is marked.
-    found = []
+    found: list[str] = []
     if agent.is_bot:
         found.append(FraudReason.BOT)
     if agent.is_preview:
@@ -53,7 +53,7 @@ def marks_at_receipt(
         found.append(FraudReason.IMPOSSIBLE_TIME)
     if is_forged:
         found.append(FraudReason.FORGED_SESSION)
-    return kept_reasons(found, rules)
+    return kept_reasons(found, rules) if found else found
 
 
 def marks_at_loading(
@@ -70,7 +70,7 @@ def marks_at_loading(
     Args:
         session_rate: events per minute of the session so far, this one included; 0 where there is none. So the address.
     """
-    found = []
+    found: list[str] = []
     if session_rate > rules.session_events_per_minute:
         found.append(FraudReason.SESSION_VELOCITY)
     if address_rate > rules.address_events_per_minute:
@@ -79,7 +79,7 @@ def marks_at_loading(
         found.append(FraudReason.BEFORE_SCAN)
     if is_foreign:
         found.append(FraudReason.FOREIGN_SESSION)
-    return kept_reasons(found, rules)
+    return kept_reasons(found, rules) if found else found
 
 
 def is_impossible(ahead_ms: int, retention_ms: int, rules: FraudRules) -> bool:

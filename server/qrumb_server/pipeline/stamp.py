@@ -63,6 +63,8 @@ class Receipt:
 def stamp(event: ValidEvent, receipt: Receipt) -> StampedEvent:
     """Fill the row as far as it can be filled here."""
     sent = event.raw.message
+    policy = receipt.enrichers.policy(sent.site_id)
+    retention_ms = min(receipt.retention_ms, policy.retention_ms)
     record = Record()
     accepted = record.accepted_event
     row = accepted.row
@@ -74,7 +76,7 @@ def stamp(event: ValidEvent, receipt: Receipt) -> StampedEvent:
     warnings = list(event.warnings)
     received_ms = receipt.received_time_ms
     event_ms = received_ms if event.event_time_ms is None else event.event_time_ms
-    if not received_ms - receipt.retention_of(sent.site_id) <= event_ms <= received_ms + _MAX_AHEAD_MS:
+    if not received_ms - retention_ms <= event_ms <= received_ms + _MAX_AHEAD_MS:
         set_time(row.client_event_time, max(_EARLIEST_MS, min(event_ms, _LATEST_MS)))
         event_ms = received_ms
         warnings.append(
@@ -89,8 +91,22 @@ def stamp(event: ValidEvent, receipt: Receipt) -> StampedEvent:
     _copy_fields(event, row)
     if event.user_identifiers is not None:
         accepted.user_identifiers.CopyFrom(event.user_identifiers)
-    accepted.retried = event.raw.caller.attempt > 1
-    _enrich(event, accepted, receipt)
+    if event.raw.caller.attempt > 1:
+        accepted.retried = True
+    agent, is_data_centre = _enrich(event, accepted, receipt)
+    marks = marks_at_receipt(
+        agent,
+        source=event.raw.source,
+        is_prefetch=event.raw.caller.is_prefetch,
+        is_data_centre=is_data_centre,
+        ahead_ms=0 if event.event_time_ms is None else event.event_time_ms - received_ms,
+        retention_ms=retention_ms,
+        is_forged=bool(policy.session_secrets) and _is_forged(event.raw, policy.session_secrets),
+        rules=policy.fraud,
+    )
+    if marks:
+        row.fraud_reasons.extend(marks)
+        row.is_fraud = 1
     digest = blake2b(sent.SerializeToString(deterministic=True), digest_size=8).digest()
     row.fingerprint = int.from_bytes(digest, "little")
     return StampedEvent(record=record, warnings=warnings)
@@ -116,10 +132,9 @@ def _copy_fields(event: ValidEvent, row: EventRow) -> None:
             row.conversion_currency = event.conversion.currency
 
 
-def _enrich(event: ValidEvent, accepted: AcceptedEvent, receipt: Receipt) -> None:
-    """Device, place, the key of the address, and the marks that the event gives by itself."""
+def _enrich(event: ValidEvent, accepted: AcceptedEvent, receipt: Receipt) -> tuple[Agent, bool]:
+    """Device, place and the key of the address; returns the agent, and whether the address is a data centre's."""
     row, enrichers = accepted.row, receipt.enrichers
-    policy = enrichers.policy(row.site_id)
     user_agent, address = _visitor(event.raw)
     agent = _agent(event.raw, user_agent)
     row.device_type = agent.device_type
@@ -133,25 +148,13 @@ def _enrich(event: ValidEvent, accepted: AcceptedEvent, receipt: Receipt) -> Non
             row.city = place.city
         if allowed.address_key:
             accepted.ip_key = enrichers.address_key(address, receipt.received_time_ms)
-    marks = marks_at_receipt(
-        agent,
-        source=event.raw.source,
-        is_prefetch=event.raw.caller.is_prefetch,
-        is_data_centre=bool(address) and enrichers.is_data_centre(address),
-        ahead_ms=0 if event.event_time_ms is None else event.event_time_ms - receipt.received_time_ms,
-        retention_ms=receipt.retention_of(row.site_id),
-        is_forged=_is_forged(event.raw, policy.session_secrets),
-        rules=policy.fraud,
-    )
-    if marks:
-        row.fraud_reasons.extend(marks)
-        row.is_fraud = 1
+    return agent, bool(address) and enrichers.is_data_centre(address)
 
 
 def _is_forged(raw: RawEvent, secrets: tuple[str, ...]) -> bool:
     """A browser states a session that the site's redirect has not signed, though it signs. Backends are believed."""
     session_id = raw.message.scan_session_id
-    if not secrets or not session_id or raw.source is not Source.BROWSER:
+    if not session_id or raw.source is not Source.BROWSER:
         return False
     return not any(is_signed(secret, raw.message.site_id, session_id) for secret in secrets)
 

@@ -33,7 +33,7 @@ class Table:
         """One batch, with everything known at hand, stored as the loader stores it."""
         book = IdentityBook(dict(self.rows))
         for identifiers, session, time_ms in batch:
-            book.learn(SITE, identifiers, session, time_ms)
+            book.learn(SITE, identifiers, session, own_label(SITE, identifiers, time_ms))
         if book.merged:
             book.flatten(
                 [
@@ -158,8 +158,9 @@ def test_the_first_to_identify_in_a_session_lends_the_user() -> None:
 def test_sites_know_nothing_of_each_other() -> None:
     """The same hash is another user there, under another name."""
     book = IdentityBook({})
-    here = book.learn("here", known(email_hash="e"), "", 1)
-    there = book.learn("there", known(email_hash="e"), "", 1)
+    sent = known(email_hash="e")
+    here = book.learn("here", sent, "", own_label("here", sent, 1))
+    there = book.learn("there", sent, "", own_label("there", sent, 1))
     assert here != there
     assert "e" not in {here, there}
     assert book.user_of_session("here", "scan") == ""
