@@ -7,7 +7,7 @@ that something is not there yet, since sessions are often registered just after 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from qrumb_server.loader.ledger import Counts
 from qrumb_server.loader.rows import IDENTITIES, SCAN_SESSIONS, VALID_EVENTS, RowId
@@ -32,8 +32,7 @@ _CLOCK_TOLERANCE_MS: Final = 600_000
 _MAX_ROUNDS: Final = 4
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KnownSession:
+class KnownSession(NamedTuple):
     """A registered scan session, or what is known in place of one."""
 
     qr_code_id: str = ""

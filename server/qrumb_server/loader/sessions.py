@@ -5,7 +5,6 @@ ranks, so it does not matter in which order registrations come. A merged row has
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from hashlib import blake2b
 from typing import Any, Final
 
@@ -68,7 +67,7 @@ def session_batch(sessions: Mapping[SessionKey, KnownSession], registrations: Se
 def _merge(one: KnownSession, other: KnownSession) -> KnownSession:
     scan = max(one, other, key=lambda session: (_scan_rank(session), session.qr_code_id))
     named = max(one, other, key=lambda session: (_user_rank(session), session.user_id))
-    return replace(scan, user_id=named.user_id, user_time_ms=named.user_time_ms)
+    return scan._replace(user_id=named.user_id, user_time_ms=named.user_time_ms)
 
 
 def _version(session: KnownSession) -> int:

@@ -130,10 +130,10 @@ class IdentityBook:
         user = self._user(site_id, name)
         return user.user_id if user else name
 
-    def user_of_session(self, site_id: str, scan_session_id: str) -> str:
-        """Who identified first in the session; empty where nobody did."""
-        label = self._get((site_id, SESSION, scan_session_id))
-        return self.user_of(site_id, label.user_id) if label else ""
+    def user_of_session(self, key: Key) -> str:
+        """Who identified first in the session of this key, of the kind `SESSION`; empty where nobody did."""
+        label = self._get(key)
+        return self.user_of(key[0], label.user_id) if label else ""
 
     def flatten(self, links: Iterable[tuple[str, str, str]]) -> None:
         """Let every name lead to its user in one step.

@@ -73,19 +73,18 @@ def stamp(event: ValidEvent, receipt: Receipt) -> StampedEvent:
     else:
         row.event_id = receipt.make_event_id(event.raw)
         accepted.event_id_generated = True
-    warnings = list(event.warnings)
+    warnings = event.warnings
     received_ms = receipt.received_time_ms
     event_ms = received_ms if event.event_time_ms is None else event.event_time_ms
     if not received_ms - retention_ms <= event_ms <= received_ms + _MAX_AHEAD_MS:
         set_time(row.client_event_time, max(_EARLIEST_MS, min(event_ms, _LATEST_MS)))
         event_ms = received_ms
-        warnings.append(
-            EventWarning(
-                field="event_time",
-                code=EventWarning.CLOCK_CORRECTED,
-                description="cannot be true (in the future, or too old): the time of receipt is used, yours is kept",
-            )
+        corrected = EventWarning(
+            field="event_time",
+            code=EventWarning.CLOCK_CORRECTED,
+            description="cannot be true (in the future, or too old): the time of receipt is used, yours is kept",
         )
+        warnings = [*warnings, corrected]
     set_time(row.event_time, event_ms)
     set_time(row.received_time, received_ms)
     _copy_fields(event, row)
@@ -135,8 +134,7 @@ def _copy_fields(event: ValidEvent, row: EventRow) -> None:
 def _enrich(event: ValidEvent, accepted: AcceptedEvent, receipt: Receipt) -> tuple[Agent, bool]:
     """Device, place and the key of the address; returns the agent, and whether the address is a data centre's."""
     row, enrichers = accepted.row, receipt.enrichers
-    user_agent, address = _visitor(event.raw)
-    agent = _agent(event.raw, user_agent)
+    agent, address = _visitor(event.raw)
     row.device_type = agent.device_type
     row.browser_family = agent.browser_family
     row.os_family = agent.os_family
@@ -159,18 +157,16 @@ def _is_forged(raw: RawEvent, secrets: tuple[str, ...]) -> bool:
     return not any(is_signed(secret, raw.message.site_id, session_id) for secret in secrets)
 
 
-def _visitor(raw: RawEvent) -> tuple[str, str]:
-    """User-Agent and address of the visitor. A backend's own say nothing, so a server event states them itself."""
-    if isinstance(raw.message, BrowserEvent):
-        return raw.message.device.user_agent or raw.caller.user_agent, raw.caller.client_ip
-    return raw.message.user_agent, raw.message.client_ip
-
-
-def _agent(raw: RawEvent, user_agent: str) -> Agent:
-    if not isinstance(raw.message, BrowserEvent):
-        return describe_agent(user_agent)
-    caller, device = raw.caller, raw.message.device
-    hints = ClientHints(brands=caller.hint_brands, mobile=caller.hint_mobile, platform=caller.hint_platform)
-    # The hints are the request's; they say nothing of an agent that the page states in place of the request's.
-    described = describe_agent(user_agent, ClientHints() if device.user_agent else hints)
-    return refine(described, device.max_touch_points, device.type)
+def _visitor(raw: RawEvent) -> tuple[Agent, str]:
+    """Agent and address of the visitor. A backend's own say nothing, so a server event states them itself."""
+    sent, caller = raw.message, raw.caller
+    if not isinstance(sent, BrowserEvent):
+        return describe_agent(sent.user_agent), sent.client_ip
+    device = sent.device
+    if stated := device.user_agent:
+        # The hints are the request's; they say nothing of an agent that the page states in place of the request's.
+        described = describe_agent(stated)
+    else:
+        hints = ClientHints(caller.hint_brands, caller.hint_mobile, caller.hint_platform)
+        described = describe_agent(caller.user_agent, hints)
+    return refine(described, device.max_touch_points, device.type), caller.client_ip

@@ -55,7 +55,7 @@ class Table:
             for kind, value in identifiers.items():
                 found[kind, value] = book.user_of(SITE, self.rows[SITE, kind, value].user_id)
             if session:
-                found[SESSION, session] = book.user_of_session(SITE, session)
+                found[SESSION, session] = book.user_of_session((SITE, SESSION, session))
         return found
 
 
@@ -163,7 +163,7 @@ def test_sites_know_nothing_of_each_other() -> None:
     there = book.learn("there", sent, "", own_label("there", sent, 1))
     assert here != there
     assert "e" not in {here, there}
-    assert book.user_of_session("here", "scan") == ""
+    assert book.user_of_session(("here", SESSION, "scan")) == ""
 
 
 def test_own_names_follow_the_order_of_precedence() -> None:
