@@ -28,8 +28,9 @@ type CollectBrowserEventRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The event. REQUIRED. Over HTTP it is the request's body.
 	Event *BrowserEvent `protobuf:"bytes,1,opt,name=event,proto3" json:"event,omitempty"`
-	// Dry run: everything but storing. The answer has the row that would be stored. While ClickHouse cannot be read it
-	// lacks what takes a look-up: qr_code_id, user_id, is_duplicate, and the marks that take more than this event.
+	// Dry run: everything but storing. The answer has the row that would be stored. Without a key of the site, and while
+	// ClickHouse cannot be read, it lacks what takes a look-up: qr_code_id, user_id, is_duplicate, and the marks that
+	// take more than this event.
 	ValidateOnly  bool `protobuf:"varint,2,opt,name=validate_only,json=validateOnly,proto3" json:"validate_only,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -250,8 +251,9 @@ type CollectServerEventRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The event. REQUIRED. Over HTTP it is the request's body.
 	Event *ServerEvent `protobuf:"bytes,1,opt,name=event,proto3" json:"event,omitempty"`
-	// Dry run: everything but storing. The answer has the row that would be stored. While ClickHouse cannot be read it
-	// lacks what takes a look-up: qr_code_id, user_id, is_duplicate, and the marks that take more than this event.
+	// Dry run: everything but storing. The answer has the row that would be stored. Without a key of the site, and while
+	// ClickHouse cannot be read, it lacks what takes a look-up: qr_code_id, user_id, is_duplicate, and the marks that
+	// take more than this event.
 	ValidateOnly  bool `protobuf:"varint,2,opt,name=validate_only,json=validateOnly,proto3" json:"validate_only,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

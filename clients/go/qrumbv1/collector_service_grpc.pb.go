@@ -36,6 +36,10 @@ const (
 //
 // Errors are google.rpc.Status with details: INVALID_ARGUMENT with BadRequest and ErrorInfo for a request that
 // breaks a rule; RESOURCE_EXHAUSTED with RetryInfo (and retry-after) where the caller should come back later.
+//
+// Server events need a key of their site with the scope collect, as the metadata authorization: Bearer; else
+// UNAUTHENTICATED or PERMISSION_DENIED. Browser events need none: their site must be known, and the page's origin, where the
+// browser states it, one of the site's; else PERMISSION_DENIED. A call is refused as a whole, with ErrorInfo.
 type CollectorServiceClient interface {
 	// Takes one browser event. A rejected event is the error INVALID_ARGUMENT, with every broken rule.
 	CollectBrowserEvent(ctx context.Context, in *CollectBrowserEventRequest, opts ...grpc.CallOption) (*CollectBrowserEventResponse, error)
@@ -137,6 +141,10 @@ func (c *collectorServiceClient) CollectPixel(ctx context.Context, in *CollectPi
 //
 // Errors are google.rpc.Status with details: INVALID_ARGUMENT with BadRequest and ErrorInfo for a request that
 // breaks a rule; RESOURCE_EXHAUSTED with RetryInfo (and retry-after) where the caller should come back later.
+//
+// Server events need a key of their site with the scope collect, as the metadata authorization: Bearer; else
+// UNAUTHENTICATED or PERMISSION_DENIED. Browser events need none: their site must be known, and the page's origin, where the
+// browser states it, one of the site's; else PERMISSION_DENIED. A call is refused as a whole, with ErrorInfo.
 type CollectorServiceServer interface {
 	// Takes one browser event. A rejected event is the error INVALID_ARGUMENT, with every broken rule.
 	CollectBrowserEvent(context.Context, *CollectBrowserEventRequest) (*CollectBrowserEventResponse, error)

@@ -27,6 +27,7 @@ const (
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
 // PrivacyService carries out what data protection law asks for.
+// Every call needs a key of the site with the scope admin.
 type PrivacyServiceClient interface {
 	// Erases a person from every table, the dead letters and the spool. Idempotent.
 	EraseSubject(ctx context.Context, in *EraseSubjectRequest, opts ...grpc.CallOption) (*EraseSubjectResponse, error)
@@ -55,6 +56,7 @@ func (c *privacyServiceClient) EraseSubject(ctx context.Context, in *EraseSubjec
 // for forward compatibility.
 //
 // PrivacyService carries out what data protection law asks for.
+// Every call needs a key of the site with the scope admin.
 type PrivacyServiceServer interface {
 	// Erases a person from every table, the dead letters and the spool. Idempotent.
 	EraseSubject(context.Context, *EraseSubjectRequest) (*EraseSubjectResponse, error)

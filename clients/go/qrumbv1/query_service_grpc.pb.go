@@ -32,6 +32,7 @@ const (
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
 // QueryService is the read side: what became of an event, and what the events add up to.
+// Every call needs a key of the site with the scope query.
 type QueryServiceClient interface {
 	// Says what became of one event. An event that was never seen is the fate NOT_SEEN, not an error.
 	GetReceipt(ctx context.Context, in *GetReceiptRequest, opts ...grpc.CallOption) (*GetReceiptResponse, error)
@@ -120,6 +121,7 @@ func (c *queryServiceClient) GetFunnel(ctx context.Context, in *GetFunnelRequest
 // for forward compatibility.
 //
 // QueryService is the read side: what became of an event, and what the events add up to.
+// Every call needs a key of the site with the scope query.
 type QueryServiceServer interface {
 	// Says what became of one event. An event that was never seen is the fate NOT_SEEN, not an error.
 	GetReceipt(context.Context, *GetReceiptRequest) (*GetReceiptResponse, error)

@@ -29,6 +29,7 @@ const (
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
 // ScanSessionService keeps the scan sessions. A session may be registered before or after its events.
+// Registering needs a key of the site with the scope collect, reading one with the scope query.
 type ScanSessionServiceClient interface {
 	// Registers one scan session. Idempotent: the same session again changes nothing.
 	RegisterScanSession(ctx context.Context, in *RegisterScanSessionRequest, opts ...grpc.CallOption) (*RegisterScanSessionResponse, error)
@@ -81,6 +82,7 @@ func (c *scanSessionServiceClient) GetScanSession(ctx context.Context, in *GetSc
 // for forward compatibility.
 //
 // ScanSessionService keeps the scan sessions. A session may be registered before or after its events.
+// Registering needs a key of the site with the scope collect, reading one with the scope query.
 type ScanSessionServiceServer interface {
 	// Registers one scan session. Idempotent: the same session again changes nothing.
 	RegisterScanSession(context.Context, *RegisterScanSessionRequest) (*RegisterScanSessionResponse, error)

@@ -29,7 +29,8 @@ const (
 //
 // ValidatorService checks the JSON text of an event more strictly than collecting does and stores nothing.
 // Collecting ignores unknown fields, as JSON over protobuf does; here each is a violation that names the
-// nearest known field. Meant for development and tests.
+// nearest known field. Meant for development and tests. Anybody may call it; without a key of the site, the row lacks
+// what takes a look-up.
 type ValidatorServiceClient interface {
 	// Checks the JSON text of one browser event. Answers OK, whatever the verdict.
 	ValidateBrowserEvent(ctx context.Context, in *ValidateBrowserEventRequest, opts ...grpc.CallOption) (*ValidateBrowserEventResponse, error)
@@ -71,7 +72,8 @@ func (c *validatorServiceClient) ValidateServerEvent(ctx context.Context, in *Va
 //
 // ValidatorService checks the JSON text of an event more strictly than collecting does and stores nothing.
 // Collecting ignores unknown fields, as JSON over protobuf does; here each is a violation that names the
-// nearest known field. Meant for development and tests.
+// nearest known field. Meant for development and tests. Anybody may call it; without a key of the site, the row lacks
+// what takes a look-up.
 type ValidatorServiceServer interface {
 	// Checks the JSON text of one browser event. Answers OK, whatever the verdict.
 	ValidateBrowserEvent(context.Context, *ValidateBrowserEventRequest) (*ValidateBrowserEventResponse, error)

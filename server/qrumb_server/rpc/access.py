@@ -86,7 +86,7 @@ RULES: Final[Mapping[str, Rule]] = {
 OPEN: Final = ("/grpc.health.v1.Health/", "/qrumb.v1.ValidatorService/")
 
 
-_is_page: Final = re.compile(r"(https?://[^/?#]+)(?:[/?#].*)?", re.IGNORECASE).fullmatch
+_as_page: Final = re.compile(r"(https?://[^/?#]+)(?:[/?#].*)?", re.IGNORECASE).fullmatch
 
 
 class Access(grpc.aio.ServerInterceptor):
@@ -217,7 +217,7 @@ def _page_origin(context: Context) -> str:
     stated = _said(context, "origin")
     if stated:
         return stated
-    found = _is_page(_said(context, "referer"))
+    found = _as_page(_said(context, "referer"))
     return found[1].lower() if found else ""
 
 

@@ -79,9 +79,10 @@ class GatewayProcess:
 
     async def let_go(self, timeout: timedelta) -> None:  # noqa: ASYNC109 - the bound is the promise
         """End the Envoy that another one took over from, once its callers have their answers."""
-        if self._leaving is not None:
-            await _drain(self._leaving, sockets.GATEWAY_ADMIN[1 - self._turn], timeout)
-            await self._leaving.stop(STOP_TIMEOUT)
+        leaving = self._leaving
+        if leaving is not None:
+            await _drain(leaving, sockets.GATEWAY_ADMIN[1 - self._turn], timeout)
+            await leaving.stop(STOP_TIMEOUT)  # a stop of the node may be at it as well
             self._leaving = None
 
     async def drain(self) -> None:

@@ -280,15 +280,18 @@ class _Node:
         drain = self._settings.rpc.drain_timeout + STOP_SLACK
         patience = dict.fromkeys(self._workers, drain)
         patience[self._loader] = self._settings.loader.drain_timeout + STOP_SLACK
+        late = None
         for child, longest in patience.items():
             if not await child.restart(longest, START_TIMEOUT):
-                log.error("restart_ended_early", child=child.spec.name)
+                late = child.spec.name
                 break
             await asyncio.sleep(WORKER_RETURN_SECONDS)
-        else:
-            if leaving is not None:
-                await leaving
+        if leaving is not None:
+            await leaving
+        if late is None:
             log.info("restart_done")
+        else:
+            log.error("restart_ended_early", child=late)
 
     async def stop(self) -> None:
         """End everything, in the order in which an event travels."""

@@ -31,6 +31,10 @@ class CollectorServiceStub:
 
     Errors are google.rpc.Status with details: INVALID_ARGUMENT with BadRequest and ErrorInfo for a request that
     breaks a rule; RESOURCE_EXHAUSTED with RetryInfo (and retry-after) where the caller should come back later.
+
+    Server events need a key of their site with the scope collect, as the metadata authorization: Bearer; else
+    UNAUTHENTICATED or PERMISSION_DENIED. Browser events need none: their site must be known, and the page's origin, where the
+    browser states it, one of the site's; else PERMISSION_DENIED. A call is refused as a whole, with ErrorInfo.
     """
 
     def __init__(self, channel):
@@ -76,6 +80,10 @@ class CollectorServiceServicer:
 
     Errors are google.rpc.Status with details: INVALID_ARGUMENT with BadRequest and ErrorInfo for a request that
     breaks a rule; RESOURCE_EXHAUSTED with RetryInfo (and retry-after) where the caller should come back later.
+
+    Server events need a key of their site with the scope collect, as the metadata authorization: Bearer; else
+    UNAUTHENTICATED or PERMISSION_DENIED. Browser events need none: their site must be known, and the page's origin, where the
+    browser states it, one of the site's; else PERMISSION_DENIED. A call is refused as a whole, with ErrorInfo.
     """
 
     def CollectBrowserEvent(self, request, context):
@@ -173,6 +181,10 @@ class CollectorService:
 
     Errors are google.rpc.Status with details: INVALID_ARGUMENT with BadRequest and ErrorInfo for a request that
     breaks a rule; RESOURCE_EXHAUSTED with RetryInfo (and retry-after) where the caller should come back later.
+
+    Server events need a key of their site with the scope collect, as the metadata authorization: Bearer; else
+    UNAUTHENTICATED or PERMISSION_DENIED. Browser events need none: their site must be known, and the page's origin, where the
+    browser states it, one of the site's; else PERMISSION_DENIED. A call is refused as a whole, with ErrorInfo.
     """
 
     @staticmethod

@@ -32,6 +32,10 @@ class CollectorServiceStub:
 
     Errors are google.rpc.Status with details: INVALID_ARGUMENT with BadRequest and ErrorInfo for a request that
     breaks a rule; RESOURCE_EXHAUSTED with RetryInfo (and retry-after) where the caller should come back later.
+
+    Server events need a key of their site with the scope collect, as the metadata authorization: Bearer; else
+    UNAUTHENTICATED or PERMISSION_DENIED. Browser events need none: their site must be known, and the page's origin, where the
+    browser states it, one of the site's; else PERMISSION_DENIED. A call is refused as a whole, with ErrorInfo.
     """
 
     @_typing.overload
@@ -68,6 +72,10 @@ class CollectorServiceAsyncStub(CollectorServiceStub):
 
     Errors are google.rpc.Status with details: INVALID_ARGUMENT with BadRequest and ErrorInfo for a request that
     breaks a rule; RESOURCE_EXHAUSTED with RetryInfo (and retry-after) where the caller should come back later.
+
+    Server events need a key of their site with the scope collect, as the metadata authorization: Bearer; else
+    UNAUTHENTICATED or PERMISSION_DENIED. Browser events need none: their site must be known, and the page's origin, where the
+    browser states it, one of the site's; else PERMISSION_DENIED. A call is refused as a whole, with ErrorInfo.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -100,6 +108,10 @@ class CollectorServiceServicer(metaclass=_abc_1.ABCMeta):
 
     Errors are google.rpc.Status with details: INVALID_ARGUMENT with BadRequest and ErrorInfo for a request that
     breaks a rule; RESOURCE_EXHAUSTED with RetryInfo (and retry-after) where the caller should come back later.
+
+    Server events need a key of their site with the scope collect, as the metadata authorization: Bearer; else
+    UNAUTHENTICATED or PERMISSION_DENIED. Browser events need none: their site must be known, and the page's origin, where the
+    browser states it, one of the site's; else PERMISSION_DENIED. A call is refused as a whole, with ErrorInfo.
     """
 
     @_abc_1.abstractmethod

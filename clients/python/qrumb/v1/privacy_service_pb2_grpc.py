@@ -27,6 +27,7 @@ if _version_not_supported:
 
 class PrivacyServiceStub:
     """PrivacyService carries out what data protection law asks for.
+    Every call needs a key of the site with the scope admin.
     """
 
     def __init__(self, channel):
@@ -44,6 +45,7 @@ class PrivacyServiceStub:
 
 class PrivacyServiceServicer:
     """PrivacyService carries out what data protection law asks for.
+    Every call needs a key of the site with the scope admin.
     """
 
     def EraseSubject(self, request, context):
@@ -71,6 +73,7 @@ def add_PrivacyServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class PrivacyService:
     """PrivacyService carries out what data protection law asks for.
+    Every call needs a key of the site with the scope admin.
     """
 
     @staticmethod

@@ -27,7 +27,9 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class PrivacyServiceStub:
-    """PrivacyService carries out what data protection law asks for."""
+    """PrivacyService carries out what data protection law asks for.
+    Every call needs a key of the site with the scope admin.
+    """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -38,14 +40,18 @@ class PrivacyServiceStub:
 
 @_typing.type_check_only
 class PrivacyServiceAsyncStub(PrivacyServiceStub):
-    """PrivacyService carries out what data protection law asks for."""
+    """PrivacyService carries out what data protection law asks for.
+    Every call needs a key of the site with the scope admin.
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     EraseSubject: _aio.UnaryUnaryMultiCallable[_privacy_service_pb2.EraseSubjectRequest, _privacy_service_pb2.EraseSubjectResponse]  # type: ignore[assignment]
     """Erases a person from every table, the dead letters and the spool. Idempotent."""
 
 class PrivacyServiceServicer(metaclass=_abc_1.ABCMeta):
-    """PrivacyService carries out what data protection law asks for."""
+    """PrivacyService carries out what data protection law asks for.
+    Every call needs a key of the site with the scope admin.
+    """
 
     @_abc_1.abstractmethod
     def EraseSubject(

@@ -27,6 +27,7 @@ if _version_not_supported:
 
 class QueryServiceStub:
     """QueryService is the read side: what became of an event, and what the events add up to.
+    Every call needs a key of the site with the scope query.
     """
 
     def __init__(self, channel):
@@ -69,6 +70,7 @@ class QueryServiceStub:
 
 class QueryServiceServicer:
     """QueryService is the read side: what became of an event, and what the events add up to.
+    Every call needs a key of the site with the scope query.
     """
 
     def GetReceipt(self, request, context):
@@ -156,6 +158,7 @@ def add_QueryServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class QueryService:
     """QueryService is the read side: what became of an event, and what the events add up to.
+    Every call needs a key of the site with the scope query.
     """
 
     @staticmethod

@@ -27,7 +27,9 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class QueryServiceStub:
-    """QueryService is the read side: what became of an event, and what the events add up to."""
+    """QueryService is the read side: what became of an event, and what the events add up to.
+    Every call needs a key of the site with the scope query.
+    """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -48,7 +50,9 @@ class QueryServiceStub:
 
 @_typing.type_check_only
 class QueryServiceAsyncStub(QueryServiceStub):
-    """QueryService is the read side: what became of an event, and what the events add up to."""
+    """QueryService is the read side: what became of an event, and what the events add up to.
+    Every call needs a key of the site with the scope query.
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetReceipt: _aio.UnaryUnaryMultiCallable[_query_service_pb2.GetReceiptRequest, _query_service_pb2.GetReceiptResponse]  # type: ignore[assignment]
@@ -65,7 +69,9 @@ class QueryServiceAsyncStub(QueryServiceStub):
     """Follows scan sessions from the scan to the conversion, for each QR code."""
 
 class QueryServiceServicer(metaclass=_abc_1.ABCMeta):
-    """QueryService is the read side: what became of an event, and what the events add up to."""
+    """QueryService is the read side: what became of an event, and what the events add up to.
+    Every call needs a key of the site with the scope query.
+    """
 
     @_abc_1.abstractmethod
     def GetReceipt(

@@ -27,6 +27,7 @@ if _version_not_supported:
 
 class ScanSessionServiceStub:
     """ScanSessionService keeps the scan sessions. A session may be registered before or after its events.
+    Registering needs a key of the site with the scope collect, reading one with the scope query.
     """
 
     def __init__(self, channel):
@@ -54,6 +55,7 @@ class ScanSessionServiceStub:
 
 class ScanSessionServiceServicer:
     """ScanSessionService keeps the scan sessions. A session may be registered before or after its events.
+    Registering needs a key of the site with the scope collect, reading one with the scope query.
     """
 
     def RegisterScanSession(self, request, context):
@@ -105,6 +107,7 @@ def add_ScanSessionServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class ScanSessionService:
     """ScanSessionService keeps the scan sessions. A session may be registered before or after its events.
+    Registering needs a key of the site with the scope collect, reading one with the scope query.
     """
 
     @staticmethod

@@ -27,7 +27,9 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class ScanSessionServiceStub:
-    """ScanSessionService keeps the scan sessions. A session may be registered before or after its events."""
+    """ScanSessionService keeps the scan sessions. A session may be registered before or after its events.
+    Registering needs a key of the site with the scope collect, reading one with the scope query.
+    """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -42,7 +44,9 @@ class ScanSessionServiceStub:
 
 @_typing.type_check_only
 class ScanSessionServiceAsyncStub(ScanSessionServiceStub):
-    """ScanSessionService keeps the scan sessions. A session may be registered before or after its events."""
+    """ScanSessionService keeps the scan sessions. A session may be registered before or after its events.
+    Registering needs a key of the site with the scope collect, reading one with the scope query.
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     RegisterScanSession: _aio.UnaryUnaryMultiCallable[_scan_session_service_pb2.RegisterScanSessionRequest, _scan_session_service_pb2.RegisterScanSessionResponse]  # type: ignore[assignment]
@@ -53,7 +57,9 @@ class ScanSessionServiceAsyncStub(ScanSessionServiceStub):
     """Returns one scan session, or NOT_FOUND."""
 
 class ScanSessionServiceServicer(metaclass=_abc_1.ABCMeta):
-    """ScanSessionService keeps the scan sessions. A session may be registered before or after its events."""
+    """ScanSessionService keeps the scan sessions. A session may be registered before or after its events.
+    Registering needs a key of the site with the scope collect, reading one with the scope query.
+    """
 
     @_abc_1.abstractmethod
     def RegisterScanSession(

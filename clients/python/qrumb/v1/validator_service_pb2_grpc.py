@@ -28,7 +28,8 @@ if _version_not_supported:
 class ValidatorServiceStub:
     """ValidatorService checks the JSON text of an event more strictly than collecting does and stores nothing.
     Collecting ignores unknown fields, as JSON over protobuf does; here each is a violation that names the
-    nearest known field. Meant for development and tests.
+    nearest known field. Meant for development and tests. Anybody may call it; without a key of the site, the row lacks
+    what takes a look-up.
     """
 
     def __init__(self, channel):
@@ -52,7 +53,8 @@ class ValidatorServiceStub:
 class ValidatorServiceServicer:
     """ValidatorService checks the JSON text of an event more strictly than collecting does and stores nothing.
     Collecting ignores unknown fields, as JSON over protobuf does; here each is a violation that names the
-    nearest known field. Meant for development and tests.
+    nearest known field. Meant for development and tests. Anybody may call it; without a key of the site, the row lacks
+    what takes a look-up.
     """
 
     def ValidateBrowserEvent(self, request, context):
@@ -93,7 +95,8 @@ def add_ValidatorServiceServicer_to_server(servicer, server):
 class ValidatorService:
     """ValidatorService checks the JSON text of an event more strictly than collecting does and stores nothing.
     Collecting ignores unknown fields, as JSON over protobuf does; here each is a violation that names the
-    nearest known field. Meant for development and tests.
+    nearest known field. Meant for development and tests. Anybody may call it; without a key of the site, the row lacks
+    what takes a look-up.
     """
 
     @staticmethod

@@ -29,7 +29,8 @@ GRPC_VERSION: str
 class ValidatorServiceStub:
     """ValidatorService checks the JSON text of an event more strictly than collecting does and stores nothing.
     Collecting ignores unknown fields, as JSON over protobuf does; here each is a violation that names the
-    nearest known field. Meant for development and tests.
+    nearest known field. Meant for development and tests. Anybody may call it; without a key of the site, the row lacks
+    what takes a look-up.
     """
 
     @_typing.overload
@@ -45,7 +46,8 @@ class ValidatorServiceStub:
 class ValidatorServiceAsyncStub(ValidatorServiceStub):
     """ValidatorService checks the JSON text of an event more strictly than collecting does and stores nothing.
     Collecting ignores unknown fields, as JSON over protobuf does; here each is a violation that names the
-    nearest known field. Meant for development and tests.
+    nearest known field. Meant for development and tests. Anybody may call it; without a key of the site, the row lacks
+    what takes a look-up.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -57,7 +59,8 @@ class ValidatorServiceAsyncStub(ValidatorServiceStub):
 class ValidatorServiceServicer(metaclass=_abc_1.ABCMeta):
     """ValidatorService checks the JSON text of an event more strictly than collecting does and stores nothing.
     Collecting ignores unknown fields, as JSON over protobuf does; here each is a violation that names the
-    nearest known field. Meant for development and tests.
+    nearest known field. Meant for development and tests. Anybody may call it; without a key of the site, the row lacks
+    what takes a look-up.
     """
 
     @_abc_1.abstractmethod

@@ -42,8 +42,9 @@ export type CollectBrowserEventRequest = Message<"qrumb.v1.CollectBrowserEventRe
   event?: BrowserEvent | undefined;
 
   /**
-   * Dry run: everything but storing. The answer has the row that would be stored. While ClickHouse cannot be read it
-   * lacks what takes a look-up: qr_code_id, user_id, is_duplicate, and the marks that take more than this event.
+   * Dry run: everything but storing. The answer has the row that would be stored. Without a key of the site, and while
+   * ClickHouse cannot be read, it lacks what takes a look-up: qr_code_id, user_id, is_duplicate, and the marks that
+   * take more than this event.
    *
    * @generated from field: bool validate_only = 2;
    */
@@ -156,8 +157,9 @@ export type CollectServerEventRequest = Message<"qrumb.v1.CollectServerEventRequ
   event?: ServerEvent | undefined;
 
   /**
-   * Dry run: everything but storing. The answer has the row that would be stored. While ClickHouse cannot be read it
-   * lacks what takes a look-up: qr_code_id, user_id, is_duplicate, and the marks that take more than this event.
+   * Dry run: everything but storing. The answer has the row that would be stored. Without a key of the site, and while
+   * ClickHouse cannot be read, it lacks what takes a look-up: qr_code_id, user_id, is_duplicate, and the marks that
+   * take more than this event.
    *
    * @generated from field: bool validate_only = 2;
    */
@@ -380,6 +382,10 @@ export const CollectPixelRequestSchema: GenMessage<CollectPixelRequest> = /*@__P
  *
  * Errors are google.rpc.Status with details: INVALID_ARGUMENT with BadRequest and ErrorInfo for a request that
  * breaks a rule; RESOURCE_EXHAUSTED with RetryInfo (and retry-after) where the caller should come back later.
+ *
+ * Server events need a key of their site with the scope collect, as the metadata authorization: Bearer; else
+ * UNAUTHENTICATED or PERMISSION_DENIED. Browser events need none: their site must be known, and the page's origin, where the
+ * browser states it, one of the site's; else PERMISSION_DENIED. A call is refused as a whole, with ErrorInfo.
  *
  * @generated from service qrumb.v1.CollectorService
  */

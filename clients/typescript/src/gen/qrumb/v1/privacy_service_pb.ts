@@ -109,6 +109,7 @@ export const EraseSubjectResponseSchema: GenMessage<EraseSubjectResponse> = /*@_
 
 /**
  * PrivacyService carries out what data protection law asks for.
+ * Every call needs a key of the site with the scope admin.
  *
  * @generated from service qrumb.v1.PrivacyService
  */

@@ -752,6 +752,7 @@ export const CurrencyAmountSchema: GenMessage<CurrencyAmount> = /*@__PURE__*/
 
 /**
  * QueryService is the read side: what became of an event, and what the events add up to.
+ * Every call needs a key of the site with the scope query.
  *
  * @generated from service qrumb.v1.QueryService
  */

@@ -151,6 +151,7 @@ export const GetScanSessionResponseSchema: GenMessage<GetScanSessionResponse> = 
 
 /**
  * ScanSessionService keeps the scan sessions. A session may be registered before or after its events.
+ * Registering needs a key of the site with the scope collect, reading one with the scope query.
  *
  * @generated from service qrumb.v1.ScanSessionService
  */

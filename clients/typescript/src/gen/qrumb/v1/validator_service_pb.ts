@@ -120,7 +120,8 @@ export const ValidateServerEventResponseSchema: GenMessage<ValidateServerEventRe
 /**
  * ValidatorService checks the JSON text of an event more strictly than collecting does and stores nothing.
  * Collecting ignores unknown fields, as JSON over protobuf does; here each is a violation that names the
- * nearest known field. Meant for development and tests.
+ * nearest known field. Meant for development and tests. Anybody may call it; without a key of the site, the row lacks
+ * what takes a look-up.
  *
  * @generated from service qrumb.v1.ValidatorService
  */

@@ -95,8 +95,9 @@ private static final long serialVersionUID = 0L;
   private boolean validateOnly_ = false;
   /**
    * <pre>
-   * Dry run: everything but storing. The answer has the row that would be stored. While ClickHouse cannot be read it
-   * lacks what takes a look-up: qr_code_id, user_id, is_duplicate, and the marks that take more than this event.
+   * Dry run: everything but storing. The answer has the row that would be stored. Without a key of the site, and while
+   * ClickHouse cannot be read, it lacks what takes a look-up: qr_code_id, user_id, is_duplicate, and the marks that
+   * take more than this event.
    * </pre>
    *
    * <code>bool validate_only = 2 [json_name = "validateOnly"];</code>
@@ -610,8 +611,9 @@ private static final long serialVersionUID = 0L;
     private boolean validateOnly_ ;
     /**
      * <pre>
-     * Dry run: everything but storing. The answer has the row that would be stored. While ClickHouse cannot be read it
-     * lacks what takes a look-up: qr_code_id, user_id, is_duplicate, and the marks that take more than this event.
+     * Dry run: everything but storing. The answer has the row that would be stored. Without a key of the site, and while
+     * ClickHouse cannot be read, it lacks what takes a look-up: qr_code_id, user_id, is_duplicate, and the marks that
+     * take more than this event.
      * </pre>
      *
      * <code>bool validate_only = 2 [json_name = "validateOnly"];</code>
@@ -623,8 +625,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Dry run: everything but storing. The answer has the row that would be stored. While ClickHouse cannot be read it
-     * lacks what takes a look-up: qr_code_id, user_id, is_duplicate, and the marks that take more than this event.
+     * Dry run: everything but storing. The answer has the row that would be stored. Without a key of the site, and while
+     * ClickHouse cannot be read, it lacks what takes a look-up: qr_code_id, user_id, is_duplicate, and the marks that
+     * take more than this event.
      * </pre>
      *
      * <code>bool validate_only = 2 [json_name = "validateOnly"];</code>
@@ -640,8 +643,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Dry run: everything but storing. The answer has the row that would be stored. While ClickHouse cannot be read it
-     * lacks what takes a look-up: qr_code_id, user_id, is_duplicate, and the marks that take more than this event.
+     * Dry run: everything but storing. The answer has the row that would be stored. Without a key of the site, and while
+     * ClickHouse cannot be read, it lacks what takes a look-up: qr_code_id, user_id, is_duplicate, and the marks that
+     * take more than this event.
      * </pre>
      *
      * <code>bool validate_only = 2 [json_name = "validateOnly"];</code>

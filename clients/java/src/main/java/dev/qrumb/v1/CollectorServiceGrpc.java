@@ -7,6 +7,9 @@ import static io.grpc.MethodDescriptor.generateFullMethodName;
  * CollectorService takes events in. An outcome ACCEPTED means that the event is on disk.
  * Errors are google.rpc.Status with details: INVALID_ARGUMENT with BadRequest and ErrorInfo for a request that
  * breaks a rule; RESOURCE_EXHAUSTED with RetryInfo (and retry-after) where the caller should come back later.
+ * Server events need a key of their site with the scope collect, as the metadata authorization: Bearer; else
+ * UNAUTHENTICATED or PERMISSION_DENIED. Browser events need none: their site must be known, and the page's origin, where the
+ * browser states it, one of the site's; else PERMISSION_DENIED. A call is refused as a whole, with ErrorInfo.
  * </pre>
  */
 @io.grpc.stub.annotations.GrpcGenerated
@@ -267,6 +270,9 @@ public final class CollectorServiceGrpc {
    * CollectorService takes events in. An outcome ACCEPTED means that the event is on disk.
    * Errors are google.rpc.Status with details: INVALID_ARGUMENT with BadRequest and ErrorInfo for a request that
    * breaks a rule; RESOURCE_EXHAUSTED with RetryInfo (and retry-after) where the caller should come back later.
+   * Server events need a key of their site with the scope collect, as the metadata authorization: Bearer; else
+   * UNAUTHENTICATED or PERMISSION_DENIED. Browser events need none: their site must be known, and the page's origin, where the
+   * browser states it, one of the site's; else PERMISSION_DENIED. A call is refused as a whole, with ErrorInfo.
    * </pre>
    */
   public interface AsyncService {
@@ -344,6 +350,9 @@ public final class CollectorServiceGrpc {
    * CollectorService takes events in. An outcome ACCEPTED means that the event is on disk.
    * Errors are google.rpc.Status with details: INVALID_ARGUMENT with BadRequest and ErrorInfo for a request that
    * breaks a rule; RESOURCE_EXHAUSTED with RetryInfo (and retry-after) where the caller should come back later.
+   * Server events need a key of their site with the scope collect, as the metadata authorization: Bearer; else
+   * UNAUTHENTICATED or PERMISSION_DENIED. Browser events need none: their site must be known, and the page's origin, where the
+   * browser states it, one of the site's; else PERMISSION_DENIED. A call is refused as a whole, with ErrorInfo.
    * </pre>
    */
   public static abstract class CollectorServiceImplBase
@@ -360,6 +369,9 @@ public final class CollectorServiceGrpc {
    * CollectorService takes events in. An outcome ACCEPTED means that the event is on disk.
    * Errors are google.rpc.Status with details: INVALID_ARGUMENT with BadRequest and ErrorInfo for a request that
    * breaks a rule; RESOURCE_EXHAUSTED with RetryInfo (and retry-after) where the caller should come back later.
+   * Server events need a key of their site with the scope collect, as the metadata authorization: Bearer; else
+   * UNAUTHENTICATED or PERMISSION_DENIED. Browser events need none: their site must be known, and the page's origin, where the
+   * browser states it, one of the site's; else PERMISSION_DENIED. A call is refused as a whole, with ErrorInfo.
    * </pre>
    */
   public static final class CollectorServiceStub
@@ -454,6 +466,9 @@ public final class CollectorServiceGrpc {
    * CollectorService takes events in. An outcome ACCEPTED means that the event is on disk.
    * Errors are google.rpc.Status with details: INVALID_ARGUMENT with BadRequest and ErrorInfo for a request that
    * breaks a rule; RESOURCE_EXHAUSTED with RetryInfo (and retry-after) where the caller should come back later.
+   * Server events need a key of their site with the scope collect, as the metadata authorization: Bearer; else
+   * UNAUTHENTICATED or PERMISSION_DENIED. Browser events need none: their site must be known, and the page's origin, where the
+   * browser states it, one of the site's; else PERMISSION_DENIED. A call is refused as a whole, with ErrorInfo.
    * </pre>
    */
   public static final class CollectorServiceBlockingV2Stub
@@ -544,6 +559,9 @@ public final class CollectorServiceGrpc {
    * CollectorService takes events in. An outcome ACCEPTED means that the event is on disk.
    * Errors are google.rpc.Status with details: INVALID_ARGUMENT with BadRequest and ErrorInfo for a request that
    * breaks a rule; RESOURCE_EXHAUSTED with RetryInfo (and retry-after) where the caller should come back later.
+   * Server events need a key of their site with the scope collect, as the metadata authorization: Bearer; else
+   * UNAUTHENTICATED or PERMISSION_DENIED. Browser events need none: their site must be known, and the page's origin, where the
+   * browser states it, one of the site's; else PERMISSION_DENIED. A call is refused as a whole, with ErrorInfo.
    * </pre>
    */
   public static final class CollectorServiceBlockingStub
@@ -620,6 +638,9 @@ public final class CollectorServiceGrpc {
    * CollectorService takes events in. An outcome ACCEPTED means that the event is on disk.
    * Errors are google.rpc.Status with details: INVALID_ARGUMENT with BadRequest and ErrorInfo for a request that
    * breaks a rule; RESOURCE_EXHAUSTED with RetryInfo (and retry-after) where the caller should come back later.
+   * Server events need a key of their site with the scope collect, as the metadata authorization: Bearer; else
+   * UNAUTHENTICATED or PERMISSION_DENIED. Browser events need none: their site must be known, and the page's origin, where the
+   * browser states it, one of the site's; else PERMISSION_DENIED. A call is refused as a whole, with ErrorInfo.
    * </pre>
    */
   public static final class CollectorServiceFutureStub

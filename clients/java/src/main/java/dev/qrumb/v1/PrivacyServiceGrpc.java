@@ -5,6 +5,7 @@ import static io.grpc.MethodDescriptor.generateFullMethodName;
 /**
  * <pre>
  * PrivacyService carries out what data protection law asks for.
+ * Every call needs a key of the site with the scope admin.
  * </pre>
  */
 @io.grpc.stub.annotations.GrpcGenerated
@@ -108,6 +109,7 @@ public final class PrivacyServiceGrpc {
   /**
    * <pre>
    * PrivacyService carries out what data protection law asks for.
+   * Every call needs a key of the site with the scope admin.
    * </pre>
    */
   public interface AsyncService {
@@ -127,6 +129,7 @@ public final class PrivacyServiceGrpc {
    * Base class for the server implementation of the service PrivacyService.
    * <pre>
    * PrivacyService carries out what data protection law asks for.
+   * Every call needs a key of the site with the scope admin.
    * </pre>
    */
   public static abstract class PrivacyServiceImplBase
@@ -141,6 +144,7 @@ public final class PrivacyServiceGrpc {
    * A stub to allow clients to do asynchronous rpc calls to service PrivacyService.
    * <pre>
    * PrivacyService carries out what data protection law asks for.
+   * Every call needs a key of the site with the scope admin.
    * </pre>
    */
   public static final class PrivacyServiceStub
@@ -172,6 +176,7 @@ public final class PrivacyServiceGrpc {
    * A stub to allow clients to do synchronous rpc calls to service PrivacyService.
    * <pre>
    * PrivacyService carries out what data protection law asks for.
+   * Every call needs a key of the site with the scope admin.
    * </pre>
    */
   public static final class PrivacyServiceBlockingV2Stub
@@ -202,6 +207,7 @@ public final class PrivacyServiceGrpc {
    * A stub to allow clients to do limited synchronous rpc calls to service PrivacyService.
    * <pre>
    * PrivacyService carries out what data protection law asks for.
+   * Every call needs a key of the site with the scope admin.
    * </pre>
    */
   public static final class PrivacyServiceBlockingStub
@@ -232,6 +238,7 @@ public final class PrivacyServiceGrpc {
    * A stub to allow clients to do ListenableFuture-style rpc calls to service PrivacyService.
    * <pre>
    * PrivacyService carries out what data protection law asks for.
+   * Every call needs a key of the site with the scope admin.
    * </pre>
    */
   public static final class PrivacyServiceFutureStub

@@ -5,6 +5,7 @@ import static io.grpc.MethodDescriptor.generateFullMethodName;
 /**
  * <pre>
  * QueryService is the read side: what became of an event, and what the events add up to.
+ * Every call needs a key of the site with the scope query.
  * </pre>
  */
 @io.grpc.stub.annotations.GrpcGenerated
@@ -263,6 +264,7 @@ public final class QueryServiceGrpc {
   /**
    * <pre>
    * QueryService is the read side: what became of an event, and what the events add up to.
+   * Every call needs a key of the site with the scope query.
    * </pre>
    */
   public interface AsyncService {
@@ -332,6 +334,7 @@ public final class QueryServiceGrpc {
    * Base class for the server implementation of the service QueryService.
    * <pre>
    * QueryService is the read side: what became of an event, and what the events add up to.
+   * Every call needs a key of the site with the scope query.
    * </pre>
    */
   public static abstract class QueryServiceImplBase
@@ -346,6 +349,7 @@ public final class QueryServiceGrpc {
    * A stub to allow clients to do asynchronous rpc calls to service QueryService.
    * <pre>
    * QueryService is the read side: what became of an event, and what the events add up to.
+   * Every call needs a key of the site with the scope query.
    * </pre>
    */
   public static final class QueryServiceStub
@@ -432,6 +436,7 @@ public final class QueryServiceGrpc {
    * A stub to allow clients to do synchronous rpc calls to service QueryService.
    * <pre>
    * QueryService is the read side: what became of an event, and what the events add up to.
+   * Every call needs a key of the site with the scope query.
    * </pre>
    */
   public static final class QueryServiceBlockingV2Stub
@@ -512,6 +517,7 @@ public final class QueryServiceGrpc {
    * A stub to allow clients to do limited synchronous rpc calls to service QueryService.
    * <pre>
    * QueryService is the read side: what became of an event, and what the events add up to.
+   * Every call needs a key of the site with the scope query.
    * </pre>
    */
   public static final class QueryServiceBlockingStub
@@ -592,6 +598,7 @@ public final class QueryServiceGrpc {
    * A stub to allow clients to do ListenableFuture-style rpc calls to service QueryService.
    * <pre>
    * QueryService is the read side: what became of an event, and what the events add up to.
+   * Every call needs a key of the site with the scope query.
    * </pre>
    */
   public static final class QueryServiceFutureStub

@@ -5,6 +5,7 @@ import static io.grpc.MethodDescriptor.generateFullMethodName;
 /**
  * <pre>
  * ScanSessionService keeps the scan sessions. A session may be registered before or after its events.
+ * Registering needs a key of the site with the scope collect, reading one with the scope query.
  * </pre>
  */
 @io.grpc.stub.annotations.GrpcGenerated
@@ -170,6 +171,7 @@ public final class ScanSessionServiceGrpc {
   /**
    * <pre>
    * ScanSessionService keeps the scan sessions. A session may be registered before or after its events.
+   * Registering needs a key of the site with the scope collect, reading one with the scope query.
    * </pre>
    */
   public interface AsyncService {
@@ -209,6 +211,7 @@ public final class ScanSessionServiceGrpc {
    * Base class for the server implementation of the service ScanSessionService.
    * <pre>
    * ScanSessionService keeps the scan sessions. A session may be registered before or after its events.
+   * Registering needs a key of the site with the scope collect, reading one with the scope query.
    * </pre>
    */
   public static abstract class ScanSessionServiceImplBase
@@ -223,6 +226,7 @@ public final class ScanSessionServiceGrpc {
    * A stub to allow clients to do asynchronous rpc calls to service ScanSessionService.
    * <pre>
    * ScanSessionService keeps the scan sessions. A session may be registered before or after its events.
+   * Registering needs a key of the site with the scope collect, reading one with the scope query.
    * </pre>
    */
   public static final class ScanSessionServiceStub
@@ -276,6 +280,7 @@ public final class ScanSessionServiceGrpc {
    * A stub to allow clients to do synchronous rpc calls to service ScanSessionService.
    * <pre>
    * ScanSessionService keeps the scan sessions. A session may be registered before or after its events.
+   * Registering needs a key of the site with the scope collect, reading one with the scope query.
    * </pre>
    */
   public static final class ScanSessionServiceBlockingV2Stub
@@ -326,6 +331,7 @@ public final class ScanSessionServiceGrpc {
    * A stub to allow clients to do limited synchronous rpc calls to service ScanSessionService.
    * <pre>
    * ScanSessionService keeps the scan sessions. A session may be registered before or after its events.
+   * Registering needs a key of the site with the scope collect, reading one with the scope query.
    * </pre>
    */
   public static final class ScanSessionServiceBlockingStub
@@ -376,6 +382,7 @@ public final class ScanSessionServiceGrpc {
    * A stub to allow clients to do ListenableFuture-style rpc calls to service ScanSessionService.
    * <pre>
    * ScanSessionService keeps the scan sessions. A session may be registered before or after its events.
+   * Registering needs a key of the site with the scope collect, reading one with the scope query.
    * </pre>
    */
   public static final class ScanSessionServiceFutureStub

@@ -6,7 +6,8 @@ import static io.grpc.MethodDescriptor.generateFullMethodName;
  * <pre>
  * ValidatorService checks the JSON text of an event more strictly than collecting does and stores nothing.
  * Collecting ignores unknown fields, as JSON over protobuf does; here each is a violation that names the
- * nearest known field. Meant for development and tests.
+ * nearest known field. Meant for development and tests. Anybody may call it; without a key of the site, the row lacks
+ * what takes a look-up.
  * </pre>
  */
 @io.grpc.stub.annotations.GrpcGenerated
@@ -142,7 +143,8 @@ public final class ValidatorServiceGrpc {
    * <pre>
    * ValidatorService checks the JSON text of an event more strictly than collecting does and stores nothing.
    * Collecting ignores unknown fields, as JSON over protobuf does; here each is a violation that names the
-   * nearest known field. Meant for development and tests.
+   * nearest known field. Meant for development and tests. Anybody may call it; without a key of the site, the row lacks
+   * what takes a look-up.
    * </pre>
    */
   public interface AsyncService {
@@ -173,7 +175,8 @@ public final class ValidatorServiceGrpc {
    * <pre>
    * ValidatorService checks the JSON text of an event more strictly than collecting does and stores nothing.
    * Collecting ignores unknown fields, as JSON over protobuf does; here each is a violation that names the
-   * nearest known field. Meant for development and tests.
+   * nearest known field. Meant for development and tests. Anybody may call it; without a key of the site, the row lacks
+   * what takes a look-up.
    * </pre>
    */
   public static abstract class ValidatorServiceImplBase
@@ -189,7 +192,8 @@ public final class ValidatorServiceGrpc {
    * <pre>
    * ValidatorService checks the JSON text of an event more strictly than collecting does and stores nothing.
    * Collecting ignores unknown fields, as JSON over protobuf does; here each is a violation that names the
-   * nearest known field. Meant for development and tests.
+   * nearest known field. Meant for development and tests. Anybody may call it; without a key of the site, the row lacks
+   * what takes a look-up.
    * </pre>
    */
   public static final class ValidatorServiceStub
@@ -233,7 +237,8 @@ public final class ValidatorServiceGrpc {
    * <pre>
    * ValidatorService checks the JSON text of an event more strictly than collecting does and stores nothing.
    * Collecting ignores unknown fields, as JSON over protobuf does; here each is a violation that names the
-   * nearest known field. Meant for development and tests.
+   * nearest known field. Meant for development and tests. Anybody may call it; without a key of the site, the row lacks
+   * what takes a look-up.
    * </pre>
    */
   public static final class ValidatorServiceBlockingV2Stub
@@ -275,7 +280,8 @@ public final class ValidatorServiceGrpc {
    * <pre>
    * ValidatorService checks the JSON text of an event more strictly than collecting does and stores nothing.
    * Collecting ignores unknown fields, as JSON over protobuf does; here each is a violation that names the
-   * nearest known field. Meant for development and tests.
+   * nearest known field. Meant for development and tests. Anybody may call it; without a key of the site, the row lacks
+   * what takes a look-up.
    * </pre>
    */
   public static final class ValidatorServiceBlockingStub
@@ -317,7 +323,8 @@ public final class ValidatorServiceGrpc {
    * <pre>
    * ValidatorService checks the JSON text of an event more strictly than collecting does and stores nothing.
    * Collecting ignores unknown fields, as JSON over protobuf does; here each is a violation that names the
-   * nearest known field. Meant for development and tests.
+   * nearest known field. Meant for development and tests. Anybody may call it; without a key of the site, the row lacks
+   * what takes a look-up.
    * </pre>
    */
   public static final class ValidatorServiceFutureStub
