@@ -184,4 +184,5 @@ def _loading(loader: Loader, progress: Progress) -> GetLoadingResponse:
         store_error=loader.last_error,
         is_refused=isinstance(error, StoreRefusedError),
         store_error_code=error.code if error is not None else 0,
+        reasons=progress.reasons,
     )

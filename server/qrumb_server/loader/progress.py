@@ -69,6 +69,7 @@ class Progress:
         """What the store said last; None while it takes rows."""
         self.last_received_ms = 0
         """received_time of the event that was loaded last; 0 where none was."""
+        self._reasons: dict[str, str] = {}
 
     def batch_loaded(self, rows: int, seconds: float, received_ms: int) -> None:
         """A batch is stored and let go; `received_ms` is its last event's, 0 where it had none."""
@@ -103,6 +104,22 @@ class Progress:
     def count_error(self, error: StoreError) -> None:
         """Count an error that says nothing about the store, such as that of a bad row."""
         self._errors.labels(kind=KINDS.get(type(error), "unavailable")).inc()
+
+    def note(self, topic: str, reason: str) -> None:
+        """Say why the node is DEGRADED, until `clear(topic)`. `reason` is a sentence for everybody: no hosts, no data."""
+        with self._lock:
+            self._reasons[topic] = reason
+
+    def clear(self, topic: str) -> None:
+        """What `note` said of this topic holds no longer."""
+        with self._lock:
+            self._reasons.pop(topic, None)
+
+    @property
+    def reasons(self) -> list[str]:
+        """What was noted and not cleared, in the order of noting."""
+        with self._lock:
+            return list(self._reasons.values())
 
     def rows_per_second(self) -> float:
         """Over the last minute, or since the start if that is less."""

@@ -87,7 +87,10 @@ def _processes(facts: Facts) -> Iterator[str]:
 
 def _store(facts: Facts) -> Iterator[str]:
     loading = facts.loading
-    if loading is None or not loading.store_error:
+    if loading is None:
+        return
+    yield from loading.reasons
+    if not loading.store_error:
         return
     code = f" (code {loading.store_error_code})" if loading.store_error_code else ""
     if loading.is_refused:

@@ -136,3 +136,15 @@ def test_a_backlog_is_loaded_in_the_order_of_arrival(tmp_path: Path) -> None:
     loader.drain()
     loader.run()
     assert stored_ids(store) == list(range(100))
+
+
+def test_what_was_noted_is_said_until_it_is_cleared() -> None:
+    """One sentence per topic, the latest; clearing what was never noted is nothing."""
+    progress = Progress()
+    progress.note("disk", "the disk has no room")
+    progress.note("disk", "the disk has 3 MiB of room")
+    progress.note("ledger", "the ledger differs from the tables")
+    assert progress.reasons == ["the disk has 3 MiB of room", "the ledger differs from the tables"]
+    progress.clear("disk")
+    progress.clear("engine")
+    assert progress.reasons == ["the ledger differs from the tables"]

@@ -65,6 +65,7 @@ def test_all_well_is_ready_and_says_nothing() -> None:
         (replace(WELL, loading=None), "loader does not answer"),
         (away(store_error="cannot connect to db7:9000", store_error_code=210), "(code 210): it cannot be reached"),
         (away(store_error="no such table", is_refused=True, store_error_code=60), "(code 60): somebody has to mend"),
+        (away(reasons=["loading pauses: the disk has no room"]), "loading pauses: the disk has no room"),
         (used(total_bytes=4 * GIB), "the spool is 50% full: 4.0 GiB of 8.0 GiB"),
         (spool(full_in=timedelta(minutes=40)), "full: 0 bytes of 8.0 GiB; at this speed it is full in 40 min"),
         (spool(full_workers=frozenset({"worker-1"})), "worker-1 has no room left"),

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/qrumb_server/supervise/v1/process_service.proto\x12\x19qrumb_server.supervise.v1\"\x13\n\x11GetMetricsRequest\"\"\n\x12GetMetricsResponse\x12\x0c\n\x04text\x18\x01 \x01(\t\"\x13\n\x11GetLoadingRequest\"\x8f\x01\n\x12GetLoadingResponse\x12\x17\n\x0frows_per_second\x18\x01 \x01(\x01\x12\x1d\n\x15last_received_time_ms\x18\x02 \x01(\x03\x12\x13\n\x0bstore_error\x18\x03 \x01(\t\x12\x12\n\nis_refused\x18\x04 \x01(\x08\x12\x18\n\x10store_error_code\x18\x05 \x01(\x05\x32\xe6\x01\n\x0eProcessService\x12i\n\nGetMetrics\x12,.qrumb_server.supervise.v1.GetMetricsRequest\x1a-.qrumb_server.supervise.v1.GetMetricsResponse\x12i\n\nGetLoading\x12,.qrumb_server.supervise.v1.GetLoadingRequest\x1a-.qrumb_server.supervise.v1.GetLoadingResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/qrumb_server/supervise/v1/process_service.proto\x12\x19qrumb_server.supervise.v1\"\x13\n\x11GetMetricsRequest\"\"\n\x12GetMetricsResponse\x12\x0c\n\x04text\x18\x01 \x01(\t\"\x13\n\x11GetLoadingRequest\"\xa0\x01\n\x12GetLoadingResponse\x12\x17\n\x0frows_per_second\x18\x01 \x01(\x01\x12\x1d\n\x15last_received_time_ms\x18\x02 \x01(\x03\x12\x13\n\x0bstore_error\x18\x03 \x01(\t\x12\x12\n\nis_refused\x18\x04 \x01(\x08\x12\x18\n\x10store_error_code\x18\x05 \x01(\x05\x12\x0f\n\x07reasons\x18\x06 \x03(\t2\xe6\x01\n\x0eProcessService\x12i\n\nGetMetrics\x12,.qrumb_server.supervise.v1.GetMetricsRequest\x1a-.qrumb_server.supervise.v1.GetMetricsResponse\x12i\n\nGetLoading\x12,.qrumb_server.supervise.v1.GetLoadingRequest\x1a-.qrumb_server.supervise.v1.GetLoadingResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,7 +38,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETLOADINGREQUEST']._serialized_start=135
   _globals['_GETLOADINGREQUEST']._serialized_end=154
   _globals['_GETLOADINGRESPONSE']._serialized_start=157
-  _globals['_GETLOADINGRESPONSE']._serialized_end=300
-  _globals['_PROCESSSERVICE']._serialized_start=303
-  _globals['_PROCESSSERVICE']._serialized_end=533
+  _globals['_GETLOADINGRESPONSE']._serialized_end=317
+  _globals['_PROCESSSERVICE']._serialized_start=320
+  _globals['_PROCESSSERVICE']._serialized_end=550
 # @@protoc_insertion_point(module_scope)

@@ -1,5 +1,7 @@
+from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable
 from typing import ClassVar as _ClassVar, Optional as _Optional
 
 DESCRIPTOR: _descriptor.FileDescriptor
@@ -19,15 +21,17 @@ class GetLoadingRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetLoadingResponse(_message.Message):
-    __slots__ = ("rows_per_second", "last_received_time_ms", "store_error", "is_refused", "store_error_code")
+    __slots__ = ("rows_per_second", "last_received_time_ms", "store_error", "is_refused", "store_error_code", "reasons")
     ROWS_PER_SECOND_FIELD_NUMBER: _ClassVar[int]
     LAST_RECEIVED_TIME_MS_FIELD_NUMBER: _ClassVar[int]
     STORE_ERROR_FIELD_NUMBER: _ClassVar[int]
     IS_REFUSED_FIELD_NUMBER: _ClassVar[int]
     STORE_ERROR_CODE_FIELD_NUMBER: _ClassVar[int]
+    REASONS_FIELD_NUMBER: _ClassVar[int]
     rows_per_second: float
     last_received_time_ms: int
     store_error: str
     is_refused: bool
     store_error_code: int
-    def __init__(self, rows_per_second: _Optional[float] = ..., last_received_time_ms: _Optional[int] = ..., store_error: _Optional[str] = ..., is_refused: _Optional[bool] = ..., store_error_code: _Optional[int] = ...) -> None: ...
+    reasons: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, rows_per_second: _Optional[float] = ..., last_received_time_ms: _Optional[int] = ..., store_error: _Optional[str] = ..., is_refused: _Optional[bool] = ..., store_error_code: _Optional[int] = ..., reasons: _Optional[_Iterable[str]] = ...) -> None: ...
