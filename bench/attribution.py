@@ -25,9 +25,9 @@ from qrumb.v1.event_row_pb2 import EventRow
 from qrumb.v1.server_event_pb2 import UserIdentifiers
 from qrumb_server.loader.loop import Loader
 from qrumb_server.spool.quota import SpoolLimits
-from qrumb_server.spool.v1.record_pb2 import AcceptedEvent, Record
 from qrumb_server.spool.writer import SpoolWriter
 from qrumb_server.store.embedded import EmbeddedStore
+from qrumb_server.wire.v1.record_pb2 import AcceptedEvent, Record
 
 ROOT = Path(__file__).resolve().parent.parent
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "7"))

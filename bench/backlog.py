@@ -28,8 +28,8 @@ from qrumb_server.spool.filesystem import DiskFileSystem
 from qrumb_server.spool.format import new_segment_id
 from qrumb_server.spool.quota import SpoolLimits
 from qrumb_server.spool.reader import usage
-from qrumb_server.spool.v1.record_pb2 import AcceptedEvent, Record
 from qrumb_server.spool.writer import SpoolWriter
+from qrumb_server.wire.v1.record_pb2 import AcceptedEvent, Record
 
 WORKERS = 2
 GIVE_UP_SECONDS = 900

@@ -6,7 +6,7 @@
 | clients/python/buf/validate | the options that the contract's descriptors carry |
 | clients/go/qrumbv1 | the contract's messages and gRPC stubs, without those options |
 | clients/java/src/main/java/dev/qrumb/v1 | the same, where Maven is (else what is there stays) |
-| server/qrumb_server/{spool,loader,query,supervise,upkeep}/v1 | what the processes of a node say to each other |
+| server/qrumb_server/wire/v1 | what the processes of a node say to each other |
 | gateway/qrumb.binpb | descriptor set for Envoy, with the error details in it |
 | clients/typescript/src/gen | the contract and what it imports, where npm is (else what is there stays) |
 | docs/openapi.yaml | the JSON endpoints, see openapi.py |
@@ -171,11 +171,7 @@ def main(target: Path) -> None:
         "clients/python/qrumb/v1",
         "clients/python/buf",
         "clients/go/qrumbv1",
-        "server/qrumb_server/spool/v1",
-        "server/qrumb_server/loader/v1",
-        "server/qrumb_server/query/v1",
-        "server/qrumb_server/supervise/v1",
-        "server/qrumb_server/upkeep/v1",
+        "server/qrumb_server/wire/v1",
     ):
         shutil.rmtree(target / folder, ignore_errors=True)
     generate_python(target / "clients/python", CONTRACT, services=True)

@@ -12,7 +12,7 @@ from enum import StrEnum
 from qrumb.v1.browser_event_pb2 import BrowserEvent
 from qrumb.v1.receipt_pb2 import EventWarning, Violation
 from qrumb.v1.server_event_pb2 import ServerEvent, UserIdentifiers
-from qrumb_server.spool.v1.record_pb2 import Record
+from qrumb_server.wire.v1.record_pb2 import Record
 
 __all__ = [
     "Caller",

@@ -15,10 +15,7 @@ GENERATED = (
     "clients/python/qrumb/v1",
     "clients/python/buf",
     "clients/go/qrumbv1",
-    "server/qrumb_server/spool/v1",
-    "server/qrumb_server/loader/v1",
-    "server/qrumb_server/query/v1",
-    "server/qrumb_server/upkeep/v1",
+    "server/qrumb_server/wire/v1",
 )
 
 

@@ -15,10 +15,10 @@ from qrumb.v1.event_row_pb2 import EventRow
 from qrumb_server.app.clock import SystemClock
 from qrumb_server.ports import EventStore
 from qrumb_server.spool.reader import list_sealed
-from qrumb_server.spool.v1.record_pb2 import AcceptedEvent, Record
 from qrumb_server.store.connection import ServerOptions
 from qrumb_server.store.embedded import EmbeddedStore
 from qrumb_server.store.server import ServerStore
+from qrumb_server.wire.v1.record_pb2 import AcceptedEvent, Record
 from tests.support.native_front import NativeFront
 from tests.support.rig import assert_exactly_once, load_all, record, running_rig, spool_up
 

@@ -39,7 +39,7 @@ from qrumb_server.upkeep.erase import Eraser
 from qrumb_server.upkeep.replay import Replay
 from qrumb_server.upkeep.rescore import Rescore
 from qrumb_server.upkeep.service import Privacy, Upkeep
-from qrumb_server.upkeep.v1.upkeep_service_pb2_grpc import UpkeepServiceStub, add_UpkeepServiceServicer_to_server
+from qrumb_server.wire.v1.upkeep_service_pb2_grpc import UpkeepServiceStub, add_UpkeepServiceServicer_to_server
 
 __all__ = ["AGENT_KEY", "FaultyInserts", "LoaderDied", "MiniNode", "SettableClock", "running_mini_node"]
 

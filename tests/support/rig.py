@@ -21,8 +21,8 @@ from qrumb_server.model import SitePolicy
 from qrumb_server.ports import Clock, EventStore
 from qrumb_server.spool.quota import SpoolLimits
 from qrumb_server.spool.reader import list_sealed
-from qrumb_server.spool.v1.record_pb2 import AcceptedEvent, Record
 from qrumb_server.spool.writer import SpoolWriter
+from qrumb_server.wire.v1.record_pb2 import AcceptedEvent, Record
 from tests.support.stack import wait_until
 
 __all__ = ["IMPATIENT", "Feeder", "Rig", "assert_exactly_once", "load_all", "record", "running_rig", "spool_up"]

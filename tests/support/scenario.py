@@ -25,7 +25,7 @@ from qrumb_server.instants import timestamp
 from qrumb_server.model import SitePolicy
 from qrumb_server.pipeline.identity import own_label
 from qrumb_server.ports import TableBatch
-from qrumb_server.upkeep.v1 import upkeep_service_pb2 as upkeep_pb
+from qrumb_server.wire.v1 import upkeep_service_pb2 as upkeep_pb
 from tests.support.collector_calls import to_message
 from tests.support.mini_node import AGENT_KEY, LoaderDied, MiniNode
 

@@ -36,7 +36,7 @@ from qrumb_server.spool.writer import SpoolWriter
 from qrumb_server.supervise import sockets
 from qrumb_server.supervise.child import END_STREAMS_SIGNAL
 from qrumb_server.supervise.process import Process
-from qrumb_server.supervise.v1.process_service_pb2_grpc import add_ProcessServiceServicer_to_server
+from qrumb_server.wire.v1.process_service_pb2_grpc import add_ProcessServiceServicer_to_server
 
 __all__ = ["COLLECTOR_SERVICE", "run_collector"]
 

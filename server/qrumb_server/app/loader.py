@@ -24,7 +24,6 @@ from qrumb_server.config import Settings
 from qrumb_server.errors import StoreError, StoreRefusedError
 from qrumb_server.loader.loop import Loader
 from qrumb_server.loader.progress import Progress
-from qrumb_server.loader.v1.attribution_service_pb2_grpc import add_AttributionServiceServicer_to_server
 from qrumb_server.metrics import metrics_text, new_registry
 from qrumb_server.pipeline.stamp import Enrichers
 from qrumb_server.ports import EventStore
@@ -33,22 +32,23 @@ from qrumb_server.query.preview import Previews
 from qrumb_server.query.reports import Reports
 from qrumb_server.query.service import Queries, SessionQueries
 from qrumb_server.query.sql import SqlQueries
-from qrumb_server.query.v1.sql_service_pb2_grpc import add_SqlServiceServicer_to_server
 from qrumb_server.rpc.access import Access
 from qrumb_server.rpc.health import Health
 from qrumb_server.store.embedded import EmbeddedStore
 from qrumb_server.supervise import sockets
 from qrumb_server.supervise.child import EXIT_CONFIG
 from qrumb_server.supervise.process import Process
-from qrumb_server.supervise.v1.process_service_pb2 import GetLoadingResponse
-from qrumb_server.supervise.v1.process_service_pb2_grpc import add_ProcessServiceServicer_to_server
 from qrumb_server.upkeep.backup import Backup
 from qrumb_server.upkeep.erase import Eraser
 from qrumb_server.upkeep.replay import Replay
 from qrumb_server.upkeep.rescore import Rescore
 from qrumb_server.upkeep.retention import Retention
 from qrumb_server.upkeep.service import Privacy, Upkeep
-from qrumb_server.upkeep.v1.upkeep_service_pb2_grpc import add_UpkeepServiceServicer_to_server
+from qrumb_server.wire.v1.attribution_service_pb2_grpc import add_AttributionServiceServicer_to_server
+from qrumb_server.wire.v1.process_service_pb2 import GetLoadingResponse
+from qrumb_server.wire.v1.process_service_pb2_grpc import add_ProcessServiceServicer_to_server
+from qrumb_server.wire.v1.sql_service_pb2_grpc import add_SqlServiceServicer_to_server
+from qrumb_server.wire.v1.upkeep_service_pb2_grpc import add_UpkeepServiceServicer_to_server
 
 __all__ = ["run_loader"]
 

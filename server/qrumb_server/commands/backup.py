@@ -9,8 +9,8 @@ from qrumb_server.commands.events import LONG_SECONDS, ask_loader
 from qrumb_server.config import Settings
 from qrumb_server.errors import StoreError
 from qrumb_server.supervise.surroundings import is_data_dir_in_use
-from qrumb_server.upkeep.v1 import upkeep_service_pb2 as pb
-from qrumb_server.upkeep.v1.upkeep_service_pb2_grpc import UpkeepServiceStub
+from qrumb_server.wire.v1 import upkeep_service_pb2 as pb
+from qrumb_server.wire.v1.upkeep_service_pb2_grpc import UpkeepServiceStub
 
 __all__ = ["backup", "restore"]
 

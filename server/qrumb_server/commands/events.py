@@ -26,8 +26,8 @@ from qrumb_server.commands.node import inside_run_dir, is_running
 from qrumb_server.config import Settings
 from qrumb_server.instants import milliseconds, timestamp
 from qrumb_server.supervise import sockets
-from qrumb_server.upkeep.v1 import upkeep_service_pb2 as upkeep_pb
-from qrumb_server.upkeep.v1.upkeep_service_pb2_grpc import UpkeepServiceStub
+from qrumb_server.wire.v1 import upkeep_service_pb2 as upkeep_pb
+from qrumb_server.wire.v1.upkeep_service_pb2_grpc import UpkeepServiceStub
 
 __all__ = ["LONG_SECONDS", "ask_loader", "erase", "ledger", "receipt", "rejected", "replay", "rescore"]
 

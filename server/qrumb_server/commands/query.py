@@ -11,9 +11,9 @@ import grpc
 from qrumb_server.commands.node import inside_run_dir, is_running
 from qrumb_server.config import Settings
 from qrumb_server.errors import StoreError
-from qrumb_server.query.v1 import sql_service_pb2 as pb
-from qrumb_server.query.v1.sql_service_pb2_grpc import SqlServiceStub
 from qrumb_server.supervise import sockets
+from qrumb_server.wire.v1 import sql_service_pb2 as pb
+from qrumb_server.wire.v1.sql_service_pb2_grpc import SqlServiceStub
 
 __all__ = ["FORMATS", "query"]
 

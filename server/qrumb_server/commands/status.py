@@ -17,8 +17,8 @@ from qrumb_server.config import Settings
 from qrumb_server.instants import milliseconds
 from qrumb_server.supervise import sockets
 from qrumb_server.supervise.surroundings import is_data_dir_in_use
-from qrumb_server.supervise.v1.node_service_pb2 import DescribeNodeRequest, DescribeNodeResponse
-from qrumb_server.supervise.v1.node_service_pb2_grpc import NodeServiceStub
+from qrumb_server.wire.v1.node_service_pb2 import DescribeNodeRequest, DescribeNodeResponse
+from qrumb_server.wire.v1.node_service_pb2_grpc import NodeServiceStub
 
 __all__ = ["status"]
 

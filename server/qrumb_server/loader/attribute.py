@@ -19,7 +19,7 @@ from qrumb_server.model import SitePolicy
 from qrumb_server.pipeline.consent import ALLOWED, Allowed, as_stored
 from qrumb_server.pipeline.identity import SESSION, USER, IdentityBook, Key, Label, identifiers_of, own_label
 from qrumb_server.pipeline.mark import kept_reasons, marks_at_loading
-from qrumb_server.spool.v1.record_pb2 import AcceptedEvent
+from qrumb_server.wire.v1.record_pb2 import AcceptedEvent
 
 __all__ = ["Attribution", "Attributor"]
 

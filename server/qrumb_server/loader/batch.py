@@ -13,7 +13,7 @@ from qrumb_server.instants import milliseconds
 from qrumb_server.loader.rows import PlacedEvent, PlacedLetter, PlacedSession, RowId
 from qrumb_server.pipeline.consent import ALLOWED
 from qrumb_server.spool.reader import SegmentRef, read_segment
-from qrumb_server.spool.v1.record_pb2 import Record
+from qrumb_server.wire.v1.record_pb2 import Record
 
 __all__ = ["Batch", "read_batch", "take"]
 

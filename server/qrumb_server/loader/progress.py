@@ -106,7 +106,7 @@ class Progress:
         self._errors.labels(kind=KINDS.get(type(error), "unavailable")).inc()
 
     def note(self, topic: str, reason: str) -> None:
-        """Say why the node is DEGRADED, until `clear(topic)`. `reason` is a sentence for everybody: no hosts, no data."""
+        """Say why the node is DEGRADED, until `clear(topic)`. `reason` is a sentence for all: no hosts, no data."""
         with self._lock:
             self._reasons[topic] = reason
 

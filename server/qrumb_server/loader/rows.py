@@ -13,7 +13,7 @@ from qrumb.v1.receipt_pb2 import Violation
 from qrumb_server.instants import milliseconds
 from qrumb_server.pipeline.identity import Key, Label, label_version
 from qrumb_server.ports import TableBatch
-from qrumb_server.spool.v1.record_pb2 import AcceptedEvent, DeadLetter, SessionRegistration
+from qrumb_server.wire.v1.record_pb2 import AcceptedEvent, DeadLetter, SessionRegistration
 
 __all__ = [
     "IDENTITIES",

@@ -13,7 +13,7 @@ from qrumb.v1.server_event_pb2 import ServerEvent
 from qrumb_server.enrich.email import redacted_beginning
 from qrumb_server.model import Rejected, SitePolicy
 from qrumb_server.pipeline.consent import ALLOWED, applied_consent, without_personal
-from qrumb_server.spool.v1.record_pb2 import Record
+from qrumb_server.wire.v1.record_pb2 import Record
 
 __all__ = ["MAX_PAYLOAD", "bury"]
 

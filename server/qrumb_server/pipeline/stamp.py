@@ -19,7 +19,7 @@ from qrumb_server.instants import set_time
 from qrumb_server.model import RawEvent, SitePolicy, Source, StampedEvent, ValidEvent
 from qrumb_server.pipeline.consent import ALLOWED
 from qrumb_server.pipeline.mark import marks_at_receipt
-from qrumb_server.spool.v1.record_pb2 import AcceptedEvent, Record
+from qrumb_server.wire.v1.record_pb2 import AcceptedEvent, Record
 
 __all__ = ["MAX_AHEAD", "Enrichers", "Receipt", "stamp"]
 

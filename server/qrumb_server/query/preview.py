@@ -12,12 +12,12 @@ from qrumb_server.errors import StoreError
 from qrumb_server.loader.attribute import Attributor
 from qrumb_server.loader.lookups import Lookups
 from qrumb_server.loader.rows import PlacedEvent, RowId
-from qrumb_server.loader.v1 import attribution_service_pb2 as pb
-from qrumb_server.loader.v1.attribution_service_pb2_grpc import AttributionServiceServicer
 from qrumb_server.model import SitePolicy
 from qrumb_server.ports import EventStore
 from qrumb_server.rpc.faults import RequestFault
-from qrumb_server.spool.v1.record_pb2 import AcceptedEvent
+from qrumb_server.wire.v1 import attribution_service_pb2 as pb
+from qrumb_server.wire.v1.attribution_service_pb2_grpc import AttributionServiceServicer
+from qrumb_server.wire.v1.record_pb2 import AcceptedEvent
 
 __all__ = ["Previews"]
 

@@ -10,7 +10,7 @@ from google.protobuf.message import DecodeError
 
 from qrumb_server.instants import milliseconds
 from qrumb_server.spool.search import find_records, segment_ids
-from qrumb_server.spool.v1.record_pb2 import Record
+from qrumb_server.wire.v1.record_pb2 import Record
 
 __all__ = ["MINUTE_MS", "SpoolCounts", "received_ms", "site_of"]
 

@@ -9,9 +9,9 @@ import grpc
 
 from qrumb_server.errors import StoreError
 from qrumb_server.ports import EventStore
-from qrumb_server.query.v1 import sql_service_pb2 as pb
-from qrumb_server.query.v1.sql_service_pb2_grpc import SqlServiceServicer
 from qrumb_server.rpc.faults import RequestFault
+from qrumb_server.wire.v1 import sql_service_pb2 as pb
+from qrumb_server.wire.v1.sql_service_pb2_grpc import SqlServiceServicer
 
 __all__ = ["SqlQueries"]
 

@@ -24,7 +24,7 @@ from qrumb_server.rpc.caller import read_caller
 from qrumb_server.rpc.faults import EventRejected, RequestFault
 from qrumb_server.rpc.metrics import Append
 from qrumb_server.rpc.preview import Preview, without_lookups
-from qrumb_server.spool.v1.record_pb2 import Record
+from qrumb_server.wire.v1.record_pb2 import Record
 
 __all__ = ["Collector", "event_receipt"]
 

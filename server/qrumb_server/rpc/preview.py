@@ -6,10 +6,10 @@ from typing import Final
 import grpc
 
 from qrumb.v1.event_row_pb2 import EventRow
-from qrumb_server.loader.v1.attribution_service_pb2 import PreviewRowsRequest
-from qrumb_server.loader.v1.attribution_service_pb2_grpc import AttributionServiceStub
 from qrumb_server.pipeline.consent import as_stored
-from qrumb_server.spool.v1.record_pb2 import AcceptedEvent
+from qrumb_server.wire.v1.attribution_service_pb2 import PreviewRowsRequest
+from qrumb_server.wire.v1.attribution_service_pb2_grpc import AttributionServiceStub
+from qrumb_server.wire.v1.record_pb2 import AcceptedEvent
 
 __all__ = ["Preview", "ask_loader", "without_lookups"]
 

@@ -17,7 +17,7 @@ from qrumb_server.pipeline.stamp import MAX_AHEAD, Receipt
 from qrumb_server.pipeline.validate import MAX_VIOLATIONS, validate_scan_session
 from qrumb_server.rpc.faults import RequestFault, RequestRejected
 from qrumb_server.rpc.metrics import Append
-from qrumb_server.spool.v1.record_pb2 import Record, SessionRegistration
+from qrumb_server.wire.v1.record_pb2 import Record, SessionRegistration
 
 __all__ = ["ScanSessions"]
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from qrumb.v1.status_service_pb2 import GetStatusResponse
 from qrumb_server.supervise.spool_watch import SpoolLook
-from qrumb_server.supervise.v1.process_service_pb2 import GetLoadingResponse
+from qrumb_server.wire.v1.process_service_pb2 import GetLoadingResponse
 
 __all__ = ["Facts", "Verdict", "judge"]
 

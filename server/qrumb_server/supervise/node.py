@@ -40,7 +40,7 @@ from qrumb_server.supervise.process import ask_metrics
 from qrumb_server.supervise.spool_watch import SpoolWatch
 from qrumb_server.supervise.status import NodeDescriptions, NodeStatus, NodeWatch
 from qrumb_server.supervise.surroundings import allow_open_files, lock_data_dir, reserve_port, reserve_port_for_quic
-from qrumb_server.supervise.v1.node_service_pb2_grpc import add_NodeServiceServicer_to_server
+from qrumb_server.wire.v1.node_service_pb2_grpc import add_NodeServiceServicer_to_server
 
 __all__ = ["SETTINGS_FILE", "run_node"]
 

@@ -9,8 +9,8 @@ from typing import Any, Final
 import grpc
 
 from qrumb_server.rpc.faults import RequestFault
-from qrumb_server.supervise.v1 import process_service_pb2 as pb
-from qrumb_server.supervise.v1.process_service_pb2_grpc import ProcessServiceServicer, ProcessServiceStub
+from qrumb_server.wire.v1 import process_service_pb2 as pb
+from qrumb_server.wire.v1.process_service_pb2_grpc import ProcessServiceServicer, ProcessServiceStub
 
 __all__ = ["Process", "ask_loading", "ask_metrics"]
 

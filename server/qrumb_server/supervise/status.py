@@ -18,9 +18,9 @@ from qrumb_server.supervise.child import Child
 from qrumb_server.supervise.condition import Facts, Verdict, judge
 from qrumb_server.supervise.process import ask_loading
 from qrumb_server.supervise.spool_watch import SpoolWatch
-from qrumb_server.supervise.v1.node_service_pb2 import DescribeNodeRequest, DescribeNodeResponse
-from qrumb_server.supervise.v1.node_service_pb2_grpc import NodeServiceServicer
-from qrumb_server.supervise.v1.process_service_pb2 import GetLoadingResponse
+from qrumb_server.wire.v1.node_service_pb2 import DescribeNodeRequest, DescribeNodeResponse
+from qrumb_server.wire.v1.node_service_pb2_grpc import NodeServiceServicer
+from qrumb_server.wire.v1.process_service_pb2 import GetLoadingResponse
 
 __all__ = ["NodeDescriptions", "NodeStatus", "NodeWatch"]
 

@@ -22,7 +22,7 @@ from qrumb_server.pipeline.identity import KINDS, SESSION, USER, identifiers_of
 from qrumb_server.ports import EventStore
 from qrumb_server.spool.reader import remove_quarantined
 from qrumb_server.spool.search import find_records, segment_ids
-from qrumb_server.spool.v1.record_pb2 import Record
+from qrumb_server.wire.v1.record_pb2 import Record
 
 __all__ = ["Eraser"]
 

@@ -23,8 +23,8 @@ from qrumb_server.model import Caller, FraudReason, RawEvent, Rejected, Source
 from qrumb_server.pipeline.run import judge
 from qrumb_server.pipeline.stamp import Enrichers, Receipt
 from qrumb_server.ports import Clock, EventStore
-from qrumb_server.spool.v1.record_pb2 import AcceptedEvent
-from qrumb_server.upkeep.v1 import upkeep_service_pb2 as pb
+from qrumb_server.wire.v1 import upkeep_service_pb2 as pb
+from qrumb_server.wire.v1.record_pb2 import AcceptedEvent
 
 __all__ = ["LOADER_PATIENCE", "Replay"]
 

@@ -14,7 +14,7 @@ from qrumb_server.model import FraudReason, SitePolicy
 from qrumb_server.pipeline.mark import RESCORABLE, is_impossible, kept_reasons, marks_at_loading
 from qrumb_server.ports import EventStore
 from qrumb_server.upkeep.replay import LOADER_PATIENCE
-from qrumb_server.upkeep.v1 import upkeep_service_pb2 as pb
+from qrumb_server.wire.v1 import upkeep_service_pb2 as pb
 
 __all__ = ["Rescore"]
 

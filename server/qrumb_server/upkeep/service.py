@@ -19,8 +19,8 @@ from qrumb_server.upkeep.backup import Backup
 from qrumb_server.upkeep.erase import Eraser
 from qrumb_server.upkeep.replay import Replay
 from qrumb_server.upkeep.rescore import Rescore
-from qrumb_server.upkeep.v1 import upkeep_service_pb2 as pb
-from qrumb_server.upkeep.v1.upkeep_service_pb2_grpc import UpkeepServiceServicer
+from qrumb_server.wire.v1 import upkeep_service_pb2 as pb
+from qrumb_server.wire.v1.upkeep_service_pb2_grpc import UpkeepServiceServicer
 
 __all__ = ["Privacy", "Upkeep"]
 

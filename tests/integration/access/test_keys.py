@@ -249,9 +249,9 @@ def test_a_rejected_event_still_says_what_is_wrong_with_it(stack: Stack, keys: K
 def test_internal_services_are_not_there_for_callers_from_outside(stack: Stack, keys: Keys) -> None:
     """Metrics, SQL, replay: on the node's own sockets only."""
     for method in (
-        "/qrumb_server.supervise.v1.ProcessService/GetMetrics",
-        "/qrumb_server.query.v1.SqlService/Query",
-        "/qrumb_server.upkeep.v1.UpkeepService/Replay",
+        "/qrumb_server.wire.v1.ProcessService/GetMetrics",
+        "/qrumb_server.wire.v1.SqlService/Query",
+        "/qrumb_server.wire.v1.UpkeepService/Replay",
         "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
     ):
         for target in (stack.grpc_target, stack.url.removeprefix("http://")):

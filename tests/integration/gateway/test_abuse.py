@@ -344,7 +344,7 @@ PATHS = [
     *("/collect\\..\\admin", "/collect#x", "/collect?a=%0d%0ax-client-ip:6.6.6.6", "/collect%0d%0aset-cookie:a=b"),
     *("/qrumb.v1.CollectorService/../qrumb.v1.QueryService/TailEvents", "http://other.example/collect", "*", "/stats"),
     "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
-    "/qrumb_server.supervise.v1.ProcessService/GetMetrics",
+    "/qrumb_server.wire.v1.ProcessService/GetMetrics",
 ]
 PLAIN = {"/collect/../collect", "/./collect", "//collect", "/%63ollect", "http://other.example/collect"}
 

@@ -174,7 +174,7 @@ async def test_a_flood_is_resource_exhausted_in_words() -> None:
         "/qrumb.v1.CollectorService/Nope",
         "/some.Service/Method",
         "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
-        "/qrumb_server.query.v1.SqlService/Query",
+        "/qrumb_server.wire.v1.SqlService/Query",
         "/collect",
     ],
 )

@@ -18,8 +18,8 @@ from qrumb.v1 import collector_service_pb2 as pb
 from qrumb.v1.browser_event_pb2 import BrowserEvent
 from qrumb.v1.collector_service_pb2_grpc import CollectorServiceStub
 from qrumb_server.spool.search import find_records
-from qrumb_server.spool.v1.record_pb2 import Record
 from qrumb_server.store.embedded import EmbeddedStore
+from qrumb_server.wire.v1.record_pb2 import Record
 from tests.support.mmdb import write_mmdb
 from tests.support.stack import Stack, wait_until
 

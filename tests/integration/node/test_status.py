@@ -19,8 +19,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from qrumb.v1 import collector_service_pb2 as pb
 from qrumb.v1.collector_service_pb2_grpc import CollectorServiceStub
 from qrumb.v1.server_event_pb2 import ServerEvent
-from qrumb_server.supervise.v1.process_service_pb2 import GetMetricsRequest
-from qrumb_server.supervise.v1.process_service_pb2_grpc import ProcessServiceStub
+from qrumb_server.wire.v1.process_service_pb2 import GetMetricsRequest
+from qrumb_server.wire.v1.process_service_pb2_grpc import ProcessServiceStub
 from tests.support.native_front import NativeFront
 from tests.support.stack import Stack, running_stack, wait_until
 

@@ -12,9 +12,9 @@ from qrumb.v1.scan_session_pb2 import ScanSession
 from qrumb_server.app.clock import SystemClock
 from qrumb_server.loader.rows import INVALID_EVENTS, SCAN_SESSIONS, VALID_EVENTS
 from qrumb_server.model import SitePolicy
-from qrumb_server.spool.v1.record_pb2 import AcceptedEvent, DeadLetter, Record, SessionRegistration
 from qrumb_server.store.embedded import EmbeddedStore
 from qrumb_server.upkeep.retention import Retention
+from qrumb_server.wire.v1.record_pb2 import AcceptedEvent, DeadLetter, Record, SessionRegistration
 from tests.support.rig import load_all, make_loader, spool_up
 
 pytestmark = pytest.mark.chdb

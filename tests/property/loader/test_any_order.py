@@ -24,8 +24,8 @@ from qrumb_server.instants import set_time
 from qrumb_server.model import Caller, RawEvent, Source, StampedEvent
 from qrumb_server.pipeline.identity import Label, identifiers_of, label_version, oldest, own_label
 from qrumb_server.pipeline.run import judge
-from qrumb_server.spool.v1.record_pb2 import Record, SessionRegistration
 from qrumb_server.store.embedded import EmbeddedStore
+from qrumb_server.wire.v1.record_pb2 import Record, SessionRegistration
 from tests.support.mini_node import LoaderDied, MiniNode, SettableClock, running_mini_node
 
 pytestmark = pytest.mark.chdb

@@ -5,7 +5,7 @@ from qrumb_server.instants import timestamp
 from qrumb_server.loader.ledger import count_batch, ledger_batch, replay_ledger_batch
 from qrumb_server.loader.rows import LEDGER, PlacedEvent, PlacedLetter, RowId
 from qrumb_server.ports import TableBatch
-from qrumb_server.spool.v1.record_pb2 import AcceptedEvent, DeadLetter
+from qrumb_server.wire.v1.record_pb2 import AcceptedEvent, DeadLetter
 
 MINUTE_MS = 60_000
 

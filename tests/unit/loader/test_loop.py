@@ -18,8 +18,8 @@ from qrumb_server.model import SitePolicy
 from qrumb_server.ports import Clock, TableBatch
 from qrumb_server.spool.quota import SpoolLimits
 from qrumb_server.spool.reader import list_sealed
-from qrumb_server.spool.v1.record_pb2 import AcceptedEvent, DeadLetter, Record
 from qrumb_server.spool.writer import SpoolWriter
+from qrumb_server.wire.v1.record_pb2 import AcceptedEvent, DeadLetter, Record
 from tests.support.faulty_store import FaultyStore
 from tests.support.stack import wait_until
 

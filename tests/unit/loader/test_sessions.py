@@ -11,7 +11,7 @@ from qrumb_server.instants import timestamp
 from qrumb_server.loader.lookups import KnownSession, SessionKey
 from qrumb_server.loader.rows import PlacedSession, RowId
 from qrumb_server.loader.sessions import merge_sessions, session_batch
-from qrumb_server.spool.v1.record_pb2 import SessionRegistration
+from qrumb_server.wire.v1.record_pb2 import SessionRegistration
 
 KEY = ("s", "scan")
 Sent = tuple[str, str, int]

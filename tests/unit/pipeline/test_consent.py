@@ -13,7 +13,7 @@ from qrumb_server.model import Caller, RawEvent, SitePolicy, Source, ValidEvent
 from qrumb_server.pipeline.consent import ALLOWED, apply_consent, as_stored
 from qrumb_server.pipeline.stamp import Enrichers, Receipt, stamp
 from qrumb_server.pipeline.validate import validate
-from qrumb_server.spool.v1.record_pb2 import AcceptedEvent
+from qrumb_server.wire.v1.record_pb2 import AcceptedEvent
 
 NOW_MS = 1_790_000_000_000
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:133.0) Gecko/20100101 Firefox/133.0"

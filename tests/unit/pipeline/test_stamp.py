@@ -7,7 +7,7 @@ from qrumb_server.instants import milliseconds, timestamp
 from qrumb_server.model import Caller, RawEvent, Source, ValidEvent
 from qrumb_server.pipeline.stamp import Receipt, stamp
 from qrumb_server.pipeline.validate import validate
-from qrumb_server.spool.v1.record_pb2 import AcceptedEvent
+from qrumb_server.wire.v1.record_pb2 import AcceptedEvent
 
 NOW_MS = 1_790_000_000_000
 DAY_MS = 86_400_000

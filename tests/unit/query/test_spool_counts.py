@@ -10,7 +10,7 @@ from qrumb_server.instants import timestamp
 from qrumb_server.query import spool_counts
 from qrumb_server.query.spool_counts import SpoolCounts
 from qrumb_server.spool.format import encode_frames, encode_header, new_segment_id, open_name, sealed_name
-from qrumb_server.spool.v1.record_pb2 import AcceptedEvent, DeadLetter, Record, SessionRegistration
+from qrumb_server.wire.v1.record_pb2 import AcceptedEvent, DeadLetter, Record, SessionRegistration
 
 MINUTE = 60_000
 RECORDS = [

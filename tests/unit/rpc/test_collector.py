@@ -21,7 +21,7 @@ from qrumb_server.errors import SiteShareError, SpoolFailedError, SpoolFullError
 from qrumb_server.pipeline.stamp import Receipt
 from qrumb_server.rpc.collector import Collector
 from qrumb_server.rpc.guard import Guard
-from qrumb_server.spool.v1.record_pb2 import Record
+from qrumb_server.wire.v1.record_pb2 import Record
 
 NOW_MS = 1_790_000_000_000
 REQUEST = pb.CollectBrowserEventRequest(event=BrowserEvent(site_id="s", event_type="click"))

@@ -133,8 +133,8 @@ async def test_other_services_are_not_forwarded(loader: Loader, stub: QueryServi
         method = ""
 
     for method in (
-        "/qrumb_server.query.v1.SqlService/RunSql",
-        "/qrumb_server.upkeep.v1.UpkeepService/Replay",
+        "/qrumb_server.wire.v1.SqlService/RunSql",
+        "/qrumb_server.wire.v1.UpkeepService/Replay",
         "/qrumb.v1.CollectorService/CollectServerEvent",
         "/qrumb.v1.ScanSessionService/RegisterScanSession",
     ):

@@ -16,7 +16,7 @@ from qrumb_server.instants import milliseconds, timestamp
 from qrumb_server.pipeline.stamp import Receipt
 from qrumb_server.rpc.guard import Guard
 from qrumb_server.rpc.scan_sessions import ScanSessions
-from qrumb_server.spool.v1.record_pb2 import Record
+from qrumb_server.wire.v1.record_pb2 import Record
 
 NOW_MS = 1_790_000_000_123
 DAY_MS = 86_400_000

@@ -10,7 +10,7 @@ from qrumb.v1.status_service_pb2 import GetStatusResponse
 from qrumb_server.spool.reader import SpoolUsage
 from qrumb_server.supervise.condition import Facts, judge
 from qrumb_server.supervise.spool_watch import Growth, SpoolLook
-from qrumb_server.supervise.v1.process_service_pb2 import GetLoadingResponse
+from qrumb_server.wire.v1.process_service_pb2 import GetLoadingResponse
 
 READY, DEGRADED, NOT_READY = GetStatusResponse.READY, GetStatusResponse.DEGRADED, GetStatusResponse.NOT_READY
 MIB = 1024 * 1024
