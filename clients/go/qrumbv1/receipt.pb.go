@@ -135,6 +135,8 @@ const (
 	Violation_STORE_REFUSED Violation_Reason = 22
 	// The service failed on this event; the fault is logged with it.
 	Violation_INTERNAL Violation_Reason = 23
+	// Not a time, or one that cannot be read without a guess at what it says.
+	Violation_INVALID_TIME Violation_Reason = 24
 )
 
 // Enum value maps for Violation_Reason.
@@ -164,6 +166,7 @@ var (
 		21: "INVALID_JSON",
 		22: "STORE_REFUSED",
 		23: "INTERNAL",
+		24: "INVALID_TIME",
 	}
 	Violation_Reason_value = map[string]int32{
 		"REASON_UNSPECIFIED": 0,
@@ -190,6 +193,7 @@ var (
 		"INVALID_JSON":       21,
 		"STORE_REFUSED":      22,
 		"INTERNAL":           23,
+		"INVALID_TIME":       24,
 	}
 )
 
@@ -228,12 +232,22 @@ type EventWarning_Code int32
 const (
 	// Never sent.
 	EventWarning_CODE_UNSPECIFIED EventWarning_Code = 0
-	// event_type is empty, so the event can only be counted as "other".
+	// No longer sent: event_type is required, see Violation.REQUIRED.
+	//
+	// Deprecated: Marked as deprecated in qrumb/v1/receipt.proto.
 	EventWarning_EVENT_TYPE_MISSING EventWarning_Code = 1
 	// event_time cannot be true and was replaced by received_time; the original is in client_event_time.
 	EventWarning_CLOCK_CORRECTED EventWarning_Code = 2
 	// The amount had more decimals than its currency and was rounded.
 	EventWarning_AMOUNT_ROUNDED EventWarning_Code = 3
+	// The time left something to guess (a number, or no offset from UTC); description says how it was read.
+	EventWarning_TIME_INTERPRETED EventWarning_Code = 4
+	// The value of an optional field cannot be used and was left out; the event counts without it.
+	EventWarning_LEFT_OUT EventWarning_Code = 5
+	// A raw e-mail address in a URL or a title was replaced by "[email]".
+	EventWarning_EMAIL_REDACTED EventWarning_Code = 6
+	// User and password were taken out of a URL.
+	EventWarning_USER_INFO_REMOVED EventWarning_Code = 7
 )
 
 // Enum value maps for EventWarning_Code.
@@ -243,12 +257,20 @@ var (
 		1: "EVENT_TYPE_MISSING",
 		2: "CLOCK_CORRECTED",
 		3: "AMOUNT_ROUNDED",
+		4: "TIME_INTERPRETED",
+		5: "LEFT_OUT",
+		6: "EMAIL_REDACTED",
+		7: "USER_INFO_REMOVED",
 	}
 	EventWarning_Code_value = map[string]int32{
 		"CODE_UNSPECIFIED":   0,
 		"EVENT_TYPE_MISSING": 1,
 		"CLOCK_CORRECTED":    2,
 		"AMOUNT_ROUNDED":     3,
+		"TIME_INTERPRETED":   4,
+		"LEFT_OUT":           5,
+		"EMAIL_REDACTED":     6,
+		"USER_INFO_REMOVED":  7,
 	}
 )
 
@@ -506,11 +528,11 @@ const file_qrumb_v1_receipt_proto_rawDesc = "" +
 	"\x13OUTCOME_UNSPECIFIED\x10\x00\x12\f\n" +
 	"\bACCEPTED\x10\x01\x12\f\n" +
 	"\bREJECTED\x10\x02\x12\r\n" +
-	"\tVALIDATED\x10\x03\"\xb4\x04\n" +
+	"\tVALIDATED\x10\x03\"\xc6\x04\n" +
 	"\tViolation\x12\x14\n" +
 	"\x05field\x18\x01 \x01(\tR\x05field\x122\n" +
 	"\x06reason\x18\x02 \x01(\x0e2\x1a.qrumb.v1.Violation.ReasonR\x06reason\x12 \n" +
-	"\vdescription\x18\x03 \x01(\tR\vdescription\"\xba\x03\n" +
+	"\vdescription\x18\x03 \x01(\tR\vdescription\"\xcc\x03\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\f\n" +
 	"\bREQUIRED\x10\x01\x12\f\n" +
@@ -539,16 +561,21 @@ const file_qrumb_v1_receipt_proto_rawDesc = "" +
 	"\x0ePRECISION_LOSS\x10\x14\x12\x10\n" +
 	"\fINVALID_JSON\x10\x15\x12\x11\n" +
 	"\rSTORE_REFUSED\x10\x16\x12\f\n" +
-	"\bINTERNAL\x10\x17\"\xd6\x01\n" +
+	"\bINTERNAL\x10\x17\x12\x10\n" +
+	"\fINVALID_TIME\x10\x18\"\xaa\x02\n" +
 	"\fEventWarning\x12\x14\n" +
 	"\x05field\x18\x01 \x01(\tR\x05field\x12/\n" +
 	"\x04code\x18\x02 \x01(\x0e2\x1b.qrumb.v1.EventWarning.CodeR\x04code\x12 \n" +
-	"\vdescription\x18\x03 \x01(\tR\vdescription\"]\n" +
+	"\vdescription\x18\x03 \x01(\tR\vdescription\"\xb0\x01\n" +
 	"\x04Code\x12\x14\n" +
-	"\x10CODE_UNSPECIFIED\x10\x00\x12\x16\n" +
-	"\x12EVENT_TYPE_MISSING\x10\x01\x12\x13\n" +
+	"\x10CODE_UNSPECIFIED\x10\x00\x12\x1a\n" +
+	"\x12EVENT_TYPE_MISSING\x10\x01\x1a\x02\b\x01\x12\x13\n" +
 	"\x0fCLOCK_CORRECTED\x10\x02\x12\x12\n" +
-	"\x0eAMOUNT_ROUNDED\x10\x03b\x06proto3"
+	"\x0eAMOUNT_ROUNDED\x10\x03\x12\x14\n" +
+	"\x10TIME_INTERPRETED\x10\x04\x12\f\n" +
+	"\bLEFT_OUT\x10\x05\x12\x12\n" +
+	"\x0eEMAIL_REDACTED\x10\x06\x12\x15\n" +
+	"\x11USER_INFO_REMOVED\x10\ab\x06proto3"
 
 var (
 	file_qrumb_v1_receipt_proto_rawDescOnce sync.Once

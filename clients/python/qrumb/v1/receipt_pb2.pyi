@@ -62,6 +62,7 @@ class Violation(_message.Message):
         INVALID_JSON: _ClassVar[Violation.Reason]
         STORE_REFUSED: _ClassVar[Violation.Reason]
         INTERNAL: _ClassVar[Violation.Reason]
+        INVALID_TIME: _ClassVar[Violation.Reason]
     REASON_UNSPECIFIED: Violation.Reason
     REQUIRED: Violation.Reason
     TOO_LONG: Violation.Reason
@@ -86,6 +87,7 @@ class Violation(_message.Message):
     INVALID_JSON: Violation.Reason
     STORE_REFUSED: Violation.Reason
     INTERNAL: Violation.Reason
+    INVALID_TIME: Violation.Reason
     FIELD_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
     DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
@@ -102,10 +104,18 @@ class EventWarning(_message.Message):
         EVENT_TYPE_MISSING: _ClassVar[EventWarning.Code]
         CLOCK_CORRECTED: _ClassVar[EventWarning.Code]
         AMOUNT_ROUNDED: _ClassVar[EventWarning.Code]
+        TIME_INTERPRETED: _ClassVar[EventWarning.Code]
+        LEFT_OUT: _ClassVar[EventWarning.Code]
+        EMAIL_REDACTED: _ClassVar[EventWarning.Code]
+        USER_INFO_REMOVED: _ClassVar[EventWarning.Code]
     CODE_UNSPECIFIED: EventWarning.Code
     EVENT_TYPE_MISSING: EventWarning.Code
     CLOCK_CORRECTED: EventWarning.Code
     AMOUNT_ROUNDED: EventWarning.Code
+    TIME_INTERPRETED: EventWarning.Code
+    LEFT_OUT: EventWarning.Code
+    EMAIL_REDACTED: EventWarning.Code
+    USER_INFO_REMOVED: EventWarning.Code
     FIELD_FIELD_NUMBER: _ClassVar[int]
     CODE_FIELD_NUMBER: _ClassVar[int]
     DESCRIPTION_FIELD_NUMBER: _ClassVar[int]

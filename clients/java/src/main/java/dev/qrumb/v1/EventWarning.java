@@ -76,11 +76,12 @@ private static final long serialVersionUID = 0L;
     CODE_UNSPECIFIED(0),
     /**
      * <pre>
-     * event_type is empty, so the event can only be counted as "other".
+     * No longer sent: event_type is required, see Violation.REQUIRED.
      * </pre>
      *
-     * <code>EVENT_TYPE_MISSING = 1;</code>
+     * <code>EVENT_TYPE_MISSING = 1 [deprecated = true];</code>
      */
+    @java.lang.Deprecated
     EVENT_TYPE_MISSING(1),
     /**
      * <pre>
@@ -98,6 +99,38 @@ private static final long serialVersionUID = 0L;
      * <code>AMOUNT_ROUNDED = 3;</code>
      */
     AMOUNT_ROUNDED(3),
+    /**
+     * <pre>
+     * The time left something to guess (a number, or no offset from UTC); description says how it was read.
+     * </pre>
+     *
+     * <code>TIME_INTERPRETED = 4;</code>
+     */
+    TIME_INTERPRETED(4),
+    /**
+     * <pre>
+     * The value of an optional field cannot be used and was left out; the event counts without it.
+     * </pre>
+     *
+     * <code>LEFT_OUT = 5;</code>
+     */
+    LEFT_OUT(5),
+    /**
+     * <pre>
+     * A raw e-mail address in a URL or a title was replaced by "[email]".
+     * </pre>
+     *
+     * <code>EMAIL_REDACTED = 6;</code>
+     */
+    EMAIL_REDACTED(6),
+    /**
+     * <pre>
+     * User and password were taken out of a URL.
+     * </pre>
+     *
+     * <code>USER_INFO_REMOVED = 7;</code>
+     */
+    USER_INFO_REMOVED(7),
     UNRECOGNIZED(-1),
     ;
 
@@ -120,12 +153,12 @@ private static final long serialVersionUID = 0L;
     public static final int CODE_UNSPECIFIED_VALUE = 0;
     /**
      * <pre>
-     * event_type is empty, so the event can only be counted as "other".
+     * No longer sent: event_type is required, see Violation.REQUIRED.
      * </pre>
      *
-     * <code>EVENT_TYPE_MISSING = 1;</code>
+     * <code>EVENT_TYPE_MISSING = 1 [deprecated = true];</code>
      */
-    public static final int EVENT_TYPE_MISSING_VALUE = 1;
+    @java.lang.Deprecated public static final int EVENT_TYPE_MISSING_VALUE = 1;
     /**
      * <pre>
      * event_time cannot be true and was replaced by received_time; the original is in client_event_time.
@@ -142,6 +175,38 @@ private static final long serialVersionUID = 0L;
      * <code>AMOUNT_ROUNDED = 3;</code>
      */
     public static final int AMOUNT_ROUNDED_VALUE = 3;
+    /**
+     * <pre>
+     * The time left something to guess (a number, or no offset from UTC); description says how it was read.
+     * </pre>
+     *
+     * <code>TIME_INTERPRETED = 4;</code>
+     */
+    public static final int TIME_INTERPRETED_VALUE = 4;
+    /**
+     * <pre>
+     * The value of an optional field cannot be used and was left out; the event counts without it.
+     * </pre>
+     *
+     * <code>LEFT_OUT = 5;</code>
+     */
+    public static final int LEFT_OUT_VALUE = 5;
+    /**
+     * <pre>
+     * A raw e-mail address in a URL or a title was replaced by "[email]".
+     * </pre>
+     *
+     * <code>EMAIL_REDACTED = 6;</code>
+     */
+    public static final int EMAIL_REDACTED_VALUE = 6;
+    /**
+     * <pre>
+     * User and password were taken out of a URL.
+     * </pre>
+     *
+     * <code>USER_INFO_REMOVED = 7;</code>
+     */
+    public static final int USER_INFO_REMOVED_VALUE = 7;
 
 
     public final int getNumber() {
@@ -172,6 +237,10 @@ private static final long serialVersionUID = 0L;
         case 1: return EVENT_TYPE_MISSING;
         case 2: return CLOCK_CORRECTED;
         case 3: return AMOUNT_ROUNDED;
+        case 4: return TIME_INTERPRETED;
+        case 5: return LEFT_OUT;
+        case 6: return EMAIL_REDACTED;
+        case 7: return USER_INFO_REMOVED;
         default: return null;
       }
     }

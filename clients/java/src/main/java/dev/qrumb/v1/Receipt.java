@@ -60,10 +60,10 @@ public final class Receipt extends com.google.protobuf.GeneratedFile {
       "lations\0222\n\010warnings\030\005 \003(\0132\026.qrumb.v1.Eve" +
       "ntWarningR\010warnings\"M\n\007Outcome\022\027\n\023OUTCOM" +
       "E_UNSPECIFIED\020\000\022\014\n\010ACCEPTED\020\001\022\014\n\010REJECTE" +
-      "D\020\002\022\r\n\tVALIDATED\020\003\"\264\004\n\tViolation\022\024\n\005fiel" +
+      "D\020\002\022\r\n\tVALIDATED\020\003\"\306\004\n\tViolation\022\024\n\005fiel" +
       "d\030\001 \001(\tR\005field\0222\n\006reason\030\002 \001(\0162\032.qrumb.v" +
       "1.Violation.ReasonR\006reason\022 \n\013descriptio" +
-      "n\030\003 \001(\tR\013description\"\272\003\n\006Reason\022\026\n\022REASO" +
+      "n\030\003 \001(\tR\013description\"\314\003\n\006Reason\022\026\n\022REASO" +
       "N_UNSPECIFIED\020\000\022\014\n\010REQUIRED\020\001\022\014\n\010TOO_LON" +
       "G\020\002\022\022\n\016INVALID_FORMAT\020\003\022\020\n\014INVALID_UUID\020" +
       "\004\022\020\n\014INVALID_ENUM\020\005\022\017\n\013INVALID_URL\020\006\022\016\n\n" +
@@ -74,13 +74,16 @@ public final class Receipt extends com.google.protobuf.GeneratedFile {
       "O_MANY_VALUES\020\020\022\023\n\017NEGATIVE_AMOUNT\020\021\022\021\n\r" +
       "UNKNOWN_FIELD\020\022\022\021\n\rDUPLICATE_KEY\020\023\022\022\n\016PR" +
       "ECISION_LOSS\020\024\022\020\n\014INVALID_JSON\020\025\022\021\n\rSTOR" +
-      "E_REFUSED\020\026\022\014\n\010INTERNAL\020\027\"\326\001\n\014EventWarni" +
-      "ng\022\024\n\005field\030\001 \001(\tR\005field\022/\n\004code\030\002 \001(\0162\033" +
-      ".qrumb.v1.EventWarning.CodeR\004code\022 \n\013des" +
-      "cription\030\003 \001(\tR\013description\"]\n\004Code\022\024\n\020C" +
-      "ODE_UNSPECIFIED\020\000\022\026\n\022EVENT_TYPE_MISSING\020" +
-      "\001\022\023\n\017CLOCK_CORRECTED\020\002\022\022\n\016AMOUNT_ROUNDED" +
-      "\020\003B\020\n\014dev.qrumb.v1P\001b\006proto3"
+      "E_REFUSED\020\026\022\014\n\010INTERNAL\020\027\022\020\n\014INVALID_TIM" +
+      "E\020\030\"\252\002\n\014EventWarning\022\024\n\005field\030\001 \001(\tR\005fie" +
+      "ld\022/\n\004code\030\002 \001(\0162\033.qrumb.v1.EventWarning" +
+      ".CodeR\004code\022 \n\013description\030\003 \001(\tR\013descri" +
+      "ption\"\260\001\n\004Code\022\024\n\020CODE_UNSPECIFIED\020\000\022\032\n\022" +
+      "EVENT_TYPE_MISSING\020\001\032\002\010\001\022\023\n\017CLOCK_CORREC" +
+      "TED\020\002\022\022\n\016AMOUNT_ROUNDED\020\003\022\024\n\020TIME_INTERP" +
+      "RETED\020\004\022\014\n\010LEFT_OUT\020\005\022\022\n\016EMAIL_REDACTED\020" +
+      "\006\022\025\n\021USER_INFO_REMOVED\020\007B\020\n\014dev.qrumb.v1" +
+      "P\001b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,

@@ -258,6 +258,14 @@ private static final long serialVersionUID = 0L;
      * <code>INTERNAL = 23;</code>
      */
     INTERNAL(23),
+    /**
+     * <pre>
+     * Not a time, or one that cannot be read without a guess at what it says.
+     * </pre>
+     *
+     * <code>INVALID_TIME = 24;</code>
+     */
+    INVALID_TIME(24),
     UNRECOGNIZED(-1),
     ;
 
@@ -462,6 +470,14 @@ private static final long serialVersionUID = 0L;
      * <code>INTERNAL = 23;</code>
      */
     public static final int INTERNAL_VALUE = 23;
+    /**
+     * <pre>
+     * Not a time, or one that cannot be read without a guess at what it says.
+     * </pre>
+     *
+     * <code>INVALID_TIME = 24;</code>
+     */
+    public static final int INVALID_TIME_VALUE = 24;
 
 
     public final int getNumber() {
@@ -512,6 +528,7 @@ private static final long serialVersionUID = 0L;
         case 21: return INVALID_JSON;
         case 22: return STORE_REFUSED;
         case 23: return INTERNAL;
+        case 24: return INVALID_TIME;
         default: return null;
       }
     }
