@@ -87,5 +87,8 @@ async def test_a_renewal_is_seen_once_it_is_whole(
         assert not seen, "half a renewal"
         link.symlink_to(target)
         await asyncio.sleep(0.1)
+    async with asyncio.timeout(20):
+        while not seen:
+            await asyncio.sleep(0.01)
     assert [pair.certificate for pair in seen] == [second.certificate.read_bytes()]
     following.cancel()
