@@ -1,6 +1,13 @@
-"""The order of files: those with slow tests first, so that no process is left alone with one at the end."""
+"""The order of files: those with slow tests first, so that no process is left alone with one at the end.
+
+Also: no property test has a deadline, because a loaded machine keeps none.
+"""
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("any machine", deadline=None)
+settings.load_profile("any machine")
 
 
 @pytest.hookimpl(trylast=True)
