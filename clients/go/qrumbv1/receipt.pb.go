@@ -248,19 +248,29 @@ const (
 	EventWarning_EMAIL_REDACTED EventWarning_Code = 6
 	// User and password were taken out of a URL.
 	EventWarning_USER_INFO_REMOVED EventWarning_Code = 7
+	// The contract has no such field, so it was not stored.
+	EventWarning_UNKNOWN_FIELD EventWarning_Code = 8
+	// A name that means something, in a place where it is not looked for, so it was not stored; the description says
+	// where it belongs.
+	EventWarning_MISPLACED_FIELD EventWarning_Code = 9
+	// A number that a double does not hold digit by digit: what is stored may not be what was meant.
+	EventWarning_INEXACT_NUMBER EventWarning_Code = 10
 )
 
 // Enum value maps for EventWarning_Code.
 var (
 	EventWarning_Code_name = map[int32]string{
-		0: "CODE_UNSPECIFIED",
-		1: "EVENT_TYPE_MISSING",
-		2: "CLOCK_CORRECTED",
-		3: "AMOUNT_ROUNDED",
-		4: "TIME_INTERPRETED",
-		5: "LEFT_OUT",
-		6: "EMAIL_REDACTED",
-		7: "USER_INFO_REMOVED",
+		0:  "CODE_UNSPECIFIED",
+		1:  "EVENT_TYPE_MISSING",
+		2:  "CLOCK_CORRECTED",
+		3:  "AMOUNT_ROUNDED",
+		4:  "TIME_INTERPRETED",
+		5:  "LEFT_OUT",
+		6:  "EMAIL_REDACTED",
+		7:  "USER_INFO_REMOVED",
+		8:  "UNKNOWN_FIELD",
+		9:  "MISPLACED_FIELD",
+		10: "INEXACT_NUMBER",
 	}
 	EventWarning_Code_value = map[string]int32{
 		"CODE_UNSPECIFIED":   0,
@@ -271,6 +281,9 @@ var (
 		"LEFT_OUT":           5,
 		"EMAIL_REDACTED":     6,
 		"USER_INFO_REMOVED":  7,
+		"UNKNOWN_FIELD":      8,
+		"MISPLACED_FIELD":    9,
+		"INEXACT_NUMBER":     10,
 	}
 )
 
@@ -562,11 +575,11 @@ const file_qrumb_v1_receipt_proto_rawDesc = "" +
 	"\fINVALID_JSON\x10\x15\x12\x11\n" +
 	"\rSTORE_REFUSED\x10\x16\x12\f\n" +
 	"\bINTERNAL\x10\x17\x12\x10\n" +
-	"\fINVALID_TIME\x10\x18\"\xaa\x02\n" +
+	"\fINVALID_TIME\x10\x18\"\xe6\x02\n" +
 	"\fEventWarning\x12\x14\n" +
 	"\x05field\x18\x01 \x01(\tR\x05field\x12/\n" +
 	"\x04code\x18\x02 \x01(\x0e2\x1b.qrumb.v1.EventWarning.CodeR\x04code\x12 \n" +
-	"\vdescription\x18\x03 \x01(\tR\vdescription\"\xb0\x01\n" +
+	"\vdescription\x18\x03 \x01(\tR\vdescription\"\xec\x01\n" +
 	"\x04Code\x12\x14\n" +
 	"\x10CODE_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x12EVENT_TYPE_MISSING\x10\x01\x1a\x02\b\x01\x12\x13\n" +
@@ -575,7 +588,11 @@ const file_qrumb_v1_receipt_proto_rawDesc = "" +
 	"\x10TIME_INTERPRETED\x10\x04\x12\f\n" +
 	"\bLEFT_OUT\x10\x05\x12\x12\n" +
 	"\x0eEMAIL_REDACTED\x10\x06\x12\x15\n" +
-	"\x11USER_INFO_REMOVED\x10\ab\x06proto3"
+	"\x11USER_INFO_REMOVED\x10\a\x12\x11\n" +
+	"\rUNKNOWN_FIELD\x10\b\x12\x13\n" +
+	"\x0fMISPLACED_FIELD\x10\t\x12\x12\n" +
+	"\x0eINEXACT_NUMBER\x10\n" +
+	"b\x06proto3"
 
 var (
 	file_qrumb_v1_receipt_proto_rawDescOnce sync.Once

@@ -108,6 +108,9 @@ class EventWarning(_message.Message):
         LEFT_OUT: _ClassVar[EventWarning.Code]
         EMAIL_REDACTED: _ClassVar[EventWarning.Code]
         USER_INFO_REMOVED: _ClassVar[EventWarning.Code]
+        UNKNOWN_FIELD: _ClassVar[EventWarning.Code]
+        MISPLACED_FIELD: _ClassVar[EventWarning.Code]
+        INEXACT_NUMBER: _ClassVar[EventWarning.Code]
     CODE_UNSPECIFIED: EventWarning.Code
     EVENT_TYPE_MISSING: EventWarning.Code
     CLOCK_CORRECTED: EventWarning.Code
@@ -116,6 +119,9 @@ class EventWarning(_message.Message):
     LEFT_OUT: EventWarning.Code
     EMAIL_REDACTED: EventWarning.Code
     USER_INFO_REMOVED: EventWarning.Code
+    UNKNOWN_FIELD: EventWarning.Code
+    MISPLACED_FIELD: EventWarning.Code
+    INEXACT_NUMBER: EventWarning.Code
     FIELD_FIELD_NUMBER: _ClassVar[int]
     CODE_FIELD_NUMBER: _ClassVar[int]
     DESCRIPTION_FIELD_NUMBER: _ClassVar[int]

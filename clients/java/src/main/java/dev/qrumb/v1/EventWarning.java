@@ -131,6 +131,31 @@ private static final long serialVersionUID = 0L;
      * <code>USER_INFO_REMOVED = 7;</code>
      */
     USER_INFO_REMOVED(7),
+    /**
+     * <pre>
+     * The contract has no such field, so it was not stored.
+     * </pre>
+     *
+     * <code>UNKNOWN_FIELD = 8;</code>
+     */
+    UNKNOWN_FIELD(8),
+    /**
+     * <pre>
+     * A name that means something, in a place where it is not looked for, so it was not stored; the description says
+     * where it belongs.
+     * </pre>
+     *
+     * <code>MISPLACED_FIELD = 9;</code>
+     */
+    MISPLACED_FIELD(9),
+    /**
+     * <pre>
+     * A number that a double does not hold digit by digit: what is stored may not be what was meant.
+     * </pre>
+     *
+     * <code>INEXACT_NUMBER = 10;</code>
+     */
+    INEXACT_NUMBER(10),
     UNRECOGNIZED(-1),
     ;
 
@@ -207,6 +232,31 @@ private static final long serialVersionUID = 0L;
      * <code>USER_INFO_REMOVED = 7;</code>
      */
     public static final int USER_INFO_REMOVED_VALUE = 7;
+    /**
+     * <pre>
+     * The contract has no such field, so it was not stored.
+     * </pre>
+     *
+     * <code>UNKNOWN_FIELD = 8;</code>
+     */
+    public static final int UNKNOWN_FIELD_VALUE = 8;
+    /**
+     * <pre>
+     * A name that means something, in a place where it is not looked for, so it was not stored; the description says
+     * where it belongs.
+     * </pre>
+     *
+     * <code>MISPLACED_FIELD = 9;</code>
+     */
+    public static final int MISPLACED_FIELD_VALUE = 9;
+    /**
+     * <pre>
+     * A number that a double does not hold digit by digit: what is stored may not be what was meant.
+     * </pre>
+     *
+     * <code>INEXACT_NUMBER = 10;</code>
+     */
+    public static final int INEXACT_NUMBER_VALUE = 10;
 
 
     public final int getNumber() {
@@ -241,6 +291,9 @@ private static final long serialVersionUID = 0L;
         case 5: return LEFT_OUT;
         case 6: return EMAIL_REDACTED;
         case 7: return USER_INFO_REMOVED;
+        case 8: return UNKNOWN_FIELD;
+        case 9: return MISPLACED_FIELD;
+        case 10: return INEXACT_NUMBER;
         default: return null;
       }
     }

@@ -75,15 +75,16 @@ public final class Receipt extends com.google.protobuf.GeneratedFile {
       "UNKNOWN_FIELD\020\022\022\021\n\rDUPLICATE_KEY\020\023\022\022\n\016PR" +
       "ECISION_LOSS\020\024\022\020\n\014INVALID_JSON\020\025\022\021\n\rSTOR" +
       "E_REFUSED\020\026\022\014\n\010INTERNAL\020\027\022\020\n\014INVALID_TIM" +
-      "E\020\030\"\252\002\n\014EventWarning\022\024\n\005field\030\001 \001(\tR\005fie" +
+      "E\020\030\"\346\002\n\014EventWarning\022\024\n\005field\030\001 \001(\tR\005fie" +
       "ld\022/\n\004code\030\002 \001(\0162\033.qrumb.v1.EventWarning" +
       ".CodeR\004code\022 \n\013description\030\003 \001(\tR\013descri" +
-      "ption\"\260\001\n\004Code\022\024\n\020CODE_UNSPECIFIED\020\000\022\032\n\022" +
+      "ption\"\354\001\n\004Code\022\024\n\020CODE_UNSPECIFIED\020\000\022\032\n\022" +
       "EVENT_TYPE_MISSING\020\001\032\002\010\001\022\023\n\017CLOCK_CORREC" +
       "TED\020\002\022\022\n\016AMOUNT_ROUNDED\020\003\022\024\n\020TIME_INTERP" +
       "RETED\020\004\022\014\n\010LEFT_OUT\020\005\022\022\n\016EMAIL_REDACTED\020" +
-      "\006\022\025\n\021USER_INFO_REMOVED\020\007B\020\n\014dev.qrumb.v1" +
-      "P\001b\006proto3"
+      "\006\022\025\n\021USER_INFO_REMOVED\020\007\022\021\n\rUNKNOWN_FIEL" +
+      "D\020\010\022\023\n\017MISPLACED_FIELD\020\t\022\022\n\016INEXACT_NUMB" +
+      "ER\020\nB\020\n\014dev.qrumb.v1P\001b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
