@@ -9,7 +9,7 @@ from pathlib import Path
 from qrumb_server.config import Settings
 from qrumb_server.supervise import sockets
 from qrumb_server.supervise.node import SETTINGS_FILE
-from qrumb_server.supervise.surroundings import is_data_dir_in_use
+from qrumb_server.supervise.surroundings import enter_run_dir, is_data_dir_in_use
 
 __all__ = ["inside_run_dir", "is_running", "reachable", "running_url"]
 
@@ -23,7 +23,7 @@ def is_running(settings: Settings) -> bool:
 def inside_run_dir(settings: Settings) -> Iterator[None]:
     """Work in the run folder, where the sockets' short names mean something."""
     before = Path.cwd()
-    os.chdir(settings.run_dir)
+    enter_run_dir(settings.run_dir)
     try:
         yield
     finally:

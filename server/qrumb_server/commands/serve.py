@@ -2,16 +2,18 @@
 
 import asyncio
 import json
+import shlex
 
 import click
 
 from qrumb_server.app.clock import SystemClock
 from qrumb_server.commands.node import reachable
-from qrumb_server.commands.sites import DEMO, demo_key, ensure_sites
+from qrumb_server.commands.sites import DEMO, demo_key, demo_key_path, ensure_sites
 from qrumb_server.config import Settings
 from qrumb_server.supervise.logs import configure_logging
 from qrumb_server.supervise.metrics import HOST
 from qrumb_server.supervise.node import run_node
+from qrumb_server.supervise.surroundings import DATA_DIR_MODE, make_folder
 
 __all__ = ["serve"]
 
@@ -26,21 +28,18 @@ EXAMPLE = {
 def serve(settings: Settings) -> int:
     """Run until SIGTERM or Ctrl-C; returns the exit code."""
     configure_logging(settings.log_level, "supervisor")
-    key = ensure_sites(settings)
+    make_folder(settings.data_dir, DATA_DIR_MODE)
+    ensure_sites(settings)
     settings.open_sites()  # to be refused here, with all that is wrong
-    return asyncio.run(run_node(settings, clock=SystemClock(), announce=lambda real: announce(real, key)))
+    return asyncio.run(run_node(settings, clock=SystemClock(), announce=announce))
 
 
-def announce(settings: Settings, key: str | None) -> None:
-    """Say where the node listens and how to send a first event; the last line is for programs too.
-
-    Args:
-        key: of the site demo, if it was made just now.
-    """
+def announce(settings: Settings) -> None:
+    """Say where the node listens and how to send a first event; the last line is for programs too."""
     grpc_scheme = "grpcs" if settings.rpc.tls else "grpc"
     grpc_url = f"{grpc_scheme}://{reachable(settings.grpc_host)}:{settings.grpc_port}"
     lines = [f"data:    {settings.data_dir}", f"workers: {settings.workers}"]
-    lines += _about_sites(settings, key)
+    lines += _about_sites(settings)
     if settings.metrics.enabled:
         lines.append(f"metrics: http://{HOST}:{settings.metrics.port}/metrics")
     if settings.gateway.enabled:
@@ -63,13 +62,14 @@ def announce(settings: Settings, key: str | None) -> None:
     click.echo("\n".join(lines))
 
 
-def _about_sites(settings: Settings, key: str | None) -> list[str]:
+def _about_sites(settings: Settings) -> list[str]:
     if settings.access == "open":
         return ["sites:   access = open: anybody on this machine may send and read everything, without a key"]
     sites = ", ".join(sorted(settings.site_file.sites())) or "none: `qrumb sites add SITE` adds one"
     lines = [f"sites:   {sites}  ({settings.sites_path})"]
-    if key is not None:
-        lines.append(f"key:     {key}  (of {DEMO}; export QRUMB_KEY for backends)")
-    elif demo_key(settings):
-        lines.append(f"key:     in {settings.data_dir}/demo.key  (of {DEMO}; export QRUMB_KEY for backends)")
+    if demo_key(settings):
+        # Only where it lies: what a node prints is often kept as a log.
+        lines.append(
+            f"key:     export QRUMB_KEY=$(cat {shlex.quote(str(demo_key_path(settings)))})  (for backends of {DEMO})"
+        )
     return lines

@@ -24,6 +24,7 @@ __all__ = [
     "add_session_secret",
     "check",
     "demo_key",
+    "demo_key_path",
     "ensure_sites",
     "list_sites",
     "remove",
@@ -32,34 +33,39 @@ __all__ = [
 
 DEMO: Final = "demo"
 DEMO_ORIGINS: Final = ["http://localhost:*", "http://127.0.0.1:*"]
-ALL_SCOPES: Final = list(Scope)
+# Of the keys that come with a site: none that could erase anything.
+SCOPES: Final = [Scope.COLLECT, Scope.QUERY]
 
 
-def ensure_sites(settings: Settings) -> str | None:
-    """On the first start, make the site `demo`: any page on this machine, and a key; returns the key."""
+def ensure_sites(settings: Settings) -> None:
+    """On the first start, make the site `demo`: any page on this machine, and a key in a file.
+
+    Raises:
+        ConfigError: it cannot be written, or the settings name a file that is not there.
+    """
     if settings.access == "open" or settings.sites_path.exists():
-        return None
+        return
     if "sites_file" in settings.model_fields_set:
         raise ConfigError(f"{settings.sites_path} (sites_file): no such file; `qrumb sites add SITE` makes it")
     file = settings.site_file
     file.add_site(DEMO, DEMO_ORIGINS)
-    key = file.add_key(DEMO, ALL_SCOPES)
-    path = _demo_key_path(settings)
+    key = file.add_key(DEMO, SCOPES)
+    path = demo_key_path(settings)
     path.unlink(missing_ok=True)
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as target:  # noqa: PTH123
         target.write(key + "\n")
-    return key
 
 
 def demo_key(settings: Settings) -> str:
     """The key of the site `demo` that was made on the first start; empty where there is none."""
     try:
-        return _demo_key_path(settings).read_text(encoding="utf-8").strip()
+        return demo_key_path(settings).read_text(encoding="utf-8").strip()
     except OSError:
         return ""
 
 
-def _demo_key_path(settings: Settings) -> Path:
+def demo_key_path(settings: Settings) -> Path:
+    """Where that key lies."""
     return settings.data_dir / "demo.key"
 
 
@@ -70,7 +76,7 @@ def add(settings: Settings, site_id: str, origins: Iterable[str]) -> None:
     settings.site_file.add_site(site_id, list(origins))
     if not origins:
         click.echo(f"No page may send events of {site_id} yet: add its `origins` in {settings.sites_path}.", err=True)
-    add_key(settings, site_id, (Scope.COLLECT, Scope.QUERY), None)
+    add_key(settings, site_id, SCOPES, None)
 
 
 def remove(settings: Settings, site_id: str) -> None:

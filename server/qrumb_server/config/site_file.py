@@ -34,12 +34,15 @@ def read_sites(path: Path, common: SiteSettings) -> dict[str, Site]:
     Raises:
         ConfigError: names every problem, where it is and how to mend it.
     """
+    return _parse(_read(path), path, common)
+
+
+def _read(path: Path) -> str:
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", None) or "not UTF-8"
         raise ConfigError(f"{path}: cannot be read: {why}") from error
-    return _parse(text, path, common)
 
 
 def _parse(text: str, path: Path, common: SiteSettings) -> dict[str, Site]:
@@ -65,7 +68,8 @@ class SiteFile:
 
     def sites(self) -> dict[str, Site]:
         """The sites of the file; none where there is no file."""
-        return read_sites(self.path, self._common) if self.path.exists() else {}
+        text = self._text()
+        return {} if text is None else _parse(text, self.path, self._common)
 
     def add_site(self, site_id: str, origins: list[str]) -> None:
         """Add a site without keys."""
@@ -126,24 +130,38 @@ class SiteFile:
             raise ConfigError(f"{self.path}: no site {site_id}; there are: {known}; `qrumb sites add` adds one")
         return site_id
 
+    def _text(self) -> str | None:
+        """What is in the file; None where there is none."""
+        try:
+            self.path.lstat()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise ConfigError(f"{self.path}: cannot be read: {error.strerror}") from error
+        return _read(self.path)
+
     def _change(self, change: Callable[[Any], None]) -> None:
-        with _locked(self.path.parent):
-            text = self.path.read_text(encoding="utf-8") if self.path.exists() else HEADING
-            try:
-                document = tomlkit.parse(text)
-            except TOMLKitError as error:
-                raise ConfigError(f"{self.path}: not valid TOML: {error}") from error
-            change(document)
-            changed = tomlkit.dumps(document)
-            _parse(changed, self.path, self._common)
-            _replace(self.path, changed)
+        try:
+            with _locked(self.path.parent):
+                text = self._text() or HEADING
+                try:
+                    document = tomlkit.parse(text)
+                except TOMLKitError as error:
+                    raise ConfigError(f"{self.path}: not valid TOML: {error}") from error
+                change(document)
+                changed = tomlkit.dumps(document)
+                _parse(changed, self.path, self._common)
+                _replace(self.path, changed)
+        except OSError as error:
+            raise ConfigError(f"{self.path}: cannot be written: {error.strerror}") from error
 
 
 @contextlib.contextmanager
 def _locked(folder: Path) -> Iterator[None]:
     """One change at a time."""
-    folder.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(folder, os.O_RDONLY)
+    with contextlib.suppress(FileExistsError):  # a file, which is told below
+        folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield

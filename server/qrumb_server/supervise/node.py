@@ -39,7 +39,14 @@ from qrumb_server.supervise.metrics import MetricsServer, merge, node_metrics
 from qrumb_server.supervise.process import ask_metrics
 from qrumb_server.supervise.spool_watch import SpoolWatch
 from qrumb_server.supervise.status import NodeDescriptions, NodeStatus, NodeWatch
-from qrumb_server.supervise.surroundings import allow_open_files, lock_data_dir, reserve_port, reserve_port_for_quic
+from qrumb_server.supervise.surroundings import (
+    allow_open_files,
+    enter_run_dir,
+    lock_data_dir,
+    make_folder,
+    reserve_port,
+    reserve_port_for_quic,
+)
 from qrumb_server.wire.v1.node_service_pb2_grpc import add_NodeServiceServicer_to_server
 
 __all__ = ["SETTINGS_FILE", "run_node"]
@@ -96,7 +103,7 @@ async def run_node(settings: Settings, *, clock: Clock, announce: Callable[[Sett
         }
     )
     _prepare_folders(settings)
-    os.chdir(settings.run_dir)
+    enter_run_dir(settings.run_dir)
     _recover_orphans(settings)
     node = _Node(settings, clock=clock, lock=lock)
     try:
@@ -343,10 +350,16 @@ def _check_certificates(settings: Settings) -> None:
 
 
 def _prepare_folders(settings: Settings) -> None:
-    """Make the folders; the run folder is empty at each start and opens to nobody else."""
+    """Make the folders; the run folder is empty at each start and opens to nobody else.
+
+    Raises:
+        ConfigError: one cannot be made, or a link stands in the run folder's place.
+    """
+    if settings.run_dir.is_symlink():
+        raise ConfigError(f"{settings.run_dir}: is a symbolic link, which is not followed; remove it")
     shutil.rmtree(settings.run_dir, ignore_errors=True)
     for folder in (settings.spool_dir, settings.clickhouse_dir, settings.run_dir):
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_folder(folder)
     path = settings.run_dir / SETTINGS_FILE
     path.touch(mode=0o600)
     path.write_text(settings.model_dump_json(context=REVEAL), encoding="utf-8")

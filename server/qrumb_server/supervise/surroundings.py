@@ -5,6 +5,7 @@ import fcntl
 import os
 import resource
 import socket
+import stat
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -15,10 +16,13 @@ import structlog
 from qrumb_server.errors import ConfigError
 
 __all__ = [
+    "DATA_DIR_MODE",
     "allow_open_files",
+    "enter_run_dir",
     "holder_of",
     "is_data_dir_in_use",
     "lock_data_dir",
+    "make_folder",
     "reserve_port",
     "reserve_port_for_quic",
 ]
@@ -26,11 +30,33 @@ __all__ = [
 log = structlog.get_logger()
 
 LOCK_NAME: Final = "lock"
+# As the user's umask has it: certificates or a log may lie there too. What is ours in it is the user's alone.
+DATA_DIR_MODE: Final = 0o777
 # Children of a supervisor that was killed finish their drain meanwhile.
 ORPHAN_TIMEOUT: Final = timedelta(seconds=40)
 POLL_SECONDS: Final = 0.05
 # For a free TCP port whose UDP port is free too.
 QUIC_TRIES: Final = 20
+
+
+def make_folder(folder: Path, mode: int = 0o700) -> None:
+    """Make the data folder, or one in it, where there is none.
+
+    Raises:
+        ConfigError: it cannot be made, or this user cannot use it; names what is in the way.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=mode)
+    except OSError as error:
+        # Of a file in the place of the folder or of one above it, the system says no more than "exists".
+        blocking = next((path for path in (folder, *folder.parents) if path.exists() and not path.is_dir()), None)
+        why = f"{blocking} is no folder" if blocking is not None else str(error.strerror)
+        raise ConfigError(f"{folder}: cannot be used as a folder of data: {why}; set DATA_DIR") from error
+    if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+        raise ConfigError(
+            f"{folder}: cannot be used as a folder of data: user {os.geteuid()} may not write there; "
+            "change its owner, or set DATA_DIR"
+        )
 
 
 def lock_data_dir(data_dir: Path) -> int:
@@ -42,12 +68,8 @@ def lock_data_dir(data_dir: Path) -> int:
     Raises:
         ConfigError: the folder cannot be used, or a living node uses it.
     """
-    path = data_dir / LOCK_NAME
-    try:
-        data_dir.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise ConfigError(f"{data_dir}: cannot be used as the data folder: {error.strerror}; set DATA_DIR") from error
+    make_folder(data_dir, DATA_DIR_MODE)
+    descriptor = _open_lock(data_dir, os.O_CREAT)
     deadline = time.monotonic() + ORPHAN_TIMEOUT.total_seconds()
     while True:
         try:
@@ -69,7 +91,7 @@ def lock_data_dir(data_dir: Path) -> int:
 
 
 def holder_of(data_dir: Path) -> int | None:
-    """The supervisor that works in the data folder, if one does."""
+    """The supervisor that works in the data folder, if one does. Raises as `is_data_dir_in_use`."""
     if not is_data_dir_in_use(data_dir):
         return None
     said = (data_dir / LOCK_NAME).read_text(errors="replace").strip()
@@ -77,9 +99,13 @@ def holder_of(data_dir: Path) -> int | None:
 
 
 def is_data_dir_in_use(data_dir: Path) -> bool:
-    """Whether a process of a node holds the data folder; what a killed node left lying there does not count."""
+    """Whether a process of a node holds the data folder; what a killed node left lying there does not count.
+
+    Raises:
+        ConfigError: it cannot be told: the data folder is no folder, or belongs to another user.
+    """
     try:
-        descriptor = os.open(data_dir / LOCK_NAME, os.O_RDWR | os.O_CLOEXEC)
+        descriptor = _open_lock(data_dir)
     except FileNotFoundError:
         return False
     try:
@@ -89,6 +115,55 @@ def is_data_dir_in_use(data_dir: Path) -> bool:
     finally:
         os.close(descriptor)
     return False
+
+
+def enter_run_dir(run_dir: Path) -> None:
+    """Make the run folder the working folder, without following a link in its place.
+
+    Raises:
+        ConfigError: it is a symbolic link, or cannot be entered.
+    """
+    try:
+        descriptor = os.open(run_dir, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError as error:
+        raise ConfigError(_refusal(run_dir, error)) from error
+    try:
+        os.fchdir(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _open_lock(data_dir: Path, flags: int = 0) -> int:
+    """The lock file's descriptor; never that of a file elsewhere, since the lock's content is overwritten.
+
+    Raises:
+        FileNotFoundError: it is not there.
+        ConfigError: it cannot be opened, or is something else than a plain file.
+    """
+    path = data_dir / LOCK_NAME
+    try:
+        # Without O_NONBLOCK a pipe in its place would hold this up.
+        descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | flags, 0o600)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise ConfigError(_refusal(path, error)) from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise ConfigError(f"{path}: is no plain file; remove it")
+    return descriptor
+
+
+def _refusal(path: Path, error: OSError) -> str:
+    if error.errno in {errno.ELOOP, errno.ENOTDIR} and path.is_symlink():
+        return f"{path}: is a symbolic link, which is not followed; remove it"
+    if isinstance(error, NotADirectoryError):
+        return f"{path.parent}: is no folder; set DATA_DIR"
+    if isinstance(error, IsADirectoryError):
+        return f"{path}: is no plain file; remove it"
+    if isinstance(error, PermissionError):
+        return f"{path}: user {os.geteuid()} may not open it; act as the user that the node runs as, or set DATA_DIR"
+    return f"{path}: cannot be used: {error.strerror}; set DATA_DIR"
 
 
 def _is_alive(process_id: str) -> bool:

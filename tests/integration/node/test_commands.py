@@ -105,6 +105,22 @@ def test_locked_data_folder_is_one_line_that_names_it(stack: Stack, tmp_path: Pa
     assert done.stderr.count("\n") == 1
 
 
+def test_a_data_folder_that_cannot_be_used_is_one_line(tmp_path: Path) -> None:
+    """A file in its place, a link in the place of its run folder; and nothing was written through it."""
+    (tmp_path / "file").touch()
+    done = start(tmp_path, DATA_DIR=str(tmp_path / "file"), QRUMB_ACCESS="keys")
+    assert (done.returncode, done.stderr.count("\n")) == (78, 1), done.stderr
+    assert f"{tmp_path / 'file'} is no folder; set DATA_DIR" in done.stderr
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "precious").touch()
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "run").symlink_to(tmp_path / "elsewhere")
+    done = start(tmp_path, DATA_DIR=str(tmp_path / "data"))
+    assert (done.returncode, done.stderr.count("\n")) == (78, 1), done.stderr
+    assert "data/run: is a symbolic link, which is not followed; remove it" in done.stderr
+    assert [path.name for path in (tmp_path / "elsewhere").iterdir()] == ["precious"]
+
+
 def test_query_without_data_says_so(tmp_path: Path) -> None:
     """Neither a node nor a folder."""
     done = subprocess.run(
