@@ -8,7 +8,7 @@ PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_CONSTRAINT=constraints.txt $(BIN)/pip
 TEST_PACKAGES := chromium clickhouse-server maven openjdk-17-jdk-headless openssl zookeeper
 SET_UP_INPUTS := pyproject.toml clients/python/pyproject.toml constraints.txt
 
-.PHONY: run test check audit secrets clients-test lint types generate constraints fuzz soak bench setup setup-dev geoip baseline clean help
+.PHONY: run test check fresh audit secrets clients-test lint types generate constraints fuzz soak bench setup setup-dev geoip baseline clean help
 
 help: ## what the targets do
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -22,16 +22,20 @@ test: setup-dev ## every check and every test
 	@$(MAKE) --no-print-directory $(VENV)/.ready-java
 	@tests/run
 
-check: setup-dev lint types secrets audit ## format, lint, types, contract, secrets in files, known faults of packages
+check: setup-dev lint types fresh secrets audit ## format, lint, types, contract, generated code, secrets in files, known faults of packages
 
 lint: setup-dev
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
 	$(BIN)/buf lint
 	$(BIN)/buf format --diff --exit-code proto
+	$(BIN)/buf breaking proto --against proto/baseline.binpb
 
 types: setup-dev
 	$(BIN)/mypy
+
+fresh: setup-dev
+	tools/fresh.sh
 
 secrets: setup-dev
 	$(BIN)/python tools/secret_scan.py

@@ -1,11 +1,10 @@
 """Runs Maven in clients/java, with all that it fetches in .venv/maven: `python tools/maven.py test`.
 
 Where artifacts come from is the machine's setting; which ones is the pom's. Without arguments it fetches everything
-that the tests and the generator need, so that they run without network, and marks that as done.
+that the tests need, so that they run without network, and marks that as done.
 """
 
 import os
-import platform
 import re
 import shutil
 import subprocess
@@ -14,18 +13,14 @@ import sysconfig
 from pathlib import Path
 from typing import Final
 
-__all__ = ["FORMATTER", "JAVA_CLIENT", "PLUGIN", "PROTOC", "missing", "mvn", "unready"]
+__all__ = ["FORMATTER", "JAVA_CLIENT", "missing", "mvn", "unready"]
 
 JAVA_CLIENT: Final = Path(__file__).resolve().parent.parent / "clients" / "java"
 FETCHED: Final = Path(sysconfig.get_path("scripts")).parent / "maven"
-PROTOC: Final = FETCHED / "bin" / "protoc"
-PLUGIN: Final = FETCHED / "bin" / "protoc-gen-grpc-java"
 FORMATTER: Final = FETCHED / "bin" / "google-java-format.jar"
 READY: Final = FETCHED.parent / ".ready-java"
 JAVA_AT_LEAST: Final = 17
 FETCH_SECONDS: Final = 600
-MACHINES: Final = {"x86_64": "x86_64", "amd64": "x86_64", "AMD64": "x86_64", "aarch64": "aarch_64", "arm64": "aarch_64"}
-SYSTEMS: Final = {"Linux": "linux", "Darwin": "osx", "Windows": "windows"}
 
 
 def missing() -> str:
@@ -60,17 +55,14 @@ def mvn(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
 
 def fetch() -> str:
     """Everything that later runs without network, each goal once; returns what Maven said where one failed."""
-    system = f"{SYSTEMS[platform.system()]}-{MACHINES[platform.machine()]}"
     for arguments in (
-        ("dependency:copy@tools", f"-Dplatform={system}", f"-DoutputDirectory={PROTOC.parent}"),
+        ("dependency:copy@tools", f"-DoutputDirectory={FORMATTER.parent}"),
         ("test", "-Dtest=HashingTest"),
         ("javadoc:javadoc",),
     ):
         done = mvn(*arguments)
         if done.returncode != 0:
             return done.stdout[-2000:]
-    PROTOC.chmod(0o755)
-    PLUGIN.chmod(0o755)
     return ""
 
 

@@ -75,7 +75,7 @@ def _unwrapped(node: Any) -> Any:
     if isinstance(node, list):
         return [_unwrapped(value) for value in node]
     if isinstance(node, str):
-        return re.sub(r"(?<!\n)\n (?!\n)", " ", re.sub(r"\s*buf:lint:ignore \w+", "", node)).replace("\n ", "\n")
+        return re.sub(r"(?<!\n)\n (?!\n)", " ", re.sub(r"\s*buf:lint:ignore .*", "", node)).replace("\n ", "\n")
     return node
 
 

@@ -33,7 +33,7 @@ from qrumb.v1 import receipt_pb2 as qrumb_dot_v1_dot_receipt__pb2
 from qrumb.v1 import server_event_pb2 as qrumb_dot_v1_dot_server__event__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n qrumb/v1/collector_service.proto\x12\x08qrumb.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cqrumb/v1/browser_event.proto\x1a\x16qrumb/v1/consent.proto\x1a\x18qrumb/v1/event_row.proto\x1a\x16qrumb/v1/receipt.proto\x1a\x1bqrumb/v1/server_event.proto\"b\n\x1a\x43ollectBrowserEventRequest\x12-\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x16.qrumb.v1.BrowserEventB\x06\xbaH\x03\xc8\x01\x01\x12\x15\n\rvalidate_only\x18\x02 \x01(\x08\"g\n\x1b\x43ollectBrowserEventResponse\x12\'\n\x07receipt\x18\x01 \x01(\x0b\x32\x16.qrumb.v1.EventReceipt\x12\x1f\n\x03row\x18\x02 \x01(\x0b\x32\x12.qrumb.v1.EventRow\"n\n BatchCollectBrowserEventsRequest\x12\x33\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x16.qrumb.v1.BrowserEventB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xe8\x07\x12\x15\n\rvalidate_only\x18\x02 \x01(\x08\"o\n!BatchCollectBrowserEventsResponse\x12(\n\x08receipts\x18\x01 \x03(\x0b\x32\x16.qrumb.v1.EventReceipt\x12 \n\x04rows\x18\x02 \x03(\x0b\x32\x12.qrumb.v1.EventRow\"`\n\x19\x43ollectServerEventRequest\x12,\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x15.qrumb.v1.ServerEventB\x06\xbaH\x03\xc8\x01\x01\x12\x15\n\rvalidate_only\x18\x02 \x01(\x08\"f\n\x1a\x43ollectServerEventResponse\x12\'\n\x07receipt\x18\x01 \x01(\x0b\x32\x16.qrumb.v1.EventReceipt\x12\x1f\n\x03row\x18\x02 \x01(\x0b\x32\x12.qrumb.v1.EventRow\"l\n\x1f\x42\x61tchCollectServerEventsRequest\x12\x32\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x15.qrumb.v1.ServerEventB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xe8\x07\x12\x15\n\rvalidate_only\x18\x02 \x01(\x08\"n\n BatchCollectServerEventsResponse\x12(\n\x08receipts\x18\x01 \x03(\x0b\x32\x16.qrumb.v1.EventReceipt\x12 \n\x04rows\x18\x02 \x03(\x0b\x32\x12.qrumb.v1.EventRow\"I\n\x19StreamServerEventsRequest\x12,\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x15.qrumb.v1.ServerEventB\x06\xbaH\x03\xc8\x01\x01\"F\n\x1aStreamServerEventsResponse\x12(\n\x08receipts\x18\x01 \x03(\x0b\x32\x16.qrumb.v1.EventReceipt\"\xf7\x01\n\x13\x43ollectPixelRequest\x12\x0f\n\x07site_id\x18\x01 \x01(\t\x12\x10\n\x08\x65vent_id\x18\x02 \x01(\t\x12.\n\nevent_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0fscan_session_id\x18\x04 \x01(\t\x12(\n\x07\x63onsent\x18\x05 \x01(\x0e\x32\x17.qrumb.v1.Consent.State\x12\x12\n\nevent_type\x18\x06 \x01(\t\x12\x10\n\x08page_url\x18\x07 \x01(\t\x12\x12\n\npage_title\x18\x08 \x01(\t\x12\x10\n\x08referrer\x18\t \x01(\t2\xf6\x05\n\x10\x43ollectorService\x12{\n\x13\x43ollectBrowserEvent\x12$.qrumb.v1.CollectBrowserEventRequest\x1a%.qrumb.v1.CollectBrowserEventResponse\"\x17\x82\xd3\xe4\x93\x02\x11\"\x08/collect:\x05\x65vent\x12\x8f\x01\n\x19\x42\x61tchCollectBrowserEvents\x12*.qrumb.v1.BatchCollectBrowserEventsRequest\x1a+.qrumb.v1.BatchCollectBrowserEventsResponse\"\x19\x82\xd3\xe4\x93\x02\x13\"\x0e/collect/batch:\x01*\x12~\n\x12\x43ollectServerEvent\x12#.qrumb.v1.CollectServerEventRequest\x1a$.qrumb.v1.CollectServerEventResponse\"\x1d\x82\xd3\xe4\x93\x02\x17\"\x0e/server-events:\x05\x65vent\x12\x92\x01\n\x18\x42\x61tchCollectServerEvents\x12).qrumb.v1.BatchCollectServerEventsRequest\x1a*.qrumb.v1.BatchCollectServerEventsResponse\"\x1f\x82\xd3\xe4\x93\x02\x19\"\x14/server-events/batch:\x01*\x12\x63\n\x12StreamServerEvents\x12#.qrumb.v1.StreamServerEventsRequest\x1a$.qrumb.v1.StreamServerEventsResponse(\x01\x30\x01\x12Y\n\x0c\x43ollectPixel\x12\x1d.qrumb.v1.CollectPixelRequest\x1a\x14.google.api.HttpBody\"\x14\x82\xd3\xe4\x93\x02\x0e\x12\x0c/collect.gifb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n qrumb/v1/collector_service.proto\x12\x08qrumb.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cqrumb/v1/browser_event.proto\x1a\x16qrumb/v1/consent.proto\x1a\x18qrumb/v1/event_row.proto\x1a\x16qrumb/v1/receipt.proto\x1a\x1bqrumb/v1/server_event.proto\"w\n\x1a\x43ollectBrowserEventRequest\x12\x34\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x16.qrumb.v1.BrowserEventB\x06\xbaH\x03\xc8\x01\x01R\x05\x65vent\x12#\n\rvalidate_only\x18\x02 \x01(\x08R\x0cvalidateOnly\"u\n\x1b\x43ollectBrowserEventResponse\x12\x30\n\x07receipt\x18\x01 \x01(\x0b\x32\x16.qrumb.v1.EventReceiptR\x07receipt\x12$\n\x03row\x18\x02 \x01(\x0b\x32\x12.qrumb.v1.EventRowR\x03row\"\x84\x01\n BatchCollectBrowserEventsRequest\x12;\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x16.qrumb.v1.BrowserEventB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xe8\x07R\x06\x65vents\x12#\n\rvalidate_only\x18\x02 \x01(\x08R\x0cvalidateOnly\"\x7f\n!BatchCollectBrowserEventsResponse\x12\x32\n\x08receipts\x18\x01 \x03(\x0b\x32\x16.qrumb.v1.EventReceiptR\x08receipts\x12&\n\x04rows\x18\x02 \x03(\x0b\x32\x12.qrumb.v1.EventRowR\x04rows\"u\n\x19\x43ollectServerEventRequest\x12\x33\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x15.qrumb.v1.ServerEventB\x06\xbaH\x03\xc8\x01\x01R\x05\x65vent\x12#\n\rvalidate_only\x18\x02 \x01(\x08R\x0cvalidateOnly\"t\n\x1a\x43ollectServerEventResponse\x12\x30\n\x07receipt\x18\x01 \x01(\x0b\x32\x16.qrumb.v1.EventReceiptR\x07receipt\x12$\n\x03row\x18\x02 \x01(\x0b\x32\x12.qrumb.v1.EventRowR\x03row\"\x82\x01\n\x1f\x42\x61tchCollectServerEventsRequest\x12:\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x15.qrumb.v1.ServerEventB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xe8\x07R\x06\x65vents\x12#\n\rvalidate_only\x18\x02 \x01(\x08R\x0cvalidateOnly\"~\n BatchCollectServerEventsResponse\x12\x32\n\x08receipts\x18\x01 \x03(\x0b\x32\x16.qrumb.v1.EventReceiptR\x08receipts\x12&\n\x04rows\x18\x02 \x03(\x0b\x32\x12.qrumb.v1.EventRowR\x04rows\"P\n\x19StreamServerEventsRequest\x12\x33\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x15.qrumb.v1.ServerEventB\x06\xbaH\x03\xc8\x01\x01R\x05\x65vent\"P\n\x1aStreamServerEventsResponse\x12\x32\n\x08receipts\x18\x01 \x03(\x0b\x32\x16.qrumb.v1.EventReceiptR\x08receipts\"\xd4\x02\n\x13\x43ollectPixelRequest\x12\x17\n\x07site_id\x18\x01 \x01(\tR\x06siteId\x12\x19\n\x08\x65vent_id\x18\x02 \x01(\tR\x07\x65ventId\x12\x39\n\nevent_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\teventTime\x12&\n\x0fscan_session_id\x18\x04 \x01(\tR\rscanSessionId\x12\x31\n\x07\x63onsent\x18\x05 \x01(\x0e\x32\x17.qrumb.v1.Consent.StateR\x07\x63onsent\x12\x1d\n\nevent_type\x18\x06 \x01(\tR\teventType\x12\x19\n\x08page_url\x18\x07 \x01(\tR\x07pageUrl\x12\x1d\n\npage_title\x18\x08 \x01(\tR\tpageTitle\x12\x1a\n\x08referrer\x18\t \x01(\tR\x08referrer2\xf6\x05\n\x10\x43ollectorService\x12{\n\x13\x43ollectBrowserEvent\x12$.qrumb.v1.CollectBrowserEventRequest\x1a%.qrumb.v1.CollectBrowserEventResponse\"\x17\x82\xd3\xe4\x93\x02\x11\"\x08/collect:\x05\x65vent\x12\x8f\x01\n\x19\x42\x61tchCollectBrowserEvents\x12*.qrumb.v1.BatchCollectBrowserEventsRequest\x1a+.qrumb.v1.BatchCollectBrowserEventsResponse\"\x19\x82\xd3\xe4\x93\x02\x13\"\x0e/collect/batch:\x01*\x12~\n\x12\x43ollectServerEvent\x12#.qrumb.v1.CollectServerEventRequest\x1a$.qrumb.v1.CollectServerEventResponse\"\x1d\x82\xd3\xe4\x93\x02\x17\"\x0e/server-events:\x05\x65vent\x12\x92\x01\n\x18\x42\x61tchCollectServerEvents\x12).qrumb.v1.BatchCollectServerEventsRequest\x1a*.qrumb.v1.BatchCollectServerEventsResponse\"\x1f\x82\xd3\xe4\x93\x02\x19\"\x14/server-events/batch:\x01*\x12\x63\n\x12StreamServerEvents\x12#.qrumb.v1.StreamServerEventsRequest\x1a$.qrumb.v1.StreamServerEventsResponse(\x01\x30\x01\x12Y\n\x0c\x43ollectPixel\x12\x1d.qrumb.v1.CollectPixelRequest\x1a\x14.google.api.HttpBody\"\x14\x82\xd3\xe4\x93\x02\x0e\x12\x0c/collect.gifb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -61,27 +61,27 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_COLLECTORSERVICE'].methods_by_name['CollectPixel']._loaded_options = None
   _globals['_COLLECTORSERVICE'].methods_by_name['CollectPixel']._serialized_options = b'\202\323\344\223\002\016\022\014/collect.gif'
   _globals['_COLLECTBROWSEREVENTREQUEST']._serialized_start=298
-  _globals['_COLLECTBROWSEREVENTREQUEST']._serialized_end=396
-  _globals['_COLLECTBROWSEREVENTRESPONSE']._serialized_start=398
-  _globals['_COLLECTBROWSEREVENTRESPONSE']._serialized_end=501
-  _globals['_BATCHCOLLECTBROWSEREVENTSREQUEST']._serialized_start=503
-  _globals['_BATCHCOLLECTBROWSEREVENTSREQUEST']._serialized_end=613
-  _globals['_BATCHCOLLECTBROWSEREVENTSRESPONSE']._serialized_start=615
-  _globals['_BATCHCOLLECTBROWSEREVENTSRESPONSE']._serialized_end=726
-  _globals['_COLLECTSERVEREVENTREQUEST']._serialized_start=728
-  _globals['_COLLECTSERVEREVENTREQUEST']._serialized_end=824
-  _globals['_COLLECTSERVEREVENTRESPONSE']._serialized_start=826
-  _globals['_COLLECTSERVEREVENTRESPONSE']._serialized_end=928
-  _globals['_BATCHCOLLECTSERVEREVENTSREQUEST']._serialized_start=930
-  _globals['_BATCHCOLLECTSERVEREVENTSREQUEST']._serialized_end=1038
-  _globals['_BATCHCOLLECTSERVEREVENTSRESPONSE']._serialized_start=1040
-  _globals['_BATCHCOLLECTSERVEREVENTSRESPONSE']._serialized_end=1150
-  _globals['_STREAMSERVEREVENTSREQUEST']._serialized_start=1152
-  _globals['_STREAMSERVEREVENTSREQUEST']._serialized_end=1225
-  _globals['_STREAMSERVEREVENTSRESPONSE']._serialized_start=1227
-  _globals['_STREAMSERVEREVENTSRESPONSE']._serialized_end=1297
-  _globals['_COLLECTPIXELREQUEST']._serialized_start=1300
-  _globals['_COLLECTPIXELREQUEST']._serialized_end=1547
-  _globals['_COLLECTORSERVICE']._serialized_start=1550
-  _globals['_COLLECTORSERVICE']._serialized_end=2308
+  _globals['_COLLECTBROWSEREVENTREQUEST']._serialized_end=417
+  _globals['_COLLECTBROWSEREVENTRESPONSE']._serialized_start=419
+  _globals['_COLLECTBROWSEREVENTRESPONSE']._serialized_end=536
+  _globals['_BATCHCOLLECTBROWSEREVENTSREQUEST']._serialized_start=539
+  _globals['_BATCHCOLLECTBROWSEREVENTSREQUEST']._serialized_end=671
+  _globals['_BATCHCOLLECTBROWSEREVENTSRESPONSE']._serialized_start=673
+  _globals['_BATCHCOLLECTBROWSEREVENTSRESPONSE']._serialized_end=800
+  _globals['_COLLECTSERVEREVENTREQUEST']._serialized_start=802
+  _globals['_COLLECTSERVEREVENTREQUEST']._serialized_end=919
+  _globals['_COLLECTSERVEREVENTRESPONSE']._serialized_start=921
+  _globals['_COLLECTSERVEREVENTRESPONSE']._serialized_end=1037
+  _globals['_BATCHCOLLECTSERVEREVENTSREQUEST']._serialized_start=1040
+  _globals['_BATCHCOLLECTSERVEREVENTSREQUEST']._serialized_end=1170
+  _globals['_BATCHCOLLECTSERVEREVENTSRESPONSE']._serialized_start=1172
+  _globals['_BATCHCOLLECTSERVEREVENTSRESPONSE']._serialized_end=1298
+  _globals['_STREAMSERVEREVENTSREQUEST']._serialized_start=1300
+  _globals['_STREAMSERVEREVENTSREQUEST']._serialized_end=1380
+  _globals['_STREAMSERVEREVENTSRESPONSE']._serialized_start=1382
+  _globals['_STREAMSERVEREVENTSRESPONSE']._serialized_end=1462
+  _globals['_COLLECTPIXELREQUEST']._serialized_start=1465
+  _globals['_COLLECTPIXELREQUEST']._serialized_end=1805
+  _globals['_COLLECTORSERVICE']._serialized_start=1808
+  _globals['_COLLECTORSERVICE']._serialized_end=2566
 # @@protoc_insertion_point(module_scope)

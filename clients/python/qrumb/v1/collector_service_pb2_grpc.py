@@ -129,7 +129,7 @@ class CollectorServiceServicer:
         """Takes one browser event from the query of an image's address and answers with a transparent GIF of one
         pixel, for pages where no script runs.
 
-        buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
+        buf:lint:ignore RPC_RESPONSE_STANDARD_NAME the answer over HTTP is an image, not JSON
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

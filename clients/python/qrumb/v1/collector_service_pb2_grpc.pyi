@@ -63,7 +63,7 @@ class CollectorServiceStub:
     """Takes one browser event from the query of an image's address and answers with a transparent GIF of one
     pixel, for pages where no script runs.
 
-    buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
+    buf:lint:ignore RPC_RESPONSE_STANDARD_NAME the answer over HTTP is an image, not JSON
     """
 
 @_typing.type_check_only
@@ -100,7 +100,7 @@ class CollectorServiceAsyncStub(CollectorServiceStub):
     """Takes one browser event from the query of an image's address and answers with a transparent GIF of one
     pixel, for pages where no script runs.
 
-    buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
+    buf:lint:ignore RPC_RESPONSE_STANDARD_NAME the answer over HTTP is an image, not JSON
     """
 
 class CollectorServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -170,7 +170,7 @@ class CollectorServiceServicer(metaclass=_abc_1.ABCMeta):
         """Takes one browser event from the query of an image's address and answers with a transparent GIF of one
         pixel, for pages where no script runs.
 
-        buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
+        buf:lint:ignore RPC_RESPONSE_STANDARD_NAME the answer over HTTP is an image, not JSON
         """
 
 def add_CollectorServiceServicer_to_server(servicer: CollectorServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

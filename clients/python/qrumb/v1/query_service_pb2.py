@@ -29,7 +29,7 @@ from qrumb.v1 import event_row_pb2 as qrumb_dot_v1_dot_event__row__pb2
 from qrumb.v1 import receipt_pb2 as qrumb_dot_v1_dot_receipt__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cqrumb/v1/query_service.proto\x12\x08qrumb.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18qrumb/v1/event_row.proto\x1a\x16qrumb/v1/receipt.proto\"d\n\x11GetReceiptRequest\x12\x30\n\x07site_id\x18\x01 \x01(\tB\x1f\xbaH\x1cr\x17\x32\x15^[A-Za-z0-9_-]{1,64}$\xc8\x01\x01\x12\x1d\n\x08\x65vent_id\x18\x02 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xc8\x01\x01\"\xe5\x02\n\x12GetReceiptResponse\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12/\n\x04\x66\x61te\x18\x02 \x01(\x0e\x32!.qrumb.v1.GetReceiptResponse.Fate\x12\x31\n\rreceived_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rarrival_count\x18\x04 \x01(\r\x12\x16\n\x0e\x63onflict_count\x18\x05 \x01(\r\x12\'\n\nviolations\x18\x06 \x03(\x0b\x32\x13.qrumb.v1.Violation\x12\x1f\n\x03row\x18\x07 \x01(\x0b\x32\x12.qrumb.v1.EventRow\"`\n\x04\x46\x61te\x12\x14\n\x10\x46\x41TE_UNSPECIFIED\x10\x00\x12\x0c\n\x08NOT_SEEN\x10\x01\x12\x0b\n\x07SPOOLED\x10\x02\x12\n\n\x06STORED\x10\x03\x12\r\n\tDUPLICATE\x10\x04\x12\x0c\n\x08REJECTED\x10\x05\"\xee\x01\n\x19ListRejectedEventsRequest\x12\x30\n\x07site_id\x18\x01 \x01(\tB\x1f\xbaH\x1cr\x17\x32\x15^[A-Za-z0-9_-]{1,64}$\xc8\x01\x01\x12\x34\n\x06reason\x18\x02 \x01(\x0e\x32\x1a.qrumb.v1.Violation.ReasonB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12.\n\nsince_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1b\n\tpage_size\x18\x04 \x01(\rB\x08\xbaH\x05*\x03\x18\xe8\x07\x12\x1c\n\npage_token\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\"g\n\x1aListRejectedEventsResponse\x12\x30\n\x0frejected_events\x18\x01 \x03(\x0b\x32\x17.qrumb.v1.RejectedEvent\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xaf\x01\n\rRejectedEvent\x12\x0f\n\x07site_id\x18\x01 \x01(\t\x12\x10\n\x08\x65vent_id\x18\x02 \x01(\t\x12\x0e\n\x06source\x18\x03 \x01(\t\x12\x31\n\rreceived_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\nviolations\x18\x05 \x03(\x0b\x32\x13.qrumb.v1.Violation\x12\x0f\n\x07payload\x18\x06 \x01(\t\"x\n\x11TailEventsRequest\x12\x30\n\x07site_id\x18\x01 \x01(\tB\x1f\xbaH\x1cr\x17\x32\x15^[A-Za-z0-9_-]{1,64}$\xc8\x01\x01\x12\x18\n\x06\x63ursor\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\x12\x17\n\x05limit\x18\x03 \x01(\rB\x08\xbaH\x05*\x03\x18\xe8\x07\"F\n\x12TailEventsResponse\x12 \n\x04rows\x18\x01 \x03(\x0b\x32\x12.qrumb.v1.EventRow\x12\x0e\n\x06\x63ursor\x18\x02 \x01(\t\"\xc5\x01\n\x12\x43ountEventsRequest\x12\x30\n\x07site_id\x18\x01 \x01(\tB\x1f\xbaH\x1cr\x17\x32\x15^[A-Za-z0-9_-]{1,64}$\xc8\x01\x01\x12-\n\tfrom_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x07to_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12!\n\x0e\x62ucket_seconds\x18\x04 \x01(\rB\t\xbaH\x06*\x04\x18\x80\xa3\x05\";\n\x13\x43ountEventsResponse\x12$\n\x06\x63ounts\x18\x01 \x03(\x0b\x32\x14.qrumb.v1.EventCount\"\x9e\x01\n\nEventCount\x12.\n\nstart_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06source\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x14\n\x0cunique_count\x18\x04 \x01(\x04\x12\x17\n\x0f\x64uplicate_count\x18\x05 \x01(\x04\x12\x13\n\x0b\x66raud_count\x18\x06 \x01(\x04\"\xa0\x01\n\x10GetLedgerRequest\x12\x30\n\x07site_id\x18\x01 \x01(\tB\x1f\xbaH\x1cr\x17\x32\x15^[A-Za-z0-9_-]{1,64}$\xc8\x01\x01\x12-\n\tfrom_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x07to_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\";\n\x11GetLedgerResponse\x12&\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x15.qrumb.v1.LedgerEntry\"\xf7\x01\n\x0bLedgerEntry\x12/\n\x0bminute_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0ereceived_count\x18\x02 \x01(\x04\x12\x14\n\x0cstored_count\x18\x03 \x01(\x04\x12\x16\n\x0erejected_count\x18\x04 \x01(\x04\x12\x15\n\rspooled_count\x18\x05 \x01(\x04\x12\x14\n\x0cunique_count\x18\x06 \x01(\x04\x12\x17\n\x0f\x64uplicate_count\x18\x07 \x01(\x04\x12\x16\n\x0e\x63onflict_count\x18\x08 \x01(\x04\x12\x13\n\x0b\x66raud_count\x18\t \x01(\x04\"\xa0\x01\n\x10GetFunnelRequest\x12\x30\n\x07site_id\x18\x01 \x01(\tB\x1f\xbaH\x1cr\x17\x32\x15^[A-Za-z0-9_-]{1,64}$\xc8\x01\x01\x12-\n\tfrom_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x07to_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"<\n\x11GetFunnelResponse\x12\'\n\x07\x66unnels\x18\x01 \x03(\x0b\x32\x16.qrumb.v1.QrCodeFunnel\"\x90\x01\n\x0cQrCodeFunnel\x12\x12\n\nqr_code_id\x18\x01 \x01(\t\x12\x12\n\nscan_count\x18\x02 \x01(\x04\x12\x13\n\x0bvisit_count\x18\x03 \x01(\x04\x12\x18\n\x10\x63onversion_count\x18\x04 \x01(\x04\x12)\n\x07\x61mounts\x18\x05 \x03(\x0b\x32\x18.qrumb.v1.CurrencyAmount\"2\n\x0e\x43urrencyAmount\x12\x10\n\x08\x63urrency\x18\x01 \x01(\t\x12\x0e\n\x06\x61mount\x18\x02 \x01(\t2\xc6\x05\n\x0cQueryService\x12x\n\nGetReceipt\x12\x1b.qrumb.v1.GetReceiptRequest\x1a\x1c.qrumb.v1.GetReceiptResponse\"/\x82\xd3\xe4\x93\x02)\x12\'/v1/sites/{site_id}/receipts/{event_id}\x12\x8c\x01\n\x12ListRejectedEvents\x12#.qrumb.v1.ListRejectedEventsRequest\x1a$.qrumb.v1.ListRejectedEventsResponse\"+\x82\xd3\xe4\x93\x02%\x12#/v1/sites/{site_id}/rejected-events\x12i\n\nTailEvents\x12\x1b.qrumb.v1.TailEventsRequest\x1a\x1c.qrumb.v1.TailEventsResponse\" \x82\xd3\xe4\x93\x02\x1a\x12\x18/v1/sites/{site_id}/tail\x12n\n\x0b\x43ountEvents\x12\x1c.qrumb.v1.CountEventsRequest\x1a\x1d.qrumb.v1.CountEventsResponse\"\"\x82\xd3\xe4\x93\x02\x1c\x12\x1a/v1/sites/{site_id}/counts\x12h\n\tGetLedger\x12\x1a.qrumb.v1.GetLedgerRequest\x1a\x1b.qrumb.v1.GetLedgerResponse\"\"\x82\xd3\xe4\x93\x02\x1c\x12\x1a/v1/sites/{site_id}/ledger\x12h\n\tGetFunnel\x12\x1a.qrumb.v1.GetFunnelRequest\x1a\x1b.qrumb.v1.GetFunnelResponse\"\"\x82\xd3\xe4\x93\x02\x1c\x12\x1a/v1/sites/{site_id}/funnelb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cqrumb/v1/query_service.proto\x12\x08qrumb.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18qrumb/v1/event_row.proto\x1a\x16qrumb/v1/receipt.proto\"u\n\x11GetReceiptRequest\x12\x38\n\x07site_id\x18\x01 \x01(\tB\x1f\xbaH\x1cr\x17\x32\x15^[A-Za-z0-9_-]{1,64}$\xc8\x01\x01R\x06siteId\x12&\n\x08\x65vent_id\x18\x02 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xc8\x01\x01R\x07\x65ventId\"\xb0\x03\n\x12GetReceiptResponse\x12\x19\n\x08\x65vent_id\x18\x01 \x01(\tR\x07\x65ventId\x12\x35\n\x04\x66\x61te\x18\x02 \x01(\x0e\x32!.qrumb.v1.GetReceiptResponse.FateR\x04\x66\x61te\x12?\n\rreceived_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x0creceivedTime\x12#\n\rarrival_count\x18\x04 \x01(\rR\x0c\x61rrivalCount\x12%\n\x0e\x63onflict_count\x18\x05 \x01(\rR\rconflictCount\x12\x33\n\nviolations\x18\x06 \x03(\x0b\x32\x13.qrumb.v1.ViolationR\nviolations\x12$\n\x03row\x18\x07 \x01(\x0b\x32\x12.qrumb.v1.EventRowR\x03row\"`\n\x04\x46\x61te\x12\x14\n\x10\x46\x41TE_UNSPECIFIED\x10\x00\x12\x0c\n\x08NOT_SEEN\x10\x01\x12\x0b\n\x07SPOOLED\x10\x02\x12\n\n\x06STORED\x10\x03\x12\r\n\tDUPLICATE\x10\x04\x12\x0c\n\x08REJECTED\x10\x05\"\x9e\x02\n\x19ListRejectedEventsRequest\x12\x38\n\x07site_id\x18\x01 \x01(\tB\x1f\xbaH\x1cr\x17\x32\x15^[A-Za-z0-9_-]{1,64}$\xc8\x01\x01R\x06siteId\x12<\n\x06reason\x18\x02 \x01(\x0e\x32\x1a.qrumb.v1.Violation.ReasonB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x06reason\x12\x39\n\nsince_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tsinceTime\x12%\n\tpage_size\x18\x04 \x01(\rB\x08\xbaH\x05*\x03\x18\xe8\x07R\x08pageSize\x12\'\n\npage_token\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02R\tpageToken\"\x86\x01\n\x1aListRejectedEventsResponse\x12@\n\x0frejected_events\x18\x01 \x03(\x0b\x32\x17.qrumb.v1.RejectedEventR\x0erejectedEvents\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xeb\x01\n\rRejectedEvent\x12\x17\n\x07site_id\x18\x01 \x01(\tR\x06siteId\x12\x19\n\x08\x65vent_id\x18\x02 \x01(\tR\x07\x65ventId\x12\x16\n\x06source\x18\x03 \x01(\tR\x06source\x12?\n\rreceived_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x0creceivedTime\x12\x33\n\nviolations\x18\x05 \x03(\x0b\x32\x13.qrumb.v1.ViolationR\nviolations\x12\x18\n\x07payload\x18\x06 \x01(\tR\x07payload\"\x8f\x01\n\x11TailEventsRequest\x12\x38\n\x07site_id\x18\x01 \x01(\tB\x1f\xbaH\x1cr\x17\x32\x15^[A-Za-z0-9_-]{1,64}$\xc8\x01\x01R\x06siteId\x12 \n\x06\x63ursor\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02R\x06\x63ursor\x12\x1e\n\x05limit\x18\x03 \x01(\rB\x08\xbaH\x05*\x03\x18\xe8\x07R\x05limit\"T\n\x12TailEventsResponse\x12&\n\x04rows\x18\x01 \x03(\x0b\x32\x12.qrumb.v1.EventRowR\x04rows\x12\x16\n\x06\x63ursor\x18\x02 \x01(\tR\x06\x63ursor\"\xee\x01\n\x12\x43ountEventsRequest\x12\x38\n\x07site_id\x18\x01 \x01(\tB\x1f\xbaH\x1cr\x17\x32\x15^[A-Za-z0-9_-]{1,64}$\xc8\x01\x01R\x06siteId\x12\x37\n\tfrom_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x08\x66romTime\x12\x33\n\x07to_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x06toTime\x12\x30\n\x0e\x62ucket_seconds\x18\x04 \x01(\rB\t\xbaH\x06*\x04\x18\x80\xa3\x05R\rbucketSeconds\"C\n\x13\x43ountEventsResponse\x12,\n\x06\x63ounts\x18\x01 \x03(\x0b\x32\x14.qrumb.v1.EventCountR\x06\x63ounts\"\xe0\x01\n\nEventCount\x12\x39\n\nstart_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tstartTime\x12\x16\n\x06source\x18\x02 \x01(\tR\x06source\x12\x12\n\x04name\x18\x03 \x01(\tR\x04name\x12!\n\x0cunique_count\x18\x04 \x01(\x04R\x0buniqueCount\x12\'\n\x0f\x64uplicate_count\x18\x05 \x01(\x04R\x0e\x64uplicateCount\x12\x1f\n\x0b\x66raud_count\x18\x06 \x01(\x04R\nfraudCount\"\xba\x01\n\x10GetLedgerRequest\x12\x38\n\x07site_id\x18\x01 \x01(\tB\x1f\xbaH\x1cr\x17\x32\x15^[A-Za-z0-9_-]{1,64}$\xc8\x01\x01R\x06siteId\x12\x37\n\tfrom_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x08\x66romTime\x12\x33\n\x07to_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x06toTime\"D\n\x11GetLedgerResponse\x12/\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x15.qrumb.v1.LedgerEntryR\x07\x65ntries\"\xf4\x02\n\x0bLedgerEntry\x12;\n\x0bminute_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nminuteTime\x12%\n\x0ereceived_count\x18\x02 \x01(\x04R\rreceivedCount\x12!\n\x0cstored_count\x18\x03 \x01(\x04R\x0bstoredCount\x12%\n\x0erejected_count\x18\x04 \x01(\x04R\rrejectedCount\x12#\n\rspooled_count\x18\x05 \x01(\x04R\x0cspooledCount\x12!\n\x0cunique_count\x18\x06 \x01(\x04R\x0buniqueCount\x12\'\n\x0f\x64uplicate_count\x18\x07 \x01(\x04R\x0e\x64uplicateCount\x12%\n\x0e\x63onflict_count\x18\x08 \x01(\x04R\rconflictCount\x12\x1f\n\x0b\x66raud_count\x18\t \x01(\x04R\nfraudCount\"\xba\x01\n\x10GetFunnelRequest\x12\x38\n\x07site_id\x18\x01 \x01(\tB\x1f\xbaH\x1cr\x17\x32\x15^[A-Za-z0-9_-]{1,64}$\xc8\x01\x01R\x06siteId\x12\x37\n\tfrom_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x08\x66romTime\x12\x33\n\x07to_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x06toTime\"E\n\x11GetFunnelResponse\x12\x30\n\x07\x66unnels\x18\x01 \x03(\x0b\x32\x16.qrumb.v1.QrCodeFunnelR\x07\x66unnels\"\xcb\x01\n\x0cQrCodeFunnel\x12\x1c\n\nqr_code_id\x18\x01 \x01(\tR\x08qrCodeId\x12\x1d\n\nscan_count\x18\x02 \x01(\x04R\tscanCount\x12\x1f\n\x0bvisit_count\x18\x03 \x01(\x04R\nvisitCount\x12)\n\x10\x63onversion_count\x18\x04 \x01(\x04R\x0f\x63onversionCount\x12\x32\n\x07\x61mounts\x18\x05 \x03(\x0b\x32\x18.qrumb.v1.CurrencyAmountR\x07\x61mounts\"D\n\x0e\x43urrencyAmount\x12\x1a\n\x08\x63urrency\x18\x01 \x01(\tR\x08\x63urrency\x12\x16\n\x06\x61mount\x18\x02 \x01(\tR\x06\x61mount2\xc6\x05\n\x0cQueryService\x12x\n\nGetReceipt\x12\x1b.qrumb.v1.GetReceiptRequest\x1a\x1c.qrumb.v1.GetReceiptResponse\"/\x82\xd3\xe4\x93\x02)\x12\'/v1/sites/{site_id}/receipts/{event_id}\x12\x8c\x01\n\x12ListRejectedEvents\x12#.qrumb.v1.ListRejectedEventsRequest\x1a$.qrumb.v1.ListRejectedEventsResponse\"+\x82\xd3\xe4\x93\x02%\x12#/v1/sites/{site_id}/rejected-events\x12i\n\nTailEvents\x12\x1b.qrumb.v1.TailEventsRequest\x1a\x1c.qrumb.v1.TailEventsResponse\" \x82\xd3\xe4\x93\x02\x1a\x12\x18/v1/sites/{site_id}/tail\x12n\n\x0b\x43ountEvents\x12\x1c.qrumb.v1.CountEventsRequest\x1a\x1d.qrumb.v1.CountEventsResponse\"\"\x82\xd3\xe4\x93\x02\x1c\x12\x1a/v1/sites/{site_id}/counts\x12h\n\tGetLedger\x12\x1a.qrumb.v1.GetLedgerRequest\x1a\x1b.qrumb.v1.GetLedgerResponse\"\"\x82\xd3\xe4\x93\x02\x1c\x12\x1a/v1/sites/{site_id}/ledger\x12h\n\tGetFunnel\x12\x1a.qrumb.v1.GetFunnelRequest\x1a\x1b.qrumb.v1.GetFunnelResponse\"\"\x82\xd3\xe4\x93\x02\x1c\x12\x1a/v1/sites/{site_id}/funnelb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -75,41 +75,41 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_QUERYSERVICE'].methods_by_name['GetFunnel']._loaded_options = None
   _globals['_QUERYSERVICE'].methods_by_name['GetFunnel']._serialized_options = b'\202\323\344\223\002\034\022\032/v1/sites/{site_id}/funnel'
   _globals['_GETRECEIPTREQUEST']._serialized_start=184
-  _globals['_GETRECEIPTREQUEST']._serialized_end=284
-  _globals['_GETRECEIPTRESPONSE']._serialized_start=287
-  _globals['_GETRECEIPTRESPONSE']._serialized_end=644
-  _globals['_GETRECEIPTRESPONSE_FATE']._serialized_start=548
-  _globals['_GETRECEIPTRESPONSE_FATE']._serialized_end=644
-  _globals['_LISTREJECTEDEVENTSREQUEST']._serialized_start=647
-  _globals['_LISTREJECTEDEVENTSREQUEST']._serialized_end=885
-  _globals['_LISTREJECTEDEVENTSRESPONSE']._serialized_start=887
-  _globals['_LISTREJECTEDEVENTSRESPONSE']._serialized_end=990
-  _globals['_REJECTEDEVENT']._serialized_start=993
-  _globals['_REJECTEDEVENT']._serialized_end=1168
-  _globals['_TAILEVENTSREQUEST']._serialized_start=1170
-  _globals['_TAILEVENTSREQUEST']._serialized_end=1290
-  _globals['_TAILEVENTSRESPONSE']._serialized_start=1292
-  _globals['_TAILEVENTSRESPONSE']._serialized_end=1362
-  _globals['_COUNTEVENTSREQUEST']._serialized_start=1365
-  _globals['_COUNTEVENTSREQUEST']._serialized_end=1562
-  _globals['_COUNTEVENTSRESPONSE']._serialized_start=1564
-  _globals['_COUNTEVENTSRESPONSE']._serialized_end=1623
-  _globals['_EVENTCOUNT']._serialized_start=1626
-  _globals['_EVENTCOUNT']._serialized_end=1784
-  _globals['_GETLEDGERREQUEST']._serialized_start=1787
-  _globals['_GETLEDGERREQUEST']._serialized_end=1947
-  _globals['_GETLEDGERRESPONSE']._serialized_start=1949
-  _globals['_GETLEDGERRESPONSE']._serialized_end=2008
-  _globals['_LEDGERENTRY']._serialized_start=2011
-  _globals['_LEDGERENTRY']._serialized_end=2258
-  _globals['_GETFUNNELREQUEST']._serialized_start=2261
-  _globals['_GETFUNNELREQUEST']._serialized_end=2421
-  _globals['_GETFUNNELRESPONSE']._serialized_start=2423
-  _globals['_GETFUNNELRESPONSE']._serialized_end=2483
-  _globals['_QRCODEFUNNEL']._serialized_start=2486
-  _globals['_QRCODEFUNNEL']._serialized_end=2630
-  _globals['_CURRENCYAMOUNT']._serialized_start=2632
-  _globals['_CURRENCYAMOUNT']._serialized_end=2682
-  _globals['_QUERYSERVICE']._serialized_start=2685
-  _globals['_QUERYSERVICE']._serialized_end=3395
+  _globals['_GETRECEIPTREQUEST']._serialized_end=301
+  _globals['_GETRECEIPTRESPONSE']._serialized_start=304
+  _globals['_GETRECEIPTRESPONSE']._serialized_end=736
+  _globals['_GETRECEIPTRESPONSE_FATE']._serialized_start=640
+  _globals['_GETRECEIPTRESPONSE_FATE']._serialized_end=736
+  _globals['_LISTREJECTEDEVENTSREQUEST']._serialized_start=739
+  _globals['_LISTREJECTEDEVENTSREQUEST']._serialized_end=1025
+  _globals['_LISTREJECTEDEVENTSRESPONSE']._serialized_start=1028
+  _globals['_LISTREJECTEDEVENTSRESPONSE']._serialized_end=1162
+  _globals['_REJECTEDEVENT']._serialized_start=1165
+  _globals['_REJECTEDEVENT']._serialized_end=1400
+  _globals['_TAILEVENTSREQUEST']._serialized_start=1403
+  _globals['_TAILEVENTSREQUEST']._serialized_end=1546
+  _globals['_TAILEVENTSRESPONSE']._serialized_start=1548
+  _globals['_TAILEVENTSRESPONSE']._serialized_end=1632
+  _globals['_COUNTEVENTSREQUEST']._serialized_start=1635
+  _globals['_COUNTEVENTSREQUEST']._serialized_end=1873
+  _globals['_COUNTEVENTSRESPONSE']._serialized_start=1875
+  _globals['_COUNTEVENTSRESPONSE']._serialized_end=1942
+  _globals['_EVENTCOUNT']._serialized_start=1945
+  _globals['_EVENTCOUNT']._serialized_end=2169
+  _globals['_GETLEDGERREQUEST']._serialized_start=2172
+  _globals['_GETLEDGERREQUEST']._serialized_end=2358
+  _globals['_GETLEDGERRESPONSE']._serialized_start=2360
+  _globals['_GETLEDGERRESPONSE']._serialized_end=2428
+  _globals['_LEDGERENTRY']._serialized_start=2431
+  _globals['_LEDGERENTRY']._serialized_end=2803
+  _globals['_GETFUNNELREQUEST']._serialized_start=2806
+  _globals['_GETFUNNELREQUEST']._serialized_end=2992
+  _globals['_GETFUNNELRESPONSE']._serialized_start=2994
+  _globals['_GETFUNNELRESPONSE']._serialized_end=3063
+  _globals['_QRCODEFUNNEL']._serialized_start=3066
+  _globals['_QRCODEFUNNEL']._serialized_end=3269
+  _globals['_CURRENCYAMOUNT']._serialized_start=3271
+  _globals['_CURRENCYAMOUNT']._serialized_end=3339
+  _globals['_QUERYSERVICE']._serialized_start=3342
+  _globals['_QUERYSERVICE']._serialized_end=4052
 # @@protoc_insertion_point(module_scope)

@@ -26,7 +26,7 @@ from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bqrumb/v1/scan_session.proto\x12\x08qrumb.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd0\x01\n\x0bScanSession\x12\x30\n\x07site_id\x18\x01 \x01(\tB\x1f\xbaH\x1cr\x17\x32\x15^[A-Za-z0-9_-]{1,64}$\xc8\x01\x01\x12$\n\x0fscan_session_id\x18\x02 \x01(\tB\x0b\xbaH\x08r\x03\x18\x80\x01\xc8\x01\x01\x12\x1f\n\nqr_code_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\x18\x80\x01\xc8\x01\x01\x12-\n\tscan_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x19\n\x07user_id\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bqrumb/v1/scan_session.proto\x12\x08qrumb.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x83\x02\n\x0bScanSession\x12\x38\n\x07site_id\x18\x01 \x01(\tB\x1f\xbaH\x1cr\x17\x32\x15^[A-Za-z0-9_-]{1,64}$\xc8\x01\x01R\x06siteId\x12\x33\n\x0fscan_session_id\x18\x02 \x01(\tB\x0b\xbaH\x08r\x03\x18\x80\x01\xc8\x01\x01R\rscanSessionId\x12)\n\nqr_code_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\x18\x80\x01\xc8\x01\x01R\x08qrCodeId\x12\x37\n\tscan_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x08scanTime\x12!\n\x07user_id\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02R\x06userIdb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,5 +42,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SCANSESSION'].fields_by_name['user_id']._loaded_options = None
   _globals['_SCANSESSION'].fields_by_name['user_id']._serialized_options = b'\272H\005r\003\030\200\002'
   _globals['_SCANSESSION']._serialized_start=104
-  _globals['_SCANSESSION']._serialized_end=312
+  _globals['_SCANSESSION']._serialized_end=363
 # @@protoc_insertion_point(module_scope)

@@ -26,7 +26,7 @@ from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dqrumb/v1/status_service.proto\x12\x08qrumb.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x12\n\x10GetStatusRequest\"\xe1\x03\n\x11GetStatusResponse\x12\x38\n\tcondition\x18\x01 \x01(\x0e\x32%.qrumb.v1.GetStatusResponse.Condition\x12\x0f\n\x07reasons\x18\x02 \x03(\t\x12*\n\tprocesses\x18\x03 \x03(\x0b\x32\x17.qrumb.v1.ProcessStatus\x12\x13\n\x0bspool_bytes\x18\x04 \x01(\x04\x12\x1e\n\x16oldest_segment_seconds\x18\x05 \x01(\x01\x12\x0f\n\x07version\x18\x06 \x01(\t\x12\x19\n\x11spool_limit_bytes\x18\x07 \x01(\x04\x12\x16\n\x0espool_segments\x18\x08 \x01(\x04\x12\x12\n\nspool_rows\x18\t \x01(\x04\x12\x17\n\x0f\x66ull_in_seconds\x18\n \x01(\x01\x12\x1c\n\x14quarantined_segments\x18\x0b \x01(\x04\x12\x17\n\x0f\x66ree_disk_bytes\x18\x0c \x01(\x04\x12(\n\x07loading\x18\r \x01(\x0b\x32\x17.qrumb.v1.LoadingStatus\"N\n\tCondition\x12\x19\n\x15\x43ONDITION_UNSPECIFIED\x10\x00\x12\t\n\x05READY\x10\x01\x12\x0c\n\x08\x44\x45GRADED\x10\x02\x12\r\n\tNOT_READY\x10\x03\"\xa8\x01\n\rLoadingStatus\x12\x17\n\x0fstore_available\x18\x01 \x01(\x08\x12\x18\n\x10store_error_code\x18\x02 \x01(\x05\x12\x17\n\x0frows_per_second\x18\x03 \x01(\x01\x12\x36\n\x12last_received_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0blag_seconds\x18\x05 \x01(\x01\"E\n\rProcessStatus\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07serving\x18\x02 \x01(\x08\x12\x15\n\rrestart_count\x18\x03 \x01(\r2g\n\rStatusService\x12V\n\tGetStatus\x12\x1a.qrumb.v1.GetStatusRequest\x1a\x1b.qrumb.v1.GetStatusResponse\"\x10\x82\xd3\xe4\x93\x02\n\x12\x08/healthzb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dqrumb/v1/status_service.proto\x12\x08qrumb.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x12\n\x10GetStatusRequest\"\x92\x05\n\x11GetStatusResponse\x12\x43\n\tcondition\x18\x01 \x01(\x0e\x32%.qrumb.v1.GetStatusResponse.ConditionR\tcondition\x12\x18\n\x07reasons\x18\x02 \x03(\tR\x07reasons\x12\x35\n\tprocesses\x18\x03 \x03(\x0b\x32\x17.qrumb.v1.ProcessStatusR\tprocesses\x12\x1f\n\x0bspool_bytes\x18\x04 \x01(\x04R\nspoolBytes\x12\x34\n\x16oldest_segment_seconds\x18\x05 \x01(\x01R\x14oldestSegmentSeconds\x12\x18\n\x07version\x18\x06 \x01(\tR\x07version\x12*\n\x11spool_limit_bytes\x18\x07 \x01(\x04R\x0fspoolLimitBytes\x12%\n\x0espool_segments\x18\x08 \x01(\x04R\rspoolSegments\x12\x1d\n\nspool_rows\x18\t \x01(\x04R\tspoolRows\x12&\n\x0f\x66ull_in_seconds\x18\n \x01(\x01R\rfullInSeconds\x12\x31\n\x14quarantined_segments\x18\x0b \x01(\x04R\x13quarantinedSegments\x12&\n\x0f\x66ree_disk_bytes\x18\x0c \x01(\x04R\rfreeDiskBytes\x12\x31\n\x07loading\x18\r \x01(\x0b\x32\x17.qrumb.v1.LoadingStatusR\x07loading\"N\n\tCondition\x12\x19\n\x15\x43ONDITION_UNSPECIFIED\x10\x00\x12\t\n\x05READY\x10\x01\x12\x0c\n\x08\x44\x45GRADED\x10\x02\x12\r\n\tNOT_READY\x10\x03\"\xf5\x01\n\rLoadingStatus\x12\'\n\x0fstore_available\x18\x01 \x01(\x08R\x0estoreAvailable\x12(\n\x10store_error_code\x18\x02 \x01(\x05R\x0estoreErrorCode\x12&\n\x0frows_per_second\x18\x03 \x01(\x01R\rrowsPerSecond\x12H\n\x12last_received_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x10lastReceivedTime\x12\x1f\n\x0blag_seconds\x18\x05 \x01(\x01R\nlagSeconds\"b\n\rProcessStatus\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n\x07serving\x18\x02 \x01(\x08R\x07serving\x12#\n\rrestart_count\x18\x03 \x01(\rR\x0crestartCount2g\n\rStatusService\x12V\n\tGetStatus\x12\x1a.qrumb.v1.GetStatusRequest\x1a\x1b.qrumb.v1.GetStatusResponse\"\x10\x82\xd3\xe4\x93\x02\n\x12\x08/healthzb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,13 +38,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETSTATUSREQUEST']._serialized_start=106
   _globals['_GETSTATUSREQUEST']._serialized_end=124
   _globals['_GETSTATUSRESPONSE']._serialized_start=127
-  _globals['_GETSTATUSRESPONSE']._serialized_end=608
-  _globals['_GETSTATUSRESPONSE_CONDITION']._serialized_start=530
-  _globals['_GETSTATUSRESPONSE_CONDITION']._serialized_end=608
-  _globals['_LOADINGSTATUS']._serialized_start=611
-  _globals['_LOADINGSTATUS']._serialized_end=779
-  _globals['_PROCESSSTATUS']._serialized_start=781
-  _globals['_PROCESSSTATUS']._serialized_end=850
-  _globals['_STATUSSERVICE']._serialized_start=852
-  _globals['_STATUSSERVICE']._serialized_end=955
+  _globals['_GETSTATUSRESPONSE']._serialized_end=785
+  _globals['_GETSTATUSRESPONSE_CONDITION']._serialized_start=707
+  _globals['_GETSTATUSRESPONSE_CONDITION']._serialized_end=785
+  _globals['_LOADINGSTATUS']._serialized_start=788
+  _globals['_LOADINGSTATUS']._serialized_end=1033
+  _globals['_PROCESSSTATUS']._serialized_start=1035
+  _globals['_PROCESSSTATUS']._serialized_end=1133
+  _globals['_STATUSSERVICE']._serialized_start=1135
+  _globals['_STATUSSERVICE']._serialized_end=1238
 # @@protoc_insertion_point(module_scope)

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*qrumb_server/wire/v1/process_service.proto\x12\x14qrumb_server.wire.v1\"\x13\n\x11GetMetricsRequest\"\"\n\x12GetMetricsResponse\x12\x0c\n\x04text\x18\x01 \x01(\t\"\x13\n\x11GetLoadingRequest\"\xa0\x01\n\x12GetLoadingResponse\x12\x17\n\x0frows_per_second\x18\x01 \x01(\x01\x12\x1d\n\x15last_received_time_ms\x18\x02 \x01(\x03\x12\x13\n\x0bstore_error\x18\x03 \x01(\t\x12\x12\n\nis_refused\x18\x04 \x01(\x08\x12\x18\n\x10store_error_code\x18\x05 \x01(\x05\x12\x0f\n\x07reasons\x18\x06 \x03(\t2\xd2\x01\n\x0eProcessService\x12_\n\nGetMetrics\x12\'.qrumb_server.wire.v1.GetMetricsRequest\x1a(.qrumb_server.wire.v1.GetMetricsResponse\x12_\n\nGetLoading\x12\'.qrumb_server.wire.v1.GetLoadingRequest\x1a(.qrumb_server.wire.v1.GetLoadingResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*qrumb_server/wire/v1/process_service.proto\x12\x14qrumb_server.wire.v1\"\x13\n\x11GetMetricsRequest\"(\n\x12GetMetricsResponse\x12\x12\n\x04text\x18\x01 \x01(\tR\x04text\"\x13\n\x11GetLoadingRequest\"\xf3\x01\n\x12GetLoadingResponse\x12&\n\x0frows_per_second\x18\x01 \x01(\x01R\rrowsPerSecond\x12\x31\n\x15last_received_time_ms\x18\x02 \x01(\x03R\x12lastReceivedTimeMs\x12\x1f\n\x0bstore_error\x18\x03 \x01(\tR\nstoreError\x12\x1d\n\nis_refused\x18\x04 \x01(\x08R\tisRefused\x12(\n\x10store_error_code\x18\x05 \x01(\x05R\x0estoreErrorCode\x12\x18\n\x07reasons\x18\x06 \x03(\tR\x07reasons2\xd2\x01\n\x0eProcessService\x12_\n\nGetMetrics\x12\'.qrumb_server.wire.v1.GetMetricsRequest\x1a(.qrumb_server.wire.v1.GetMetricsResponse\x12_\n\nGetLoading\x12\'.qrumb_server.wire.v1.GetLoadingRequest\x1a(.qrumb_server.wire.v1.GetLoadingResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,11 +34,11 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETMETRICSREQUEST']._serialized_start=68
   _globals['_GETMETRICSREQUEST']._serialized_end=87
   _globals['_GETMETRICSRESPONSE']._serialized_start=89
-  _globals['_GETMETRICSRESPONSE']._serialized_end=123
-  _globals['_GETLOADINGREQUEST']._serialized_start=125
-  _globals['_GETLOADINGREQUEST']._serialized_end=144
-  _globals['_GETLOADINGRESPONSE']._serialized_start=147
-  _globals['_GETLOADINGRESPONSE']._serialized_end=307
-  _globals['_PROCESSSERVICE']._serialized_start=310
-  _globals['_PROCESSSERVICE']._serialized_end=520
+  _globals['_GETMETRICSRESPONSE']._serialized_end=129
+  _globals['_GETLOADINGREQUEST']._serialized_start=131
+  _globals['_GETLOADINGREQUEST']._serialized_end=150
+  _globals['_GETLOADINGRESPONSE']._serialized_start=153
+  _globals['_GETLOADINGRESPONSE']._serialized_end=396
+  _globals['_PROCESSSERVICE']._serialized_start=399
+  _globals['_PROCESSSERVICE']._serialized_end=609
 # @@protoc_insertion_point(module_scope)

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&qrumb_server/wire/v1/sql_service.proto\x12\x14qrumb_server.wire.v1\"3\n\rRunSqlRequest\x12\x0b\n\x03sql\x18\x01 \x01(\t\x12\x15\n\routput_format\x18\x02 \x01(\t\"\x1f\n\x0eRunSqlResponse\x12\r\n\x05piece\x18\x01 \x01(\x0c\x32\x63\n\nSqlService\x12U\n\x06RunSql\x12#.qrumb_server.wire.v1.RunSqlRequest\x1a$.qrumb_server.wire.v1.RunSqlResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&qrumb_server/wire/v1/sql_service.proto\x12\x14qrumb_server.wire.v1\"F\n\rRunSqlRequest\x12\x10\n\x03sql\x18\x01 \x01(\tR\x03sql\x12#\n\routput_format\x18\x02 \x01(\tR\x0coutputFormat\"&\n\x0eRunSqlResponse\x12\x14\n\x05piece\x18\x01 \x01(\x0cR\x05piece2c\n\nSqlService\x12U\n\x06RunSql\x12#.qrumb_server.wire.v1.RunSqlRequest\x1a$.qrumb_server.wire.v1.RunSqlResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,9 +32,9 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'qrumb_server.wire.v1.sql_se
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_RUNSQLREQUEST']._serialized_start=64
-  _globals['_RUNSQLREQUEST']._serialized_end=115
-  _globals['_RUNSQLRESPONSE']._serialized_start=117
-  _globals['_RUNSQLRESPONSE']._serialized_end=148
-  _globals['_SQLSERVICE']._serialized_start=150
-  _globals['_SQLSERVICE']._serialized_end=249
+  _globals['_RUNSQLREQUEST']._serialized_end=134
+  _globals['_RUNSQLRESPONSE']._serialized_start=136
+  _globals['_RUNSQLRESPONSE']._serialized_end=174
+  _globals['_SQLSERVICE']._serialized_start=176
+  _globals['_SQLSERVICE']._serialized_end=275
 # @@protoc_insertion_point(module_scope)

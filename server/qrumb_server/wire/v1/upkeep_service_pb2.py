@@ -26,7 +26,7 @@ from qrumb.v1 import query_service_pb2 as qrumb_dot_v1_dot_query__service__pb2
 from qrumb.v1 import receipt_pb2 as qrumb_dot_v1_dot_receipt__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)qrumb_server/wire/v1/upkeep_service.proto\x12\x14qrumb_server.wire.v1\x1a\x1cqrumb/v1/query_service.proto\x1a\x16qrumb/v1/receipt.proto\"M\n\x13ListRejectedRequest\x12\x36\n\tselection\x18\x01 \x01(\x0b\x32#.qrumb.v1.ListRejectedEventsRequest\"J\n\x14ListRejectedResponse\x12\x32\n\x04page\x18\x01 \x01(\x0b\x32$.qrumb.v1.ListRejectedEventsResponse\"\x8c\x01\n\rReplayRequest\x12\x0f\n\x07site_id\x18\x01 \x01(\t\x12*\n\x06reason\x18\x02 \x01(\x0e\x32\x1a.qrumb.v1.Violation.Reason\x12\x15\n\rsince_time_ms\x18\x03 \x01(\x03\x12\x10\n\x08\x65vent_id\x18\x04 \x01(\t\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\"Z\n\x0eReplayResponse\x12\x16\n\x0e\x61\x63\x63\x65pted_count\x18\x01 \x01(\x04\x12\x16\n\x0erejected_count\x18\x02 \x01(\x04\x12\x18\n\x10unreadable_count\x18\x03 \x01(\x04\"8\n\x0eRescoreRequest\x12\x0f\n\x07site_id\x18\x01 \x01(\t\x12\x15\n\rsince_time_ms\x18\x02 \x01(\x03\"@\n\x0fRescoreResponse\x12\x16\n\x0e\x65xamined_count\x18\x01 \x01(\x04\x12\x15\n\rchanged_count\x18\x02 \x01(\x04\"\x1f\n\rBackupRequest\x12\x0e\n\x06\x66older\x18\x01 \x01(\t\"\x8b\x01\n\x0e\x42\x61\x63kupResponse\x12G\n\nrow_counts\x18\x01 \x03(\x0b\x32\x33.qrumb_server.wire.v1.BackupResponse.RowCountsEntry\x1a\x30\n\x0eRowCountsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\x32\xf8\x02\n\rUpkeepService\x12\x65\n\x0cListRejected\x12).qrumb_server.wire.v1.ListRejectedRequest\x1a*.qrumb_server.wire.v1.ListRejectedResponse\x12S\n\x06Replay\x12#.qrumb_server.wire.v1.ReplayRequest\x1a$.qrumb_server.wire.v1.ReplayResponse\x12V\n\x07Rescore\x12$.qrumb_server.wire.v1.RescoreRequest\x1a%.qrumb_server.wire.v1.RescoreResponse\x12S\n\x06\x42\x61\x63kup\x12#.qrumb_server.wire.v1.BackupRequest\x1a$.qrumb_server.wire.v1.BackupResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)qrumb_server/wire/v1/upkeep_service.proto\x12\x14qrumb_server.wire.v1\x1a\x1cqrumb/v1/query_service.proto\x1a\x16qrumb/v1/receipt.proto\"X\n\x13ListRejectedRequest\x12\x41\n\tselection\x18\x01 \x01(\x0b\x32#.qrumb.v1.ListRejectedEventsRequestR\tselection\"P\n\x14ListRejectedResponse\x12\x38\n\x04page\x18\x01 \x01(\x0b\x32$.qrumb.v1.ListRejectedEventsResponseR\x04page\"\xc0\x01\n\rReplayRequest\x12\x17\n\x07site_id\x18\x01 \x01(\tR\x06siteId\x12\x32\n\x06reason\x18\x02 \x01(\x0e\x32\x1a.qrumb.v1.Violation.ReasonR\x06reason\x12\"\n\rsince_time_ms\x18\x03 \x01(\x03R\x0bsinceTimeMs\x12\x19\n\x08\x65vent_id\x18\x04 \x01(\tR\x07\x65ventId\x12#\n\rvalidate_only\x18\x05 \x01(\x08R\x0cvalidateOnly\"\x89\x01\n\x0eReplayResponse\x12%\n\x0e\x61\x63\x63\x65pted_count\x18\x01 \x01(\x04R\racceptedCount\x12%\n\x0erejected_count\x18\x02 \x01(\x04R\rrejectedCount\x12)\n\x10unreadable_count\x18\x03 \x01(\x04R\x0funreadableCount\"M\n\x0eRescoreRequest\x12\x17\n\x07site_id\x18\x01 \x01(\tR\x06siteId\x12\"\n\rsince_time_ms\x18\x02 \x01(\x03R\x0bsinceTimeMs\"]\n\x0fRescoreResponse\x12%\n\x0e\x65xamined_count\x18\x01 \x01(\x04R\rexaminedCount\x12#\n\rchanged_count\x18\x02 \x01(\x04R\x0c\x63hangedCount\"\'\n\rBackupRequest\x12\x16\n\x06\x66older\x18\x01 \x01(\tR\x06\x66older\"\xa2\x01\n\x0e\x42\x61\x63kupResponse\x12R\n\nrow_counts\x18\x01 \x03(\x0b\x32\x33.qrumb_server.wire.v1.BackupResponse.RowCountsEntryR\trowCounts\x1a<\n\x0eRowCountsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\x04R\x05value:\x02\x38\x01\x32\xf8\x02\n\rUpkeepService\x12\x65\n\x0cListRejected\x12).qrumb_server.wire.v1.ListRejectedRequest\x1a*.qrumb_server.wire.v1.ListRejectedResponse\x12S\n\x06Replay\x12#.qrumb_server.wire.v1.ReplayRequest\x1a$.qrumb_server.wire.v1.ReplayResponse\x12V\n\x07Rescore\x12$.qrumb_server.wire.v1.RescoreRequest\x1a%.qrumb_server.wire.v1.RescoreResponse\x12S\n\x06\x42\x61\x63kup\x12#.qrumb_server.wire.v1.BackupRequest\x1a$.qrumb_server.wire.v1.BackupResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,23 +36,23 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_BACKUPRESPONSE_ROWCOUNTSENTRY']._loaded_options = None
   _globals['_BACKUPRESPONSE_ROWCOUNTSENTRY']._serialized_options = b'8\001'
   _globals['_LISTREJECTEDREQUEST']._serialized_start=121
-  _globals['_LISTREJECTEDREQUEST']._serialized_end=198
-  _globals['_LISTREJECTEDRESPONSE']._serialized_start=200
-  _globals['_LISTREJECTEDRESPONSE']._serialized_end=274
-  _globals['_REPLAYREQUEST']._serialized_start=277
-  _globals['_REPLAYREQUEST']._serialized_end=417
-  _globals['_REPLAYRESPONSE']._serialized_start=419
-  _globals['_REPLAYRESPONSE']._serialized_end=509
-  _globals['_RESCOREREQUEST']._serialized_start=511
-  _globals['_RESCOREREQUEST']._serialized_end=567
-  _globals['_RESCORERESPONSE']._serialized_start=569
-  _globals['_RESCORERESPONSE']._serialized_end=633
-  _globals['_BACKUPREQUEST']._serialized_start=635
-  _globals['_BACKUPREQUEST']._serialized_end=666
-  _globals['_BACKUPRESPONSE']._serialized_start=669
-  _globals['_BACKUPRESPONSE']._serialized_end=808
-  _globals['_BACKUPRESPONSE_ROWCOUNTSENTRY']._serialized_start=760
-  _globals['_BACKUPRESPONSE_ROWCOUNTSENTRY']._serialized_end=808
-  _globals['_UPKEEPSERVICE']._serialized_start=811
-  _globals['_UPKEEPSERVICE']._serialized_end=1187
+  _globals['_LISTREJECTEDREQUEST']._serialized_end=209
+  _globals['_LISTREJECTEDRESPONSE']._serialized_start=211
+  _globals['_LISTREJECTEDRESPONSE']._serialized_end=291
+  _globals['_REPLAYREQUEST']._serialized_start=294
+  _globals['_REPLAYREQUEST']._serialized_end=486
+  _globals['_REPLAYRESPONSE']._serialized_start=489
+  _globals['_REPLAYRESPONSE']._serialized_end=626
+  _globals['_RESCOREREQUEST']._serialized_start=628
+  _globals['_RESCOREREQUEST']._serialized_end=705
+  _globals['_RESCORERESPONSE']._serialized_start=707
+  _globals['_RESCORERESPONSE']._serialized_end=800
+  _globals['_BACKUPREQUEST']._serialized_start=802
+  _globals['_BACKUPREQUEST']._serialized_end=841
+  _globals['_BACKUPRESPONSE']._serialized_start=844
+  _globals['_BACKUPRESPONSE']._serialized_end=1006
+  _globals['_BACKUPRESPONSE_ROWCOUNTSENTRY']._serialized_start=946
+  _globals['_BACKUPRESPONSE_ROWCOUNTSENTRY']._serialized_end=1006
+  _globals['_UPKEEPSERVICE']._serialized_start=1009
+  _globals['_UPKEEPSERVICE']._serialized_end=1385
 # @@protoc_insertion_point(module_scope)

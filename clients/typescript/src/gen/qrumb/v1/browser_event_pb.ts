@@ -4,7 +4,6 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
-import { file_buf_validate_validate } from "../../buf/validate/validate_pb.js";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_struct, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Consent_State } from "./consent_pb.js";
@@ -17,7 +16,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file qrumb/v1/browser_event.proto.
  */
 export const file_qrumb_v1_browser_event: GenFile = /*@__PURE__*/
-  fileDesc("ChxxcnVtYi92MS9icm93c2VyX2V2ZW50LnByb3RvEghxcnVtYi52MSKLBAoMQnJvd3NlckV2ZW50EjAKB3NpdGVfaWQYASABKAlCH7pIHHIXMhVeW0EtWmEtejAtOV8tXXsxLDY0fSTIAQESHQoIZXZlbnRfaWQYAiABKAlCC7pICHIDsAEB2AEBEi4KCmV2ZW50X3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiEKD3NjYW5fc2Vzc2lvbl9pZBgEIAEoCUIIukgFcgMYgAESMgoHY29uc2VudBgFIAEoDjIXLnFydW1iLnYxLkNvbnNlbnQuU3RhdGVCCLpIBYIBAhABEhwKCmV2ZW50X3R5cGUYBiABKAlCCLpIBXIDGIABEkEKCHBhZ2VfdXJsGAcgASgJQi+6SCxyKhiAQDIlXihbaEhdW3RUXVt0VF1bcFBdW3NTXT86Ly9bXi8/I10uKik/JBIcCgpwYWdlX3RpdGxlGAggASgJQgi6SAVyAxiACBJPCghyZWZlcnJlchgJIAEoCUI9ukg6cjgYgEAyM14oKFtoSF1bdFRdW3RUXVtwUF1bc1NdP3xhbmRyb2lkLWFwcCk6Ly9bXi8/I10uKik/JBIgCgZkZXZpY2UYCiABKAsyEC5xcnVtYi52MS5EZXZpY2USMQoIbWV0YWRhdGEYCyABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0Qga6SAPYAQNiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_struct, file_google_protobuf_timestamp, file_qrumb_v1_consent, file_qrumb_v1_device]);
+  fileDesc("ChxxcnVtYi92MS9icm93c2VyX2V2ZW50LnByb3RvEghxcnVtYi52MSK9AgoMQnJvd3NlckV2ZW50Eg8KB3NpdGVfaWQYASABKAkSEAoIZXZlbnRfaWQYAiABKAkSLgoKZXZlbnRfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFwoPc2Nhbl9zZXNzaW9uX2lkGAQgASgJEigKB2NvbnNlbnQYBSABKA4yFy5xcnVtYi52MS5Db25zZW50LlN0YXRlEhIKCmV2ZW50X3R5cGUYBiABKAkSEAoIcGFnZV91cmwYByABKAkSEgoKcGFnZV90aXRsZRgIIAEoCRIQCghyZWZlcnJlchgJIAEoCRIgCgZkZXZpY2UYCiABKAsyEC5xcnVtYi52MS5EZXZpY2USKQoIbWV0YWRhdGEYCyABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0YgZwcm90bzM", [file_google_protobuf_struct, file_google_protobuf_timestamp, file_qrumb_v1_consent, file_qrumb_v1_device]);
 
 /**
  * BrowserEvent is something that a visitor did on a page: a pageview, a click, a form_submit.

@@ -31,7 +31,7 @@ export const ConsentSchema: GenMessage<Consent> = /*@__PURE__*/
  * State is the visitor's answer. It decides which columns of the stored row may be non-empty.
  * In JSON the names are written as they stand here, in upper or lower case: "granted" is GRANTED.
  *
- * buf:lint:ignore ENUM_VALUE_PREFIX
+ * buf:lint:ignore ENUM_VALUE_PREFIX the message around it names it, so that a value in JSON is one word
  *
  * @generated from enum qrumb.v1.Consent.State
  */

@@ -4,14 +4,13 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
-import { file_buf_validate_validate } from "../../buf/validate/validate_pb.js";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file qrumb/v1/device.proto.
  */
 export const file_qrumb_v1_device: GenFile = /*@__PURE__*/
-  fileDesc("ChVxcnVtYi92MS9kZXZpY2UucHJvdG8SCHFydW1iLnYxIqECCgZEZXZpY2USFQoEdHlwZRgBIAEoCUIHukgEcgIYIBIcCgp1c2VyX2FnZW50GAIgASgJQgi6SAVyAxiAEBIZCghsYW5ndWFnZRgDIAEoCUIHukgEcgIYQBIfCgxzY3JlZW5fd2lkdGgYBCABKA1CCbpIBioEGKCNBhIgCg1zY3JlZW5faGVpZ2h0GAUgASgNQgm6SAYqBBigjQYSIQoOdmlld3BvcnRfd2lkdGgYBiABKA1CCbpIBioEGKCNBhIiCg92aWV3cG9ydF9oZWlnaHQYByABKA1CCbpIBioEGKCNBhIZCgh0aW1lem9uZRgIIAEoCUIHukgEcgIYQBIiChBtYXhfdG91Y2hfcG9pbnRzGAkgASgNQgi6SAUqAxjoB2IGcHJvdG8z", [file_buf_validate_validate]);
+  fileDesc("ChVxcnVtYi92MS9kZXZpY2UucHJvdG8SCHFydW1iLnYxIsYBCgZEZXZpY2USDAoEdHlwZRgBIAEoCRISCgp1c2VyX2FnZW50GAIgASgJEhAKCGxhbmd1YWdlGAMgASgJEhQKDHNjcmVlbl93aWR0aBgEIAEoDRIVCg1zY3JlZW5faGVpZ2h0GAUgASgNEhYKDnZpZXdwb3J0X3dpZHRoGAYgASgNEhcKD3ZpZXdwb3J0X2hlaWdodBgHIAEoDRIQCgh0aW1lem9uZRgIIAEoCRIYChBtYXhfdG91Y2hfcG9pbnRzGAkgASgNYgZwcm90bzM");
 
 /**
  * Device is what the page itself knows of the browser that it runs in. Every field is optional; what is

@@ -4,8 +4,6 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import { file_buf_validate_validate } from "../../buf/validate/validate_pb.js";
-import { file_google_api_annotations } from "../../google/api/annotations_pb.js";
 import type { UserIdentifiers } from "./server_event_pb.js";
 import { file_qrumb_v1_server_event } from "./server_event_pb.js";
 import type { Message } from "@bufbuild/protobuf";
@@ -14,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file qrumb/v1/privacy_service.proto.
  */
 export const file_qrumb_v1_privacy_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch5xcnVtYi92MS9wcml2YWN5X3NlcnZpY2UucHJvdG8SCHFydW1iLnYxIroBChNFcmFzZVN1YmplY3RSZXF1ZXN0EjAKB3NpdGVfaWQYASABKAlCH7pIHHIXMhVeW0EtWmEtejAtOV8tXXsxLDY0fSTIAQESGQoHdXNlcl9pZBgCIAEoCUIIukgFcgMYgAISMwoQdXNlcl9pZGVudGlmaWVycxgDIAEoCzIZLnFydW1iLnYxLlVzZXJJZGVudGlmaWVycxIhCg9zY2FuX3Nlc3Npb25faWQYBCABKAlCCLpIBXIDGIABIpoBChRFcmFzZVN1YmplY3RSZXNwb25zZRITCgtldmVudF9jb3VudBgBIAEoBBIcChRyZWplY3RlZF9ldmVudF9jb3VudBgCIAEoBBIaChJzY2FuX3Nlc3Npb25fY291bnQYAyABKAQSFgoOaWRlbnRpdHlfY291bnQYBCABKAQSGwoTc3Bvb2xlZF9ldmVudF9jb3VudBgFIAEoBDKNAQoOUHJpdmFjeVNlcnZpY2USewoMRXJhc2VTdWJqZWN0Eh0ucXJ1bWIudjEuRXJhc2VTdWJqZWN0UmVxdWVzdBoeLnFydW1iLnYxLkVyYXNlU3ViamVjdFJlc3BvbnNlIiyC0+STAiYiIS92MS9zaXRlcy97c2l0ZV9pZH0vZXJhc2Utc3ViamVjdDoBKmIGcHJvdG8z", [file_buf_validate_validate, file_google_api_annotations, file_qrumb_v1_server_event]);
+  fileDesc("Ch5xcnVtYi92MS9wcml2YWN5X3NlcnZpY2UucHJvdG8SCHFydW1iLnYxIoUBChNFcmFzZVN1YmplY3RSZXF1ZXN0Eg8KB3NpdGVfaWQYASABKAkSDwoHdXNlcl9pZBgCIAEoCRIzChB1c2VyX2lkZW50aWZpZXJzGAMgASgLMhkucXJ1bWIudjEuVXNlcklkZW50aWZpZXJzEhcKD3NjYW5fc2Vzc2lvbl9pZBgEIAEoCSKaAQoURXJhc2VTdWJqZWN0UmVzcG9uc2USEwoLZXZlbnRfY291bnQYASABKAQSHAoUcmVqZWN0ZWRfZXZlbnRfY291bnQYAiABKAQSGgoSc2Nhbl9zZXNzaW9uX2NvdW50GAMgASgEEhYKDmlkZW50aXR5X2NvdW50GAQgASgEEhsKE3Nwb29sZWRfZXZlbnRfY291bnQYBSABKAQyXwoOUHJpdmFjeVNlcnZpY2USTQoMRXJhc2VTdWJqZWN0Eh0ucXJ1bWIudjEuRXJhc2VTdWJqZWN0UmVxdWVzdBoeLnFydW1iLnYxLkVyYXNlU3ViamVjdFJlc3BvbnNlYgZwcm90bzM", [file_qrumb_v1_server_event]);
 
 /**
  * EraseSubjectRequest names the person. At least one of the three ways MUST be given; all that are given apply.

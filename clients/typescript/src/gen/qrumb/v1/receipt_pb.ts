@@ -66,7 +66,7 @@ export const EventReceiptSchema: GenMessage<EventReceipt> = /*@__PURE__*/
 /**
  * Outcome is what became of the event.
  *
- * buf:lint:ignore ENUM_VALUE_PREFIX
+ * buf:lint:ignore ENUM_VALUE_PREFIX the message around it names it, so that a value in JSON is one word
  *
  * @generated from enum qrumb.v1.EventReceipt.Outcome
  */
@@ -144,7 +144,7 @@ export const ViolationSchema: GenMessage<Violation> = /*@__PURE__*/
 /**
  * Reason is the kind of rule. Names and numbers are stable for ever; new ones may be added.
  *
- * buf:lint:ignore ENUM_VALUE_PREFIX
+ * buf:lint:ignore ENUM_VALUE_PREFIX the message around it names it, so that a value in JSON is one word
  *
  * @generated from enum qrumb.v1.Violation.Reason
  */
@@ -369,7 +369,7 @@ export const EventWarningSchema: GenMessage<EventWarning> = /*@__PURE__*/
 /**
  * Code is the kind of warning. Names and numbers are stable for ever; new ones may be added.
  *
- * buf:lint:ignore ENUM_VALUE_PREFIX
+ * buf:lint:ignore ENUM_VALUE_PREFIX the message around it names it, so that a value in JSON is one word
  *
  * @generated from enum qrumb.v1.EventWarning.Code
  */

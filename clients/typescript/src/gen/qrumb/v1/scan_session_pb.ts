@@ -4,7 +4,6 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
-import { file_buf_validate_validate } from "../../buf/validate/validate_pb.js";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
@@ -13,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file qrumb/v1/scan_session.proto.
  */
 export const file_qrumb_v1_scan_session: GenFile = /*@__PURE__*/
-  fileDesc("ChtxcnVtYi92MS9zY2FuX3Nlc3Npb24ucHJvdG8SCHFydW1iLnYxItABCgtTY2FuU2Vzc2lvbhIwCgdzaXRlX2lkGAEgASgJQh+6SBxyFzIVXltBLVphLXowLTlfLV17MSw2NH0kyAEBEiQKD3NjYW5fc2Vzc2lvbl9pZBgCIAEoCUILukgIcgMYgAHIAQESHwoKcXJfY29kZV9pZBgDIAEoCUILukgIcgMYgAHIAQESLQoJc2Nhbl90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIZCgd1c2VyX2lkGAUgASgJQgi6SAVyAxiAAmIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_timestamp]);
+  fileDesc("ChtxcnVtYi92MS9zY2FuX3Nlc3Npb24ucHJvdG8SCHFydW1iLnYxIosBCgtTY2FuU2Vzc2lvbhIPCgdzaXRlX2lkGAEgASgJEhcKD3NjYW5fc2Vzc2lvbl9pZBgCIAEoCRISCgpxcl9jb2RlX2lkGAMgASgJEi0KCXNjYW5fdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDwoHdXNlcl9pZBgFIAEoCWIGcHJvdG8z", [file_google_protobuf_timestamp]);
 
 /**
  * ScanSession is one scan of a QR code; events that carry its id are attributed to that code.
