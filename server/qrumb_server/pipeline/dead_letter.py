@@ -6,19 +6,21 @@ from typing import Final
 
 import orjson
 from google.protobuf.json_format import MessageToDict, SerializeToJsonError
-from google.protobuf.struct_pb2 import Struct, Value
 
 from qrumb.v1.browser_event_pb2 import BrowserEvent
 from qrumb.v1.server_event_pb2 import ServerEvent
 from qrumb_server.enrich.email import redacted_beginning
 from qrumb_server.model import Rejected, SitePolicy
-from qrumb_server.pipeline.consent import ALLOWED, applied_consent, without_personal
+from qrumb_server.pipeline.consent import ALLOWED, Allowed, applied_consent, without_personal
+from qrumb_server.pipeline.struct_json import plain_values
 from qrumb_server.wire.v1.record_pb2 import Record
 
 __all__ = ["MAX_PAYLOAD", "bury"]
 
 # Characters of a payload that are kept: enough to see and to replay any event of legal size.
 MAX_PAYLOAD: Final = 64 * 1024
+# Of metadata or properties with more values the letter has only the name: writing them out takes longer than all else.
+MAX_VALUES: Final = 512
 # Ids are short; a longer one is somebody's mistake and only its beginning is of use.
 MAX_ID: Final = 200
 # Stands where a hash should have been.
@@ -39,12 +41,42 @@ def bury(rejected: Rejected, received_time_ms: int, policy: SitePolicy = _ANY_SI
     letter.source = rejected.raw.source.value
     letter.received_time_ms = received_time_ms
     letter.violations.extend(rejected.violations)
-    letter.payload = redacted_beginning(_as_json(without_personal(message, allowed, policy)), MAX_PAYLOAD)
+    letter.payload = redacted_beginning(_payload(message, allowed, policy), MAX_PAYLOAD)
     return record
 
 
-def _as_json(kept: BrowserEvent | ServerEvent) -> str:
-    """The event as JSON; `kept` is ours to change."""
+def _payload(message: BrowserEvent | ServerEvent, allowed: Allowed, policy: SitePolicy) -> str:
+    """What is kept of the event, as JSON."""
+    name = "metadata" if isinstance(message, BrowserEvent) else "properties"
+    values = plain_values(getattr(message, name), MAX_VALUES)
+    kept = without_personal(_without(name, message) if values is None else message, allowed, policy)
+    has_values = kept.HasField(name)
+    keys = list(getattr(kept, name).fields)
+    kept.ClearField(name)
+    sent = _as_json(kept)
+    if values is None:
+        # Cut where the values would begin, as a long text is: what is no JSON is not replayed as less than it was.
+        return orjson.dumps({**sent, name: None}).decode().removesuffix("null}")
+    if has_values:
+        sent[name] = {key: values[key] for key in keys}
+    return orjson.dumps(sent, default=str).decode()
+
+
+def _without(name: str, message: BrowserEvent | ServerEvent) -> BrowserEvent | ServerEvent:
+    """A copy of its other fields; copying the values too would take as long as reading them."""
+    kept = type(message)()
+    for field, value in message.ListFields():
+        if field.name == name:
+            continue
+        if field.message_type is None:
+            setattr(kept, field.name, value)
+        else:
+            getattr(kept, field.name).CopyFrom(value)
+    return kept
+
+
+def _as_json(kept: BrowserEvent | ServerEvent) -> dict[str, object]:
+    """The event without its values, to be written as JSON; `kept` is ours to change."""
     # Never stored, not even here: the visitor's address and agent, and raw identifiers where hashes belong.
     if isinstance(kept, ServerEvent):
         kept.ClearField("client_ip")
@@ -52,30 +84,12 @@ def _as_json(kept: BrowserEvent | ServerEvent) -> str:
         for kind in ("email_hash", "phone_hash"):
             if kept.HasField("user_identifiers") and not _is_hash_or_empty(getattr(kept.user_identifiers, kind)):
                 setattr(kept.user_identifiers, kind, NOT_HASHED)
-        _spell_out_non_finite(kept.properties)
         if not math.isfinite(kept.conversion_value.amount):
             kept.ClearField("conversion_value")
-    else:
-        if kept.HasField("device"):
-            kept.device.ClearField("user_agent")
-        _spell_out_non_finite(kept.metadata)
+    elif kept.HasField("device"):
+        kept.device.ClearField("user_agent")
     try:
-        sent = MessageToDict(kept, preserving_proto_field_name=True)
+        return MessageToDict(kept, preserving_proto_field_name=True)
     except SerializeToJsonError:  # an event_time outside the years 1 to 9999 has no JSON form
         kept.ClearField("event_time")
-        sent = MessageToDict(kept, preserving_proto_field_name=True)
-    return orjson.dumps(sent).decode()
-
-
-def _spell_out_non_finite(struct: Struct) -> None:
-    """JSON has no NaN and no infinity: write them as strings, so that the letter can be read."""
-    waiting: list[Value] = list(struct.fields.values())
-    while waiting:
-        value = waiting.pop()
-        kind = value.WhichOneof("kind")
-        if kind == "number_value" and not math.isfinite(value.number_value):
-            value.string_value = str(value.number_value)
-        elif kind == "struct_value":
-            waiting.extend(value.struct_value.fields.values())
-        elif kind == "list_value":
-            waiting.extend(value.list_value.values)
+        return MessageToDict(kept, preserving_proto_field_name=True)

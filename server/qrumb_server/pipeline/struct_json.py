@@ -29,6 +29,7 @@ __all__ = [
     "ValueFault",
     "canonical_json",
     "extended_path",
+    "plain_values",
 ]
 
 # A sender mends a few faults at a time, and a reply has to fit its limits.
@@ -46,9 +47,24 @@ _EXACT: Final = 2.0**53
 
 # What JSON writers refuse, put where a fault is, so that the fast path needs no bookkeeping: orjson stops at it.
 _TOO_DEEP: Final = object()
-_NOT_FINITE: Final = object()
+# More than protobuf's own limit, so that nothing is too deep.
+_ANY_DEPTH: Final = 1_000
+# A text that is so many times too large is not searched for what else is wrong with it.
+_SEARCHED_UP_TO: Final = 2
 
 _is_identifier = re.compile(r"[A-Za-z_][A-Za-z0-9_]*").fullmatch
+
+
+class _NotFinite:
+    """A number that JSON does not have."""
+
+    __slots__ = ("_number",)
+
+    def __init__(self, number: float) -> None:
+        self._number = number
+
+    def __str__(self) -> str:
+        return str(self._number)
 
 
 class FaultKind(StrEnum):
@@ -116,12 +132,25 @@ def canonical_json(struct: Struct, limits: StructLimits, field: str = "metadata"
         json = orjson.dumps(root, option=orjson.OPT_SORT_KEYS)
     except orjson.JSONEncodeError:
         return _refuse(*_find_faults(root, field, limits))
-    text = json.decode()
     faults = [_fault(field, FaultKind.TOO_LARGE, limits)] if len(json) > limits.max_json_bytes else []
+    if len(json) > limits.max_json_bytes * _SEARCHED_UP_TO:
+        return _refuse(*faults)
+    text = json.decode()
     if may_contain_email(text):
         # Only a sign of an @ was seen. The verdict is by value: two clean ones may look like an address in a row.
         faults += _find_faults(root, field, limits)
     return _refuse(*faults) if faults else StructText(text=text)
+
+
+def plain_values(struct: Struct, max_values: int) -> dict[str, object] | None:
+    """The Struct as `orjson.dumps(..., default=str)` takes it, however deep and whatever it holds.
+
+    None where it holds more than `max_values` values; no more of them are read.
+    """
+    try:
+        return _plain_object(struct, 1, _Walk(StructLimits(max_depth=_ANY_DEPTH, max_values=max_values)))
+    except _TooManyValuesError:
+        return None
 
 
 class _TooManyValuesError(Exception):
@@ -191,7 +220,7 @@ def _plain_other(value: Value, depth: int, walk: _Walk) -> object:
 
 
 def _finite(number: float) -> object:
-    return number if isfinite(number) else _NOT_FINITE
+    return number if isfinite(number) else _NotFinite(number)
 
 
 def _refuse(*faults: ValueFault) -> StructFault:
@@ -234,7 +263,7 @@ def _faults_within(value: object, path: str) -> Iterator[tuple[str, FaultKind]]:
             yield from _faults_within(item, f"{path}[{index}]")
     elif value is _TOO_DEEP:
         yield path, FaultKind.TOO_DEEP
-    elif value is _NOT_FINITE:
+    elif isinstance(value, _NotFinite):
         yield path, FaultKind.NOT_FINITE
 
 

@@ -84,7 +84,8 @@ class _Faults:
         """A stored text: bounded, and no e-mail address in it."""
         if len(value) > limit:
             self.add(field, Violation.TOO_LONG, f"has {len(value)} characters; at most {limit} are allowed")
-        if contains_email(value):
+        # What is too long is refused whatever comes behind, and may be very long.
+        if contains_email(value[:limit]):
             self.add(field, Violation.CONTAINS_EMAIL, f"contains a raw e-mail address; {_STRUCT_ADVICE}")
 
     def bounded(self, field: str, value: str, limit: int) -> None:

@@ -1,5 +1,7 @@
 """A dead letter can be made of whatever was rejected."""
 
+import json
+
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -46,3 +48,17 @@ def test_consent_counts_for_letters_too() -> None:
     assert letter_of(event) == ('{"consent":"DENIED","page_url":"https://shop.example/a","referrer":"nonsense"}')
     server = ServerEvent(consent=Consent.PENDING, user_identifiers=UserIdentifiers(external_id="c-7"))
     assert letter_of(server) == '{"consent":"PENDING"}'
+
+
+def test_more_values_than_are_allowed_are_not_written_out() -> None:
+    """That would take longer than all else. The rest stays, and is not replayed, as it is no JSON."""
+    event = BrowserEvent(site_id="shop", event_type="click")
+    event.metadata.update({"list": [None] * 600})
+    assert letter_of(event) == '{"site_id":"shop","event_type":"click","metadata":'
+
+
+def test_numbers_that_json_does_not_have_are_texts_in_a_letter() -> None:
+    event = BrowserEvent(event_type="click")
+    event.metadata.update({"a": [float("nan"), {"b": float("inf")}], "c": 2.0**60})
+    sent = {"event_type": "click", "metadata": {"a": ["nan", {"b": "inf"}], "c": 2.0**60}}
+    assert json.loads(letter_of(event)) == sent
