@@ -13,6 +13,7 @@ import pytest
 
 from tests.support.rig import Feeder
 from tests.support.stack import wait_until
+from tests.support.tied import TIED
 
 pytestmark = [pytest.mark.slow, pytest.mark.chdb]
 
@@ -68,7 +69,7 @@ def start_loader(data_dir: Path, settings: Path) -> subprocess.Popen[bytes]:
     """The process that a node starts."""
     with (data_dir / "loader.log").open("ab") as log:
         return subprocess.Popen(
-            [sys.executable, "-m", "qrumb_server", "loader", str(settings)],
+            [*TIED, sys.executable, "-m", "qrumb_server", "loader", str(settings)],
             cwd=data_dir / "run",
             stdout=log,
             stderr=log,

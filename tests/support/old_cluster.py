@@ -14,6 +14,7 @@ from qrumb_server.store.server import ServerStore
 from tests.support.old_server import BINARY, OldConnection, OldServer, old_dialect, running_server
 from tests.support.ports import claimed_ports
 from tests.support.stack import wait_until
+from tests.support.tied import TIED
 
 __all__ = ["CAN_RUN", "NAME", "Cluster", "ZooKeeper", "dialect", "running_cluster", "wait_until_replicas_agree"]
 
@@ -72,7 +73,7 @@ class ZooKeeper:
 
     def start(self) -> None:
         """Start and wait until it listens."""
-        command = ["java", "-Xmx128m", "-cp", "/usr/share/java/*", f"-Dzookeeper.log.dir={self._folder}"]
+        command = [*TIED, "java", "-Xmx128m", "-cp", "/usr/share/java/*", f"-Dzookeeper.log.dir={self._folder}"]
         with (self._folder / "output.log").open("ab") as output:
             self._process = subprocess.Popen(
                 [*command, "org.apache.zookeeper.server.quorum.QuorumPeerMain", self._folder / "zoo.cfg"],

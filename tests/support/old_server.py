@@ -18,6 +18,7 @@ from pathlib import Path
 from qrumb_server.store.connection import Result, ServerConnection, ServerOptions, StatementError
 from qrumb_server.store.server import ServerStore
 from tests.support.ports import claimed_port
+from tests.support.tied import TIED
 
 __all__ = ["BINARY", "OldConnection", "OldServer", "old_dialect", "old_store", "running_server"]
 
@@ -161,7 +162,7 @@ class OldServer:
         """Start and wait until it answers."""
         with (self.folder / "output.log").open("ab") as output:
             self.process = subprocess.Popen(
-                [str(BINARY), f"--config-file={self.folder}/config.xml"],
+                [*TIED, str(BINARY), f"--config-file={self.folder}/config.xml"],
                 stdout=output,
                 stderr=output,
                 stdin=subprocess.DEVNULL,

@@ -15,6 +15,8 @@ from typing import Any, TypeVar
 import httpx
 import psutil
 
+from tests.support.tied import TIED
+
 __all__ = ["Stack", "frozen", "running_stack", "wait_until"]
 
 READY = re.compile(r"^ready: (?:(http://\S+) )?grpc://(\S+)$", re.MULTILINE)
@@ -50,7 +52,7 @@ class Stack:
         already = self.log_path.stat().st_size if self.log_path.exists() else 0
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "qrumb_server", "serve"],
+                [*TIED, sys.executable, "-m", "qrumb_server", "serve"],
                 stdout=log,
                 stderr=log,
                 stdin=subprocess.DEVNULL,
