@@ -1,7 +1,7 @@
 """Processes that die with the test that started them, even where that is killed.
 
-The kernel tells a child of its parent's death (PR_SET_PDEATHSIG) by the thread that started it, so processes are started
-from a test's main thread.
+The kernel tells a child of its parent's death (PR_SET_PDEATHSIG), which it takes for that of the thread that started
+the child: so processes are started from a test's main thread.
 """
 
 import shutil

@@ -1,6 +1,5 @@
 """What a killed test leaves behind: nothing."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -26,7 +25,7 @@ def test_a_started_process_dies_with_a_starter_that_is_killed() -> None:
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as starter:
         assert starter.stdout is not None
         child = int(starter.stdout.readline())
-        os.kill(child, 0)
+        wait_until(lambda: Path(f"/proc/{child}/comm").read_text(encoding="ascii") == "sleep\n")
         starter.send_signal(signal.SIGKILL)
     wait_until(lambda: not _runs(child))
 
