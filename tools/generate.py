@@ -1,7 +1,8 @@
 """Generates code from proto/: `python tools/generate.py`. Each buf.gen*.yaml says what it makes. Beside these:
 
 gateway/qrumb.binpb is Envoy's descriptor set, with the error details in it; the Java client's build generates its code
-from clients/java/src/main/protobuf/contract.binpb; docs/openapi.yaml is what the plugin makes, completed by openapi.py.
+from clients/java/src/main/protobuf/contract.binpb; docs/openapi.yaml is what the plugin makes, completed by openapi.py;
+the pages of PAGES come from the server's own tables, each by the program beside its name.
 """
 
 import os
@@ -16,6 +17,7 @@ from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 FOLDERS: Final = ("clients/python/qrumb/v1", "clients/python/buf", "clients/go/qrumbv1", "server/qrumb_server/wire")
+PAGES: Final = {"docs/errors.md": "errors.py"}
 TYPESCRIPT: Final = ROOT / "clients/typescript"
 # Envoy renders an error detail only if its type is in the set; an unknown one makes the reply's body empty.
 ERROR_DETAILS: Final = "third_party/google/rpc/error_details.proto"
@@ -67,6 +69,9 @@ def main() -> None:
 
     document = ROOT / "docs/openapi.yaml"
     document.write_text(complete(document.read_text(encoding="utf-8"), gateway), encoding="utf-8")
+    for page, program in PAGES.items():  # each in a process of its own, which imports what was generated above
+        made = subprocess.run([sys.executable, ROOT / "tools" / program], stdout=subprocess.PIPE, check=True)
+        (ROOT / page).write_bytes(made.stdout)
     if shutil.which("npm") is None:
         print("clients/typescript/src/gen is left as it is: there is no npm")
         return

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 SERVER = Path(__file__).resolve().parent.parent.parent / "server" / "qrumb_server"
-CORE = {"model", "errors", "instants", "metrics", "ports", "qrumb_server", "wire"}
+CORE = {"model", "errors", "instants", "metrics", "ports", "reasons", "qrumb_server", "wire"}
 # What each part may import of the others. Everything may import the core.
 ALLOWED = {
     "model": set(),
@@ -15,6 +15,7 @@ ALLOWED = {
     "instants": set(),
     "metrics": set(),
     "ports": set(),
+    "reasons": set(),
     "access": set(),
     "config": {"access"},
     "pipeline": {"enrich"},

@@ -10,7 +10,7 @@ import grpc
 import httpx
 from google.protobuf.json_format import MessageToDict, ParseDict
 from google.protobuf.message import Message
-from google.rpc.error_details_pb2 import BadRequest, ErrorInfo
+from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, Help
 from grpc_status import rpc_status
 
 from qrumb.v1 import collector_service_pb2 as pb
@@ -126,10 +126,13 @@ def verdict(answer: Answer) -> Verdict:
     assert answer.body.keys() == {"code", "message", "details"}, answer
     assert answer.body["code"] == grpc.StatusCode.INVALID_ARGUMENT.value[0]
     assert answer.body["message"].startswith("event rejected: ")
-    bad, info = answer.body["details"]
+    bad, info, links = answer.body["details"]
     assert bad["@type"].endswith("/" + BadRequest.DESCRIPTOR.full_name)
     assert info["@type"].endswith("/" + ErrorInfo.DESCRIPTOR.full_name)
     assert (info["reason"], info["domain"]) == ("EVENT_REJECTED", "qrumb")
+    assert links["@type"].endswith("/" + Help.DESCRIPTOR.full_name)
+    explained = {link["description"] for link in links["links"] if link["url"].endswith(link["description"].lower())}
+    assert explained == {violation["reason"] for violation in bad["field_violations"]}
     return Verdict(
         outcome="REJECTED",
         event_id=info["metadata"]["event_id"],

@@ -404,7 +404,9 @@ type Violation struct {
 	// Kind of rule that is broken.
 	Reason Violation_Reason `protobuf:"varint,2,opt,name=reason,proto3,enum=qrumb.v1.Violation_Reason" json:"reason,omitempty"`
 	// What is wrong and how to mend it, in English; never quotes the offending value.
-	Description   string `protobuf:"bytes,3,opt,name=description,proto3" json:"description,omitempty"`
+	Description string `protobuf:"bytes,3,opt,name=description,proto3" json:"description,omitempty"`
+	// Address of the page that explains this kind of rule, with a wrong and a right example.
+	HelpUrl       string `protobuf:"bytes,4,opt,name=help_url,json=helpUrl,proto3" json:"help_url,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -460,6 +462,13 @@ func (x *Violation) GetDescription() string {
 	return ""
 }
 
+func (x *Violation) GetHelpUrl() string {
+	if x != nil {
+		return x.HelpUrl
+	}
+	return ""
+}
+
 // EventWarning says what was changed or looks unintended in an event that was not rejected.
 type EventWarning struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -468,7 +477,9 @@ type EventWarning struct {
 	// Kind of warning.
 	Code EventWarning_Code `protobuf:"varint,2,opt,name=code,proto3,enum=qrumb.v1.EventWarning_Code" json:"code,omitempty"`
 	// What was found and what was done, in English.
-	Description   string `protobuf:"bytes,3,opt,name=description,proto3" json:"description,omitempty"`
+	Description string `protobuf:"bytes,3,opt,name=description,proto3" json:"description,omitempty"`
+	// Address of the page that explains this kind of warning.
+	HelpUrl       string `protobuf:"bytes,4,opt,name=help_url,json=helpUrl,proto3" json:"help_url,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -524,6 +535,13 @@ func (x *EventWarning) GetDescription() string {
 	return ""
 }
 
+func (x *EventWarning) GetHelpUrl() string {
+	if x != nil {
+		return x.HelpUrl
+	}
+	return ""
+}
+
 var File_qrumb_v1_receipt_proto protoreflect.FileDescriptor
 
 const file_qrumb_v1_receipt_proto_rawDesc = "" +
@@ -541,11 +559,12 @@ const file_qrumb_v1_receipt_proto_rawDesc = "" +
 	"\x13OUTCOME_UNSPECIFIED\x10\x00\x12\f\n" +
 	"\bACCEPTED\x10\x01\x12\f\n" +
 	"\bREJECTED\x10\x02\x12\r\n" +
-	"\tVALIDATED\x10\x03\"\xc6\x04\n" +
+	"\tVALIDATED\x10\x03\"\xe1\x04\n" +
 	"\tViolation\x12\x14\n" +
 	"\x05field\x18\x01 \x01(\tR\x05field\x122\n" +
 	"\x06reason\x18\x02 \x01(\x0e2\x1a.qrumb.v1.Violation.ReasonR\x06reason\x12 \n" +
-	"\vdescription\x18\x03 \x01(\tR\vdescription\"\xcc\x03\n" +
+	"\vdescription\x18\x03 \x01(\tR\vdescription\x12\x19\n" +
+	"\bhelp_url\x18\x04 \x01(\tR\ahelpUrl\"\xcc\x03\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\f\n" +
 	"\bREQUIRED\x10\x01\x12\f\n" +
@@ -575,11 +594,12 @@ const file_qrumb_v1_receipt_proto_rawDesc = "" +
 	"\fINVALID_JSON\x10\x15\x12\x11\n" +
 	"\rSTORE_REFUSED\x10\x16\x12\f\n" +
 	"\bINTERNAL\x10\x17\x12\x10\n" +
-	"\fINVALID_TIME\x10\x18\"\xe6\x02\n" +
+	"\fINVALID_TIME\x10\x18\"\x81\x03\n" +
 	"\fEventWarning\x12\x14\n" +
 	"\x05field\x18\x01 \x01(\tR\x05field\x12/\n" +
 	"\x04code\x18\x02 \x01(\x0e2\x1b.qrumb.v1.EventWarning.CodeR\x04code\x12 \n" +
-	"\vdescription\x18\x03 \x01(\tR\vdescription\"\xec\x01\n" +
+	"\vdescription\x18\x03 \x01(\tR\vdescription\x12\x19\n" +
+	"\bhelp_url\x18\x04 \x01(\tR\ahelpUrl\"\xec\x01\n" +
 	"\x04Code\x12\x14\n" +
 	"\x10CODE_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x12EVENT_TYPE_MISSING\x10\x01\x1a\x02\b\x01\x12\x13\n" +

@@ -1,46 +1,33 @@
 """Who may do what: a browser by its page's origin, a backend by its key."""
 
 from collections.abc import Iterable
-from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 from qrumb_server.access.keys import Key, Scope, id_of, is_key
 from qrumb_server.access.quota import Quota
 from qrumb_server.access.registry import Site, SiteRegistry
 from qrumb_server.model import is_site_id
 from qrumb_server.ports import Clock
+from qrumb_server.reasons import calls
+from qrumb_server.reasons.entry import Reason
 
-__all__ = ["AccessDenied", "Admission", "Denial"]
-
-
-class Denial(StrEnum):
-    """Why a call is refused; the reason in its ErrorInfo. Stable."""
-
-    KEY_MISSING = "KEY_MISSING"
-    KEY_INVALID = "KEY_INVALID"
-    KEY_EXPIRED = "KEY_EXPIRED"
-    KEY_SCOPE = "KEY_SCOPE"
-    KEY_OF_ANOTHER_SITE = "KEY_OF_ANOTHER_SITE"
-    SITE_UNKNOWN = "SITE_UNKNOWN"
-    ORIGIN_NOT_ALLOWED = "ORIGIN_NOT_ALLOWED"
-
-    @property
-    def is_about_identity(self) -> bool:
-        """Nobody was recognised, rather than somebody who may not."""
-        return self in {Denial.KEY_MISSING, Denial.KEY_INVALID, Denial.KEY_EXPIRED}
+__all__ = ["AccessDenied", "Admission"]
 
 
 class AccessDenied(Exception):
-    """The call as a whole is refused; the text is for its caller and quotes nothing."""
+    """The call as a whole is refused, for a reason of the table; the text is for its caller and quotes nothing.
 
-    def __init__(self, denial: Denial, message: str) -> None:
-        super().__init__(message)
-        self.denial = denial
-        self.message = message
+    Args:
+        values: what stands in the reason's text for its names.
+    """
+
+    def __init__(self, reason: Reason, **values: Any) -> None:
+        super().__init__(reason.text.format_map(values))
+        self.reason = reason
+        self.values = values
 
 
 _BEARER: Final = "bearer "
-_HOW: Final = "send `authorization: Bearer qk_...`; `qrumb sites key SITE` makes a key"
 
 
 class Admission:
@@ -62,11 +49,7 @@ class Admission:
         for site_id in _names(site_ids):
             site = self._known(site_id)
             if origin and not site.origins.allow(origin):
-                raise AccessDenied(
-                    Denial.ORIGIN_NOT_ALLOWED,
-                    "pages of this origin may not send events of this site; the site's owner can add it to `origins` "
-                    "in sites.toml",
-                )
+                raise AccessDenied(calls.ORIGIN_NOT_ALLOWED)
 
     def check_key(self, site_ids: Iterable[str], authorization: str, scope: Scope | None) -> None:
         """A backend's call about these sites.
@@ -82,10 +65,10 @@ class Admission:
             return
         site, key = self._recognise(authorization)
         if scope is not None and scope not in key.scopes:
-            can = ", ".join(sorted(key.scopes)) or "nothing"
-            raise AccessDenied(Denial.KEY_SCOPE, f"this call needs a key with the scope {scope}; this one has {can}")
+            present = ", ".join(sorted(key.scopes)) or "nothing"
+            raise AccessDenied(calls.KEY_SCOPE, needed=scope, present=present)
         if any(site_id != site.site_id for site_id in _names(site_ids)):
-            raise AccessDenied(Denial.KEY_OF_ANOTHER_SITE, "this key is not of the site that the call is about")
+            raise AccessDenied(calls.KEY_OF_ANOTHER_SITE)
 
     def has_key(self, site_ids: Iterable[str], authorization: str) -> bool:
         """Whether a valid key of these sites came along."""
@@ -102,25 +85,21 @@ class Admission:
     def _known(self, site_id: str) -> Site:
         site = self._sites.find(site_id)
         if site is None:
-            raise AccessDenied(
-                Denial.SITE_UNKNOWN, "this site_id is not known here: a typo, or `qrumb sites add` was not run for it"
-            )
+            raise AccessDenied(calls.SITE_UNKNOWN)
         return site
 
     def _recognise(self, authorization: str) -> tuple[Site, Key]:
         if not authorization:
-            raise AccessDenied(Denial.KEY_MISSING, f"this call needs a key: {_HOW}")
+            raise AccessDenied(calls.KEY_MISSING)
         scheme, text = authorization[: len(_BEARER)].lower(), authorization[len(_BEARER) :].strip()
         if scheme != _BEARER or not is_key(text):
-            raise AccessDenied(Denial.KEY_INVALID, f"the header authorization holds no key of qrumb: {_HOW}")
+            raise AccessDenied(calls.KEY_INVALID)
         found = self._sites.find_key(id_of(text))
         if found is None or not found[1].matches(text):
-            raise AccessDenied(
-                Denial.KEY_INVALID, f"this key is not known here: mistyped, revoked, or of another node; {_HOW}"
-            )
+            raise AccessDenied(calls.KEY_INVALID)
         expires_ms = found[1].expires_ms
         if expires_ms is not None and expires_ms <= self._clock.now_ms():
-            raise AccessDenied(Denial.KEY_EXPIRED, f"this key has expired: {_HOW}")
+            raise AccessDenied(calls.KEY_EXPIRED)
         return found
 
 

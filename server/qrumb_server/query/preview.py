@@ -14,6 +14,7 @@ from qrumb_server.loader.lookups import Lookups
 from qrumb_server.loader.rows import PlacedEvent, RowId
 from qrumb_server.model import SitePolicy
 from qrumb_server.ports import EventStore
+from qrumb_server.reasons import calls
 from qrumb_server.rpc.faults import RequestFault
 from qrumb_server.wire.v1 import attribution_service_pb2 as pb
 from qrumb_server.wire.v1.attribution_service_pb2_grpc import AttributionServiceServicer
@@ -46,7 +47,7 @@ class Previews(AttributionServiceServicer):
         try:
             rows = await loop.run_in_executor(self._executor, self._attribute, request.events)
         except StoreError as error:
-            raise RequestFault(grpc.StatusCode.UNAVAILABLE, "STORE_UNAVAILABLE", "the store cannot be read") from error
+            raise RequestFault(calls.STORE_UNAVAILABLE) from error
         return pb.PreviewRowsResponse(rows=rows)
 
     def _attribute(self, events: Sequence[AcceptedEvent]) -> list[EventRow]:

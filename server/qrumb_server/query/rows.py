@@ -11,6 +11,7 @@ from qrumb.v1.query_service_pb2 import RejectedEvent
 from qrumb.v1.receipt_pb2 import Violation
 from qrumb_server.enrich.currency import currency_decimals
 from qrumb_server.instants import timestamp
+from qrumb_server.reasons.events import add_help
 
 __all__ = ["amount_text", "as_event_row", "as_rejected_event", "as_violations", "first_fitting"]
 
@@ -72,7 +73,7 @@ def as_rejected_event(row: Mapping[str, Any]) -> RejectedEvent:
 def as_violations(row: Mapping[str, Any]) -> list[Violation]:
     """The violations of a row of events.invalid_events; a reason that this version does not know is unspecified."""
     known = Violation.Reason.DESCRIPTOR.values_by_name
-    return [
+    found = [
         Violation(
             field=name,
             reason=reason if reason in known else None,
@@ -80,3 +81,5 @@ def as_violations(row: Mapping[str, Any]) -> list[Violation]:
         )
         for reason, name, description in zip(row["reasons"], row["fields"], row["descriptions"], strict=True)
     ]
+    add_help(found)
+    return found

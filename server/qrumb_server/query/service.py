@@ -17,6 +17,7 @@ from qrumb_server.model import is_site_id
 from qrumb_server.query.charts import Charts
 from qrumb_server.query.cursor import BadPlaceError
 from qrumb_server.query.reports import Reports
+from qrumb_server.reasons import calls
 from qrumb_server.rpc.faults import RequestFault
 
 __all__ = ["Queries", "SessionQueries"]
@@ -25,6 +26,7 @@ Context = grpc.aio.ServicerContext[Any, Any]
 T = TypeVar("T")
 MAX_PAGE: Final = 1000
 MAX_BUCKET_SECONDS: Final = 86_400
+MAX_SCAN_SESSION_ID: Final = 128
 
 _is_uuid = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}").fullmatch
 
@@ -42,7 +44,7 @@ class Queries(QueryServiceServicer):
         _check_site(request.site_id)
         event_id = request.event_id.lower()
         if not _is_uuid(event_id):
-            raise _refused("event_id", "INVALID_UUID", "must be the UUID of an event, as its receipt states it")
+            raise RequestFault(calls.EVENT_ID_FORM, field="event_id")
         return await _read(self._executor, lambda: self._reports.get_receipt(request.site_id, event_id))
 
     async def ListRejectedEvents(
@@ -51,11 +53,11 @@ class Queries(QueryServiceServicer):
         """Dead letters."""
         _check_site(request.site_id)
         if request.page_size > MAX_PAGE:
-            raise _refused("page_size", "OUT_OF_RANGE", f"must be at most {MAX_PAGE}")
+            raise RequestFault(calls.NUMBER_TOO_LARGE, field="page_size", limit=MAX_PAGE)
         try:
             return await _read(self._executor, lambda: self._reports.list_rejected(request))
         except BadPlaceError as error:
-            raise _refused("page_token", "INVALID_FORMAT", "must be next_page_token of a response") from error
+            raise RequestFault(calls.PAGE_TOKEN_FORM, field="page_token") from error
 
     async def GetLedger(self, request: pb.GetLedgerRequest, context: Context) -> pb.GetLedgerResponse:
         """The balance."""
@@ -66,17 +68,17 @@ class Queries(QueryServiceServicer):
         """The newest events."""
         _check_site(request.site_id)
         if request.limit > MAX_PAGE:
-            raise _refused("limit", "OUT_OF_RANGE", f"must be at most {MAX_PAGE}")
+            raise RequestFault(calls.NUMBER_TOO_LARGE, field="limit", limit=MAX_PAGE)
         try:
             return await _read(self._executor, lambda: self._charts.tail(request))
         except BadPlaceError as error:
-            raise _refused("cursor", "INVALID_FORMAT", "must be the cursor of a response") from error
+            raise RequestFault(calls.CURSOR_FORM, field="cursor") from error
 
     async def CountEvents(self, request: pb.CountEventsRequest, context: Context) -> pb.CountEventsResponse:
         """Counts over time."""
         _check_site(request.site_id)
         if request.bucket_seconds > MAX_BUCKET_SECONDS:
-            raise _refused("bucket_seconds", "OUT_OF_RANGE", f"must be at most {MAX_BUCKET_SECONDS}")
+            raise RequestFault(calls.NUMBER_TOO_LARGE, field="bucket_seconds", limit=MAX_BUCKET_SECONDS)
         return await _read(self._executor, lambda: self._charts.count(request))
 
     async def GetFunnel(self, request: pb.GetFunnelRequest, context: Context) -> pb.GetFunnelResponse:
@@ -97,15 +99,13 @@ class SessionQueries(ScanSessionServiceServicer):
     ) -> session_pb.GetScanSessionResponse:
         """One session."""
         _check_site(request.site_id)
-        if not 1 <= len(request.scan_session_id) <= 128:
-            raise _refused("scan_session_id", "REQUIRED", "must have 1 to 128 characters")
+        if not 1 <= len(request.scan_session_id) <= MAX_SCAN_SESSION_ID:
+            raise RequestFault(calls.SCAN_SESSION_ID_LENGTH, field="scan_session_id", limit=MAX_SCAN_SESSION_ID)
         found = await _read(
             self._executor, lambda: self._reports.get_scan_session(request.site_id, request.scan_session_id)
         )
         if found is None:
-            raise RequestFault(
-                grpc.StatusCode.NOT_FOUND, "SCAN_SESSION_UNKNOWN", "no scan session is registered under this id"
-            )
+            raise RequestFault(calls.SCAN_SESSION_UNKNOWN)
         return session_pb.GetScanSessionResponse(scan_session=found)
 
 
@@ -114,15 +114,9 @@ async def _read(executor: Executor, read: Callable[[], T]) -> T:
     try:
         return await asyncio.get_running_loop().run_in_executor(executor, read)
     except (StoreError, OSError) as error:
-        raise RequestFault(
-            grpc.StatusCode.UNAVAILABLE, "STORE_UNAVAILABLE", "the store cannot be read at the moment; try again"
-        ) from error
+        raise RequestFault(calls.STORE_UNAVAILABLE) from error
 
 
 def _check_site(site_id: str) -> None:
     if not is_site_id(site_id):
-        raise _refused("site_id", "INVALID_FORMAT", "must be 1 to 64 characters of A-Z, a-z, 0-9, _ and -")
-
-
-def _refused(field: str, reason: str, message: str) -> RequestFault:
-    return RequestFault(grpc.StatusCode.INVALID_ARGUMENT, reason, message, field=field)
+        raise RequestFault(calls.SITE_ID_FORM, field="site_id")

@@ -9,6 +9,7 @@ import grpc
 
 from qrumb_server.errors import StoreError
 from qrumb_server.ports import EventStore
+from qrumb_server.reasons import calls
 from qrumb_server.rpc.faults import RequestFault
 from qrumb_server.wire.v1 import sql_service_pb2 as pb
 from qrumb_server.wire.v1.sql_service_pb2_grpc import SqlServiceServicer
@@ -33,7 +34,7 @@ class SqlQueries(SqlServiceServicer):
             while (piece := await loop.run_in_executor(self._executor, _next_piece, pieces)) is not None:
                 yield pb.RunSqlResponse(piece=piece)
         except StoreError as error:
-            raise RequestFault(grpc.StatusCode.INVALID_ARGUMENT, "SQL_FAILED", str(error)) from error
+            raise RequestFault(calls.SQL_FAILED, answer=error) from error
 
 
 def _next_piece(pieces: Iterator[bytes]) -> bytes | None:

@@ -16,6 +16,7 @@ import grpc
 from qrumb_server.access.admission import AccessDenied, Admission
 from qrumb_server.access.keys import Scope
 from qrumb_server.access.quota import Quotas
+from qrumb_server.reasons import calls
 from qrumb_server.rpc.caller import GATEWAY_PEER
 from qrumb_server.rpc.faults import RequestFault
 
@@ -137,15 +138,10 @@ class Access(grpc.aio.ServerInterceptor):
         async def checked(request: Any, context: Context) -> Any:
             self._check(rule, rule.site_ids(request), context)
             if over := next(self._over_quota(rule, request), None):
-                self._count("SITE_QUOTA")
+                self._count(calls.SITE_QUOTA.name)
                 site_id, seconds = over
-                who = f"the site {site_id}" if site_id else "what names no site"
-                raise RequestFault(
-                    grpc.StatusCode.RESOURCE_EXHAUSTED,
-                    "SITE_QUOTA",
-                    f"{who} sends more events than its quota; nothing was kept, send it again later",
-                    retry_after_seconds=ceil(seconds),
-                )
+                sender = f"the site {site_id}" if site_id else "what names no site"
+                raise RequestFault(calls.SITE_QUOTA, retry_after_seconds=ceil(seconds), sender=sender)
             return await call(request, context)
 
         return checked
@@ -177,13 +173,8 @@ class Access(grpc.aio.ServerInterceptor):
             else:
                 self._admission.check_key(site_ids, _said(context, "authorization"), rule.scope)
         except AccessDenied as denied:
-            self._count(denied.denial)
-            code = (
-                grpc.StatusCode.UNAUTHENTICATED
-                if denied.denial.is_about_identity
-                else grpc.StatusCode.PERMISSION_DENIED
-            )
-            raise RequestFault(code, denied.denial, denied.message) from denied
+            self._count(denied.reason.name)
+            raise RequestFault(denied.reason, **denied.values) from denied
 
     def _over_quota(self, rule: Rule, request: Any) -> Iterator[tuple[str, float]]:
         """Sites that have no room for their events of this request, and for how long."""
@@ -202,7 +193,7 @@ def _for_own_node(handler: Any) -> Handler:
     def only_own(call: Callable[[Any, Context], Awaitable[Any]]) -> Any:
         async def checked(request: Any, context: Context) -> Any:
             if not context.peer().startswith(GATEWAY_PEER):
-                raise RequestFault(grpc.StatusCode.UNIMPLEMENTED, "UNKNOWN_METHOD", "no such method")
+                raise RequestFault(calls.UNKNOWN_METHOD)
             return await call(request, context)
 
         return checked

@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final
 
 import grpc
-from google.rpc.error_details_pb2 import ErrorInfo
 
-from qrumb_server.rpc.faults import DOMAIN, abort
+from qrumb_server.reasons import calls
+from qrumb_server.rpc.faults import RequestFault, abort
 
 __all__ = ["Capacity"]
 
@@ -22,7 +22,6 @@ else:
 
 # Short and few; and what asks whether a worker lives must not depend on how busy it is.
 UNCOUNTED: Final = "/grpc.health.v1.Health/"
-RETRY_SECONDS: Final = 1
 
 
 class Capacity(grpc.aio.ServerInterceptor):
@@ -83,10 +82,4 @@ class Capacity(grpc.aio.ServerInterceptor):
 
 
 async def _refuse(_requests: AsyncIterator[bytes], context: Context) -> None:
-    await abort(
-        context,
-        grpc.StatusCode.RESOURCE_EXHAUSTED,
-        "the collector has too many calls in work; nothing was kept, send it again later",
-        [ErrorInfo(reason="TOO_MANY_CALLS", domain=DOMAIN)],
-        RETRY_SECONDS,
-    )
+    await abort(context, RequestFault(calls.TOO_MANY_CALLS))

@@ -20,6 +20,8 @@ from qrumb_server.model import Caller, RawEvent, Rejected, Source, StampedEvent,
 from qrumb_server.pipeline.dead_letter import bury
 from qrumb_server.pipeline.run import judge
 from qrumb_server.pipeline.stamp import Receipt
+from qrumb_server.reasons import calls
+from qrumb_server.reasons.events import add_help
 from qrumb_server.rpc.caller import read_caller
 from qrumb_server.rpc.faults import EventRejected, RequestFault
 from qrumb_server.rpc.metrics import Append
@@ -109,7 +111,7 @@ class Collector(CollectorServiceServicer):
     ) -> AsyncIterator[pb.StreamServerEventsResponse]:
         """Server events one after another; reading goes on while the disk syncs the ones before."""
         if self._ending_streams.is_set():
-            raise _stream_ended()
+            raise RequestFault(calls.STOPPING)
         caller = read_caller(context)
         waiting: asyncio.Queue[ServerEvent | None] = asyncio.Queue()
         window = asyncio.Semaphore(STREAM_WINDOW)
@@ -135,7 +137,7 @@ class Collector(CollectorServiceServicer):
                 for _ in group:
                     window.release()
             if self._ending_streams.is_set() and reader.cancelled():
-                raise _stream_ended()
+                raise RequestFault(calls.STOPPING)
             await reader  # raises what reading raised
         finally:
             self._stream_readers.discard(reader)
@@ -177,19 +179,9 @@ class Collector(CollectorServiceServicer):
         context: Context,
     ) -> tuple[list[EventReceipt], list[EventRow]]:
         if not events:
-            raise RequestFault(
-                grpc.StatusCode.INVALID_ARGUMENT,
-                "REQUIRED",
-                'a batch needs at least one event: {"events": [{...}, ...]}',
-                field="events",
-            )
+            raise RequestFault(calls.BATCH_EMPTY, field="events")
         if len(events) > self._max_batch_events:
-            raise RequestFault(
-                grpc.StatusCode.INVALID_ARGUMENT,
-                "TOO_MANY_EVENTS",
-                f"{len(events)} events in one batch; at most {self._max_batch_events} are allowed",
-                field="events",
-            )
+            raise RequestFault(calls.TOO_MANY_EVENTS, field="events", count=len(events), limit=self._max_batch_events)
         receipt = self._new_receipt()
         verdicts = judge(_raw_events(source, events, read_caller(context)), receipt)
         if not validate_only:
@@ -249,15 +241,8 @@ def event_receipt(verdict: Verdict, receipt: Receipt, *, dry: bool = False) -> E
             warnings=verdict.warnings,
         )
     set_time(answer.received_time, receipt.received_time_ms)
+    add_help(answer.violations, answer.warnings)
     return answer
-
-
-def _stream_ended() -> RequestFault:
-    return RequestFault(
-        grpc.StatusCode.UNAVAILABLE,
-        "STOPPING",
-        "this collector is stopping: every event with a receipt is kept; open a new stream and send the others again",
-    )
 
 
 async def _next_group(waiting: asyncio.Queue[ServerEvent | None]) -> list[ServerEvent]:

@@ -1,89 +1,70 @@
-"""How a call that fails is answered: one table from fault to google.rpc.Status.
+"""How a call that fails is answered: from a fault and its entry in the table of reasons to google.rpc.Status.
 
 The text is ours or nothing: what an exception says goes to the log, never to the caller. The gateway renders the
 details as JSON.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn
 
 import grpc
 from google.protobuf.duration_pb2 import Duration
-from google.protobuf.message import Message
-from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
+from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, Help, RetryInfo
 from google.rpc.status_pb2 import Status
 
 from qrumb.v1.receipt_pb2 import Violation
 from qrumb_server.errors import SiteShareError, SpoolFailedError, SpoolFullError
+from qrumb_server.reasons import calls
+from qrumb_server.reasons.entry import DOMAIN, Reason, help_url
 
-__all__ = ["DOMAIN", "SPOOL_ANSWERS", "EventRejected", "RequestFault", "RequestRejected", "abort", "abort_for"]
+__all__ = [
+    "SPOOL_ANSWERS",
+    "STATUS_DETAILS_KEY",
+    "EventRejected",
+    "RequestFault",
+    "RequestRejected",
+    "abort",
+    "abort_for",
+]
 
-DOMAIN: Final = "qrumb"
+Context = grpc.aio.ServicerContext[Any, Any]
+
 STATUS_DETAILS_KEY: Final = "grpc-status-details-bin"
 # Of the fields named in a message. Messages travel percent-encoded, three bytes for one, next to the details, and
 # common clients take 8 KiB for both.
 MAX_NAMED_BYTES: Final = 200
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """What a fault of ours is answered: the whole request may be sent again later."""
-
-    code: grpc.StatusCode
-    reason: str
-    message: str
-    retry_after_seconds: int
-
-
-SPOOL_ANSWERS: Final[Mapping[type[Exception], Answer]] = {
-    # It empties as fast as ClickHouse takes rows: seconds once that is back. Not UNAVAILABLE, which the gateway
-    # would try again at once.
-    SpoolFullError: Answer(
-        code=grpc.StatusCode.RESOURCE_EXHAUSTED,
-        reason="SPOOL_FULL",
-        message="the collector's spool is full; nothing was kept, send it again later",
-        retry_after_seconds=5,
-    ),
-    SiteShareError: Answer(
-        code=grpc.StatusCode.RESOURCE_EXHAUSTED,
-        reason="SITE_SPOOL_SHARE",
-        message="this site's share of the collector's spool is full; nothing was kept, send it again later",
-        retry_after_seconds=5,
-    ),
-    # Another worker, or this one's next segment, may well take it.
-    SpoolFailedError: Answer(
-        code=grpc.StatusCode.UNAVAILABLE,
-        reason="SPOOL_FAILED",
-        message="the collector's disk refused the event; nothing was acknowledged, send it again",
-        retry_after_seconds=1,
-    ),
+SPOOL_ANSWERS: Final[Mapping[type[Exception], Reason]] = {
+    SpoolFullError: calls.SPOOL_FULL,
+    SiteShareError: calls.SITE_SPOOL_SHARE,
+    SpoolFailedError: calls.SPOOL_FAILED,
 }
 
 
 class RequestFault(Exception):
-    """The request as a whole cannot be served; `reason` is stable, in ErrorInfo."""
+    """The request as a whole cannot be served, for a reason of the table.
+
+    Args:
+        field: path of the request's field that is wrong, if it is one.
+        retry_after_seconds: the delay, where the table has none because only the raising code knows it.
+        values: what stands in the reason's text for its names.
+    """
 
     def __init__(
-        self,
-        code: grpc.StatusCode,
-        reason: str,
-        message: str,
-        field: str = "",
-        retry_after_seconds: int | None = None,
+        self, reason: Reason, *, field: str = "", retry_after_seconds: int | None = None, **values: object
     ) -> None:
-        super().__init__(message)
-        self.code = code
+        self.message = reason.text.format_map(values)
+        super().__init__(self.message)
         self.reason = reason
-        self.message = message
         self.field = field
-        self.retry_after_seconds = retry_after_seconds
+        self.retry_after_seconds = reason.retry_after_seconds if retry_after_seconds is None else retry_after_seconds
 
 
 class RequestRejected(Exception):
-    """Fields of the request break rules; `reason` is stable, in ErrorInfo."""
+    """Fields of the request break rules."""
 
-    def __init__(self, reason: str, violations: Sequence[Violation]) -> None:
+    def __init__(self, reason: Reason, violations: Sequence[Violation]) -> None:
         super().__init__("the request breaks a rule")
         self.reason = reason
         self.violations = violations
@@ -98,74 +79,73 @@ class EventRejected(Exception):
         self.violations = violations
 
 
-async def abort(
-    context: grpc.aio.ServicerContext,  # type: ignore[type-arg]
-    code: grpc.StatusCode,
-    message: str,
-    details: Sequence[Message],
-    retry_after_seconds: int | None = None,
-) -> NoReturn:
-    """End the call with a rich status; `retry_after_seconds` becomes RetryInfo and the header Retry-After."""
-    status = Status(code=code.value[0], message=message)
-    for detail in details:
-        status.details.add().Pack(detail)
-    trailers: list[tuple[str, str | bytes]] = []
-    if retry_after_seconds is not None:
-        status.details.add().Pack(RetryInfo(retry_delay=Duration(seconds=retry_after_seconds)))
-        trailers.append(("retry-after", str(retry_after_seconds)))
-    if code is grpc.StatusCode.UNAUTHENTICATED:
-        trailers.append(("www-authenticate", "Bearer"))
-    trailers.append((STATUS_DETAILS_KEY, status.SerializeToString()))
-    await context.abort(code, message, tuple(trailers))
-    raise AssertionError("abort returns never")
+async def abort(context: Context, fault: RequestFault, metadata: Mapping[str, str] | None = None) -> NoReturn:
+    """End the call with a rich status.
+
+    Args:
+        metadata: of ErrorInfo, besides the address of the reason's documentation.
+    """
+    bad = None
+    if fault.field:
+        violation = BadRequest.FieldViolation(field=fault.field, description=fault.message, reason=fault.reason.name)
+        bad = BadRequest(field_violations=[violation])
+    await _abort(context, fault, metadata or {}, bad=bad)
 
 
-async def abort_for(context: grpc.aio.ServicerContext, fault: Exception, request_id: str) -> NoReturn:  # type: ignore[type-arg]
+async def abort_for(context: Context, fault: Exception, request_id: str) -> NoReturn:
     """Answer a call that raised `fault`."""
-    if isinstance(fault, EventRejected):
-        await _reject(context, fault)
-    if isinstance(fault, RequestRejected):
-        await _refuse_fields(
-            context, "request rejected", fault.violations, ErrorInfo(reason=fault.reason, domain=DOMAIN)
-        )
     if isinstance(fault, RequestFault):
-        details: list[Message] = [ErrorInfo(reason=fault.reason, domain=DOMAIN)]
-        if fault.field:
-            violation = BadRequest.FieldViolation(field=fault.field, description=fault.message, reason=fault.reason)
-            details.insert(0, BadRequest(field_violations=[violation]))
-        await abort(context, fault.code, fault.message, details, fault.retry_after_seconds)
-    if answer := SPOOL_ANSWERS.get(type(fault)):
-        info = ErrorInfo(reason=answer.reason, domain=DOMAIN)
-        await abort(context, answer.code, answer.message, [info], answer.retry_after_seconds)
-    info = ErrorInfo(reason="INTERNAL", domain=DOMAIN, metadata={"request_id": request_id} if request_id else {})
-    await abort(context, grpc.StatusCode.INTERNAL, "internal error", [info])
-
-
-async def _reject(context: grpc.aio.ServicerContext, fault: EventRejected) -> NoReturn:  # type: ignore[type-arg]
-    if any(violation.reason == Violation.INTERNAL for violation in fault.violations):
-        info = ErrorInfo(reason="INTERNAL", domain=DOMAIN, metadata={"event_id": fault.event_id})
-        await abort(context, grpc.StatusCode.INTERNAL, "internal error", [info])
-    info = ErrorInfo(reason="EVENT_REJECTED", domain=DOMAIN, metadata={"event_id": fault.event_id})
-    await _refuse_fields(context, "event rejected", fault.violations, info)
+        await abort(context, fault)
+    if isinstance(fault, EventRejected):
+        of_event = {"event_id": fault.event_id}
+        if any(violation.reason == Violation.INTERNAL for violation in fault.violations):
+            await abort(context, RequestFault(calls.INTERNAL), of_event)
+        await _refuse_fields(context, calls.EVENT_REJECTED, fault.violations, of_event)
+    if isinstance(fault, RequestRejected):
+        await _refuse_fields(context, fault.reason, fault.violations, {})
+    if reason := SPOOL_ANSWERS.get(type(fault)):
+        await abort(context, RequestFault(reason))
+    await abort(context, RequestFault(calls.INTERNAL), {"request_id": request_id} if request_id else {})
 
 
 async def _refuse_fields(
-    context: grpc.aio.ServicerContext,  # type: ignore[type-arg]
-    what: str,
-    violations: Sequence[Violation],
-    info: ErrorInfo,
+    context: Context, reason: Reason, violations: Sequence[Violation], metadata: Mapping[str, str]
 ) -> NoReturn:
-    """INVALID_ARGUMENT with every broken rule."""
+    """Name every broken rule, and the address of each kind of rule once."""
     named = ", ".join(sorted({violation.field for violation in violations}))
     named = named.encode()[:MAX_NAMED_BYTES].decode(errors="ignore")
+    kinds = [Violation.Reason.Name(violation.reason) for violation in violations]
     bad = BadRequest(
         field_violations=[
-            BadRequest.FieldViolation(
-                field=violation.field,
-                description=violation.description,
-                reason=Violation.Reason.Name(violation.reason),
-            )
-            for violation in violations
+            BadRequest.FieldViolation(field=violation.field, description=violation.description, reason=kind)
+            for violation, kind in zip(violations, kinds, strict=True)
         ]
     )
-    await abort(context, grpc.StatusCode.INVALID_ARGUMENT, f"{what}: {named}", [bad, info])
+    links = Help(links=[Help.Link(description=kind, url=help_url(kind)) for kind in sorted(set(kinds))])
+    await _abort(context, RequestFault(reason, fields=named), metadata, bad=bad, links=links)
+
+
+async def _abort(
+    context: Context,
+    fault: RequestFault,
+    metadata: Mapping[str, str],
+    *,
+    bad: BadRequest | None = None,
+    links: Help | None = None,
+) -> NoReturn:
+    reason = fault.reason
+    info = ErrorInfo(reason=reason.name, domain=DOMAIN, metadata={"help_url": reason.help_url, **metadata})
+    trailers: list[tuple[str, str | bytes]] = []
+    retry = None
+    if fault.retry_after_seconds is not None:
+        retry = RetryInfo(retry_delay=Duration(seconds=fault.retry_after_seconds))
+        trailers.append(("retry-after", str(fault.retry_after_seconds)))
+    status = Status(code=reason.code.value[0], message=fault.message)
+    for detail in (bad, info, links, retry):
+        if detail is not None:
+            status.details.add().Pack(detail)
+    if reason.code is grpc.StatusCode.UNAUTHENTICATED:
+        trailers.append(("www-authenticate", "Bearer"))
+    trailers.append((STATUS_DETAILS_KEY, status.SerializeToString()))
+    await context.abort(reason.code, fault.message, tuple(trailers))
+    raise AssertionError("abort returns never")

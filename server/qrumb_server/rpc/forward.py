@@ -9,7 +9,8 @@ from typing import Any, Final
 
 import grpc
 
-from qrumb_server.rpc.faults import DOMAIN, STATUS_DETAILS_KEY, RequestFault
+from qrumb_server.reasons import calls
+from qrumb_server.rpc.faults import STATUS_DETAILS_KEY, RequestFault
 
 __all__ = ["FORWARDED", "FORWARDED_STATUS", "Forwarding"]
 
@@ -69,10 +70,6 @@ async def _answer(context: Context, error: grpc.aio.AioRpcError) -> None:
     said = tuple(
         (key, value) for key, value in trailers or () if key in {STATUS_DETAILS_KEY, "retry-after", "www-authenticate"}
     )
-    if not said and error.code() is grpc.StatusCode.UNAVAILABLE:
-        raise RequestFault(
-            grpc.StatusCode.UNAVAILABLE,
-            "QUERY_UNAVAILABLE",
-            "the process that answers this is not there at the moment; try again",
-        ) from error
-    await context.abort(error.code(), error.details() or DOMAIN, said)
+    if not said and error.code() is calls.QUERY_UNAVAILABLE.code:
+        raise RequestFault(calls.QUERY_UNAVAILABLE) from error
+    await context.abort(error.code(), error.details() or "", said)

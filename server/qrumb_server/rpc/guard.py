@@ -11,18 +11,10 @@ from typing import TYPE_CHECKING, Any
 import grpc
 import structlog
 from google.protobuf.message import DecodeError
-from google.rpc.error_details_pb2 import ErrorInfo
 
+from qrumb_server.reasons import calls
 from qrumb_server.rpc.caller import believe_gateways, read_caller
-from qrumb_server.rpc.faults import (
-    DOMAIN,
-    SPOOL_ANSWERS,
-    EventRejected,
-    RequestFault,
-    RequestRejected,
-    abort,
-    abort_for,
-)
+from qrumb_server.rpc.faults import SPOOL_ANSWERS, EventRejected, RequestFault, RequestRejected, abort, abort_for
 
 __all__ = ["Guard"]
 
@@ -102,7 +94,7 @@ def _wrap(handler: Any) -> Handler:
 def _guard_unary(call: Callable[[Any, Context], Awaitable[Any]]) -> Callable[[Any, Context], Awaitable[Any]]:
     async def guarded(request: Any, context: Context) -> Any:
         if request is _UNDECODABLE:
-            await _refuse_undecodable(context)
+            await abort(context, RequestFault(calls.UNDECODABLE))
         try:
             return await call(request, context)
         except grpc.aio.AbortError:
@@ -118,7 +110,7 @@ def _guard_unary_stream(
 ) -> Callable[[Any, Context], AsyncIterator[Any]]:
     async def guarded(request: Any, context: Context) -> AsyncIterator[Any]:
         if request is _UNDECODABLE:
-            await _refuse_undecodable(context)
+            await abort(context, RequestFault(calls.UNDECODABLE))
         try:
             async for response in call(request, context):
                 yield response
@@ -136,11 +128,7 @@ def _guard_streams(
     async def decoded(requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
         async for request in requests:
             if request is _UNDECODABLE:
-                raise RequestFault(
-                    grpc.StatusCode.INVALID_ARGUMENT,
-                    "UNDECODABLE",
-                    "a message of the stream is not a valid request",
-                )
+                raise RequestFault(calls.UNDECODABLE)
             yield request
 
     async def guarded(requests: AsyncIterator[Any], context: Context) -> AsyncIterator[Any]:
@@ -153,15 +141,6 @@ def _guard_streams(
             await _answer(context, error)
 
     return guarded
-
-
-async def _refuse_undecodable(context: Context) -> None:
-    await abort(
-        context,
-        grpc.StatusCode.INVALID_ARGUMENT,
-        "the request is not a valid message of this method: malformed bytes, invalid UTF-8 or nested too deep",
-        [ErrorInfo(reason="UNDECODABLE", domain=DOMAIN)],
-    )
 
 
 async def _answer(context: Context, error: Exception) -> None:

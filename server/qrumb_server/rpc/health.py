@@ -7,6 +7,7 @@ import grpc
 from grpc_health.v1 import health_pb2
 from grpc_health.v1._async import HealthServicer
 
+from qrumb_server.reasons import calls
 from qrumb_server.rpc.faults import RequestFault
 
 __all__ = ["Health"]
@@ -36,7 +37,7 @@ class Health(HealthServicer):
         except asyncio.CancelledError:
             if not self._ended:
                 raise
-            raise RequestFault(grpc.StatusCode.UNAVAILABLE, "STOPPING", "this process is stopping") from None
+            raise RequestFault(calls.STOPPING) from None
         finally:
             self._watches.discard(watch)
             watch.cancel()

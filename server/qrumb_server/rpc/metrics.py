@@ -67,7 +67,7 @@ class CollectorMetrics:
             try:
                 await append(records, sites)
             except tuple(SPOOL_ANSWERS) as error:
-                self._refusals.labels(reason=SPOOL_ANSWERS[type(error)].reason).inc()
+                self._refusals.labels(reason=SPOOL_ANSWERS[type(error)].name).inc()
                 raise
             self._append_seconds.observe(time.perf_counter() - begun)
 

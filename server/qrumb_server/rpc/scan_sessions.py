@@ -15,6 +15,7 @@ from qrumb.v1.scan_session_service_pb2_grpc import ScanSessionServiceServicer
 from qrumb_server.instants import milliseconds, set_time
 from qrumb_server.pipeline.stamp import MAX_AHEAD, Receipt
 from qrumb_server.pipeline.validate import MAX_VIOLATIONS, validate_scan_session
+from qrumb_server.reasons import calls
 from qrumb_server.rpc.faults import RequestFault, RequestRejected
 from qrumb_server.rpc.metrics import Append
 from qrumb_server.wire.v1.record_pb2 import Record, SessionRegistration
@@ -48,7 +49,7 @@ class ScanSessions(ScanSessionServiceServicer):
     ) -> pb.RegisterScanSessionResponse:
         """One session."""
         if violations := validate_scan_session(request.scan_session):
-            raise RequestRejected("SCAN_SESSION_REJECTED", violations)
+            raise RequestRejected(calls.SCAN_SESSION_REJECTED, violations)
         [session] = await self._keep([request.scan_session])
         return pb.RegisterScanSessionResponse(scan_session=session)
 
@@ -56,20 +57,18 @@ class ScanSessions(ScanSessionServiceServicer):
         self, request: pb.BatchRegisterScanSessionsRequest, context: Context
     ) -> pb.BatchRegisterScanSessionsResponse:
         """Several sessions, all or none."""
-        if not 1 <= len(request.scan_sessions) <= self._max_sessions:
-            raise RequestFault(
-                grpc.StatusCode.INVALID_ARGUMENT,
-                "REQUIRED" if not request.scan_sessions else "TOO_MANY_SESSIONS",
-                f"{len(request.scan_sessions)} sessions in one batch; 1 to {self._max_sessions} are allowed",
-                field="scan_sessions",
-            )
+        count = len(request.scan_sessions)
+        if not count:
+            raise RequestFault(calls.SESSION_BATCH_EMPTY, field="scan_sessions", limit=self._max_sessions)
+        if count > self._max_sessions:
+            raise RequestFault(calls.TOO_MANY_SESSIONS, field="scan_sessions", count=count, limit=self._max_sessions)
         violations = [
             Violation(field=f"scan_sessions[{index}].{found.field}", reason=found.reason, description=found.description)
             for index, session in enumerate(request.scan_sessions)
             for found in validate_scan_session(session)
         ]
         if violations:
-            raise RequestRejected("SCAN_SESSION_REJECTED", violations[:MAX_VIOLATIONS])
+            raise RequestRejected(calls.SCAN_SESSION_REJECTED, violations[:MAX_VIOLATIONS])
         return pb.BatchRegisterScanSessionsResponse(scan_sessions=await self._keep(request.scan_sessions))
 
     async def GetScanSession(self, request: pb.GetScanSessionRequest, context: Context) -> pb.GetScanSessionResponse:

@@ -1,10 +1,11 @@
 """From the options of a gateway to the values that stand in envoy.yaml for its names."""
 
 import base64
+import dataclasses
 import ipaddress
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -12,6 +13,9 @@ from typing import Any, Final
 from google.api import annotations_pb2
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
+from qrumb_server.reasons import gateway
+from qrumb_server.reasons.calls import UNKNOWN_METHOD
+from qrumb_server.reasons.entry import DOMAIN, Reason, Retry
 from qrumb_server.supervise.gateway_options import GatewayOptions, UpstreamTlsOptions
 
 __all__ = ["SECRET_NAME", "UPSTREAM_SECRET_NAME", "folder", "tls_secret", "values"]
@@ -91,17 +95,38 @@ def values(options: GatewayOptions) -> dict[str, Any]:
         "query_timeout": _seconds(options.query_timeout),
         "query_deadline": _deadline(options.query_timeout + _DEADLINE_MARGIN),
         "grpc_query_timeout": _seconds(options.query_timeout + 2 * _DEADLINE_MARGIN),
-        "too_large_text": (
-            f"the body is too large: at most {options.max_body_bytes:,} bytes, {options.max_batch_bytes:,} for a batch"
-        ),
-        "headers_too_large_text": (
-            f"the headers are too large: at most {options.max_header_kb} KiB, the URL included, "
-            f"and {options.max_header_count} headers"
-        ),
-        "rate_limited_text": "too many requests from this address; slow down and try again",
-        "timeout_text": "the service did not answer in time; try again, events under the same event_id",
-        "unavailable_text": "the service cannot be reached at the moment; try again",
+        **_replies(options),
     }
+
+
+def _replies(options: GatewayOptions) -> dict[str, Any]:
+    """What Envoy answers by itself, by the names of reasons.gateway: its text, its JSON, and headers for a delay."""
+    found: dict[str, Any] = {"text_unknown_method": UNKNOWN_METHOD.text}
+    limits = dataclasses.asdict(options)
+    for name, reason in vars(gateway).items():
+        if not isinstance(reason, Reason):
+            continue
+        text = reason.text.format_map(limits)
+        found[f"text_{name.lower()}"] = text
+        found[f"reply_{name.lower()}"] = {"code": reason.code.value[0], "message": text, "details": [*_details(reason)]}
+        if reason.retry_after_seconds is not None:
+            delay = {"key": "retry-after", "value": str(reason.retry_after_seconds)}
+            found[f"headers_{name.lower()}"] = [{"header": delay, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}]
+    return found
+
+
+def _details(reason: Reason) -> Iterator[dict[str, Any]]:
+    """Of google.rpc.Status, as JSON."""
+    yield {
+        "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+        "reason": reason.name,
+        "domain": DOMAIN,
+        "metadata": {"help_url": reason.help_url},
+    }
+    if reason.retry is Retry.AFTER_DELAY:
+        # Where the table has no delay, Envoy's filter has put one into the header.
+        delay = reason.retry_after_seconds or "%RESP(RETRY-AFTER)%"
+        yield {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retry_delay": f"{delay}s"}
 
 
 def _tls_socket(secret_file: str) -> dict[str, Any]:

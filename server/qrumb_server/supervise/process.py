@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import grpc
 
+from qrumb_server.reasons import calls
 from qrumb_server.rpc.faults import RequestFault
 from qrumb_server.wire.v1 import process_service_pb2 as pb
 from qrumb_server.wire.v1.process_service_pb2_grpc import ProcessServiceServicer, ProcessServiceStub
@@ -50,7 +51,7 @@ class Process(ProcessServiceServicer):
 
 def _refuse_strangers(context: grpc.aio.ServicerContext[Any, Any]) -> None:
     if not context.peer().startswith(OWN_PEER):
-        raise RequestFault(grpc.StatusCode.UNIMPLEMENTED, "NOT_PUBLIC", "not offered on this port")
+        raise RequestFault(calls.NOT_PUBLIC)
 
 
 async def ask_loading(target: str) -> pb.GetLoadingResponse | None:

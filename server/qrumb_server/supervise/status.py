@@ -13,6 +13,7 @@ from qrumb.v1.status_service_pb2_grpc import StatusServiceServicer
 from qrumb_server import __version__
 from qrumb_server.instants import set_time
 from qrumb_server.ports import Clock
+from qrumb_server.reasons import calls
 from qrumb_server.rpc.faults import RequestFault
 from qrumb_server.supervise.child import Child
 from qrumb_server.supervise.condition import Facts, Verdict, judge
@@ -116,7 +117,7 @@ class NodeStatus(StatusServiceServicer):
         """How this node is doing."""
         status, verdict, _loading = await self._watch.describe()
         if verdict.cause:
-            raise RequestFault(grpc.StatusCode.UNAVAILABLE, verdict.cause, "; ".join(verdict.reasons))
+            raise RequestFault(calls.NOT_READY[verdict.cause], reasons="; ".join(verdict.reasons))
         return status
 
 

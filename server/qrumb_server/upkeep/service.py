@@ -14,6 +14,7 @@ from qrumb.v1.privacy_service_pb2_grpc import PrivacyServiceServicer
 from qrumb_server.errors import ConfigError, StoreError
 from qrumb_server.model import is_site_id
 from qrumb_server.query.reports import Reports
+from qrumb_server.reasons import calls
 from qrumb_server.rpc.faults import RequestFault
 from qrumb_server.upkeep.backup import Backup
 from qrumb_server.upkeep.erase import Eraser
@@ -61,12 +62,12 @@ class Upkeep(UpkeepServiceServicer):
         """A copy of the embedded database."""
         backup = self._backup
         if backup is None:
-            raise _not_possible("a ClickHouse server is backed up by its own means, not by qrumb")
+            raise RequestFault(calls.SERVER_NOT_BACKED_UP)
         try:
             counts = await _change(self._executor, lambda: backup.run(Path(request.folder)))
         except ConfigError as error:
             # The node's own user asked, over the node's own socket.
-            raise _not_possible(str(error)) from error
+            raise RequestFault(calls.BACKUP_NOT_POSSIBLE, problem=error) from error
         return pb.BackupResponse(row_counts=counts)
 
 
@@ -90,21 +91,17 @@ async def _change(executor: Executor, change: Callable[[], T]) -> T:
     try:
         return await asyncio.get_running_loop().run_in_executor(executor, change)
     except (StoreError, OSError) as error:
-        raise RequestFault(
-            grpc.StatusCode.UNAVAILABLE,
-            "STORE_UNAVAILABLE",
-            "the store cannot be changed at the moment; what was begun is ended by the same call again",
-        ) from error
+        raise RequestFault(calls.STORE_UNAVAILABLE) from error
 
 
 def _check_erasure(request: privacy_pb.EraseSubjectRequest) -> None:
     identifiers = request.user_identifiers
     if not is_site_id(request.site_id):
-        raise _refused("site_id", "INVALID_FORMAT", "must be 1 to 64 characters of A-Z, a-z, 0-9, _ and -")
+        raise RequestFault(calls.SITE_ID_FORM, field="site_id")
     for kind in ("email_hash", "phone_hash"):
         value = getattr(identifiers, kind)
         if value and not _is_hash(value):
-            raise _refused(f"user_identifiers.{kind}", "INVALID_FORMAT", "must be a SHA-256 as 64 hex digits")
+            raise RequestFault(calls.HASH_FORM, field=f"user_identifiers.{kind}")
     stated = (
         request.user_id,
         request.scan_session_id,
@@ -113,14 +110,4 @@ def _check_erasure(request: privacy_pb.EraseSubjectRequest) -> None:
         identifiers.phone_hash,
     )
     if not any(stated):
-        raise _refused(
-            "user_id", "REQUIRED", "say whom to erase: user_id, user_identifiers or scan_session_id, at least one"
-        )
-
-
-def _not_possible(message: str) -> RequestFault:
-    return RequestFault(grpc.StatusCode.FAILED_PRECONDITION, "BACKUP_NOT_POSSIBLE", message)
-
-
-def _refused(field: str, reason: str, message: str) -> RequestFault:
-    return RequestFault(grpc.StatusCode.INVALID_ARGUMENT, reason, message, field=field)
+        raise RequestFault(calls.SUBJECT_UNNAMED, field="user_id")

@@ -1,6 +1,7 @@
 """Whatever goes wrong, the answer is JSON as of google.rpc.Status, says what to do and tells nothing of the inside."""
 
 import asyncio
+import json
 import socket
 from datetime import timedelta
 from typing import Any
@@ -58,6 +59,23 @@ ERRORS: list[tuple[str, str, str, str | bytes, dict[str, str], int, int, str]] =
 ]
 
 
+REASONS = {
+    400: {"JSON_MISMATCH", "HTTP_MALFORMED"},
+    404: {"PATH_UNKNOWN"},
+    405: {"METHOD_NOT_ALLOWED"},
+    413: {"BODY_TOO_LARGE"},
+    415: {"BODY_COMPRESSED", "GRPC_ONLY"},
+    431: {"HEADERS_TOO_LARGE"},
+}
+
+
+def info(reason: str) -> dict[str, Any]:
+    """The detail that names a reason and where it is explained."""
+    url = f"https://qrumb.dev/errors#{reason.lower()}"
+    kind = "type.googleapis.com/google.rpc.ErrorInfo"
+    return {"@type": kind, "reason": reason, "domain": "qrumb", "metadata": {"help_url": url}}
+
+
 def assert_error(reply: httpx.Response, status: int, code: int, text: str) -> dict[str, Any]:
     assert reply.status_code == status, reply.text
     assert reply.headers["content-type"] == "application/json"
@@ -74,7 +92,9 @@ async def test_every_refusal_of_the_gateway_is_json_with_a_useful_text(gateway: 
         async with httpx.AsyncClient(base_url=gateway.http.base_url) as client:  # a refused body closes the connection
             reply = await client.request(method, path, content=body, headers=headers)
         try:
-            assert assert_error(reply, status, code, text)["details"] == []
+            [detail] = assert_error(reply, status, code, text)["details"]
+            assert detail["reason"] in REASONS[status]
+            assert detail == info(detail["reason"])
         except AssertionError as error:
             error.add_note(f"in the case {name!r}")
             raise
@@ -91,7 +111,9 @@ async def test_a_broken_request_line_gets_json_too(gateway: Gateway) -> None:
     reply = await reader.read()
     writer.close()
     await writer.wait_closed()
-    assert b'{"code":3,"details":[],"message":"not a valid HTTP request' in reply
+    answer = json.loads(reply.partition(b"\r\n\r\n")[2])
+    assert (answer["code"], answer["details"]) == (3, [info("HTTP_MALFORMED")])
+    assert answer["message"].startswith("not a valid HTTP request")
 
 
 async def test_a_rejected_event_keeps_its_details(gateway: Gateway) -> None:
@@ -138,7 +160,8 @@ async def test_a_dead_service_is_503_with_the_time_to_wait(gateway: Gateway) -> 
     await gateway.worker.stop()
     reply = await gateway.http.post("/collect", json={})
     body = assert_error(reply, 503, 14, "cannot be reached at the moment")
-    assert body["details"] == [{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retry_delay": "2s"}]
+    delay = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retry_delay": "2s"}
+    assert body["details"] == [info("SERVICE_UNREACHABLE"), delay]
     assert reply.headers["retry-after"] == "2"
 
 
@@ -161,7 +184,8 @@ async def test_a_flood_from_one_address_is_429_with_the_time_to_wait() -> None:
         body = assert_error(refused[0], 429, 8, "too many requests from this address")
         seconds = refused[0].headers["retry-after"]
         assert int(seconds) >= 1
-        assert body["details"] == [{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retry_delay": f"{seconds}s"}]
+        delay = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retry_delay": f"{seconds}s"}
+        assert body["details"] == [info("ADDRESS_RATE"), delay]
 
 
 async def test_a_refused_connection_beyond_the_limit_leaves_the_others_alone() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import grpc
 import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc import error_details_pb2
 from google.rpc.status_pb2 import Status
 
@@ -113,9 +114,26 @@ async def test_fault_of_the_spool_is_answered_by_the_table(
     error, details = await refusal(stub.CollectBrowserEvent(REQUEST))
     assert error.code() == code
     assert details["ErrorInfo"].reason == reason
+    assert details["ErrorInfo"].metadata["help_url"].endswith(f"/errors#{reason.lower()}")
     assert dict(error.trailing_metadata()).get("retry-after") == retry_after
     assert ("RetryInfo" in details) == (retry_after is not None)
     assert "secret" not in str(error)
+
+
+async def test_each_violation_and_warning_says_where_it_is_explained(stub: CollectorServiceStub) -> None:
+    """In a receipt; and in the error of a single call, whose violations have no room for it, as links."""
+    late = BrowserEvent(site_id="s", event_type="click", event_time=Timestamp(seconds=1))
+    wrong = BrowserEvent(event_id="no", event_type="click")
+    request = pb.BatchCollectBrowserEventsRequest(events=[late, wrong])
+    warned, rejected = (await stub.BatchCollectBrowserEvents(request)).receipts
+    assert [warning.help_url for warning in warned.warnings] == ["https://qrumb.dev/errors#clock_corrected"]
+    urls = ["https://qrumb.dev/errors#invalid_uuid", "https://qrumb.dev/errors#required"]
+    assert sorted(violation.help_url for violation in rejected.violations) == urls
+    _error, details = await refusal(stub.CollectBrowserEvent(pb.CollectBrowserEventRequest(event=wrong)))
+    assert {link.description: link.url for link in details["Help"].links} == dict(
+        zip(["INVALID_UUID", "REQUIRED"], urls, strict=True)
+    )
+    assert details["ErrorInfo"].metadata["help_url"] == "https://qrumb.dev/errors#event_rejected"
 
 
 async def test_batch_is_kept_all_or_nothing(stub: CollectorServiceStub, spool: Spool) -> None:

@@ -12,6 +12,7 @@ from google.rpc.status_pb2 import Status
 from qrumb.v1 import query_service_pb2 as pb
 from qrumb.v1.event_row_pb2 import EventRow
 from qrumb.v1.query_service_pb2_grpc import QueryServiceServicer, QueryServiceStub, add_QueryServiceServicer_to_server
+from qrumb_server.reasons import calls
 from qrumb_server.rpc.faults import RequestFault
 from qrumb_server.rpc.forward import Forwarding
 from qrumb_server.rpc.guard import Guard
@@ -86,19 +87,21 @@ async def test_long_answers_pass_through(loader: Loader, stub: QueryServiceStub)
 
 async def test_errors_pass_through_with_their_details(loader: Loader, stub: QueryServiceStub) -> None:
     """What the caller can act on is not lost on the way."""
-    loader.fault = RequestFault(grpc.StatusCode.INVALID_ARGUMENT, "INVALID_FORMAT", "must be a cursor", field="cursor")
+    loader.fault = RequestFault(calls.CURSOR_FORM, field="cursor")
     code, text, info, bad = await refusal(stub.TailEvents(pb.TailEventsRequest()))
     assert (code, text, info.reason, info.domain) == (
-        grpc.StatusCode.INVALID_ARGUMENT, "must be a cursor", "INVALID_FORMAT", "qrumb",
+        grpc.StatusCode.INVALID_ARGUMENT, "must be the cursor of a response", "INVALID_FORMAT", "qrumb",
     )  # fmt: skip
     assert [violation.field for violation in bad.field_violations] == ["cursor"]
 
 
 async def test_the_loaders_own_unavailable_keeps_its_reason(loader: Loader, stub: QueryServiceStub) -> None:
     """The store being away is another thing than the loader being away."""
-    loader.fault = RequestFault(grpc.StatusCode.UNAVAILABLE, "STORE_UNAVAILABLE", "not now")
+    loader.fault = RequestFault(calls.STORE_UNAVAILABLE)
     code, text, info, _bad = await refusal(stub.TailEvents(pb.TailEventsRequest()))
-    assert (code, text, info.reason) == (grpc.StatusCode.UNAVAILABLE, "not now", "STORE_UNAVAILABLE")
+    assert (code, text, info.reason) == (
+        grpc.StatusCode.UNAVAILABLE, calls.STORE_UNAVAILABLE.text, "STORE_UNAVAILABLE",
+    )  # fmt: skip
 
 
 async def test_a_bug_of_the_loader_tells_nothing_of_itself(loader: Loader, stub: QueryServiceStub) -> None:

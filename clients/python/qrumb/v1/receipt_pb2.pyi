@@ -35,7 +35,7 @@ class EventReceipt(_message.Message):
     def __init__(self, event_id: _Optional[str] = ..., outcome: _Optional[_Union[EventReceipt.Outcome, str]] = ..., received_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., violations: _Optional[_Iterable[_Union[Violation, _Mapping]]] = ..., warnings: _Optional[_Iterable[_Union[EventWarning, _Mapping]]] = ...) -> None: ...
 
 class Violation(_message.Message):
-    __slots__ = ("field", "reason", "description")
+    __slots__ = ("field", "reason", "description", "help_url")
     class Reason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         REASON_UNSPECIFIED: _ClassVar[Violation.Reason]
@@ -91,13 +91,15 @@ class Violation(_message.Message):
     FIELD_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
     DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
+    HELP_URL_FIELD_NUMBER: _ClassVar[int]
     field: str
     reason: Violation.Reason
     description: str
-    def __init__(self, field: _Optional[str] = ..., reason: _Optional[_Union[Violation.Reason, str]] = ..., description: _Optional[str] = ...) -> None: ...
+    help_url: str
+    def __init__(self, field: _Optional[str] = ..., reason: _Optional[_Union[Violation.Reason, str]] = ..., description: _Optional[str] = ..., help_url: _Optional[str] = ...) -> None: ...
 
 class EventWarning(_message.Message):
-    __slots__ = ("field", "code", "description")
+    __slots__ = ("field", "code", "description", "help_url")
     class Code(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         CODE_UNSPECIFIED: _ClassVar[EventWarning.Code]
@@ -125,7 +127,9 @@ class EventWarning(_message.Message):
     FIELD_FIELD_NUMBER: _ClassVar[int]
     CODE_FIELD_NUMBER: _ClassVar[int]
     DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
+    HELP_URL_FIELD_NUMBER: _ClassVar[int]
     field: str
     code: EventWarning.Code
     description: str
-    def __init__(self, field: _Optional[str] = ..., code: _Optional[_Union[EventWarning.Code, str]] = ..., description: _Optional[str] = ...) -> None: ...
+    help_url: str
+    def __init__(self, field: _Optional[str] = ..., code: _Optional[_Union[EventWarning.Code, str]] = ..., description: _Optional[str] = ..., help_url: _Optional[str] = ...) -> None: ...
