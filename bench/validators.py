@@ -14,9 +14,9 @@ from qrumb_server.enrich.email import contains_email, redact_emails
 from qrumb_server.model import Caller, RawEvent, Source
 from qrumb_server.pipeline.run import judge
 from qrumb_server.pipeline.stamp import Receipt
-from qrumb_server.pipeline.strict_json import judge_text
 from qrumb_server.pipeline.struct_json import StructLimits, canonical_json
 from qrumb_server.pipeline.validate import validate
+from tests.support.reading import judge_text
 
 _REPEATS = 7
 _SECONDS_PER_REPEAT = 0.1
@@ -128,7 +128,7 @@ def _strict_cases() -> Iterator[tuple[str, Callable[[], object]]]:
         "512 KiB, open brackets": b"[" * 524_288,
     }
     for name, text in texts.items():
-        yield f"judge_text, {name}", lambda text=text: judge_text(text, Source.BROWSER, Caller(), receipt)
+        yield f"judge_text, {name}", lambda text=text: judge_text(text, Source.BROWSER, receipt)
 
 
 def main() -> None:

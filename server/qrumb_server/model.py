@@ -5,8 +5,8 @@ what the sender reads.
 """
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from qrumb.v1.browser_event_pb2 import BrowserEvent
@@ -20,6 +20,7 @@ __all__ = [
     "FraudReason",
     "FraudRules",
     "RawEvent",
+    "Reading",
     "Rejected",
     "SitePolicy",
     "Source",
@@ -117,6 +118,24 @@ class SitePolicy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What an event's JSON holds beside what its message can, and what the reading has found odd."""
+
+    own_fields: Mapping[str, object] | None = None
+    """metadata or properties as plain values, which the message then does not have; None where they were not sent."""
+    own_text: str = ""
+    """The same as canonical JSON within all limits, where the reader has made it; else empty."""
+    violations: Sequence[Violation] = ()
+    warnings: Sequence[EventWarning] = ()
+    unread: Mapping[str, object] = field(default_factory=dict)
+    """Paths of fields that are not set because their values could not be read; and those values."""
+    unknown: Mapping[str, object] = field(default_factory=dict)
+    """Paths of members that the contract does not have, and their values."""
+    masked_text: str = ""
+    """Where the whole was no JSON: its beginning, with all but signs and known names masked."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RawEvent:
     """An event as it was sent."""
 
@@ -125,6 +144,8 @@ class RawEvent:
     caller: Caller
     index: int
     """Place in the request, from 0."""
+    reading: Reading | None = None
+    """What JSON had to say beside; None where the message is all that was sent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

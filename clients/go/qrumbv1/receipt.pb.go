@@ -123,13 +123,13 @@ const (
 	Violation_TOO_MANY_VALUES Violation_Reason = 16
 	// A negative amount where none is allowed.
 	Violation_NEGATIVE_AMOUNT Violation_Reason = 17
-	// A field that the contract does not know (strict validators only).
+	// Not sent any more: a field that the contract does not know is the warning UNKNOWN_FIELD.
 	Violation_UNKNOWN_FIELD Violation_Reason = 18
-	// The same key twice in one JSON object (strict validators only).
+	// The same key twice in one JSON object.
 	Violation_DUPLICATE_KEY Violation_Reason = 19
-	// A number that loses digits as a double (strict validators only).
+	// Not sent any more: a number that loses digits is the warning INEXACT_NUMBER.
 	Violation_PRECISION_LOSS Violation_Reason = 20
-	// Not JSON, or JSON of the wrong type (strict validators only).
+	// Not JSON, or JSON of a type that the field does not take.
 	Violation_INVALID_JSON Violation_Reason = 21
 	// The database refused the row; the service's fault, not the sender's.
 	Violation_STORE_REFUSED Violation_Reason = 22

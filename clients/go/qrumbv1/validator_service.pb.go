@@ -25,7 +25,7 @@ const (
 // ValidateBrowserEventRequest carries the text to check.
 type ValidateBrowserEventRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The JSON text of a browser event, as it would be sent to /collect. REQUIRED. At most 64 KiB, several times the largest event that could be accepted.
+	// The JSON text of a browser event, as it would be sent to /collect. REQUIRED. At most 128 KiB.
 	Body          *httpbody.HttpBody `protobuf:"bytes,1,opt,name=body,proto3" json:"body,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -126,7 +126,7 @@ func (x *ValidateBrowserEventResponse) GetRow() *EventRow {
 // ValidateServerEventRequest carries the text to check.
 type ValidateServerEventRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The JSON text of a server event, as it would be sent to /server-events. REQUIRED. At most 64 KiB, several times the largest event that could be accepted.
+	// The JSON text of a server event, as it would be sent to /server-events. REQUIRED. At most 128 KiB.
 	Body          *httpbody.HttpBody `protobuf:"bytes,1,opt,name=body,proto3" json:"body,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -27,10 +27,9 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// ValidatorService checks the JSON text of an event more strictly than collecting does and stores nothing.
-// Collecting ignores unknown fields, as JSON over protobuf does; here each is a violation that names the
-// nearest known field. Meant for development and tests. Anybody may call it; without a key of the site, the row lacks
-// what takes a look-up.
+// ValidatorService reads the JSON text of an event as collecting does, says what collecting would say, and stores
+// nothing. Answers OK also where the event would be rejected, or is no JSON. Meant for development and tests. Anybody may
+// call it; without a key of the site, the row lacks what takes a look-up.
 type ValidatorServiceClient interface {
 	// Checks the JSON text of one browser event. Answers OK, whatever the verdict.
 	ValidateBrowserEvent(ctx context.Context, in *ValidateBrowserEventRequest, opts ...grpc.CallOption) (*ValidateBrowserEventResponse, error)
@@ -70,10 +69,9 @@ func (c *validatorServiceClient) ValidateServerEvent(ctx context.Context, in *Va
 // All implementations must embed UnimplementedValidatorServiceServer
 // for forward compatibility.
 //
-// ValidatorService checks the JSON text of an event more strictly than collecting does and stores nothing.
-// Collecting ignores unknown fields, as JSON over protobuf does; here each is a violation that names the
-// nearest known field. Meant for development and tests. Anybody may call it; without a key of the site, the row lacks
-// what takes a look-up.
+// ValidatorService reads the JSON text of an event as collecting does, says what collecting would say, and stores
+// nothing. Answers OK also where the event would be rejected, or is no JSON. Meant for development and tests. Anybody may
+// call it; without a key of the site, the row lacks what takes a look-up.
 type ValidatorServiceServer interface {
 	// Checks the JSON text of one browser event. Answers OK, whatever the verdict.
 	ValidateBrowserEvent(context.Context, *ValidateBrowserEventRequest) (*ValidateBrowserEventResponse, error)

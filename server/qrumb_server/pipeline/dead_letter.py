@@ -1,8 +1,9 @@
 """A rejected event as it is kept: Rejected -> Record of the kind dead_letter, without raw personal data."""
 
+import json
 import math
 import re
-from typing import Final
+from typing import Any, Final
 
 import orjson
 from google.protobuf.json_format import MessageToDict, SerializeToJsonError
@@ -10,7 +11,7 @@ from google.protobuf.json_format import MessageToDict, SerializeToJsonError
 from qrumb.v1.browser_event_pb2 import BrowserEvent
 from qrumb.v1.server_event_pb2 import ServerEvent
 from qrumb_server.enrich.email import redacted_beginning
-from qrumb_server.model import Rejected, SitePolicy
+from qrumb_server.model import RawEvent, Reading, Rejected, SitePolicy
 from qrumb_server.pipeline.consent import ALLOWED, Allowed, applied_consent, without_personal
 from qrumb_server.pipeline.struct_json import plain_values
 from qrumb_server.wire.v1.record_pb2 import Record
@@ -26,6 +27,10 @@ MAX_ID: Final = 200
 # Stands where a hash should have been.
 NOT_HASHED: Final = "[not hashed]"
 _ANY_SITE: Final = SitePolicy()
+# Of what could not be read: whatever it was, it is where an address, an agent or a hash of a person belongs.
+_NEVER_KEPT: Final = frozenset(
+    {"client_ip", "user_agent", "device.user_agent", "user_identifiers.email_hash", "user_identifiers.phone_hash"}
+)
 
 _is_hash_or_empty = re.compile(r"([0-9a-fA-F]{64})?").fullmatch
 
@@ -41,12 +46,16 @@ def bury(rejected: Rejected, received_time_ms: int, policy: SitePolicy = _ANY_SI
     letter.source = rejected.raw.source.value
     letter.received_time_ms = received_time_ms
     letter.violations.extend(rejected.violations)
-    letter.payload = redacted_beginning(_payload(message, allowed, policy), MAX_PAYLOAD)
+    if (reading := rejected.raw.reading) and reading.masked_text:
+        letter.payload = reading.masked_text
+        return record
+    letter.payload = redacted_beginning(_payload(rejected.raw, allowed, policy), MAX_PAYLOAD)
     return record
 
 
-def _payload(message: BrowserEvent | ServerEvent, allowed: Allowed, policy: SitePolicy) -> str:
+def _payload(raw: RawEvent, allowed: Allowed, policy: SitePolicy) -> str:
     """What is kept of the event, as JSON."""
+    message = raw.message
     name = "metadata" if isinstance(message, BrowserEvent) else "properties"
     values = plain_values(getattr(message, name), MAX_VALUES)
     kept = without_personal(_without(name, message) if values is None else message, allowed, policy)
@@ -54,12 +63,38 @@ def _payload(message: BrowserEvent | ServerEvent, allowed: Allowed, policy: Site
     keys = list(getattr(kept, name).fields)
     kept.ClearField(name)
     sent = _as_json(kept)
+    if raw.reading:
+        _add_read(sent, raw.reading, name, allowed, policy)
     if values is None:
         # Cut where the values would begin, as a long text is: what is no JSON is not replayed as less than it was.
         return orjson.dumps({**sent, name: None}).decode().removesuffix("null}")
     if has_values:
         sent[name] = {key: values[key] for key in keys}
-    return orjson.dumps(sent, default=str).decode()
+    return _as_text(sent)
+
+
+def _add_read(sent: dict[str, Any], reading: Reading, name: str, allowed: Allowed, policy: SitePolicy) -> None:
+    """Add what was sent as JSON and is not in the message, so that the letter shows it and is replayed by it."""
+    own = reading.own_fields or {}
+    kept = {key: value for key, value in own.items() if allowed.all_metadata or key in policy.non_personal_keys}
+    if kept:
+        sent[name] = kept
+    if not allowed.all_metadata:
+        return
+    for path, value in (*reading.unread.items(), *reading.unknown.items()):
+        if path in _NEVER_KEPT or (path.startswith("user_identifiers") and not allowed.user):
+            continue
+        parent, _, key = path.rpartition(".")
+        holder = sent.setdefault(parent, {}) if parent.isidentifier() else sent
+        if isinstance(holder, dict):
+            holder[key if holder is not sent else path] = value
+
+
+def _as_text(sent: dict[str, Any]) -> str:
+    try:
+        return orjson.dumps(sent, default=str).decode()
+    except orjson.JSONEncodeError:  # whole numbers of more than 64 bits
+        return json.dumps(sent, ensure_ascii=False, separators=(",", ":"), default=str)
 
 
 def _without(name: str, message: BrowserEvent | ServerEvent) -> BrowserEvent | ServerEvent:

@@ -106,9 +106,22 @@ def stamp(event: ValidEvent, receipt: Receipt) -> StampedEvent:
     if marks:
         row.fraud_reasons.extend(marks)
         row.is_fraud = 1
-    digest = blake2b(sent.SerializeToString(deterministic=True), digest_size=8).digest()
-    row.fingerprint = int.from_bytes(digest, "little")
+    row.fingerprint = _fingerprint(event)
     return StampedEvent(record=record, warnings=warnings)
+
+
+def _fingerprint(event: ValidEvent) -> int:
+    """Tells a retry from another event under the same id, whether it comes over gRPC or as JSON."""
+    sent = event.raw.message
+    own_fields = "metadata" if isinstance(sent, BrowserEvent) else "properties"
+    if sent.HasField(own_fields):
+        bare = type(sent)()
+        bare.MergeFrom(sent)  # type: ignore[arg-type]  # both are of one kind
+        bare.ClearField(own_fields)
+        sent = bare
+    digest = blake2b(sent.SerializeToString(deterministic=True), digest_size=8)
+    digest.update(event.metadata.encode())
+    return int.from_bytes(digest.digest(), "little")
 
 
 def _copy_fields(event: ValidEvent, row: EventRow) -> None:

@@ -1,15 +1,16 @@
-"""A Struct as canonical JSON, held to its limits: what `metadata` and `properties` become.
+"""The sender's own fields as canonical JSON, held to their limits: what `metadata` and `properties` become.
 
-Canonical: keys sorted by code point, no spaces, UTF-8; a number without a fraction below 2**53 is written as an
-integer, so that JSON in and JSON out agree (-0.0 becomes 0); a Value without a kind is null. Equal Structs have
-equal text.
+They come as a Struct (gRPC) or as plain values (JSON). Canonical: keys sorted by code point, no spaces, UTF-8; a number
+without a fraction is written with all its digits as an integer (-0.0 becomes 0); a Value without a kind is null. Equal
+fields have equal text, whichever way they came.
 
 Invariants: no recursion goes deeper than `StructLimits.max_depth`, no more than `max_values` values are read, and
 no fault quotes a value, nor a key that holds an e-mail address.
 """
 
+import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import islice
@@ -28,8 +29,10 @@ __all__ = [
     "StructText",
     "ValueFault",
     "canonical_json",
+    "canonical_plain",
     "extended_path",
     "plain_values",
+    "usual_text",
 ]
 
 # A sender mends a few faults at a time, and a reply has to fit its limits.
@@ -51,6 +54,7 @@ _TOO_DEEP: Final = object()
 _ANY_DEPTH: Final = 1_000
 # A text that is so many times too large is not searched for what else is wrong with it.
 _SEARCHED_UP_TO: Final = 2
+_DIGITS_AS_ZERO: Final = bytes.maketrans(b"123456789", b"000000000")
 
 _is_identifier = re.compile(r"[A-Za-z_][A-Za-z0-9_]*").fullmatch
 
@@ -91,9 +95,11 @@ class StructLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StructText:
-    """The canonical JSON of a Struct that keeps all limits and holds no e-mail address."""
+    """The canonical JSON of fields that keep all limits and hold no e-mail address."""
 
     text: str
+    inexact: tuple[str, ...] = ()
+    """Paths of whole numbers that came as doubles and are too large for these, at most MAX_FAULTS."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,18 +130,58 @@ def canonical_json(struct: Struct, limits: StructLimits, field: str = "metadata"
     """
     if struct.ByteSize() > limits.max_json_bytes * _WIRE_BYTES_PER_JSON_BYTE:
         return _refuse(_fault(field, FaultKind.TOO_LARGE, limits))
+    walk = _Walk(limits)
     try:
-        root = _plain_object(struct, 1, _Walk(limits))
+        root = _plain_object(struct, 1, walk)
     except _TooManyValuesError:
         return _refuse(_fault(field, FaultKind.TOO_MANY_VALUES, limits))
+    answer = _held_to_limits(root, limits, field)
+    if walk.has_inexact and isinstance(answer, StructText):
+        paths = (path for path, value in _leaves(root, field) if isinstance(value, int) and abs(value) >= _EXACT)
+        return StructText(text=answer.text, inexact=tuple(islice(map(_shown, paths), MAX_FAULTS)))
+    return answer
+
+
+def canonical_plain(fields: Mapping[str, object], limits: StructLimits, field: str) -> StructText | StructFault:
+    """The same of values as a JSON reader gives them, where an infinite number stands for one that is too large."""
     try:
-        json = orjson.dumps(root, option=orjson.OPT_SORT_KEYS)
+        root = _whole_numbers(fields, 1, _Walk(limits))
+    except _TooManyValuesError:
+        return _refuse(_fault(field, FaultKind.TOO_MANY_VALUES, limits))
+    return _held_to_limits(root, limits, field)
+
+
+def usual_text(fields: Mapping[str, object], limits: StructLimits) -> str | None:
+    """What `canonical_plain` gives, where a look at the text shows that it keeps all limits; None: it takes that one.
+
+    Every value stands behind a comma or a bracket, and there is no depth without as many brackets.
+    """
+    try:
+        written = orjson.dumps(fields, option=orjson.OPT_SORT_KEYS)
     except orjson.JSONEncodeError:
-        return _refuse(*_find_faults(root, field, limits))
-    faults = [_fault(field, FaultKind.TOO_LARGE, limits)] if len(json) > limits.max_json_bytes else []
-    if len(json) > limits.max_json_bytes * _SEARCHED_UP_TO:
+        return None
+    brackets = written.count(b"{") + written.count(b"[")
+    if brackets > limits.max_depth or brackets + written.count(b",") > limits.max_values:
+        return None
+    # A whole number with a point or an exponent, one too small for all its digits; or a text that looks so.
+    alike = written.translate(_DIGITS_AS_ZERO)
+    if len(written) > limits.max_json_bytes or b".0" in written or b"0e+" in alike or b"0e-000" in alike:
+        return None
+    text = written.decode()
+    return None if may_contain_email(text) else text
+
+
+def _held_to_limits(root: dict[str, object], limits: StructLimits, field: str) -> StructText | StructFault:
+    try:
+        text = orjson.dumps(root, option=orjson.OPT_SORT_KEYS).decode()
+    except orjson.JSONEncodeError:  # a fault, or a whole number of more than 64 bits
+        if faults := _find_faults(root, field, limits):
+            return _refuse(*faults)
+        text = json.dumps(root, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    size = len(text.encode())
+    faults = [_fault(field, FaultKind.TOO_LARGE, limits)] if size > limits.max_json_bytes else []
+    if size > limits.max_json_bytes * _SEARCHED_UP_TO:
         return _refuse(*faults)
-    text = json.decode()
     if may_contain_email(text):
         # Only a sign of an @ was seen. The verdict is by value: two clean ones may look like an address in a row.
         faults += _find_faults(root, field, limits)
@@ -160,11 +206,12 @@ class _TooManyValuesError(Exception):
 class _Walk:
     """What one walk may still read."""
 
-    __slots__ = ("max_depth", "values_left")
+    __slots__ = ("has_inexact", "max_depth", "values_left")
 
     def __init__(self, limits: StructLimits) -> None:
         self.max_depth = limits.max_depth
         self.values_left = limits.max_values
+        self.has_inexact = False
 
     def enter(self, count: int) -> None:
         self.values_left -= count
@@ -184,7 +231,7 @@ def _plain_object(struct: Struct, depth: int, walk: _Walk) -> dict[str, object]:
         if text := value.string_value:
             plain[key] = text
         elif number := value.number_value:
-            plain[key] = int(number) if number.is_integer() and -_EXACT < number < _EXACT else _finite(number)
+            plain[key] = int(number) if number.is_integer() and -_EXACT < number < _EXACT else _large(number, walk)
         else:
             plain[key] = _plain_other(value, depth, walk)
     return plain
@@ -197,7 +244,7 @@ def _plain_list(values: Sequence[Value], depth: int, walk: _Walk) -> list[object
         if text := value.string_value:
             plain.append(text)
         elif number := value.number_value:
-            plain.append(int(number) if number.is_integer() and -_EXACT < number < _EXACT else _finite(number))
+            plain.append(int(number) if number.is_integer() and -_EXACT < number < _EXACT else _large(number, walk))
         else:
             plain.append(_plain_other(value, depth, walk))
     return plain
@@ -219,8 +266,43 @@ def _plain_other(value: Value, depth: int, walk: _Walk) -> object:
     return None
 
 
-def _finite(number: float) -> object:
+def _large(number: float, walk: _Walk) -> object:
+    """A number with a fraction, or beyond those whose digits a double keeps."""
+    if number.is_integer():  # what is not finite is none
+        walk.has_inexact = True
+        return int(number)
     return number if isfinite(number) else _NotFinite(number)
+
+
+def _whole_numbers(fields: Mapping[str, object], depth: int, walk: _Walk) -> dict[str, object]:
+    walk.enter(len(fields))
+    return {key: _whole_number(value, depth, walk) for key, value in fields.items()}
+
+
+def _whole_number(value: object, depth: int, walk: _Walk) -> object:
+    """A plain value, in which whole numbers are integers."""
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else value if isfinite(value) else _NotFinite(value)
+    if isinstance(value, dict):
+        return _whole_numbers(value, depth + 1, walk) if depth < walk.max_depth else _TOO_DEEP
+    if isinstance(value, list):
+        if depth >= walk.max_depth:
+            return _TOO_DEEP
+        walk.enter(len(value))
+        return [_whole_number(item, depth + 1, walk) for item in value]
+    return value
+
+
+def _leaves(value: object, path: str) -> Iterator[tuple[str, object]]:
+    """All values that hold no others, with their paths."""
+    if isinstance(value, dict):
+        for place, key in enumerate(sorted(value), 1):
+            yield from _leaves(value[key], extended_path(path, key, place))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _leaves(item, f"{path}[{index}]")
+    else:
+        yield path, value
 
 
 def _refuse(*faults: ValueFault) -> StructFault:

@@ -21,8 +21,15 @@ from qrumb.v1.server_event_pb2 import ConversionValue, ServerEvent, UserIdentifi
 from qrumb_server.enrich.currency import currency_decimals, quantize
 from qrumb_server.enrich.email import contains_email, redacted_beginning
 from qrumb_server.instants import milliseconds
-from qrumb_server.model import Conversion, RawEvent, Rejected, ValidEvent, is_site_id
-from qrumb_server.pipeline.struct_json import FaultKind, StructLimits, StructText, canonical_json
+from qrumb_server.model import Conversion, RawEvent, Reading, Rejected, ValidEvent, is_site_id
+from qrumb_server.pipeline.struct_json import (
+    FaultKind,
+    StructFault,
+    StructLimits,
+    StructText,
+    canonical_json,
+    canonical_plain,
+)
 
 __all__ = ["MAX_VIOLATIONS", "validate", "validate_scan_session"]
 
@@ -65,16 +72,17 @@ _STRUCT_ADVICE: Final = "remove or hash it; raw e-mail addresses are never store
 
 
 class _Faults:
-    """Collects what is wrong with one event."""
+    """Collects what is wrong with one event, after what its reading has found."""
 
-    __slots__ = ("violations", "warnings")
+    __slots__ = ("_unread", "violations", "warnings")
 
-    def __init__(self) -> None:
-        self.violations: list[Violation] = []
-        self.warnings: list[EventWarning] = []
+    def __init__(self, reading: Reading | None = None) -> None:
+        self.violations: list[Violation] = list(reading.violations) if reading else []
+        self.warnings: list[EventWarning] = list(reading.warnings) if reading else []
+        self._unread = reading.unread if reading else ()
 
     def add(self, field: str, reason: Violation.Reason, description: str) -> None:
-        if len(self.violations) < MAX_VIOLATIONS:
+        if len(self.violations) < MAX_VIOLATIONS and field not in self._unread:
             self.violations.append(Violation(field=field, reason=reason, description=description))
 
     def warn(self, field: str, code: EventWarning.Code, description: str) -> None:
@@ -96,21 +104,23 @@ class _Faults:
 
 def validate(raw: RawEvent) -> ValidEvent | Rejected:
     """Check every rule of the contract and bring the values into their normal form."""
-    faults = _Faults()
+    faults = _Faults(raw.reading)
     event = raw.message
     _check_core(event, faults)
     conversion: Conversion | None = None
     identifiers: UserIdentifiers | None = None
     if isinstance(event, BrowserEvent):
         _check_browser(event, faults)
-        metadata = _metadata("metadata", event.metadata, faults) if event.HasField("metadata") else "{}"
+        own = event.metadata if event.HasField("metadata") else None
+        metadata = _metadata("metadata", own, raw.reading, faults)
     else:
         _check_server(event, faults)
         if event.HasField("user_identifiers"):
             identifiers = _identifiers(event.user_identifiers, faults)
         if event.HasField("conversion_value"):
             conversion = _conversion(event.conversion_value, event.event_name, faults)
-        metadata = _metadata("properties", event.properties, faults) if event.HasField("properties") else "{}"
+        own = event.properties if event.HasField("properties") else None
+        metadata = _metadata("properties", own, raw.reading, faults)
     if faults.violations:
         said_id = redacted_beginning(event.event_id, MAX_WRONG_ID).lower()
         return Rejected(raw=raw, event_id=said_id, violations=faults.violations)
@@ -277,9 +287,24 @@ def _conversion(value: ConversionValue, event_name: str, faults: _Faults) -> Con
     return Conversion(amount=text, currency=value.currency)
 
 
-def _metadata(field: str, struct: Struct, faults: _Faults) -> str:
-    answer = canonical_json(struct, STRUCT_LIMITS, field)
+def _metadata(field: str, struct: Struct | None, reading: Reading | None, faults: _Faults) -> str:
+    """The sender's own fields as canonical JSON, from wherever they are."""
+    answer: StructText | StructFault
+    if reading is not None:
+        if reading.own_text or not reading.own_fields:
+            return reading.own_text or "{}"
+        answer = canonical_plain(reading.own_fields, STRUCT_LIMITS, field)
+    elif struct is not None:
+        answer = canonical_json(struct, STRUCT_LIMITS, field)
+    else:
+        return "{}"
     if isinstance(answer, StructText):
+        for path in answer.inexact:
+            faults.warn(
+                path,
+                EventWarning.INEXACT_NUMBER,
+                "came as a double, which keeps whole numbers exactly below 2^53 only; send it as text, or as JSON",
+            )
         return answer.text
     for fault in answer.faults:
         faults.add(fault.path, _STRUCT_REASONS[fault.kind], fault.detail)

@@ -1,4 +1,4 @@
-"""ValidatorService: the JSON text of one event in, the strict verdict out. Nothing is stored.
+"""ValidatorService: the JSON text of one event in, the verdict of collecting out. Nothing is stored.
 
 A call is always answered OK, since a rejected text is what the caller asked about.
 """
@@ -12,9 +12,11 @@ from qrumb.v1 import validator_service_pb2 as pb
 from qrumb.v1.event_row_pb2 import EventRow
 from qrumb.v1.receipt_pb2 import EventReceipt
 from qrumb.v1.validator_service_pb2_grpc import ValidatorServiceServicer
-from qrumb_server.model import Source, StampedEvent
+from qrumb_server.model import Caller, Rejected, Source, StampedEvent
+from qrumb_server.pipeline.run import judge
 from qrumb_server.pipeline.stamp import Receipt
-from qrumb_server.pipeline.strict_json import judge_text
+from qrumb_server.reading.body import read_single, refused
+from qrumb_server.reading.text import NotJsonError
 from qrumb_server.rpc.caller import read_caller
 from qrumb_server.rpc.collector import event_receipt
 from qrumb_server.rpc.preview import Preview, without_lookups
@@ -60,10 +62,19 @@ class Validator(ValidatorServiceServicer):
 
     async def _judge(self, text: bytes, source: Source, context: Context) -> tuple[EventReceipt, EventRow | None]:
         receipt = self._new_receipt()
-        verdict = judge_text(text, source, read_caller(context), receipt)
+        verdict = _judge_text(text, source, read_caller(context), receipt)
         row = None
         if isinstance(verdict, StampedEvent):
             accepted = verdict.record.accepted_event
             is_trusted = self._may_look_up(context, [accepted.row.site_id])
             [row] = await (self._preview if is_trusted else without_lookups)([accepted])
         return event_receipt(verdict, receipt, dry=True), row
+
+
+def _judge_text(text: bytes, source: Source, caller: Caller, receipt: Receipt) -> StampedEvent | Rejected:
+    try:
+        body = read_single(text, source, caller)
+    except NotJsonError as error:
+        return refused(text, error, source, caller, receipt)
+    [verdict] = judge([body.event], receipt)
+    return verdict

@@ -12,10 +12,8 @@ from typing import Any, Final
 import orjson
 from google.protobuf.json_format import ParseDict, ParseError
 
-from qrumb.v1.browser_event_pb2 import BrowserEvent
 from qrumb.v1.event_row_pb2 import EventRow
 from qrumb.v1.receipt_pb2 import Violation
-from qrumb.v1.server_event_pb2 import ServerEvent
 from qrumb_server.loader.ledger import replay_ledger_batch
 from qrumb_server.loader.loop import Loader
 from qrumb_server.loader.rows import LOADER_STAGE, REPLAYED, PlacedEvent, RowId
@@ -23,6 +21,8 @@ from qrumb_server.model import Caller, FraudReason, RawEvent, Rejected, Source
 from qrumb_server.pipeline.run import judge
 from qrumb_server.pipeline.stamp import Enrichers, Receipt
 from qrumb_server.ports import Clock, EventStore
+from qrumb_server.reading.event import read_event
+from qrumb_server.reading.text import NotJsonError, read_value
 from qrumb_server.wire.v1 import upkeep_service_pb2 as pb
 from qrumb_server.wire.v1.record_pb2 import AcceptedEvent
 
@@ -87,16 +87,13 @@ class Replay:
     def _judge(self, letter: Mapping[str, Any]) -> AcceptedEvent | Rejected | None:
         """The verdict of today; None where the letter does not hold its whole event."""
         try:
-            sent = orjson.loads(letter["payload"])
             if letter["stage"] == LOADER_STAGE:
-                return ParseDict(sent, AcceptedEvent(), ignore_unknown_fields=True)
-            is_browser = letter["source"] == Source.BROWSER
-            message = ParseDict(sent, BrowserEvent() if is_browser else ServerEvent(), ignore_unknown_fields=True)
-        except (orjson.JSONDecodeError, ParseError, TypeError):
+                return ParseDict(orjson.loads(letter["payload"]), AcceptedEvent(), ignore_unknown_fields=True)
+            raw = read_event(read_value(letter["payload"].encode()), Source(letter["source"]), Caller(), 0)
+        except (orjson.JSONDecodeError, NotJsonError, ParseError, TypeError):
             return None
-        if not message.event_id:
-            message.event_id = letter["event_id"]
-        raw = RawEvent(source=Source(letter["source"]), message=message, caller=Caller(), index=0)
+        if not raw.message.event_id:
+            raw.message.event_id = letter["event_id"]
         receipt = Receipt(
             received_time_ms=letter["received_time"],
             retention_ms=self._retention_ms,

@@ -68,12 +68,12 @@ def test_text_does_not_depend_on_the_order_of_insertion() -> None:
         (-2.5, "-2.5"),
         (2.0**53 - 1, "9007199254740991"),
         (1 - 2.0**53, "-9007199254740991"),
-        (2.0**53, "9007199254740992.0"),
-        (1e300, "1e+300"),
+        (2.0**53, "9007199254740992"),
+        (1e22, "1" + "0" * 22),
         (5e-324, "5e-324"),
     ],
 )
-def test_a_whole_number_is_written_as_an_integer_while_doubles_are_exact(number: float, text: str) -> None:
+def test_a_whole_number_is_written_with_its_digits(number: float, text: str) -> None:
     assert _text({"n": number, "l": [number]}) == f'{{"l":[{text}],"n":{text}}}'
 
 

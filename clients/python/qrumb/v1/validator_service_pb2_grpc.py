@@ -26,10 +26,9 @@ if _version_not_supported:
 
 
 class ValidatorServiceStub:
-    """ValidatorService checks the JSON text of an event more strictly than collecting does and stores nothing.
-    Collecting ignores unknown fields, as JSON over protobuf does; here each is a violation that names the
-    nearest known field. Meant for development and tests. Anybody may call it; without a key of the site, the row lacks
-    what takes a look-up.
+    """ValidatorService reads the JSON text of an event as collecting does, says what collecting would say, and stores
+    nothing. Answers OK also where the event would be rejected, or is no JSON. Meant for development and tests. Anybody may
+    call it; without a key of the site, the row lacks what takes a look-up.
     """
 
     def __init__(self, channel):
@@ -51,10 +50,9 @@ class ValidatorServiceStub:
 
 
 class ValidatorServiceServicer:
-    """ValidatorService checks the JSON text of an event more strictly than collecting does and stores nothing.
-    Collecting ignores unknown fields, as JSON over protobuf does; here each is a violation that names the
-    nearest known field. Meant for development and tests. Anybody may call it; without a key of the site, the row lacks
-    what takes a look-up.
+    """ValidatorService reads the JSON text of an event as collecting does, says what collecting would say, and stores
+    nothing. Answers OK also where the event would be rejected, or is no JSON. Meant for development and tests. Anybody may
+    call it; without a key of the site, the row lacks what takes a look-up.
     """
 
     def ValidateBrowserEvent(self, request, context):
@@ -93,10 +91,9 @@ def add_ValidatorServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ValidatorService:
-    """ValidatorService checks the JSON text of an event more strictly than collecting does and stores nothing.
-    Collecting ignores unknown fields, as JSON over protobuf does; here each is a violation that names the
-    nearest known field. Meant for development and tests. Anybody may call it; without a key of the site, the row lacks
-    what takes a look-up.
+    """ValidatorService reads the JSON text of an event as collecting does, says what collecting would say, and stores
+    nothing. Answers OK also where the event would be rejected, or is no JSON. Meant for development and tests. Anybody may
+    call it; without a key of the site, the row lacks what takes a look-up.
     """
 
     @staticmethod

@@ -27,10 +27,9 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class ValidatorServiceStub:
-    """ValidatorService checks the JSON text of an event more strictly than collecting does and stores nothing.
-    Collecting ignores unknown fields, as JSON over protobuf does; here each is a violation that names the
-    nearest known field. Meant for development and tests. Anybody may call it; without a key of the site, the row lacks
-    what takes a look-up.
+    """ValidatorService reads the JSON text of an event as collecting does, says what collecting would say, and stores
+    nothing. Answers OK also where the event would be rejected, or is no JSON. Meant for development and tests. Anybody may
+    call it; without a key of the site, the row lacks what takes a look-up.
     """
 
     @_typing.overload
@@ -44,10 +43,9 @@ class ValidatorServiceStub:
 
 @_typing.type_check_only
 class ValidatorServiceAsyncStub(ValidatorServiceStub):
-    """ValidatorService checks the JSON text of an event more strictly than collecting does and stores nothing.
-    Collecting ignores unknown fields, as JSON over protobuf does; here each is a violation that names the
-    nearest known field. Meant for development and tests. Anybody may call it; without a key of the site, the row lacks
-    what takes a look-up.
+    """ValidatorService reads the JSON text of an event as collecting does, says what collecting would say, and stores
+    nothing. Answers OK also where the event would be rejected, or is no JSON. Meant for development and tests. Anybody may
+    call it; without a key of the site, the row lacks what takes a look-up.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -57,10 +55,9 @@ class ValidatorServiceAsyncStub(ValidatorServiceStub):
     """Checks the JSON text of one server event. Answers OK, whatever the verdict."""
 
 class ValidatorServiceServicer(metaclass=_abc_1.ABCMeta):
-    """ValidatorService checks the JSON text of an event more strictly than collecting does and stores nothing.
-    Collecting ignores unknown fields, as JSON over protobuf does; here each is a violation that names the
-    nearest known field. Meant for development and tests. Anybody may call it; without a key of the site, the row lacks
-    what takes a look-up.
+    """ValidatorService reads the JSON text of an event as collecting does, says what collecting would say, and stores
+    nothing. Answers OK also where the event would be rejected, or is no JSON. Meant for development and tests. Anybody may
+    call it; without a key of the site, the row lacks what takes a look-up.
     """
 
     @_abc_1.abstractmethod

@@ -283,28 +283,28 @@ export enum Violation_Reason {
   NEGATIVE_AMOUNT = 17,
 
   /**
-   * A field that the contract does not know (strict validators only).
+   * Not sent any more: a field that the contract does not know is the warning UNKNOWN_FIELD.
    *
    * @generated from enum value: UNKNOWN_FIELD = 18;
    */
   UNKNOWN_FIELD = 18,
 
   /**
-   * The same key twice in one JSON object (strict validators only).
+   * The same key twice in one JSON object.
    *
    * @generated from enum value: DUPLICATE_KEY = 19;
    */
   DUPLICATE_KEY = 19,
 
   /**
-   * A number that loses digits as a double (strict validators only).
+   * Not sent any more: a number that loses digits is the warning INEXACT_NUMBER.
    *
    * @generated from enum value: PRECISION_LOSS = 20;
    */
   PRECISION_LOSS = 20,
 
   /**
-   * Not JSON, or JSON of the wrong type (strict validators only).
+   * Not JSON, or JSON of a type that the field does not take.
    *
    * @generated from enum value: INVALID_JSON = 21;
    */

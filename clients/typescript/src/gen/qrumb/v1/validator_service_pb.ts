@@ -25,7 +25,7 @@ export const file_qrumb_v1_validator_service: GenFile = /*@__PURE__*/
  */
 export type ValidateBrowserEventRequest = Message<"qrumb.v1.ValidateBrowserEventRequest"> & {
   /**
-   * The JSON text of a browser event, as it would be sent to /collect. REQUIRED. At most 64 KiB, several times the largest event that could be accepted.
+   * The JSON text of a browser event, as it would be sent to /collect. REQUIRED. At most 128 KiB.
    *
    * @generated from field: google.api.HttpBody body = 1;
    */
@@ -74,7 +74,7 @@ export const ValidateBrowserEventResponseSchema: GenMessage<ValidateBrowserEvent
  */
 export type ValidateServerEventRequest = Message<"qrumb.v1.ValidateServerEventRequest"> & {
   /**
-   * The JSON text of a server event, as it would be sent to /server-events. REQUIRED. At most 64 KiB, several times the largest event that could be accepted.
+   * The JSON text of a server event, as it would be sent to /server-events. REQUIRED. At most 128 KiB.
    *
    * @generated from field: google.api.HttpBody body = 1;
    */
@@ -117,10 +117,9 @@ export const ValidateServerEventResponseSchema: GenMessage<ValidateServerEventRe
   messageDesc(file_qrumb_v1_validator_service, 3);
 
 /**
- * ValidatorService checks the JSON text of an event more strictly than collecting does and stores nothing.
- * Collecting ignores unknown fields, as JSON over protobuf does; here each is a violation that names the
- * nearest known field. Meant for development and tests. Anybody may call it; without a key of the site, the row lacks
- * what takes a look-up.
+ * ValidatorService reads the JSON text of an event as collecting does, says what collecting would say, and stores
+ * nothing. Answers OK also where the event would be rejected, or is no JSON. Meant for development and tests. Anybody may
+ * call it; without a key of the site, the row lacks what takes a look-up.
  *
  * @generated from service qrumb.v1.ValidatorService
  */
