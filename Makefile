@@ -1,4 +1,5 @@
-# The two commands: `make run` (the whole stack) and `make test` (every test). Both set up what they need.
+# `make run` (the whole stack), `make test` (every test) and `make quick` (most of them, in under three minutes) set up
+# what they need.
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
@@ -8,7 +9,7 @@ PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_CONSTRAINT=constraints.txt $(BIN)/pip
 TEST_PACKAGES := chromium clickhouse-server maven openjdk-17-jdk-headless openssl zookeeper
 SET_UP_INPUTS := pyproject.toml clients/python/pyproject.toml constraints.txt
 
-.PHONY: run test check fresh audit secrets clients-test lint types generate constraints fuzz soak bench setup setup-dev geoip baseline clean help
+.PHONY: run test quick check fresh audit secrets clients-test lint types generate constraints fuzz soak bench setup setup-dev geoip baseline clean help
 
 help: ## what the targets do
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -21,6 +22,11 @@ test: setup-dev ## every check and every test
 	@tools/debian.sh $(TEST_PACKAGES)
 	@$(MAKE) --no-print-directory $(VENV)/.ready-java
 	@tests/run
+
+quick: $(VENV)/.ready-dev third_party/.ready ## the fast lane: unit, property and contract tests, the embedded store; no toolchain, no Envoy
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/ruff check --quiet .
+	@tests/run tests/unit tests/property tests/contract tests/integration/store/test_contract.py -m "not clickhouse_server"
 
 check: setup-dev lint types fresh secrets audit ## format, lint, types, contract, generated code, secrets in files, known faults of packages
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.once import Tally, send_batches, send_json, send_single
+from tests.support.patience import patient
 from tests.support.ports import claimed_port
 from tests.support.stack import Stack, running_stack, wait_until
 
@@ -57,7 +58,7 @@ def test_acknowledged_events_are_stored_exactly_once_through_kills(tmp_path: Pat
         finally:
             tally.stop.set()
             for thread in threads:
-                thread.join(30)
+                thread.join(patient(30))
         assert stack.stop() == 0, stack.log()[-3000:]
         rows = Counter(row["event_id"] for row in stack.query("SELECT event_id FROM events.valid_events"))
     assert tally.failures, "no call ever failed: the kills did not hit anything"

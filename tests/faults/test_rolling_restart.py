@@ -19,6 +19,7 @@ from qrumb.v1 import collector_service_pb2 as pb
 from qrumb.v1.collector_service_pb2_grpc import CollectorServiceStub
 from qrumb.v1.receipt_pb2 import EventReceipt
 from qrumb.v1.server_event_pb2 import ServerEvent
+from tests.support.patience import patient
 from tests.support.ports import claimed_port
 from tests.support.stack import Stack, running_stack, wait_until
 
@@ -89,7 +90,7 @@ def anew(url: str) -> Callable[[str], None]:
     """A connection for each event."""
 
     def send(event_id: str) -> None:
-        with httpx.Client(base_url=url, timeout=10) as client:
+        with httpx.Client(base_url=url, timeout=patient(10)) as client:
             post(client, event_id)
 
     return send
@@ -101,7 +102,7 @@ def call(stub: CollectorServiceStub) -> Callable[[str], None]:
     def send(event_id: str) -> None:
         event = ServerEvent(site_id=SITE, event_id=event_id, scan_session_id="s", event_name="lead")
         try:
-            answer = stub.CollectServerEvent(pb.CollectServerEventRequest(event=event), timeout=10)
+            answer = stub.CollectServerEvent(pb.CollectServerEventRequest(event=event), timeout=patient(10))
         except grpc.RpcError as error:
             raise later(error) from error
         assert answer.receipt.outcome == EventReceipt.ACCEPTED
@@ -148,7 +149,7 @@ def load(stack: Stack, book: Book) -> Iterator[None]:
     """Callers of every kind, until the end."""
     gateway = stack.url.removeprefix("http://")
     with (
-        httpx.Client(base_url=stack.url, timeout=10) as kept,
+        httpx.Client(base_url=stack.url, timeout=patient(10)) as kept,
         grpc.insecure_channel(stack.grpc_target, options=NO_RETRIES) as direct,
         grpc.insecure_channel(gateway, options=NO_RETRIES) as through,
     ):

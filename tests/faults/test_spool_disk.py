@@ -23,6 +23,7 @@ from qrumb_server.errors import SpoolFullError
 from qrumb_server.spool.quota import SpoolLimits
 from qrumb_server.spool.reader import list_sealed, read_segment
 from qrumb_server.spool.writer import SpoolWriter
+from tests.support.patience import patient
 from tests.support.stack import Stack, frozen, running_stack, wait_until
 
 SITE = "disk"
@@ -66,7 +67,7 @@ def test_files_that_may_not_grow_cost_only_the_append_that_was_told_so(tmp_path:
         [sys.executable, "-c", SHORT_FILES, tmp_path / "worker-0"],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=patient(60),
         check=True,
     )
     acknowledged = [int(line) for line in done.stdout.split()]
@@ -125,7 +126,7 @@ def test_full_spool_is_told_to_senders_and_drains_by_itself(tmp_path: Path) -> N
             stub = CollectorServiceStub(channel)
             for _ in range(100):
                 try:
-                    accepted += len(stub.BatchCollectBrowserEvents(large_batch(), timeout=10).receipts)
+                    accepted += len(stub.BatchCollectBrowserEvents(large_batch(), timeout=patient(10)).receipts)
                 except grpc.RpcError as error:
                     refusal = error
                     break

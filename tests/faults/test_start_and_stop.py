@@ -11,6 +11,7 @@ import pytest
 from tests.support.audit import audit
 from tests.support.certificates import Authority
 from tests.support.load import Book, Load
+from tests.support.patience import patient
 from tests.support.ports import claimed_port
 from tests.support.stack import Stack, running_stack, wait_until
 
@@ -27,7 +28,7 @@ def refused_start(data_dir: Path, **environment: str) -> str:
         env={**os.environ, **own, **environment},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=patient(60),
         check=False,
         cwd=data_dir.parent,
     )
@@ -79,7 +80,7 @@ def test_a_database_of_another_schema_is_refused_with_every_difference(tmp_path:
         "store.close()\n"
     )
     data_dir.mkdir()
-    subprocess.run([sys.executable, "-c", break_schema, data_dir / "clickhouse"], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", break_schema, data_dir / "clickhouse"], check=True, timeout=patient(60))
     said = refused_start(data_dir)
     for difference in (
         "events.valid_events.city: should be LowCardinality(String), is absent",

@@ -23,6 +23,7 @@ from qrumb import (
 from qrumb.events import Event
 from qrumb.v1.receipt_pb2 import EventReceipt
 from tests.support.client_front import Front
+from tests.support.patience import patient
 
 __all__ = ["AsyncDriver", "Driver", "SyncDriver", "run_delivery_case"]
 
@@ -151,10 +152,10 @@ class Run:
         for step in self.case["steps"]:
             kinds[next(iter(step))](step)
         for future in self.beside:
-            self.ids.append(future.result(5))
+            self.ids.append(future.result(patient(5)))
         self.pool.shutdown()
         if not self.is_closed:
-            self.close({"close": 10})
+            self.close({"close": patient(10)})
 
     def send(self, step: Case) -> None:
         """N events; the last one may have to fail or to wait."""

@@ -17,6 +17,7 @@ from qrumb.v1 import collector_service_pb2 as pb
 from qrumb.v1.browser_event_pb2 import BrowserEvent
 from qrumb.v1.collector_service_pb2_grpc import CollectorServiceStub
 from qrumb.v1.server_event_pb2 import ServerEvent
+from tests.support.patience import patient
 
 __all__ = [
     "PATHS",
@@ -174,7 +175,7 @@ def _triples(said: list[dict[str, str]], kind: str) -> list[tuple[str, str, str]
 
 def _answer(call: Any, request: Message) -> Answer:
     try:
-        return Answer(status=OK, body=_as_dict(call(request, timeout=20)))
+        return Answer(status=OK, body=_as_dict(call(request, timeout=patient(20))))
     except grpc.RpcError as error:
         status = rpc_status.from_call(error)
         if status is None or error.code() != grpc.StatusCode.INVALID_ARGUMENT:

@@ -18,6 +18,7 @@ from qrumb_server.supervise.gateway_options import GatewayOptions
 from qrumb_server.supervise.gateway_values import SECRET_NAME, tls_secret
 from tests.support.backends import Backend
 from tests.support.certificates import Authority, Files
+from tests.support.patience import patient
 
 __all__ = ["Gateway", "gateway_options", "reserve_port", "running_gateway", "until", "write_secret"]
 
@@ -84,7 +85,7 @@ class Gateway:
 
 async def until(probe: Callable[[], Awaitable[bool]], seconds: float = 10) -> None:
     """Wait for what no event announces: ask until the answer is yes."""
-    async with asyncio.timeout(seconds):
+    async with asyncio.timeout(patient(seconds)):
         while not await probe():
             await asyncio.sleep(0.01)
 
@@ -153,7 +154,9 @@ async def running_gateway(
         admin = httpx.AsyncClient(
             transport=httpx.AsyncHTTPTransport(uds=str(folder / options.admin_socket)), base_url="http://admin"
         )
-        http = httpx.AsyncClient(base_url=f"{scheme}://127.0.0.1:{options.http_port}", timeout=20, verify=verify)
+        http = httpx.AsyncClient(
+            base_url=f"{scheme}://127.0.0.1:{options.http_port}", timeout=patient(20), verify=verify
+        )
         await stack.enter_async_context(admin)
         await stack.enter_async_context(http)
         await _wait_until_ready(process, admin, folder)

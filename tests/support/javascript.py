@@ -12,6 +12,8 @@ from xml.etree import ElementTree
 
 import pytest
 
+from tests.support.patience import patient
+
 __all__ = ["ROOT", "built_package", "chromium", "run_node", "run_suite"]
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -43,7 +45,7 @@ def built_package(name: str) -> Path:
 def npm(package: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run npm in a package."""
     return subprocess.run(
-        ["npm", *arguments], cwd=package, capture_output=True, text=True, timeout=INSTALL_SECONDS, check=False
+        ["npm", *arguments], cwd=package, capture_output=True, text=True, timeout=patient(INSTALL_SECONDS), check=False
     )
 
 
@@ -62,7 +64,7 @@ def run_node(package: Path, *arguments: str, seconds: float, **environment: str)
         cwd=package,
         capture_output=True,
         text=True,
-        timeout=seconds,
+        timeout=patient(seconds),
         env={**os.environ, **environment},
         check=False,
     )

@@ -40,6 +40,7 @@ from qrumb_server.upkeep.replay import Replay
 from qrumb_server.upkeep.rescore import Rescore
 from qrumb_server.upkeep.service import Privacy, Upkeep
 from qrumb_server.wire.v1.upkeep_service_pb2_grpc import UpkeepServiceStub, add_UpkeepServiceServicer_to_server
+from tests.support.patience import patient
 
 __all__ = ["AGENT_KEY", "FaultyInserts", "LoaderDied", "MiniNode", "SettableClock", "running_mini_node"]
 
@@ -269,7 +270,7 @@ class MiniNode:
 
     async def wait_for_loader(self) -> None:
         """Until nothing sealed is left."""
-        async with asyncio.timeout(LOAD_SECONDS):
+        async with asyncio.timeout(patient(LOAD_SECONDS)):
             while list_sealed(self.spool_root):
                 assert self._loading is not None
                 if self._loading.done():

@@ -32,6 +32,7 @@ from qrumb_server.store.engine import EngineError, EngineSession
 from qrumb_server.store.errors import error_code
 from qrumb_server.store.native import _Source, encode_columns, reading
 from qrumb_server.store.values import wire_type
+from tests.support.patience import patient
 
 __all__ = ["NativeFront"]
 
@@ -80,7 +81,7 @@ class NativeFront:
         self.listener.close()
         self.cut_connections()
         for thread in self.threads:
-            thread.join(10)
+            thread.join(patient(10))
             assert not thread.is_alive()
         self.keeper.close()
 

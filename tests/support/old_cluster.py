@@ -12,6 +12,7 @@ from pathlib import Path
 from qrumb_server.store.render import cluster_dialect
 from qrumb_server.store.server import ServerStore
 from tests.support.old_server import BINARY, OldConnection, OldServer, old_dialect, running_server
+from tests.support.patience import patient
 from tests.support.ports import claimed_ports
 from tests.support.stack import wait_until
 from tests.support.tied import TIED
@@ -81,7 +82,7 @@ class ZooKeeper:
                 stderr=output,
                 stdin=subprocess.DEVNULL,
             )
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + patient(30)
         while True:
             assert self._process.poll() is None, (self._folder / "output.log").read_text(errors="replace")[-2000:]
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
@@ -100,7 +101,7 @@ class ZooKeeper:
         """kill -9."""
         assert self._process is not None
         self._process.kill()
-        self._process.wait(30)
+        self._process.wait(patient(30))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

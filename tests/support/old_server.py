@@ -17,6 +17,7 @@ from pathlib import Path
 
 from qrumb_server.store.connection import Result, ServerConnection, ServerOptions, StatementError
 from qrumb_server.store.server import ServerStore
+from tests.support.patience import patient
 from tests.support.ports import claimed_port
 from tests.support.tied import TIED
 
@@ -168,7 +169,7 @@ class OldServer:
                 stdin=subprocess.DEVNULL,
                 cwd=self.folder,
             )
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + patient(30)
         while True:
             assert self.process.poll() is None, self._last_words()
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
@@ -192,7 +193,7 @@ class OldServer:
         """kill -9."""
         assert self.process is not None
         self.process.kill()
-        self.process.wait(30)
+        self.process.wait(patient(30))
 
     def options(self, **changes: object) -> ServerOptions:
         """How to reach it, with short timeouts."""

@@ -23,6 +23,7 @@ from qrumb_server.spool.quota import SpoolLimits
 from qrumb_server.spool.reader import list_sealed
 from qrumb_server.spool.writer import SpoolWriter
 from qrumb_server.wire.v1.record_pb2 import AcceptedEvent, Record
+from tests.support.patience import patient
 from tests.support.stack import wait_until
 
 __all__ = ["IMPATIENT", "Feeder", "Rig", "assert_exactly_once", "load_all", "record", "running_rig", "spool_up"]
@@ -139,9 +140,9 @@ class Rig:
     def finish(self) -> None:
         """Load all there is."""
         self.feeder.stopping.set()
-        self.feeder.thread.join(30)
+        self.feeder.thread.join(patient(30))
         self.loader.drain()
-        self.thread.join(60)
+        self.thread.join(patient(60))
         assert not self.thread.is_alive(), self.loader.last_error
         assert self.loader.last_error == ""
         assert list_sealed(self.feeder.root) == []
@@ -157,9 +158,9 @@ def running_rig(root: Path, store: EventStore) -> Iterator[Rig]:
         yield rig
     finally:
         rig.feeder.stopping.set()
-        rig.feeder.thread.join(30)
+        rig.feeder.thread.join(patient(30))
         rig.loader.stop()
-        rig.thread.join(60)
+        rig.thread.join(patient(60))
         store.close()
         assert not rig.thread.is_alive()
 

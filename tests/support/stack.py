@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import httpx
 import psutil
 
+from tests.support.patience import patient
 from tests.support.tied import TIED
 
 __all__ = ["Stack", "frozen", "running_stack", "wait_until"]
@@ -27,7 +28,7 @@ T = TypeVar("T")
 
 def wait_until(probe: Callable[[], T], seconds: float = 20, interval: float = 0.05) -> T:
     """The first truthy answer of `probe`; fails with the last one when time is up."""
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + patient(seconds)
     while True:
         answer = probe()
         if answer:
@@ -87,13 +88,13 @@ class Stack:
         """SIGTERM, and wait for the drain; returns the exit code."""
         assert self.process is not None
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(STOP_SECONDS)
+        return self.process.wait(patient(STOP_SECONDS))
 
     def kill(self) -> None:
         """kill -9 of the supervisor; its children drain by themselves."""
         assert self.process is not None
         self.process.kill()
-        self.process.wait(STOP_SECONDS)
+        self.process.wait(patient(STOP_SECONDS))
 
     def kill_all(self, when: Callable[[], object] = lambda: None) -> None:
         """kill -9 of the supervisor and of all its children, as soon as `when` returns."""
@@ -104,7 +105,7 @@ class Stack:
         for child in children.values():
             with contextlib.suppress(psutil.NoSuchProcess):
                 child.kill()
-        self.process.wait(10)
+        self.process.wait(patient(10))
 
     def children(self) -> dict[str, psutil.Process]:
         """Living processes by name: worker-0, loader, gateway."""
@@ -130,7 +131,7 @@ class Stack:
             input=text,
             env=self.environment(),
             cwd=self.data_dir.parent,
-            timeout=60,
+            timeout=patient(60),
             check=False,
         )
 
@@ -163,7 +164,7 @@ class Stack:
 
     def http(self) -> httpx.Client:
         """A client of the gateway."""
-        return httpx.Client(base_url=self.url, timeout=20)
+        return httpx.Client(base_url=self.url, timeout=patient(20))
 
     def log(self) -> str:
         """What the node printed."""
@@ -183,10 +184,10 @@ def running_stack(data_dir: Path, **settings: str) -> Iterator[Stack]:
         if stack.process.poll() is None:
             stack.process.send_signal(signal.SIGTERM)
             try:
-                stack.process.wait(STOP_SECONDS)
+                stack.process.wait(patient(STOP_SECONDS))
             except subprocess.TimeoutExpired:
                 stack.process.kill()
-        _gone, alive = psutil.wait_procs(descendants, timeout=5)
+        _gone, alive = psutil.wait_procs(descendants, timeout=patient(5))
         for process in alive:
             process.kill()
         assert not alive, f"left behind: {[process.name() for process in alive]}"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.patience import patient
 from tests.support.stack import Stack, running_stack
 
 pytestmark = pytest.mark.stack
@@ -29,7 +30,7 @@ def run(stack: Stack, *command: str) -> str:
         command,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=patient(30),
         check=False,
         cwd=stack.data_dir.parent,
         env={**stack.environment(), "QRUMB_KEY": key_of(stack), "QRUMB_URL": f"grpc://{stack.grpc_target}"},

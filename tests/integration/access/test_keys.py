@@ -23,6 +23,7 @@ from qrumb.v1 import (
 )
 from qrumb_server.rpc.access import OPEN, RULES
 from tests.integration.access.conftest import Keys
+from tests.support.patience import patient
 from tests.support.stack import Stack
 
 pytestmark = pytest.mark.stack
@@ -139,8 +140,8 @@ def ask(channel: grpc.Channel, call: Call, key: str) -> Any:
         response_deserializer=GetMessageClass(method.output_type).FromString,
     )
     if name == "StreamServerEvents":
-        return list(multi(iter([request]), metadata=metadata, timeout=10))
-    return multi(request, metadata=metadata, timeout=10)
+        return list(multi(iter([request]), metadata=metadata, timeout=patient(10)))
+    return multi(request, metadata=metadata, timeout=patient(10))
 
 
 @pytest.mark.parametrize("way", ["gateway", "direct"])
@@ -203,7 +204,7 @@ def test_a_stream_ends_at_the_first_foreign_event_and_keeps_those_before(stack: 
     receipts: list[Any] = []
     with grpc.insecure_channel(stack.grpc_target) as channel:
         answers = CollectorServiceStub(channel).StreamServerEvents(
-            iter(requests), metadata=(("authorization", f"Bearer {keys.collect}"),), timeout=10
+            iter(requests), metadata=(("authorization", f"Bearer {keys.collect}"),), timeout=patient(10)
         )
 
         def read() -> None:
@@ -229,7 +230,9 @@ def test_a_stream_without_a_key_is_ended_before_it_says_anything(stack: Stack, k
     for target in (stack.grpc_target, stack.url.removeprefix("http://")):
         with grpc.insecure_channel(target) as channel:
             metadata = (("authorization", f"Bearer {keys.unknown}"),) if key else ()
-            answers = CollectorServiceStub(channel).StreamServerEvents(nothing(), metadata=metadata, timeout=10)
+            answers = CollectorServiceStub(channel).StreamServerEvents(
+                nothing(), metadata=metadata, timeout=patient(10)
+            )
             assert refusal(lambda: list(answers))[0] == "UNAUTHENTICATED"  # noqa: B023
     silent.set()
 
@@ -258,7 +261,7 @@ def test_internal_services_are_not_there_for_callers_from_outside(stack: Stack, 
             with grpc.insecure_channel(target) as channel:
                 call: Any = channel.unary_unary(method)
                 with pytest.raises(grpc.RpcError) as raised:
-                    call(b"", timeout=5, metadata=(("authorization", f"Bearer {keys.admin}"),))
+                    call(b"", timeout=patient(5), metadata=(("authorization", f"Bearer {keys.admin}"),))
             assert raised.value.code().name in {"PERMISSION_DENIED", "UNIMPLEMENTED"}
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.support.patience import patient
 from tests.support.stack import Stack
 
 ROOT = Path(__file__).resolve().parent.parent.parent.parent
@@ -22,7 +23,7 @@ def test_the_go_checkout_reports_a_purchase(stack: Stack, tmp_path: Path) -> Non
     """What was bought is a row; the buyer is somebody; stopping it delivers what waits."""
     program = tmp_path / "checkout"
     build = [*GO, "build", "-C", str(ROOT / "examples" / "checkout_go"), "-o", str(program), "."]
-    subprocess.run(build, check=True, timeout=BUILD_SECONDS)
+    subprocess.run(build, check=True, timeout=patient(BUILD_SECONDS))
     environment = {**os.environ, "QRUMB_URL": f"grpc://{stack.grpc_target}"}
     basket = {"items": ["vase", "cup"], "session": "scan-go", "email": "Ada@Example.com"}
     with subprocess.Popen(

@@ -15,6 +15,7 @@ import pytest
 
 from tests.integration.clients.conftest import Keyed, WrittenDown
 from tests.support.client_front import Front, load_cases
+from tests.support.patience import patient
 
 ROOT = Path(__file__).resolve().parent.parent.parent.parent
 TOOL = [sys.executable, str(ROOT / "tools" / "go_toolchain.py")]
@@ -39,7 +40,7 @@ def go(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         text=True,
         check=False,
         env={**os.environ, **environment},
-        timeout=BUILD_SECONDS,
+        timeout=patient(BUILD_SECONDS),
     )
 
 

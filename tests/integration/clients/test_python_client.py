@@ -35,6 +35,7 @@ from qrumb.v1.receipt_pb2 import EventReceipt
 from qrumb.v1.server_event_pb2 import ServerEvent
 from tests.integration.clients.conftest import Keyed
 from tests.support.client_front import Front, GrpcFace, Script
+from tests.support.patience import patient
 from tests.support.stack import Stack, running_stack
 
 ROOT = Path(__file__).resolve().parent.parent.parent.parent
@@ -184,7 +185,9 @@ client.send(server_event(site_id=sys.argv[2], event_name="e0", scan_session_id="
 
 def test_the_end_of_a_program_delivers(front: Front, site_id: str) -> None:
     """Nobody called close; the event arrives all the same."""
-    subprocess.run([sys.executable, "-W", "error", "-c", CHILD, front.grpc_url, site_id], check=True, timeout=30)
+    subprocess.run(
+        [sys.executable, "-W", "error", "-c", CHILD, front.grpc_url, site_id], check=True, timeout=patient(30)
+    )
     assert len(arrived(front, site_id)) == 1
 
 
@@ -205,7 +208,9 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 
 def test_a_client_from_before_a_fork_refuses(front: Front) -> None:
     """Instead of queueing for a thread that does not exist."""
-    done = subprocess.run([sys.executable, "-c", FORK, front.grpc_url], check=False, timeout=30, capture_output=True)
+    done = subprocess.run(
+        [sys.executable, "-c", FORK, front.grpc_url], check=False, timeout=patient(30), capture_output=True
+    )
     assert done.returncode == 7, done.stderr
 
 
@@ -312,7 +317,7 @@ def test_the_example_of_the_readme_runs(keyed: Keyed) -> None:
         env={**os.environ, "QRUMB_URL": f"grpc://{keyed.stack.grpc_target}", "QRUMB_KEY": keyed.key},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=patient(60),
         check=False,
     )
     assert done.returncode == 0, done.stderr
@@ -370,7 +375,7 @@ def test_the_version_is_the_contracts() -> None:
 def test_the_messages_alone_load_no_grpc() -> None:
     """The server shares the package, and its commands start without gRPC; every public name is there all the same."""
     code = "import sys, qrumb.v1.receipt_pb2; sys.exit('grpc' in sys.modules)"
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=patient(60))
     assert all(getattr(qrumb, name) for name in qrumb.__all__)
     with pytest.raises(AttributeError):
         qrumb.nothing  # noqa: B018

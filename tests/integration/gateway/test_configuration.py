@@ -18,6 +18,7 @@ from qrumb_server.supervise.gateway_process import shared_options
 from qrumb_server.supervise.gateway_values import UPSTREAM_SECRET_NAME
 from tests.support.certificates import Authority
 from tests.support.envoy_process import Gateway, gateway_options, write_secret
+from tests.support.patience import patient
 
 pytestmark = pytest.mark.envoy
 
@@ -36,7 +37,7 @@ def run_envoy(folder: Path, options: GatewayOptions, *arguments: str) -> subproc
     config = folder / "envoy.yaml"
     config.write_text(render(options))
     line = [*command(config, concurrency=1), *arguments]
-    return subprocess.run(line, cwd=folder, capture_output=True, text=True, timeout=30, check=False)
+    return subprocess.run(line, cwd=folder, capture_output=True, text=True, timeout=patient(30), check=False)
 
 
 VARIATIONS: dict[str, dict[str, Any]] = {

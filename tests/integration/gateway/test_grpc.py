@@ -32,6 +32,7 @@ from qrumb.v1.validator_service_pb2 import ValidateServerEventRequest
 from qrumb.v1.validator_service_pb2_grpc import ValidatorServiceStub
 from tests.support.backends import break_down, hang, refuse_full, reject
 from tests.support.envoy_process import Gateway, running_gateway
+from tests.support.patience import patient
 
 pytestmark = pytest.mark.envoy
 
@@ -74,7 +75,7 @@ async def test_a_stream_goes_both_ways_and_outlives_every_limit_of_a_single_call
         running_gateway(collect_timeout=short, request_timeout=short, stall_timeout=short) as gateway,
         grpc.aio.insecure_channel(gateway.target) as channel,
     ):
-        stream = CollectorServiceStub(channel).StreamServerEvents(timeout=60)
+        stream = CollectorServiceStub(channel).StreamServerEvents(timeout=patient(60))
         await asyncio.sleep(1)  # nothing sent yet, nothing answered yet
         for event_id in ("first", "second", "third"):
             await stream.write(StreamServerEventsRequest(event=ServerEvent(event_id=event_id)))
@@ -101,7 +102,7 @@ async def test_a_stream_on_which_nothing_moves_is_ended() -> None:
         grpc.aio.insecure_channel(gateway.target) as channel,
     ):
         stream = CollectorServiceStub(channel).StreamServerEvents()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(patient(10)):
             assert await stream.code() != grpc.StatusCode.OK
 
 

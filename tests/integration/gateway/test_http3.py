@@ -16,6 +16,7 @@ from aioquic.quic.events import QuicEvent
 
 from tests.support.certificates import Authority
 from tests.support.envoy_process import Gateway, running_gateway
+from tests.support.patience import patient
 
 pytestmark = pytest.mark.envoy
 
@@ -42,7 +43,7 @@ class Http3Client(QuicConnectionProtocol):
         self._http.send_headers(stream, headers)
         self._http.send_data(stream, body, end_stream=True)
         self.transmit()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(patient(10)):
             await self._done.wait()
         return int(self._headers[":status"]), self._headers, self._body
 

@@ -19,6 +19,7 @@ from qrumb_server.supervise.gateway import drain
 from tests.support import backends
 from tests.support.backends import SERVICE, Backend, break_down, cancel
 from tests.support.envoy_process import Gateway, running_gateway, until
+from tests.support.patience import patient
 
 pytestmark = pytest.mark.envoy
 
@@ -30,7 +31,10 @@ async def worker_process(gateway: Gateway, index: int, *behaviour: str) -> Async
     command = [sys.executable, str(Path(backends.__file__)), socket, *behaviour]
     process = await asyncio.create_subprocess_exec(*command, cwd=gateway.folder)
     try:
-        async with asyncio.timeout(20), grpc.aio.insecure_channel(f"unix:{gateway.folder / socket}") as channel:
+        async with (
+            asyncio.timeout(patient(20)),
+            grpc.aio.insecure_channel(f"unix:{gateway.folder / socket}") as channel,
+        ):
             await channel.channel_ready()
         yield process
     finally:
@@ -140,10 +144,14 @@ async def test_a_drain_finishes_what_is_inside_and_then_lets_nobody_in() -> None
         by_json = asyncio.create_task(gateway.http.post("/collect", json={}))
         by_grpc = CollectorServiceStub(channel).CollectServerEvent(CollectServerEventRequest())
         await wait_for_requests(gateway, 2)
-        draining = asyncio.create_task(drain(gateway.admin_socket, timeout=timedelta(seconds=20)))
-        await asyncio.sleep(0.3)
-        during = await gateway.http.get("/healthz")
-        assert (during.status_code, during.headers["connection"]) == (200, "close")
+        draining = asyncio.create_task(drain(gateway.admin_socket, timeout=timedelta(seconds=patient(20))))
+
+        async def closing() -> bool:
+            during = await gateway.http.get("/healthz")
+            assert during.status_code == 200
+            return during.headers.get("connection") == "close"
+
+        await until(closing)
 
         async def refused() -> bool:
             async with httpx.AsyncClient(base_url=gateway.http.base_url) as newcomer:

@@ -154,8 +154,13 @@ async def test_health_is_answered_by_the_supervisor(gateway: Gateway) -> None:
 
 
 async def test_a_request_costs_less_than_a_tenth_of_a_second(gateway: Gateway) -> None:
-    """A guard against a delay that hides in a filter (a buffer that waits, a retry that should not be)."""
-    begin = time.monotonic()
+    """A guard against a delay that hides in a filter (a buffer that waits, a retry that should not be).
+
+    Such a delay is in every request, a busy machine's only in some: the fastest of them tells.
+    """
+    seconds = []
     for _ in range(20):
+        begin = time.monotonic()
         await gateway.http.post("/collect", json=EVENT)
-    assert (time.monotonic() - begin) / 20 < 0.1
+        seconds.append(time.monotonic() - begin)
+    assert min(seconds) < 0.1

@@ -15,6 +15,7 @@ from qrumb.v1.collector_service_pb2 import CollectServerEventRequest
 from qrumb.v1.collector_service_pb2_grpc import CollectorServiceStub
 from tests.support.certificates import Authority
 from tests.support.envoy_process import Gateway, running_gateway, until, write_secret
+from tests.support.patience import patient
 
 pytestmark = pytest.mark.envoy
 
@@ -116,6 +117,6 @@ async def test_a_handshake_that_does_not_end_is_closed(authority: Authority) -> 
     async with running_gateway(authority=authority, header_timeout=timedelta(seconds=0.3)) as gateway:
         reader, writer = await asyncio.open_connection("127.0.0.1", gateway.options.http_port)
         writer.write(b"\x16\x03\x01")
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(patient(3)):
             assert await reader.read() == b""
         writer.close()

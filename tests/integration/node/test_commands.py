@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.support.patience import patient
 from tests.support.stack import Stack, wait_until
 
 pytestmark = pytest.mark.stack
@@ -80,7 +81,7 @@ def start(tmp_path: Path, **environment: str) -> subprocess.CompletedProcess[str
         env={**os.environ, **own, **environment},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=patient(60),
         check=False,
     )
 
@@ -127,7 +128,7 @@ def test_query_without_data_says_so(tmp_path: Path) -> None:
         [sys.executable, "-m", "qrumb_server", "query", "--data-dir", str(tmp_path / "none"), "SELECT 1"],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=patient(60),
         check=False,
     )
     assert done.returncode == 1
@@ -143,7 +144,7 @@ def test_ctrl_c_stops_everything_and_data_can_be_read_afterwards(tmp_path: Path)
     with stack.http() as client:
         assert client.post("/collect", json={"site_id": "last", "event_type": "click"}).status_code == 200
     stack.process.send_signal(signal.SIGINT)
-    assert stack.process.wait(30) == 0
+    assert stack.process.wait(patient(30)) == 0
     wait_until(lambda: not any(process.is_running() for process in tree), 5)
     assert stack.count("site_id = 'last'") == 1
     assert not (stack.data_dir / "run").exists()
@@ -160,6 +161,6 @@ def test_query_works_after_the_node_was_killed(tmp_path: Path) -> None:
     # Children first: the death of the supervisor would let them end in order.
     for process in [*stack.children().values(), psutil.Process(stack.process.pid)]:
         process.kill()
-    stack.process.wait(10)
+    stack.process.wait(patient(10))
     assert (stack.data_dir / "run" / "loader.sock").exists()
     assert stack.count("site_id = 'killed'") == 1

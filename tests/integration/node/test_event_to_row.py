@@ -13,6 +13,7 @@ from qrumb.v1 import collector_service_pb2 as pb
 from qrumb.v1.collector_service_pb2_grpc import CollectorServiceStub
 from qrumb.v1.receipt_pb2 import EventReceipt
 from qrumb.v1.server_event_pb2 import ServerEvent
+from tests.support.patience import patient
 from tests.support.stack import Stack
 
 pytestmark = pytest.mark.stack
@@ -111,7 +112,9 @@ def test_server_event_by_grpc_becomes_the_golden_row(stack: Stack) -> None:
     """Column by column: what was sent over direct gRPC is what the table holds."""
     event = ParseDict({"site_id": "golden-server", **SERVER_EVENT}, ServerEvent())
     with grpc.insecure_channel(stack.grpc_target) as channel:
-        answer = CollectorServiceStub(channel).CollectServerEvent(pb.CollectServerEventRequest(event=event), timeout=10)
+        answer = CollectorServiceStub(channel).CollectServerEvent(
+            pb.CollectServerEventRequest(event=event), timeout=patient(10)
+        )
     assert answer.receipt.outcome == EventReceipt.ACCEPTED
     [row] = stored(stack, "golden-server")
     assert fixed(row) == {"site_id": "golden-server", **SERVER_ROW}
@@ -121,7 +124,9 @@ def test_native_grpc_passes_through_the_gateway(stack: Stack) -> None:
     """One listener for JSON and gRPC."""
     event = ParseDict({"site_id": "grpc-by-gateway", **SERVER_EVENT}, ServerEvent())
     with grpc.insecure_channel(stack.url.removeprefix("http://")) as channel:
-        answer = CollectorServiceStub(channel).CollectServerEvent(pb.CollectServerEventRequest(event=event), timeout=10)
+        answer = CollectorServiceStub(channel).CollectServerEvent(
+            pb.CollectServerEventRequest(event=event), timeout=patient(10)
+        )
     assert answer.receipt.outcome == EventReceipt.ACCEPTED
     [row] = stored(stack, "grpc-by-gateway")
     assert fixed(row) == {"site_id": "grpc-by-gateway", **SERVER_ROW}
@@ -239,7 +244,7 @@ def test_stream_answers_every_event_in_order(stack: Stack) -> None:
         for event_id in sent
     )
     with grpc.insecure_channel(stack.grpc_target) as channel:
-        answers = list(CollectorServiceStub(channel).StreamServerEvents(requests, timeout=60))
+        answers = list(CollectorServiceStub(channel).StreamServerEvents(requests, timeout=patient(60)))
     receipts = [receipt for answer in answers for receipt in answer.receipts]
     assert [receipt.event_id for receipt in receipts] == sent
     assert {receipt.outcome for receipt in receipts} == {EventReceipt.ACCEPTED}
@@ -318,7 +323,7 @@ def test_garbage_over_grpc_is_invalid_argument(stack: Stack) -> None:
     with grpc.insecure_channel(stack.grpc_target) as channel:
         call = channel.unary_unary("/qrumb.v1.CollectorService/CollectBrowserEvent")
         with pytest.raises(grpc.RpcError) as refused:
-            call(b"\xff\xff\xff", timeout=10)
+            call(b"\xff\xff\xff", timeout=patient(10))
     assert refused.value.code() == grpc.StatusCode.INVALID_ARGUMENT
 
 
@@ -329,7 +334,7 @@ def test_health_over_grpc_is_the_whole_node(stack: Stack) -> None:
     with grpc.insecure_channel(stack.url.removeprefix("http://")) as channel:
         stub = health_pb2_grpc.HealthStub(channel)
         for service in ("", "worker-0", "loader"):
-            answer = stub.Check(health_pb2.HealthCheckRequest(service=service), timeout=10)
+            answer = stub.Check(health_pb2.HealthCheckRequest(service=service), timeout=patient(10))
             assert answer.status == health_pb2.HealthCheckResponse.SERVING, service
 
 

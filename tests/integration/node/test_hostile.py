@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from tests.support.collector_calls import PATHS, as_json
+from tests.support.patience import patient
 from tests.support.stack import Stack
 from tests.support.strings import SAMPLES, assert_stored, texts_event
 
@@ -37,7 +38,7 @@ REFUSED, ANY = {400}, {200, 400}
 @pytest.fixture(scope="module")
 def client(stack: Stack) -> Iterator[httpx.Client]:
     """One connection; an answer that takes longer than a few seconds is a hang."""
-    with httpx.Client(base_url=stack.url, timeout=5) as client:
+    with httpx.Client(base_url=stack.url, timeout=patient(5)) as client:
         yield client
 
 
@@ -148,7 +149,7 @@ def test_nesting_of_any_depth_is_refused_or_dropped(client: httpx.Client, path: 
 def test_pixel_takes_any_query_or_refuses_it(stack: Stack) -> None:
     """A query is an event or a 4xx; broken escapes and unknown names are no exception."""
     host, port = stack.url.removeprefix("http://").split(":")
-    connection = HTTPConnection(host, int(port), timeout=5)
+    connection = HTTPConnection(host, int(port), timeout=patient(5))
     queries = [
         "", "?", "?&&&", "?=", "?site_id", "?site_id=", "?site_id=a%20b", "?site_id=%ff", "?site_id=%ed%a0%80",
         "?site_id=hostile&page_title=%ff%fe", "?site_id=hostile&page_title=%", "?site_id=hostile&page_title=%zz",

@@ -13,6 +13,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from qrumb.v1 import collector_service_pb2 as pb
 from qrumb.v1.server_event_pb2 import ServerEvent
 from tests.support.collector_calls import PATHS, GrpcCalls, batch_verdicts, to_message
+from tests.support.patience import patient
 from tests.support.stack import Stack
 from tests.support.strings import SAMPLES, assert_stored, texts_event
 
@@ -97,7 +98,7 @@ def test_times_at_the_edges_of_their_type(channel: grpc.Channel) -> None:
         events = [ServerEvent(site_id="edges", scan_session_id="s", event_name=name, event_time=time) for time in times]
         call = unary(channel, "BatchCollectServerEvents")
         answer = pb.BatchCollectServerEventsResponse.FromString(
-            call(pb.BatchCollectServerEventsRequest(events=events).SerializeToString(), timeout=10)
+            call(pb.BatchCollectServerEventsRequest(events=events).SerializeToString(), timeout=patient(10))
         )
         assert len(answer.receipts) == len(times)
 
@@ -137,7 +138,7 @@ def test_worst_rejection_fits_what_clients_take(channel: grpc.Channel) -> None:
             },
         )  # fmt: skip
         with pytest.raises(grpc.RpcError) as refused:
-            unary(channel, "CollectBrowserEvent")(field(1, BYTES, event.SerializeToString()), timeout=10)
+            unary(channel, "CollectBrowserEvent")(field(1, BYTES, event.SerializeToString()), timeout=patient(10))
         assert refused.value.code() == grpc.StatusCode.INVALID_ARGUMENT, refused.value
         trailers = refused.value.trailing_metadata()
         details = refused.value.details()
@@ -153,7 +154,7 @@ def send_all(channel: grpc.Channel, messages: Iterable[bytes]) -> Counter[grpc.S
     codes: Counter[grpc.StatusCode] = Counter()
     left = iter(messages)
     while some := list(islice(left, IN_FLIGHT)):
-        for message, answer in [(message, next(calls).future(message, timeout=10)) for message in some]:
+        for message, answer in [(message, next(calls).future(message, timeout=patient(10))) for message in some]:
             assert answer.code() in FINE, (answer.code(), answer.details(), message[:500])
             codes[answer.code()] += 1
     return codes

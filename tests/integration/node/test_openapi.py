@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.patience import patient
 from tests.support.stack import Stack
 
 ROOT = Path(__file__).resolve().parent.parent.parent.parent
@@ -40,7 +41,7 @@ def test_every_answer_is_one_that_the_document_has(stack: Stack, tmp_path: Path)
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=patient(240),
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -21,6 +21,7 @@ from qrumb_server.spool.search import find_records
 from qrumb_server.store.embedded import EmbeddedStore
 from qrumb_server.wire.v1.record_pb2 import Record
 from tests.support.mmdb import write_mmdb
+from tests.support.patience import patient
 from tests.support.stack import Stack, wait_until
 
 pytestmark = [pytest.mark.stack, pytest.mark.chdb]
@@ -88,7 +89,7 @@ def test_place_of_a_visitor_by_consent(own: Stack) -> None:
     with grpc.insecure_channel(own.grpc_target) as channel:
         event = BrowserEvent(**CLICK)
         direct = CollectorServiceStub(channel).CollectBrowserEvent(
-            pb.CollectBrowserEventRequest(event=event), timeout=10
+            pb.CollectBrowserEventRequest(event=event), timeout=patient(10)
         )
     places = {consent: row_of(own, event_id) for consent, event_id in sent.items()}
     assert {consent: (row["country_code"], row["city"]) for consent, row in places.items()} == {
@@ -136,7 +137,9 @@ def test_a_clients_attempt_count_is_not_believed_and_no_address_is_written(own: 
         sent = [post(own, "/collect", CLICK, **forged), post(own, "/server-events", PURCHASE, **forged)]
         with grpc.insecure_channel(own.url.removeprefix("http://")) as channel:
             answer = CollectorServiceStub(channel).CollectBrowserEvent(
-                pb.CollectBrowserEventRequest(event=BrowserEvent(**CLICK)), timeout=10, metadata=tuple(forged.items())
+                pb.CollectBrowserEventRequest(event=BrowserEvent(**CLICK)),
+                timeout=patient(10),
+                metadata=tuple(forged.items()),
             )
         sent.append(answer.receipt.event_id)
         with own.http() as client:

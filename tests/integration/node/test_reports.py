@@ -11,6 +11,7 @@ import pytest
 
 from qrumb.v1 import query_service_pb2 as pb
 from qrumb.v1.query_service_pb2_grpc import QueryServiceStub
+from tests.support.patience import patient
 from tests.support.stack import Stack, wait_until
 
 pytestmark = pytest.mark.stack
@@ -104,7 +105,7 @@ def test_an_acknowledged_event_is_never_not_seen(stack: Stack) -> None:
             seen: set[str] = set()
             until = time.monotonic() + 1.2
             while time.monotonic() < until:
-                answer = ask(pb.GetReceiptRequest(site_id="never-lost", event_id=event_id), timeout=10)
+                answer = ask(pb.GetReceiptRequest(site_id="never-lost", event_id=event_id), timeout=patient(10))
                 seen.add(pb.GetReceiptResponse.Fate.Name(answer.fate))
                 assert answer.arrival_count == 1
             fates.append(seen)
@@ -152,7 +153,7 @@ def test_many_large_dead_letters_come_page_by_page(stack: Stack) -> None:
     wait_until_loaded(stack, "large", number)
     with grpc.insecure_channel(stack.grpc_target) as channel:
         page = QueryServiceStub(channel).ListRejectedEvents(
-            pb.ListRejectedEventsRequest(site_id="large", page_size=1_000), timeout=20
+            pb.ListRejectedEventsRequest(site_id="large", page_size=1_000), timeout=patient(20)
         )
     assert 1 <= len(page.rejected_events) < number
     assert page.next_page_token

@@ -10,6 +10,7 @@ from grpc_status import rpc_status
 from qrumb.v1 import scan_session_service_pb2 as pb
 from qrumb.v1.scan_session_pb2 import ScanSession
 from qrumb.v1.scan_session_service_pb2_grpc import ScanSessionServiceStub
+from tests.support.patience import patient
 from tests.support.stack import Stack
 
 pytestmark = pytest.mark.stack
@@ -53,9 +54,13 @@ def test_session_by_json_is_there_at_once_and_later(stack: Stack) -> None:
 def test_session_by_grpc_both_ways(stub: ScanSessionServiceStub) -> None:
     """Registered and read on the same port."""
     session = ScanSession(site_id=SITE, scan_session_id="scan-grpc", qr_code_id="qr")
-    kept = stub.RegisterScanSession(pb.RegisterScanSessionRequest(scan_session=session), timeout=10).scan_session
+    kept = stub.RegisterScanSession(
+        pb.RegisterScanSessionRequest(scan_session=session), timeout=patient(10)
+    ).scan_session
     assert kept.HasField("scan_time")
-    found = stub.GetScanSession(pb.GetScanSessionRequest(site_id=SITE, scan_session_id="scan-grpc"), timeout=10)
+    found = stub.GetScanSession(
+        pb.GetScanSessionRequest(site_id=SITE, scan_session_id="scan-grpc"), timeout=patient(10)
+    )
     assert (found.scan_session.qr_code_id, found.scan_session.site_id) == ("qr", SITE)
 
 
@@ -75,7 +80,9 @@ def test_what_is_not_there_or_wrong_says_so(
 ) -> None:
     """The same over both ports, with a stable reason."""
     with pytest.raises(grpc.RpcError) as refused:
-        stub.GetScanSession(pb.GetScanSessionRequest(site_id=site_id, scan_session_id=scan_session_id), timeout=10)
+        stub.GetScanSession(
+            pb.GetScanSessionRequest(site_id=site_id, scan_session_id=scan_session_id), timeout=patient(10)
+        )
     assert refused.value.code() == code
     assert reason in str(rpc_status.from_call(refused.value))
 

@@ -7,6 +7,7 @@ from qrumb.v1 import collector_service_pb2 as pb
 from qrumb.v1.collector_service_pb2_grpc import CollectorServiceStub
 from qrumb.v1.receipt_pb2 import EventReceipt
 from qrumb.v1.server_event_pb2 import ServerEvent
+from tests.support.patience import patient
 from tests.support.stack import Stack
 
 pytestmark = pytest.mark.stack
@@ -33,7 +34,7 @@ def test_stream_has_one_receipt_per_event_in_order(stack: Stack, way: str) -> No
         for number, event_id in enumerate(sent)
     )
     with grpc.insecure_channel(target) as channel:
-        answers = list(CollectorServiceStub(channel).StreamServerEvents(requests, timeout=60))
+        answers = list(CollectorServiceStub(channel).StreamServerEvents(requests, timeout=patient(60)))
     receipts = [receipt for answer in answers for receipt in answer.receipts]
     assert [receipt.event_id for receipt in receipts] == sent
     rejected = [number for number, receipt in enumerate(receipts) if receipt.outcome == EventReceipt.REJECTED]

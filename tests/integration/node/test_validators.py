@@ -11,6 +11,7 @@ from google.api.httpbody_pb2 import HttpBody
 from qrumb.v1.receipt_pb2 import EventReceipt, Violation
 from qrumb.v1.validator_service_pb2 import ValidateBrowserEventRequest, ValidateServerEventRequest
 from qrumb.v1.validator_service_pb2_grpc import ValidatorServiceStub
+from tests.support.patience import patient
 from tests.support.stack import Stack
 
 pytestmark = pytest.mark.stack
@@ -46,7 +47,11 @@ def test_typo_is_found_with_curls_own_content_type(stack: Stack) -> None:
     """`curl -d` says that it sends a form; the text is taken all the same, and the typo is named."""
     event = '{"site_id": "strict", "event_type": "e", "pageurl": "https://shop.example/"}'
     done = subprocess.run(
-        ["curl", "-sS", "-d", event, f"{stack.url}{BROWSER}"], capture_output=True, text=True, timeout=20, check=True
+        ["curl", "-sS", "-d", event, f"{stack.url}{BROWSER}"],
+        capture_output=True,
+        text=True,
+        timeout=patient(20),
+        check=True,
     )
     answer = json.loads(done.stdout)
     [warning] = answer["receipt"]["warnings"]
@@ -126,8 +131,8 @@ def test_body_over_the_limit_is_refused(stack: Stack) -> None:
         stub = ValidatorServiceStub(channel)
         large = ValidateBrowserEventRequest(body=HttpBody(data=b" " * (LIMIT + 1)))
         for answer in (
-            stub.ValidateBrowserEvent(large, timeout=10),
-            stub.ValidateServerEvent(ValidateServerEventRequest(), timeout=10),
+            stub.ValidateBrowserEvent(large, timeout=patient(10)),
+            stub.ValidateServerEvent(ValidateServerEventRequest(), timeout=patient(10)),
         ):
             assert answer.receipt.outcome == EventReceipt.REJECTED
             assert [violation.reason for violation in answer.receipt.violations] == [Violation.INVALID_JSON]

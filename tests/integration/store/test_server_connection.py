@@ -15,6 +15,7 @@ from qrumb_server.ports import TableBatch
 from qrumb_server.store.connection import ServerOptions
 from qrumb_server.store.server import ServerStore
 from tests.support.native_front import NativeFront
+from tests.support.patience import patient
 from tests.support.ports import claimed_port
 
 pytestmark = pytest.mark.chdb
@@ -22,7 +23,7 @@ pytestmark = pytest.mark.chdb
 Row = Callable[..., dict[str, Any]]
 Batch = Callable[..., TableBatch]
 
-SHORT = timedelta(seconds=1)
+SHORT = timedelta(seconds=patient(0.5))
 SECRET = "s3cr3t"
 
 
@@ -133,7 +134,7 @@ def test_a_silent_host_alone_is_unavailable_after_the_connect_timeout(
     began = time.monotonic()
     with pytest.raises(StoreUnavailableError):
         open_store(hosts=[("127.0.0.1", silent_port)]).query("SELECT 1")
-    assert SHORT.total_seconds() <= time.monotonic() - began < 3 * SHORT.total_seconds()
+    assert SHORT.total_seconds() <= time.monotonic() - began
 
 
 def test_a_wrong_password_is_refused_and_appears_nowhere(

@@ -20,6 +20,7 @@ from qrumb_server.spool.format import (
     sealed_name,
     segment_time_ms,
 )
+from tests.support.patience import patient
 
 ID = new_segment_id(1_700_000_000_000, None)
 records_lists = st.lists(st.binary(max_size=60), min_size=1, max_size=12)
@@ -134,4 +135,4 @@ def test_hostile_content_is_scanned_in_linear_time(kind: str) -> None:
         assert scan_segment(image, ID).records == []
         seconds.append(time.process_time() - begun)
     assert seconds[1] < 4 * 4 * max(seconds[0], 0.01)
-    assert seconds[1] < 8
+    assert seconds[1] < patient(2)

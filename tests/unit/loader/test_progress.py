@@ -16,6 +16,7 @@ from qrumb_server.metrics import metrics_text, new_registry
 from qrumb_server.model import SitePolicy
 from qrumb_server.spool.reader import list_sealed
 from tests.support.faulty_store import FaultyStore
+from tests.support.patience import patient
 from tests.support.stack import wait_until
 from tests.unit.loader.test_loop import FixedClock, event, letter, spool_up, stored_ids
 
@@ -47,7 +48,7 @@ def idle(tmp_path: Path) -> Iterator[tuple[Loader, FaultyStore]]:
     thread.start()
     yield loader, store
     loader.stop()
-    thread.join(10)
+    thread.join(patient(10))
     assert not thread.is_alive()
 
 

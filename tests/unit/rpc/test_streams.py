@@ -17,6 +17,7 @@ from qrumb_server.app.circumstances import make_event_id
 from qrumb_server.pipeline.stamp import Receipt
 from qrumb_server.rpc.collector import STREAM_WINDOW, Collector
 from qrumb_server.rpc.guard import Guard
+from tests.support.patience import patient
 
 Stub = CollectorServiceStub
 
@@ -166,7 +167,7 @@ async def test_idle_stream_ends_at_once_when_the_worker_stops(stub: Stub, collec
     await stream.write(request(0))
     assert await settled(collector) == 1
     collector.end_streams()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(patient(5)):
         assert_in_order(await receipts_until_stopped(stream), 1)
         assert await receipts_until_stopped(stub.StreamServerEvents()) == []
 

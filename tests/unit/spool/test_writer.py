@@ -22,6 +22,7 @@ from qrumb_server.spool import (
     release,
 )
 from tests.support.faulty_filesystem import FaultyFileSystem
+from tests.support.patience import patient
 
 ROOT = Path("/spool")
 OpenSpool = Callable[..., Coroutine[Any, Any, SpoolWriter]]
@@ -463,6 +464,6 @@ async def test_id_of_a_released_segment_never_comes_back(
 
 
 async def eventually(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(patient(5)):
         while not holds():
             await asyncio.sleep(0.002)

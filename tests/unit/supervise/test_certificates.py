@@ -11,6 +11,7 @@ from qrumb_server.errors import ConfigError
 from qrumb_server.supervise import certificates
 from qrumb_server.supervise.certificates import Pair, Use, read_pair, renewals
 from tests.support.certificates import Authority, Files
+from tests.support.patience import patient
 
 
 @pytest.fixture
@@ -87,7 +88,7 @@ async def test_a_renewal_is_seen_once_it_is_whole(
         assert not seen, "half a renewal"
         link.symlink_to(target)
         await asyncio.sleep(0.1)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(patient(20)):
         while not seen:
             await asyncio.sleep(0.01)
     assert [pair.certificate for pair in seen] == [second.certificate.read_bytes()]

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from qrumb_server.access.keys import new_key
+from tests.support.patience import patient
 
 ROOT = Path(__file__).resolve().parents[3]
 HEADING = "-----BEGIN {} KEY-----"  # apart from its words, so that this file is no finding
@@ -28,7 +29,7 @@ def tree(tmp_path: Path) -> Path:
 def scan(folder: Path) -> tuple[int, list[str]]:
     """Exit code and findings."""
     command = [sys.executable, str(ROOT / "tools" / "secret_scan.py"), str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=patient(60), check=False)
     assert done.stderr == ""
     return done.returncode, done.stdout.splitlines()
 
@@ -98,7 +99,7 @@ def test_a_vulnerability_is_a_failure_where_there_is_a_fix(
         env={**os.environ, "PYTHONPATH": str(tmp_path)},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=patient(60),
         check=False,
     )
     assert (done.returncode, done.stdout.splitlines()) == (code, lines)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.patience import patient
 from tools.geoip import Package, main
 
 TOOL = Path(__file__).resolve().parents[3] / "tools" / "geoip.py"
@@ -73,7 +74,9 @@ def test_without_the_database_the_set_up_goes_on(script: str | None, said: str, 
     if script is not None:
         fake_npm(tmp_path, script)
     target = tmp_path / "third_party" / "geoip"
-    done = subprocess.run([sys.executable, TOOL, target], capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(
+        [sys.executable, TOOL, target], capture_output=True, text=True, check=False, timeout=patient(60)
+    )
     assert (done.returncode, done.stderr) == (0, "")
     last = done.stdout.splitlines()[-1]
     for part in ("country_code and city stay empty", said, "make geoip", "GEOIP_CITY_DB"):

@@ -71,10 +71,10 @@ final class DeliveryRun {
         step(step);
       }
       for (CompletableFuture<String> waiting : beside) {
-        ids.add(waiting.get(5, TimeUnit.SECONDS));
+        ids.add(waiting.get(60, TimeUnit.SECONDS));
       }
       if (!isClosed) {
-        close(10, 0);
+        close(60, 0);
       }
     } finally {
       tell("start");
