@@ -12,25 +12,14 @@ from typing import Any
 import click
 
 from qrumb_server import __version__
+from qrumb_server.commands.options import TIME, config_option, data_dir_option
+from qrumb_server.commands.sites import sites
 from qrumb_server.config import Settings, load_settings
 from qrumb_server.errors import ConfigError
 from qrumb_server.supervise.child import EXIT_CONFIG
 
 __all__ = ["cli", "main"]
 
-data_dir_option = click.option(
-    "--data-dir", type=click.Path(path_type=Path), help="Folder of the data; else DATA_DIR, else ./data."
-)
-config_option = click.option(
-    "--config",
-    "config_file",
-    type=click.Path(path_type=Path),
-    envvar="QRUMB_CONFIG",
-    help="TOML file with settings; else qrumb.toml here, where there is one.",
-)
-
-
-TIME = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"])
 site_option = click.option("--site", default="demo", show_default=True, help="Site.")
 any_site_option = click.option("--site", default="", help="Only this site, as it was sent; default: all.")
 since_option = click.option("--since", type=TIME, help="Only those received at or after this time (UTC).")
@@ -166,10 +155,10 @@ def send(
     An event with an event_name goes to /server-events, any other one to /collect. Server events need the site's key in
     QRUMB_KEY; for the site demo of a node here, its demo.key is taken. Exits with 1 if one is rejected.
     """
+    from qrumb_server.commands.demo import demo_key
     from qrumb_server.commands.node import running_url
     from qrumb_server.commands.send import read_events, sample_events
     from qrumb_server.commands.send import send as run
-    from qrumb_server.commands.sites import demo_key
 
     settings = load_settings(file=config_file, data_dir=data_dir)
     target = url or running_url(settings)
@@ -358,110 +347,7 @@ def restore(folder: Path, config_file: Path | None, data_dir: Path | None) -> No
     run(load_settings(file=config_file, data_dir=data_dir), folder)
 
 
-@cli.group()
-def sites() -> None:
-    """Say who may send and read events: sites, the origins of their pages, and the keys of their backends.
-
-    They are in sites.toml in the data folder. A running node sees a change within a second.
-    """
-
-
-site_argument = click.argument("site")
-
-
-@sites.command("list")
-@config_option
-@data_dir_option
-def list_(config_file: Path | None, data_dir: Path | None) -> None:
-    """List the sites."""
-    from qrumb_server.app.clock import SystemClock
-    from qrumb_server.commands.sites import list_sites as run
-
-    run(load_settings(file=config_file, data_dir=data_dir), SystemClock().now_ms())
-
-
-@sites.command()
-@site_argument
-@click.option(
-    "--origin",
-    "origins",
-    multiple=True,
-    help="Whose pages may send events: https://shop.example, https://*.shop.example, http://localhost:*, or * for any.",
-)
-@config_option
-@data_dir_option
-def add(site: str, origins: tuple[str, ...], config_file: Path | None, data_dir: Path | None) -> None:
-    """Add SITE and print a key for its backend, which may collect and query."""
-    from qrumb_server.commands.sites import add as run
-
-    run(load_settings(file=config_file, data_dir=data_dir), site, origins)
-
-
-@sites.command()
-@site_argument
-@config_option
-@data_dir_option
-def remove(site: str, config_file: Path | None, data_dir: Path | None) -> None:
-    """Serve SITE no longer. Its rows stay."""
-    from qrumb_server.commands.sites import remove as run
-
-    run(load_settings(file=config_file, data_dir=data_dir), site)
-
-
-@sites.command()
-@site_argument
-@click.option(
-    "--scope",
-    "scopes",
-    multiple=True,
-    type=click.Choice(["collect", "query", "admin"]),
-    default=("collect",),
-    show_default=True,
-    help="What the key is for; may be given several times. admin: erase a person.",
-)
-@click.option("--expires", type=TIME, help="The key is refused from this time on (UTC); default: never.")
-@config_option
-@data_dir_option
-def key(
-    site: str, scopes: tuple[str, ...], expires: datetime | None, config_file: Path | None, data_dir: Path | None
-) -> None:
-    """Make another key for SITE and print it, this once. Old keys stay valid until they are revoked."""
-    from qrumb_server.commands.sites import add_key as run
-
-    run(load_settings(file=config_file, data_dir=data_dir), site, scopes, expires)
-
-
-@sites.command()
-@site_argument
-@click.argument("key_id")
-@config_option
-@data_dir_option
-def revoke(site: str, key_id: str, config_file: Path | None, data_dir: Path | None) -> None:
-    """Refuse a key of SITE from now on. KEY_ID is the part of the key between the underscores."""
-    from qrumb_server.commands.sites import revoke as run
-
-    run(load_settings(file=config_file, data_dir=data_dir), site, key_id)
-
-
-@sites.command("session-secret")
-@site_argument
-@config_option
-@data_dir_option
-def session_secret(site: str, config_file: Path | None, data_dir: Path | None) -> None:
-    """Make a secret that the QR redirect of SITE signs scan sessions with; docs/security.md says how."""
-    from qrumb_server.commands.sites import add_session_secret as run
-
-    run(load_settings(file=config_file, data_dir=data_dir), site)
-
-
-@sites.command("check")
-@config_option
-@data_dir_option
-def check_sites(config_file: Path | None, data_dir: Path | None) -> None:
-    """Say whether sites.toml can be used, and what is wrong with it. Changes nothing."""
-    from qrumb_server.commands.sites import check as run
-
-    run(load_settings(file=config_file, data_dir=data_dir))
+cli.add_command(sites)
 
 
 @cli.group()

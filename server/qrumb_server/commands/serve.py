@@ -7,8 +7,8 @@ import shlex
 import click
 
 from qrumb_server.app.clock import SystemClock
+from qrumb_server.commands.demo import DEMO, demo_key, demo_key_path, ensure_sites
 from qrumb_server.commands.node import reachable
-from qrumb_server.commands.sites import DEMO, demo_key, demo_key_path, ensure_sites
 from qrumb_server.config import Settings
 from qrumb_server.supervise.logs import configure_logging
 from qrumb_server.supervise.metrics import HOST

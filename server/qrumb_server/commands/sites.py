@@ -1,126 +1,261 @@
 """`qrumb sites`: who may send and read events. Works on sites.toml; a running node sees the change within a second."""
 
-import os
 import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Table
 
 from qrumb_server.access.keys import Key, Scope, id_of
-from qrumb_server.config import Settings
-from qrumb_server.errors import ConfigError
+from qrumb_server.access.registry import Site
+from qrumb_server.app.clock import SystemClock
+from qrumb_server.commands.options import TIME, config_option, data_dir_option
+from qrumb_server.config import Settings, load_settings
 
-__all__ = [
-    "DEMO",
-    "add",
-    "add_key",
-    "add_session_secret",
-    "check",
-    "demo_key",
-    "demo_key_path",
-    "ensure_sites",
-    "list_sites",
-    "remove",
-    "revoke",
-]
+__all__ = ["sites"]
 
-DEMO: Final = "demo"
-DEMO_ORIGINS: Final = ["http://localhost:*", "http://127.0.0.1:*"]
-# Of the keys that come with a site: none that could erase anything.
-SCOPES: Final = [Scope.COLLECT, Scope.QUERY]
+# Options of `set`, by the settings that they change.
+SETTINGS: Final = {
+    "retention": "retention",
+    "default-consent": "default_consent",
+    "quota": "quota.events_per_second",
+    "burst": "quota.burst",
+}
+
+site_argument = click.argument("site")
+key_argument = click.argument("key_id")
 
 
-def ensure_sites(settings: Settings) -> None:
-    """On the first start, make the site `demo`: any page on this machine, and a key in a file.
+@click.group()
+def sites() -> None:
+    """Say who may send and read events: sites, the origins of their pages, and the keys of their backends.
 
-    Raises:
-        ConfigError: it cannot be written, or the settings name a file that is not there.
+    They are in sites.toml in the data folder. A running node sees a change within a second.
     """
-    if settings.access == "open" or settings.sites_path.exists():
-        return
-    if "sites_file" in settings.model_fields_set:
-        raise ConfigError(f"{settings.sites_path} (sites_file): no such file; `qrumb sites add SITE` makes it")
-    file = settings.site_file
-    file.add_site(DEMO, DEMO_ORIGINS)
-    key = file.add_key(DEMO, SCOPES)
-    path = demo_key_path(settings)
-    path.unlink(missing_ok=True)
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as target:  # noqa: PTH123
-        target.write(key + "\n")
 
 
-def demo_key(settings: Settings) -> str:
-    """The key of the site `demo` that was made on the first start; empty where there is none."""
-    try:
-        return demo_key_path(settings).read_text(encoding="utf-8").strip()
-    except OSError:
-        return ""
+@sites.command("list")
+@config_option
+@data_dir_option
+def list_(config_file: Path | None, data_dir: Path | None) -> None:
+    """List the sites."""
+    settings = load_settings(file=config_file, data_dir=data_dir)
+    found = settings.site_file.sites()
+    if found:
+        _print(found)
+    else:
+        click.echo(f"{settings.sites_path}: no sites; `qrumb sites add SITE --origin https://shop.example` adds one")
 
 
-def demo_key_path(settings: Settings) -> Path:
-    """Where that key lies."""
-    return settings.data_dir / "demo.key"
-
-
-def add(settings: Settings, site_id: str, origins: Iterable[str]) -> None:
-    """Add a site and a key for its backend."""
-    if re.fullmatch("[A-Za-z0-9_-]{1,64}", site_id) is None:
+@sites.command()
+@site_argument
+@click.option(
+    "--origin",
+    "origins",
+    multiple=True,
+    help="Whose pages may send events: https://shop.example, https://*.shop.example, http://localhost:*, or * for any.",
+)
+@config_option
+@data_dir_option
+def add(site: str, origins: tuple[str, ...], config_file: Path | None, data_dir: Path | None) -> None:
+    """Add SITE and print a key for its backend, which may collect and query."""
+    settings = load_settings(file=config_file, data_dir=data_dir)
+    if re.fullmatch("[A-Za-z0-9_-]{1,64}", site) is None:
         raise click.ClickException("a site's id has 1 to 64 characters of A-Z, a-z, 0-9, _ and -")
-    settings.site_file.add_site(site_id, list(origins))
+    settings.site_file.add_site(site, list(origins))
     if not origins:
-        click.echo(f"No page may send events of {site_id} yet: add its `origins` in {settings.sites_path}.", err=True)
-    add_key(settings, site_id, SCOPES, None)
+        click.echo(
+            f"No page may send events of {site} yet: `qrumb sites set {site} --add-origin https://shop.example`.",
+            err=True,
+        )
+    _make_key(settings, site, (Scope.COLLECT, Scope.QUERY), None)
 
 
-def remove(settings: Settings, site_id: str) -> None:
-    """Serve a site no longer."""
-    settings.site_file.remove_site(site_id)
-    click.echo(f"{site_id} is served no longer; what is stored of it stays (`qrumb erase` erases a person).", err=True)
+@sites.command("set")
+@site_argument
+@click.option("--add-origin", "added", multiple=True, help="Pages of this origin may send events too; see `sites add`.")
+@click.option("--remove-origin", "removed", multiple=True, help="Pages of this origin no longer may.")
+@click.option("--retention", metavar="DAYS", help="How long rows are kept, such as 90d; 1 to 400 days.")
+@click.option(
+    "--default-consent",
+    type=click.Choice(["granted", "pending", "denied"]),
+    help="What counts where an event states no consent.",
+)
+@click.option("--quota", type=click.IntRange(min=1), help="Events per second of browsers, and as many of backends.")
+@click.option("--burst", type=click.IntRange(min=1), help="Events that may come at once after a rest.")
+@click.option(
+    "--unset",
+    multiple=True,
+    type=click.Choice(list(SETTINGS)),
+    help="Let the site state this no longer: what counts for all sites counts for it too.",
+)
+@config_option
+@data_dir_option
+def set_(
+    site: str,
+    added: tuple[str, ...],
+    removed: tuple[str, ...],
+    retention: str | None,
+    default_consent: str | None,
+    quota: int | None,
+    burst: int | None,
+    unset: tuple[str, ...],
+    config_file: Path | None,
+    data_dir: Path | None,
+) -> None:
+    """Change SITE: the origins of its pages, retention, default consent, quota. Prints what counts from now on.
+
+    Comments in sites.toml stay, and so does all that is not named here.
+    """
+    given: dict[str, Any] = {
+        "retention": None if retention is None else _days(retention),
+        "default-consent": default_consent,
+        "quota": quota,
+        "burst": burst,
+    }
+    values = {SETTINGS[name]: value for name, value in given.items() if value is not None}
+    if not (values or unset or added or removed):
+        raise click.UsageError("say what to change; see --help")
+    if both := {SETTINGS[name] for name in unset} & values.keys():
+        raise click.UsageError(f"{', '.join(sorted(both))}: set and unset at once")
+    file = load_settings(file=config_file, data_dir=data_dir).site_file
+    file.change_site(
+        site, values=values, unset=[SETTINGS[name] for name in unset], add_origins=added, remove_origins=removed
+    )
+    _print({site: file.sites()[site]})
 
 
-def add_key(settings: Settings, site_id: str, scopes: Iterable[str], expires: datetime | None) -> None:
-    """Make a key and print it, this once."""
-    if expires is not None and expires.tzinfo is None:
-        expires = expires.replace(tzinfo=UTC)
-    key = settings.site_file.add_key(site_id, [Scope(scope) for scope in scopes], expires)
-    click.echo(f"A key for {site_id} ({', '.join(scopes)}). It is not kept and not shown again:", err=True)
-    click.echo(key)
+@sites.command()
+@site_argument
+@config_option
+@data_dir_option
+def remove(site: str, config_file: Path | None, data_dir: Path | None) -> None:
+    """Serve SITE no longer. Its rows stay."""
+    load_settings(file=config_file, data_dir=data_dir).site_file.remove_site(site)
+    click.echo(f"{site} is served no longer; what is stored of it stays (`qrumb erase` erases a person).", err=True)
 
 
-def revoke(settings: Settings, site_id: str, key_id: str) -> None:
-    """Refuse a key from now on."""
-    settings.site_file.revoke_key(site_id, id_of(key_id) if key_id.startswith("qk_") else key_id)
+@sites.command()
+@site_argument
+@click.option(
+    "--scope",
+    "scopes",
+    multiple=True,
+    type=click.Choice(["collect", "query", "admin"]),
+    default=("collect",),
+    show_default=True,
+    help="What the key is for; may be given several times. admin: erase a person.",
+)
+@click.option("--expires", type=TIME, help="The key is refused from this time on (UTC); default: never.")
+@config_option
+@data_dir_option
+def key(
+    site: str, scopes: tuple[str, ...], expires: datetime | None, config_file: Path | None, data_dir: Path | None
+) -> None:
+    """Make another key for SITE and print it, this once. Old keys stay valid until they expire or are revoked."""
+    settings = load_settings(file=config_file, data_dir=data_dir)
+    _make_key(settings, site, [Scope(scope) for scope in scopes], None if expires is None else _as_utc(expires))
+
+
+@sites.command()
+@site_argument
+@key_argument
+@click.option("--at", type=TIME, help="The key is refused from this time on (UTC); default: now.")
+@config_option
+@data_dir_option
+def expire(site: str, key_id: str, at: datetime | None, config_file: Path | None, data_dir: Path | None) -> None:
+    """Let a key of SITE expire. KEY_ID is the part of the key between the underscores.
+
+    It stays in the list, and a later time makes it valid again; `sites revoke` forgets it.
+    """
+    time = datetime.now(UTC).replace(microsecond=0) if at is None else _as_utc(at)
+    file = load_settings(file=config_file, data_dir=data_dir).site_file
+    file.expire_key(site, _key_id(key_id), time)
+    click.echo(f"Refused from {time:%Y-%m-%dT%H:%M:%SZ} on; running nodes see it within a second.", err=True)
+
+
+@sites.command()
+@site_argument
+@key_argument
+@config_option
+@data_dir_option
+def revoke(site: str, key_id: str, config_file: Path | None, data_dir: Path | None) -> None:
+    """Refuse a key of SITE from now on, and forget it. KEY_ID is the part of the key between the underscores."""
+    load_settings(file=config_file, data_dir=data_dir).site_file.revoke_key(site, _key_id(key_id))
     click.echo("Revoked; running nodes refuse it within a second.", err=True)
 
 
-def add_session_secret(settings: Settings, site_id: str) -> None:
-    """Make a secret to sign scan sessions with and print it."""
+@sites.command("session-secret")
+@site_argument
+@config_option
+@data_dir_option
+def session_secret(site: str, config_file: Path | None, data_dir: Path | None) -> None:
+    """Make a secret that the QR redirect of SITE signs scan sessions with; docs/security.md says how."""
     secret = secrets.token_urlsafe(32)
-    settings.site_file.add_session_secret(site_id, secret)
-    click.echo(f"Browsers' scan sessions of {site_id} are marked from now on unless signed with this:", err=True)
+    load_settings(file=config_file, data_dir=data_dir).site_file.add_session_secret(site, secret)
+    click.echo(f"Browsers' scan sessions of {site} are marked from now on unless signed with this:", err=True)
     click.echo(secret)
 
 
-def list_sites(settings: Settings, now_ms: int) -> None:
-    """Print the sites."""
-    sites = settings.site_file.sites()
-    if not sites:
-        click.echo(f"{settings.sites_path}: no sites; `qrumb sites add SITE --origin https://shop.example` adds one")
-        return
-    table = Table("site", "origins", "keys", "events/s", "consent", "days", box=SIMPLE_HEAD, pad_edge=False)
-    for site_id, site in sorted(sites.items()):
+@sites.command()
+@config_option
+@data_dir_option
+def check(config_file: Path | None, data_dir: Path | None) -> None:
+    """Say whether sites.toml can be used, and what is wrong with it. Changes nothing."""
+    settings = load_settings(file=config_file, data_dir=data_dir)
+    found = settings.site_file.sites()
+    if not settings.sites_path.exists():
+        raise click.ClickException(f"{settings.sites_path}: no such file; `qrumb sites add SITE` makes it")
+    if settings.sites_path.stat().st_mode & 0o077:
+        click.echo(f"{settings.sites_path} can be read by others; chmod 600 it", err=True)
+    for site_id, site in sorted(found.items()):
+        if "*" in site.origins.patterns:
+            click.echo(f"{site_id}: pages of any origin may send its events", err=True)
+        if not site.keys:
+            click.echo(f"{site_id}: has no key, so no backend can send or read its events", err=True)
+    click.echo(f"{settings.sites_path}: {len(found)} site(s), no problem")
+
+
+def _make_key(settings: Settings, site_id: str, scopes: Iterable[Scope], expires: datetime | None) -> None:
+    made = settings.site_file.add_key(site_id, list(scopes), expires)
+    click.echo(f"A key for {site_id} ({', '.join(scopes)}). It is not kept and not shown again:", err=True)
+    click.echo(made)
+
+
+def _key_id(typed: str) -> str:
+    """The id, also where the whole key was typed."""
+    return id_of(typed) if typed.startswith("qk_") else typed
+
+
+def _days(typed: str) -> str:
+    """A number of days as sites.toml has it."""
+    found = re.fullmatch(r"(\d{1,3})d?", typed.strip().lower())
+    if found is None or not 1 <= int(found.group(1)) <= 400:
+        raise click.UsageError(f"--retention {typed}: give a number of days, such as 90d; 1 to 400")
+    return f"{int(found.group(1))}d"
+
+
+def _as_utc(time: datetime) -> datetime:
+    return time if time.tzinfo is not None else time.replace(tzinfo=UTC)
+
+
+def _print(found: Mapping[str, Site]) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+
+    now_ms = SystemClock().now_ms()
+    table = Table("site", "origins", "keys", "events/s", "burst", "consent", "days", box=SIMPLE_HEAD, pad_edge=False)
+    for site_id, site in sorted(found.items()):
         table.add_row(
             site_id,
             "\n".join(site.origins.patterns) or "none",
             "\n".join(_shown(key, now_ms) for key in site.keys) or "none",
             f"{site.quota.events_per_second:,}",
+            f"{site.quota.burst:,}",
             site.policy.default_consent + (", signed sessions" if site.policy.session_secrets else ""),
             str(site.policy.retention_ms // 86_400_000),
         )
@@ -135,18 +270,3 @@ def _shown(key: Key, now_ms: int) -> str:
         return text
     day = datetime.fromtimestamp(key.expires_ms / 1000, UTC).strftime("%Y-%m-%d")
     return f"{text}, {'expired' if key.expires_ms <= now_ms else 'until'} {day}"
-
-
-def check(settings: Settings) -> None:
-    """Say whether the file can be used, and what looks unintended in it."""
-    sites = settings.site_file.sites()
-    if not settings.sites_path.exists():
-        raise click.ClickException(f"{settings.sites_path}: no such file; `qrumb sites add SITE` makes it")
-    if settings.sites_path.stat().st_mode & 0o077:
-        click.echo(f"{settings.sites_path} can be read by others; chmod 600 it", err=True)
-    for site_id, site in sorted(sites.items()):
-        if "*" in site.origins.patterns:
-            click.echo(f"{site_id}: pages of any origin may send its events", err=True)
-        if not site.keys:
-            click.echo(f"{site_id}: has no key, so no backend can send or read its events", err=True)
-    click.echo(f"{settings.sites_path}: {len(sites)} site(s), no problem")

@@ -7,13 +7,14 @@ import contextlib
 import fcntl
 import os
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
+from tomlkit.items import AoT, Table, Whitespace
 
 from qrumb_server.access.keys import Scope, id_of, key_hash, new_key
 from qrumb_server.access.registry import Site
@@ -76,12 +77,61 @@ class SiteFile:
 
         def add(document: Any) -> None:
             if site_id in document:
-                raise ConfigError(f"{self.path}: the site {site_id} is there already")
+                raise ConfigError(
+                    f"{self.path}: the site {site_id} is there already; `qrumb sites set {site_id}` changes it, "
+                    f"`qrumb sites key {site_id}` makes another key"
+                )
             table = tomlkit.table()
             table["origins"] = origins
             document[site_id] = table
 
         self._change(add)
+
+    def change_site(
+        self,
+        site_id: str,
+        *,
+        values: Mapping[str, Any],
+        unset: Collection[str] = (),
+        add_origins: Iterable[str] = (),
+        remove_origins: Iterable[str] = (),
+    ) -> None:
+        """Change what a site states, all of it or nothing.
+
+        Args:
+            values: by name, such as `retention`, or `quota.burst` for one of a group.
+            unset: names that the site states no longer, so that what counts for all sites counts for it too.
+            add_origins: those that are there already stay once.
+            remove_origins: ConfigError if one is not there.
+        """
+
+        def change(document: Any) -> None:
+            table = document[self._present(document, site_id)]
+            for name in (*values, *unset):
+                group, _, last = name.rpartition(".")
+                target = table
+                if group:
+                    target = table[group] if group in table else table.setdefault(group, tomlkit.table())
+                if name in values:
+                    target[last] = values[name]
+                else:
+                    target.pop(last, None)
+            self._change_origins(table, site_id, add_origins, remove_origins)
+
+        self._change(change)
+
+    def _change_origins(self, table: Any, site_id: str, added: Iterable[str], removed: Iterable[str]) -> None:
+        if "origins" not in table:
+            table["origins"] = tomlkit.array()
+        origins = table["origins"]
+        for origin in removed:
+            if origin not in origins:
+                known = ", ".join(origins) or "none"
+                raise ConfigError(f"{self.path}: the site {site_id} has no origin {origin}; it has {known}")
+            origins.remove(origin)
+        for origin in added:
+            if origin not in origins:
+                origins.append(origin)
 
     def remove_site(self, site_id: str) -> None:
         """Remove a site; its rows stay where they are."""
@@ -107,14 +157,19 @@ class SiteFile:
         """Forget a key."""
 
         def revoke(document: Any) -> None:
-            keys = document[self._present(document, site_id)].get("keys", [])
-            index = next((index for index, key in enumerate(keys) if key.get("id") == key_id), None)
-            if index is None:
-                known = ", ".join(str(key.get("id")) for key in keys) or "none"
-                raise ConfigError(f"{self.path}: the site {site_id} has no key {key_id}; it has {known}")
+            keys, index = self._find_key(document, site_id, key_id)
             del keys[index]
 
         self._change(revoke)
+
+    def expire_key(self, site_id: str, key_id: str, expires: datetime) -> None:
+        """Have a key refused from that time on, which may be earlier or later than what counted before."""
+
+        def expire(document: Any) -> None:
+            keys, index = self._find_key(document, site_id, key_id)
+            keys[index]["expires"] = expires
+
+        self._change(expire)
 
     def add_session_secret(self, site_id: str, secret: str) -> None:
         """Sign scan sessions with this from now on; what was signed before stays valid."""
@@ -123,6 +178,15 @@ class SiteFile:
             document[self._present(document, site_id)].setdefault("session_secrets", tomlkit.array()).append(secret)
 
         self._change(add)
+
+    def _find_key(self, document: Any, site_id: str, key_id: str) -> tuple[Any, int]:
+        """The site's keys, and the place of this one among them."""
+        keys = document[self._present(document, site_id)].get("keys", [])
+        index = next((index for index, key in enumerate(keys) if key.get("id") == key_id), None)
+        if index is None:
+            known = ", ".join(str(key.get("id")) for key in keys) or "none"
+            raise ConfigError(f"{self.path}: the site {site_id} has no key {key_id}; it has {known}")
+        return keys, index
 
     def _present(self, document: Any, site_id: str) -> str:
         if site_id not in document:
@@ -148,12 +212,40 @@ class SiteFile:
                     document = tomlkit.parse(text)
                 except TOMLKitError as error:
                     raise ConfigError(f"{self.path}: not valid TOML: {error}") from error
+                _carry_comments(document)
                 change(document)
                 changed = tomlkit.dumps(document)
                 _parse(changed, self.path, self._common)
                 _replace(self.path, changed)
         except OSError as error:
             raise ConfigError(f"{self.path}: cannot be written: {error.strerror}") from error
+
+
+def _carry_comments(document: Any) -> None:
+    """Have each table carry the comments right above it: the parser leaves them at the end of the table before, where
+    a new key would follow them, and where they would go when that table does."""
+    before: Table | None = None
+    for table in _tables(document):
+        if before is not None:
+            body = before.value.body
+            start = len(body)
+            while start and body[start - 1][0] is None and not isinstance(body[start - 1][1], Whitespace):
+                start -= 1
+            if start and isinstance(body[start - 1][1], Whitespace):
+                start -= 1
+            table.trivia.indent = "".join(item.as_string() for _key, item in body[start:]) + table.trivia.indent
+            del body[start:]
+        before = table
+
+
+def _tables(container: Any) -> Iterator[Table]:
+    """All tables that have a heading, as they stand in the file."""
+    for _key, item in container.body:
+        for table in item.body if isinstance(item, AoT) else [item]:
+            if isinstance(table, Table):
+                if not table.is_super_table():
+                    yield table
+                yield from _tables(table.value)
 
 
 @contextlib.contextmanager

@@ -171,7 +171,8 @@ def parse_sites(tables: Mapping[str, Any], common: SiteSettings) -> tuple[dict[s
 
 def _describe(site_id: str, item: dict[str, Any]) -> str:
     place = ".".join(str(part) for part in (site_id, *item["loc"]))
-    return f"{place}: {'no such setting' if item['type'] == 'extra_forbidden' else item['msg']}"
+    wrong = "no such setting" if item["type"] == "extra_forbidden" else str(item["msg"]).removeprefix("Value error, ")
+    return f"{place}: {wrong}"
 
 
 def _merged(common: SiteSettings, entry: SiteEntry) -> SiteEntry:

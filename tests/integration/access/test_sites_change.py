@@ -37,6 +37,39 @@ def test_a_key_works_from_when_it_is_made_to_when_it_is_revoked(stack: Stack) ->
         wait_until(lambda: [send(client, "rotating", new).status_code for _ in range(20)] == [401] * 20)
 
 
+def test_origins_come_and_go_under_a_running_node(stack: Stack) -> None:
+    """As `sites set` says them."""
+    made(stack, "add", "moving")
+
+    def is_allowed(origin: str) -> bool:
+        with stack.http() as client:
+            answers = [
+                client.post("/collect", json={"site_id": "moving"}, headers={"origin": origin}).status_code
+                for _ in range(10)
+            ]
+        return set(answers) == {200}
+
+    assert not is_allowed("https://one.example")
+    done = stack.command("sites", "set", "moving", "--add-origin", "https://one.example", "--retention", "90d")
+    assert done.returncode == 0, done.stderr
+    assert "https://one.example" in done.stdout
+    wait_until(lambda: is_allowed("https://one.example"))
+    moved = ("--add-origin", "https://two.example", "--remove-origin", "https://one.example")
+    assert stack.command("sites", "set", "moving", *moved).returncode == 0
+    wait_until(lambda: is_allowed("https://two.example") and not is_allowed("https://one.example"))
+    again = stack.command("sites", "add", "moving")
+    assert (again.returncode, again.stdout) == (78, "")
+    assert "`qrumb sites set moving` changes it" in again.stderr
+
+
+def test_an_expired_key_is_refused(stack: Stack) -> None:
+    key = made(stack, "add", "ending")
+    with stack.http() as client:
+        wait_until(lambda: send(client, "ending", key).status_code == 200)
+        assert stack.command("sites", "expire", "ending", key.split("_")[1]).returncode == 0
+        wait_until(lambda: [send(client, "ending", key).status_code for _ in range(20)] == [401] * 20)
+
+
 def test_a_broken_edit_changes_nothing_and_is_explained(stack: Stack, keys: Keys) -> None:
     path = stack.data_dir / "sites.toml"
     good = path.read_text()
@@ -63,8 +96,7 @@ def test_a_broken_edit_changes_nothing_and_is_explained(stack: Stack, keys: Keys
 def test_a_flood_of_one_site_is_turned_away_and_the_others_are_served(stack: Stack, keys: Keys) -> None:
     """With RetryInfo and Retry-After; after the wait it is taken again."""
     key = made(stack, "add", "flooding")
-    path = stack.data_dir / "sites.toml"
-    path.write_text(path.read_text() + "\n[flooding.quota]\nevents_per_second = 20\nburst = 40\n")
+    assert stack.command("sites", "set", "flooding", "--quota", "20", "--burst", "40").returncode == 0
     assert stack.command("sites", "check").returncode == 0
     with stack.http() as client:
         wait_until(lambda: send(client, "flooding", key).status_code == 200)
