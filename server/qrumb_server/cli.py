@@ -322,10 +322,11 @@ def status(output_format: str | None, config_file: Path | None, data_dir: Path |
 @config_option
 @data_dir_option
 def backup(folder: Path, config_file: Path | None, data_dir: Path | None) -> None:
-    """Copy the embedded database of the running node into FOLDER, which is empty or not there yet.
+    """Copy the running node into FOLDER, which is empty or not there yet: rows, sites, keys and their secrets.
 
-    All tables as of one moment. Loading pauses meanwhile; events are taken all the same and wait in the spool. The
-    spool itself is not part of the backup: what waits there is loaded by this node, and is in the next backup.
+    All tables as of one moment, and what else lies in the data folder. Loading pauses meanwhile; events are taken all
+    the same and wait in the spool. The spool itself is not part of the backup: what waits there is loaded by this node,
+    and is in the next backup. FOLDER holds secrets and belongs to you alone.
     """
     from qrumb_server.commands.backup import backup as run
 
@@ -337,7 +338,8 @@ def backup(folder: Path, config_file: Path | None, data_dir: Path | None) -> Non
 @config_option
 @data_dir_option
 def restore(folder: Path, config_file: Path | None, data_dir: Path | None) -> None:
-    """Bring the backup in FOLDER into a data folder that has no database yet, while no node runs there.
+    """Bring the backup in FOLDER into a data folder that has no database yet, while no node runs there. It then answers
+    the same keys.
 
     Prints the rows of each table and fails unless they are those that were copied. Then start the node: what waits in
     the data folder's spool is loaded, each event once.

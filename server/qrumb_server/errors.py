@@ -15,6 +15,7 @@ __all__ = [
     "SpoolFullError",
     "StoreError",
     "StoreRefusedError",
+    "StoreTooOldError",
     "StoreUnavailableError",
 ]
 
@@ -61,6 +62,10 @@ class OutcomeUnknownError(StoreError):
 
 class StoreRefusedError(StoreError):
     """The schema, the rights or the statement are wrong: no retry helps until somebody mends it."""
+
+
+class StoreTooOldError(StoreRefusedError):
+    """The server is older than qrumb's SQL. The text is fit for everybody: versions, and no host."""
 
 
 class BadRowsError(StoreError):

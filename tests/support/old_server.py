@@ -99,6 +99,8 @@ def old_dialect(statement: str) -> tuple[str, ...]:
 class OldConnection(ServerConnection):
     """Writes parameters as literals; waits for mutations, which this version only starts."""
 
+    oldest_version = (18,)
+
     def execute(
         self,
         sql: str,

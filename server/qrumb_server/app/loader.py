@@ -34,6 +34,7 @@ from qrumb_server.query.service import Queries, SessionQueries
 from qrumb_server.query.sql import SqlQueries
 from qrumb_server.rpc.access import Access
 from qrumb_server.rpc.health import Health
+from qrumb_server.store.backup import NOTE
 from qrumb_server.store.embedded import EmbeddedStore
 from qrumb_server.supervise import sockets
 from qrumb_server.supervise.child import EXIT_CONFIG
@@ -107,7 +108,7 @@ async def run_loader(settings: Settings) -> int:
         add_ScanSessionServiceServicer_to_server(SessionQueries(reports=reports, executor=readers), each)  # type: ignore[abstract]
         eraser = Eraser(store=store, loader=loader, spool_root=settings.spool_dir)
         add_PrivacyServiceServicer_to_server(Privacy(eraser=eraser, executor=changers), each)
-    _add_upkeep(server, sites, store=store, loader=loader, reports=reports, executor=changers)
+    _add_upkeep(server, settings, sites, store=store, loader=loader, reports=reports, executor=changers)
     process = Process(metrics=lambda: metrics_text(registry), loading=lambda: _loading(loader, progress))
     add_ProcessServiceServicer_to_server(process, server)
     health = Health()
@@ -159,6 +160,7 @@ def _use_first(store: EventStore) -> None:
 
 def _add_upkeep(
     server: grpc.aio.Server,
+    settings: Settings,
     sites: SiteRegistry,
     *,
     store: EventStore,
@@ -170,7 +172,15 @@ def _add_upkeep(
     clock, policy, retention = SystemClock(), sites.policy, TABLE_RETENTION_MS
     replay = Replay(store=store, loader=loader, clock=clock, retention_ms=retention, enrichers=Enrichers(policy=policy))
     rescore = Rescore(store=store, loader=loader, monotonic=time.monotonic, policy=policy, retention_ms=retention)
-    backup = Backup(loader=loader, write=store.backup) if isinstance(store, EmbeddedStore) else None
+    backup = None
+    if isinstance(store, EmbeddedStore):
+        backup = Backup(
+            loader=loader,
+            write=store.backup,
+            data_dir=settings.data_dir,
+            sites_path=settings.sites_path,
+            is_backup=lambda folder: (folder / NOTE).exists(),
+        )
     add_UpkeepServiceServicer_to_server(
         Upkeep(reports=reports, replay=replay, rescore=rescore, backup=backup, executor=executor), server
     )

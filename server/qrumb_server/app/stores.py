@@ -8,10 +8,12 @@ from typing import Final
 
 from qrumb_server.config import ClickHouseSettings, Settings
 from qrumb_server.ports import EventStore
+from qrumb_server.store.backup import check_files, restore_files
 from qrumb_server.store.connection import ServerOptions
 from qrumb_server.store.ddl import Migration
 from qrumb_server.store.embedded import EmbeddedStore
 from qrumb_server.store.server import ServerStore
+from qrumb_server.upkeep.backup import SITES
 
 __all__ = ["LOCK_TIMEOUT", "migrate_store", "open_store", "restore_store", "server_options"]
 
@@ -51,13 +53,16 @@ def migrate_store(settings: Settings, *, is_dry_run: bool) -> Sequence[Migration
 
 
 def restore_store(settings: Settings, source: Path) -> Mapping[str, int]:
-    """Bring a backup into the embedded ClickHouse of the settings; returns rows by table.
+    """Bring a backup into the data folder of the settings, sites and keys included; returns rows by table.
 
     Raises:
         ConfigError: there is no backup, or the folder has data or is in use.
         StoreError: it cannot be restored.
     """
-    return EmbeddedStore.restore(settings.clickhouse_dir, source)
+    targets = check_files(source, {SITES: settings.sites_path}, settings.data_dir)
+    counts = EmbeddedStore.restore(settings.clickhouse_dir, source)
+    restore_files(source, targets)
+    return counts
 
 
 def server_options(clickhouse: ClickHouseSettings) -> ServerOptions:

@@ -1,4 +1,4 @@
-"""`qrumb backup` and `qrumb restore`: the embedded database as a folder that can be put away."""
+"""`qrumb backup` and `qrumb restore`: an embedded node as a folder that can be put away: its rows, sites and keys."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -45,7 +45,9 @@ def restore(settings: Settings, folder: Path) -> None:
         counts = restore_store(settings, folder)
     except StoreError as error:
         raise click.ClickException(str(error)) from error
-    _print(counts, f"restored into {settings.clickhouse_dir}, as many rows as were copied")
+    _print(counts, f"restored into {settings.data_dir}, as many rows as were copied")
+    if not settings.sites_path.exists():
+        click.echo("The backup holds no sites.toml: no key is known until `qrumb sites add` has made one.", err=True)
 
 
 def _print(row_counts: Mapping[str, int], what: str) -> None:

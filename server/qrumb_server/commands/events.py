@@ -3,8 +3,9 @@
 All of them ask the running node: only its loader may read the store and the spool together, or change them.
 """
 
+import contextlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
@@ -23,10 +24,14 @@ from qrumb.v1.query_service_pb2_grpc import QueryServiceStub
 from qrumb.v1.receipt_pb2 import Violation
 from qrumb.v1.server_event_pb2 import UserIdentifiers
 from qrumb_server.commands.node import inside_run_dir, is_running
+from qrumb_server.commands.query import FORMATS
 from qrumb_server.config import Settings
+from qrumb_server.errors import ConfigError
 from qrumb_server.instants import milliseconds, timestamp
 from qrumb_server.supervise import sockets
+from qrumb_server.wire.v1 import sql_service_pb2 as sql_pb
 from qrumb_server.wire.v1 import upkeep_service_pb2 as upkeep_pb
+from qrumb_server.wire.v1.sql_service_pb2_grpc import SqlServiceStub
 from qrumb_server.wire.v1.upkeep_service_pb2_grpc import UpkeepServiceStub
 
 __all__ = ["LONG_SECONDS", "ask_loader", "erase", "ledger", "receipt", "rejected", "replay", "rescore"]
@@ -37,17 +42,27 @@ PAGE: Final = 1_000
 # A replay or an erasure of much may take minutes.
 LONG_SECONDS: Final = 3_600.0
 SHORT_SECONDS: Final = 60.0
-T = TypeVar("T", bound=Message)
+# All of them are ordered by site, so that a site is found in moments.
+_HAS_ROWS: Final = (
+    "SELECT toUInt8(count() > 0) AS number FROM ("
+    "SELECT 1 FROM events.ledger WHERE site_id = {name} LIMIT 1 "
+    "UNION ALL SELECT 1 FROM events.invalid_events WHERE site_id = {name} LIMIT 1 "
+    "UNION ALL SELECT 1 FROM events.scan_sessions WHERE site_id = {name} LIMIT 1 "
+    "UNION ALL SELECT 1 FROM events.identities WHERE site_id = {name} LIMIT 1)"
+)
+T = TypeVar("T")
 
 
 def receipt(settings: Settings, site_id: str, event_id: str) -> None:
     """Print what became of one event, as JSON."""
+    _check_site(settings, site_id)
     request = query_pb.GetReceiptRequest(site_id=site_id, event_id=event_id)
     _print(ask_loader(settings, lambda channel: QueryServiceStub(channel).GetReceipt(request, timeout=SHORT_SECONDS)))
 
 
 def rejected(settings: Settings, site_id: str, reason: str | None, since: datetime | None, limit: int) -> None:
     """Print dead letters, the newest first, one JSON object per line."""
+    _check_site(settings, site_id)
     request = query_pb.ListRejectedEventsRequest(site_id=site_id, reason=_reason(reason))
     if since is not None:
         request.since_time.CopyFrom(timestamp(_as_ms(since)))
@@ -72,6 +87,7 @@ def replay(
     settings: Settings, site_id: str, reason: str | None, since: datetime | None, event_id: str, *, dry_run: bool
 ) -> None:
     """Send dead letters through the pipeline again and print what became of them."""
+    _check_site(settings, site_id)
     request = upkeep_pb.ReplayRequest(
         site_id=site_id,
         reason=_reason(reason),
@@ -89,6 +105,7 @@ def replay(
 
 def rescore(settings: Settings, site_id: str, since: datetime) -> None:
     """Mark stored rows anew and print how many changed."""
+    _check_site(settings, site_id)
     request = upkeep_pb.RescoreRequest(site_id=site_id, since_time_ms=_as_ms(since))
     done: upkeep_pb.RescoreResponse = ask_loader(
         settings, lambda channel: UpkeepServiceStub(channel).Rescore(request, timeout=LONG_SECONDS)
@@ -98,6 +115,7 @@ def rescore(settings: Settings, site_id: str, since: datetime) -> None:
 
 def erase(settings: Settings, site_id: str, user_id: str, scan_session_id: str, identifiers: UserIdentifiers) -> None:
     """Erase a person and print what was found, as JSON."""
+    _check_site(settings, site_id)
     request = privacy_pb.EraseSubjectRequest(
         site_id=site_id, user_id=user_id, scan_session_id=scan_session_id, user_identifiers=identifiers
     )
@@ -108,6 +126,7 @@ def erase(settings: Settings, site_id: str, user_id: str, scan_session_id: str, 
 
 def ledger(settings: Settings, site_id: str, since: datetime | None, output_format: str) -> bool:
     """Print the ledger of a site, minute by minute; True if it balances."""
+    _check_site(settings, site_id)
     request = query_pb.GetLedgerRequest(site_id=site_id)
     if since is not None:
         request.from_time.CopyFrom(timestamp(_as_ms(since)))
@@ -162,6 +181,32 @@ def ask_loader(settings: Settings, call: Callable[[grpc.Channel], T]) -> T:
             return call(channel)
         except grpc.RpcError as error:
             raise click.ClickException(str(error.details())) from error
+
+
+def _check_site(settings: Settings, site_id: str) -> None:
+    """Refuse a site that is neither served nor was ever: zeros for a mistyped name would pass for an answer.
+
+    Raises:
+        click.ClickException: names those that there are.
+    """
+    served: Collection[str] = ()
+    with contextlib.suppress(ConfigError):  # a broken file is told by `sites check`; its sites may have rows
+        served = settings.site_file.sites()
+    if not site_id or site_id in served:
+        return
+    # Any text may stand in a dead letter; as digits it needs no quoting.
+    name = f"unhex('{site_id.encode(errors='replace').hex()}')"
+    request = sql_pb.RunSqlRequest(sql=_HAS_ROWS.format(name=name), output_format=FORMATS["json"])
+    found = ask_loader(
+        settings,
+        lambda channel: b"".join(each.piece for each in SqlServiceStub(channel).RunSql(request, timeout=SHORT_SECONDS)),
+    )
+    if not json.loads(found)["number"]:
+        known = ", ".join(sorted(served)) or "none"
+        raise click.ClickException(
+            f"{site_id}: no such site is in {settings.sites_path} (there are: {known}), and nothing of it is stored; "
+            "a site's id has 1 to 64 characters of A-Z, a-z, 0-9, _ and -"
+        )
 
 
 def _print(message: Message) -> None:

@@ -12,7 +12,7 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
-from qrumb_server.errors import BadRowsError, OutcomeUnknownError, StoreError, StoreRefusedError
+from qrumb_server.errors import BadRowsError, OutcomeUnknownError, StoreError, StoreRefusedError, StoreTooOldError
 from qrumb_server.loader.ledger import COLUMNS
 from qrumb_server.metrics import SiteLabels, new_registry
 from qrumb_server.ports import TableBatch
@@ -95,10 +95,13 @@ class Progress:
     def store_answered(self) -> None:
         """The store did what it was asked."""
         self.last_error = None
+        self.clear("version")
 
     def store_failed(self, error: StoreError) -> None:
         """The store did not."""
         self.last_error = error
+        if isinstance(error, StoreTooOldError):
+            self.note("version", f"{error}; events are kept in the spool meanwhile")
         self.count_error(error)
 
     def count_error(self, error: StoreError) -> None:

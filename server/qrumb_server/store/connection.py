@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Final
 
 # clickhouse-driver has neither stubs nor a py.typed.
 from clickhouse_driver import Client, errors  # type: ignore[import-untyped]
@@ -27,9 +27,21 @@ from clickhouse_driver.varint import read_varint  # type: ignore[import-untyped]
 
 from qrumb_server.store.native import reading
 
-__all__ = ["ConnectError", "Host", "Result", "ServerConnection", "ServerOptions", "StaleError", "StatementError"]
+__all__ = [
+    "ConnectError",
+    "Host",
+    "Result",
+    "ServerConnection",
+    "ServerOptions",
+    "StaleError",
+    "StatementError",
+    "TooOldError",
+]
 
 Host = tuple[str, int]
+
+# Parameters beside the statement came with 22.8, much that the views need later; older lines get no fixes any more.
+OLDEST_VERSION: Final = (24, 8)
 
 # What the driver raises for a reply that does not come, comes torn or means nothing to it.
 _BROKEN = (errors.Error, OSError, EOFError, ValueError, TypeError, AttributeError, IndexError, struct.error)
@@ -66,6 +78,10 @@ class ConnectError(Exception):
         self.code = code
 
 
+class TooOldError(ConnectError):
+    """The server let us in, and is of a version that qrumb cannot work with; nothing was sent."""
+
+
 class StaleError(Exception):
     """The connection ended while it was idle; nothing was sent."""
 
@@ -94,11 +110,15 @@ class Result:
 class ServerConnection:
     """Connected from the start, to one host. For one thread at a time; after an error it is of no use."""
 
+    oldest_version: ClassVar[tuple[int, ...]] = OLDEST_VERSION
+    """For servers that speak another SQL than the schema files it is another one."""
+
     def __init__(self, host: Host, options: ServerOptions) -> None:
         """Connect and log in.
 
         Raises:
             ConnectError: it cannot be done.
+            TooOldError: the server is older than `oldest_version`.
         """
         self.host = host
         self._reply_timeout = options.reply_timeout
@@ -130,6 +150,13 @@ class ServerConnection:
         except _BROKEN as error:
             self.close()
             raise ConnectError(f"cannot connect to {_named(host)}: {_text(error)}", 0) from None
+        found = connection.server_info.version_tuple()
+        if found < self.oldest_version:
+            self.close()
+            wanted = ".".join(map(str, self.oldest_version))
+            raise TooOldError(
+                f"ClickHouse {'.'.join(map(str, found))} is too old: qrumb needs version {wanted} or newer", 0
+            )
         connection.block_in = _ExactBlocks(connection.block_in.fin, connection.context)
 
     def execute(

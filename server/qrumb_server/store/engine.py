@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from qrumb_server.store.native import decode_rows
+from qrumb_server.store.parameters import render_parameters
+
 __all__ = ["EngineError", "EngineSession"]
-
-
-_NOT_STREAMABLE = "Streaming query is not supported"
 
 
 class EngineError(Exception):
@@ -55,22 +55,21 @@ class EngineSession:
             except (RuntimeError, AttributeError) as error:
                 raise EngineError(str(error)) from None
 
-    def check_single_select(self, sql: str) -> None:
-        """Let the engine's own parser say whether `sql` is one SELECT and nothing after it; runs nothing.
+    def parse(self, sql: str) -> str:
+        """One statement as the engine's own parser writes it, on one line and without comments; runs nothing.
 
-        `run` executes several statements one after the other. The streaming call refuses that while parsing; it
-        refuses a DESCRIBE too, but later, so that its refusal is the good news.
+        `run` executes several statements one after the other; this refuses them. Positions in the text of an error are
+        those of `sql`.
 
         Raises:
-            EngineError: it is something else.
+            EngineError: it is not one statement.
         """
-        with self._lock:
-            try:
-                for _ in self._session.send_query(f"DESCRIBE TABLE (\n{sql}\n)", "Native"):
-                    pass
-            except (RuntimeError, AttributeError) as error:
-                if _NOT_STREAMABLE not in str(error):
-                    raise EngineError(str(error)) from None
+        asked = "SELECT formatQuerySingleLine({sql:String}) AS parsed"
+        try:
+            [row] = decode_rows(self.run(asked, render_parameters(asked, {"sql": sql})))
+        except EngineError as error:
+            raise EngineError(str(error).partition(": In scope SELECT formatQuerySingleLine(")[0]) from None
+        return str(row["parsed"])
 
     def close(self) -> None:
         """Waits for the running statement. Safe to call twice."""

@@ -21,12 +21,15 @@ __all__ = [
     "FORGET_DONE_MUTATIONS",
     "KILL_FAILED_MUTATIONS",
     "MUTATION_FAILED",
+    "READ_ONLY",
     "error_code",
     "insert_error",
     "query_error",
 ]
 
 MUTATION_FAILED = 341
+# The statement would write, and its session may not.
+READ_ONLY = 164
 
 # One that failed stays and is tried again for ever, and every later one waits behind it. Whoever asked was told, and
 # asks again.

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from qrumb_server.errors import StoreUnavailableError
+from qrumb_server.errors import StoreTooOldError, StoreUnavailableError
 from qrumb_server.store.connection import (
     ConnectError,
     Host,
@@ -18,6 +18,7 @@ from qrumb_server.store.connection import (
     ServerOptions,
     StaleError,
     StatementError,
+    TooOldError,
 )
 from qrumb_server.store.errors import query_error
 
@@ -53,7 +54,7 @@ class ConnectionPool:
         Raises:
             StatementError: from `statement`.
             StoreUnavailableError: no host can be reached, or the pool is closed.
-            StoreRefusedError: no host lets us in.
+            StoreRefusedError: no host lets us in, or one that answers is too old.
         """
         while (idle := self._take()) is not None:
             try:
@@ -115,6 +116,8 @@ class ConnectionPool:
                 return connection
         # A host that says no is worth more than one that says nothing.
         worst = next((failure for failure in failures if failure.code), failures[0])
+        if too_old := next((failure for failure in failures if isinstance(failure, TooOldError)), None):
+            raise StoreTooOldError(str(too_old))
         if worst.code:
             raise query_error(worst.code, str(worst))
         raise StoreUnavailableError("; ".join(map(str, failures)))

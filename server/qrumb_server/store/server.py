@@ -27,6 +27,7 @@ from qrumb_server.store.errors import (
     FORGET_DONE_MUTATIONS,
     KILL_FAILED_MUTATIONS,
     MUTATION_FAILED,
+    READ_ONLY,
     insert_error,
     query_error,
 )
@@ -34,6 +35,7 @@ from qrumb_server.store.formats import render_result
 from qrumb_server.store.migrations import apply_migrations, pending_migrations
 from qrumb_server.store.parameters import render_parameters
 from qrumb_server.store.pool import ConnectionPool
+from qrumb_server.store.reading import ONLY_READS
 from qrumb_server.store.render import Dialect, cluster_dialect, render, single_dialect
 from qrumb_server.store.values import check_columns, known_table
 
@@ -170,7 +172,13 @@ class ServerStore:
             StoreUnavailableError: may succeed later.
             StoreRefusedError: the statement is wrong or would write, or no such format.
         """
-        return render_result(self._execute(sql.strip().removesuffix(";"), {}, _EXPORT_SETTINGS), output_format)
+        try:
+            result = self._execute(sql.strip().removesuffix(";"), {}, _EXPORT_SETTINGS)
+        except StoreRefusedError as error:
+            if error.code == READ_ONLY:
+                raise StoreRefusedError(f"{ONLY_READS}; nothing was done ({error})", error.code) from error
+            raise
+        return render_result(result, output_format)
 
     def close(self) -> None:
         """Statements that run may end; their connections are closed then. Safe to call twice."""

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
-from tests.support.stack import Stack, running_stack
+from tests.support.stack import Stack, running_stack, wait_until
 
 pytestmark = [pytest.mark.stack, pytest.mark.slow]
 
@@ -73,6 +74,64 @@ def test_a_restored_node_has_every_row_and_goes_on(node: Stack, tmp_path: Path) 
         fill(again, "afterwards")
         assert again.count() == events + 200
         assert again.count(table="attributed_events") == events + 200
+
+
+def test_a_restored_node_answers_the_same_keys(tmp_path: Path) -> None:
+    """Sites, keys, secrets and the operator's own files come along; the spool, and earlier backups, do not."""
+    (tmp_path / "one").mkdir()
+    with running_stack(tmp_path / "one" / "data", QRUMB_ACCESS="keys") as first:
+        made = first.command("sites", "add", "shop", "--origin", "https://shop.example")
+        secret = first.command("sites", "session-secret", "shop").stdout.strip()
+        demo = (first.data_dir / "demo.key").read_text()
+        (first.data_dir / "tls").mkdir()
+        (first.data_dir / "tls" / "own.pem").write_text("mine")
+        key = made.stdout.strip()
+        with first.http() as client:
+            assert wait_until(lambda: send(client, key) == 200)
+        first.wait_for_empty_spool()
+        for name in ("early", "copy"):  # the first one lies in the data folder
+            done = first.command("backup", str(first.data_dir / "early" if name == "early" else tmp_path / "copy"))
+            assert done.returncode == 0, done.stderr
+        rows = first.count("site_id = 'shop'")
+    assert {path.name for path in (tmp_path / "copy" / "node").iterdir()} == {"demo.key", "sites.toml", "tls"}
+    assert (tmp_path / "copy").stat().st_mode & 0o077 == 0
+    (tmp_path / "two").mkdir()
+    second = Stack(tmp_path / "two" / "data", QRUMB_ACCESS="keys")
+    done = second.command("restore", str(tmp_path / "copy"))
+    assert done.returncode == 0, done.stderr
+    with running_stack(second.data_dir, QRUMB_ACCESS="keys") as again:
+        assert (again.data_dir / "demo.key").read_text() == demo
+        assert (again.data_dir / "sites.toml").stat().st_mode & 0o777 == 0o600
+        assert secret in (again.data_dir / "sites.toml").read_text()
+        assert (again.data_dir / "tls" / "own.pem").read_text() == "mine"
+        assert again.count("site_id = 'shop'") == rows
+        with again.http() as client:
+            assert send(client, key) == 200
+            assert send(client, key[:-1] + ("a" if key[-1] != "a" else "b")) == 401
+
+
+def test_a_restore_overwrites_no_file(node: Stack, tmp_path: Path) -> None:
+    """And brings no damaged one back; the database stays out too."""
+    (node.data_dir / "note.txt").write_text("of the node")
+    assert node.command("backup", str(tmp_path / "copy")).returncode == 0
+    fresh = Stack(tmp_path / "data")
+    fresh.data_dir.mkdir()
+    (fresh.data_dir / "note.txt").write_text("another one")
+    done = fresh.command("restore", str(tmp_path / "copy"))
+    assert done.returncode == 78
+    assert "note.txt: is there already and differs from the backup's; move it away" in done.stderr
+    (fresh.data_dir / "note.txt").unlink()
+    (tmp_path / "copy" / "node" / "note.txt").write_text("damaged")
+    done = fresh.command("restore", str(tmp_path / "copy"))
+    assert done.returncode == 78
+    assert "note.txt: is not what was copied; the backup is damaged" in done.stderr
+    assert not (fresh.data_dir / "clickhouse").exists()
+
+
+def send(client: httpx.Client, key: str) -> int:
+    """The status that an event of the site `shop` gets with this key."""
+    event = {"site_id": "shop", "event_name": "lead", "scan_session_id": "s"}
+    return client.post("/server-events", json=event, headers={"authorization": f"Bearer {key}"}).status_code
 
 
 def test_a_backup_under_load_is_of_one_moment(node: Stack, tmp_path: Path) -> None:

@@ -1,12 +1,14 @@
 """A whole node whose ClickHouse is a server: from a posted event to `qrumb query`, with the server away at times."""
 
 import contextlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.support.native_front import NativeFront
+from tests.support.old_server import BINARY, running_server
 from tests.support.stack import Stack, running_stack, wait_until
 
 pytestmark = [pytest.mark.stack, pytest.mark.chdb]
@@ -59,6 +61,22 @@ def test_a_node_starts_without_its_server_and_says_so(front: NativeFront, tmp_pa
         front.users["me"] = "wrong"
         wait_until(lambda: stack.command("query", "SELECT 1 FROM events.valid_events LIMIT 1").returncode == 0, 30, 0.5)
         stack.wait_for_rows(5, "site_id = 'early'")
+
+
+@pytest.mark.clickhouse_server
+@pytest.mark.skipif(BINARY is None, reason="no clickhouse-server: apt-get install clickhouse-server")
+def test_a_server_that_is_too_old_is_named_at_start_and_in_status(tmp_path: Path) -> None:
+    """Which version it is, and which is needed; events are taken into the spool meanwhile."""
+    said = re.compile(r"ClickHouse 18\.16\.\d+ is too old: qrumb needs version 24\.8 or newer")
+    with running_server(tmp_path / "old") as server:
+        settings = {"CLICKHOUSE_URL": f"clickhouse://default@127.0.0.1:{server.port}"}
+        with running_stack(tmp_path / "data", **settings) as stack:
+            wait_until(lambda: said.search(stack.log()))
+            assert stack.command("send", "--count", "5", "--site", "early").returncode == 0
+            wait_until(lambda: said.search(stack.command("status").stdout))
+            wait_until(lambda: any(said.search(reason) for reason in stack.health()["reasons"]))
+            assert stack.health()["condition"] == "DEGRADED"
+        assert said.search(stack.command("migrate").stderr)
 
 
 def test_migrate_prints_then_applies_then_finds_nothing_to_do(front: NativeFront, tmp_path: Path) -> None:

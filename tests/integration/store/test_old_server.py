@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from qrumb_server.errors import StoreRefusedError, StoreUnavailableError
+from qrumb_server.errors import StoreRefusedError, StoreTooOldError, StoreUnavailableError
 from qrumb_server.ports import TableBatch
+from qrumb_server.store.server import ServerStore
 from tests.support.old_server import ACCOUNTS, BINARY, OldServer, old_store, running_server
 from tests.support.ports import claimed_port
 
@@ -104,3 +105,14 @@ def test_an_account_gets_in_by_its_password_alone(server: OldServer) -> None:
             store.query("SELECT 1")
         assert caught.value.code in (192, 193)
         store.close()
+
+
+def test_a_server_that_is_too_old_is_told_by_its_version(server: OldServer) -> None:
+    """It would accept the connection and fail on the first table's CODEC."""
+    store = ServerStore(server.options())
+    for call in (lambda: store.query("SELECT 1"), store.pending):
+        with pytest.raises(
+            StoreTooOldError, match=r"^ClickHouse 18\.16\.\d+ is too old: qrumb needs version 24\.8 or newer$"
+        ):
+            call()
+    store.close()
