@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from qrumb_server import __version__
+from qrumb_server.commands.demo import DEMO
 from qrumb_server.commands.options import TIME, config_option, data_dir_option
 from qrumb_server.commands.sites import sites
 from qrumb_server.config import Settings, load_settings
@@ -20,7 +21,7 @@ from qrumb_server.supervise.child import EXIT_CONFIG
 
 __all__ = ["cli", "main"]
 
-site_option = click.option("--site", default="demo", show_default=True, help="Site.")
+site_option = click.option("--site", default=DEMO, show_default=True, help="Site.")
 any_site_option = click.option("--site", default="", help="Only this site, as it was sent; default: all.")
 since_option = click.option("--since", type=TIME, help="Only those received at or after this time (UTC).")
 reason_option = click.option(
@@ -269,8 +270,13 @@ def erase(
 
 
 @cli.command()
-@site_option
-@click.option("--since", type=TIME, help="From this minute on (UTC); default: the last 24 hours.")
+@click.option("--site", help="Site; default: demo, and with --verify all of them.")
+@click.option(
+    "--since",
+    type=TIME,
+    help="From this minute on (UTC); default: the last 24 hours, and with --verify all that is kept.",
+)
+@click.option("--verify", "is_verified", is_flag=True, help="Compare with the tables; print the minutes that differ.")
 @click.option(
     "--format",
     "output_format",
@@ -280,21 +286,30 @@ def erase(
 @config_option
 @data_dir_option
 def ledger(
-    site: str, since: datetime | None, output_format: str | None, config_file: Path | None, data_dir: Path | None
+    site: str | None,
+    since: datetime | None,
+    is_verified: bool,
+    output_format: str | None,
+    config_file: Path | None,
+    data_dir: Path | None,
 ) -> None:
     """Balance a site's events by the minute of their receipt.
 
     received = stored + rejected + spooled, and stored = unique + duplicate. Exits with 1 where it does not balance.
-    """
-    from qrumb_server.commands.events import ledger as run
 
-    balances = run(
-        load_settings(file=config_file, data_dir=data_dir),
-        site,
-        since,
-        output_format or ("table" if sys.stdout.isatty() else "json"),
+    With --verify the rows themselves are counted: each minute's stored and rejected events must be in their tables.
+    Exits with 1 where they are not. A running node does so at its start and each hour.
+    """
+    from qrumb_server.commands import events
+
+    settings = load_settings(file=config_file, data_dir=data_dir)
+    shown = output_format or ("table" if sys.stdout.isatty() else "json")
+    is_well = (
+        events.verify(settings, site or "", since, shown)
+        if is_verified
+        else events.ledger(settings, site or DEMO, since, shown)
     )
-    sys.exit(0 if balances else 1)
+    sys.exit(0 if is_well else 1)
 
 
 @cli.command()

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
 from qrumb.v1.browser_event_pb2 import BrowserEvent
 from qrumb.v1.receipt_pb2 import EventWarning, Violation
@@ -15,6 +16,7 @@ from qrumb.v1.server_event_pb2 import ServerEvent, UserIdentifiers
 from qrumb_server.wire.v1.record_pb2 import Record
 
 __all__ = [
+    "SITE_ID_PATTERN",
     "Caller",
     "Conversion",
     "FraudReason",
@@ -29,7 +31,10 @@ __all__ = [
     "is_site_id",
 ]
 
-is_site_id = re.compile(r"[A-Za-z0-9_-]{1,64}").fullmatch
+SITE_ID_PATTERN: Final = "[A-Za-z0-9_-]{1,64}"
+"""As a regular expression."""
+
+is_site_id = re.compile(SITE_ID_PATTERN).fullmatch
 """Whether a text could be the id of a site."""
 
 

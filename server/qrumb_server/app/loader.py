@@ -21,7 +21,7 @@ from qrumb_server.app.clock import SystemClock
 from qrumb_server.app.servers import inner_server, stop_event
 from qrumb_server.app.stores import open_store
 from qrumb_server.config import Settings
-from qrumb_server.errors import StoreError, StoreRefusedError
+from qrumb_server.errors import StoreError, StoreRefusedError, StoreUnavailableError
 from qrumb_server.loader.loop import Loader
 from qrumb_server.loader.progress import Progress
 from qrumb_server.metrics import metrics_text, new_registry
@@ -45,6 +45,7 @@ from qrumb_server.upkeep.replay import Replay
 from qrumb_server.upkeep.rescore import Rescore
 from qrumb_server.upkeep.retention import Retention
 from qrumb_server.upkeep.service import Privacy, Upkeep
+from qrumb_server.upkeep.verify import LedgerCheck
 from qrumb_server.wire.v1.attribution_service_pb2_grpc import add_AttributionServiceServicer_to_server
 from qrumb_server.wire.v1.process_service_pb2 import GetLoadingResponse
 from qrumb_server.wire.v1.process_service_pb2_grpc import add_ProcessServiceServicer_to_server
@@ -56,6 +57,9 @@ __all__ = ["run_loader"]
 log = structlog.get_logger()
 
 RETENTION_INTERVAL_SECONDS: Final = 3_600.0
+CHECK_INTERVAL_SECONDS: Final = 3_600.0
+# After a start without the store.
+CHECK_RETRY_SECONDS: Final = 30.0
 SERVING: Final = health_pb2.HealthCheckResponse.SERVING
 # Threads of their own, so that a flood of slow queries holds up neither loading nor an erasure. Together they are as
 # many as the embedded store has places for statements.
@@ -108,7 +112,10 @@ async def run_loader(settings: Settings) -> int:
         add_ScanSessionServiceServicer_to_server(SessionQueries(reports=reports, executor=readers), each)  # type: ignore[abstract]
         eraser = Eraser(store=store, loader=loader, spool_root=settings.spool_dir)
         add_PrivacyServiceServicer_to_server(Privacy(eraser=eraser, executor=changers), each)
-    _add_upkeep(server, settings, sites, store=store, loader=loader, reports=reports, executor=changers)
+    check = LedgerCheck(
+        store=store, loader=loader, clock=clock, policy=sites.policy, spool_root=settings.spool_dir, progress=progress
+    )
+    _add_upkeep(server, settings, sites, store=store, loader=loader, reports=reports, check=check, executor=changers)
     process = Process(metrics=lambda: metrics_text(registry), loading=lambda: _loading(loader, progress))
     add_ProcessServiceServicer_to_server(process, server)
     health = Health()
@@ -122,6 +129,9 @@ async def run_loader(settings: Settings) -> int:
     stopping: asyncio.Future[Any] = asyncio.create_task(stop.wait())
     retention = Retention(store=store, loader=loader, clock=clock, policy=sites.policy, named_sites=sites.named)
     forgetting = asyncio.create_task(_forget_old_rows(retention, changers))
+    # Apart: a look at a large table takes a while.
+    checker = ThreadPoolExecutor(1, thread_name_prefix="check")
+    checking = asyncio.create_task(_check_ledger(check, checker))
     # Loading ends by itself only if it fails: then the process ends too, and is started again.
     await asyncio.wait({loading, stopping}, return_when=asyncio.FIRST_COMPLETED)
     await health.end()
@@ -132,10 +142,11 @@ async def run_loader(settings: Settings) -> int:
         loader.stop()
     stopping.cancel()
     forgetting.cancel()
+    checking.cancel()
     await asyncio.gather(server.stop(1), public_server.stop(1))
     await loading
     store.close()
-    for executor in (loading_thread, readers, changers):
+    for executor in (loading_thread, readers, changers, checker):
         executor.shutdown()
     return 0
 
@@ -148,6 +159,22 @@ async def _forget_old_rows(retention: Retention, executor: ThreadPoolExecutor) -
             await asyncio.get_running_loop().run_in_executor(executor, retention.run)
         except StoreError as error:
             log.warning("retention_failed", error=str(error), code=error.code)
+
+
+async def _check_ledger(check: LedgerCheck, executor: ThreadPoolExecutor) -> None:
+    """All of it at the start, beside everything else; then each hour what is recent."""
+    loop = asyncio.get_running_loop()
+    look = check.check_all
+    while True:
+        pause = CHECK_INTERVAL_SECONDS
+        try:
+            await loop.run_in_executor(executor, look)
+            look = check.check_recent
+        except StoreUnavailableError:
+            pause = CHECK_RETRY_SECONDS  # the node says so by itself
+        except (StoreError, OSError) as error:
+            log.warning("ledger_not_checked", error=error.loggable if isinstance(error, StoreError) else str(error))
+        await asyncio.sleep(pause)
 
 
 def _use_first(store: EventStore) -> None:
@@ -166,6 +193,7 @@ def _add_upkeep(
     store: EventStore,
     loader: Loader,
     reports: Reports,
+    check: LedgerCheck,
     executor: ThreadPoolExecutor,
 ) -> None:
     """What changes stored rows at the operator's word: on the node's own socket only."""
@@ -182,7 +210,7 @@ def _add_upkeep(
             is_backup=lambda folder: (folder / NOTE).exists(),
         )
     add_UpkeepServiceServicer_to_server(
-        Upkeep(reports=reports, replay=replay, rescore=rescore, backup=backup, executor=executor), server
+        Upkeep(reports=reports, replay=replay, rescore=rescore, check=check, backup=backup, executor=executor), server
     )
 
 

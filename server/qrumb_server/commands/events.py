@@ -34,7 +34,7 @@ from qrumb_server.wire.v1 import upkeep_service_pb2 as upkeep_pb
 from qrumb_server.wire.v1.sql_service_pb2_grpc import SqlServiceStub
 from qrumb_server.wire.v1.upkeep_service_pb2_grpc import UpkeepServiceStub
 
-__all__ = ["LONG_SECONDS", "ask_loader", "erase", "ledger", "receipt", "rejected", "replay", "rescore"]
+__all__ = ["LONG_SECONDS", "ask_loader", "erase", "ledger", "receipt", "rejected", "replay", "rescore", "verify"]
 
 # Names of reasons as the commands take them.
 REASONS: Final = [name.lower() for name in Violation.Reason.keys() if name != "REASON_UNSPECIFIED"]  # noqa: SIM118
@@ -50,6 +50,8 @@ _HAS_ROWS: Final = (
     "UNION ALL SELECT 1 FROM events.scan_sessions WHERE site_id = {name} LIMIT 1 "
     "UNION ALL SELECT 1 FROM events.identities WHERE site_id = {name} LIMIT 1)"
 )
+# What is compared, in pairs: as counted, and as rows.
+VERIFIED: Final = ("stored_count", "stored_rows", "rejected_count", "rejected_rows")
 T = TypeVar("T")
 
 
@@ -144,6 +146,30 @@ def ledger(settings: Settings, site_id: str, since: datetime | None, output_form
     return all(_balances(row) for row in rows)
 
 
+def verify(settings: Settings, site_id: str, since: datetime | None, output_format: str) -> bool:
+    """Print the minutes in which the ledger is not what the tables hold; True if there is none."""
+    _check_site(settings, site_id)
+    request = upkeep_pb.VerifyLedgerRequest(site_id=site_id, since_time_ms=_as_ms(since) if since else 0)
+    found: upkeep_pb.VerifyLedgerResponse = ask_loader(
+        settings, lambda channel: UpkeepServiceStub(channel).VerifyLedger(request, timeout=LONG_SECONDS)
+    )
+    rows = [(_shown_time(one.minute_time_ms), one) for one in found.differences]
+    if output_format == "json":
+        for time, one in rows:
+            counts = {name: getattr(one, name) for name in VERIFIED}
+            click.echo(json.dumps({"minute_time": time, "site_id": one.site_id, **counts}))
+    elif rows:
+        table = Table("minute", "site", "stored", "rows", "rejected", "rows", box=SIMPLE_HEAD, pad_edge=False)
+        for time, one in rows:
+            table.add_row(time, one.site_id or "(none)", *(f"{getattr(one, name):,}" for name in VERIFIED))
+        _print_whole(table)
+    if left := found.difference_count - len(rows):
+        click.echo(f"and {left:,} more", err=True)
+    summary = f"the ledger and the tables differ in {found.difference_count:,} minute(s)"
+    click.echo(summary if found.difference_count else "the ledger is what the tables hold", err=True)
+    return not found.difference_count
+
+
 def _balances(row: dict[str, int]) -> bool:
     handled = row["stored_count"] + row["rejected_count"] + row["spooled_count"]
     return row["received_count"] == handled and row["stored_count"] == row["unique_count"] + row["duplicate_count"]
@@ -159,6 +185,10 @@ def _print_table(columns: list[str], times: list[str], rows: list[dict[str, int]
         table.columns[index].footer = f"{sum(row[name] for row in rows):,}"
     for time, row in zip(times, rows, strict=True):
         table.add_row(time[5:16].replace("T", " "), *(f"{row[name]:,}" for name in columns))
+    _print_whole(table)
+
+
+def _print_whole(table: Table) -> None:
     console = Console()
     # In a narrow terminal lines wrap; numbers that are cut off would be worse.
     console.width = max(console.width, Console(width=1_000).measure(table).maximum)

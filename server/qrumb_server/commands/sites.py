@@ -171,7 +171,7 @@ def expire(site: str, key_id: str, at: datetime | None, config_file: Path | None
 
     It stays in the list, and a later time makes it valid again; `sites revoke` forgets it.
     """
-    time = datetime.now(UTC).replace(microsecond=0) if at is None else _as_utc(at)
+    time = datetime.fromtimestamp(SystemClock().now_ms() // 1000, UTC) if at is None else _as_utc(at)
     file = load_settings(file=config_file, data_dir=data_dir).site_file
     file.expire_key(site, _key_id(key_id), time)
     click.echo(f"Refused from {time:%Y-%m-%dT%H:%M:%SZ} on; running nodes see it within a second.", err=True)

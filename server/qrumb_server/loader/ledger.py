@@ -14,7 +14,19 @@ from qrumb_server.loader.rows import LEDGER, PlacedEvent, PlacedLetter
 from qrumb_server.model import is_site_id
 from qrumb_server.ports import TableBatch
 
-__all__ = ["COLUMNS", "MINUTE_MS", "Counts", "count_batch", "ledger_batch", "replay_ledger_batch"]
+__all__ = [
+    "COLUMNS",
+    "ERASED",
+    "EXPIRED",
+    "MINUTE_MS",
+    "Counts",
+    "count_batch",
+    "erased_ledger_batch",
+    "expired_ledger_batch",
+    "ledger_batch",
+    "ledger_site",
+    "replay_ledger_batch",
+]
 
 MINUTE_MS: Final = 60_000
 COLUMNS: Final = (
@@ -27,6 +39,9 @@ COLUMNS: Final = (
     "fraud_count",
     "replayed_count",
 )
+# Beginnings of the names of entries that count nothing, and say why rows are no longer there.
+ERASED: Final = "erased-"
+EXPIRED: Final = "expired-"
 Place = tuple[str, str, int]
 """(segment_id, site_id, minute in milliseconds)"""
 Counts = dict[Place, Counter[str]]
@@ -89,11 +104,53 @@ def replay_ledger_batch(events: Sequence[PlacedEvent], conflicts: Iterable[int])
     return TableBatch(table=LEDGER, columns=list(columns), data=list(columns.values()))
 
 
+def erased_ledger_batch(letters: Sequence[Mapping[str, Any]]) -> TableBatch:
+    """That dead letters were erased, which the ledger goes on counting as rejected: an entry of zeros for each, under a
+    name made of its place.
+
+    Args:
+        letters: rows with site_id, received_time, segment_id and segment_row.
+    """
+    return _zeros(
+        sites=[letter["site_id"] for letter in letters],
+        times_ms=[letter["received_time"] for letter in letters],
+        segments=[f"{ERASED}{letter['segment_id']}" for letter in letters],
+        rows=[letter["segment_row"] for letter in letters],
+    )
+
+
+def expired_ledger_batch(limits_ms: Mapping[str, int]) -> TableBatch:
+    """That all rows of a site that were received before a time were deleted, which the ledger goes on counting: an
+    entry of zeros at that time."""
+    sites = sorted(limits_ms)
+    times = [limits_ms[site] for site in sites]
+    return _zeros(
+        sites=sites, times_ms=times, segments=[f"{EXPIRED}{time}" for time in times], rows=list(range(len(sites)))
+    )
+
+
+def _zeros(
+    *, sites: Sequence[str], times_ms: Sequence[int], segments: Sequence[str], rows: Sequence[int]
+) -> TableBatch:
+    columns: dict[str, Sequence[Any]] = {
+        "minute_time": [_minute(time) for time in times_ms],
+        "site_id": [ledger_site(site) for site in sites],
+        **{name: [0] * len(sites) for name in COLUMNS},
+        "segment_id": segments,
+        "segment_row": rows,
+    }
+    return TableBatch(table=LEDGER, columns=list(columns), data=list(columns.values()))
+
+
+def ledger_site(site_id: str) -> str:
+    """The site under which the ledger counts: what is no site's name counts under the empty one, since anybody can make
+    up names."""
+    return site_id if is_site_id(site_id) else ""
+
+
 def _minute(time_ms: int) -> int:
     return time_ms // MINUTE_MS * MINUTE_MS
 
 
 def _entry(counts: Counts, segment_id: str, site_id: str, received_ms: int) -> Counter[str]:
-    """An event whose site is no site's name counts under the empty one: anybody can make up names."""
-    site = site_id if is_site_id(site_id) else ""
-    return counts.setdefault((segment_id, site, _minute(received_ms)), Counter())
+    return counts.setdefault((segment_id, ledger_site(site_id), _minute(received_ms)), Counter())

@@ -194,6 +194,7 @@ FROM events.ledger
 WHERE ({site:String} = '' OR site_id = {site:String})
     AND minute_time >= {from:DateTime64(3, 'UTC')} AND minute_time < {to:DateTime64(3, 'UTC')}
 GROUP BY minute_time
+HAVING received > 0 OR stored > 0
 """
 
 

@@ -17,6 +17,7 @@ from google.protobuf.message import DecodeError
 
 from qrumb.v1 import privacy_service_pb2 as pb
 from qrumb_server.errors import StoreUnavailableError
+from qrumb_server.loader.ledger import erased_ledger_batch
 from qrumb_server.loader.loop import Loader
 from qrumb_server.pipeline.identity import KINDS, SESSION, USER, identifiers_of
 from qrumb_server.ports import EventStore
@@ -172,10 +173,16 @@ class Eraser:
         for start in range(0, len(needles), NEEDLES):
             parameters = {"site": subject.site_id, "names": needles[start : start + NEEDLES]}
             condition = "site_id = {site:String} AND multiSearchAnyCaseInsensitiveUTF8(payload, {names:Array(String)})"
-            count = self._count(f"events.invalid_events WHERE {condition}", parameters)
-            if count:
+            letters = self._store.query(
+                "SELECT site_id, received_time, segment_id, segment_row FROM events.invalid_events "  # noqa: S608
+                f"WHERE {condition}",
+                parameters,
+            )
+            if letters:
+                # First, so that an erasure that is cut off is ended by the next without a letter that nobody misses.
+                self._store.insert_missing(erased_ledger_batch(letters))
                 self._store.mutate(f"ALTER TABLE events.invalid_events DELETE WHERE {condition}", parameters)
-            total += count
+            total += len(letters)
         return total
 
     def _erase_sessions(self, subject: _Subject, *, asked: Collection[str]) -> int:

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import structlog
 
+from qrumb_server.loader.ledger import expired_ledger_batch, ledger_site
 from qrumb_server.loader.loop import Loader
 from qrumb_server.loader.rows import INVALID_EVENTS, SCAN_SESSIONS, VALID_EVENTS
 from qrumb_server.model import SitePolicy
@@ -54,6 +55,7 @@ class Retention:
         if not condition:
             return {}
         deleted = {}
+        self._say_what_goes(condition, parameters)
         for table in TABLES:
             [found] = self._store.query(f"SELECT count() AS number FROM {table} WHERE {condition}", parameters)  # noqa: S608
             if found["number"]:
@@ -65,6 +67,18 @@ class Retention:
             with self._loader.exclusively(LOADER_PATIENCE):
                 self._loader.forget()
         return deleted
+
+    def _say_what_goes(self, condition: str, parameters: dict[str, Any]) -> None:
+        """Into the ledger, for each site that loses rows: a check of the tables must not miss them."""
+        midnight_ms = self._clock.now_ms() // DAY_MS * DAY_MS
+        going = {
+            ledger_site(row["site_id"])
+            for table in (VALID_EVENTS, INVALID_EVENTS)
+            for row in self._store.query(f"SELECT DISTINCT site_id FROM {table} WHERE {condition}", parameters)  # noqa: S608
+        }
+        if going:
+            limits = {site_id: midnight_ms - self._policy(site_id).retention_ms for site_id in going}
+            self._store.insert(expired_ledger_batch(limits))
 
     def _too_old(self) -> tuple[str, dict[str, Any]]:
         """A condition over all sites that keep rows for a shorter time than the tables; empty if there are none."""

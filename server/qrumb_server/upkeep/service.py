@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable
 from concurrent.futures import Executor
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import grpc
 
@@ -20,6 +20,7 @@ from qrumb_server.upkeep.backup import Backup
 from qrumb_server.upkeep.erase import Eraser
 from qrumb_server.upkeep.replay import Replay
 from qrumb_server.upkeep.rescore import Rescore
+from qrumb_server.upkeep.verify import LedgerCheck
 from qrumb_server.wire.v1 import upkeep_service_pb2 as pb
 from qrumb_server.wire.v1.upkeep_service_pb2_grpc import UpkeepServiceServicer
 
@@ -27,6 +28,7 @@ __all__ = ["Privacy", "Upkeep"]
 
 Context = grpc.aio.ServicerContext[Any, Any]
 T = TypeVar("T")
+LISTED: Final = 1_000
 
 _is_hash = re.compile(r"[0-9a-fA-F]{64}").fullmatch
 
@@ -35,10 +37,18 @@ class Upkeep(UpkeepServiceServicer):
     """What the node's own commands may do besides everybody's queries."""
 
     def __init__(
-        self, *, reports: Reports, replay: Replay, rescore: Rescore, executor: Executor, backup: Backup | None = None
+        self,
+        *,
+        reports: Reports,
+        replay: Replay,
+        rescore: Rescore,
+        check: LedgerCheck,
+        executor: Executor,
+        backup: Backup | None = None,
     ) -> None:
         """`backup` is None where the store is not embedded."""
         self._backup = backup
+        self._check = check
         self._reports = reports
         self._replay = replay
         self._rescore = rescore
@@ -57,6 +67,28 @@ class Upkeep(UpkeepServiceServicer):
     async def Rescore(self, request: pb.RescoreRequest, context: Context) -> pb.RescoreResponse:
         """Marks by the rules of today."""
         return await _change(self._executor, lambda: self._rescore.run(request))
+
+    async def VerifyLedger(self, request: pb.VerifyLedgerRequest, context: Context) -> pb.VerifyLedgerResponse:
+        """The ledger against the tables."""
+        is_whole = not request.site_id and not request.since_time_ms
+        found = await _change(
+            self._executor, self._check.check_all if is_whole else lambda: self._check.find(request.since_time_ms)
+        )
+        of_site = [one for one in found if request.site_id in {"", one.site_id}]
+        return pb.VerifyLedgerResponse(
+            difference_count=len(of_site),
+            differences=[
+                pb.LedgerDifference(
+                    site_id=one.site_id,
+                    minute_time_ms=one.minute_ms,
+                    stored_count=one.stored_count,
+                    stored_rows=one.stored_rows,
+                    rejected_count=one.rejected_count,
+                    rejected_rows=one.rejected_rows,
+                )
+                for one in of_site[:LISTED]
+            ],
+        )
 
     async def Backup(self, request: pb.BackupRequest, context: Context) -> pb.BackupResponse:
         """A copy of the embedded database."""

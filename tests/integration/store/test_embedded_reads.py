@@ -156,7 +156,6 @@ def test_an_unknown_export_format_is_refused(store: EmbeddedStore, bad_format: s
         ("SELECT 1 UNION ALL SELECT 2 ORDER BY 1", b"1\n2\n"),
         ("(SELECT 1)", b"1\n"),
         ("SELECT 'INTO OUTFILE', 'FORMAT CSV'", b"INTO OUTFILE\tFORMAT CSV\n"),
-        ("SELECT 1 AS x SETTINGS max_threads = 1", b"1\n"),
         ("EXISTS TABLE events.ledger", b"1\n"),
         ("show tables from events like 'led%'", b"ledger\n"),
     ],

@@ -3,10 +3,42 @@ from qrumb.v1 import receipt_pb2 as _receipt_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
-from collections.abc import Mapping as _Mapping
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class VerifyLedgerRequest(_message.Message):
+    __slots__ = ("site_id", "since_time_ms")
+    SITE_ID_FIELD_NUMBER: _ClassVar[int]
+    SINCE_TIME_MS_FIELD_NUMBER: _ClassVar[int]
+    site_id: str
+    since_time_ms: int
+    def __init__(self, site_id: _Optional[str] = ..., since_time_ms: _Optional[int] = ...) -> None: ...
+
+class VerifyLedgerResponse(_message.Message):
+    __slots__ = ("differences", "difference_count")
+    DIFFERENCES_FIELD_NUMBER: _ClassVar[int]
+    DIFFERENCE_COUNT_FIELD_NUMBER: _ClassVar[int]
+    differences: _containers.RepeatedCompositeFieldContainer[LedgerDifference]
+    difference_count: int
+    def __init__(self, differences: _Optional[_Iterable[_Union[LedgerDifference, _Mapping]]] = ..., difference_count: _Optional[int] = ...) -> None: ...
+
+class LedgerDifference(_message.Message):
+    __slots__ = ("site_id", "minute_time_ms", "stored_count", "stored_rows", "rejected_count", "rejected_rows")
+    SITE_ID_FIELD_NUMBER: _ClassVar[int]
+    MINUTE_TIME_MS_FIELD_NUMBER: _ClassVar[int]
+    STORED_COUNT_FIELD_NUMBER: _ClassVar[int]
+    STORED_ROWS_FIELD_NUMBER: _ClassVar[int]
+    REJECTED_COUNT_FIELD_NUMBER: _ClassVar[int]
+    REJECTED_ROWS_FIELD_NUMBER: _ClassVar[int]
+    site_id: str
+    minute_time_ms: int
+    stored_count: int
+    stored_rows: int
+    rejected_count: int
+    rejected_rows: int
+    def __init__(self, site_id: _Optional[str] = ..., minute_time_ms: _Optional[int] = ..., stored_count: _Optional[int] = ..., stored_rows: _Optional[int] = ..., rejected_count: _Optional[int] = ..., rejected_rows: _Optional[int] = ...) -> None: ...
 
 class ListRejectedRequest(_message.Message):
     __slots__ = ("selection",)

@@ -50,6 +50,11 @@ class UpkeepServiceStub:
                 request_serializer=qrumb__server_dot_wire_dot_v1_dot_upkeep__service__pb2.RescoreRequest.SerializeToString,
                 response_deserializer=qrumb__server_dot_wire_dot_v1_dot_upkeep__service__pb2.RescoreResponse.FromString,
                 _registered_method=True)
+        self.VerifyLedger = channel.unary_unary(
+                '/qrumb_server.wire.v1.UpkeepService/VerifyLedger',
+                request_serializer=qrumb__server_dot_wire_dot_v1_dot_upkeep__service__pb2.VerifyLedgerRequest.SerializeToString,
+                response_deserializer=qrumb__server_dot_wire_dot_v1_dot_upkeep__service__pb2.VerifyLedgerResponse.FromString,
+                _registered_method=True)
         self.Backup = channel.unary_unary(
                 '/qrumb_server.wire.v1.UpkeepService/Backup',
                 request_serializer=qrumb__server_dot_wire_dot_v1_dot_upkeep__service__pb2.BackupRequest.SerializeToString,
@@ -82,6 +87,13 @@ class UpkeepServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def VerifyLedger(self, request, context):
+        """Compares the ledger with the tables, site by site and minute by minute. Minutes that are being loaded are not judged.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Backup(self, request, context):
         """Copies the embedded database into a folder, between two batches of the loader. What waits in the spool is not part.
         """
@@ -106,6 +118,11 @@ def add_UpkeepServiceServicer_to_server(servicer, server):
                     servicer.Rescore,
                     request_deserializer=qrumb__server_dot_wire_dot_v1_dot_upkeep__service__pb2.RescoreRequest.FromString,
                     response_serializer=qrumb__server_dot_wire_dot_v1_dot_upkeep__service__pb2.RescoreResponse.SerializeToString,
+            ),
+            'VerifyLedger': grpc.unary_unary_rpc_method_handler(
+                    servicer.VerifyLedger,
+                    request_deserializer=qrumb__server_dot_wire_dot_v1_dot_upkeep__service__pb2.VerifyLedgerRequest.FromString,
+                    response_serializer=qrumb__server_dot_wire_dot_v1_dot_upkeep__service__pb2.VerifyLedgerResponse.SerializeToString,
             ),
             'Backup': grpc.unary_unary_rpc_method_handler(
                     servicer.Backup,
@@ -195,6 +212,33 @@ class UpkeepService:
             '/qrumb_server.wire.v1.UpkeepService/Rescore',
             qrumb__server_dot_wire_dot_v1_dot_upkeep__service__pb2.RescoreRequest.SerializeToString,
             qrumb__server_dot_wire_dot_v1_dot_upkeep__service__pb2.RescoreResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def VerifyLedger(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/qrumb_server.wire.v1.UpkeepService/VerifyLedger',
+            qrumb__server_dot_wire_dot_v1_dot_upkeep__service__pb2.VerifyLedgerRequest.SerializeToString,
+            qrumb__server_dot_wire_dot_v1_dot_upkeep__service__pb2.VerifyLedgerResponse.FromString,
             options,
             channel_credentials,
             insecure,

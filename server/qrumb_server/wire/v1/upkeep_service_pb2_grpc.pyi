@@ -41,6 +41,8 @@ class UpkeepServiceStub:
     """Sends dead letters through the pipeline again. Exactly once: a letter whose event is stored is not sent again."""
     Rescore: _grpc.UnaryUnaryMultiCallable[_upkeep_service_pb2.RescoreRequest, _upkeep_service_pb2.RescoreResponse]
     """Marks stored rows anew by the fraud rules of today, as far as their inputs are still known."""
+    VerifyLedger: _grpc.UnaryUnaryMultiCallable[_upkeep_service_pb2.VerifyLedgerRequest, _upkeep_service_pb2.VerifyLedgerResponse]
+    """Compares the ledger with the tables, site by site and minute by minute. Minutes that are being loaded are not judged."""
     Backup: _grpc.UnaryUnaryMultiCallable[_upkeep_service_pb2.BackupRequest, _upkeep_service_pb2.BackupResponse]
     """Copies the embedded database into a folder, between two batches of the loader. What waits in the spool is not part."""
 
@@ -55,6 +57,8 @@ class UpkeepServiceAsyncStub(UpkeepServiceStub):
     """Sends dead letters through the pipeline again. Exactly once: a letter whose event is stored is not sent again."""
     Rescore: _aio.UnaryUnaryMultiCallable[_upkeep_service_pb2.RescoreRequest, _upkeep_service_pb2.RescoreResponse]  # type: ignore[assignment]
     """Marks stored rows anew by the fraud rules of today, as far as their inputs are still known."""
+    VerifyLedger: _aio.UnaryUnaryMultiCallable[_upkeep_service_pb2.VerifyLedgerRequest, _upkeep_service_pb2.VerifyLedgerResponse]  # type: ignore[assignment]
+    """Compares the ledger with the tables, site by site and minute by minute. Minutes that are being loaded are not judged."""
     Backup: _aio.UnaryUnaryMultiCallable[_upkeep_service_pb2.BackupRequest, _upkeep_service_pb2.BackupResponse]  # type: ignore[assignment]
     """Copies the embedded database into a folder, between two batches of the loader. What waits in the spool is not part."""
 
@@ -84,6 +88,14 @@ class UpkeepServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_upkeep_service_pb2.RescoreResponse, _abc.Awaitable[_upkeep_service_pb2.RescoreResponse]]:
         """Marks stored rows anew by the fraud rules of today, as far as their inputs are still known."""
+
+    @_abc_1.abstractmethod
+    def VerifyLedger(
+        self,
+        request: _upkeep_service_pb2.VerifyLedgerRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_upkeep_service_pb2.VerifyLedgerResponse, _abc.Awaitable[_upkeep_service_pb2.VerifyLedgerResponse]]:
+        """Compares the ledger with the tables, site by site and minute by minute. Minutes that are being loaded are not judged."""
 
     @_abc_1.abstractmethod
     def Backup(
