@@ -44,7 +44,7 @@ const largestInteger = 1 << 53
 type ServerEvent struct {
 	// SiteID, EventName and ScanSessionID are required; the server says what is wrong with them.
 	SiteID, EventName, ScanSessionID string
-	// EventID is a UUID that names this event for ever, such as one kept with the order. Empty: a new UUIDv7.
+	// EventID is a UUID that names this event for ever, such as EventIDFor("purchase", orderNumber). Empty: a new UUIDv7.
 	EventID string
 	// EventTime is when it happened. Zero: now.
 	EventTime time.Time
@@ -62,7 +62,7 @@ type ServerEvent struct {
 
 // BrowserEvent describes something that a visitor did on a page. Build turns it into the contract's message.
 type BrowserEvent struct {
-	// SiteID is required.
+	// SiteID and EventType (what happened) are required; the server says what is wrong with them.
 	SiteID, EventType, ScanSessionID string
 	// EventID and EventTime as of ServerEvent.
 	EventID                      string
@@ -192,6 +192,23 @@ func orNow(moment *timestamppb.Timestamp) *timestamppb.Timestamp {
 // NewEventID is a UUIDv7: milliseconds first, so that ids of one time lie together.
 func NewEventID() string {
 	return uuid.Must(uuid.NewV7()).String()
+}
+
+// eventIDs is the same in every client; of its own, so that other UUIDv5 of the same texts are other ids.
+var eventIDs = uuid.MustParse("6f201f84-5276-5a2b-945b-49f1a94eb63e")
+
+// EventIDFor is the UUIDv5 of an event that has a name elsewhere: EventIDFor("purchase", order.Number). The same texts
+// give the same id in every client and every process, so that a job that runs twice counts once. The event's name
+// belongs to it: an order's refund is another event than its purchase. Where one of the two is empty, all such events
+// would be one, which is an error.
+func EventIDFor(eventName, key string) (string, error) {
+	if eventName == "" {
+		return "", errors.New("event_name is empty")
+	}
+	if key == "" {
+		return "", errors.New("key is empty")
+	}
+	return uuid.NewSHA1(eventIDs, []byte(eventName+"\n"+key)).String(), nil
 }
 
 func buildID(given string) (string, error) {

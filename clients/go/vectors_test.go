@@ -58,6 +58,25 @@ func TestHashes(t *testing.T) {
 	}
 }
 
+func TestEventIDs(t *testing.T) {
+	type vector struct {
+		Name, ID, Refused string
+		EventName         string `yaml:"event_name"`
+		Key               string
+	}
+	for _, c := range loadCases[vector](t, "event_ids") {
+		t.Run(c.Name, func(t *testing.T) {
+			id, err := EventIDFor(c.EventName, c.Key)
+			if id != c.ID || (err != nil) != (c.Refused != "") {
+				t.Fatalf("%q, %v", id, err)
+			}
+			if err != nil && !strings.Contains(err.Error(), c.Refused) {
+				t.Fatalf("%v does not name %s", err, c.Refused)
+			}
+		})
+	}
+}
+
 type buildCase struct {
 	Name, Kind, Wire, Refused, Needs string
 	Input                            map[string]any

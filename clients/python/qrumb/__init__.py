@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from qrumb.errors import ClosedError, DeliveryError, FieldViolation, QrumbError, QueueFullError, UndeliveredError
     from qrumb.events import browser_event, device, server_event
     from qrumb.hashing import email_hash, phone_hash
-    from qrumb.identity import new_event_id
+    from qrumb.identity import event_id_for, new_event_id
     from qrumb.ledger import Counters
     from qrumb.settings import Settings
     from qrumb.signing import sign_scan_session_id
@@ -33,6 +33,7 @@ __all__ = [
     "browser_event",
     "device",
     "email_hash",
+    "event_id_for",
     "new_event_id",
     "phone_hash",
     "server_event",
@@ -45,7 +46,7 @@ _MODULES: Final = {
     "errors": ("ClosedError", "DeliveryError", "FieldViolation", "QrumbError", "QueueFullError", "UndeliveredError"),
     "events": ("browser_event", "device", "server_event"),
     "hashing": ("email_hash", "phone_hash"),
-    "identity": ("new_event_id",),
+    "identity": ("event_id_for", "new_event_id"),
     "ledger": ("Counters",),
     "settings": ("Settings",),
     "signing": ("sign_scan_session_id",),

@@ -23,4 +23,4 @@ export type { ServerEvent } from "./gen/qrumb/v1/server_event_pb.js";
 export { emailHash, phoneHash } from "./hashes.js";
 export type { Settings } from "./settings.js";
 export type { Connection, Transport } from "./transport.js";
-export { uuid7 } from "./uuid.js";
+export { eventIdFor, uuid7 } from "./uuid.js";

@@ -9,7 +9,7 @@ import { Code } from "@connectrpc/connect";
 
 import { BrowserEventSchema } from "../src/gen/qrumb/v1/browser_event_pb.js";
 import { ServerEventSchema } from "../src/gen/qrumb/v1/server_event_pb.js";
-import { ArgumentError, emailHash, phoneHash } from "../src/index.js";
+import { ArgumentError, emailHash, eventIdFor, phoneHash } from "../src/index.js";
 import { backoff, isRetried } from "../src/retry.js";
 import { complete } from "../src/settings.js";
 import { isServerEvent } from "../src/transport.js";
@@ -36,6 +36,27 @@ describe("hashes.yaml", { skip: missing("hashes.yaml") }, () => {
       }
       assert.equal(createHash("sha256").update(normal ?? "").digest("hex"), hash, "the case itself");
       assert.equal(hashes[kind](input), hash);
+    });
+  }
+});
+
+interface IdCase {
+  event_name: string;
+  key: string;
+  id?: string;
+  refused?: string;
+}
+
+describe("event_ids.yaml", { skip: missing("event_ids.yaml") }, () => {
+  for (const { name, event_name, key, id, refused } of cases<IdCase>("event_ids.yaml")) {
+    test(name, () => {
+      if (refused) {
+        assert.throws(() => eventIdFor(event_name, key), (error: Error) => {
+          return error instanceof ArgumentError && error.argument === camel(refused);
+        });
+      } else {
+        assert.equal(eventIdFor(event_name, key), id);
+      }
     });
   }
 });

@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent.parent
 TOOL = [sys.executable, str(ROOT / "tools" / "go_toolchain.py")]
 TESTS = {
     "TestHashes": "hashes",
+    "TestEventIDs": "event_ids",
     "TestEvents": "events",
     "TestRefusals": "refusals",
     "TestStatuses": "statuses",

@@ -19,7 +19,7 @@ sys.path.insert(0, str(ROOT / "tools"))
 
 from maven import FORMATTER, JAVA_CLIENT, mvn, unready  # noqa: E402
 
-FILES = ("hashes", "events", "refusals", "statuses", "backoff", "delivery", "node")
+FILES = ("hashes", "event_ids", "events", "refusals", "statuses", "backoff", "delivery", "node")
 REPORTS = JAVA_CLIENT / "target/surefire-reports"
 BUILD_SECONDS = 300
 pytestmark = pytest.mark.timeout(BUILD_SECONDS)

@@ -9,7 +9,17 @@ import grpc
 import pytest
 from google.protobuf import json_format
 
-from qrumb import Client, DeliveryError, Settings, browser_event, device, email_hash, phone_hash, server_event
+from qrumb import (
+    Client,
+    DeliveryError,
+    Settings,
+    browser_event,
+    device,
+    email_hash,
+    event_id_for,
+    phone_hash,
+    server_event,
+)
 from qrumb.events import Event
 from qrumb.retry import backoff, is_retried
 from qrumb.v1.receipt_pb2 import EventReceipt, Violation
@@ -49,6 +59,16 @@ def test_hashes(case: Case) -> None:
         assert caught.value.__cause__ is None
     else:
         assert make(case["input"]) == case["hash"]
+
+
+@cases("event_ids")
+def test_event_ids(case: Case) -> None:
+    """The same order has the same id in every language."""
+    if refused := case.get("refused"):
+        with pytest.raises(ValueError, match=refused):
+            event_id_for(case["event_name"], case["key"])
+    else:
+        assert event_id_for(case["event_name"], case["key"]) == case["id"]
 
 
 @cases("events")
@@ -140,7 +160,7 @@ EXPECTATIONS = {
     *("calls", "calls_at_least", "events", "gaps", "accepted", "rejected", "failed", "retried", "retried_at_least"),
     *("receipts", "failures", "authorization"),
 }
-FILES = ("hashes", "events", "refusals", "statuses", "backoff", "delivery", "node")
+FILES = ("hashes", "event_ids", "events", "refusals", "statuses", "backoff", "delivery", "node")
 
 
 @pytest.mark.parametrize("file", FILES)

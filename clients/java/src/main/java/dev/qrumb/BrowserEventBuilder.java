@@ -7,8 +7,8 @@ import java.util.Map;
 import java.util.UUID;
 
 /**
- * Builds something that a visitor did on a page. The site is required; the server says what is
- * wrong with it. What can only be a mistake of the program is refused here, by an
+ * Builds something that a visitor did on a page. Site and event type are required; the server says
+ * what is wrong with them. What can only be a mistake of the program is refused here, by an
  * IllegalArgumentException that names the field and never quotes it.
  */
 public final class BrowserEventBuilder {

@@ -60,8 +60,8 @@ public final class ServerEventBuilder {
   }
 
   /**
-   * Sets a UUID that names this event for ever, such as one kept with the order. Else it is a new
-   * UUIDv7.
+   * Sets a UUID that names this event for ever, such as one of {@link EventIds#eventIdFor}. Else it
+   * is a new UUIDv7.
    *
    * @param eventId the UUID
    * @return this
