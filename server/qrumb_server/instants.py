@@ -1,8 +1,19 @@
 """Instants: google.protobuf.Timestamp on the wire, milliseconds since 1970-01-01 UTC everywhere else."""
 
+from typing import Final
+
 from google.protobuf.timestamp_pb2 import Timestamp
 
-__all__ = ["milliseconds", "set_time", "timestamp"]
+__all__ = ["is_timestamp", "milliseconds", "set_time", "timestamp"]
+
+# What a Timestamp may hold: the years 1 to 9999.
+_FIRST_SECOND: Final = -62_135_596_800
+_LAST_SECOND: Final = 253_402_300_799
+
+
+def is_timestamp(time: Timestamp) -> bool:
+    """Whether the message is an instant at all; on the wire it may hold anything."""
+    return 0 <= time.nanos <= 999_999_999 and _FIRST_SECOND <= time.seconds <= _LAST_SECOND
 
 
 def milliseconds(time: Timestamp) -> int:

@@ -166,6 +166,7 @@ class ValidEvent:
     """An event that breaks no rule, with its values in their normal form."""
 
     raw: RawEvent
+    """The event without what could not be used or kept; the very one that was sent where nothing was changed."""
     event_id: str
     """Lower case; empty where the sender gave none."""
     event_time_ms: int | None
@@ -174,8 +175,8 @@ class ValidEvent:
     user_identifiers: UserIdentifiers | None
     metadata: str
     """Canonical JSON text of metadata or properties."""
-    consent: str = ""
-    """The consent that was applied: granted, denied or pending; empty where none was stated and all is allowed."""
+    consent: str
+    """The consent that counts: granted, denied or pending; empty where none was stated and all is allowed."""
     warnings: Sequence[EventWarning]
 
 

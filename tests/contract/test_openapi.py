@@ -63,6 +63,7 @@ def test_every_operation_says_how_it_fails(document: dict[str, Any]) -> None:
 VALID = {
     "BrowserEvent": {
         "site_id": "demo",
+        "event_type": "pageview",
         "page_url": "https://shop.example/",
         "consent": "GRANTED",
         "metadata": {"a": [1]},
@@ -73,6 +74,7 @@ CHANGES = [
     ("BrowserEvent", {}),
     ("BrowserEvent", {"site_id": "a b"}),
     ("BrowserEvent", {"site_id": ""}),
+    ("BrowserEvent", {"event_type": ""}),
     ("BrowserEvent", {"page_url": "shop.example"}),
     ("BrowserEvent", {"referrer": "/before"}),
     ("BrowserEvent", {"page_title": "x" * 1025}),
@@ -81,6 +83,7 @@ CHANGES = [
     ("ServerEvent", {"event_name": ""}),
     ("ServerEvent", {"conversion_value": {"amount": 1, "currency": "EUR"}}),
     ("ServerEvent", {"conversion_value": {"amount": 1, "currency": "eur"}}),
+    ("ServerEvent", {"conversion_value": {"amount": 0, "currency": "EUR"}}),
     ("ServerEvent", {"conversion_value": {"amount": 1e13, "currency": "EUR"}}),
     ("ServerEvent", {"user_identifiers": {"email_hash": "0" * 63}}),
 ]
@@ -99,9 +102,9 @@ def test_schema_refuses_what_the_annotations_refuse(
 
 
 def test_required_parameters_and_lists_are_required(document: dict[str, Any]) -> None:
-    """A path's by nature, the pixel's site_id by the rules of BrowserEvent, a list by its least length."""
+    """A path's by nature, the pixel's two by the rules of BrowserEvent, a list by its least length."""
     pixel = document["paths"]["/collect.gif"]["get"]["parameters"]
-    assert {parameter["name"] for parameter in pixel if parameter.get("required")} == {"site_id"}
+    assert {parameter["name"] for parameter in pixel if parameter.get("required")} == {"site_id", "event_type"}
     assert document["components"]["schemas"]["BatchCollectBrowserEventsRequest"]["required"] == ["events"]
 
 

@@ -95,7 +95,7 @@ def receipts_of(answer: Answer, events: Any) -> list[EventReceipt]:
         receipt = EventReceipt(event_id=event.event_id, outcome=EventReceipt.Outcome.Value(outcome))
         receipt.received_time.CopyFrom(Timestamp(seconds=int(time.time())))
         if outcome == "REJECTED":
-            receipt.violations.add(field="page_url", reason=Violation.INVALID_URL, description="no URL")
+            receipt.violations.add(field="event_type", reason=Violation.REQUIRED, description="is required")
         receipts.append(receipt)
     return receipts
 

@@ -29,26 +29,31 @@ type BrowserEvent struct {
 	// Tracking site that the event belongs to. REQUIRED. 1 to 64 characters of A-Z, a-z, 0-9, _ and -.
 	SiteId string `protobuf:"bytes,1,opt,name=site_id,json=siteId,proto3" json:"site_id,omitempty"`
 	// UUID that names the event for ever: the same site_id and event_id again within 7 days is a duplicate.
-	// Empty: the service makes one and returns it in the receipt. Senders that retry SHOULD set it.
+	// Empty: the service makes one and returns it in the receipt. Senders that retry SHOULD set it. Upper case is
+	// accepted and lowered; the nil and the max UUID are refused.
 	EventId string `protobuf:"bytes,2,opt,name=event_id,json=eventId,proto3" json:"event_id,omitempty"`
 	// When it happened, by the sender's clock; stored in milliseconds. Absent: the time of receipt. More than
 	// 10 minutes ahead, or older than the retention, is replaced by the time of receipt, with a warning.
+	// JSON: RFC 3339 in its usual variants; a time without an offset from UTC, and numbers of seconds, milliseconds or
+	// microseconds since 1970, are taken with a warning that says how they were read.
 	EventTime *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=event_time,json=eventTime,proto3" json:"event_time,omitempty"`
 	// Scan session that links the event to the QR code that was scanned. Empty: not linked. At most 128 characters.
 	ScanSessionId string `protobuf:"bytes,4,opt,name=scan_session_id,json=scanSessionId,proto3" json:"scan_session_id,omitempty"`
 	// The visitor's consent. Unset: the site's default.
 	Consent Consent_State `protobuf:"varint,5,opt,name=consent,proto3,enum=qrumb.v1.Consent_State" json:"consent,omitempty"`
-	// What happened, such as pageview, click, form_submit or a name of the site's own. At most 128 characters.
-	// Empty is stored as it is, with a warning.
+	// What happened, such as pageview, click, form_submit or a name of the site's own. REQUIRED. 1 to 128 characters.
 	EventType string `protobuf:"bytes,6,opt,name=event_type,json=eventType,proto3" json:"event_type,omitempty"`
-	// URL of the page, absolute, http or https. At most 8,192 characters; no raw e-mail address. Empty: unknown.
+	// URL of the page, absolute, http or https. At most 8,192 characters. Empty: unknown. What is none is left out;
+	// user info is taken out, and raw e-mail addresses are replaced by "[email]": each with a warning.
 	PageUrl string `protobuf:"bytes,7,opt,name=page_url,json=pageUrl,proto3" json:"page_url,omitempty"`
-	// Title of the page. At most 1,024 characters; no raw e-mail address. Empty: unknown.
+	// Title of the page. At most 1,024 characters; a longer one is left out, and raw e-mail addresses are replaced by
+	// "[email]": each with a warning. Empty: unknown.
 	PageTitle string `protobuf:"bytes,8,opt,name=page_title,json=pageTitle,proto3" json:"page_title,omitempty"`
 	// URL of the page before, absolute, http or https (or android-app, which Chrome on Android states for apps).
-	// At most 8,192 characters; no raw e-mail address. Empty: none.
+	// At most 8,192 characters. Empty: none. Otherwise as page_url.
 	Referrer string `protobuf:"bytes,9,opt,name=referrer,proto3" json:"referrer,omitempty"`
-	// What the page knows of its browser. Absent: only the request's headers are used.
+	// What the page knows of its browser. Absent: only the request's headers are used. A value beyond its limit is left
+	// out, with a warning.
 	Device *Device `protobuf:"bytes,10,opt,name=device,proto3" json:"device,omitempty"`
 	// The sender's own fields; a Struct because their names and types are the sender's. At most 10,240 bytes as
 	// compact JSON, depth 5 (this object is depth 1), 512 values; no NaN or infinity, no raw e-mail address in

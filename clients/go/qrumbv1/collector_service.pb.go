@@ -564,7 +564,7 @@ func (x *StreamServerEventsResponse) GetReceipts() []*EventReceipt {
 // CollectPixelRequest is a browser event as far as the query of an image's address can carry it.
 type CollectPixelRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Tracking site, as BrowserEvent.site_id.
+	// Tracking site, as BrowserEvent.site_id. REQUIRED.
 	SiteId string `protobuf:"bytes,1,opt,name=site_id,json=siteId,proto3" json:"site_id,omitempty"`
 	// UUID of the event, as BrowserEvent.event_id. Empty: the service makes one.
 	EventId string `protobuf:"bytes,2,opt,name=event_id,json=eventId,proto3" json:"event_id,omitempty"`
@@ -574,7 +574,7 @@ type CollectPixelRequest struct {
 	ScanSessionId string `protobuf:"bytes,4,opt,name=scan_session_id,json=scanSessionId,proto3" json:"scan_session_id,omitempty"`
 	// Consent, as BrowserEvent.consent.
 	Consent Consent_State `protobuf:"varint,5,opt,name=consent,proto3,enum=qrumb.v1.Consent_State" json:"consent,omitempty"`
-	// What happened, as BrowserEvent.event_type.
+	// What happened, as BrowserEvent.event_type. REQUIRED.
 	EventType string `protobuf:"bytes,6,opt,name=event_type,json=eventType,proto3" json:"event_type,omitempty"`
 	// URL of the page, as BrowserEvent.page_url. Empty: the request's Referer header.
 	PageUrl string `protobuf:"bytes,7,opt,name=page_url,json=pageUrl,proto3" json:"page_url,omitempty"`

@@ -99,9 +99,13 @@ const (
 	Violation_INVALID_UUID Violation_Reason = 4
 	// Not one of the values that the field knows.
 	Violation_INVALID_ENUM Violation_Reason = 5
-	// Not an absolute http or https URL.
+	// No longer sent: what is no absolute http or https URL is left out, see EventWarning.LEFT_OUT.
+	//
+	// Deprecated: Marked as deprecated in qrumb/v1/receipt.proto.
 	Violation_INVALID_URL Violation_Reason = 6
-	// Not an IP address.
+	// No longer sent: what is no IP address is left out, see EventWarning.LEFT_OUT.
+	//
+	// Deprecated: Marked as deprecated in qrumb/v1/receipt.proto.
 	Violation_INVALID_IP Violation_Reason = 7
 	// A number outside its range.
 	Violation_OUT_OF_RANGE Violation_Reason = 8
@@ -559,22 +563,22 @@ const file_qrumb_v1_receipt_proto_rawDesc = "" +
 	"\x13OUTCOME_UNSPECIFIED\x10\x00\x12\f\n" +
 	"\bACCEPTED\x10\x01\x12\f\n" +
 	"\bREJECTED\x10\x02\x12\r\n" +
-	"\tVALIDATED\x10\x03\"\xe1\x04\n" +
+	"\tVALIDATED\x10\x03\"\xe9\x04\n" +
 	"\tViolation\x12\x14\n" +
 	"\x05field\x18\x01 \x01(\tR\x05field\x122\n" +
 	"\x06reason\x18\x02 \x01(\x0e2\x1a.qrumb.v1.Violation.ReasonR\x06reason\x12 \n" +
 	"\vdescription\x18\x03 \x01(\tR\vdescription\x12\x19\n" +
-	"\bhelp_url\x18\x04 \x01(\tR\ahelpUrl\"\xcc\x03\n" +
+	"\bhelp_url\x18\x04 \x01(\tR\ahelpUrl\"\xd4\x03\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\f\n" +
 	"\bREQUIRED\x10\x01\x12\f\n" +
 	"\bTOO_LONG\x10\x02\x12\x12\n" +
 	"\x0eINVALID_FORMAT\x10\x03\x12\x10\n" +
 	"\fINVALID_UUID\x10\x04\x12\x10\n" +
-	"\fINVALID_ENUM\x10\x05\x12\x0f\n" +
-	"\vINVALID_URL\x10\x06\x12\x0e\n" +
+	"\fINVALID_ENUM\x10\x05\x12\x13\n" +
+	"\vINVALID_URL\x10\x06\x1a\x02\b\x01\x12\x12\n" +
 	"\n" +
-	"INVALID_IP\x10\a\x12\x10\n" +
+	"INVALID_IP\x10\a\x1a\x02\b\x01\x12\x10\n" +
 	"\fOUT_OF_RANGE\x10\b\x12\x0e\n" +
 	"\n" +
 	"NOT_FINITE\x10\t\x12\x14\n" +

@@ -29,10 +29,13 @@ type ServerEvent struct {
 	// Tracking site that the event belongs to. REQUIRED. 1 to 64 characters of A-Z, a-z, 0-9, _ and -.
 	SiteId string `protobuf:"bytes,1,opt,name=site_id,json=siteId,proto3" json:"site_id,omitempty"`
 	// UUID that names the event for ever: the same site_id and event_id again within 7 days is a duplicate.
-	// Backends SHOULD send a stable one. Empty: the service makes one and returns it in the receipt.
+	// Backends SHOULD send a stable one, such as a UUIDv5 of the order number. Upper case is accepted and lowered; the
+	// nil and the max UUID are refused. Empty: the service makes one and returns it in the receipt.
 	EventId string `protobuf:"bytes,2,opt,name=event_id,json=eventId,proto3" json:"event_id,omitempty"`
 	// When it happened, by the sender's clock; stored in milliseconds. Absent: the time of receipt. More than
 	// 10 minutes ahead, or older than the retention, is replaced by the time of receipt, with a warning.
+	// JSON: RFC 3339 in its usual variants; a time without an offset from UTC, and numbers of seconds, milliseconds or
+	// microseconds since 1970, are taken with a warning that says how they were read.
 	EventTime *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=event_time,json=eventTime,proto3" json:"event_time,omitempty"`
 	// Scan session that links the event to the QR code that was scanned. REQUIRED. 1 to 128 characters.
 	ScanSessionId string `protobuf:"bytes,4,opt,name=scan_session_id,json=scanSessionId,proto3" json:"scan_session_id,omitempty"`
@@ -50,10 +53,12 @@ type ServerEvent struct {
 	// any key or value. Absent is stored as an empty object.
 	Properties *structpb.Struct `protobuf:"bytes,9,opt,name=properties,proto3" json:"properties,omitempty"`
 	// The visitor's IPv4 or IPv6 address, for backends that act for a visitor: gives country and city and is then
-	// dropped, never stored. Empty: no place; the backend's own address says nothing.
+	// dropped, never stored. Empty: no place; the backend's own address says nothing. What is no address (one with a
+	// port, say) is left out, with a warning.
 	ClientIp string `protobuf:"bytes,10,opt,name=client_ip,json=clientIp,proto3" json:"client_ip,omitempty"`
 	// The visitor's User-Agent, for backends that act for a visitor: gives device_type, browser_family and
-	// os_family and is then dropped, never stored. At most 2,048 characters. Empty: no device.
+	// os_family and is then dropped, never stored. At most 2,048 characters; a longer one is left out, with a warning.
+	// Empty: no device.
 	UserAgent     string `protobuf:"bytes,11,opt,name=user_agent,json=userAgent,proto3" json:"user_agent,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

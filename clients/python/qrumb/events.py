@@ -67,7 +67,8 @@ def server_event(
         site_id: tracking site.
         event_name: what happened.
         scan_session_id: scan session that led to it.
-        event_id: a UUID that names this event for ever, such as one kept with the order; None: a new UUIDv7.
+        event_id: a UUID that names this event for ever, such as `event_id_for("purchase", order_number)`; None: a new
+            UUIDv7.
         event_time: when it happened, with a zone; None: now.
         consent: the visitor's; None: the site's default.
         email: raw address, hashed here.
@@ -112,7 +113,7 @@ def server_event(
 def browser_event(
     *,
     site_id: str,
-    event_type: str = "",
+    event_type: str,
     event_id: str | uuid.UUID | None = None,
     event_time: datetime | None = None,
     scan_session_id: str = "",
@@ -125,7 +126,7 @@ def browser_event(
 ) -> BrowserEvent:
     """Something that a visitor did on a page: a pageview, a click, a form_submit.
 
-    Args as of `server_event`; `device` is what the page knows of its browser.
+    Args as of `server_event`; `event_type` is what happened, `device` what the page knows of its browser.
 
     Raises:
         ValueError: an argument cannot be meant; the text names it and never quotes it.

@@ -20,7 +20,7 @@ export type ConsentState = "granted" | "denied" | "pending";
 
 interface Common {
   siteId: string;
-  /** Names the event for ever. Made by `send` if absent; give your own, such as one kept with the order. */
+  /** Names the event for ever. Made by `send` if absent; give your own, such as `eventIdFor("purchase", orderNumber)`. */
   eventId?: string;
   /** When it happened. By default the time of `send`. */
   eventTime?: Date;
@@ -53,7 +53,7 @@ export interface ServerEventInput extends Common {
 export interface BrowserEventInput extends Common {
   scanSessionId?: string;
   /** Such as pageview, click, form_submit. */
-  eventType?: string;
+  eventType: string;
   pageUrl?: string;
   pageTitle?: string;
   referrer?: string;
@@ -94,7 +94,7 @@ export function browserEvent(input: BrowserEventInput): BrowserEvent {
   const event = create(BrowserEventSchema, {
     ...common(input),
     scanSessionId: input.scanSessionId ?? "",
-    eventType: input.eventType ?? "",
+    eventType: input.eventType,
     pageUrl: input.pageUrl ?? "",
     pageTitle: input.pageTitle ?? "",
     referrer: input.referrer ?? "",

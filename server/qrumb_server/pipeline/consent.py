@@ -1,6 +1,7 @@
 """What the visitor's consent lets an event keep: one table from state to columns, and its application.
 
-Applied twice. Here, before anything is written, to what the event itself says, dead letters included; and in the
+Applied three times. To URLs before the field rules see them (`context_fields`), so that nothing is refused for what
+goes anyway; here, before anything is written, to all that the event itself says, dead letters included; and in the
 loader to what is looked up by its scan session, after which a denied event's session id goes too (a dead letter keeps
 it, to be replayed by). Each event is judged by its own consent.
 """
@@ -8,7 +9,6 @@ it, to be replayed by). Each event is judged by its own consent.
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import Final
-from urllib.parse import urlsplit, urlunsplit
 
 import orjson
 
@@ -17,6 +17,7 @@ from qrumb.v1.consent_pb2 import Consent
 from qrumb.v1.event_row_pb2 import EventRow
 from qrumb.v1.server_event_pb2 import ServerEvent
 from qrumb_server.model import SitePolicy, ValidEvent
+from qrumb_server.pipeline.urls import bare
 
 __all__ = ["ALLOWED", "Allowed", "applied_consent", "apply_consent", "as_stored", "without_personal"]
 
@@ -55,18 +56,16 @@ def applied_consent(message: BrowserEvent | ServerEvent, policy: SitePolicy) -> 
 
 
 def apply_consent(event: ValidEvent, policy: SitePolicy) -> ValidEvent:
-    """The event without what its consent, or the site's default where it states none, does not allow."""
-    consent = applied_consent(event.raw.message, policy)
-    allowed = ALLOWED[consent]
-    if allowed == _EVERYTHING:
-        return replace(event, consent=consent)
+    """The event without what its consent does not allow."""
+    allowed = ALLOWED[event.consent]
+    if allowed is _EVERYTHING:
+        return event
     return replace(
         event,
         # The fingerprint is made from the message, so it tells nothing of what is gone.
         raw=replace(event.raw, message=without_personal(event.raw.message, allowed, policy)),
         user_identifiers=event.user_identifiers if allowed.user else None,
         metadata=event.metadata if allowed.all_metadata else _only(event.metadata, policy.non_personal_keys),
-        consent=consent,
     )
 
 
@@ -77,8 +76,8 @@ def without_personal(
     kept = deepcopy(message)
     if isinstance(kept, BrowserEvent):
         if not allowed.full_urls:
-            kept.page_url = _bare(kept.page_url)
-            kept.referrer = _bare(kept.referrer)
+            kept.page_url = bare(kept.page_url)
+            kept.referrer = bare(kept.referrer)
         struct = kept.metadata if kept.HasField("metadata") else None
     else:
         if not allowed.user:
@@ -97,15 +96,6 @@ def as_stored(row: EventRow) -> EventRow:
     if not ALLOWED[row.consent].session:
         row.scan_session_id = ""
     return row
-
-
-def _bare(url: str) -> str:
-    """The URL without query, fragment and user info."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:  # brackets that are no IPv6 address; the field rules do not look into hosts
-        return url.partition("?")[0].partition("#")[0]
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
 def _only(metadata: str, keys: frozenset[str]) -> str:

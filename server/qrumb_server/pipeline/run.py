@@ -4,6 +4,7 @@ In and out have the same count and order. A stage never drops an event; it answe
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import structlog
 
@@ -25,12 +26,11 @@ def judge(events: Iterable[RawEvent], receipt: Receipt) -> list[StampedEvent | R
 
 def _judge_one(event: RawEvent, receipt: Receipt) -> StampedEvent | Rejected:
     try:
-        valid = validate(event)
+        policy = receipt.enrichers.policy(event.message.site_id)
+        valid = validate(event, policy)
         if isinstance(valid, Rejected):
-            if valid.event_id:
-                return valid
-            return Rejected(raw=event, event_id=receipt.make_event_id(event), violations=valid.violations)
-        return stamp(apply_consent(valid, receipt.enrichers.policy(event.message.site_id)), receipt)
+            return valid if valid.event_id else replace(valid, event_id=receipt.make_event_id(event))
+        return stamp(apply_consent(valid, policy), receipt)
     except Exception as error:  # noqa: BLE001  one event's failure must not cost its neighbours theirs
         # The exception's text could quote the event, so only its type and place are logged.
         log.error("event_failed", error=type(error).__name__, source=event.source.value, index=event.index)

@@ -26,9 +26,6 @@ __all__ = ["MAX_AHEAD", "Enrichers", "Receipt", "stamp"]
 # Clocks of phones are off by minutes; what is further ahead cannot be true.
 MAX_AHEAD: Final = timedelta(minutes=10)
 _MAX_AHEAD_MS: Final = MAX_AHEAD // timedelta(milliseconds=1)
-# What a Timestamp may hold, the years 1 to 9999; a sender's own may hold anything.
-_EARLIEST_MS: Final = -62_135_596_800_000
-_LATEST_MS: Final = 253_402_300_799_999
 _NOWHERE: Final = Place()
 _ANY_SITE: Final = SitePolicy()
 
@@ -77,7 +74,7 @@ def stamp(event: ValidEvent, receipt: Receipt) -> StampedEvent:
     received_ms = receipt.received_time_ms
     event_ms = received_ms if event.event_time_ms is None else event.event_time_ms
     if not received_ms - retention_ms <= event_ms <= received_ms + _MAX_AHEAD_MS:
-        set_time(row.client_event_time, max(_EARLIEST_MS, min(event_ms, _LATEST_MS)))
+        set_time(row.client_event_time, event_ms)
         event_ms = received_ms
         corrected = EventWarning(
             field="event_time",

@@ -21,6 +21,8 @@ from typing import Final
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from qrumb_server.instants import is_timestamp
+
 __all__ = ["EXPECTED_TIME", "TimeReading", "read_time"]
 
 EXPECTED_TIME: Final = "must be a time with its offset from UTC, such as 2026-11-01T10:20:30Z"
@@ -28,9 +30,6 @@ EXPECTED_TIME: Final = "must be a time with its offset from UTC, such as 2026-11
 
 _NANOS: Final = 1_000_000_000
 _EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
-# What a Timestamp may hold: the years 1 to 9999.
-_FIRST_SECOND: Final = -62_135_596_800
-_LAST_SECOND: Final = 253_402_300_799
 # Each range reaches from 1973 to 5138. Below the first are years and dates (20261101), and counts of something else.
 _SMALLEST: Final = 10**8
 _UNITS: Final = (
@@ -96,7 +95,7 @@ def _of_calendar(match: re.Match[str]) -> TimeReading | None:
         ahead = int(zone_hour) * 3600 + int(zone_minute or 0) * 60
         seconds += ahead if sign == "-" else -ahead
     nanos = int(fraction[:9].ljust(9, "0")) if fraction else 0
-    if not _FIRST_SECOND <= seconds <= _LAST_SECOND:
+    if not is_timestamp(Timestamp(seconds=seconds, nanos=nanos)):
         return None
     if zone:
         return TimeReading(seconds=seconds, nanos=nanos)

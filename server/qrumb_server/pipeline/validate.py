@@ -2,26 +2,29 @@
 
 The annotations in proto/qrumb/v1 are the contract; this is the same by hand, because it runs for every event. A
 property test holds the two together. What annotations cannot say is only here: Struct limits, e-mail addresses,
-ISO 4217 membership, and the sign of an amount.
+ISO 4217 membership, the sign of an amount and the range of a time. Fields that only describe the visit refuse nothing:
+`context_fields` leaves out what breaks their annotations.
 """
 
 import math
 import re
-from ipaddress import ip_address
+from dataclasses import replace
 from typing import Final
 
 from google.protobuf.struct_pb2 import Struct
 
 from qrumb.v1.browser_event_pb2 import BrowserEvent
 from qrumb.v1.consent_pb2 import Consent
-from qrumb.v1.device_pb2 import Device
 from qrumb.v1.receipt_pb2 import EventWarning, Violation
 from qrumb.v1.scan_session_pb2 import ScanSession
 from qrumb.v1.server_event_pb2 import ConversionValue, ServerEvent, UserIdentifiers
 from qrumb_server.enrich.currency import currency_decimals, quantize
-from qrumb_server.enrich.email import contains_email, redacted_beginning
-from qrumb_server.instants import milliseconds
-from qrumb_server.model import Conversion, RawEvent, Reading, Rejected, ValidEvent, is_site_id
+from qrumb_server.enrich.email import redacted_beginning
+from qrumb_server.instants import is_timestamp, milliseconds
+from qrumb_server.model import Conversion, RawEvent, Reading, Rejected, SitePolicy, ValidEvent, is_site_id
+from qrumb_server.pipeline.consent import ALLOWED, applied_consent
+from qrumb_server.pipeline.context_fields import check_context
+from qrumb_server.pipeline.findings import MAX_VIOLATIONS, Findings
 from qrumb_server.pipeline.struct_json import (
     FaultKind,
     StructFault,
@@ -33,23 +36,17 @@ from qrumb_server.pipeline.struct_json import (
 
 __all__ = ["MAX_VIOLATIONS", "validate", "validate_scan_session"]
 
-# A reply carries its violations in one header: common clients take 8 KiB.
-MAX_VIOLATIONS: Final = 50
 # Characters of a wrong event_id that are said back: a UUID has 36.
 MAX_WRONG_ID: Final = 64
 MAX_SCAN_SESSION_ID: Final = 128
 MAX_NAME: Final = 128
-MAX_URL: Final = 8_192
-MAX_TITLE: Final = 1_024
-MAX_USER_AGENT: Final = 2_048
 MAX_EXTERNAL_ID: Final = 256
 MAX_QR_CODE_ID: Final = 128
 MAX_USER_ID: Final = 256
-MAX_SCREEN: Final = 100_000
-MAX_TOUCH_POINTS: Final = 1_000
 # Beyond it a double no longer has cents, and Decimal(18, 4) still holds it.
 MAX_AMOUNT: Final = 1_000_000_000_000
 STRUCT_LIMITS: Final = StructLimits()
+_ANY_SITE: Final = SitePolicy()
 _STRUCT_REASONS: Final = {
     FaultKind.TOO_DEEP: Violation.TOO_DEEP,
     FaultKind.TOO_MANY_VALUES: Violation.TOO_MANY_VALUES,
@@ -62,232 +59,180 @@ _CONSENTS: Final = frozenset(Consent.State.values())
 REFUND: Final = "refund"
 
 _is_uuid = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}").fullmatch
-_is_page_url = re.compile(r"[hH][tT][tT][pP][sS]?://[^/?#].*").fullmatch
-_is_referrer = re.compile(r"([hH][tT][tT][pP][sS]?|android-app)://[^/?#].*").fullmatch
 _is_hash = re.compile(r"[0-9a-fA-F]{64}").fullmatch
 _is_currency = re.compile(r"[A-Z]{3}").fullmatch
 _is_phone_like = re.compile(r"\+?[0-9 ()./-]{6,24}").fullmatch
+_SOME_UUID: Final = "0192f0c1-7e1a-7c3d-9b1e-2f6a7d8c9e0f"
+_UUID_ADVICE: Final = (
+    "derive one from your order number (UUIDv5; the clients have a function for it), or leave it out to have one made"
+)
+# What libraries give where they have none: every event that has it would be a duplicate of the first.
+_NO_NAMES: Final = frozenset({"00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff"})
 _HASH_OF_NOTHING: Final = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-_STRUCT_ADVICE: Final = "remove or hash it; raw e-mail addresses are never stored"
 
 
-class _Faults:
-    """Collects what is wrong with one event, after what its reading has found."""
-
-    __slots__ = ("_unread", "violations", "warnings")
-
-    def __init__(self, reading: Reading | None = None) -> None:
-        self.violations: list[Violation] = list(reading.violations) if reading else []
-        self.warnings: list[EventWarning] = list(reading.warnings) if reading else []
-        self._unread = reading.unread if reading else ()
-
-    def add(self, field: str, reason: Violation.Reason, description: str) -> None:
-        if len(self.violations) < MAX_VIOLATIONS and field not in self._unread:
-            self.violations.append(Violation(field=field, reason=reason, description=description))
-
-    def warn(self, field: str, code: EventWarning.Code, description: str) -> None:
-        self.warnings.append(EventWarning(field=field, code=code, description=description))
-
-    def text(self, field: str, value: str, limit: int) -> None:
-        """A stored text: bounded, and no e-mail address in it."""
-        if len(value) > limit:
-            self.add(field, Violation.TOO_LONG, f"has {len(value)} characters; at most {limit} are allowed")
-        # What is too long is refused whatever comes behind, and may be very long.
-        if contains_email(value[:limit]):
-            self.add(field, Violation.CONTAINS_EMAIL, f"contains a raw e-mail address; {_STRUCT_ADVICE}")
-
-    def bounded(self, field: str, value: str, limit: int) -> None:
-        """A text that is never stored as it is."""
-        if len(value) > limit:
-            self.add(field, Violation.TOO_LONG, f"has {len(value)} characters; at most {limit} are allowed")
-
-
-def validate(raw: RawEvent) -> ValidEvent | Rejected:
+def validate(raw: RawEvent, policy: SitePolicy = _ANY_SITE) -> ValidEvent | Rejected:
     """Check every rule of the contract and bring the values into their normal form."""
-    faults = _Faults(raw.reading)
+    findings = Findings(raw.reading)
     event = raw.message
-    _check_core(event, faults)
+    consent = applied_consent(event, policy)
+    _check_core(event, findings)
+    check_context(event, ALLOWED[consent], findings)
     conversion: Conversion | None = None
     identifiers: UserIdentifiers | None = None
     if isinstance(event, BrowserEvent):
-        _check_browser(event, faults)
+        _check_event_type(event, findings)
         own = event.metadata if event.HasField("metadata") else None
-        metadata = _metadata("metadata", own, raw.reading, faults)
+        metadata = _metadata("metadata", own, raw.reading, findings)
     else:
-        _check_server(event, faults)
+        _check_server(event, findings)
         if event.HasField("user_identifiers"):
-            identifiers = _identifiers(event.user_identifiers, faults)
+            identifiers = _identifiers(event.user_identifiers, findings)
         if event.HasField("conversion_value"):
-            conversion = _conversion(event.conversion_value, event.event_name, faults)
+            conversion = _conversion(event.conversion_value, event.event_name, findings)
         own = event.properties if event.HasField("properties") else None
-        metadata = _metadata("properties", own, raw.reading, faults)
-    if faults.violations:
+        metadata = _metadata("properties", own, raw.reading, findings)
+    kept = findings.applied_to(event)
+    if kept is not event:
+        raw = replace(raw, message=kept)
+    if findings.violations:
         said_id = redacted_beginning(event.event_id, MAX_WRONG_ID).lower()
-        return Rejected(raw=raw, event_id=said_id, violations=faults.violations)
-    event_time_ms: int | None = None
-    if event.HasField("event_time"):
-        event_time_ms = milliseconds(event.event_time)
+        return Rejected(raw=raw, event_id=said_id, violations=findings.violations)
     return ValidEvent(
         raw=raw,
-        event_id=event.event_id.lower(),
-        event_time_ms=event_time_ms,
+        event_id=kept.event_id,
+        event_time_ms=milliseconds(event.event_time) if event.HasField("event_time") else None,
         conversion=conversion,
         user_identifiers=identifiers,
         metadata=metadata,
-        warnings=faults.warnings,
+        consent=consent,
+        warnings=findings.warnings,
     )
 
 
 def validate_scan_session(session: ScanSession) -> list[Violation]:
     """Every rule of the contract that a scan session breaks; empty where it breaks none."""
-    faults = _Faults()
-    _check_site_id(session.site_id, faults)
+    findings = Findings()
+    _check_site_id(session.site_id, findings)
     if not session.scan_session_id:
-        faults.add("scan_session_id", Violation.REQUIRED, "is required: the id that the QR redirect made for the visit")
-    faults.text("scan_session_id", session.scan_session_id, MAX_SCAN_SESSION_ID)
+        findings.add(
+            "scan_session_id", Violation.REQUIRED, "is required: the id that the QR redirect made for the visit"
+        )
+    findings.text("scan_session_id", session.scan_session_id, MAX_SCAN_SESSION_ID)
     if not session.qr_code_id:
-        faults.add("qr_code_id", Violation.REQUIRED, "is required: the QR code that was scanned")
-    faults.text("qr_code_id", session.qr_code_id, MAX_QR_CODE_ID)
-    faults.text("user_id", session.user_id, MAX_USER_ID)
-    return faults.violations
+        findings.add("qr_code_id", Violation.REQUIRED, "is required: the QR code that was scanned")
+    findings.text("qr_code_id", session.qr_code_id, MAX_QR_CODE_ID)
+    findings.text("user_id", session.user_id, MAX_USER_ID)
+    return findings.violations
 
 
-def _check_site_id(site_id: str, faults: _Faults) -> None:
+def _check_site_id(site_id: str, findings: Findings) -> None:
     if not site_id:
-        faults.add("site_id", Violation.REQUIRED, "is required: the id of the tracking site")
+        findings.add("site_id", Violation.REQUIRED, "is required: the id of the tracking site")
     elif not is_site_id(site_id):
-        faults.add("site_id", Violation.INVALID_FORMAT, "must be 1 to 64 characters of A-Z, a-z, 0-9, _ and -")
+        findings.add("site_id", Violation.INVALID_FORMAT, "must be 1 to 64 characters of A-Z, a-z, 0-9, _ and -")
 
 
-def _check_core(event: BrowserEvent | ServerEvent, faults: _Faults) -> None:
-    _check_site_id(event.site_id, faults)
-    if event.event_id and not _is_uuid(event.event_id):
-        faults.add(
-            "event_id",
-            Violation.INVALID_UUID,
-            "must be a UUID such as 0192f0c1-7e1a-7c3d-9b1e-2f6a7d8c9e0f; leave it out to have one made",
+def _check_core(event: BrowserEvent | ServerEvent, findings: Findings) -> None:
+    _check_site_id(event.site_id, findings)
+    if event.event_id:
+        _check_event_id(event.event_id, findings)
+    if event.HasField("event_time") and not is_timestamp(event.event_time):
+        findings.add(
+            "event_time", Violation.OUT_OF_RANGE, "must have nanos from 0 to 999,999,999, in the years 1 to 9999"
         )
-    faults.text("scan_session_id", event.scan_session_id, MAX_SCAN_SESSION_ID)
+    findings.text("scan_session_id", event.scan_session_id, MAX_SCAN_SESSION_ID)
     if event.consent not in _CONSENTS:
-        faults.add("consent", Violation.INVALID_ENUM, "must be granted, denied or pending; leave it out if not known")
+        findings.add("consent", Violation.INVALID_ENUM, "must be granted, denied or pending; leave it out if not known")
 
 
-def _check_browser(event: BrowserEvent, faults: _Faults) -> None:
-    if not event.event_type:
-        faults.warn(
-            "event_type",
-            EventWarning.EVENT_TYPE_MISSING,
-            "is empty: set it to say what happened (pageview, ...)",
+def _check_event_id(sent: str, findings: Findings) -> None:
+    lowered = sent.lower()
+    if not _is_uuid(sent):
+        findings.add("event_id", Violation.INVALID_UUID, f"must be a UUID such as {_SOME_UUID}; {_UUID_ADVICE}")
+    elif lowered in _NO_NAMES:
+        findings.add(
+            "event_id", Violation.INVALID_UUID, f"is the nil or the max UUID, which names nothing; {_UUID_ADVICE}"
         )
-    faults.text("event_type", event.event_type, MAX_NAME)
-    if event.page_url:
-        faults.text("page_url", event.page_url, MAX_URL)
-        if not _is_page_url(event.page_url):
-            faults.add("page_url", Violation.INVALID_URL, "must be an absolute http or https URL, or be left out")
-    faults.text("page_title", event.page_title, MAX_TITLE)
-    if event.referrer:
-        faults.text("referrer", event.referrer, MAX_URL)
-        if not _is_referrer(event.referrer):
-            faults.add("referrer", Violation.INVALID_URL, "must be an absolute http or https URL, or be left out")
-    if event.HasField("device"):
-        _check_device(event.device, faults)
+    elif lowered != sent:
+        findings.change("event_id", lowered)
 
 
-def _check_device(device: Device, faults: _Faults) -> None:
-    faults.bounded("device.type", device.type, 32)
-    faults.bounded("device.user_agent", device.user_agent, MAX_USER_AGENT)
-    faults.bounded("device.language", device.language, 64)
-    faults.bounded("device.timezone", device.timezone, 64)
-    for name, value in (
-        ("screen_width", device.screen_width),
-        ("screen_height", device.screen_height),
-        ("viewport_width", device.viewport_width),
-        ("viewport_height", device.viewport_height),
-    ):
-        if value > MAX_SCREEN:
-            faults.add(f"device.{name}", Violation.OUT_OF_RANGE, f"must be at most {MAX_SCREEN} pixels")
-    if device.max_touch_points > MAX_TOUCH_POINTS:
-        faults.add("device.max_touch_points", Violation.OUT_OF_RANGE, f"must be at most {MAX_TOUCH_POINTS}")
+def _check_event_type(event: BrowserEvent, findings: Findings) -> None:
+    if not event.event_type:
+        findings.add(
+            "event_type", Violation.REQUIRED, "is required: what happened, such as pageview, click or form_submit"
+        )
+    findings.text("event_type", event.event_type, MAX_NAME)
 
 
-def _check_server(event: ServerEvent, faults: _Faults) -> None:
+def _check_server(event: ServerEvent, findings: Findings) -> None:
     if not event.scan_session_id:
-        faults.add(
+        findings.add(
             "scan_session_id",
             Violation.REQUIRED,
             "is required: the id that the QR redirect gave the visit, as the landing page received it",
         )
     if not event.event_name:
-        faults.add("event_name", Violation.REQUIRED, "is required: what happened, such as purchase, signup or lead")
-    faults.text("event_name", event.event_name, MAX_NAME)
-    if event.client_ip and not _is_ip(event.client_ip):
-        faults.add("client_ip", Violation.INVALID_IP, "must be an IPv4 or IPv6 address, or be left out")
-    faults.bounded("user_agent", event.user_agent, MAX_USER_AGENT)
+        findings.add("event_name", Violation.REQUIRED, "is required: what happened, such as purchase, signup or lead")
+    findings.text("event_name", event.event_name, MAX_NAME)
 
 
-def _is_ip(text: str) -> bool:
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _identifiers(sent: UserIdentifiers, faults: _Faults) -> UserIdentifiers:
-    _check_hash("email_hash", sent.email_hash, "trim and lower-case the e-mail address", faults)
-    _check_hash("phone_hash", sent.phone_hash, "write the number as E.164 with +, such as +436601234567", faults)
-    faults.text("user_identifiers.external_id", sent.external_id, MAX_EXTERNAL_ID)
+def _identifiers(sent: UserIdentifiers, findings: Findings) -> UserIdentifiers:
+    _check_hash("email_hash", sent.email_hash, "trim and lower-case the e-mail address", findings)
+    _check_hash("phone_hash", sent.phone_hash, "write the number as E.164 with +, such as +436601234567", findings)
+    findings.text("user_identifiers.external_id", sent.external_id, MAX_EXTERNAL_ID)
     return UserIdentifiers(
         email_hash=sent.email_hash.lower(), phone_hash=sent.phone_hash.lower(), external_id=sent.external_id
     )
 
 
-def _check_hash(name: str, value: str, normalise: str, faults: _Faults) -> None:
+def _check_hash(name: str, value: str, normalise: str, findings: Findings) -> None:
     if not value:
         return
     field = f"user_identifiers.{name}"
     if not _is_hash(value):
         if "@" in value or _is_phone_like(value):
-            faults.add(
+            findings.add(
                 field,
                 Violation.NOT_HASHED,
                 f"looks like a raw identifier: hash it first ({normalise}, then SHA-256, then 64 hex digits)",
             )
         else:
-            faults.add(field, Violation.INVALID_FORMAT, "must be a SHA-256 as 64 hex digits")
+            findings.add(field, Violation.INVALID_FORMAT, "must be a SHA-256 as 64 hex digits")
     elif value.lower() == _HASH_OF_NOTHING:
-        faults.add(field, Violation.HASH_OF_NOTHING, "is the SHA-256 of the empty string: leave it out instead")
+        findings.add(field, Violation.HASH_OF_NOTHING, "is the SHA-256 of the empty string: leave it out instead")
 
 
-def _conversion(value: ConversionValue, event_name: str, faults: _Faults) -> Conversion | None:
+def _conversion(value: ConversionValue, event_name: str, findings: Findings) -> Conversion | None:
     decimals: int | None = None
     if not value.currency:
-        faults.add("conversion_value.currency", Violation.REQUIRED, "is required with an amount, such as EUR")
+        findings.add("conversion_value.currency", Violation.REQUIRED, "is required with an amount, such as EUR")
     elif not _is_currency(value.currency):
-        faults.add("conversion_value.currency", Violation.INVALID_FORMAT, "must be an ISO 4217 code such as EUR")
+        findings.add("conversion_value.currency", Violation.INVALID_FORMAT, "must be an ISO 4217 code such as EUR")
     else:
         decimals = currency_decimals().get(value.currency)
         if decimals is None:
-            faults.add("conversion_value.currency", Violation.INVALID_CURRENCY, "is no ISO 4217 currency code")
+            findings.add("conversion_value.currency", Violation.INVALID_CURRENCY, "is no ISO 4217 currency code")
     field = "conversion_value.amount"
     amount = value.amount
     if not math.isfinite(amount):
-        faults.add(field, Violation.NOT_FINITE, "must be a finite number")
+        findings.add(field, Violation.NOT_FINITE, "must be a finite number")
         return None
     if abs(amount) > MAX_AMOUNT:
-        faults.add(field, Violation.OUT_OF_RANGE, f"must be at most {MAX_AMOUNT:,}")
+        findings.add(field, Violation.OUT_OF_RANGE, f"must be at most {MAX_AMOUNT:,}")
         return None
     if amount < 0 and event_name != REFUND:
-        faults.add(field, Violation.NEGATIVE_AMOUNT, "may be negative only where event_name is refund")
+        findings.add(field, Violation.NEGATIVE_AMOUNT, "may be negative only where event_name is refund")
     if decimals is None:
         return None
     text, changed = quantize(amount, decimals)
     if changed:
-        faults.warn(field, EventWarning.AMOUNT_ROUNDED, f"was rounded to the {decimals} decimals of {value.currency}")
+        findings.warn(field, EventWarning.AMOUNT_ROUNDED, f"was rounded to the {decimals} decimals of {value.currency}")
     return Conversion(amount=text, currency=value.currency)
 
 
-def _metadata(field: str, struct: Struct | None, reading: Reading | None, faults: _Faults) -> str:
+def _metadata(field: str, struct: Struct | None, reading: Reading | None, findings: Findings) -> str:
     """The sender's own fields as canonical JSON, from wherever they are."""
     answer: StructText | StructFault
     if reading is not None:
@@ -300,12 +245,12 @@ def _metadata(field: str, struct: Struct | None, reading: Reading | None, faults
         return "{}"
     if isinstance(answer, StructText):
         for path in answer.inexact:
-            faults.warn(
+            findings.warn(
                 path,
                 EventWarning.INEXACT_NUMBER,
                 "came as a double, which keeps whole numbers exactly below 2^53 only; send it as text, or as JSON",
             )
         return answer.text
     for fault in answer.faults:
-        faults.add(fault.path, _STRUCT_REASONS[fault.kind], fault.detail)
+        findings.add(fault.path, _STRUCT_REASONS[fault.kind], fault.detail)
     return "{}"

@@ -42,16 +42,20 @@ VIOLATIONS: Final[Mapping[str, Finding]] = {
         advice="The description says what the field takes.",
     ),
     "INVALID_UUID": Finding(
-        cause="event_id is not a UUID as 8-4-4-4-12 hex digits.",
-        advice="Make one UUID per event, version 7 for choice, and keep it on every retry; or leave it out.",
+        cause="event_id is not a UUID as 8-4-4-4-12 hex digits, or it is the nil or the max UUID, which name nothing.",
+        advice="Derive a UUIDv5 of your order number (each client has a function for it), or make one UUID per event, "
+        "version 7 for choice, and keep it on every retry; or leave it out.",
     ),
     "INVALID_ENUM": Finding(
         cause="A value is none of those that the field knows, such as a consent other than granted, denied or pending.",
         advice="Send one of the field's values, or leave it out.",
     ),
     "INVALID_URL": Finding(
-        cause="page_url or referrer is not an absolute http or https URL.",
+        cause="No longer sent: a page_url or referrer that is none is left out, see LEFT_OUT. Events that were "
+        "rejected before have it.",
         advice="Send the whole address, `location.href`, or leave the field out.",
+        wrong='{"site_id": "demo", "event_type": "click", "page_url": "shop.example"}',
+        right='{"site_id": "demo", "event_type": "click", "page_url": "https://shop.example/"}',
     ),
     "INVALID_TIME": Finding(
         cause="A text is not a time, or one that cannot be read without a guess at what it says.",
@@ -60,8 +64,11 @@ VIOLATIONS: Final[Mapping[str, Finding]] = {
         right='{"site_id": "demo", "event_type": "click", "event_time": "2026-07-01T12:00:00Z"}',
     ),
     "INVALID_IP": Finding(
-        cause="client_ip is neither an IPv4 nor an IPv6 address.",
+        cause="No longer sent: a client_ip that is no address is left out, see LEFT_OUT. Events that were rejected "
+        "before have it.",
         advice="Send one address without a port and without a list of proxies, or leave it out.",
+        wrong='{"site_id": "demo", "scan_session_id": "s", "event_name": "lead", "client_ip": "203.0.113.9:443"}',
+        right='{"site_id": "demo", "scan_session_id": "s", "event_name": "lead", "client_ip": "203.0.113.9"}',
     ),
     "OUT_OF_RANGE": Finding(
         cause="A number is above or below what its field takes.",
@@ -141,9 +148,9 @@ VIOLATIONS: Final[Mapping[str, Finding]] = {
 WARNINGS: Final[Mapping[str, Finding]] = {
     "EVENT_TYPE_MISSING": Finding(
         cause="No longer sent: event_type is required, see REQUIRED.",
-        advice="Say what happened: page_view, click, scroll.",
+        advice="Say what happened: pageview, click, scroll.",
         wrong='{"site_id": "demo"}',
-        right='{"site_id": "demo", "event_type": "page_view"}',
+        right='{"site_id": "demo", "event_type": "pageview"}',
     ),
     "CLOCK_CORRECTED": Finding(
         cause="event_time cannot be true: in the future, or older than rows are kept. The time of receipt is used, and "

@@ -63,7 +63,7 @@ def test_an_unknown_site(stack: Stack) -> None:
     """Nothing of it is kept: anybody can make up names."""
     with stack.http() as client:
         answers = [
-            client.post("/collect", json={"site_id": "shup"}),
+            client.post("/collect", json={"site_id": "shup", "event_type": "click"}),
             client.post("/collect/batch", json={"events": [EVENT, {"site_id": "shup"}]}),
             client.get("/collect.gif?site_id=shup"),
         ]
@@ -114,7 +114,14 @@ def test_signed_scan_sessions(stack: Stack, keys: Keys) -> None:
     ]
     browser = {"user-agent": "Mozilla/5.0 (X11; Linux x86_64; rv:133.0) Gecko/20100101 Firefox/133.0"}
     with stack.http() as client:
-        wait_until(lambda: client.post("/collect?validate_only=true", json={"site_id": "signing"}).status_code == 200)
+        wait_until(
+            lambda: (
+                client.post(
+                    "/collect?validate_only=true", json={"site_id": "signing", "event_type": "click"}
+                ).status_code
+                == 200
+            )
+        )
         for session in (*good, *forged, ""):
             event = {"site_id": "signing", "event_type": "click", "scan_session_id": session}
             assert client.post("/collect", json=event, headers=browser).status_code == 200

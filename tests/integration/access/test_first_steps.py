@@ -96,7 +96,7 @@ def test_readme_curl_examples_run(fresh: Stack) -> None:
         answers.append(json.loads(run(fresh, "bash", "-c", f"curl --silent {command}")))
     assert answers[0]["receipt"]["outcome"] == "ACCEPTED"
     assert answers[1]["scan_session"]["qr_code_id"] == "poster-7"
-    assert answers[2]["details"][0]["field_violations"][0]["reason"] == "INVALID_URL"
+    assert [warning["code"] for warning in answers[2]["receipt"]["warnings"]] == ["EMAIL_REDACTED"]
     fresh.wait_for_rows(1, 'metadata = \'{"campaign":"autumn"}\'')
 
 

@@ -111,7 +111,7 @@ def test_a_flood_of_one_site_is_turned_away_and_the_others_are_served(stack: Sta
         assert 1 <= wait <= 4
         assert [send(client, "shop", keys.collect).status_code for _ in range(20)] == [200] * 20
         # What browsers may send of the same site is counted apart, and the other way round.
-        assert client.post("/collect", json={"site_id": "flooding"}).status_code == 200
+        assert client.post("/collect", json={"site_id": "flooding", "event_type": "click"}).status_code == 200
         time.sleep(wait)
         wait_until(lambda: send(client, "flooding", key).status_code == 200, 5)
 

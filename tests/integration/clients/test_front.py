@@ -58,5 +58,5 @@ async def test_clients_through_the_gateway(stack: Stack) -> None:
     with Client(url) as client:
         assert client.collect(browser_event(site_id="gate", event_type="click")).outcome == EventReceipt.ACCEPTED
     async with AsyncClient(url) as aio:
-        receipt = await aio.collect(browser_event(site_id="gate", page_url="no url"))
+        receipt = await aio.collect(browser_event(site_id="gate", event_type=""))
         assert receipt.outcome == EventReceipt.REJECTED

@@ -40,7 +40,7 @@ def fill(stack: Stack, site_id: str) -> None:
             for number in range(200)
         ]
         assert client.post("/server-events/batch", json={"events": events}).status_code == 200
-        assert client.post("/collect", json={"site_id": site_id, "page_url": "nowhere"}).status_code == 400
+        assert client.post("/collect", json={"site_id": site_id, "consent": 9}).status_code == 400
     stack.wait_for_rows(200, f"site_id = '{site_id}'")
     stack.wait_for_empty_spool()
 

@@ -177,9 +177,9 @@ def test_beacon_with_text_plain_is_taken(stack: Stack) -> None:
 def test_defaults_are_an_id_and_now(stack: Stack) -> None:
     """Without event_id one is made; without event_time the time of receipt counts; metadata is an empty object."""
     with stack.http() as client:
-        reply = client.post("/collect", json={"site_id": "defaults"})
+        reply = client.post("/collect", json={"site_id": "defaults", "event_type": "click"})
     receipt = reply.json()["receipt"]
-    assert [warning["code"] for warning in receipt["warnings"]] == ["EVENT_TYPE_MISSING"]
+    assert receipt["warnings"] == []
     [row] = stored(stack, "defaults")
     assert row["event_id"] == receipt["event_id"]
     assert row["event_time"] == row["received_time"]
@@ -226,7 +226,9 @@ def test_pixel_without_page_url_takes_the_referer_header(stack: Stack) -> None:
     """The page that shows the image is the page that was seen."""
     with stack.http() as client:
         reply = client.get(
-            "/collect.gif", params={"site_id": "pixel-referer"}, headers={"referer": "https://shop.example/page"}
+            "/collect.gif",
+            params={"site_id": "pixel-referer", "event_type": "view"},
+            headers={"referer": "https://shop.example/page"},
         )
     assert reply.status_code == 200, reply.text
     [row] = stored(stack, "pixel-referer")

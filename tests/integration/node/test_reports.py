@@ -74,7 +74,7 @@ def test_receipt_in_every_fate(stack: Stack) -> None:
         for title in ("a", "b", "b"):
             collect(client, "fates", event_id=other, page_title=title)
         # In upper case: the receipt has the canonical form, and both find it.
-        assert collect(client, "fates", event_id=wrong.upper(), page_url="nowhere").status_code == 400
+        assert collect(client, "fates", event_id=wrong.upper(), event_type="").status_code == 400
     wait_until_loaded(stack, "fates", 7)
     found = receipt(stack, "fates", once)
     assert (found["fate"], found["arrival_count"], found["conflict_count"]) == ("STORED", 1, 0)
@@ -86,7 +86,7 @@ def test_receipt_in_every_fate(stack: Stack) -> None:
     assert found["row"]["page_title"] == "a"
     found = receipt(stack, "fates", wrong)
     assert (found["fate"], found["arrival_count"]) == ("REJECTED", 1)
-    assert [(one["field"], one["reason"]) for one in found["violations"]] == [("page_url", "INVALID_URL")]
+    assert [(one["field"], one["reason"]) for one in found["violations"]] == [("event_type", "REQUIRED")]
     found = receipt(stack, "fates", str(uuid.uuid4()))
     assert (found["fate"], found["arrival_count"], found.get("received_time")) == ("NOT_SEEN", 0, None)
     assert receipt(stack, "another", once)["fate"] == "NOT_SEEN"
@@ -100,7 +100,7 @@ def test_an_acknowledged_event_is_never_not_seen(stack: Stack) -> None:
         fates: list[set[str]] = []
         while time.monotonic() < deadline:
             event_id = str(uuid.uuid4())
-            fields = {"page_url": "nowhere"} if len(fates) % 2 else {}
+            fields = {"event_type": ""} if len(fates) % 2 else {}
             collect(client, "never-lost", event_id=event_id, **fields)
             seen: set[str] = set()
             until = time.monotonic() + 1.2
@@ -118,7 +118,7 @@ def test_rejected_events_by_reason_time_and_page(stack: Stack) -> None:
     """The newest first; pages join without a gap or a repetition."""
     with stack.http() as client:
         for number in range(5):
-            collect(client, "letters", event_id=str(uuid.UUID(int=number, version=4)), page_url="nowhere")
+            collect(client, "letters", event_id=str(uuid.UUID(int=number, version=4)), event_type="")
         collect(client, "letters", event_id="nonsense", page_title="mail jane@gmail.com")
     wait_until_loaded(stack, "letters", 6)
     path = "/v1/sites/letters/rejected-events"
@@ -127,7 +127,7 @@ def test_rejected_events_by_reason_time_and_page(stack: Stack) -> None:
     assert len(everything) == 6
     assert times == sorted(times, reverse=True)
     assert "jane@gmail.com" not in str(everything)
-    urls = get(stack, path, reason="INVALID_URL")["rejected_events"]
+    urls = get(stack, path, reason="REQUIRED")["rejected_events"]
     assert [one["event_id"] for one in urls] == [str(uuid.UUID(int=number, version=4)) for number in range(4, -1, -1)]
     assert get(stack, path, reason="NEGATIVE_AMOUNT")["rejected_events"] == []
     assert get(stack, path, since_time="2126-01-01T00:00:00Z")["rejected_events"] == []
@@ -148,7 +148,7 @@ def test_many_large_dead_letters_come_page_by_page(stack: Stack) -> None:
     with stack.http() as client:
         for _ in range(number):
             metadata = {f"k{index}": "x" * 1_900 for index in range(31)}
-            reply = collect(client, "large", metadata=metadata, page_url="nowhere")
+            reply = collect(client, "large", metadata=metadata, event_type="")
             assert reply.status_code == 400, reply.text
     wait_until_loaded(stack, "large", number)
     with grpc.insecure_channel(stack.grpc_target) as channel:
@@ -187,7 +187,7 @@ def test_ledger_and_counts_add_up(stack: Stack) -> None:
     balances = []
     with stack.http() as client:
         for number in range(12):
-            collect(client, "sums", event_id=same if number < 3 else "", page_url="nowhere" if number > 9 else "")
+            collect(client, "sums", event_id=same if number < 3 else "", event_type="" if number > 9 else "click")
             balances += get(stack, "/v1/sites/sums/ledger")["entries"]
         client.post("/collect", json={"site_id": "sums", "event_type": "click"}, headers={"user-agent": "curl/8.5.0"})
         purchase = {"site_id": "sums", "scan_session_id": "s", "event_name": "purchase"}

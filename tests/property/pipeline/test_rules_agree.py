@@ -1,4 +1,6 @@
-"""One rule, one place: the hand-written rules reject exactly the fields that the contract's annotations reject."""
+"""One rule, one place: the hand-written rules find exactly the fields that break the contract's annotations.
+
+Found is a field that the event is rejected for, and one that it is accepted without."""
 
 import protovalidate
 import pytest
@@ -8,9 +10,12 @@ from hypothesis import strategies as st
 
 from qrumb.v1.browser_event_pb2 import BrowserEvent
 from qrumb.v1.device_pb2 import Device
-from qrumb.v1.receipt_pb2 import Violation
+from qrumb.v1.receipt_pb2 import EventWarning, Violation
 from qrumb.v1.server_event_pb2 import ConversionValue, ServerEvent, UserIdentifiers
 from qrumb_server.model import Caller, RawEvent, Rejected, Source
+from qrumb_server.pipeline.consent import ALLOWED
+from qrumb_server.pipeline.context_fields import check_context
+from qrumb_server.pipeline.findings import Findings
 from qrumb_server.pipeline.validate import validate
 
 # What annotations cannot say, and therefore only the code does.
@@ -38,11 +43,21 @@ def text(*likely: str, limit: int = 0) -> st.SearchStrategy[str]:
 
 
 site_ids = text("demo", "a-b_C9", "a" * 64, "a" * 65, "a b", "demo\n", "ä", "demo@x")
-event_ids = text(UUID, UUID.upper(), UUID[:-1], UUID + "0", "{" + UUID + "}", UUID.replace("-", ""), UUID + "\n")
+event_ids = text(
+    "0" * 8 + "-0000-0000-0000-" + "0" * 12,
+    "FFFFFFFF-ffff-ffff-ffff-ffffffffffff",
+    UUID,
+    UUID.upper(),
+    UUID[:-1],
+    UUID + "0",
+    "{" + UUID + "}",
+    UUID.replace("-", ""),
+    UUID + "\n",
+)
 hashes = text("a" * 64, "A" * 64, "g" * 64, "a" * 63, EMPTY_HASH, EMPTY_HASH.upper(), "+436601234567", "a" * 64 + "\n")
 consents = st.sampled_from([0, 1, 2, 3, 4, 99, -1])
 numbers = st.sampled_from([0, 1, 1000, 1001, 100_000, 100_001, 2**32 - 1])
-times = st.none() | st.builds(Timestamp, seconds=st.sampled_from([0, -1, 2**40, 1_790_000_000]))
+times = st.none() | st.builds(Timestamp, seconds=st.sampled_from([0, -1, 2**36, 1_790_000_000]))
 devices = st.none() | st.builds(
     Device,
     type=text("mobile", limit=32),
@@ -61,14 +76,16 @@ browser_events = st.builds(
     event_id=event_ids,
     event_time=times,
     scan_session_id=text("scan-1", limit=128),
-    consent=consents,
+    consent=st.sampled_from([0, 1, 3, 4, 99, -1]),
     event_type=text("click", limit=128),
     page_url=text(*URLS),
     page_title=text("Title", limit=1024),
     referrer=text(*URLS),
     device=devices,
 )
-amounts = st.sampled_from([0.0, -0.0, 49.9, -5.0, 1e12, 1.0000001e12, -1e13, float("nan"), float("inf"), float("-inf")])
+amounts = st.sampled_from(
+    [None, 0.0, -0.0, 49.9, -5.0, 1e12, 1.0000001e12, -1e13, float("nan"), float("inf"), float("-inf")]
+)
 server_events = st.builds(
     ServerEvent,
     site_id=site_ids,
@@ -93,11 +110,14 @@ def fields_by_annotations(event: BrowserEvent | ServerEvent) -> set[str]:
 
 
 def fields_by_code(event: BrowserEvent | ServerEvent, source: Source) -> set[str]:
-    """Paths that the hot path rejects, without the rules that only it has."""
+    """Paths that the hot path rejects or leaves out, without the rules that only it has."""
+    findings = Findings()
+    check_context(event, ALLOWED["granted"], findings)
+    left_out = {warning.field for warning in findings.warnings if warning.code == EventWarning.LEFT_OUT}
     verdict = validate(RawEvent(source=source, message=event, caller=Caller(), index=0))
     if not isinstance(verdict, Rejected):
-        return set()
-    return {violation.field for violation in verdict.violations if violation.reason not in CODE_ONLY}
+        return left_out
+    return left_out | {violation.field for violation in verdict.violations if violation.reason not in CODE_ONLY}
 
 
 @settings(max_examples=1500, deadline=None, suppress_health_check=list(HealthCheck))

@@ -39,7 +39,7 @@ SERVER = {
     "properties": {"campaign": "autumn", "name": "x"},
 }
 FULL, BARE = '{"campaign":"autumn","name":"x"}', '{"campaign":"autumn"}'
-URLS = (BROWSER["page_url"], BROWSER["referrer"])
+URLS = ("https://shop.example:8443/a/b?q=1#f", BROWSER["referrer"])
 BARE_URLS = ("https://shop.example:8443/a/b", "https://search.example/")
 POLICY = SitePolicy(non_personal_keys=frozenset({"campaign"}))
 STATES = ["", "granted", "pending", "denied"]
@@ -54,7 +54,7 @@ def accepted(kind: str, consent: str, policy: SitePolicy = POLICY, **fields: Any
     else:
         message = ParseDict({**SERVER, **stated, **fields}, ServerEvent())
         caller = Caller()
-    valid = validate(RawEvent(source=Source(kind), message=message, caller=caller, index=0))
+    valid = validate(RawEvent(source=Source(kind), message=message, caller=caller, index=0), policy)
     assert isinstance(valid, ValidEvent), valid
     receipt = Receipt(
         received_time_ms=NOW_MS,

@@ -143,6 +143,7 @@ def test_typo_hides_no_other_fault() -> None:
         ("metadata.m", "DUPLICATE_KEY"),
         ("site_id", "REQUIRED"),
         ("event_id", "INVALID_UUID"),
+        ("event_type", "REQUIRED"),
         ("metadata.m", "NOT_FINITE"),
     ]
 
@@ -340,8 +341,8 @@ def test_deep_nesting_is_refused_and_the_rest_is_judged() -> None:
     """Below the limit of the reader, but above that of the rules, the rule speaks alone."""
     verdict = browser('"metadata":' + '{"a":' * 20 + "1" + "}" * 20)
     assert found(verdict) == [("metadata.a.a.a.a.a", "TOO_DEEP")]
-    verdict = browser('"page_url":"x","metadata":' + '{"a":' * 400 + "1" + "}" * 400)
-    assert [reason for _, reason in found(verdict)] == ["TOO_DEEP", "INVALID_URL", "TOO_DEEP"]
+    verdict = browser('"event_id":"x","metadata":' + '{"a":' * 400 + "1" + "}" * 400)
+    assert [reason for _, reason in found(verdict)] == ["TOO_DEEP", "INVALID_UUID", "TOO_DEEP"]
 
 
 @pytest.mark.parametrize(

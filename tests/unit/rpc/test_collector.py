@@ -138,7 +138,7 @@ async def test_each_violation_and_warning_says_where_it_is_explained(stub: Colle
 
 async def test_batch_is_kept_all_or_nothing(stub: CollectorServiceStub, spool: Spool) -> None:
     """A fault refuses the whole request; afterwards every event of it is one record, rejected ones included."""
-    events = [BrowserEvent(site_id="s"), BrowserEvent(site_id=""), BrowserEvent(site_id="s")]
+    events = [BrowserEvent(site_id=site, event_type="click") for site in ("s", "", "s")]
     request = pb.BatchCollectBrowserEventsRequest(events=events)
     spool.fault = SpoolFullError("full")
     await refusal(stub.BatchCollectBrowserEvents(request))

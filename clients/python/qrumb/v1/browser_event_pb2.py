@@ -29,7 +29,7 @@ from qrumb.v1 import consent_pb2 as qrumb_dot_v1_dot_consent__pb2
 from qrumb.v1 import device_pb2 as qrumb_dot_v1_dot_device__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cqrumb/v1/browser_event.proto\x12\x08qrumb.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16qrumb/v1/consent.proto\x1a\x15qrumb/v1/device.proto\"\xfa\x04\n\x0c\x42rowserEvent\x12\x38\n\x07site_id\x18\x01 \x01(\tB\x1f\xbaH\x1cr\x17\x32\x15^[A-Za-z0-9_-]{1,64}$\xc8\x01\x01R\x06siteId\x12&\n\x08\x65vent_id\x18\x02 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01R\x07\x65ventId\x12\x39\n\nevent_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\teventTime\x12\x30\n\x0fscan_session_id\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01R\rscanSessionId\x12;\n\x07\x63onsent\x18\x05 \x01(\x0e\x32\x17.qrumb.v1.Consent.StateB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x07\x63onsent\x12\'\n\nevent_type\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01R\teventType\x12J\n\x08page_url\x18\x07 \x01(\tB/\xbaH,r*\x18\x80@2%^([hH][tT][tT][pP][sS]?://[^/?#].*)?$R\x07pageUrl\x12\'\n\npage_title\x18\x08 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08R\tpageTitle\x12Y\n\x08referrer\x18\t \x01(\tB=\xbaH:r8\x18\x80@23^(([hH][tT][tT][pP][sS]?|android-app)://[^/?#].*)?$R\x08referrer\x12(\n\x06\x64\x65vice\x18\n \x01(\x0b\x32\x10.qrumb.v1.DeviceR\x06\x64\x65vice\x12;\n\x08metadata\x18\x0b \x01(\x0b\x32\x17.google.protobuf.StructB\x06\xbaH\x03\xd8\x01\x03R\x08metadatab\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cqrumb/v1/browser_event.proto\x12\x08qrumb.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16qrumb/v1/consent.proto\x1a\x15qrumb/v1/device.proto\"\xbb\x06\n\x0c\x42rowserEvent\x12\x38\n\x07site_id\x18\x01 \x01(\tB\x1f\xbaH\x1cr\x17\x32\x15^[A-Za-z0-9_-]{1,64}$\xc8\x01\x01R\x06siteId\x12\xe3\x01\n\x08\x65vent_id\x18\x02 \x01(\tB\xc7\x01\xbaH\xc3\x01r\x03\xb0\x01\x01\xba\x01\xb7\x01\n\x1astring.not_nil_or_max_uuid\x12/is the nil or the max UUID, which names nothing\x1ah!(this.lowerAscii() in [\'00000000-0000-0000-0000-000000000000\', \'ffffffff-ffff-ffff-ffff-ffffffffffff\'])\xd8\x01\x01R\x07\x65ventId\x12\x39\n\nevent_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\teventTime\x12\x30\n\x0fscan_session_id\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01R\rscanSessionId\x12;\n\x07\x63onsent\x18\x05 \x01(\x0e\x32\x17.qrumb.v1.Consent.StateB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x07\x63onsent\x12*\n\nevent_type\x18\x06 \x01(\tB\x0b\xbaH\x08r\x03\x18\x80\x01\xc8\x01\x01R\teventType\x12J\n\x08page_url\x18\x07 \x01(\tB/\xbaH,r*\x18\x80@2%^([hH][tT][tT][pP][sS]?://[^/?#].*)?$R\x07pageUrl\x12\'\n\npage_title\x18\x08 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08R\tpageTitle\x12Y\n\x08referrer\x18\t \x01(\tB=\xbaH:r8\x18\x80@23^(([hH][tT][tT][pP][sS]?|android-app)://[^/?#].*)?$R\x08referrer\x12(\n\x06\x64\x65vice\x18\n \x01(\x0b\x32\x10.qrumb.v1.DeviceR\x06\x64\x65vice\x12;\n\x08metadata\x18\x0b \x01(\x0b\x32\x17.google.protobuf.StructB\x06\xbaH\x03\xd8\x01\x03R\x08metadatab\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,13 +39,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_BROWSEREVENT'].fields_by_name['site_id']._loaded_options = None
   _globals['_BROWSEREVENT'].fields_by_name['site_id']._serialized_options = b'\272H\034r\0272\025^[A-Za-z0-9_-]{1,64}$\310\001\001'
   _globals['_BROWSEREVENT'].fields_by_name['event_id']._loaded_options = None
-  _globals['_BROWSEREVENT'].fields_by_name['event_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001'
+  _globals['_BROWSEREVENT'].fields_by_name['event_id']._serialized_options = b'\272H\303\001r\003\260\001\001\272\001\267\001\n\032string.not_nil_or_max_uuid\022/is the nil or the max UUID, which names nothing\032h!(this.lowerAscii() in [\'00000000-0000-0000-0000-000000000000\', \'ffffffff-ffff-ffff-ffff-ffffffffffff\'])\330\001\001'
   _globals['_BROWSEREVENT'].fields_by_name['scan_session_id']._loaded_options = None
   _globals['_BROWSEREVENT'].fields_by_name['scan_session_id']._serialized_options = b'\272H\005r\003\030\200\001'
   _globals['_BROWSEREVENT'].fields_by_name['consent']._loaded_options = None
   _globals['_BROWSEREVENT'].fields_by_name['consent']._serialized_options = b'\272H\005\202\001\002\020\001'
   _globals['_BROWSEREVENT'].fields_by_name['event_type']._loaded_options = None
-  _globals['_BROWSEREVENT'].fields_by_name['event_type']._serialized_options = b'\272H\005r\003\030\200\001'
+  _globals['_BROWSEREVENT'].fields_by_name['event_type']._serialized_options = b'\272H\010r\003\030\200\001\310\001\001'
   _globals['_BROWSEREVENT'].fields_by_name['page_url']._loaded_options = None
   _globals['_BROWSEREVENT'].fields_by_name['page_url']._serialized_options = b'\272H,r*\030\200@2%^([hH][tT][tT][pP][sS]?://[^/?#].*)?$'
   _globals['_BROWSEREVENT'].fields_by_name['page_title']._loaded_options = None
@@ -55,5 +55,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_BROWSEREVENT'].fields_by_name['metadata']._loaded_options = None
   _globals['_BROWSEREVENT'].fields_by_name['metadata']._serialized_options = b'\272H\003\330\001\003'
   _globals['_BROWSEREVENT']._serialized_start=182
-  _globals['_BROWSEREVENT']._serialized_end=816
+  _globals['_BROWSEREVENT']._serialized_end=1009
 # @@protoc_insertion_point(module_scope)

@@ -25,13 +25,17 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16qrumb/v1/receipt.proto\x12\x08qrumb.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xdc\x02\n\x0c\x45ventReceipt\x12\x19\n\x08\x65vent_id\x18\x01 \x01(\tR\x07\x65ventId\x12\x38\n\x07outcome\x18\x02 \x01(\x0e\x32\x1e.qrumb.v1.EventReceipt.OutcomeR\x07outcome\x12?\n\rreceived_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x0creceivedTime\x12\x33\n\nviolations\x18\x04 \x03(\x0b\x32\x13.qrumb.v1.ViolationR\nviolations\x12\x32\n\x08warnings\x18\x05 \x03(\x0b\x32\x16.qrumb.v1.EventWarningR\x08warnings\"M\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x0c\n\x08\x41\x43\x43\x45PTED\x10\x01\x12\x0c\n\x08REJECTED\x10\x02\x12\r\n\tVALIDATED\x10\x03\"\xe1\x04\n\tViolation\x12\x14\n\x05\x66ield\x18\x01 \x01(\tR\x05\x66ield\x12\x32\n\x06reason\x18\x02 \x01(\x0e\x32\x1a.qrumb.v1.Violation.ReasonR\x06reason\x12 \n\x0b\x64\x65scription\x18\x03 \x01(\tR\x0b\x64\x65scription\x12\x19\n\x08help_url\x18\x04 \x01(\tR\x07helpUrl\"\xcc\x03\n\x06Reason\x12\x16\n\x12REASON_UNSPECIFIED\x10\x00\x12\x0c\n\x08REQUIRED\x10\x01\x12\x0c\n\x08TOO_LONG\x10\x02\x12\x12\n\x0eINVALID_FORMAT\x10\x03\x12\x10\n\x0cINVALID_UUID\x10\x04\x12\x10\n\x0cINVALID_ENUM\x10\x05\x12\x0f\n\x0bINVALID_URL\x10\x06\x12\x0e\n\nINVALID_IP\x10\x07\x12\x10\n\x0cOUT_OF_RANGE\x10\x08\x12\x0e\n\nNOT_FINITE\x10\t\x12\x14\n\x10INVALID_CURRENCY\x10\n\x12\x0e\n\nNOT_HASHED\x10\x0b\x12\x13\n\x0fHASH_OF_NOTHING\x10\x0c\x12\x12\n\x0e\x43ONTAINS_EMAIL\x10\r\x12\r\n\tTOO_LARGE\x10\x0e\x12\x0c\n\x08TOO_DEEP\x10\x0f\x12\x13\n\x0fTOO_MANY_VALUES\x10\x10\x12\x13\n\x0fNEGATIVE_AMOUNT\x10\x11\x12\x11\n\rUNKNOWN_FIELD\x10\x12\x12\x11\n\rDUPLICATE_KEY\x10\x13\x12\x12\n\x0ePRECISION_LOSS\x10\x14\x12\x10\n\x0cINVALID_JSON\x10\x15\x12\x11\n\rSTORE_REFUSED\x10\x16\x12\x0c\n\x08INTERNAL\x10\x17\x12\x10\n\x0cINVALID_TIME\x10\x18\"\x81\x03\n\x0c\x45ventWarning\x12\x14\n\x05\x66ield\x18\x01 \x01(\tR\x05\x66ield\x12/\n\x04\x63ode\x18\x02 \x01(\x0e\x32\x1b.qrumb.v1.EventWarning.CodeR\x04\x63ode\x12 \n\x0b\x64\x65scription\x18\x03 \x01(\tR\x0b\x64\x65scription\x12\x19\n\x08help_url\x18\x04 \x01(\tR\x07helpUrl\"\xec\x01\n\x04\x43ode\x12\x14\n\x10\x43ODE_UNSPECIFIED\x10\x00\x12\x1a\n\x12\x45VENT_TYPE_MISSING\x10\x01\x1a\x02\x08\x01\x12\x13\n\x0f\x43LOCK_CORRECTED\x10\x02\x12\x12\n\x0e\x41MOUNT_ROUNDED\x10\x03\x12\x14\n\x10TIME_INTERPRETED\x10\x04\x12\x0c\n\x08LEFT_OUT\x10\x05\x12\x12\n\x0e\x45MAIL_REDACTED\x10\x06\x12\x15\n\x11USER_INFO_REMOVED\x10\x07\x12\x11\n\rUNKNOWN_FIELD\x10\x08\x12\x13\n\x0fMISPLACED_FIELD\x10\t\x12\x12\n\x0eINEXACT_NUMBER\x10\nb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16qrumb/v1/receipt.proto\x12\x08qrumb.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xdc\x02\n\x0c\x45ventReceipt\x12\x19\n\x08\x65vent_id\x18\x01 \x01(\tR\x07\x65ventId\x12\x38\n\x07outcome\x18\x02 \x01(\x0e\x32\x1e.qrumb.v1.EventReceipt.OutcomeR\x07outcome\x12?\n\rreceived_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x0creceivedTime\x12\x33\n\nviolations\x18\x04 \x03(\x0b\x32\x13.qrumb.v1.ViolationR\nviolations\x12\x32\n\x08warnings\x18\x05 \x03(\x0b\x32\x16.qrumb.v1.EventWarningR\x08warnings\"M\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x0c\n\x08\x41\x43\x43\x45PTED\x10\x01\x12\x0c\n\x08REJECTED\x10\x02\x12\r\n\tVALIDATED\x10\x03\"\xe9\x04\n\tViolation\x12\x14\n\x05\x66ield\x18\x01 \x01(\tR\x05\x66ield\x12\x32\n\x06reason\x18\x02 \x01(\x0e\x32\x1a.qrumb.v1.Violation.ReasonR\x06reason\x12 \n\x0b\x64\x65scription\x18\x03 \x01(\tR\x0b\x64\x65scription\x12\x19\n\x08help_url\x18\x04 \x01(\tR\x07helpUrl\"\xd4\x03\n\x06Reason\x12\x16\n\x12REASON_UNSPECIFIED\x10\x00\x12\x0c\n\x08REQUIRED\x10\x01\x12\x0c\n\x08TOO_LONG\x10\x02\x12\x12\n\x0eINVALID_FORMAT\x10\x03\x12\x10\n\x0cINVALID_UUID\x10\x04\x12\x10\n\x0cINVALID_ENUM\x10\x05\x12\x13\n\x0bINVALID_URL\x10\x06\x1a\x02\x08\x01\x12\x12\n\nINVALID_IP\x10\x07\x1a\x02\x08\x01\x12\x10\n\x0cOUT_OF_RANGE\x10\x08\x12\x0e\n\nNOT_FINITE\x10\t\x12\x14\n\x10INVALID_CURRENCY\x10\n\x12\x0e\n\nNOT_HASHED\x10\x0b\x12\x13\n\x0fHASH_OF_NOTHING\x10\x0c\x12\x12\n\x0e\x43ONTAINS_EMAIL\x10\r\x12\r\n\tTOO_LARGE\x10\x0e\x12\x0c\n\x08TOO_DEEP\x10\x0f\x12\x13\n\x0fTOO_MANY_VALUES\x10\x10\x12\x13\n\x0fNEGATIVE_AMOUNT\x10\x11\x12\x11\n\rUNKNOWN_FIELD\x10\x12\x12\x11\n\rDUPLICATE_KEY\x10\x13\x12\x12\n\x0ePRECISION_LOSS\x10\x14\x12\x10\n\x0cINVALID_JSON\x10\x15\x12\x11\n\rSTORE_REFUSED\x10\x16\x12\x0c\n\x08INTERNAL\x10\x17\x12\x10\n\x0cINVALID_TIME\x10\x18\"\x81\x03\n\x0c\x45ventWarning\x12\x14\n\x05\x66ield\x18\x01 \x01(\tR\x05\x66ield\x12/\n\x04\x63ode\x18\x02 \x01(\x0e\x32\x1b.qrumb.v1.EventWarning.CodeR\x04\x63ode\x12 \n\x0b\x64\x65scription\x18\x03 \x01(\tR\x0b\x64\x65scription\x12\x19\n\x08help_url\x18\x04 \x01(\tR\x07helpUrl\"\xec\x01\n\x04\x43ode\x12\x14\n\x10\x43ODE_UNSPECIFIED\x10\x00\x12\x1a\n\x12\x45VENT_TYPE_MISSING\x10\x01\x1a\x02\x08\x01\x12\x13\n\x0f\x43LOCK_CORRECTED\x10\x02\x12\x12\n\x0e\x41MOUNT_ROUNDED\x10\x03\x12\x14\n\x10TIME_INTERPRETED\x10\x04\x12\x0c\n\x08LEFT_OUT\x10\x05\x12\x12\n\x0e\x45MAIL_REDACTED\x10\x06\x12\x15\n\x11USER_INFO_REMOVED\x10\x07\x12\x11\n\rUNKNOWN_FIELD\x10\x08\x12\x13\n\x0fMISPLACED_FIELD\x10\t\x12\x12\n\x0eINEXACT_NUMBER\x10\nb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'qrumb.v1.receipt_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_VIOLATION_REASON'].values_by_name["INVALID_URL"]._loaded_options = None
+  _globals['_VIOLATION_REASON'].values_by_name["INVALID_URL"]._serialized_options = b'\010\001'
+  _globals['_VIOLATION_REASON'].values_by_name["INVALID_IP"]._loaded_options = None
+  _globals['_VIOLATION_REASON'].values_by_name["INVALID_IP"]._serialized_options = b'\010\001'
   _globals['_EVENTWARNING_CODE'].values_by_name["EVENT_TYPE_MISSING"]._loaded_options = None
   _globals['_EVENTWARNING_CODE'].values_by_name["EVENT_TYPE_MISSING"]._serialized_options = b'\010\001'
   _globals['_EVENTRECEIPT']._serialized_start=70
@@ -39,11 +43,11 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EVENTRECEIPT_OUTCOME']._serialized_start=341
   _globals['_EVENTRECEIPT_OUTCOME']._serialized_end=418
   _globals['_VIOLATION']._serialized_start=421
-  _globals['_VIOLATION']._serialized_end=1030
+  _globals['_VIOLATION']._serialized_end=1038
   _globals['_VIOLATION_REASON']._serialized_start=570
-  _globals['_VIOLATION_REASON']._serialized_end=1030
-  _globals['_EVENTWARNING']._serialized_start=1033
-  _globals['_EVENTWARNING']._serialized_end=1418
-  _globals['_EVENTWARNING_CODE']._serialized_start=1182
-  _globals['_EVENTWARNING_CODE']._serialized_end=1418
+  _globals['_VIOLATION_REASON']._serialized_end=1038
+  _globals['_EVENTWARNING']._serialized_start=1041
+  _globals['_EVENTWARNING']._serialized_end=1426
+  _globals['_EVENTWARNING_CODE']._serialized_start=1190
+  _globals['_EVENTWARNING_CODE']._serialized_end=1426
 # @@protoc_insertion_point(module_scope)

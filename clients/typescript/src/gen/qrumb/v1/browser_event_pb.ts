@@ -33,7 +33,8 @@ export type BrowserEvent = Message<"qrumb.v1.BrowserEvent"> & {
 
   /**
    * UUID that names the event for ever: the same site_id and event_id again within 7 days is a duplicate.
-   * Empty: the service makes one and returns it in the receipt. Senders that retry SHOULD set it.
+   * Empty: the service makes one and returns it in the receipt. Senders that retry SHOULD set it. Upper case is
+   * accepted and lowered; the nil and the max UUID are refused.
    *
    * @generated from field: string event_id = 2;
    */
@@ -42,6 +43,8 @@ export type BrowserEvent = Message<"qrumb.v1.BrowserEvent"> & {
   /**
    * When it happened, by the sender's clock; stored in milliseconds. Absent: the time of receipt. More than
    * 10 minutes ahead, or older than the retention, is replaced by the time of receipt, with a warning.
+   * JSON: RFC 3339 in its usual variants; a time without an offset from UTC, and numbers of seconds, milliseconds or
+   * microseconds since 1970, are taken with a warning that says how they were read.
    *
    * @generated from field: google.protobuf.Timestamp event_time = 3;
    */
@@ -62,22 +65,23 @@ export type BrowserEvent = Message<"qrumb.v1.BrowserEvent"> & {
   consent: Consent_State;
 
   /**
-   * What happened, such as pageview, click, form_submit or a name of the site's own. At most 128 characters.
-   * Empty is stored as it is, with a warning.
+   * What happened, such as pageview, click, form_submit or a name of the site's own. REQUIRED. 1 to 128 characters.
    *
    * @generated from field: string event_type = 6;
    */
   eventType: string;
 
   /**
-   * URL of the page, absolute, http or https. At most 8,192 characters; no raw e-mail address. Empty: unknown.
+   * URL of the page, absolute, http or https. At most 8,192 characters. Empty: unknown. What is none is left out;
+   * user info is taken out, and raw e-mail addresses are replaced by "[email]": each with a warning.
    *
    * @generated from field: string page_url = 7;
    */
   pageUrl: string;
 
   /**
-   * Title of the page. At most 1,024 characters; no raw e-mail address. Empty: unknown.
+   * Title of the page. At most 1,024 characters; a longer one is left out, and raw e-mail addresses are replaced by
+   * "[email]": each with a warning. Empty: unknown.
    *
    * @generated from field: string page_title = 8;
    */
@@ -85,14 +89,15 @@ export type BrowserEvent = Message<"qrumb.v1.BrowserEvent"> & {
 
   /**
    * URL of the page before, absolute, http or https (or android-app, which Chrome on Android states for apps).
-   * At most 8,192 characters; no raw e-mail address. Empty: none.
+   * At most 8,192 characters. Empty: none. Otherwise as page_url.
    *
    * @generated from field: string referrer = 9;
    */
   referrer: string;
 
   /**
-   * What the page knows of its browser. Absent: only the request's headers are used.
+   * What the page knows of its browser. Absent: only the request's headers are used. A value beyond its limit is left
+   * out, with a warning.
    *
    * @generated from field: qrumb.v1.Device device = 10;
    */

@@ -305,7 +305,7 @@ export const StreamServerEventsResponseSchema: GenMessage<StreamServerEventsResp
  */
 export type CollectPixelRequest = Message<"qrumb.v1.CollectPixelRequest"> & {
   /**
-   * Tracking site, as BrowserEvent.site_id.
+   * Tracking site, as BrowserEvent.site_id. REQUIRED.
    *
    * @generated from field: string site_id = 1;
    */
@@ -340,7 +340,7 @@ export type CollectPixelRequest = Message<"qrumb.v1.CollectPixelRequest"> & {
   consent: Consent_State;
 
   /**
-   * What happened, as BrowserEvent.event_type.
+   * What happened, as BrowserEvent.event_type. REQUIRED.
    *
    * @generated from field: string event_type = 6;
    */

@@ -31,7 +31,8 @@ export type ServerEvent = Message<"qrumb.v1.ServerEvent"> & {
 
   /**
    * UUID that names the event for ever: the same site_id and event_id again within 7 days is a duplicate.
-   * Backends SHOULD send a stable one. Empty: the service makes one and returns it in the receipt.
+   * Backends SHOULD send a stable one, such as a UUIDv5 of the order number. Upper case is accepted and lowered; the
+   * nil and the max UUID are refused. Empty: the service makes one and returns it in the receipt.
    *
    * @generated from field: string event_id = 2;
    */
@@ -40,6 +41,8 @@ export type ServerEvent = Message<"qrumb.v1.ServerEvent"> & {
   /**
    * When it happened, by the sender's clock; stored in milliseconds. Absent: the time of receipt. More than
    * 10 minutes ahead, or older than the retention, is replaced by the time of receipt, with a warning.
+   * JSON: RFC 3339 in its usual variants; a time without an offset from UTC, and numbers of seconds, milliseconds or
+   * microseconds since 1970, are taken with a warning that says how they were read.
    *
    * @generated from field: google.protobuf.Timestamp event_time = 3;
    */
@@ -92,7 +95,8 @@ export type ServerEvent = Message<"qrumb.v1.ServerEvent"> & {
 
   /**
    * The visitor's IPv4 or IPv6 address, for backends that act for a visitor: gives country and city and is then
-   * dropped, never stored. Empty: no place; the backend's own address says nothing.
+   * dropped, never stored. Empty: no place; the backend's own address says nothing. What is no address (one with a
+   * port, say) is left out, with a warning.
    *
    * @generated from field: string client_ip = 10;
    */
@@ -100,7 +104,8 @@ export type ServerEvent = Message<"qrumb.v1.ServerEvent"> & {
 
   /**
    * The visitor's User-Agent, for backends that act for a visitor: gives device_type, browser_family and
-   * os_family and is then dropped, never stored. At most 2,048 characters. Empty: no device.
+   * os_family and is then dropped, never stored. At most 2,048 characters; a longer one is left out, with a warning.
+   * Empty: no device.
    *
    * @generated from field: string user_agent = 11;
    */

@@ -1,0 +1,43 @@
+"""URLs as they may be kept: which are usable, and what is taken out of one.
+
+Invariant: no URL that leaves here has user info, its own or that of a URL inside it, percent-encoded or not. Time is
+linear in the text.
+"""
+
+import re
+from urllib.parse import urlsplit, urlunsplit
+
+__all__ = ["bare", "is_page_url", "is_referrer", "without_user_info"]
+
+is_page_url = re.compile(r"[hH][tT][tT][pP][sS]?://[^/?#].*").fullmatch
+"""Whether a text is an absolute http or https URL."""
+is_referrer = re.compile(r"([hH][tT][tT][pP][sS]?|android-app)://[^/?#].*").fullmatch
+"""As is_page_url, and android-app, which Chrome on Android states for apps."""
+
+_own_user_info = re.compile(r"([^/?#]*//)[^/?#]*@").match
+_inner_user_info = re.compile(
+    r"""
+    # Up to the @: nothing that ends the authority of the inner URL, or its place in the outer one.
+      (://) [^/?#&\s"'<>]* @
+    | (%(?:25)*3[Aa] (?:%(?:25)*2[Ff]){2}) (?: (?!%(?:25)*(?:2[Ff36]|3[Ff])) [^/?#&\s] )* %(?:25)*40
+    """,
+    re.VERBOSE,
+).sub
+
+
+def without_user_info(url: str) -> str:
+    """The URL without `user:password@`, wherever in it."""
+    if "@" not in url and "40" not in url:
+        return url
+    if own := _own_user_info(url):
+        url = own[1] + url[own.end() :]
+    return _inner_user_info(lambda found: found[1] or found[2], url)
+
+
+def bare(url: str) -> str:
+    """The URL without query, fragment and user info: what denied consent leaves of it."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # brackets that are no IPv6 address; the field rules do not look into hosts
+        return without_user_info(url.partition("?")[0].partition("#")[0])
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
