@@ -51,6 +51,15 @@ class EventStore(Protocol):
         """Write those rows whose (segment_id, segment_row) the table does not hold yet. Raises as `insert`."""
         ...
 
+    def confirm(self, batches: Sequence[TableBatch]) -> None:
+        """Read the rows of inserted batches back from the disk. Only what was confirmed may be let go of elsewhere.
+
+        Raises:
+            OutcomeUnknownError: they are not all there; send each batch again with `insert_missing`.
+            StoreUnavailableError: it cannot be said now.
+        """
+        ...
+
     def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
         """Rows of a SELECT as dicts; `{name:Type}` in `sql` takes its value from `parameters`."""
         ...

@@ -1,9 +1,9 @@
 """A store in memory that fails when told to: for the loader's answers to faults that a real store shows rarely."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from qrumb_server.errors import StoreError
+from qrumb_server.errors import OutcomeUnknownError, StoreError
 from qrumb_server.loader.rows import LEDGER
 from qrumb_server.ports import TableBatch
 from qrumb_server.store.ddl import load_migrations, table_columns
@@ -26,6 +26,8 @@ class FaultyStore:
         """Rows that make a whole insert fail."""
         self.away: StoreError | None = None
         """What every query raises, if anything."""
+        self.torn: list[str] = []
+        """Tables whose rows the next look is to find gone, one for each look that is made."""
         self.calls: list[str] = []
         """Inserts and mutations in order; those of the ledger, which go with every batch, are left out."""
         self.mutations: list[tuple[str, dict[str, Any]]] = []
@@ -39,6 +41,17 @@ class FaultyStore:
         """Store the rows that are not there."""
         self._note("insert_missing", batch)
         self._store(batch, skip_present=True)
+
+    def confirm(self, batches: Sequence[TableBatch]) -> None:
+        """Whether the rows are there; first takes the next of `torn`, if any, and loses what its batches hold."""
+        if self.torn:
+            table = self.torn.pop(0)
+            lost = {place for batch in batches if batch.table == table for place in _places(batch)}
+            self.tables[table] = [row for row in self.tables[table] if _identity(row) not in lost]
+        for batch in batches:
+            there = {_identity(row) for row in self.tables.get(batch.table, [])}
+            if missing := set(_places(batch)) - there:
+                raise OutcomeUnknownError(f"{len(missing)} rows of {batch.table} cannot be read back")
 
     def _note(self, call: str, batch: TableBatch) -> None:
         if batch.table != LEDGER:
@@ -77,6 +90,12 @@ class FaultyStore:
 
     def close(self) -> None:
         """Nothing to let go of."""
+
+
+def _places(batch: TableBatch) -> list[tuple[str, int]]:
+    columns = list(batch.columns)
+    segments, rows = (batch.data[columns.index(name)] for name in ("segment_id", "segment_row"))
+    return list(zip(segments, rows, strict=True))
 
 
 def _identity(row: Row) -> tuple[str, int]:

@@ -3,12 +3,13 @@
 A segment that was begun before the loader started may have been stored by a loader that died before it could
 release it, even if it turns up later: after a power cut a released file can come back. And an insert whose
 connection broke may have happened. Both are sent with `insert_missing`, which leaves out the rows that are there. A
-segment is released only after a confirmed insert.
+segment is released only after all that hangs on it was read back from the disk: `EventStore.confirm`.
 """
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Final, TypeVar
@@ -33,7 +34,6 @@ from qrumb_server.loader.progress import Progress
 from qrumb_server.loader.rows import (
     PlacedEvent,
     PlacedLetter,
-    PlacedSession,
     dead_letter_batch,
     event_batch,
     identity_batch,
@@ -179,11 +179,17 @@ class Loader:
         Returns the events that are stored, the store having refused the others, and the places among them of
         duplicates whose payload is not the original's. Raises a StoreError where the store is away.
         """
+        batch = Batch(whole=(), damaged=(), events=events, letters=(), sessions=())
         attribution = self._attributor.attribute(events, _segments_of(events), uncertain=True)
         self._attributor.apply(attribution)
+        load = _Load(batch=batch, uncertain=True, attribution=attribution)
         if attribution.identities:
-            self._store.insert(identity_batch(attribution.identities, events[0].row_id))
-        return _kept(events, self._store_events(events, True), attribution)
+            identities = identity_batch(attribution.identities, events[0].row_id)
+            self._store.insert(identities)
+            load.written.append(identities)
+        refused = self._store_or_refuse(load, events)
+        self._store.confirm(load.written)
+        return _kept(events, refused, attribution)
 
     def count_replayed(self, entries: TableBatch) -> None:
         """Count what the ledger got for replayed events."""
@@ -194,56 +200,99 @@ class Loader:
         self._lookups.forget()
 
     def _load(self, refs: Sequence[SegmentRef], *, uncertain: bool) -> None:
+        """Every pass in its order; nothing is released before all rows were read back."""
         begun = self._monotonic()
-        batch = read_batch(refs)
-        if batch.sessions:
-            self._store_sessions(batch.sessions)
-        attribution = self._patiently(
-            lambda: self._attributor.attribute(batch.events, batch.segment_ids, uncertain=uncertain)
-        )
-        self._attributor.apply(attribution)
-        if attribution.identities:
-            self._insert(identity_batch(attribution.identities, batch.events[0].row_id), uncertain=False)
-        refused = self._store_events(batch.events, uncertain)
-        letters = [*batch.letters, *refused]
-        if letters:
-            self._insert(dead_letter_batch(letters), uncertain)
-        self._keep_ledger(batch, attribution, refused, uncertain=uncertain)
-        self._let_go(batch)
+        load = _Load(batch=read_batch(refs), uncertain=uncertain)
+        for do in (
+            self._store_sessions,
+            self._attribute,
+            self._store_identities,
+            self._store_events,
+            self._store_letters,
+            self._store_ledger,
+            self._confirm,
+            self._let_go,
+        ):
+            do(load)
+        batch = load.batch
         rows = len(batch.events) + len(batch.letters)
         self._progress.batch_loaded(rows, self._monotonic() - begun, batch.last_received_ms)
 
-    def _store_sessions(self, registrations: Sequence[PlacedSession]) -> None:
+    def _store_sessions(self, load: "_Load") -> None:
         """Before the events, which may be of these sessions. A row stored twice is one: the versions are equal."""
+        registrations = load.batch.sessions
+        if not registrations:
+            return
         keys = {
             (placed.registration.scan_session.site_id, placed.registration.scan_session.scan_session_id)
             for placed in registrations
         }
         merged = merge_sessions(registrations, self._patiently(lambda: self._lookups.sessions(keys)))
         if merged:
-            self._insert(session_batch(merged, registrations), uncertain=False)
+            self._insert(load, session_batch(merged, registrations), uncertain=False)
             self._lookups.learn_sessions(merged)
 
-    def _keep_ledger(
-        self, batch: Batch, attribution: Attribution, refused: Sequence[PlacedLetter], *, uncertain: bool
-    ) -> None:
-        kept, conflicts = _kept(batch.events, refused, attribution)
-        counts = count_batch(kept, [*batch.letters, *refused], conflicts)
+    def _attribute(self, load: "_Load") -> None:
+        batch = load.batch
+        load.attribution = self._patiently(
+            lambda: self._attributor.attribute(batch.events, batch.segment_ids, uncertain=load.uncertain)
+        )
+        self._attributor.apply(load.attribution)
+
+    def _store_identities(self, load: "_Load") -> None:
+        if load.attribution.identities:
+            rows = identity_batch(load.attribution.identities, load.batch.events[0].row_id)
+            self._insert(load, rows, uncertain=False)
+
+    def _store_events(self, load: "_Load") -> None:
+        load.letters = [*load.batch.letters, *self._store_or_refuse(load, load.batch.events)]
+
+    def _store_letters(self, load: "_Load") -> None:
+        if load.letters:
+            self._insert(load, dead_letter_batch(load.letters), uncertain=load.uncertain)
+
+    def _store_ledger(self, load: "_Load") -> None:
+        kept, conflicts = _kept(load.batch.events, load.letters, load.attribution)
+        counts = count_batch(kept, load.letters, conflicts)
         if not counts:
             return
-        if uncertain:
+        if load.uncertain:
             # Rows that an earlier try stored keep the marks that it gave them.
             self._patiently(lambda: self._lookups.read_back(counts))
-        entries = ledger_batch(counts)
-        self._insert(entries, uncertain)
-        self._progress.count_ledger(entries)
+        load.ledger = ledger_batch(counts)
+        self._insert(load, load.ledger, uncertain=load.uncertain)
 
-    def _store_events(self, events: Sequence[PlacedEvent], uncertain: bool) -> Sequence[PlacedLetter]:
+    def _confirm(self, load: "_Load") -> None:
+        """Read back what was written; what is not there is written again, however long it takes."""
+        is_missing = False
+
+        def try_once() -> None:
+            nonlocal is_missing
+            if is_missing:
+                for rows in load.written:
+                    self._store.insert_missing(rows)
+            try:
+                self._store.confirm(load.written)
+            except OutcomeUnknownError:
+                is_missing = True
+                raise
+
+        self._patiently(try_once)
+
+    def _let_go(self, load: "_Load") -> None:
+        for ref in load.batch.damaged:
+            quarantine(ref)
+        for ref in load.batch.whole:
+            release(ref)
+        if load.ledger is not None:
+            self._progress.count_ledger(load.ledger)
+
+    def _store_or_refuse(self, load: "_Load", events: Sequence[PlacedEvent]) -> Sequence[PlacedLetter]:
         """Store the events; those that the store will not take come back as dead letters."""
         if not events:
             return []
         try:
-            self._insert(_as_rows(events), uncertain)
+            self._insert(load, _as_rows(events), uncertain=load.uncertain)
         except BadRowsError as error:
             self._progress.count_error(error)
             if len(events) == 1:
@@ -251,12 +300,12 @@ class Loader:
                 return [refused_event(events[0], f"the event cannot be stored as a row (code {error.code})")]
             middle = len(events) // 2
             return [
-                *self._store_events(events[:middle], uncertain),
-                *self._store_events(events[middle:], uncertain),
+                *self._store_or_refuse(load, events[:middle]),
+                *self._store_or_refuse(load, events[middle:]),
             ]
         return []
 
-    def _insert(self, rows: TableBatch, uncertain: bool) -> None:
+    def _insert(self, load: "_Load", rows: TableBatch, *, uncertain: bool) -> None:
         """Insert, however long it takes; raises only BadRowsError and _StoppedWaiting."""
         insert: Callable[[TableBatch], None] = self._store.insert_missing if uncertain else self._store.insert
 
@@ -269,6 +318,7 @@ class Loader:
                 raise
 
         self._patiently(try_once)
+        load.written.append(rows)
 
     def _patiently(self, call: Callable[[], T]) -> T:
         """Call until the store answers, however long it takes."""
@@ -292,11 +342,20 @@ class Loader:
         if self._stopping.wait(seconds):
             raise _StoppedWaiting
 
-    def _let_go(self, batch: Batch) -> None:
-        for ref in batch.damaged:
-            quarantine(ref)
-        for ref in batch.whole:
-            release(ref)
+
+@dataclass(slots=True, kw_only=True)
+class _Load:
+    """One batch on its way through the passes, each of which fills in what it finds out."""
+
+    batch: Batch
+    uncertain: bool
+    """Rows of it may be stored already."""
+    attribution: Attribution = field(default_factory=lambda: Attribution(facts=()))
+    letters: Sequence[PlacedLetter] = ()
+    """The collector's, and the events that the store refused."""
+    ledger: TableBatch | None = None
+    written: list[TableBatch] = field(default_factory=list)
+    """What the store has taken, and has still to prove."""
 
 
 def _as_rows(events: Sequence[PlacedEvent]) -> TableBatch:

@@ -3,35 +3,47 @@
 One process owns the folder, one session writes, a few others read; the readers are read-only by setting, not
 by good will. A batch travels as a Native file in a scratch folder, read by the insert itself: the one way
 that carries binary values of any size and raises when it fails.
+
+The engine's word that rows are stored is not enough on a full disk: `parts` says what it is worth, and how a part that
+cannot be read is set aside, whoever meets it first.
 """
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any, BinaryIO, Self
 
-from qrumb_server.errors import ConfigError, StoreRefusedError, StoreUnavailableError
+from qrumb_server.errors import (
+    ConfigError,
+    OutcomeUnknownError,
+    StoreError,
+    StoreRefusedError,
+    StoreUnavailableError,
+)
 from qrumb_server.ports import TableBatch
 from qrumb_server.store.backup import restore_backup, write_backup
 from qrumb_server.store.ddl import Migration, load_migrations, table_columns
 from qrumb_server.store.drift import check_drift
 from qrumb_server.store.engine import EngineError, EngineSession
 from qrumb_server.store.errors import (
+    DAMAGED,
     FORGET_DONE_MUTATIONS,
     KILL_FAILED_MUTATIONS,
     MUTATION_FAILED,
     error_code,
     insert_error,
-    query_error,
 )
 from qrumb_server.store.folder import clean_scratch, prepare_folder, wait_for_lock
 from qrumb_server.store.migrations import apply_migrations, pending_migrations
-from qrumb_server.store.native import decode_rows, encode_columns
+from qrumb_server.store.native import decode_columns, decode_rows, encode_columns
 from qrumb_server.store.parameters import render_parameters
+from qrumb_server.store.parts import Part, PartBrokenError, PartKeeper, SetAside
+from qrumb_server.store.proof import Proof, by_table
 from qrumb_server.store.reading import check_reading
+from qrumb_server.store.statements import Statements, as_query_error
 from qrumb_server.store.values import known_table, wire_type
 
 __all__ = ["EmbeddedStore"]
@@ -54,6 +66,9 @@ _WRITER_SETTINGS = {
 _READER_SETTINGS = {"max_execution_time": 60, "readonly": 1}
 _EXPORT_SETTINGS = {"readonly": 1}
 
+# A cache would answer for what is no longer on the disk.
+_PROOF_SETTINGS = {"max_threads": 1, "use_query_condition_cache": 0, "compile_expressions": 0}
+
 # Return only when the statement has reached every part, those being merged included.
 _MUTATION_SETTINGS = {"mutations_sync": 2, "lightweight_deletes_sync": 2}
 
@@ -63,23 +78,38 @@ _EXPORT_PIECE_BYTES = 1 << 20
 class EmbeddedStore:
     """Open with `EmbeddedStore.open`. Every method may be called from any thread; inserts wait for each other."""
 
-    def __init__(self, folder: Path, writer: EngineSession, types: Mapping[str, Mapping[str, str]]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        writer: EngineSession,
+        types: Mapping[str, Mapping[str, str]],
+        report: Callable[[SetAside], None],
+    ) -> None:
         """For `open`; `types` is column type by column by table."""
         self._folder = folder
         self._types = types
         self._scratch = clean_scratch(folder)
         self._scratch_numbers = count(1)
         self._writer = writer
-        self._writing = threading.Lock()
+        self._writing = threading.RLock()
         self._reading = threading.BoundedSemaphore(_READERS)
         self._idle_readers: list[EngineSession] = []
         self._closed = False
+        self._prover = EngineSession(folder, _PROOF_SETTINGS)
+        self._parts = PartKeeper(Statements(self._prover).query, report)
 
     @classmethod
-    def open(cls, folder: Path, *, lock_timeout: timedelta = timedelta(seconds=10)) -> Self:
+    def open(
+        cls,
+        folder: Path,
+        *,
+        lock_timeout: timedelta = timedelta(seconds=10),
+        report: Callable[[SetAside], None] = lambda _found: None,
+    ) -> Self:
         """Open or make the database in `folder`, bring its schema up to date, and compare the two.
 
-        Waits up to `lock_timeout` for another process to let go of the folder. No fork after this.
+        Waits up to `lock_timeout` for another process to let go of the folder. No fork after this. `report` is told of
+        parts that were set aside.
 
         Raises:
             ConfigError: the folder cannot be used, or is in use; says by which process.
@@ -88,10 +118,10 @@ class EmbeddedStore:
         writer = _open_writer(folder, lock_timeout)
         migrations = load_migrations()
         try:
-            apply_migrations(migrations, _SchemaSession(writer))
-            check_drift(migrations, _SchemaSession(writer))
-            _SchemaSession(writer).execute(FORGET_DONE_MUTATIONS)  # those after which the process was killed
-            return cls(folder.absolute(), writer, table_columns(migrations))
+            apply_migrations(migrations, Statements(writer))
+            check_drift(migrations, Statements(writer))
+            Statements(writer).execute(FORGET_DONE_MUTATIONS)  # those after which the process was killed
+            return cls(folder.absolute(), writer, table_columns(migrations), report)
         except BaseException:
             writer.close()
             raise
@@ -107,7 +137,7 @@ class EmbeddedStore:
             return list(load_migrations())
         writer = _open_writer(folder, lock_timeout)
         try:
-            return pending_migrations(load_migrations(), _SchemaSession(writer))
+            return pending_migrations(load_migrations(), Statements(writer))
         finally:
             writer.close()
 
@@ -148,20 +178,47 @@ class EmbeddedStore:
             StoreRefusedError: the statement is wrong, or would write.
         """
         rendered = render_parameters(sql, parameters or {})
-        with self._reader() as reader, _as_query_error():
-            native = reader.run(sql, rendered)
-        return decode_rows(native)
+        with self._healing():
+            with self._reader() as reader, as_query_error():
+                native = reader.run(sql, rendered)
+            return decode_rows(native)
+
+    def confirm(self, batches: Sequence[TableBatch]) -> None:
+        """See `ports.EventStore.confirm`. What is new on the disk is checked whole, then the rows are looked for."""
+        with self._healing(), self._writing:
+            try:
+                new = self._parts.prove_new()
+            except PartBrokenError as error:
+                raise OutcomeUnknownError(str(error)) from None
+            for proof in by_table(batches):
+                # Rows that an earlier try stored are in older parts.
+                if not self._is_complete(proof, new) and (missing := self._missing(proof)):
+                    raise OutcomeUnknownError(
+                        f"{missing} of {proof.row_count} rows of {proof.table} cannot be read back"
+                    )
+
+    def prove_parts(self) -> None:
+        """Prove the parts that merges and mutations made since the last call; to be called every few seconds.
+
+        Raises:
+            StoreError: it cannot be said now.
+        """
+        with self._own_session({}) as session:
+            self._parts.prove_all(Statements(session).query)
 
     def mutate(self, sql: str, parameters: Mapping[str, Any] | None = None) -> None:
         """See `ports.EventStore.mutate`. Inserts go on meanwhile; rows that arrive after its start are not touched."""
         rendered = render_parameters(sql, parameters or {})
-        with self._own_session(_MUTATION_SETTINGS) as session, _as_query_error():
+        with self._own_session(_MUTATION_SETTINGS) as session, as_query_error():
             try:
                 session.run(sql, rendered)
             except EngineError as error:
                 if error_code(str(error)) == MUTATION_FAILED:
                     session.run(KILL_FAILED_MUTATIONS)
                 raise
+            # Where a part that the statement wrote is torn, the part before it counts again.
+            if not self._parts.prove_all(Statements(session).query):
+                raise StoreUnavailableError("what the statement wrote cannot be read: run it again")
             session.run(FORGET_DONE_MUTATIONS)
 
     def export(self, sql: str, output_format: str) -> Iterator[bytes]:
@@ -178,7 +235,7 @@ class EmbeddedStore:
             raise StoreRefusedError("a format is one word")
         target = self._scratch_file()
         try:
-            with self._own_session(_EXPORT_SETTINGS) as session, _as_query_error():
+            with self._own_session(_EXPORT_SETTINGS) as session, as_query_error():
                 check_reading(session.parse(sql))
                 statement = sql.strip().removesuffix(";")
                 session.run(f"{statement}\nINTO OUTFILE '{target}' COMPRESSION 'none' FORMAT {output_format}")
@@ -208,7 +265,7 @@ class EmbeddedStore:
             self._closed = True
             for _ in range(_READERS):
                 self._reading.acquire()
-            for session in [*self._idle_readers, self._writer]:
+            for session in [*self._idle_readers, self._prover, self._writer]:
                 session.close()
             # Whoever still waits for a turn gets it, and finds the store closed.
             self._reading.release(_READERS)
@@ -220,7 +277,8 @@ class EmbeddedStore:
             return
         columns = ", ".join(batch.columns)
         structure = ", ".join(f"{name} {wire_type(types[name])}" for name in batch.columns).replace("'", "\\'")
-        with self._writing, self._transfer_file(native) as path:
+        with self._healing(), self._writing, self._transfer_file(native) as path:
+            self._parts.attach()
             # Names come from the schema files and the path from `prepare_folder`; values travel in the file.
             sql = (
                 f"INSERT INTO {batch.table} ({columns}) "  # noqa: S608
@@ -230,6 +288,35 @@ class EmbeddedStore:
                 self._writer.run(sql, render_parameters(condition, parameters))
             except EngineError as error:
                 raise insert_error(error_code(str(error)), str(error)) from None
+
+    def _is_complete(self, proof: Proof, new: Sequence[Part]) -> bool:
+        """Whether the new parts, which are proved, hold the wanted rows and nothing else: the usual case."""
+        parts = [part for part in new if part.table == proof.table]
+        if not parts or sum(part.row_count() for part in parts) != proof.row_count:
+            return False
+        if not proof.has_digest:
+            return True
+        sql = proof.digest_sql(f"_part IN ({', '.join(repr(part.name) for part in parts)})")
+        [answer] = Statements(self._prover).query(sql)
+        return bool(answer["digest"] == proof.digest())
+
+    def _missing(self, proof: Proof) -> int:
+        if not self._parts.prove_all():
+            return proof.row_count
+        sql = proof.sql()
+        with as_query_error():
+            native = self._prover.run(sql, render_parameters(sql, proof.parameters()))
+        return proof.missing(decode_columns(native))
+
+    @contextmanager
+    def _healing(self) -> Iterator[None]:
+        """Set aside a part that a statement could not read; the caller gets the error and may try again."""
+        try:
+            yield
+        except StoreError as error:
+            if error.code in DAMAGED:
+                self._parts.heal(str(error))
+            raise
 
     @contextmanager
     def _transfer_file(self, native: bytearray) -> Iterator[Path]:
@@ -257,7 +344,7 @@ class EmbeddedStore:
     def _own_session(self, settings: Mapping[str, int]) -> Iterator[EngineSession]:
         """A session for one statement that may take longer than a query."""
         with self._turn():
-            with _as_query_error():
+            with as_query_error():
                 session = EngineSession(self._folder, settings)
             try:
                 yield session
@@ -268,7 +355,7 @@ class EmbeddedStore:
     def _reader(self) -> Iterator[EngineSession]:
         """A session that is kept for the next query, unless one fails: rows of that would precede the next result."""
         with self._turn():
-            with _as_query_error():
+            with as_query_error():
                 reader = self._idle_reader() or EngineSession(self._folder, _READER_SETTINGS)
             try:
                 yield reader
@@ -296,29 +383,6 @@ def _open_writer(folder: Path, lock_timeout: timedelta) -> EngineSession:
         raise ConfigError(
             f"data folder {absolute} cannot be opened (one process opens one folder at a time): {error}"
         ) from None
-
-
-class _SchemaSession:
-    """The writing session as migrations and the drift check see it."""
-
-    def __init__(self, session: EngineSession) -> None:
-        self._session = session
-
-    def execute(self, sql: str) -> None:
-        with _as_query_error():
-            self._session.run(sql)
-
-    def query(self, sql: str) -> list[dict[str, Any]]:
-        with _as_query_error():
-            return decode_rows(self._session.run(sql))
-
-
-@contextmanager
-def _as_query_error() -> Iterator[None]:
-    try:
-        yield
-    except EngineError as error:
-        raise query_error(error_code(str(error)), str(error)) from None
 
 
 def _pieces(file: BinaryIO) -> Iterator[bytes]:

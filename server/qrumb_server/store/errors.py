@@ -18,6 +18,7 @@ from qrumb_server.errors import (
 )
 
 __all__ = [
+    "DAMAGED",
     "FORGET_DONE_MUTATIONS",
     "KILL_FAILED_MUTATIONS",
     "MUTATION_FAILED",
@@ -58,6 +59,10 @@ _PASSING = frozenset(
     | {289, 305, 319, 341, 369, 394, 425, 517, 999}
 )
 
+# A part that cannot be read as it was written: torn, damaged, or files of it are missing. Retried, because it is set
+# aside meanwhile; see `parts`.
+DAMAGED = frozenset({33, 40, 107, 226, 228, 246, 271, 432})
+
 # An engine's text may quote values and statements; a log line needs no more than its beginning.
 _MAX_TEXT_CHARS = 600
 
@@ -77,7 +82,7 @@ def insert_error(code: int, text: str) -> StoreError:
 
 def query_error(code: int, text: str) -> StoreError:
     """What a failed read or mutation means: try later (`StoreUnavailableError`) or never (`StoreRefusedError`)."""
-    kind = StoreUnavailableError if code in _PASSING else StoreRefusedError
+    kind = StoreUnavailableError if code in _PASSING | DAMAGED else StoreRefusedError
     return kind(text[:_MAX_TEXT_CHARS], code)
 
 

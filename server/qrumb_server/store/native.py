@@ -9,7 +9,8 @@ together). LowCardinality is sent as the plain type; the insert converts.
 import re
 import sys
 from array import array
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 # clickhouse-driver has neither stubs nor a py.typed.
@@ -23,7 +24,7 @@ from clickhouse_driver.writer import write_binary_str  # type: ignore[import-unt
 
 from qrumb_server.store.values import check_columns, inner_type, wire_type
 
-__all__ = ["decode_rows", "encode_columns", "reading"]
+__all__ = ["decode_columns", "decode_rows", "encode_columns", "reading"]
 
 _BUFFER_BYTES = 1 << 20
 
@@ -65,19 +66,28 @@ def decode_rows(native: bytes) -> list[dict[str, Any]]:
     DateTime64(3) and DateTime are int milliseconds, UUIDs str, Decimals Decimal, integers exact at any width;
     a Date is a `datetime.date`, an Array or Tuple a list or tuple, and a String that is not UTF-8 bytes.
     """
+    return [dict(zip(names, row, strict=True)) for names, lists in _blocks(native) for row in zip(*lists, strict=True)]
+
+
+def decode_columns(native: bytes) -> list[list[Any]]:
+    """The same as one list per column; no lists where there is no row."""
+    blocks = [lists for _names, lists in _blocks(native) if lists and lists[0]]
+    return [list(chain.from_iterable(pieces)) for pieces in zip(*blocks, strict=True)]
+
+
+def _blocks(native: bytes) -> Iterator[tuple[list[str], list[Sequence[Any]]]]:
     source = _Source(native)
     context = _context()
-    rows: list[dict[str, Any]] = []
     while source.has_more():
         column_count, row_count = read_varint(source), read_varint(source)
-        names, lists = [], []
+        names: list[str] = []
+        lists: list[Sequence[Any]] = []
         for _ in range(column_count):
             names.append(read_binary_str(source))
             read_as, carry = reading(read_binary_str(source))
             values = read_column(context, read_as, row_count, source) if row_count else ()
             lists.append(values if carry is None else [None if value is None else carry(value) for value in values])
-        rows.extend(dict(zip(names, row, strict=True)) for row in zip(*lists, strict=True))
-    return rows
+        yield names, lists
 
 
 def reading(column_type: str) -> tuple[str, Callable[[Any], Any] | None]:

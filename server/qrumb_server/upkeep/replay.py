@@ -114,6 +114,7 @@ class Replay:
                 return len(events)
             entries = replay_ledger_batch(kept, conflicts)
             self._store.insert_missing(entries)
+            self._store.confirm([entries])
             self._loader.count_replayed(entries)
             self._store.mutate(
                 "ALTER TABLE events.invalid_events UPDATE replayed_time = {now:DateTime64(3, 'UTC')} "

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
@@ -13,7 +14,7 @@ from qrumb.v1.event_row_pb2 import EventRow
 from qrumb.v1.receipt_pb2 import Violation
 from qrumb_server.errors import BadRowsError, OutcomeUnknownError, StoreRefusedError, StoreUnavailableError
 from qrumb_server.loader.loop import Loader
-from qrumb_server.loader.rows import INVALID_EVENTS, VALID_EVENTS
+from qrumb_server.loader.rows import INVALID_EVENTS, LEDGER, VALID_EVENTS
 from qrumb_server.model import SitePolicy
 from qrumb_server.ports import Clock, TableBatch
 from qrumb_server.spool.quota import SpoolLimits
@@ -279,3 +280,24 @@ def test_the_last_error_quotes_nothing_of_a_statement() -> None:
     assert StoreRefusedError(said, 47).loggable == (
         "Code: 47. Unknown identifier `x`. In scope SELECT x WHERE id IN _CAST(['...', '...'], '...'"
     )
+
+
+@pytest.mark.parametrize("table", [VALID_EVENTS, INVALID_EVENTS, LEDGER])
+def test_rows_that_cannot_be_read_back_are_written_again_before_the_segment_goes(tmp_path: Path, table: str) -> None:
+    """The store said that they were stored, twice, and they were not."""
+    spool_up(tmp_path, [[event(1), letter(2), event(3)]])
+    waiting: list[int] = []
+
+    class ForgetfulStore(FaultyStore):
+        def confirm(self, batches: Sequence[TableBatch]) -> None:
+            waiting.append(len(list_sealed(tmp_path)))
+            super().confirm(batches)
+
+    store = ForgetfulStore()
+    store.torn = [table, table]
+    drain(tmp_path, store)
+    assert stored_ids(store) == [1, 3]
+    assert len(store.tables[INVALID_EVENTS]) == 1
+    assert sum(row["received_count"] for row in store.tables[LEDGER]) == 3
+    assert waiting == [1, 1, 1]
+    assert list_sealed(tmp_path) == []
