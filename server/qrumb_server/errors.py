@@ -15,6 +15,7 @@ __all__ = [
     "SpoolFullError",
     "StoreError",
     "StoreRefusedError",
+    "StoreShortOfDiskError",
     "StoreTooOldError",
     "StoreUnavailableError",
 ]
@@ -54,6 +55,10 @@ class StoreError(Exception):
 
 class StoreUnavailableError(StoreError):
     """Nothing was written; the same call may succeed later."""
+
+
+class StoreShortOfDiskError(StoreUnavailableError):
+    """The disk of the database has less room than must stay: nothing was tried. The text is fit for everybody."""
 
 
 class OutcomeUnknownError(StoreError):

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-__all__ = ["Clock", "EventStore", "TableBatch"]
+__all__ = ["Clock", "EventStore", "SetAside", "TableBatch"]
 
 
 class Clock(Protocol):
@@ -31,6 +31,16 @@ class TableBatch:
     @property
     def row_count(self) -> int:
         return len(self.data[0]) if self.data else 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetAside:
+    """Parts of one table that could not be read, and do not count any more."""
+
+    table: str
+    parts: Sequence[str]
+    lost_rows: int
+    """Rows that were readable once and are in no other part; those of a new part are in the spool still."""
 
 
 class EventStore(Protocol):

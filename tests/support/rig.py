@@ -17,6 +17,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from qrumb.v1.event_row_pb2 import EventRow
 from qrumb_server.app.clock import SystemClock
 from qrumb_server.loader.loop import Loader
+from qrumb_server.loader.progress import Progress
 from qrumb_server.model import SitePolicy
 from qrumb_server.ports import Clock, EventStore
 from qrumb_server.spool.quota import SpoolLimits
@@ -77,7 +78,7 @@ def record(event_id: str, now_ms: int, **columns: Any) -> bytes:
     return Record(accepted_event=AcceptedEvent(row=row)).SerializeToString()
 
 
-def make_loader(root: Path, store: EventStore, *, max_events: int) -> Loader:
+def make_loader(root: Path, store: EventStore, *, max_events: int, progress: Progress | None = None) -> Loader:
     """The product's, with short pauses."""
     return Loader(
         spool_root=root,
@@ -91,6 +92,7 @@ def make_loader(root: Path, store: EventStore, *, max_events: int) -> Loader:
         poll_interval=timedelta(milliseconds=5),
         retry_max_delay=timedelta(milliseconds=300),
         refused_delay=timedelta(milliseconds=200),
+        progress=progress,
     )
 
 
@@ -122,9 +124,9 @@ def load_all(root: Path, store: EventStore) -> None:
 class Rig:
     """A feeder, a loader and what the loader said on the way."""
 
-    def __init__(self, root: Path, store: EventStore) -> None:
+    def __init__(self, root: Path, store: EventStore, progress: Progress | None = None) -> None:
         self.feeder = Feeder(root)
-        self.loader = make_loader(root, store, max_events=1000)
+        self.loader = make_loader(root, store, max_events=1000, progress=progress)
         self.thread = threading.Thread(target=self.loader.run)
 
     def wait_for_error(self, text: str) -> None:
@@ -149,9 +151,9 @@ class Rig:
 
 
 @contextlib.contextmanager
-def running_rig(root: Path, store: EventStore) -> Iterator[Rig]:
+def running_rig(root: Path, store: EventStore, progress: Progress | None = None) -> Iterator[Rig]:
     """Feeding and loading at once."""
-    rig = Rig(root, store)
+    rig = Rig(root, store, progress)
     rig.feeder.thread.start()
     rig.thread.start()
     try:

@@ -60,6 +60,8 @@ RETENTION_INTERVAL_SECONDS: Final = 3_600.0
 CHECK_INTERVAL_SECONDS: Final = 3_600.0
 # After a start without the store.
 CHECK_RETRY_SECONDS: Final = 30.0
+# Parts that were merged away stay for 480 s.
+PROVE_INTERVAL_SECONDS: Final = 10.0
 SERVING: Final = health_pb2.HealthCheckResponse.SERVING
 # Threads of their own, so that a flood of slow queries holds up neither loading nor an erasure. Together they are as
 # many as the embedded store has places for statements.
@@ -75,16 +77,16 @@ async def run_loader(settings: Settings) -> int:
     loading_thread = ThreadPoolExecutor(LOADERS, thread_name_prefix="load")
     readers = ThreadPoolExecutor(READERS, thread_name_prefix="read")
     changers = ThreadPoolExecutor(CHANGERS, thread_name_prefix="change")
+    registry = new_registry()
+    progress = Progress(registry)
     try:
-        store = await loop.run_in_executor(loading_thread, open_store, settings)
+        store = await loop.run_in_executor(loading_thread, open_store, settings, progress.parts_set_aside)
     except StoreRefusedError as error:
         sys.stderr.write(f"{error}\n")
         return EXIT_CONFIG
     clock = SystemClock()
     loop.run_in_executor(readers, _use_first, store)
     sites = settings.open_sites()
-    registry = new_registry()
-    progress = Progress(registry)
     loader = Loader(
         spool_root=settings.spool_dir,
         store=store,
@@ -129,9 +131,10 @@ async def run_loader(settings: Settings) -> int:
     stopping: asyncio.Future[Any] = asyncio.create_task(stop.wait())
     retention = Retention(store=store, loader=loader, clock=clock, policy=sites.policy, named_sites=sites.named)
     forgetting = asyncio.create_task(_forget_old_rows(retention, changers))
-    # Apart: a look at a large table takes a while.
-    checker = ThreadPoolExecutor(1, thread_name_prefix="check")
+    # Apart: a look at a large table takes a while, and parts are to be proved in time all the same.
+    checker = ThreadPoolExecutor(2, thread_name_prefix="check")
     checking = asyncio.create_task(_check_ledger(check, checker))
+    proving = asyncio.create_task(_prove_parts(store, progress, checker))
     # Loading ends by itself only if it fails: then the process ends too, and is started again.
     await asyncio.wait({loading, stopping}, return_when=asyncio.FIRST_COMPLETED)
     await health.end()
@@ -143,6 +146,7 @@ async def run_loader(settings: Settings) -> int:
     stopping.cancel()
     forgetting.cancel()
     checking.cancel()
+    proving.cancel()
     await asyncio.gather(server.stop(1), public_server.stop(1))
     await loading
     store.close()
@@ -175,6 +179,20 @@ async def _check_ledger(check: LedgerCheck, executor: ThreadPoolExecutor) -> Non
         except (StoreError, OSError) as error:
             log.warning("ledger_not_checked", error=error.loggable if isinstance(error, StoreError) else str(error))
         await asyncio.sleep(pause)
+
+
+async def _prove_parts(store: EventStore, progress: Progress, executor: ThreadPoolExecutor) -> None:
+    """What merges wrote, long before the parts that they were made of go. A server looks after its own."""
+    if not isinstance(store, EmbeddedStore):
+        return
+    while True:
+        await asyncio.sleep(PROVE_INTERVAL_SECONDS)
+        try:
+            await asyncio.get_running_loop().run_in_executor(executor, store.prove_parts)
+        except StoreError as error:
+            log.warning("parts_not_proved", error=error.loggable, code=error.code)
+        else:
+            progress.parts_are_well()
 
 
 def _use_first(store: EventStore) -> None:

@@ -1,13 +1,13 @@
 """The ClickHouse that the settings name."""
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
 from qrumb_server.config import ClickHouseSettings, Settings
-from qrumb_server.ports import EventStore
+from qrumb_server.ports import EventStore, SetAside
 from qrumb_server.store.backup import check_files, restore_files
 from qrumb_server.store.connection import ServerOptions
 from qrumb_server.store.ddl import Migration
@@ -21,8 +21,10 @@ __all__ = ["LOCK_TIMEOUT", "migrate_store", "open_store", "restore_store", "serv
 LOCK_TIMEOUT: Final = timedelta(seconds=30)
 
 
-def open_store(settings: Settings) -> EventStore:
+def open_store(settings: Settings, report: Callable[[SetAside], None] = lambda _found: None) -> EventStore:
     """Open the ClickHouse that the settings name; migrated and checked, a server at its first use.
+
+    `report` is told of parts of the embedded one that could not be read.
 
     Raises:
         ConfigError: it is in use.
@@ -30,7 +32,12 @@ def open_store(settings: Settings) -> EventStore:
     """
     if settings.clickhouse.url is not None:
         return ServerStore(server_options(settings.clickhouse))
-    return EmbeddedStore.open(settings.clickhouse_dir, lock_timeout=LOCK_TIMEOUT)
+    return EmbeddedStore.open(
+        settings.clickhouse_dir,
+        lock_timeout=LOCK_TIMEOUT,
+        report=report,
+        min_free_bytes=settings.loader_min_free_bytes,
+    )
 
 
 def migrate_store(settings: Settings, *, is_dry_run: bool) -> Sequence[Migration]:

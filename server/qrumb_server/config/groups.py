@@ -23,7 +23,8 @@ class SpoolSettings(Group):
     """Bytes that the spool of the whole node may take, shared evenly by its workers. When it is full, senders get
     RESOURCE_EXHAUSTED. A stored event takes about 600 bytes, so the default holds some 14 million."""
     min_free_bytes: int = Field(default=256 * MIB, ge=0)
-    """Free bytes that must remain on the disk; below it the spool counts as full."""
+    """Free bytes that must remain on the disk; below it the spool counts as full, and below half of it nothing is
+    loaded into the embedded ClickHouse either: what is left is for its merges."""
     site_max_share: float = Field(default=0.5, gt=0, le=1)
     """What one site may take of it, so that its flood leaves room for the others; over it, its senders get
     RESOURCE_EXHAUSTED. Counts once a quarter of the spool is taken. 1: a site may take all, for a node with one."""

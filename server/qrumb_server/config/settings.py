@@ -40,6 +40,8 @@ PREFIX = "QRUMB_"
 LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 # Variables with our prefix that are no settings: they are read by the command line itself.
 COMMAND_VARIABLES = frozenset({"QRUMB_CONFIG", "QRUMB_KEY", "QRUMB_URL"})
+# One batch in a scratch file and as a part.
+LEAST_FREE_BYTES: Final = 16 * 1024 * 1024
 UNPREFIXED = {
     "COLLECT_PATHS": ("gateway", "collect_paths"),
     "CLICKHOUSE_URL": ("clickhouse", "url"),
@@ -156,6 +158,15 @@ class Settings(BaseSettings):
     def site_file(self) -> SiteFile:
         """sites.toml, to be changed."""
         return SiteFile(self.sites_path, self.site)
+
+    @property
+    def loader_min_free_bytes(self) -> int:
+        """Free bytes below which nothing is loaded into the embedded ClickHouse.
+
+        Half of what the spool leaves: the spool refuses first, the loader can still empty it, and merges, which the
+        engine begins only where twice their size is free, have room.
+        """
+        return max(self.spool.min_free_bytes // 2, LEAST_FREE_BYTES)
 
     @property
     def spool_dir(self) -> Path:

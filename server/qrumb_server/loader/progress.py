@@ -12,14 +12,23 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
-from qrumb_server.errors import BadRowsError, OutcomeUnknownError, StoreError, StoreRefusedError, StoreTooOldError
+from qrumb_server.errors import (
+    BadRowsError,
+    OutcomeUnknownError,
+    StoreError,
+    StoreRefusedError,
+    StoreShortOfDiskError,
+    StoreTooOldError,
+)
 from qrumb_server.loader.ledger import COLUMNS
 from qrumb_server.metrics import SiteLabels, new_registry
-from qrumb_server.ports import TableBatch
+from qrumb_server.ports import SetAside, TableBatch
 
 __all__ = ["Progress"]
 
 RATE_WINDOW_SECONDS: Final = 60.0
+# Long enough to be seen by whoever looks at the status each minute.
+PARTS_NOTED_SECONDS: Final = 120.0
 # From a small batch at rest to one that waited for a server to come back.
 BATCH_BUCKETS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 KINDS: Final[Mapping[type[StoreError], str]] = {
@@ -65,6 +74,13 @@ class Progress:
         self._errors = Counter(
             "qrumb_store_errors", "What the store did not do, by kind of error.", ["kind"], registry=registry
         )
+        self._parts = Counter(
+            "qrumb_store_parts_set_aside", "Parts of the database that could not be read.", ["table"], registry=registry
+        )
+        self._lost_rows = Counter(
+            "qrumb_store_rows_lost", "Rows in such parts that are nowhere else.", ["table"], registry=registry
+        )
+        self._parts_noted_until = 0.0
         self.last_error: StoreError | None = None
         """What the store said last; None while it takes rows."""
         self.last_received_ms = 0
@@ -96,17 +112,45 @@ class Progress:
         """The store did what it was asked."""
         self.last_error = None
         self.clear("version")
+        self.clear("disk")
 
     def store_failed(self, error: StoreError) -> None:
         """The store did not."""
         self.last_error = error
         if isinstance(error, StoreTooOldError):
             self.note("version", f"{error}; events are kept in the spool meanwhile")
+        if isinstance(error, StoreShortOfDiskError):
+            self.note("disk", f"{error}; loading waits and events are kept in the spool meanwhile")
+        else:
+            self.clear("disk")
         self.count_error(error)
 
     def count_error(self, error: StoreError) -> None:
         """Count an error that says nothing about the store, such as that of a bad row."""
         self._errors.labels(kind=KINDS.get(type(error), "unavailable")).inc()
+
+    def parts_set_aside(self, found: SetAside) -> None:
+        """Parts of the database could not be read. Said for a while, for good where rows are lost with them."""
+        self._parts.labels(table=found.table).inc(len(found.parts))
+        self._lost_rows.labels(table=found.table).inc(found.lost_rows)
+        if found.lost_rows:
+            self.note(
+                f"rows lost of {found.table}",
+                f"{found.lost_rows} rows of {found.table} cannot be read: their part was set aside in the database's "
+                "folder detached/; restore a backup, or accept the loss and restart the node",
+            )
+            return
+        self._parts_noted_until = self._monotonic() + PARTS_NOTED_SECONDS
+        self.note(
+            "parts",
+            f"a part of {found.table} could not be read and was set aside; its rows are being restored from the spool "
+            "or from the parts that it was made of",
+        )
+
+    def parts_are_well(self) -> None:
+        """All parts could be read; forget an earlier one after a while."""
+        if self._monotonic() >= self._parts_noted_until:
+            self.clear("parts")
 
     def note(self, topic: str, reason: str) -> None:
         """Say why the node is DEGRADED, until `clear(topic)`. `reason` is a sentence for all: no hosts, no data."""

@@ -23,7 +23,7 @@ from qrumb_server.errors import (
     StoreRefusedError,
     StoreUnavailableError,
 )
-from qrumb_server.ports import TableBatch
+from qrumb_server.ports import SetAside, TableBatch
 from qrumb_server.store.backup import restore_backup, write_backup
 from qrumb_server.store.ddl import Migration, load_migrations, table_columns
 from qrumb_server.store.drift import check_drift
@@ -36,11 +36,11 @@ from qrumb_server.store.errors import (
     error_code,
     insert_error,
 )
-from qrumb_server.store.folder import clean_scratch, prepare_folder, wait_for_lock
+from qrumb_server.store.folder import check_free_bytes, clean_scratch, prepare_folder, wait_for_lock
 from qrumb_server.store.migrations import apply_migrations, pending_migrations
 from qrumb_server.store.native import decode_columns, decode_rows, encode_columns
 from qrumb_server.store.parameters import render_parameters
-from qrumb_server.store.parts import Part, PartBrokenError, PartKeeper, SetAside
+from qrumb_server.store.parts import Part, PartBrokenError, PartKeeper
 from qrumb_server.store.proof import Proof, by_table
 from qrumb_server.store.reading import check_reading
 from qrumb_server.store.statements import Statements, as_query_error
@@ -84,8 +84,10 @@ class EmbeddedStore:
         writer: EngineSession,
         types: Mapping[str, Mapping[str, str]],
         report: Callable[[SetAside], None],
+        min_free_bytes: int,
     ) -> None:
         """For `open`; `types` is column type by column by table."""
+        self._min_free_bytes = min_free_bytes
         self._folder = folder
         self._types = types
         self._scratch = clean_scratch(folder)
@@ -105,11 +107,13 @@ class EmbeddedStore:
         *,
         lock_timeout: timedelta = timedelta(seconds=10),
         report: Callable[[SetAside], None] = lambda _found: None,
+        min_free_bytes: int = 0,
     ) -> Self:
         """Open or make the database in `folder`, bring its schema up to date, and compare the two.
 
         Waits up to `lock_timeout` for another process to let go of the folder. No fork after this. `report` is told of
-        parts that were set aside.
+        parts that were set aside. Nothing is inserted while fewer than `min_free_bytes` are free on the disk: merges
+        and mutations go on and need them.
 
         Raises:
             ConfigError: the folder cannot be used, or is in use; says by which process.
@@ -121,7 +125,7 @@ class EmbeddedStore:
             apply_migrations(migrations, Statements(writer))
             check_drift(migrations, Statements(writer))
             Statements(writer).execute(FORGET_DONE_MUTATIONS)  # those after which the process was killed
-            return cls(folder.absolute(), writer, table_columns(migrations), report)
+            return cls(folder.absolute(), writer, table_columns(migrations), report, min_free_bytes)
         except BaseException:
             writer.close()
             raise
@@ -277,6 +281,7 @@ class EmbeddedStore:
             return
         columns = ", ".join(batch.columns)
         structure = ", ".join(f"{name} {wire_type(types[name])}" for name in batch.columns).replace("'", "\\'")
+        check_free_bytes(self._folder, self._min_free_bytes)
         with self._healing(), self._writing, self._transfer_file(native) as path:
             self._parts.attach()
             # Names come from the schema files and the path from `prepare_folder`; values travel in the file.

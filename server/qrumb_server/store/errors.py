@@ -22,6 +22,7 @@ __all__ = [
     "FORGET_DONE_MUTATIONS",
     "KILL_FAILED_MUTATIONS",
     "MUTATION_FAILED",
+    "NOT_ENOUGH_SPACE",
     "READ_ONLY",
     "error_code",
     "insert_error",
@@ -31,6 +32,9 @@ __all__ = [
 MUTATION_FAILED = 341
 # The statement would write, and its session may not.
 READ_ONLY = 164
+
+# The engine's number for a disk without room.
+NOT_ENOUGH_SPACE = 243
 
 # One that failed stays and is tried again for ever, and every later one waits behind it. Whoever asked was told, and
 # asks again.

@@ -13,11 +13,13 @@ import time
 from datetime import timedelta
 from pathlib import Path
 
-from qrumb_server.errors import ConfigError
+from qrumb_server.errors import ConfigError, StoreShortOfDiskError
+from qrumb_server.store.errors import NOT_ENOUGH_SPACE
 
-__all__ = ["clean_scratch", "plain_path", "prepare_folder", "wait_for_lock"]
+__all__ = ["check_free_bytes", "clean_scratch", "plain_path", "prepare_folder", "wait_for_lock"]
 
 _POLL_SECONDS = 0.02
+_MIB = 1024 * 1024
 
 # The path becomes part of a connection string and of file() globs, where these have a meaning.
 _ODD_CHARS = re.compile(r"""[?*{}\[\]'"\\&%\x00-\x1f]""")
@@ -71,6 +73,21 @@ def clean_scratch(folder: Path) -> Path:
     for leftover in scratch.iterdir():
         leftover.unlink()
     return scratch
+
+
+def check_free_bytes(folder: Path, min_free_bytes: int) -> None:
+    """Returns if the disk of `folder` has that much room.
+
+    Raises:
+        StoreShortOfDiskError: it has less; says how much it has and how much it needs.
+    """
+    disk = os.statvfs(folder)
+    free_bytes = disk.f_bavail * disk.f_frsize
+    if free_bytes < min_free_bytes:
+        raise StoreShortOfDiskError(
+            f"the disk of the database has {free_bytes // _MIB} MiB left, {min_free_bytes // _MIB} are needed",
+            NOT_ENOUGH_SPACE,
+        )
 
 
 def _lock_holder(status: Path) -> str | None:

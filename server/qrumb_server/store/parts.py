@@ -35,8 +35,9 @@ from typing import Any, Final
 import structlog
 
 from qrumb_server.errors import StoreError
+from qrumb_server.ports import SetAside
 
-__all__ = ["Part", "PartBrokenError", "PartKeeper", "SetAside"]
+__all__ = ["Part", "PartBrokenError", "PartKeeper"]
 
 log = structlog.get_logger()
 
@@ -105,16 +106,6 @@ class Part:
         found = _NAME.fullmatch(self.name)
         assert found is not None
         return found
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SetAside:
-    """Parts of one table that could not be read."""
-
-    table: str
-    parts: Sequence[str]
-    lost_rows: int
-    """Rows that were readable once and are in no other part; those of a new part are in the spool still."""
 
 
 class PartKeeper:

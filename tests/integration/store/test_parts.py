@@ -12,9 +12,8 @@ from typing import Any
 import pytest
 
 from qrumb_server.errors import OutcomeUnknownError, StoreError, StoreUnavailableError
-from qrumb_server.ports import TableBatch
+from qrumb_server.ports import SetAside, TableBatch
 from qrumb_server.store.embedded import EmbeddedStore
-from qrumb_server.store.parts import SetAside
 
 pytestmark = pytest.mark.chdb
 
