@@ -121,7 +121,8 @@ async def run_loader(settings: Settings) -> int:
     process = Process(metrics=lambda: metrics_text(registry), loading=lambda: _loading(loader, progress))
     add_ProcessServiceServicer_to_server(process, server)
     health = Health()
-    health_pb2_grpc.add_HealthServicer_to_server(health, server)
+    for each in (server, public_server):
+        health_pb2_grpc.add_HealthServicer_to_server(health, each)
     server.add_insecure_port(f"unix:{sockets.LOADER}")
     public_server.add_insecure_port(f"unix:{sockets.QUERIES}")
     await server.start()

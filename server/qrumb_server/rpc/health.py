@@ -1,4 +1,4 @@
-"""grpc.health.v1 of one process; its watches end when the process stops, so that none holds the stop up."""
+"""grpc.health.v1 of one process, List included; watches end when the process stops, so that none holds the stop up."""
 
 import asyncio
 from typing import Any
@@ -14,7 +14,7 @@ __all__ = ["Health"]
 
 
 class Health(HealthServicer):
-    """The package's servicer, with an end."""
+    """The package's servicer, with an end, and with List, which the package leaves out."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -27,6 +27,11 @@ class Health(HealthServicer):
         await self.enter_graceful_shutdown()
         for watch in self._watches:
             watch.cancel()
+
+    async def List(self, request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+        """Tell the health of every service that has one; the package's type stub does not know the messages."""
+        told = {name: health_pb2.HealthCheckResponse(status=status) for name, status in self._server_status.items()}  # type: ignore[attr-defined]
+        return health_pb2.HealthListResponse(statuses=told)  # type: ignore[attr-defined]
 
     async def Watch(self, request: health_pb2.HealthCheckRequest, context: grpc.aio.ServicerContext[Any, Any]) -> None:
         """Tell the health of a service and each change of it."""

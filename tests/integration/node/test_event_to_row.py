@@ -1,6 +1,7 @@
 """A posted event becomes a durable row: through the real gateway, the real spool and the real embedded ClickHouse."""
 
 import json
+import os
 import time
 from typing import Any
 
@@ -338,6 +339,28 @@ def test_health_over_grpc_is_the_whole_node(stack: Stack) -> None:
         for service in ("", "worker-0", "loader"):
             answer = stub.Check(health_pb2.HealthCheckRequest(service=service), timeout=patient(10))
             assert answer.status == health_pb2.HealthCheckResponse.SERVING, service
+
+
+def test_every_server_lists_the_health_of_its_services(stack: Stack) -> None:
+    """Health/List, through the gateway, on the direct port and on each of the node's own sockets."""
+    from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+    node = {"", "live", "ready", "healthy", "loader", "gateway", "worker-0", "worker-1"}
+    collector = {"", "qrumb.v1.CollectorService"}
+    run_dir = os.path.relpath(stack.data_dir / "run")
+    expected = {
+        stack.url.removeprefix("http://"): node,
+        stack.grpc_target: collector,
+        f"unix:{run_dir}/status.sock": node,
+        f"unix:{run_dir}/worker-0.sock": collector,
+        f"unix:{run_dir}/loader.sock": {""},
+        f"unix:{run_dir}/queries.sock": {""},
+    }
+    for target, services in expected.items():
+        with grpc.insecure_channel(target) as channel:
+            statuses = health_pb2_grpc.HealthStub(channel).List(health_pb2.HealthListRequest(), timeout=10).statuses
+        assert set(statuses) == services, target
+        assert {answer.status for answer in statuses.values()} == {health_pb2.HealthCheckResponse.SERVING}, target
 
 
 def test_gateway_gives_every_request_its_own_id(stack: Stack) -> None:
