@@ -5,7 +5,8 @@ from pathlib import Path
 
 import click
 
-from qrumb_server.commands.events import LONG_SECONDS, ask_loader
+from qrumb_server.commands.calls import ask_loader
+from qrumb_server.commands.events import LONG_SECONDS
 from qrumb_server.config import Settings
 from qrumb_server.errors import StoreError
 from qrumb_server.supervise.surroundings import is_data_dir_in_use

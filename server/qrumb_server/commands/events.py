@@ -5,12 +5,11 @@ All of them ask the running node: only its loader may read the store and the spo
 
 import contextlib
 import json
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from datetime import UTC, datetime
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import click
-import grpc
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 from rich.box import SIMPLE_HEAD
@@ -23,18 +22,17 @@ from qrumb.v1.privacy_service_pb2_grpc import PrivacyServiceStub
 from qrumb.v1.query_service_pb2_grpc import QueryServiceStub
 from qrumb.v1.receipt_pb2 import Violation
 from qrumb.v1.server_event_pb2 import UserIdentifiers
-from qrumb_server.commands.node import inside_run_dir, is_running
+from qrumb_server.commands.calls import ask_loader
 from qrumb_server.commands.query import FORMATS
 from qrumb_server.config import Settings
 from qrumb_server.errors import ConfigError
 from qrumb_server.instants import milliseconds, timestamp
-from qrumb_server.supervise import sockets
 from qrumb_server.wire.v1 import sql_service_pb2 as sql_pb
 from qrumb_server.wire.v1 import upkeep_service_pb2 as upkeep_pb
 from qrumb_server.wire.v1.sql_service_pb2_grpc import SqlServiceStub
 from qrumb_server.wire.v1.upkeep_service_pb2_grpc import UpkeepServiceStub
 
-__all__ = ["LONG_SECONDS", "ask_loader", "erase", "ledger", "receipt", "rejected", "replay", "rescore", "verify"]
+__all__ = ["LONG_SECONDS", "erase", "ledger", "receipt", "rejected", "replay", "rescore", "verify"]
 
 # Names of reasons as the commands take them.
 REASONS: Final = [name.lower() for name in Violation.Reason.keys() if name != "REASON_UNSPECIFIED"]  # noqa: SIM118
@@ -52,7 +50,6 @@ _HAS_ROWS: Final = (
 )
 # What is compared, in pairs: as counted, and as rows.
 VERIFIED: Final = ("stored_count", "stored_rows", "rejected_count", "rejected_rows")
-T = TypeVar("T")
 
 
 def receipt(settings: Settings, site_id: str, event_id: str) -> None:
@@ -193,24 +190,6 @@ def _print_whole(table: Table) -> None:
     # In a narrow terminal lines wrap; numbers that are cut off would be worse.
     console.width = max(console.width, Console(width=1_000).measure(table).maximum)
     console.print(table)
-
-
-def ask_loader(settings: Settings, call: Callable[[grpc.Channel], T]) -> T:
-    """One call to the loader of the running node.
-
-    Raises:
-        click.ClickException: no node runs, or what it answered.
-    """
-    if not is_running(settings):
-        raise click.ClickException(
-            f"no node runs in {settings.data_dir}; start one with `qrumb serve`, or set DATA_DIR"
-        )
-    target = f"unix:{sockets.LOADER}"
-    with inside_run_dir(settings), grpc.insecure_channel(target, options=sockets.CHANNEL_OPTIONS) as channel:
-        try:
-            return call(channel)
-        except grpc.RpcError as error:
-            raise click.ClickException(str(error.details())) from error
 
 
 def _check_site(settings: Settings, site_id: str) -> None:

@@ -6,12 +6,11 @@ from collections.abc import Iterator
 from typing import Final
 
 import click
-import grpc
 
-from qrumb_server.commands.node import inside_run_dir, is_running
+from qrumb_server.commands.calls import stream_from_loader
+from qrumb_server.commands.node import is_running
 from qrumb_server.config import Settings
 from qrumb_server.errors import StoreError
-from qrumb_server.supervise import sockets
 from qrumb_server.wire.v1 import sql_service_pb2 as pb
 from qrumb_server.wire.v1.sql_service_pb2_grpc import SqlServiceStub
 
@@ -39,14 +38,9 @@ def query(settings: Settings, sql: str, output_format: str) -> None:
 
 
 def _ask_node(settings: Settings, sql: str, clickhouse_format: str) -> Iterator[bytes]:
-    target = f"unix:{sockets.LOADER}"
-    with inside_run_dir(settings), grpc.insecure_channel(target, options=sockets.CHANNEL_OPTIONS) as channel:
-        request = pb.RunSqlRequest(sql=sql, output_format=clickhouse_format)
-        try:
-            for response in SqlServiceStub(channel).RunSql(request):
-                yield response.piece
-        except grpc.RpcError as error:
-            raise click.ClickException(str(error.details())) from error
+    request = pb.RunSqlRequest(sql=sql, output_format=clickhouse_format)
+    for response in stream_from_loader(settings, lambda channel: SqlServiceStub(channel).RunSql(request)):
+        yield response.piece
 
 
 def _ask_store(settings: Settings, sql: str, clickhouse_format: str) -> Iterator[bytes]:

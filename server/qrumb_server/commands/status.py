@@ -5,18 +5,15 @@ from datetime import UTC, datetime
 from typing import Final
 
 import click
-import grpc
 from google.protobuf.json_format import MessageToDict
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from qrumb.v1.status_service_pb2 import GetStatusResponse
-from qrumb_server.commands.node import inside_run_dir
+from qrumb_server.commands.calls import ask_supervisor
 from qrumb_server.config import Settings
 from qrumb_server.instants import milliseconds
-from qrumb_server.supervise import sockets
-from qrumb_server.supervise.surroundings import is_data_dir_in_use
 from qrumb_server.wire.v1.node_service_pb2 import DescribeNodeRequest, DescribeNodeResponse
 from qrumb_server.wire.v1.node_service_pb2_grpc import NodeServiceStub
 
@@ -46,18 +43,10 @@ def status(settings: Settings, output_format: str) -> int:
 
 
 def _ask(settings: Settings) -> DescribeNodeResponse:
-    if not is_data_dir_in_use(settings.data_dir) or not (settings.run_dir / sockets.STATUS).exists():
-        raise click.ClickException(
-            f"no node runs in {settings.data_dir}; start one with `qrumb serve`, or set DATA_DIR"
-        )
-    with inside_run_dir(settings), grpc.insecure_channel(f"unix:{sockets.STATUS}") as channel:
-        try:
-            answer: DescribeNodeResponse = NodeServiceStub(channel).DescribeNode(
-                DescribeNodeRequest(), timeout=TIMEOUT_SECONDS
-            )
-        except grpc.RpcError as error:
-            raise click.ClickException(f"the node does not answer: {error.details()}") from error
-    return answer
+    request = DescribeNodeRequest()
+    return ask_supervisor(
+        settings, lambda channel: NodeServiceStub(channel).DescribeNode(request, timeout=TIMEOUT_SECONDS)
+    )
 
 
 def _print(described: DescribeNodeResponse) -> None:
