@@ -65,7 +65,11 @@ def read_batch(refs: Sequence[SegmentRef]) -> Batch:
     letters: list[PlacedLetter] = []
     sessions: list[PlacedSession] = []
     for ref in refs:
-        segment = read_segment(ref)
+        try:
+            segment = read_segment(ref)
+        except FileNotFoundError:
+            log.error("segment_gone", segment_id=str(ref.segment_id), rows=ref.rows)  # by other hands than ours
+            continue
         unreadable = 0
         for number, data in zip(segment.row_numbers, segment.records, strict=True):
             row_id = RowId(segment_id=segment.segment_id, segment_row=number)

@@ -8,9 +8,10 @@ segment is released only after all that hangs on it was read back from the disk:
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -40,6 +41,7 @@ from qrumb_server.loader.rows import (
     refused_event,
 )
 from qrumb_server.loader.sessions import merge_sessions, session_batch
+from qrumb_server.loader.spool_access import SpoolAccess
 from qrumb_server.model import SitePolicy
 from qrumb_server.ports import Clock, EventStore, TableBatch
 from qrumb_server.spool.reader import SegmentRef, list_sealed, quarantine, release
@@ -99,6 +101,7 @@ class Loader:
         self._monotonic = monotonic
         self._next_probe = monotonic()
         self._progress = progress or Progress()
+        self._spool = SpoolAccess(spool_root, progress=self._progress, sleep=self._sleep)
         self._backlog = Backlog(
             spool_root, clock=clock, monotonic=monotonic, max_events=max_events, seal_after=seal_after
         )
@@ -125,12 +128,16 @@ class Loader:
 
     def run(self) -> None:
         """Load until told otherwise."""
+        with suppress(_StoppedWaiting):
+            self._run()
+
+    def _run(self) -> None:
         # By name as well as by age: the clock may have been ahead when they were begun.
-        suspects = {ref.path for ref in list_sealed(self._spool_root)}
+        suspects = {ref.path for ref in self._spool.until_allowed(lambda: list_sealed(self._spool_root))}
         started_ms = self._clock.now_ms()
         while not self._stopping.is_set():
             draining = self._draining.is_set()
-            taken = self._backlog.take(wait_for_open=not draining)
+            taken = self._spool.until_allowed(partial(self._backlog.take, wait_for_open=not draining))
             if not taken:
                 if draining:
                     return
@@ -138,11 +145,8 @@ class Loader:
                 self._draining.wait(self._poll_seconds)
                 continue
             uncertain = any(ref.path in suspects or ref.begun_time_ms <= started_ms for ref in taken)
-            try:
-                with self._turn:
-                    self._load(taken, uncertain=uncertain)
-            except _StoppedWaiting:
-                return
+            with self._turn:
+                self._load(taken, uncertain=uncertain)
             suspects.difference_update(ref.path for ref in taken)
 
     def _probe_if_due(self) -> None:
@@ -202,7 +206,8 @@ class Loader:
     def _load(self, refs: Sequence[SegmentRef], *, uncertain: bool) -> None:
         """Every pass in its order; nothing is released before all rows were read back."""
         begun = self._monotonic()
-        load = _Load(batch=read_batch(refs), uncertain=uncertain)
+        batch = self._spool.until_allowed(lambda: read_batch(refs))
+        load = _Load(batch=batch, uncertain=uncertain)
         for do in (
             self._store_sessions,
             self._attribute,
@@ -214,7 +219,6 @@ class Loader:
             self._let_go,
         ):
             do(load)
-        batch = load.batch
         rows = len(batch.events) + len(batch.letters)
         self._progress.batch_loaded(rows, self._monotonic() - begun, batch.last_received_ms)
 
@@ -281,9 +285,9 @@ class Loader:
 
     def _let_go(self, load: "_Load") -> None:
         for ref in load.batch.damaged:
-            quarantine(ref)
+            self._spool.until_allowed(partial(quarantine, ref))
         for ref in load.batch.whole:
-            release(ref)
+            self._spool.until_allowed(partial(release, ref))
         if load.ledger is not None:
             self._progress.count_ledger(load.ledger)
 

@@ -113,8 +113,10 @@ async def _read(executor: Executor, read: Callable[[], T]) -> T:
     """Run a blocking read and answer its faults."""
     try:
         return await asyncio.get_running_loop().run_in_executor(executor, read)
-    except (StoreError, OSError) as error:
+    except StoreError as error:
         raise RequestFault(calls.STORE_UNAVAILABLE) from error
+    except OSError as error:
+        raise RequestFault(calls.SPOOL_UNREADABLE) from error
 
 
 def _check_site(site_id: str) -> None:

@@ -272,6 +272,14 @@ STORE_UNAVAILABLE: Final = Reason(
     cause="ClickHouse cannot be reached or refused the statement. Events are collected meanwhile.",
     advice="Send the same call again. `qrumb status` on the node says what ClickHouse answered.",
 )
+SPOOL_UNREADABLE: Final = Reason(
+    name="SPOOL_UNREADABLE",
+    code=StatusCode.UNAVAILABLE,
+    retry=Retry.YES,
+    text="the spool, where events wait for the database, cannot be read at the moment; try again",
+    cause="The node may not read a folder or a file of its spool, or the disk refuses it.",
+    advice="Send the same call again. `qrumb status` on the node says which folder and why.",
+)
 QUERY_UNAVAILABLE: Final = Reason(
     name="QUERY_UNAVAILABLE",
     code=StatusCode.UNAVAILABLE,
@@ -323,7 +331,17 @@ NODE_SPOOL_FULL: Final = Reason(
     cause="The spool of every worker, or the disk, is full: no worker takes events.",
     advice="Bring ClickHouse back, or make room on the disk; the reasons say which.",
 )
-NOT_READY: Final = {reason.name: reason for reason in (NODE_STOPPING, NO_COLLECTOR, NODE_SPOOL_FULL)}
+SPOOL_UNUSABLE: Final = Reason(
+    name="SPOOL_UNUSABLE",
+    code=StatusCode.UNAVAILABLE,
+    retry=Retry.YES,
+    text="{reasons}",
+    cause="No worker can write into its folder of the spool: it is missing, or its rights were changed.",
+    advice="Bring the folder or its rights back; the node goes on by itself.",
+)
+NOT_READY: Final = {
+    reason.name: reason for reason in (NODE_STOPPING, NO_COLLECTOR, NODE_SPOOL_FULL, SPOOL_UNUSABLE)
+}
 """By the name that `supervise.condition` gives the cause."""
 
 # --- Queries and commands.

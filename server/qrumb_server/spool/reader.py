@@ -12,6 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
+from qrumb_server.spool.faults import fault_text
 from qrumb_server.spool.filesystem import DISK, FileSystem, FolderEntry
 from qrumb_server.spool.format import HEADER_BYTES, framed_bytes, parse_name, scan_segment, segment_time_ms
 from qrumb_server.spool.recovery import QUARANTINE_FOLDER, quarantine_file
@@ -81,6 +82,8 @@ class SpoolUsage:
     sealed_rows: int
     quarantined_segments: int
     oldest_age: timedelta | None
+    faults: Sequence[str] = ()
+    """What could not be looked at and is missing in the numbers, in words for everybody."""
 
 
 def list_sealed(spool_root: Path, filesystem: FileSystem = DISK) -> list[SegmentRef]:
@@ -165,12 +168,24 @@ def remove_quarantined(spool_root: Path, needles: Sequence[bytes], filesystem: F
 
 
 def usage(spool_root: Path, filesystem: FileSystem = DISK, *, now_ms: int) -> SpoolUsage:
-    """How much waits, and for how long the oldest has. Raises OSError."""
+    """How much waits, and for how long the oldest has. Never raises an OSError: what cannot be looked at is named."""
+    faults: list[str] = []
+
+    def entries(folder: Path) -> list[FolderEntry]:
+        try:
+            return filesystem.list_folder(folder)
+        except OSError as error:
+            faults.append(fault_text(error, spool_root))
+            return []
+
     folder_bytes: dict[str, int] = {}
-    sealed_segments = sealed_rows = 0
+    sealed_segments = sealed_rows = quarantined_segments = 0
     oldest: UUID | None = None
-    for folder in worker_folders(spool_root, filesystem):
-        for entry in filesystem.list_folder(folder):
+    for folder in entries(spool_root):
+        if folder.name == QUARANTINE_FOLDER:
+            quarantined_segments = len(entries(spool_root / folder.name))
+            continue
+        for entry in entries(spool_root / folder.name) if folder.is_folder else ():
             folder_bytes[folder.name] = folder_bytes.get(folder.name, 0) + entry.size_bytes
             name = parse_name(entry.name)
             if name is not None and name.rows is not None:
@@ -184,8 +199,9 @@ def usage(spool_root: Path, filesystem: FileSystem = DISK, *, now_ms: int) -> Sp
         folder_bytes=folder_bytes,
         sealed_segments=sealed_segments,
         sealed_rows=sealed_rows,
-        quarantined_segments=len(filesystem.list_folder(spool_root / QUARANTINE_FOLDER)),
+        quarantined_segments=quarantined_segments,
         oldest_age=oldest_age,
+        faults=faults,
     )
 
 

@@ -8,6 +8,7 @@ The engine's word that rows are stored is not enough on a full disk: `parts` say
 cannot be read is set aside, whoever meets it first.
 """
 
+import errno
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -47,6 +48,10 @@ from qrumb_server.store.statements import Statements, as_query_error
 from qrumb_server.store.values import known_table, wire_type
 
 __all__ = ["EmbeddedStore"]
+
+# The engine's own numbers, for what fails before it is asked.
+NOT_ENOUGH_SPACE = 243
+CANNOT_OPEN_FILE = 76
 
 # A session runs one statement at a time; as many as the loader's process has threads, so that a slow chart does not
 # hold up the loader's look-ups.
@@ -332,7 +337,8 @@ class EmbeddedStore:
             try:
                 path.write_bytes(native)
             except OSError as error:
-                raise StoreUnavailableError(f"no transfer file: {error.strerror}") from error
+                code = NOT_ENOUGH_SPACE if error.errno in {errno.ENOSPC, errno.EDQUOT} else CANNOT_OPEN_FILE
+                raise StoreUnavailableError(f"no transfer file: {error.strerror}", code) from error
             yield path
         finally:
             path.unlink(missing_ok=True)

@@ -5,15 +5,17 @@ not keep the supervisor busy with counting.
 """
 
 import asyncio
+import os
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
 from qrumb_server.ports import Clock
+from qrumb_server.spool.faults import fault_text
 from qrumb_server.spool.filesystem import DISK
 from qrumb_server.spool.reader import SpoolUsage, usage
 
@@ -42,11 +44,17 @@ class SpoolLook:
     """When it will be full, if it goes on growing like this."""
     full_workers: frozenset[str]
     """Folders that take nothing more."""
+    unusable_workers: frozenset[str] = frozenset()
+    """Folders that nobody can write into, or that are none."""
+    faults: Sequence[str] = ()
+    """What could not be looked at, in words for everybody."""
+    is_disk_known: bool = True
+    """Whether the disk said how much is free; `free_bytes` is 0 where it did not."""
 
     @property
     def is_disk_full(self) -> bool:
         """Whether the disk has less room than must stay."""
-        return self.free_bytes < self.min_free_bytes
+        return self.is_disk_known and self.free_bytes < self.min_free_bytes
 
 
 class Growth:
@@ -65,7 +73,10 @@ class Growth:
             self._samples.popleft()
 
     def bytes_per_second(self) -> float:
-        """Growth since the last low; 0 where there is none, or not for long enough."""
+        """Growth since the last low, or of the last seconds where that is less; 0 where it has not lasted.
+
+        What grew and has stopped to, since a site has its share, is no trend any more.
+        """
         if not self._samples:
             return 0.0
         last_time, last_bytes = self._samples[-1]
@@ -73,7 +84,13 @@ class Growth:
         low_time = max(when for when, size in self._samples if size == low_bytes)
         if last_time - low_time < SHORTEST_TREND_SECONDS:
             return 0.0
-        return (last_bytes - low_bytes) / (last_time - low_time)
+        recent_time, recent_bytes = next(
+            sample for sample in reversed(self._samples) if last_time - sample[0] >= SHORTEST_TREND_SECONDS
+        )
+        return min(
+            (last_bytes - low_bytes) / (last_time - low_time),
+            max(last_bytes - recent_bytes, 0) / (last_time - recent_time),
+        )
 
 
 class SpoolWatch:
@@ -98,7 +115,7 @@ class SpoolWatch:
         self._turn = asyncio.Lock()
 
     async def look(self) -> SpoolLook:
-        """How the spool is now, or was a moment ago where looking takes long. Raises OSError."""
+        """How the spool is now, or was a moment ago where looking takes long. What cannot be looked at is named."""
         async with self._turn:
             if self._last is None or time.monotonic() >= self._next_look:
                 begun = time.monotonic()
@@ -109,9 +126,16 @@ class SpoolWatch:
 
     def _look(self) -> SpoolLook:
         used = usage(self._spool_dir, now_ms=self._clock.now_ms())
-        free_bytes = DISK.free_bytes(self._spool_dir)
+        faults = list(used.faults)
+        free_bytes, is_disk_known = 0, True
+        try:
+            free_bytes = DISK.free_bytes(self._spool_dir)
+        except OSError as error:
+            faults.append(f"the spool's disk: {fault_text(error, self._spool_dir)}")
+            is_disk_known = False
         self._growth.add(used.total_bytes)
-        limit = min(self._max_bytes, used.total_bytes + max(free_bytes - self._min_free_bytes, 0))
+        room = max(free_bytes - self._min_free_bytes, 0) if is_disk_known else self._max_bytes
+        limit = min(self._max_bytes, used.total_bytes + room)
         speed = self._growth.bytes_per_second()
         share = self._max_bytes // len(self._workers)
         full = {name for name in self._workers if used.folder_bytes.get(name, 0) + FULL_MARGIN_BYTES > share}
@@ -122,4 +146,12 @@ class SpoolWatch:
             min_free_bytes=self._min_free_bytes,
             full_in=timedelta(seconds=max(limit - used.total_bytes, 0) / speed) if speed > 0 else None,
             full_workers=frozenset(full),
+            unusable_workers=frozenset(name for name in self._workers if not _is_usable(self._spool_dir / name)),
+            faults=faults,
+            is_disk_known=is_disk_known,
         )
+
+
+def _is_usable(folder: Path) -> bool:
+    """Whether this user, who is the workers' too, can make files there."""
+    return os.access(folder / ".", os.W_OK | os.X_OK)  # the dot: a file in the place of a folder has none
