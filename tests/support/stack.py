@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -40,7 +40,9 @@ def wait_until(probe: Callable[[], T], seconds: float = 20, interval: float = 0.
 class Stack:
     """One node. `start` may be called again after `stop` or `kill`: the data stays."""
 
-    def __init__(self, data_dir: Path, **settings: str) -> None:
+    def __init__(self, data_dir: Path, *, launcher: Sequence[str] = (), **settings: str) -> None:
+        """`launcher` is what the node is run with, such as setpriv and its options."""
+        self.launcher = launcher
         self.data_dir = data_dir
         self.log_path = data_dir.parent / f"{data_dir.name}.log"
         self.settings = settings
@@ -53,7 +55,7 @@ class Stack:
         already = self.log_path.stat().st_size if self.log_path.exists() else 0
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
-                [*TIED, sys.executable, "-m", "qrumb_server", "serve"],
+                [*TIED, *self.launcher, sys.executable, "-m", "qrumb_server", "serve"],
                 stdout=log,
                 stderr=log,
                 stdin=subprocess.DEVNULL,
@@ -172,9 +174,9 @@ class Stack:
 
 
 @contextlib.contextmanager
-def running_stack(data_dir: Path, **settings: str) -> Iterator[Stack]:
+def running_stack(data_dir: Path, *, launcher: Sequence[str] = (), **settings: str) -> Iterator[Stack]:
     """A started node; stopped at the end, and it must then leave no process."""
-    stack = Stack(data_dir, **settings)
+    stack = Stack(data_dir, launcher=launcher, **settings)
     stack.start()
     try:
         yield stack

@@ -10,8 +10,9 @@ from qrumb_server.config import Settings
 from qrumb_server.errors import ConfigError
 from qrumb_server.supervise import gateway, sockets
 from qrumb_server.supervise.certificates import Use, read_authority, read_pair
+from qrumb_server.supervise.folders import write_private
 from qrumb_server.supervise.gateway_options import GatewayOptions, UpstreamTlsOptions
-from qrumb_server.supervise.gateway_process import TLS_SECRET_FILE, TLS_SETTING, shared_options, write_private
+from qrumb_server.supervise.gateway_process import TLS_SECRET_FILE, TLS_SETTING, shared_options
 from qrumb_server.supervise.gateway_values import UPSTREAM_SECRET_NAME, tls_secret
 
 __all__ = ["gateway_config"]

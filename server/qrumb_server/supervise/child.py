@@ -13,12 +13,13 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import Enum, auto
 from pathlib import Path
 from typing import Final
 
 import structlog
 
-__all__ = ["END_STREAMS_SIGNAL", "EXIT_CONFIG", "RESTART_SIGNAL", "Child", "ChildSpec"]
+__all__ = ["END_STREAMS_SIGNAL", "EXIT_CONFIG", "HUNG_AFTER", "RESTART_SIGNAL", "Child", "ChildSpec", "ChildState"]
 
 log = structlog.get_logger()
 
@@ -34,6 +35,8 @@ LONGEST_BACK_OFF: Final = timedelta(seconds=10)
 STABLE_AFTER: Final = timedelta(seconds=30)
 PROBE_INTERVAL_SECONDS: Final = 1.0
 STARTING_PROBE_INTERVAL_SECONDS: Final = 0.02
+# A health check gives up after two seconds.
+LONGEST_PROBE_SECONDS: Final = 3.0
 # How soon after SIGKILL a process is gone.
 KILL_SECONDS: Final = 5.0
 # A child that is alive but answers nothing for this long is killed.
@@ -43,6 +46,18 @@ HUNG_AFTER: Final = timedelta(seconds=30)
 # The kernel sends SIGTERM when the parent dies, but only if it dies after that was asked for: so the child looks
 # whether its parent is still the one that started it. What follows are the parent's id and the command.
 WITH_PARENT: Final = ("setpriv", "--pdeathsig", "TERM", "sh", "-c", '[ "$PPID" = "$0" ] && exec "$@"')
+
+
+class ChildState(Enum):
+    """What is known of a child at one moment."""
+
+    SERVING = auto()
+    STARTING = auto()
+    """It runs and has not answered yet."""
+    SILENT = auto()
+    """It runs and has stopped to answer."""
+    ENDED = auto()
+    """It has ended and is started again after a pause."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +79,7 @@ class Child:
         self.spec = spec
         self.restart_count = 0
         self.serving = False
+        self._has_answered = False
         self.has_served = asyncio.Event()
         self.refused: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         """Done when the child ended before it ever served: the exit code. Waiting for it is pointless then."""
@@ -71,6 +87,20 @@ class Child:
         self._stopping = asyncio.Event()
         self._asked_to_end: asyncio.Event | None = None
         self._keeper: asyncio.Task[None] | None = None
+
+    @property
+    def has_answered(self) -> bool:
+        """Whether the process that runs now has ever served."""
+        return self.state in {ChildState.SERVING, ChildState.SILENT}
+
+    @property
+    def state(self) -> ChildState:
+        """How the process is."""
+        if self.serving:
+            return ChildState.SERVING
+        if self._process is None or self._process.returncode is not None:
+            return ChildState.ENDED if self.restart_count or self.has_served.is_set() else ChildState.STARTING
+        return ChildState.SILENT if self._has_answered else ChildState.STARTING
 
     def start(self) -> None:
         """Start the process and keep it running."""
@@ -94,9 +124,9 @@ class Child:
     async def restart(self, patience: timedelta, start_timeout: timedelta) -> bool:
         """End the process as `stop` does, and have the next one serve; False where that takes longer.
 
-        One that does not serve at the moment is being started anyway.
+        One that has not served since its start is being started anyway.
         """
-        if self.serving:
+        if self.has_answered:
             ended = self._asked_to_end = asyncio.Event()
             for number, seconds in ((signal.SIGTERM, patience.total_seconds()), (signal.SIGKILL, KILL_SECONDS)):
                 self._signal(number)
@@ -127,6 +157,7 @@ class Child:
         back_off = FIRST_BACK_OFF
         while not self._stopping.is_set():
             started = time.monotonic()
+            self._has_answered = False
             self._process = await asyncio.create_subprocess_exec(
                 *WITH_PARENT,
                 str(os.getpid()),
@@ -163,14 +194,19 @@ class Child:
             self.restart_count += 1
 
     async def _probe(self) -> None:
-        last_answer = time.monotonic()
+        silent_seconds = 0.0
         while True:
+            begun = time.monotonic()
             self.serving = await self.spec.is_serving()
             if self.serving:
-                last_answer = time.monotonic()
+                self._has_answered = True
                 self.has_served.set()
-            elif time.monotonic() - last_answer > HUNG_AFTER.total_seconds():
+            await asyncio.sleep(PROBE_INTERVAL_SECONDS if self.serving else STARTING_PROBE_INTERVAL_SECONDS)
+            # Where this process itself stood still, the child was not asked.
+            silent_seconds += min(time.monotonic() - begun, LONGEST_PROBE_SECONDS)
+            if self.serving:
+                silent_seconds = 0.0
+            elif silent_seconds > HUNG_AFTER.total_seconds():
                 log.error("child_hangs", child=self.spec.name, seconds=HUNG_AFTER.total_seconds())
                 self._signal(signal.SIGKILL)
                 return
-            await asyncio.sleep(PROBE_INTERVAL_SECONDS if self.serving else STARTING_PROBE_INTERVAL_SECONDS)

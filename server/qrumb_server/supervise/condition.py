@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Final
 
 from qrumb.v1.status_service_pb2 import GetStatusResponse
+from qrumb_server.supervise.child import HUNG_AFTER, ChildState
 from qrumb_server.supervise.spool_watch import SpoolLook
 from qrumb_server.wire.v1.process_service_pb2 import GetLoadingResponse
 
@@ -22,15 +23,40 @@ LOW_DISK_FACTOR: Final = 2
 # While ClickHouse takes rows, an event waits for a second or two.
 LONG_WAIT: Final = timedelta(minutes=1)
 
+AWAY: Final[Mapping[ChildState, str]] = {
+    ChildState.STARTING: "is starting",
+    ChildState.SILENT: (
+        f"does not answer; it is killed and started again once that has lasted {HUNG_AFTER.total_seconds():.0f} s"
+    ),
+    ChildState.ENDED: "has ended; it is started again",
+}
+# What ClickHouse's own numbers mean to an operator; what is not here is told by its number alone.
+STORE_ERRORS: Final[Mapping[int, str]] = {
+    **dict.fromkeys((16, 47, 60, 81), "its tables are not as they should be; see the log"),
+    **dict.fromkeys((192, 193, 194, 497, 516), "it does not let its user in, or not do this"),
+    **dict.fromkeys((159, 209), "it does not answer in time"),
+    **dict.fromkeys((225, 999), "it cannot reach its ZooKeeper or Keeper"),
+    **dict.fromkeys((33, 40, 228, 246), "it cannot read what it has stored: files are damaged"),
+    **dict.fromkeys((74, 75, 76), "it cannot read or write its files"),
+    **dict.fromkeys((285, 286, 289, 319), "not enough of its replicas are there"),
+    **dict.fromkeys((164, 242), "it is read-only"),
+    # Without a number: there was no connection, or it broke.
+    **dict.fromkeys((0, 32, 210, 279), "it cannot be reached"),
+    202: "it has too many queries in work",
+    241: "it has no memory left",
+    243: "its disk is full",
+    252: "it has too many parts, since its merges lag behind",
+}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """What is known of a node at one moment."""
 
     is_stopping: bool
-    collectors: Mapping[str, bool]
-    """Whether each worker serves."""
-    others: Mapping[str, bool]
+    collectors: Mapping[str, ChildState]
+    """How each worker is."""
+    others: Mapping[str, ChildState]
     spool: SpoolLook
     loading: GetLoadingResponse | None
     """None where the loader does not answer."""
@@ -61,7 +87,7 @@ def _obstacle(facts: Facts) -> tuple[str, str]:
     """What keeps the node from taking events: its name and its words; empty if nothing does."""
     if facts.is_stopping:
         return "STOPPING", "the node is stopping"
-    serving = {name for name, serves in facts.collectors.items() if serves}
+    serving = {name for name, state in facts.collectors.items() if state is ChildState.SERVING}
     if not serving:
         return "NO_COLLECTOR", "no collector process is serving"
     look = facts.spool
@@ -70,7 +96,12 @@ def _obstacle(facts: Facts) -> tuple[str, str]:
             f"the disk is full: {_bytes(look.free_bytes)} are free and {_bytes(look.min_free_bytes)} must stay; "
             "no events are taken until there is room"
         )
-    if serving <= look.full_workers:
+    if serving <= look.unusable_workers:
+        return "SPOOL_UNUSABLE", (
+            "no worker can write into its folder of the spool: it is missing, or may not be written; "
+            "no events are taken beyond the files that are open"
+        )
+    if serving <= look.full_workers | look.unusable_workers:
         return "SPOOL_FULL", (
             f"the spool is full ({_bytes(look.usage.total_bytes)}); no events are taken until ClickHouse has taken some"
         )
@@ -78,10 +109,10 @@ def _obstacle(facts: Facts) -> tuple[str, str]:
 
 
 def _processes(facts: Facts) -> Iterator[str]:
-    for name, serves in (*facts.collectors.items(), *facts.others.items()):
-        if not serves:
-            yield f"{name} is not serving; it is being restarted"
-    if facts.loading is None and facts.others.get("loader", False):
+    for name, state in (*facts.collectors.items(), *facts.others.items()):
+        if state is not ChildState.SERVING:
+            yield f"{name} {AWAY[state]}"
+    if facts.loading is None and facts.others.get("loader") is ChildState.SERVING:
         yield "loader does not answer"
 
 
@@ -92,11 +123,12 @@ def _store(facts: Facts) -> Iterator[str]:
     yield from loading.reasons
     if not loading.store_error:
         return
-    code = f" (code {loading.store_error_code})" if loading.store_error_code else ""
-    if loading.is_refused:
-        yield f"ClickHouse does not take rows{code}: somebody has to mend that; events are kept in the spool meanwhile"
-    else:
-        yield f"ClickHouse does not take rows{code}: it cannot be reached; events are kept in the spool meanwhile"
+    code = loading.store_error_code
+    number = f" (code {code})" if code else ""
+    why = "it refuses, and needs a human" if loading.is_refused else "it fails for now"
+    if code or not loading.is_refused:
+        why = STORE_ERRORS.get(code, why)
+    yield f"ClickHouse does not take rows{number}: {why}; events are kept in the spool meanwhile"
 
 
 def _sites(facts: Facts) -> Iterator[str]:
@@ -111,6 +143,10 @@ def _spool(look: SpoolLook) -> Iterator[str]:
     if part > FILLING_PART or is_filling:
         forecast = "" if look.full_in is None else f"; at this speed it is full in {_duration(look.full_in)}"
         yield f"the spool is {part:.0%} full: {_bytes(used)} of {_bytes(look.limit_bytes)}{forecast}"
+    for text in look.faults:
+        yield f"the node cannot look at {text}; its figures leave that out"
+    for name in sorted(look.unusable_workers):
+        yield f"{name} cannot write into its folder of the spool: it is missing, or may not be written"
     for name in sorted(look.full_workers):
         yield f"{name} has no room left in its spool and turns events away"
     if look.usage.oldest_age is not None and look.usage.oldest_age > LONG_WAIT:
@@ -120,7 +156,7 @@ def _spool(look: SpoolLook) -> Iterator[str]:
             f"damaged segments were put aside in spool/quarantine ({look.usage.quarantined_segments}): what could be "
             "read of them is stored; see the log, then move them away"
         )
-    if not look.is_disk_full and look.free_bytes < LOW_DISK_FACTOR * look.min_free_bytes:
+    if look.is_disk_known and not look.is_disk_full and look.free_bytes < LOW_DISK_FACTOR * look.min_free_bytes:
         yield (
             f"the disk is nearly full: {_bytes(look.free_bytes)} are free, "
             f"below {_bytes(look.min_free_bytes)} no events are taken"

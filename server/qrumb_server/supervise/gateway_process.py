@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 from datetime import timedelta
-from pathlib import Path
 from typing import Any, Final
 
 import httpx
@@ -12,11 +11,12 @@ from qrumb_server.config import Settings
 from qrumb_server.supervise import gateway, sockets
 from qrumb_server.supervise.certificates import Pair, read_pair, renewals
 from qrumb_server.supervise.child import Child, ChildSpec
+from qrumb_server.supervise.folders import write_private
 from qrumb_server.supervise.gateway_options import GatewayOptions
 from qrumb_server.supervise.gateway_values import tls_secret
 from qrumb_server.supervise.health import check_gateway
 
-__all__ = ["TLS_SECRET_FILE", "TLS_SETTING", "GatewayProcess", "shared_options", "write_private"]
+__all__ = ["TLS_SECRET_FILE", "TLS_SETTING", "GatewayProcess", "shared_options"]
 
 TLS_SETTING: Final = "gateway.tls"
 CONFIG_FILES: Final = ("envoy.yaml", "envoy-2.yaml")
@@ -53,6 +53,11 @@ class GatewayProcess:
         self._leaving: Child | None = None
         self.child = self._new_child(self._turn)
 
+    @property
+    def admin_socket(self) -> str:
+        """Of the Envoy that takes new callers."""
+        return sockets.GATEWAY_ADMIN[self._turn]
+
     def start(self) -> None:
         """Write what Envoy reads, and start it."""
         if self._pair is not None:
@@ -66,6 +71,8 @@ class GatewayProcess:
         The one before finishes what it has; `let_go` ends it.
         """
         turn = 1 - self._turn
+        if self._pair is not None:
+            self._serve(self._pair)
         self._leaving = self._new_child(turn)
         self._leaving.start()
         try:
@@ -87,7 +94,7 @@ class GatewayProcess:
 
     async def drain(self) -> None:
         """Take no more and finish what is in flight."""
-        own = _drain(self.child, sockets.GATEWAY_ADMIN[self._turn], DRAIN_TIMEOUT)
+        own = _drain(self.child, self.admin_socket, DRAIN_TIMEOUT)
         await asyncio.gather(own, self.let_go(DRAIN_TIMEOUT))
 
     async def stop(self) -> None:
@@ -118,6 +125,7 @@ class GatewayProcess:
 
     def _serve(self, pair: Pair) -> None:
         """Envoy takes the new file over for new connections; those that are open go on."""
+        self._pair = pair
         write_private(self._run_dir / TLS_SECRET_FILE, tls_secret(pair.certificate, pair.key))
 
     def _options(self, admin_socket: str) -> GatewayOptions:
@@ -144,11 +152,3 @@ def shared_options(settings: Settings) -> dict[str, Any]:
     """What the settings say of every gateway."""
     shared = {name: getattr(settings.gateway, name) for name in SHARED}
     return {**shared, "max_grpc_bytes": settings.rpc.max_message_bytes}
-
-
-def write_private(path: Path, text: str) -> None:
-    """Write a file for its owner's eyes only, whole at once."""
-    new = path.with_name(f"{path.name}.new")
-    new.touch(mode=0o600)
-    new.write_text(text, encoding="utf-8")
-    new.rename(path)

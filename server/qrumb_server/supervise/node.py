@@ -10,7 +10,7 @@ import secrets
 import shutil
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import timedelta
 from typing import Any, Final
 
@@ -21,39 +21,37 @@ from prometheus_client import Metric
 
 from qrumb.v1.status_service_pb2 import GetStatusResponse
 from qrumb.v1.status_service_pb2_grpc import add_StatusServiceServicer_to_server
-from qrumb_server.config import REVEAL, Settings
+from qrumb_server.config import Settings
 from qrumb_server.enrich.address_key import KEY_BYTES
 from qrumb_server.errors import ConfigError
 from qrumb_server.ports import Clock
 from qrumb_server.rpc.guard import Guard
 from qrumb_server.rpc.health import Health
-from qrumb_server.spool.filesystem import DISK
-from qrumb_server.spool.recovery import recover
 from qrumb_server.supervise import gateway_process, sockets
 from qrumb_server.supervise.certificates import RPC_TLS_SETTING, read_authority, read_pair
 from qrumb_server.supervise.child import EXIT_CONFIG, RESTART_SIGNAL, Child, ChildSpec
 from qrumb_server.supervise.condition import judge
+from qrumb_server.supervise.folders import SETTINGS_FILE, prepare_folders, recover_orphans, write_settings
 from qrumb_server.supervise.gateway_process import GatewayProcess
 from qrumb_server.supervise.health import check
 from qrumb_server.supervise.metrics import MetricsServer, merge, node_metrics
 from qrumb_server.supervise.process import ask_metrics
+from qrumb_server.supervise.socket_keeper import SocketKeeper
 from qrumb_server.supervise.spool_watch import SpoolWatch
 from qrumb_server.supervise.status import NodeDescriptions, NodeStatus, NodeWatch
 from qrumb_server.supervise.surroundings import (
     allow_open_files,
     enter_run_dir,
     lock_data_dir,
-    make_folder,
     reserve_port,
     reserve_port_for_quic,
 )
 from qrumb_server.wire.v1.node_service_pb2_grpc import add_NodeServiceServicer_to_server
 
-__all__ = ["SETTINGS_FILE", "run_node"]
+__all__ = ["run_node"]
 
 log = structlog.get_logger()
 
-SETTINGS_FILE: Final = "settings.json"
 START_TIMEOUT: Final = timedelta(seconds=60)
 # Beyond a process's own limit for its drain, before it is killed.
 STOP_SLACK: Final = timedelta(seconds=5)
@@ -102,9 +100,9 @@ async def run_node(settings: Settings, *, clock: Clock, announce: Callable[[Sett
             "grpc_port": grpc_port.getsockname()[1],
         }
     )
-    _prepare_folders(settings)
+    prepare_folders(settings)
     enter_run_dir(settings.run_dir)
-    _recover_orphans(settings)
+    recover_orphans(settings)
     node = _Node(settings, clock=clock, lock=lock)
     try:
         if not await node.start(stop):
@@ -188,7 +186,11 @@ class _Node:
         )
         self._server: grpc.aio.Server | None = None
         self._health = Health()
-        self._telling: asyncio.Task[None] | None = None
+        self._restarting = asyncio.Lock()
+        self._sockets = SocketKeeper(
+            self._socket_names, enter_folder=self._enter_run_dir, listen_anew=self._listen_anew
+        )
+        self._watching: list[asyncio.Task[None]] = []
 
     async def start(self, stop: asyncio.Event) -> bool:
         """Start everything; False if a stop was asked for meanwhile."""
@@ -196,6 +198,7 @@ class _Node:
         for worker in self._workers:
             worker.start()
         await self._start_status_server()
+        self._watching = [asyncio.create_task(self._tell_health()), asyncio.create_task(self._sockets.run())]
         if self._gateway is not None:
             self._gateway.start()
         if not await self._wait_until_serving(stop):
@@ -237,15 +240,47 @@ class _Node:
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         self._server.add_insecure_port(f"unix:{sockets.STATUS}")
         await self._server.start()
-        self._telling = asyncio.create_task(self._tell_health())
+
+    def _socket_names(self) -> list[str]:
+        """On which sockets processes listen now."""
+        listening = [names for child, names in self._listeners().items() if child.has_answered]
+        return [sockets.STATUS, *(name for names in listening for name in names)]
+
+    def _listeners(self) -> dict[Child, set[str]]:
+        """The sockets of each process."""
+        workers = {worker: {sockets.worker(index)} for index, worker in enumerate(self._workers)}
+        gateway = {self._gateway.child: {self._gateway.admin_socket}} if self._gateway else {}
+        return {self._loader: {sockets.LOADER, sockets.QUERIES}, **workers, **gateway}
+
+    def _enter_run_dir(self) -> None:
+        if not (self._settings.run_dir / SETTINGS_FILE).exists():
+            write_settings(self._settings)
+        enter_run_dir(self._settings.run_dir)
+
+    async def _listen_anew(self, lost: Collection[str]) -> None:
+        """Have the processes of these sockets listen again, one after another."""
+        async with self._restarting:
+            if sockets.STATUS in lost and self._server is not None:
+                await self._server.stop(1)
+                await self._start_status_server()
+            for child, names in self._listeners().items():
+                if not names & set(lost):
+                    continue
+                if self._gateway is not None and child is self._gateway.child:
+                    await self._gateway.take_over(START_TIMEOUT)
+                    await self._gateway.let_go(LET_GO_TIMEOUT)
+                else:
+                    await child.restart(self._patience(child), START_TIMEOUT)
+
+    def _patience(self, child: Child) -> timedelta:
+        """How long a process may take to end."""
+        part = self._settings.loader if child is self._loader else self._settings.rpc
+        return part.drain_timeout + STOP_SLACK
 
     async def _tell_health(self) -> None:
         """Keep grpc.health.v1 true."""
         while True:
-            try:
-                await self._set_health()
-            except OSError as error:
-                log.error("spool_unreadable", error=str(error))
+            await self._set_health()
             await asyncio.sleep(HEALTH_INTERVAL_SECONDS)
 
     async def _set_health(self) -> None:
@@ -279,17 +314,18 @@ class _Node:
 
         The gateway first: its callers come over while the workers, whose streams end with them, hold on to nobody.
         """
+        async with self._restarting:
+            await self._restart()
+
+    async def _restart(self) -> None:
         log.info("restart_begins")
         if self._gateway is not None and not await self._gateway.take_over(START_TIMEOUT):
             log.error("restart_ended_early", child="gateway")
             return
         leaving = asyncio.create_task(self._gateway.let_go(LET_GO_TIMEOUT)) if self._gateway else None
-        drain = self._settings.rpc.drain_timeout + STOP_SLACK
-        patience = dict.fromkeys(self._workers, drain)
-        patience[self._loader] = self._settings.loader.drain_timeout + STOP_SLACK
         late = None
-        for child, longest in patience.items():
-            if not await child.restart(longest, START_TIMEOUT):
+        for child in (*self._workers, self._loader):
+            if not await child.restart(self._patience(child), START_TIMEOUT):
                 late = child.spec.name
                 break
             await asyncio.sleep(WORKER_RETURN_SECONDS)
@@ -309,13 +345,12 @@ class _Node:
             worker.end_streams()
         if self._gateway is not None:
             await self._gateway.drain()
-        drain = self._settings.rpc.drain_timeout + STOP_SLACK
-        await asyncio.gather(*(worker.stop(drain) for worker in self._workers))
+        await asyncio.gather(*(worker.stop(self._patience(worker)) for worker in self._workers))
         if self._gateway is not None:
             await self._gateway.stop()
-        await self._loader.stop(self._settings.loader.drain_timeout + STOP_SLACK)
-        if self._telling is not None:
-            self._telling.cancel()
+        await self._loader.stop(self._patience(self._loader))
+        for watching in self._watching:
+            watching.cancel()
         if self._server is not None:
             await self._server.stop(0)
         os.close(self._address_secret)
@@ -347,28 +382,3 @@ def _check_certificates(settings: Settings) -> None:
             problems.append(str(error))
     if problems:
         raise ConfigError("\n".join(problems))
-
-
-def _prepare_folders(settings: Settings) -> None:
-    """Make the folders; the run folder is empty at each start and opens to nobody else.
-
-    Raises:
-        ConfigError: one cannot be made, or a link stands in the run folder's place.
-    """
-    if settings.run_dir.is_symlink():
-        raise ConfigError(f"{settings.run_dir}: is a symbolic link, which is not followed; remove it")
-    shutil.rmtree(settings.run_dir, ignore_errors=True)
-    for folder in (settings.spool_dir, settings.clickhouse_dir, settings.run_dir):
-        make_folder(folder)
-    path = settings.run_dir / SETTINGS_FILE
-    path.touch(mode=0o600)
-    path.write_text(settings.model_dump_json(context=REVEAL), encoding="utf-8")
-
-
-def _recover_orphans(settings: Settings) -> None:
-    """Seal what workers left behind that no longer exist because there are fewer now."""
-    current = {f"worker-{index}" for index in range(settings.workers)}
-    for folder in sorted(settings.spool_dir.glob("worker-*")):
-        if folder.name not in current:
-            report = recover(folder, DISK)
-            log.info("orphan_spool_recovered", folder=folder.name, report=report)

@@ -57,11 +57,11 @@ class NodeWatch:
         self.is_stopping = False
 
     async def facts(self) -> Facts:
-        """What is known now. Raises OSError where the spool cannot be read."""
+        """What is known now. Each part stands alone: what cannot be looked at is a reason, never an error."""
         return Facts(
             is_stopping=self.is_stopping,
-            collectors={child.spec.name: child.serving for child in self._collectors},
-            others={child.spec.name: child.serving for child in self._others()},
+            collectors={child.spec.name: child.state for child in self._collectors},
+            others={child.spec.name: child.state for child in self._others()},
             loading=await ask_loading(self._loader_target),
             spool=await self._spool.look(),
             is_sites_file_broken=self._is_sites_file_broken(),

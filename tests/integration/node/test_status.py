@@ -232,7 +232,9 @@ def test_a_process_away_and_a_damaged_segment_are_named(tmp_path: Path) -> None:
         loader = node.children()["loader"]
         loader.suspend()
         try:
-            wait_until(lambda: "loader is not serving; it is being restarted" in node.health()["reasons"], 10)
+            wait_until(
+                lambda: any("loader does not answer; it is killed" in text for text in node.health()["reasons"]), 20
+            )
             assert node.command("status").returncode == 1
             assert metrics(node)["qrumb_process_up", "loader"] == 0
             assert node.command("send", "--count", "1").returncode == 0

@@ -8,11 +8,13 @@ import pytest
 
 from qrumb.v1.status_service_pb2 import GetStatusResponse
 from qrumb_server.spool.reader import SpoolUsage
+from qrumb_server.supervise.child import ChildState
 from qrumb_server.supervise.condition import Facts, judge
 from qrumb_server.supervise.spool_watch import Growth, SpoolLook
 from qrumb_server.wire.v1.process_service_pb2 import GetLoadingResponse
 
 READY, DEGRADED, NOT_READY = GetStatusResponse.READY, GetStatusResponse.DEGRADED, GetStatusResponse.NOT_READY
+SERVING = ChildState.SERVING
 MIB = 1024 * 1024
 GIB = 1024 * MIB
 WORKERS = ("worker-0", "worker-1")
@@ -29,8 +31,8 @@ LOOK = SpoolLook(
 )
 WELL = Facts(
     is_stopping=False,
-    collectors=dict.fromkeys(WORKERS, True),
-    others={"loader": True, "gateway": True},
+    collectors=dict.fromkeys(WORKERS, SERVING),
+    others={"loader": SERVING, "gateway": SERVING},
     spool=LOOK,
     loading=GetLoadingResponse(),
 )
@@ -60,11 +62,22 @@ def test_all_well_is_ready_and_says_nothing() -> None:
 @pytest.mark.parametrize(
     ("facts", "words"),
     [
-        (replace(WELL, collectors={"worker-0": True, "worker-1": False}), "worker-1 is not serving"),
-        (replace(WELL, others={"loader": False, "gateway": True}, loading=None), "loader is not serving"),
+        (replace(WELL, collectors={"worker-0": SERVING, "worker-1": ChildState.ENDED}), "worker-1 has ended; it is"),
+        (replace(WELL, others={"loader": ChildState.STARTING}, loading=None), "loader is starting"),
+        (replace(WELL, others={"gateway": ChildState.SILENT}), "gateway does not answer; it is killed and started"),
         (replace(WELL, loading=None), "loader does not answer"),
         (away(store_error="cannot connect to db7:9000", store_error_code=210), "(code 210): it cannot be reached"),
-        (away(store_error="no such table", is_refused=True, store_error_code=60), "(code 60): somebody has to mend"),
+        (away(store_error="no such table", is_refused=True, store_error_code=60), "(code 60): its tables are not as"),
+        (
+            away(store_error="no right", is_refused=True, store_error_code=711),
+            "(code 711): it refuses, and needs a human",
+        ),
+        (away(store_error="odd", store_error_code=1001), "(code 1001): it fails for now"),
+        (away(store_error="no space", store_error_code=243), "(code 243): its disk is full"),
+        (away(store_error="too many parts", store_error_code=252), "(code 252): it has too many parts"),
+        (away(store_error="read-only", is_refused=True, store_error_code=164), "(code 164): it is read-only"),
+        (away(store_error="timeout", store_error_code=159), "(code 159): it does not answer in time"),
+        (away(store_error="memory", store_error_code=241), "(code 241): it has no memory left"),
         (away(reasons=["loading pauses: the disk has no room"]), "loading pauses: the disk has no room"),
         (used(total_bytes=4 * GIB), "the spool is 50% full: 4.0 GiB of 8.0 GiB"),
         (spool(full_in=timedelta(minutes=40)), "full: 0 bytes of 8.0 GiB; at this speed it is full in 40 min"),
@@ -88,7 +101,11 @@ def test_what_needs_attention_is_degraded_with_its_reason(facts: Facts, words: s
     ("facts", "cause", "words"),
     [
         (replace(WELL, is_stopping=True), "STOPPING", "the node is stopping"),
-        (replace(WELL, collectors=dict.fromkeys(WORKERS, False)), "NO_COLLECTOR", "no collector process is serving"),
+        (
+            replace(WELL, collectors=dict.fromkeys(WORKERS, ChildState.ENDED)),
+            "NO_COLLECTOR",
+            "no collector process is serving",
+        ),
         (spool(free_bytes=700 * MIB), "SPOOL_FULL", "the disk is full: 700 MiB are free and 1.0 GiB must stay"),
         (spool(full_workers=frozenset(WORKERS)), "SPOOL_FULL", "the spool is full"),
     ],
@@ -103,7 +120,9 @@ def test_what_takes_no_events_is_not_ready_and_says_so_first(facts: Facts, cause
 
 def test_the_only_serving_worker_being_full_is_not_ready() -> None:
     """A full worker beside one that is away takes as little as two full ones."""
-    facts = replace(spool(full_workers=frozenset({"worker-0"})), collectors={"worker-0": True, "worker-1": False})
+    facts = replace(
+        spool(full_workers=frozenset({"worker-0"})), collectors={"worker-0": SERVING, "worker-1": ChildState.ENDED}
+    )
     assert judge(facts).condition == NOT_READY
 
 
