@@ -82,6 +82,11 @@ def test_all_well_is_ready_and_says_nothing() -> None:
         (used(total_bytes=4 * GIB), "the spool is 50% full: 4.0 GiB of 8.0 GiB"),
         (spool(full_in=timedelta(minutes=40)), "full: 0 bytes of 8.0 GiB; at this speed it is full in 40 min"),
         (spool(full_workers=frozenset({"worker-1"})), "worker-1 has no room left"),
+        (spool(unusable_workers=frozenset({"worker-1"})), "worker-1 cannot write into its folder of the spool"),
+        (
+            spool(faults=["worker-1's folder of the spool: permission denied"]),
+            "the node cannot look at worker-1's folder of the spool: permission denied; its figures leave that out",
+        ),
         (used(oldest_age=timedelta(minutes=3)), "waiting for ClickHouse for 3 min"),
         (used(quarantined_segments=2), "spool/quarantine (2)"),
         (spool(free_bytes=GIB + 200 * MIB), "the disk is nearly full: 1.2 GiB are free, below 1.0 GiB"),
@@ -108,8 +113,9 @@ def test_what_needs_attention_is_degraded_with_its_reason(facts: Facts, words: s
         ),
         (spool(free_bytes=700 * MIB), "SPOOL_FULL", "the disk is full: 700 MiB are free and 1.0 GiB must stay"),
         (spool(full_workers=frozenset(WORKERS)), "SPOOL_FULL", "the spool is full"),
+        (spool(unusable_workers=frozenset(WORKERS)), "SPOOL_UNUSABLE", "no worker can write into its folder"),
     ],
-    ids=["stopping", "no collector", "disk", "spool"],
+    ids=["stopping", "no collector", "disk", "spool", "unusable"],
 )
 def test_what_takes_no_events_is_not_ready_and_says_so_first(facts: Facts, cause: str, words: str) -> None:
     """The first reason is the one that matters."""
@@ -146,3 +152,8 @@ def test_a_burst_a_standstill_and_a_drain_are_no_growth() -> None:
     assert grown(lambda second: second * 100, 8) == 0
     assert grown(lambda _second: 5_000, 60) == 0
     assert grown(lambda second: 100_000 - second * 100, 60) == 0
+
+
+def test_what_has_stopped_growing_has_no_forecast() -> None:
+    """As where one site has its share: what it sent until then says nothing of what comes."""
+    assert grown(lambda second: min(second, 60) * 100, 76) == 0
