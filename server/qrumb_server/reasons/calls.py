@@ -339,9 +339,7 @@ SPOOL_UNUSABLE: Final = Reason(
     cause="No worker can write into its folder of the spool: it is missing, or its rights were changed.",
     advice="Bring the folder or its rights back; the node goes on by itself.",
 )
-NOT_READY: Final = {
-    reason.name: reason for reason in (NODE_STOPPING, NO_COLLECTOR, NODE_SPOOL_FULL, SPOOL_UNUSABLE)
-}
+NOT_READY: Final = {reason.name: reason for reason in (NODE_STOPPING, NO_COLLECTOR, NODE_SPOOL_FULL, SPOOL_UNUSABLE)}
 """By the name that `supervise.condition` gives the cause."""
 
 # --- Queries and commands.
