@@ -31,7 +31,8 @@ CHANNEL_OPTIONS: Final = (
 # Of gRPC's rich errors: the trailer in which ours say more.
 STATUS_DETAILS_KEY: Final = "grpc-status-details-bin"
 # A server that stops says CANCELLED by itself to calls that reach it then.
-AWAY: Final = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
+AWAY: Final = frozenset({"UNAVAILABLE", "CANCELLED"})
+LATE: Final = "DEADLINE_EXCEEDED"
 T = TypeVar("T")
 
 
@@ -83,7 +84,7 @@ def _channel(settings: Settings, socket: str, whose: str) -> Iterator[grpc.Chann
         except grpc.FutureTimeoutError as error:
             raise silence from error
         except grpc.RpcError as error:
-            if _is_away(error) or error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
+            if _is_away(error) or error.code().name == LATE:
                 raise silence from error
             raise click.ClickException(str(error.details())) from error
 
@@ -114,7 +115,7 @@ def _begin(answers: Iterator[T]) -> tuple[list[T], Iterator[T]]:
 
 def _is_away(error: BaseException) -> bool:
     """Whether no process answered; what ours refuse comes with details."""
-    if not isinstance(error, grpc.RpcError) or error.code() not in AWAY:
+    if not isinstance(error, grpc.RpcError) or error.code().name not in AWAY:
         return False
     trailers: Any = error.trailing_metadata() or ()  # the package's type stub has no pairs
     return all(key != STATUS_DETAILS_KEY for key, _value in trailers)
