@@ -203,7 +203,9 @@ class _Node:
             self._gateway.start()
         if not await self._wait_until_serving(stop):
             return False
-        await self._set_health()  # before anybody is told that the node is ready
+        # Before anybody is told that the node is ready:
+        self._sockets.look()
+        await self._set_health()
         return True
 
     async def _wait_until_serving(self, stop: asyncio.Event) -> bool:
