@@ -27,7 +27,8 @@ ALLOWED = {
     "loader": {"pipeline", "spool"},
     "query": {"enrich", "loader", "rpc", "spool"},
     "rpc": {"access", "pipeline", "reading"},
-    "supervise": {"config", "enrich", "rpc", "spool"},
+    "gateway": {"config"},
+    "supervise": {"config", "enrich", "gateway", "rpc", "spool"},
     "app": {
         "access",
         "config",
@@ -41,7 +42,7 @@ ALLOWED = {
         "supervise",
         "upkeep",
     },
-    "commands": {"access", "app", "config", "query", "supervise", "upkeep"},
+    "commands": {"access", "app", "config", "gateway", "query", "supervise", "upkeep"},
     "cli": {"access", "app", "commands", "config", "enrich", "supervise"},
     "__main__": {"cli"},
     "__init__": set(),

@@ -1,6 +1,7 @@
 """The real gateway in front of test backends: its own folder, its own port, ended with the test."""
 
 import asyncio
+import dataclasses
 import json
 import socket
 import tempfile
@@ -13,9 +14,11 @@ from typing import Any
 
 import httpx
 
-from qrumb_server.supervise.gateway import command, render
-from qrumb_server.supervise.gateway_options import GatewayOptions
-from qrumb_server.supervise.gateway_values import SECRET_NAME, tls_secret
+from qrumb_server.config import GatewaySettings, RpcSettings
+from qrumb_server.gateway.options import GatewayOptions, Limits
+from qrumb_server.gateway.process import command
+from qrumb_server.gateway.render import render
+from qrumb_server.gateway.tls import SECRET_NAME, secret
 from tests.support.backends import Backend
 from tests.support.certificates import Authority, Files
 from tests.support.patience import patient
@@ -99,8 +102,19 @@ def reserve_port() -> socket.socket:
 
 
 def gateway_options(http_port: int, worker_count: int = 1, **changes: Any) -> GatewayOptions:
-    """Options with the socket names of a node, relative to its run folder."""
+    """Options with the socket names of a node, relative to its run folder.
+
+    Args:
+        changes: GatewayOptions, and what its settings and its limits have.
+    """
+    settings = {name: changes.pop(name) for name in GatewaySettings.model_fields if name in changes}
+    limits = {name.name: changes.pop(name.name) for name in dataclasses.fields(Limits) if name.name in changes}
     options: dict[str, Any] = {
+        # Without the settings' own checks: a test's certificate is named by tls_secret_file alone.
+        "settings": GatewaySettings().model_copy(update={"access_log": True, **settings}),
+        "limits": Limits(**limits),
+        "max_message_bytes": RpcSettings().max_message_bytes,
+        "tls_secret_file": None,
         "host": "127.0.0.1",
         "http_port": http_port,
         "admin_socket": "admin.sock",
@@ -124,7 +138,7 @@ async def running_gateway(
 
     Args:
         authority: serve TLS with a certificate of it.
-        changes: GatewayOptions.
+        changes: see `gateway_options`.
     """
     async with AsyncExitStack() as stack:
         # Not pytest's tmp_path: a unix socket's path must stay below 108 characters.
@@ -175,7 +189,7 @@ async def running_gateway(
 def write_secret(target: Path, files: Files, name: str = SECRET_NAME) -> None:
     """Give Envoy a certificate, as the supervisor does: by a file that is moved in the other's place."""
     new = target.with_suffix(".new")
-    new.write_text(tls_secret(files.certificate.read_bytes(), files.key.read_bytes(), name))
+    new.write_text(secret(files.certificate.read_bytes(), files.key.read_bytes(), name))
     new.rename(target)
 
 

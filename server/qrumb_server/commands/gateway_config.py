@@ -8,12 +8,13 @@ import click
 
 from qrumb_server.config import Settings
 from qrumb_server.errors import ConfigError
-from qrumb_server.supervise import gateway, sockets
+from qrumb_server.gateway import process, tls
+from qrumb_server.gateway.options import GatewayOptions, UpstreamTlsOptions
+from qrumb_server.gateway.render import render
+from qrumb_server.supervise import sockets
 from qrumb_server.supervise.certificates import Use, read_authority, read_pair
 from qrumb_server.supervise.folders import write_private
-from qrumb_server.supervise.gateway_options import GatewayOptions, UpstreamTlsOptions
-from qrumb_server.supervise.gateway_process import TLS_SECRET_FILE, TLS_SETTING, shared_options
-from qrumb_server.supervise.gateway_values import UPSTREAM_SECRET_NAME, tls_secret
+from qrumb_server.supervise.gateway import TLS_SECRET_FILE, TLS_SETTING
 
 __all__ = ["gateway_config"]
 
@@ -33,27 +34,28 @@ def gateway_config(settings: Settings, folder: Path) -> None:
     files = {}
     if own.tls is not None:
         pair = read_pair(own.tls, TLS_SETTING)
-        files[TLS_SECRET_FILE] = tls_secret(pair.certificate, pair.key)
+        files[TLS_SECRET_FILE] = tls.secret(pair.certificate, pair.key)
     upstream_tls = None
     if own.upstream_tls is not None:
         pair = read_pair(own.upstream_tls, UPSTREAM_SETTING, Use.CLIENT)
-        files[UPSTREAM_SECRET_FILE] = tls_secret(pair.certificate, pair.key, UPSTREAM_SECRET_NAME)
+        files[UPSTREAM_SECRET_FILE] = tls.secret(pair.certificate, pair.key, tls.UPSTREAM_SECRET_NAME)
         authorities = read_authority(own.upstream_tls.ca_file, f"{UPSTREAM_SETTING}.ca_file").decode()
         upstream_tls = UpstreamTlsOptions(
             secret_file=UPSTREAM_SECRET_FILE, authorities=authorities, server_name=own.upstream_tls.server_name
         )
     options = GatewayOptions(
+        settings=own,
+        max_message_bytes=settings.rpc.max_message_bytes,
         host=settings.http_host,
         http_port=settings.http_port,
         admin_socket=sockets.GATEWAY_ADMIN[0],
         collector_addresses=own.upstream,
         upstream_tls=upstream_tls,
         tls_secret_file=TLS_SECRET_FILE if own.tls else None,
-        **shared_options(settings),
     )
-    files["envoy.yaml"] = gateway.render(options)
+    files["envoy.yaml"] = render(options)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     for name, text in files.items():
         write_private(folder / name, text)
-    run = shlex.join(gateway.command(Path("envoy.yaml"), concurrency=own.concurrency))
+    run = shlex.join(process.command(Path("envoy.yaml"), concurrency=own.concurrency))
     click.echo(f"cd {shlex.quote(str(folder.absolute()))} && exec {run}")

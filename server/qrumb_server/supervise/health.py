@@ -3,10 +3,9 @@
 from typing import Final
 
 import grpc
-import httpx
 from grpc_health.v1 import health_pb2
 
-__all__ = ["check", "check_gateway"]
+__all__ = ["check"]
 
 SERVING: Final = health_pb2.HealthCheckResponse.SERVING
 CHECK_TIMEOUT_SECONDS: Final = 2.0
@@ -26,14 +25,3 @@ async def check(target: str, service: str = "") -> bool:
     except grpc.aio.AioRpcError:
         return False
     return bool(answer.status == SERVING)
-
-
-async def check_gateway(admin_socket: str) -> bool:
-    """Whether Envoy takes requests; False for any failure."""
-    transport = httpx.AsyncHTTPTransport(uds=admin_socket)
-    try:
-        async with httpx.AsyncClient(transport=transport, timeout=CHECK_TIMEOUT_SECONDS) as client:
-            answer = await client.get("http://envoy/ready")
-    except httpx.TransportError:
-        return False
-    return answer.status_code == httpx.codes.OK

@@ -27,12 +27,12 @@ from qrumb_server.errors import ConfigError
 from qrumb_server.ports import Clock
 from qrumb_server.rpc.guard import Guard
 from qrumb_server.rpc.health import Health
-from qrumb_server.supervise import gateway_process, sockets
+from qrumb_server.supervise import sockets
 from qrumb_server.supervise.certificates import RPC_TLS_SETTING, read_authority, read_pair
 from qrumb_server.supervise.child import EXIT_CONFIG, RESTART_SIGNAL, Child, ChildSpec
 from qrumb_server.supervise.condition import judge
 from qrumb_server.supervise.folders import SETTINGS_FILE, prepare_folders, recover_orphans, write_settings
-from qrumb_server.supervise.gateway_process import GatewayProcess
+from qrumb_server.supervise.gateway import TLS_SETTING, GatewayProcess
 from qrumb_server.supervise.health import check
 from qrumb_server.supervise.metrics import MetricsServer, merge, node_metrics
 from qrumb_server.supervise.process import ask_metrics
@@ -370,7 +370,7 @@ def _check_certificates(settings: Settings) -> None:
     problems = []
     rpc_tls = settings.rpc.tls
     for check_one in (
-        lambda: settings.gateway.tls and read_pair(settings.gateway.tls, gateway_process.TLS_SETTING),
+        lambda: settings.gateway.tls and read_pair(settings.gateway.tls, TLS_SETTING),
         lambda: rpc_tls and read_pair(rpc_tls, RPC_TLS_SETTING),
         lambda: (
             rpc_tls

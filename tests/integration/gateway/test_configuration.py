@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from trustme import CA
 
-from qrumb_server.config import Settings
-from qrumb_server.supervise.gateway import command, render
-from qrumb_server.supervise.gateway_options import GatewayOptions, UpstreamTlsOptions
-from qrumb_server.supervise.gateway_process import shared_options
-from qrumb_server.supervise.gateway_values import UPSTREAM_SECRET_NAME
+from qrumb_server.config import GatewaySettings
+from qrumb_server.gateway.options import GatewayOptions, Limits, UpstreamTlsOptions
+from qrumb_server.gateway.process import command
+from qrumb_server.gateway.render import render
+from qrumb_server.gateway.tls import UPSTREAM_SECRET_NAME
 from tests.support.certificates import Authority
 from tests.support.envoy_process import Gateway, gateway_options, write_secret
 from tests.support.patience import patient
@@ -40,6 +40,8 @@ def run_envoy(folder: Path, options: GatewayOptions, *arguments: str) -> subproc
     return subprocess.run(line, cwd=folder, capture_output=True, text=True, timeout=patient(30), check=False)
 
 
+# Of the settings: what concerns the process, its certificate, or a gateway on a machine of its own.
+NOT_RENDERED = {"enabled", "tls", "concurrency", "upstream", "upstream_tls"}
 VARIATIONS: dict[str, dict[str, Any]] = {
     "defaults": {},
     "64 workers": {"worker_count": 64},
@@ -67,10 +69,27 @@ def test_envoy_takes_the_rendered_configuration(tmp_path: Path, changes: dict[st
     assert "deprecated" not in result.stderr.lower()
 
 
-def test_what_settings_and_options_both_have_has_one_default() -> None:
-    given = shared_options(Settings())
-    defaults = {field.name: field.default for field in dataclasses.fields(GatewayOptions)}
-    assert given | {"access_log": True} == {name: defaults[name] for name in given}
+def test_every_setting_and_limit_changes_the_configuration() -> None:
+    """One that is stated and reaches nothing would be a promise that Envoy does not keep."""
+    options = gateway_options(8080, tls_secret_file="tls.json", http3=True)
+    rendered = render(options)
+    for name, value in options.settings:
+        if name not in NOT_RENDERED:
+            other = options.settings.model_copy(update={name: another(value)})
+            assert render(dataclasses.replace(options, settings=other)) != rendered, name
+    for limit in dataclasses.fields(Limits):
+        other_limits = dataclasses.replace(options.limits, **{limit.name: another(limit.default)})
+        assert render(dataclasses.replace(options, limits=other_limits)) != rendered, limit.name
+    assert not {limit.name for limit in dataclasses.fields(Limits)} & set(GatewaySettings.model_fields)
+
+
+def another(value: Any) -> Any:
+    """A value of the same kind."""
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, tuple):
+        return ("/another",)
+    return value * 2 or 1
 
 
 def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from grpc_health.v1 import health_pb2
 
 from qrumb.v1.collector_service_pb2 import CollectServerEventRequest
 from qrumb.v1.collector_service_pb2_grpc import CollectorServiceStub
-from qrumb_server.supervise.gateway import drain
+from qrumb_server.gateway.process import drain
 from tests.support import backends
 from tests.support.backends import SERVICE, Backend, break_down, cancel
 from tests.support.envoy_process import Gateway, running_gateway, until

@@ -8,7 +8,7 @@ import pytest
 from google.api import annotations_pb2
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
-from qrumb_server.supervise.gateway_values import folder
+from qrumb_server.gateway.render import folder
 from tests.support.backends import PIXEL
 from tests.support.envoy_process import Gateway
 

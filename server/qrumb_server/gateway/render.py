@@ -1,0 +1,157 @@
+"""Envoy's configuration file: gateway/envoy.yaml with the values of the options in the place of its names."""
+
+import base64
+import dataclasses
+import json
+import re
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+from string import Template
+from typing import Any, Final
+
+from google.api import annotations_pb2
+from google.protobuf.descriptor_pb2 import FileDescriptorSet
+
+from qrumb_server.gateway import tls
+from qrumb_server.gateway.options import GatewayOptions
+from qrumb_server.gateway.replies import replies
+
+__all__ = ["folder", "render"]
+
+# The path of browser events in the contract, and what stands beside it.
+CONTRACT_PATH: Final = "/collect"
+BATCH_SUFFIX: Final = "/batch"
+PIXEL_SUFFIX: Final = ".gif"
+# Of gRPC around a message, and so much more that a message just above the service's limit gets the service's answer.
+FRAMING_BYTES: Final = 64 * 1024
+# Who answers a late call. JSON: Envoy, with a text and Retry-After, before the service's deadline. gRPC: the service,
+# with DEADLINE_EXCEEDED, before Envoy, which would say UNAVAILABLE.
+_DEADLINE_MARGIN = timedelta(milliseconds=500)
+
+
+def render(options: GatewayOptions) -> str:
+    """Envoy's configuration file."""
+    text = (folder() / "envoy.yaml").read_text(encoding="utf-8")
+    if not options.settings.http3:
+        text = re.sub(r"^ *# BEGIN http3$.*?^ *# END http3\n", "", text, flags=re.MULTILINE | re.DOTALL)
+    template = Template(text)
+    # JSON is YAML: every value arrives typed and quoted, whatever characters a path has.
+    return template.substitute({name: json.dumps(value) for name, value in _values(options).items()})
+
+
+def _values(options: GatewayOptions) -> dict[str, Any]:
+    """The names in envoy.yaml and what stands for them: every setting and limit under its own name, and what is
+    made of several."""
+    settings, limits, secret_file = options.settings, options.limits, options.tls_secret_file
+    stated: dict[str, Any] = {
+        **{name: getattr(settings, name) for name in type(settings).model_fields},
+        **dataclasses.asdict(limits),
+    }
+    return {
+        **{name: _plain(value) for name, value in stated.items() if isinstance(value, int | timedelta)},
+        **replies(stated),
+        **_upstreams(options),
+        **_collect_patterns(settings.collect_paths),
+        "host": options.host,
+        "http_port": options.http_port,
+        "admin_socket": options.admin_socket,
+        "transport_socket": tls.server_socket(secret_file) if secret_file else None,
+        "quic_context": tls.quic_context(secret_file) if secret_file else None,
+        "alt_svc": f'h3=":{options.http_port}"; ma=86400',
+        "descriptor": base64.b64encode(_descriptor_set(settings.collect_paths)).decode(),
+        "access_log_percent": 100 if settings.access_log else 0,
+        "allowed_origins": [{"safe_regex": {"regex": origin}} for origin in limits.allowed_origins],
+        "max_grpc_bytes": options.max_message_bytes + FRAMING_BYTES,
+        "max_transcoded_request_bytes": 2 * limits.max_batch_bytes,
+        "collect_deadline": _deadline(limits.collect_timeout + _DEADLINE_MARGIN),
+        "grpc_collect_timeout": _plain(limits.collect_timeout + 2 * _DEADLINE_MARGIN),
+        "query_deadline": _deadline(settings.query_timeout + _DEADLINE_MARGIN),
+        "grpc_query_timeout": _plain(settings.query_timeout + 2 * _DEADLINE_MARGIN),
+    }
+
+
+def folder() -> Path:
+    """Where envoy.yaml and the descriptor set are: beside this in the installed package, else in the checkout."""
+    here = Path(__file__).resolve().parent
+    return here if (here / "envoy.yaml").is_file() else here.parents[2] / "gateway"
+
+
+def _collect_patterns(paths: Sequence[str]) -> dict[str, str]:
+    """Regular expressions for the routes of browser events."""
+    any_of = f"({'|'.join(re.escape(path) for path in paths)})"
+    batch, pixel = (re.escape(suffix) for suffix in (BATCH_SUFFIX, PIXEL_SUFFIX))
+    return {
+        "collect_path": any_of,
+        "collect_batch_path": f"{any_of}{batch}",
+        "collect_pixel_path": f"{any_of}{pixel}",
+        "collect_post_path": f"{any_of}({batch})?",
+        "collect_any_path": f"{any_of}({batch}|{pixel})?",
+    }
+
+
+def _descriptor_set(collect_paths: Sequence[str]) -> bytes:
+    """The contract as the transcoder reads it, with `collect_paths` in the place of its own."""
+    files = FileDescriptorSet.FromString((folder() / "qrumb.binpb").read_bytes())
+    rules = [
+        rpc.options.Extensions[annotations_pb2.http]
+        for file in files.file
+        for service in file.service
+        for rpc in service.method
+        if rpc.options.HasExtension(annotations_pb2.http)
+    ]
+    for rule in rules:
+        kind = rule.WhichOneof("pattern")
+        template = getattr(rule, kind)
+        if template not in {CONTRACT_PATH, CONTRACT_PATH + BATCH_SUFFIX, CONTRACT_PATH + PIXEL_SUFFIX}:
+            continue
+        first, *others = (path + template.removeprefix(CONTRACT_PATH) for path in collect_paths)
+        setattr(rule, kind, first)
+        for other in others:
+            rule.additional_bindings.add(body=rule.body, **{kind: other})
+    return files.SerializeToString()
+
+
+def _upstreams(options: GatewayOptions) -> dict[str, Any]:
+    """Who serves the three kinds of calls: each a process of this node, or all of them the nodes' direct ports."""
+    addresses = options.collector_addresses
+    if not addresses:
+        return {
+            "collector_endpoints": [_pipe(socket) for socket in options.collector_sockets],
+            "query_endpoints": [_pipe(options.query_socket)],
+            "status_endpoints": [_pipe(options.status_socket)],
+            "cluster_type": "STATIC",
+            "upstream_socket": None,
+            "connect_timeout": "0.5s",
+            "upstream_streams": options.settings.max_concurrent_requests,
+        }
+    endpoints = [_address(address) for address in addresses]
+    return {
+        "collector_endpoints": endpoints,
+        "query_endpoints": endpoints,
+        "status_endpoints": endpoints,
+        "cluster_type": "STRICT_DNS",
+        "upstream_socket": tls.upstream_socket(options.upstream_tls) if options.upstream_tls else None,
+        "connect_timeout": "2s",
+        # A connection stays with one of a node's workers: many short ones spread over them.
+        "upstream_streams": 8,
+    }
+
+
+def _pipe(socket: str) -> dict[str, Any]:
+    return {"endpoint": {"address": {"pipe": {"path": socket}}}}
+
+
+def _address(host_and_port: str) -> dict[str, Any]:
+    host, _, port = host_and_port.rpartition(":")
+    return {"endpoint": {"address": {"socket_address": {"address": host.strip("[]"), "port_value": int(port)}}}}
+
+
+def _plain(value: int | timedelta) -> int | str:
+    """A number as it is, a duration as Envoy writes it."""
+    return f"{value.total_seconds():g}s" if isinstance(value, timedelta) else value
+
+
+def _deadline(value: timedelta) -> str:
+    """As the header grpc-timeout writes a duration."""
+    return f"{round(value.total_seconds() * 1000)}m"
