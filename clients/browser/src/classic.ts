@@ -2,12 +2,13 @@
 // `init`, so that a page with a strict policy needs no script of its own.
 
 import { commands } from "./tag.js";
+import { warn } from "./say.js";
 import type { Call, Options, Qrumb } from "./types.js";
 
 const scope = window as unknown as { qrumb?: Qrumb & { q?: Call[]; loaded?: boolean } };
 
 if (!scope.qrumb || !scope.qrumb.loaded) {
-  const { run } = commands();
+  const { run, isNamed } = commands();
   const calls = (scope.qrumb && scope.qrumb.q) || [];
   const qrumb = function () {
     return run([Date.now(), arguments]);
@@ -16,9 +17,11 @@ if (!scope.qrumb || !scope.qrumb.loaded) {
   scope.qrumb = qrumb;
 
   const script = document.currentScript as HTMLScriptElement | null;
-  const { site, endpoint, path, scanParameter, consent, persist } = (script && script.dataset) || {};
+  const { site, endpoint, path, scanParameter, consent, persist, debug } = (script && script.dataset) || {};
   if (site) {
-    qrumb("init", { site, endpoint, path, scanParameter, consent: consent as Options["consent"], persist: persist === "true" });
+    qrumb("init", { site, endpoint, path, scanParameter, consent: consent as Options["consent"], persist: persist === "true", debug: debug !== undefined });
   }
   calls.forEach(run);
+  // A script of the page may still name the site.
+  setTimeout(() => isNamed() || warn("no data-site: nothing recorded"), 1000);
 }

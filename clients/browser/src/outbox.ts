@@ -1,6 +1,8 @@
 // Events on their way: batches, one call at a time, repeated until the collector has answered. An event keeps its id,
 // and one that has its verdict, whatever it is, is never sent again.
 
+import { warn } from "./say.js";
+import { wellFormedJson } from "./text.js";
 import type { Receipt, TagEvent } from "./types.js";
 
 /** What came back: the status, and the delay that it states in milliseconds (0: none). */
@@ -95,7 +97,7 @@ export class Outbox {
     const texts: string[] = [];
     let bytes = this.flyingBytes;
     for (const event of this.waiting.slice(0, this.alone ? 1 : MOST_EVENTS)) {
-      const text = JSON.stringify(event);
+      const text = wellFormedJson(event);
       bytes += size(text) + 1;
       if (bytes > BUDGET_BYTES && (texts.length || this.flyingBytes)) break;
       texts.push(text);
@@ -129,16 +131,26 @@ export class Outbox {
       if (CALL_REFUSED.indexOf(status) >= 0 && events.length > 1) {
         this.waiting = events.concat(this.waiting);
         this.alone = events.length;
-      } else if (reply && status < 300 && this.options.onReceipt) this.report(reply);
+      } else if (reply) this.report(reply);
     }
     if (this.waiting.length) this.schedule(wait);
   }
 
+  // A refusal is said on the console as it came, with its status; receipts go to the page.
   private report(reply: Reply): void {
+    const { status } = reply;
     reply
       .text()
-      .then((text) => text && (JSON.parse(text).receipts as Receipt[]).forEach((one) => this.options.onReceipt!(one)))
+      .then((text) => {
+        if (status >= 300) warn(status + " " + text);
+        else if (text) (JSON.parse(text).receipts as Receipt[]).forEach((one) => this.received(one));
+      })
       .catch(() => {});
+  }
+
+  private received(receipt: Receipt): void {
+    for (const { field, description } of receipt.violations || []) warn(`rejected: ${field} ${description}`);
+    if (this.options.onReceipt) this.options.onReceipt(receipt);
   }
 }
 

@@ -4,8 +4,10 @@ import { uuid7 } from "./ids.js";
 import { Outbox } from "./outbox.js";
 import { device, watchClicks, watchForms, watchHistory } from "./page.js";
 import { post } from "./post.js";
+import { warn } from "./say.js";
 import { read, write } from "./storage.js";
-import type { Call, Consent, Metadata, Options, TagEvent } from "./types.js";
+import { cut } from "./text.js";
+import type { Call, Consent, Metadata, Options, Receipt, TagEvent } from "./types.js";
 import { bare, sendable, valueOf, without } from "./urls.js";
 
 const SESSION_KEY = "qrumb.scan";
@@ -13,6 +15,13 @@ const LONGEST_SESSION = 128;
 const LONGEST_TITLE = 1024;
 // Pages that navigate by script set their title a moment later.
 const TITLE_SETTLES_MS = 100;
+
+/** The consent that is said: one that is not known is as good as none given yet. */
+export function known(state: unknown): Consent {
+  if (/^(granted|denied|pending)$/.test(state as string)) return state as Consent;
+  warn(`unknown consent ${state}: pending`);
+  return "pending";
+}
 
 /** Takes from the event what this consent does not allow. The collector sees to it once more. */
 export function restrict(event: TagEvent, consent: Consent | undefined): void {
@@ -44,18 +53,23 @@ export class Tag {
     this.parameter = options.scanParameter || "qrs";
     this.limit = options.limit || 200;
     this.storeKey = "qrumb.events." + options.site;
-    const endpoint = (options.endpoint || "").replace(/\/$/, "") + (options.path || "/collect/batch");
+    const base = (options.endpoint || "").replace(/\/$/, "");
+    const endpoint = base + (options.path || "/collect/batch");
+    if (/[^/:]\/./.test(base)) warn("endpoint has a path, events go to " + endpoint);
     this.outbox = new Outbox({
       limit: this.limit,
       delay: options.delay === undefined ? 500 : options.delay,
       post: (body, last) => post(endpoint, body, last),
       isOnline: () => navigator.onLine !== false,
-      onReceipt: options.onReceipt,
+      onReceipt: (receipt) => {
+        this.show(receipt);
+        if (options.onReceipt) options.onReceipt(receipt);
+      },
     });
     this.land();
     this.url = this.here();
     this.referrer = sendable(document.referrer, this.parameter);
-    this.setConsent(options.consent);
+    this.setConsent(options.consent === undefined ? undefined : known(options.consent));
     this.watch();
     if (options.pageviews !== false) this.pageview(undefined, time);
   }
@@ -130,7 +144,12 @@ export class Tag {
   private put(event: TagEvent): boolean {
     if (this.consent === "pending") return this.held.length < this.limit && this.held.push(event) > 0;
     restrict(event, this.consent);
+    this.show(event);
     return this.outbox.add(event);
+  }
+
+  private show(said: TagEvent | Receipt): void {
+    if (this.options.debug) console.log("qrumb", said);
   }
 
   // The scan session out of the landing URL, and the address without it.
@@ -206,12 +225,14 @@ export class Tag {
 }
 
 /** The commands, those before `init` too. Nothing that goes wrong in here reaches the page. */
-export function commands(): { run: (call: Call) => string | void } {
+export function commands(): { run: (call: Call) => string | void; isNamed: () => boolean } {
   let tag: Tag | undefined;
   let early: Call[] = [];
+  let named = false;
 
   function init(options: Options, time: number): void {
     if (!options || !options.site) throw new Error("init needs a site");
+    named = true;
     // A page that is rendered ahead may never be seen.
     if ((document as { prerendering?: boolean }).prerendering) {
       document.addEventListener("prerenderingchange", () => start(options, Date.now()), { once: true });
@@ -234,15 +255,15 @@ export function commands(): { run: (call: Call) => string | void } {
       if (name === "event") return tag.record(first as string, second as Metadata, time);
       if (name === "pageview") return tag.pageview(first as Metadata, time);
       if (name === "session") return tag.scanSession();
-      if (name === "consent") tag.setConsent(first as Consent);
+      if (name === "consent") tag.setConsent(known(first));
       if (name === "flush") tag.flush();
     } catch (error) {
-      console.warn("qrumb:", error);
+      warn("" + error);
     }
     return "";
   }
 
-  return { run };
+  return { run, isNamed: () => named };
 }
 
 // The URL without its fragment.
@@ -253,7 +274,7 @@ function pageOf(url: string): string {
 function nothing(): void {}
 
 function title(): string {
-  return document.title.slice(0, LONGEST_TITLE);
+  return cut(document.title, LONGEST_TITLE);
 }
 
 // As it is now; only an object can be metadata, and one wrong event must not spoil its batch.

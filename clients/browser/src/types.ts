@@ -43,6 +43,8 @@ export interface Options {
   delay?: number;
   /** Most events that wait; more are not taken. Default 200. */
   limit?: number;
+  /** Show each event and each receipt on the console. Default false. */
+  debug?: boolean;
   /** Called with every verdict. */
   onReceipt?: (receipt: Receipt) => void;
 }

@@ -3,7 +3,9 @@
 import assert from "node:assert/strict";
 import { mock, test } from "node:test";
 
-import { bare, isRetried, Outbox, restrict, sendable, statedDelay, uuid7, valueOf, without } from "../dist/test/parts.mjs";
+import {
+  bare, cut, isRetried, Outbox, restrict, sendable, statedDelay, uuid7, valueOf, wellFormedJson, without,
+} from "../dist/test/parts.mjs";
 
 test("an id is a UUIDv7 of its time, and no two are the same", () => {
   const ids = Array.from({ length: 10_000 }, () => uuid7(1_766_000_000_123));
@@ -25,6 +27,35 @@ test("the scan parameter goes, and nothing else of the URL changes", () => {
   }
   assert.equal(valueOf("https://a.example/?b=1&qrs=s%2B1#qrs=2", "qrs"), "s+1");
   assert.equal(valueOf("https://a.example/#?qrs=2", "qrs"), "");
+});
+
+test("texts are whole characters", () => {
+  assert.equal(cut("\u{1f45f}".repeat(3), 2), "\u{1f45f}".repeat(2));
+  assert.equal(cut("abc", 3), "abc");
+  const odd = { "\ud800": ["\udfff", "\u{1f600}", "\\ud800", "\\\ud800", "\u0001\ue000"] };
+  assert.deepEqual(JSON.parse(wellFormedJson(odd)), {
+    "\ufffd": ["\ufffd", "\u{1f600}", "\\ud800", "\\\ufffd", "\u0001\ue000"],
+  });
+});
+
+test("a refusal is said once, and each violation once", async () => {
+  const said = mock.method(console, "warn", () => {});
+  const answers = [
+    { status: 403, delay: 0, text: async () => '{"message":"not here"}' },
+    { status: 403, delay: 0, text: async () => '{"message":"not here"}' },
+    { status: 200, delay: 0, text: async () => '{"receipts":[{"violations":[{"field":"a","description":"is b"}]}]}' },
+  ];
+  const outbox = new Outbox({ limit: 9, delay: 1, post: async () => answers.shift(), isOnline: () => true });
+  for (const number of [1, 2, 3]) {
+    outbox.add({ event_id: String(number) });
+    outbox.flush();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  assert.deepEqual(said.mock.calls.map((call) => call.arguments), [
+    ['qrumb: 403 {"message":"not here"}'],
+    ["qrumb: rejected: a is b"],
+  ]);
+  said.mock.restore();
 });
 
 test("a URL that the contract refuses is not sent", () => {

@@ -119,6 +119,28 @@ def test_journey__urls_tell_the_way_and_never_the_scan(rows: Rows, found: dict[s
     assert [row["page_title"] for row in views[:2]] == ["Page /journey/", "Product 7"]
 
 
+def test_spoken__each_cause_is_said_once_and_texts_are_whole(rows: Rows, found: dict[str, Any]) -> None:
+    """Consent that is not known waits; a rejected event does not keep the others from arriving."""
+    said = found["spoken"]
+    assert said["warning"][0] == "qrumb: unknown consent yes: pending"
+    assert [line for line in said["warning"][1:] if "metadata.mail" not in line] == []
+    assert len(said["warning"]) == 2
+    assert len(said["log"]) == 12  # six events, six receipts
+    assert [row["event_type"] for row in rows] == ["pageview", "held", "halves", "still_at_work"]
+    assert rows[1]["page_title"] == "\U0001f45f" * 1024
+    assert json.loads(rows[2]["metadata"]) == {"\ufffd": "a\ufffdb \U0001f600 \\ud800"}
+
+
+def test_astray__a_site_or_an_address_that_is_wrong_is_said(rows: Rows, found: dict[str, Any]) -> None:
+    said = found["astray"]
+    assert len(said["unknown"]) == 1
+    assert "403" in said["unknown"][0]
+    assert said["path"][0].startswith("qrumb: endpoint has a path")
+    assert len(said["path"]) == 2
+    assert said["unnamed"] == ["qrumb: no data-site: nothing recorded"]
+    assert rows == []
+
+
 def test_outbound__a_link_to_another_host_is_a_click_without_its_query(rows: Rows, found: dict[str, Any]) -> None:
     assert told(rows) == [("pageview", {}), ("click", {"outbound": True, "url": f"{found['other']}/away"})]
 

@@ -31,6 +31,8 @@ export async function startPages(collector) {
       response.end(dist(url.pathname.slice(1)));
     } else if (url.pathname === "/plain/") {
       html(response, "<!doctype html><title>Without the tag</title>");
+    } else if (url.pathname === "/unnamed/") {
+      html(response, "<!doctype html><title>Unnamed</title><script src='/qrumb.js' data-endpoint='x'></script>");
     } else if (url.pathname === "/readme/") {
       html(response, readme(collector));
     } else if (url.pathname.startsWith("/strict/")) {

@@ -12,7 +12,56 @@ const stored = (page) =>
   page.evaluate(() => ({ session: { ...sessionStorage }, local: { ...localStorage } }));
 const with_ = (options) => `options=${encodeURIComponent(JSON.stringify(options))}`;
 
+// What the tag says on the console from now on.
+function heard(page) {
+  const lines = { warning: [], log: [] };
+  page.on("console", (message) => lines[message.type()]?.push(message.text()));
+  return lines;
+}
+
 export const scenarios = {
+  async spoken({ page, shop }) {
+    const lines = heard(page);
+    await page.goto(`${shop}/spoken/?${with_({ consent: "yes", debug: true })}`);
+    await page.waitForFunction(() => window.qrumb.loaded);
+    await page.evaluate(() => (document.title = "\u{1f45f}".repeat(1030)));
+    await sleep(200);
+    await tag(page, "event", "held");
+    await tag(page, "consent", "granted");
+    await page.evaluate(() => window.qrumb("event", "halves", { "\ud800": "a\udfffb \u{1f600} \\ud800" }));
+    for (const _ of [1, 2]) await tag(page, "event", "addressed", { mail: "jane@gmail.com" });
+    await sleep(SETTLED);
+    await tag(page, "event", "still_at_work");
+    await sleep(SETTLED);
+    return lines;
+  },
+
+  async astray({ page, shop, collector }) {
+    const unknown = heard(page);
+    await page.goto(`${shop}/nosuch/?${with_({ site: "nosuch" })}`);
+    await sleep(SETTLED);
+    const said = [...unknown.warning];
+    await page.goto(`${shop}/astray/?${with_({ endpoint: `${collector}/collect` })}`);
+    await sleep(SETTLED);
+    const path = unknown.warning.slice(said.length);
+    await page.goto(`${shop}/unnamed/`);
+    await sleep(1000 + SETTLED);
+    return { unknown: said, path, unnamed: unknown.warning.slice(said.length + path.length) };
+  },
+
+  async traced({ page, shop }) {
+    await page.addInitScript(() => {
+      const original = window.fetch;
+      const headers = { "sentry-trace": "0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-1", baggage: "sentry-release=1" };
+      window.fetch = (url, options) => original(url, { ...options, headers: { ...options?.headers, ...headers } });
+    });
+    await page.goto(`${shop}/traced/`);
+    await page.waitForFunction(() => window.qrumb.loaded);
+    await tag(page, "event", "traced");
+    await sleep(SETTLED);
+    return {};
+  },
+
   async journey({ page, shop }) {
     await page.goto(`${shop}/journey/?qrs=scan-j&utm=1#top`, { referer: "https://search.example/?q=shoes" });
     await page.waitForFunction(() => window.qrumb.loaded);
