@@ -242,6 +242,7 @@ type ConversionValue struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Amount in units of the currency, such as 49.90; rounded half to even to the decimals of the currency, with a
 	// warning where that changes it. Finite, not above 1,000,000,000,000. Negative only where event_name is refund.
+	// As JSON it is REQUIRED beside a currency; over gRPC an amount that is not set is 0.
 	Amount float64 `protobuf:"fixed64,1,opt,name=amount,proto3" json:"amount,omitempty"`
 	// ISO 4217 code in upper case, such as EUR. REQUIRED.
 	Currency      string `protobuf:"bytes,2,opt,name=currency,proto3" json:"currency,omitempty"`

@@ -21,7 +21,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from qrumb.v1.browser_event_pb2 import BrowserEvent
 from qrumb.v1.receipt_pb2 import EventWarning, Violation
-from qrumb.v1.server_event_pb2 import ServerEvent
+from qrumb.v1.server_event_pb2 import ConversionValue, ServerEvent
 from qrumb_server.model import Caller, RawEvent, Reading, Source
 from qrumb_server.pipeline.struct_json import extended_path
 from qrumb_server.pipeline.times import EXPECTED_TIME, read_time
@@ -126,6 +126,7 @@ class _Reader:
         """Set the fields that the object has; `depth` is the object's, 1 for the event."""
         fields = _fields(message.DESCRIPTOR)
         spelt: set[str] = set()
+        given: set[str] = set()
         for key, value in sent.items():
             known = fields.get(key)
             if known is None:
@@ -136,7 +137,11 @@ class _Reader:
                 self._fault(inner, Violation.DUPLICATE_KEY, "is there twice, in one spelling or in two: keep one")
             spelt.add(known.name)
             if value is not None and value != "":
+                given.add(known.name)
                 self._read_field(value, known, message, inner, depth)
+        if message.DESCRIPTOR is ConversionValue.DESCRIPTOR and "amount" not in given:
+            # The message cannot tell it from 0.
+            self._fault(_At(at, None, "amount"), Violation.REQUIRED, "is required: what it was worth, 0 if nothing")
 
     def _read_unknown(self, sent: JsonObject, key: str, message: Any, at: _At | None, depth: int) -> None:
         if at is None and key in DRY_RUN:

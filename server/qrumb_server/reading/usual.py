@@ -151,8 +151,8 @@ def _server_fields(shaped: Any) -> dict[str, Any] | None:
     if shaped.user_identifiers:
         fields["user_identifiers"] = UserIdentifiers(**_scalars(shaped.user_identifiers))
     if money := shaped.conversion_value:
-        if isinstance(money.amount, float) and abs(money.amount) < _SMALLEST:
-            return None  # zero, or what comes near it and may have lost digits
+        if not isinstance(money.amount, float) or abs(money.amount) < _SMALLEST:
+            return None  # none, zero, or what comes near it and may have lost digits
         fields["conversion_value"] = ConversionValue(**_scalars(money))
     return fields
 

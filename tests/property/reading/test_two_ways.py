@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from google.protobuf.json_format import MessageToJson
+from google.protobuf.json_format import MessageToDict
 from google.protobuf.struct_pb2 import Struct
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
@@ -77,7 +77,11 @@ def test_any_json_gets_a_verdict(event: dict[str, Any], source: Source, data: st
 def same_verdict(event: BrowserEvent | ServerEvent, source: Source, has_snake_case: bool) -> None:
     """The text of an event has the verdict of the event, whatever that is."""
     assume(not event.HasField("event_time") or 0 <= event.event_time.seconds < 2**37)
-    text = MessageToJson(event, preserving_proto_field_name=has_snake_case).encode()
+    said = MessageToDict(event, preserving_proto_field_name=has_snake_case)
+    money = said.get("conversion_value", said.get("conversionValue"))
+    if money is not None:
+        money.setdefault("amount", 0)  # which a message says by not saying it
+    text = json.dumps(said).encode()
     strict = judge_text(text, source, RECEIPT)
     [plain] = judge([RawEvent(source=source, message=event, caller=Caller(), index=0)], RECEIPT)
     if isinstance(plain, Rejected):

@@ -264,7 +264,7 @@ def test_value_of_the_wrong_type_says_what_is_expected(members: str, path: str, 
 def test_field_that_could_not_be_read_is_not_missing_too() -> None:
     """One cause, one violation."""
     verdict = judged(
-        '{"site_id":5,"scan_session_id":[],"event_name":1,"conversion_value":{"currency":1}}', Source.SERVER
+        '{"site_id":5,"scan_session_id":[],"event_name":1,"conversion_value":{"amount":1,"currency":1}}', Source.SERVER
     )
     assert found(verdict) == [
         ("site_id", "INVALID_JSON"),
@@ -374,6 +374,23 @@ def test_what_protobufs_mapping_takes_is_taken(members: str, column: str, value:
     """Names in any case, numbers as texts, null as absent, leap seconds."""
     stored = getattr(row(browser(members)), column)
     assert (stored.ToMilliseconds() if column == "event_time" else stored) == value
+
+
+@pytest.mark.parametrize(
+    ("money", "missing"),
+    [
+        ('{"currency":"EUR"}', ["amount"]),
+        ('{"currency":"EUR","amount":null}', ["amount"]),
+        ('{"currency":"EUR","amount":""}', ["amount"]),
+        ('{"amount":0}', ["currency"]),
+        ("{}", ["amount", "currency"]),
+    ],
+)
+def test_a_conversion_says_both_its_amount_and_its_currency(money: str, missing: list[str]) -> None:
+    """No amount is not 0.00, which has to be said."""
+    verdict = server(f'"conversion_value":{money}')
+    assert found(verdict) == [(f"conversion_value.{name}", "REQUIRED") for name in missing]
+    assert row(server('"conversion_value":{"currency":"EUR","amount":0}')).conversion_value == "0.00"
 
 
 @pytest.mark.parametrize(("amount", "text"), [('"49.9"', "49.90"), ("1e2", "100.00"), ('"+.5"', "0.50")])

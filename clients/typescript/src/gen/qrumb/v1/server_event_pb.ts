@@ -165,6 +165,7 @@ export type ConversionValue = Message<"qrumb.v1.ConversionValue"> & {
   /**
    * Amount in units of the currency, such as 49.90; rounded half to even to the decimals of the currency, with a
    * warning where that changes it. Finite, not above 1,000,000,000,000. Negative only where event_name is refund.
+   * As JSON it is REQUIRED beside a currency; over gRPC an amount that is not set is 0.
    *
    * @generated from field: double amount = 1;
    */
