@@ -21,7 +21,7 @@ from tests.support.stack import Stack, running_stack, wait_until
 
 SCENARIOS = ROOT / "clients/browser/test/chromium/scenarios.mjs"
 SCENARIO_SECONDS = 180
-pytestmark = pytest.mark.timeout(SCENARIO_SECONDS + 180)
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(SCENARIO_SECONDS + 180)]
 Rows = list[dict[str, Any]]
 
 
