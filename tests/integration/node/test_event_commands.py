@@ -99,7 +99,9 @@ def test_erase_says_what_it_found(stack: Stack, events: tuple[str, str]) -> None
     ],
     ids=lambda value: " ".join(value[:2]) if isinstance(value, tuple) else "",
 )
-def test_mistakes_are_one_line(stack: Stack, arguments: tuple[str, ...], code: int, said: str) -> None:
+def test_mistakes_are_one_line(
+    stack: Stack, events: tuple[str, str], arguments: tuple[str, ...], code: int, said: str
+) -> None:
     """What is wrong and what would be right; no traceback."""
     done = stack.command(*arguments)
     assert (done.returncode, done.stdout) == (code, ""), done.stderr
