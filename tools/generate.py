@@ -17,7 +17,7 @@ from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 FOLDERS: Final = ("clients/python/qrumb/v1", "clients/python/buf", "clients/go/qrumbv1", "server/qrumb_server/wire")
-PAGES: Final = {"docs/errors.md": "errors.py"}
+PAGES: Final = {"docs/errors.md": "errors.py", "docs/settings.md": "settings.py"}
 TYPESCRIPT: Final = ROOT / "clients/typescript"
 # Envoy renders an error detail only if its type is in the set; an unknown one makes the reply's body empty.
 ERROR_DETAILS: Final = "third_party/google/rpc/error_details.proto"

@@ -375,9 +375,21 @@ def config() -> None:
 @config.command()
 @config_option
 @data_dir_option
-def show(config_file: Path | None, data_dir: Path | None) -> None:
+@click.option("--commented", is_flag=True, help="As a qrumb.toml that explains every setting; without secrets.")
+def show(config_file: Path | None, data_dir: Path | None, commented: bool) -> None:
     """Print the settings in force, as JSON, secrets masked."""
-    click.echo(load_settings(file=config_file, data_dir=data_dir).model_dump_json(indent=2))
+    from qrumb_server.config.describe import commented_settings
+
+    settings = load_settings(file=config_file, data_dir=data_dir)
+    click.echo(commented_settings(settings) if commented else settings.model_dump_json(indent=2))
+
+
+@config.command("sites")
+def explain_sites() -> None:
+    """Print a commented sites.toml, with everything that a site may state."""
+    from qrumb_server.config.describe import commented_sites
+
+    click.echo(commented_sites())
 
 
 @cli.command(hidden=True)
