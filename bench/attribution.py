@@ -23,6 +23,7 @@ import structlog
 
 from qrumb.v1.event_row_pb2 import EventRow
 from qrumb.v1.server_event_pb2 import UserIdentifiers
+from qrumb_server.config import SpoolSettings
 from qrumb_server.loader.loop import Loader
 from qrumb_server.spool.quota import SpoolLimits
 from qrumb_server.spool.writer import SpoolWriter
@@ -242,7 +243,7 @@ async def spool_up(root: Path, now_ms: int) -> None:
         def now_ms(self) -> int:
             return now_ms + DAY_MS
 
-    limits = SpoolLimits(min_free_bytes=0, segment_max_records=SEGMENT_EVENTS)
+    limits = SpoolLimits(**SpoolSettings().model_dump() | {"min_free_bytes": 0, "segment_max_records": SEGMENT_EVENTS})
     with ThreadPoolExecutor(1) as executor:
         writer = await SpoolWriter.open(root / "worker-0", limits=limits, executor=executor, clock=Ahead())
         for first in range(0, SPOOLED_EVENTS, SEGMENT_EVENTS):

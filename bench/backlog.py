@@ -24,6 +24,7 @@ import psutil
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from qrumb.v1.event_row_pb2 import EventRow
+from qrumb_server.config import SpoolSettings
 from qrumb_server.spool.filesystem import DiskFileSystem
 from qrumb_server.spool.format import new_segment_id
 from qrumb_server.spool.quota import SpoolLimits
@@ -88,7 +89,8 @@ def records(number: int, now_ms: int) -> list[bytes]:
 async def fill(spool: Path, events: int, per_segment: int) -> None:
     """Write the backlog with the spool's own writer."""
     clock = BacklogClock(events // per_segment // WORKERS)
-    limits = SpoolLimits(min_free_bytes=0, seal_after=timedelta(hours=1), segment_max_records=per_segment)
+    changes = {"min_free_bytes": 0, "seal_after": timedelta(hours=1), "segment_max_records": per_segment}
+    limits = SpoolLimits(**SpoolSettings().model_dump() | changes)
     with ThreadPoolExecutor(1) as executor:
         writers = [
             await SpoolWriter.open(

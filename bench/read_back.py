@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from bench.attribution import DAY_MS, events, uuid7  # noqa: E402
+from qrumb_server.config import SpoolSettings  # noqa: E402
 from qrumb_server.loader.loop import Loader  # noqa: E402
 from qrumb_server.model import SitePolicy  # noqa: E402
 from qrumb_server.ports import TableBatch  # noqa: E402
@@ -75,7 +76,7 @@ class Now:
 
 async def spool_up(root: Path, size: int, segments: int) -> None:
     """Sealed segments of new events."""
-    limits = SpoolLimits(min_free_bytes=0, segment_max_records=size)
+    limits = SpoolLimits(**SpoolSettings().model_dump() | {"min_free_bytes": 0, "segment_max_records": size})
     now_ms = int(time.time() * 1000)
     with ThreadPoolExecutor(1) as executor:
         writer = await SpoolWriter.open(root / "worker-0", limits=limits, executor=executor, clock=Ahead())

@@ -20,10 +20,10 @@ from qrumb.v1.browser_event_pb2 import BrowserEvent
 from qrumb.v1.collector_service_pb2_grpc import CollectorServiceStub
 from qrumb_server.app.clock import SystemClock
 from qrumb_server.errors import SpoolFullError
-from qrumb_server.spool.quota import SpoolLimits
 from qrumb_server.spool.reader import list_sealed, read_segment
 from qrumb_server.spool.writer import SpoolWriter
 from tests.support.patience import patient
+from tests.support.spool_limits import spool_limits
 from tests.support.stack import Stack, frozen, running_stack, wait_until
 
 SITE = "disk"
@@ -35,6 +35,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from qrumb_server.app.clock import SystemClock
 from qrumb_server.errors import SpoolFailedError
+from qrumb_server.config import SpoolSettings
 from qrumb_server.spool.quota import SpoolLimits
 from qrumb_server.spool.writer import SpoolWriter
 
@@ -42,7 +43,7 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
 
 async def write():
     with ThreadPoolExecutor(1) as executor:
-        limits = SpoolLimits(min_free_bytes=0)
+        limits = SpoolLimits(**SpoolSettings().model_dump() | {"min_free_bytes": 0})
         writer = await SpoolWriter.open(Path(sys.argv[1]), limits=limits, executor=executor, clock=SystemClock())
         for number in range(300):
             try:
@@ -95,7 +96,7 @@ async def test_full_disk_refuses_and_goes_on_when_there_is_room(small_disk: Path
     """ENOSPC by a real filesystem, in the middle of a write; nothing acknowledged is lost, nothing refused is kept."""
     acknowledged = []
     with ThreadPoolExecutor(1) as executor:
-        limits = SpoolLimits(min_free_bytes=0)
+        limits = spool_limits(min_free_bytes=0)
         writer = await SpoolWriter.open(
             small_disk / "spool" / "worker-0", limits=limits, executor=executor, clock=SystemClock()
         )

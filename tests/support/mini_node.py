@@ -32,7 +32,6 @@ from qrumb_server.query.service import Queries, SessionQueries
 from qrumb_server.rpc.collector import Collector
 from qrumb_server.rpc.guard import Guard
 from qrumb_server.rpc.scan_sessions import ScanSessions
-from qrumb_server.spool.quota import SpoolLimits
 from qrumb_server.spool.reader import list_sealed
 from qrumb_server.spool.writer import SpoolWriter
 from qrumb_server.upkeep.erase import Eraser
@@ -41,6 +40,7 @@ from qrumb_server.upkeep.rescore import Rescore
 from qrumb_server.upkeep.service import Privacy, Upkeep
 from qrumb_server.wire.v1.upkeep_service_pb2_grpc import UpkeepServiceStub, add_UpkeepServiceServicer_to_server
 from tests.support.patience import patient
+from tests.support.spool_limits import spool_limits
 
 __all__ = ["AGENT_KEY", "FaultyInserts", "LoaderDied", "MiniNode", "SettableClock", "running_mini_node"]
 
@@ -324,7 +324,7 @@ class MiniNode:
     async def _start_worker(self, index: int) -> None:
         disk = ThreadPoolExecutor(1)
         self._disks.append(disk)
-        limits = SpoolLimits(min_free_bytes=0, seal_after=NEVER)
+        limits = spool_limits(min_free_bytes=0, seal_after=NEVER)
         folder = self.spool_root / f"worker-{index}"
         spool = await SpoolWriter.open(folder, limits=limits, executor=disk, clock=self.clock)
         self._writers.append(spool)

@@ -20,11 +20,11 @@ from qrumb_server.loader.loop import Loader
 from qrumb_server.loader.progress import Progress
 from qrumb_server.model import SitePolicy
 from qrumb_server.ports import Clock, EventStore
-from qrumb_server.spool.quota import SpoolLimits
 from qrumb_server.spool.reader import list_sealed
 from qrumb_server.spool.writer import SpoolWriter
 from qrumb_server.wire.v1.record_pb2 import AcceptedEvent, Record
 from tests.support.patience import patient
+from tests.support.spool_limits import spool_limits
 from tests.support.stack import wait_until
 
 __all__ = ["IMPATIENT", "Feeder", "Rig", "assert_exactly_once", "load_all", "record", "running_rig", "spool_up"]
@@ -50,7 +50,7 @@ class Feeder:
 
     async def _write(self) -> None:
         with ThreadPoolExecutor(1) as executor:
-            limits = SpoolLimits(min_free_bytes=0)
+            limits = spool_limits(min_free_bytes=0)
             clock = SystemClock()
             writer = await SpoolWriter.open(self.root / "worker-0", limits=limits, executor=executor, clock=clock)
             while not self.stopping.is_set():
@@ -101,7 +101,7 @@ def spool_up(root: Path, groups: Sequence[Sequence[bytes]], clock: Clock | None 
 
     async def write() -> None:
         with ThreadPoolExecutor(1) as executor:
-            limits = SpoolLimits(min_free_bytes=0)
+            limits = spool_limits(min_free_bytes=0)
             writer = await SpoolWriter.open(
                 root / "worker-0", limits=limits, executor=executor, clock=clock or SystemClock()
             )

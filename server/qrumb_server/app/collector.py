@@ -131,12 +131,5 @@ def _open(socket: str) -> grpc.aio.Channel:
 
 
 def _spool_limits(settings: Settings) -> SpoolLimits:
-    spool = settings.spool
-    return SpoolLimits(
-        segment_max_records=spool.segment_max_records,
-        segment_max_bytes=spool.segment_max_bytes,
-        seal_after=spool.seal_after,
-        max_bytes=spool.max_bytes // settings.workers,
-        min_free_bytes=spool.min_free_bytes,
-        site_max_share=spool.site_max_share,
-    )
+    of_worker = {"max_bytes": settings.spool.max_bytes // settings.workers}
+    return SpoolLimits(**settings.spool.model_dump() | of_worker)

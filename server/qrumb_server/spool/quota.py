@@ -27,24 +27,24 @@ _SCAN_SHARE = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpoolLimits:
-    """Bounds of one worker's folder. The defaults are for one worker on a laptop."""
+    """Bounds of one worker's folder: those of `config.SpoolSettings`, which has their defaults, and two more."""
 
-    segment_max_records: int = 10_000
+    segment_max_records: int
     """The loader's batch: a ClickHouse insert gains little from more rows, and a retry repeats them all."""
 
-    segment_max_bytes: int = 16 * _MEBIBYTE
+    segment_max_bytes: int
     """The loader reads a whole segment into memory; 10,000 events of 600 bytes are 6 MiB."""
 
-    seal_after: timedelta = timedelta(seconds=0.5)
+    seal_after: timedelta
     """From a segment's first record to its seal: most of the way from an ack to a visible row."""
 
-    max_bytes: int = 8 * 1024 * _MEBIBYTE
-    """All files of the folder; 8 GiB are some 13 million events, hours of a ClickHouse outage."""
+    max_bytes: int
+    """All files of the folder: the worker's part of the node's."""
 
-    min_free_bytes: int = 512 * _MEBIBYTE
+    min_free_bytes: int
     """Kept free on the disk: an embedded ClickHouse there needs room to merge, or the spool never drains."""
 
-    site_max_share: float = 1.0
+    site_max_share: float
     """What one site may take of `max_bytes`; see `shares`."""
 
     max_waiting_bytes: int = 32 * _MEBIBYTE

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from qrumb_server.errors import SpoolFailedError, SpoolFullError
-from qrumb_server.spool import SpoolLimits, SpoolWriter, list_sealed, read_segment, release
+from qrumb_server.spool import SpoolWriter, list_sealed, read_segment, release
 from tests.support.faulty_filesystem import FaultyFileSystem, PowerCutError
+from tests.support.spool_limits import spool_limits
 
 ROOT = Path("/spool")
 FOLDER = ROOT / "1"
@@ -62,7 +63,7 @@ class SpoolMachine(RuleBasedStateMachine):
         """By this process. A power cut or a kill may bring parts of them back, once."""
         self.stored: dict[tuple[str, int], bytes] = {}
         self.writer: SpoolWriter | None = None
-        self.limits = SpoolLimits(
+        self.limits = spool_limits(
             segment_max_records=7,
             segment_max_bytes=600,
             seal_after=timedelta(hours=1),

@@ -17,11 +17,11 @@ from qrumb_server.loader.loop import Loader
 from qrumb_server.loader.rows import INVALID_EVENTS, LEDGER, VALID_EVENTS
 from qrumb_server.model import SitePolicy
 from qrumb_server.ports import Clock, TableBatch
-from qrumb_server.spool.quota import SpoolLimits
 from qrumb_server.spool.reader import list_sealed
 from qrumb_server.spool.writer import SpoolWriter
 from qrumb_server.wire.v1.record_pb2 import AcceptedEvent, DeadLetter, Record
 from tests.support.faulty_store import FaultyStore
+from tests.support.spool_limits import spool_limits
 from tests.support.stack import wait_until
 
 
@@ -52,7 +52,7 @@ def spool_up(root: Path, groups: list[list[bytes]]) -> None:
 
     async def write() -> None:
         with ThreadPoolExecutor(1) as executor:
-            limits = SpoolLimits(min_free_bytes=0)
+            limits = spool_limits(min_free_bytes=0)
             writer = await SpoolWriter.open(root / "worker-0", limits=limits, executor=executor, clock=FixedClock())
             for group in groups:
                 await writer.append(group)

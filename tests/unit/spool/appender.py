@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
+from qrumb_server.config import SpoolSettings
 from qrumb_server.spool import SpoolLimits, SpoolWriter
 
 
@@ -16,7 +17,8 @@ class SystemClock:
 
 
 async def append_for_ever(folder: Path, first: int) -> None:
-    limits = SpoolLimits(segment_max_records=50, seal_after=timedelta(milliseconds=20), min_free_bytes=0)
+    changes = {"segment_max_records": 50, "seal_after": timedelta(milliseconds=20), "min_free_bytes": 0}
+    limits = SpoolLimits(**SpoolSettings().model_dump() | changes)
     with ThreadPoolExecutor(max_workers=1) as executor:
         writer = await SpoolWriter.open(folder, limits=limits, executor=executor, clock=SystemClock())
 

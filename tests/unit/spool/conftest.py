@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from qrumb_server.spool import SpoolLimits, SpoolWriter
+from qrumb_server.spool import SpoolWriter
 from tests.support.faulty_filesystem import FaultyFileSystem
+from tests.support.spool_limits import spool_limits
 
 FOLDER = Path("/spool/1")
-LIMITS = SpoolLimits(
+LIMITS = spool_limits(
     segment_max_records=100,
     segment_max_bytes=100_000,
     seal_after=timedelta(hours=1),

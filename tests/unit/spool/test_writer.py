@@ -15,7 +15,6 @@ from qrumb_server.errors import ConfigError, SpoolFailedError, SpoolFullError
 from qrumb_server.ports import Clock
 from qrumb_server.spool import (
     MAX_RECORD_BYTES,
-    SpoolLimits,
     SpoolWriter,
     list_sealed,
     read_segment,
@@ -23,6 +22,7 @@ from qrumb_server.spool import (
 )
 from tests.support.faulty_filesystem import FaultyFileSystem
 from tests.support.patience import patient
+from tests.support.spool_limits import spool_limits
 
 ROOT = Path("/spool")
 OpenSpool = Callable[..., Coroutine[Any, Any, SpoolWriter]]
@@ -391,7 +391,7 @@ async def test_executor_that_is_gone_fails_appends_and_still_lets_the_folder_go(
     """A shutdown in the wrong order is answered, it does not hang."""
     executor = ThreadPoolExecutor(max_workers=1)
     writer = await SpoolWriter.open(
-        ROOT / "1", limits=SpoolLimits(min_free_bytes=0), executor=executor, clock=clock, filesystem=filesystem
+        ROOT / "1", limits=spool_limits(min_free_bytes=0), executor=executor, clock=clock, filesystem=filesystem
     )
     executor.shutdown()
     with pytest.raises(SpoolFailedError):
@@ -417,7 +417,7 @@ async def test_successor_gets_the_folder_as_soon_as_its_owner_is_gone(
     first = await open_spool()
     opening = asyncio.ensure_future(
         SpoolWriter.open(
-            ROOT / "1", limits=SpoolLimits(min_free_bytes=0), executor=executor, clock=clock, filesystem=filesystem
+            ROOT / "1", limits=spool_limits(min_free_bytes=0), executor=executor, clock=clock, filesystem=filesystem
         )
     )
     await asyncio.sleep(0.02)
