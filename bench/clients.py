@@ -206,7 +206,7 @@ def results(client: str, output: str) -> dict[str, tuple[float, float]]:
 
 def others() -> dict[str, Callable[[str], dict[str, tuple[float, float]]]]:
     """The clients in other languages, as far as their toolchains are there."""
-    found = {"Go": measure_go}
+    found: dict[str, Callable[[str], dict[str, tuple[float, float]]]] = {"Go": measure_go}
     if reason := maven.missing():
         print(f"Java is left out: it {reason}")
     else:

@@ -24,6 +24,7 @@ from qrumb.v1 import collector_service_pb2 as pb
 from qrumb.v1.browser_event_pb2 import BrowserEvent
 from qrumb.v1.collector_service_pb2_grpc import CollectorServiceServicer, CollectorServiceStub
 from qrumb.v1.collector_service_pb2_grpc import add_CollectorServiceServicer_to_server as add_collector
+from qrumb.v1.consent_pb2 import Consent
 from qrumb.v1.receipt_pb2 import EventReceipt
 from qrumb_server.config import Settings
 
@@ -75,7 +76,7 @@ def sample_event(number: int) -> BrowserEvent:
         site_id="demo",
         event_id=f"0192f0c1-7e1a-7c3d-9b1e-{number:012x}",
         scan_session_id=f"scan-{number % 997}",
-        consent=1,
+        consent=Consent.GRANTED,
         event_type="pageview",
         page_url="https://shop.example/products/42?utm_source=poster",
         page_title="Shoes, size 42",

@@ -49,8 +49,16 @@ def _ten_kb(piece: str) -> str:
 
 
 def _event_cases() -> Iterator[tuple[str, Callable[[], object]]]:
-    core = {"site_id": "demo", "event_id": "0192f0c1-7e1a-7c3d-9b1e-2f6a7d8c9e0f", "scan_session_id": "scan-1"}
-    page = {"page_url": "https://shop.example/p?id=1", "page_title": "Shop", "referrer": "https://search.example/"}
+    core: dict[str, Any] = {
+        "site_id": "demo",
+        "event_id": "0192f0c1-7e1a-7c3d-9b1e-2f6a7d8c9e0f",
+        "scan_session_id": "scan-1",
+    }
+    page: dict[str, Any] = {
+        "page_url": "https://shop.example/p?id=1",
+        "page_title": "Shop",
+        "referrer": "https://search.example/",
+    }
     browser = BrowserEvent(**core, consent=Consent.GRANTED, event_type="pageview", **page)
     with_metadata = BrowserEvent()
     with_metadata.CopyFrom(browser)
@@ -95,7 +103,7 @@ def _struct_cases() -> Iterator[tuple[str, Callable[[], object]]]:
         for n in range(94)
     ]
     limits, wide = StructLimits(), StructLimits(max_values=1_000)
-    cases = {
+    cases: dict[str, tuple[dict[str, Any], Any]] = {
         "canonical_json, 5 keys": (five, limits),
         "canonical_json, 30 keys": ({f"key_{n}": f"value {n}" if n % 3 else n for n in range(30)}, limits),
         "canonical_json, 5 keys with a handle": (five | {"variant": "@ana"}, limits),

@@ -68,6 +68,12 @@ def _inputs(descriptors: bytes) -> dict[str, str]:
     }
 
 
+def _rules(field: FieldDescriptorProto) -> validate_pb2.FieldRules:
+    # protoc types the extension as what it is at run time, which says nothing of its message.
+    rules: validate_pb2.FieldRules = field.options.Extensions[validate_pb2.field]  # type: ignore[index]
+    return rules
+
+
 def _unwrapped(node: Any) -> Any:
     """Comments without the line breaks of their source, and without what they tell the linter."""
     if isinstance(node, dict):
@@ -95,7 +101,7 @@ def _merged(node: Any, over: Any) -> Any:
 def _add_rules(schema: Node, message: DescriptorProto) -> None:
     required = []
     for field in message.field:
-        rules = field.options.Extensions[validate_pb2.field]
+        rules = _rules(field)
         schema["properties"][field.name] |= _constraints(field)
         if rules.required or rules.repeated.min_items:  # an absent list is an empty one
             required.append(field.name)
@@ -109,13 +115,13 @@ def _add_parameter_rules(operation: Node, message: DescriptorProto) -> None:
         field = fields.get(parameter["name"])
         if field is not None:
             parameter["schema"] |= _constraints(field)
-            if field.options.Extensions[validate_pb2.field].required:
+            if _rules(field).required:
                 parameter["required"] = True
 
 
 def _constraints(field: FieldDescriptorProto) -> Node:
     """What the annotations of a field say, in the words of JSON Schema."""
-    rules = field.options.Extensions[validate_pb2.field]
+    rules = _rules(field)
     found: Node = {}
     if rules.string.pattern:
         found["pattern"] = rules.string.pattern

@@ -31,7 +31,7 @@ def brought_by(name: str, extras: frozenset[str], seen: dict[str, str]) -> dict[
 def test_every_package_of_the_set_up_is_pinned() -> None:
     """At the version that is installed."""
     lines = [line.strip().split("==") for line in CONSTRAINTS.read_text().splitlines() if "==" in line]
-    pinned = {canonicalize_name(name): number for name, number in lines}
+    pinned: dict[str, str] = {canonicalize_name(name): number for name, number in lines}
     brought = brought_by("qrumb-server", frozenset({"dev"}), {})
     assert len(brought) > 50
     assert {name: pinned.get(name) for name in brought.keys() - OURS} == {

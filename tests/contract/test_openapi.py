@@ -60,7 +60,7 @@ def test_every_operation_says_how_it_fails(document: dict[str, Any]) -> None:
         assert ("Retry-After" in response.get("headers", {})) is (status in {"429", "503", "504"})
 
 
-VALID = {
+VALID: dict[str, dict[str, Any]] = {
     "BrowserEvent": {
         "site_id": "demo",
         "event_type": "pageview",

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from qrumb.v1.browser_event_pb2 import BrowserEvent
 from qrumb_server.app.clock import SteadyClock
-from qrumb_server.model import Caller, RawEvent, SitePolicy, Source
+from qrumb_server.model import Caller, RawEvent, SitePolicy, Source, StampedEvent
 from qrumb_server.pipeline.run import judge
 from qrumb_server.pipeline.stamp import Enrichers, Receipt
 from qrumb_server.spool.reader import list_sealed, usage
@@ -37,6 +37,7 @@ def receive(clock: SteadyClock, event_time_ms: int | None = None) -> tuple[int, 
         make_event_id=lambda _event: "00000000-0000-4000-8000-000000000000",
     )
     [verdict] = judge([RawEvent(source=Source.BROWSER, message=event, caller=Caller(), index=0)], receipt)
+    assert isinstance(verdict, StampedEvent)
     row = verdict.record.accepted_event.row
     return row.received_time.ToMilliseconds(), row.event_time.ToMilliseconds(), [w.field for w in verdict.warnings]
 
@@ -94,6 +95,7 @@ def test_an_event_time_older_than_its_site_keeps_rows_is_corrected() -> None:
         event = BrowserEvent(site_id=site_id, event_type="click")
         event.event_time.FromMilliseconds(NOON_MS - hours * HOUR_MS)
         [verdict] = judge([RawEvent(source=Source.BROWSER, message=event, caller=Caller(), index=0)], receipt)
+        assert isinstance(verdict, StampedEvent)
         row = verdict.record.accepted_event.row
         assert (row.event_time.ToMilliseconds() == NOON_MS - hours * HOUR_MS) is is_kept
         assert len(verdict.warnings) == (not is_kept)

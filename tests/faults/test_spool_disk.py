@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -132,7 +133,8 @@ def test_full_spool_is_told_to_senders_and_drains_by_itself(tmp_path: Path) -> N
                     refusal = error
                     break
             assert refusal.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
-            assert dict(refusal.trailing_metadata())["retry-after"]
+            trailers: Any = refusal.trailing_metadata()
+            assert dict(trailers)["retry-after"]
             with stack.http() as client:
                 for _ in range(300):
                     answer = client.post("/collect/batch", json={"events": [large_event()] * 10})

@@ -34,7 +34,9 @@ pytestmark = pytest.mark.timeout(120 + float(os.environ.get("FUZZ_SECONDS", "0")
 
 RECEIPT = Receipt(received_time_ms=1_790_000_000_000, retention_ms=86_400_000, make_event_id=lambda _: UUID)
 Event = BrowserEvent | ServerEvent
-edges = st.sampled_from([0.0, -0.0, 2.0**53, -(2.0**53), 2.0**53 - 1, 1e308, 5e-324, "", None, True, False, [], {}])
+edges: st.SearchStrategy[Any] = st.sampled_from(
+    [0.0, -0.0, 2.0**53, -(2.0**53), 2.0**53 - 1, 1e308, 5e-324, "", None, True, False, [], {}]
+)
 edge_objects = st.dictionaries(st.text(max_size=2), edges | st.lists(edges, max_size=3), max_size=5)
 filled_structs = (objects | edge_objects).map(as_struct)
 structs = st.none() | filled_structs

@@ -92,7 +92,7 @@ def receipts_of(answer: Answer, events: Any) -> list[EventReceipt]:
     """One receipt per outcome of the answer; without outcomes all are ACCEPTED."""
     receipts = []
     for event, outcome in zip(events, answer.get("receipts") or ["ACCEPTED"] * len(events), strict=False):
-        receipt = EventReceipt(event_id=event.event_id, outcome=EventReceipt.Outcome.Value(outcome))
+        receipt = EventReceipt(event_id=event.event_id, outcome=outcome)
         receipt.received_time.CopyFrom(Timestamp(seconds=int(time.time())))
         if outcome == "REJECTED":
             receipt.violations.add(field="event_type", reason=Violation.REQUIRED, description="is required")

@@ -177,7 +177,7 @@ def _answer(call: Any, request: Message) -> Answer:
     try:
         return Answer(status=OK, body=_as_dict(call(request, timeout=patient(20))))
     except grpc.RpcError as error:
-        status = rpc_status.from_call(error)
+        status = rpc_status.from_call(error)  # type: ignore[arg-type]  # it is a Call too
         if status is None or error.code() != grpc.StatusCode.INVALID_ARGUMENT:
             raise
         return Answer(status=BAD_REQUEST, body=_as_dict(status))

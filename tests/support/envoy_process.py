@@ -4,6 +4,7 @@ import asyncio
 import dataclasses
 import json
 import socket
+import ssl
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -154,7 +155,8 @@ async def running_gateway(
         sockets = [*zip(workers, options.collector_sockets, strict=True)] if start_workers else []
         for backend, name in [*sockets, (query, options.query_socket), (status, options.status_socket)]:
             await backend.start(folder / name)
-        scheme, verify = "http", True
+        scheme = "http"
+        verify: ssl.SSLContext | bool = True
         if authority is not None:
             write_secret(folder / "tls.json", authority.issue("gateway"))
             scheme, verify = "https", authority.trusting()

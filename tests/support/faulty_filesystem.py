@@ -133,9 +133,9 @@ class FaultyFileSystem:
             if rng.random() < 0.5:
                 self._folders -= {known for known in self._folders if known.is_relative_to(folder)}
         self._unsynced_folders.clear()
-        for change in self._name_changes:
+        for name_change in self._name_changes:
             if rng.random() < 0.5:
-                change.apply(self._durable)
+                name_change.apply(self._durable)
         self._name_changes.clear()
         self._durable = {path: inode for path, inode in self._durable.items() if path.parent in self._folders}
         for inode in self._durable.values():

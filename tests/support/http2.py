@@ -71,7 +71,7 @@ class Http2Caller:
         with contextlib.suppress(ProtocolError):  # about streams that the library knows nothing of
             for event in self.http.receive_data(data):
                 if isinstance(event, ResponseReceived):
-                    self.statuses[event.stream_id] = dict(event.headers)[":status"]  # type: ignore[arg-type]
+                    self.statuses[event.stream_id] = dict(event.headers)[":status"]  # type: ignore[assignment,index]  # decoded, as the configuration says
 
 
 @asynccontextmanager

@@ -226,7 +226,7 @@ class MiniNode:
         reports = Reports(store=self.store, spool_root=self.spool_root, clock=self.clock)
         charts = Charts(store=self.store, clock=self.clock)
         add_QueryServiceServicer_to_server(Queries(reports=reports, charts=charts, executor=self._executor), server)
-        read_sessions = SessionQueries(reports=reports, executor=self._executor)  # type: ignore[abstract]
+        read_sessions = SessionQueries(reports=reports, executor=self._executor)
         add_ScanSessionServiceServicer_to_server(read_sessions, server)
         upkeep = Upkeep(reports=reports, replay=self._replay(), rescore=self._rescore(), executor=self._executor)
         add_UpkeepServiceServicer_to_server(upkeep, server)

@@ -264,7 +264,7 @@ class Play:
                 said["reason"] = Violation.Reason.Value(said["reason"])
             if "event_id" in said:
                 said["event_id"] = self.event_id(said["event_id"])
-            answer = await node.upkeep.Replay(upkeep_pb.ReplayRequest(site_id=site_id, **said))
+            answer: Any = await node.upkeep.Replay(upkeep_pb.ReplayRequest(site_id=site_id, **said))
         elif verb == "rescore":
             answer = await node.upkeep.Rescore(upkeep_pb.RescoreRequest(site_id=site_id, **said))
         else:
@@ -309,9 +309,7 @@ def _refusal(error: grpc.aio.AioRpcError) -> EventReceipt:
         _ = detail.Unpack(bad) or detail.Unpack(info)
     return EventReceipt(
         event_id=info.metadata["event_id"],
-        violations=[
-            Violation(field=found.field, reason=Violation.Reason.Value(found.reason)) for found in bad.field_violations
-        ],
+        violations=[Violation(field=found.field, reason=found.reason) for found in bad.field_violations],
     )
 
 

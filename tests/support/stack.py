@@ -26,7 +26,7 @@ STOP_SECONDS = 60
 T = TypeVar("T")
 
 
-def wait_until(probe: Callable[[], T], seconds: float = 20, interval: float = 0.05) -> T:
+def wait_until(probe: Callable[[], T | None], seconds: float = 20, interval: float = 0.05) -> T:
     """The first truthy answer of `probe`; fails with the last one when time is up."""
     deadline = time.monotonic() + patient(seconds)
     while True:

@@ -71,9 +71,11 @@ def write_down_fixture() -> WrittenDown:
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[Any]:
     """A test with a `case` of `test_NAME` is the Python client's result for NAME.yaml."""
     report = yield
-    parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+    parameters: dict[str, Any] = (
+        item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+    )
     if report.when == "call" and "case" in parameters:
         client = "Python asyncio" if parameters.get("kind") == "async client" else "Python"
-        file = item.function.__name__.removeprefix("test_")  # type: ignore[attr-defined]
+        file = item.function.__name__.removeprefix("test_")
         write_down(client, file, parameters["case"]["name"], report.outcome)
     return report

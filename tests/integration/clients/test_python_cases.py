@@ -28,7 +28,7 @@ from tests.support.client_cases import AsyncDriver, SyncDriver, run_delivery_cas
 from tests.support.client_front import CASES, Front, load_cases
 
 Case = dict[str, Any]
-DRIVERS = {"client": SyncDriver, "async client": AsyncDriver}
+DRIVERS: dict[str, Any] = {"client": SyncDriver, "async client": AsyncDriver}
 
 
 def cases(name: str) -> Any:

@@ -347,13 +347,19 @@ def test_browser_events_reach_the_table(stack: Stack, site_id: str) -> None:
 @pytest.mark.stack
 @pytest.mark.slow
 @pytest.mark.timeout(180)
+def restarted(node: Stack) -> None:
+    """Stopped, and started anew."""
+    node.stop()
+    node.start()
+
+
 def test_a_node_that_restarts_loses_nothing(tmp_path: Path) -> None:
     """Events sent before, during and after a restart are each one unique row, in spite of all retries."""
     port = str(40_000 + os.getpid() % 20_000)
     settings = Settings(max_batch_delay=0.01, max_backoff=1)
     with running_stack(tmp_path / "data", GRPC_PORT=port) as node, ThreadPoolExecutor(1) as pool:
         with Client(f"grpc://127.0.0.1:{port}", settings=settings) as client:
-            restart = pool.submit(lambda: (node.stop(), node.start()))
+            restart = pool.submit(restarted, node)
             sent = 0
             while not restart.done():
                 client.send(event("restart", sent))

@@ -27,7 +27,7 @@ async def test_every_path_takes_events_batches_and_pixels(renamed: Gateway, path
     request: Any = renamed.worker.last.request
     assert (request.event.site_id, request.validate_only) == ("demo", True)
     assert (await renamed.http.post(f"{path}/batch", json={"events": [{}, {"site_id": "demo"}]})).status_code == 200
-    assert renamed.worker.last.request.events[1].site_id == "demo"  # type: ignore[attr-defined]
+    assert renamed.worker.last.request.events[1].site_id == "demo"
     pixel = await renamed.http.get(f"{path}.gif?site_id=demo")
     assert (pixel.content, renamed.worker.last.method) == (PIXEL, "CollectPixel")
 

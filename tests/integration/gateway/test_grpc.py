@@ -4,6 +4,7 @@ import asyncio
 import base64
 import struct
 from datetime import timedelta
+from typing import Any
 
 import grpc
 import pytest
@@ -181,7 +182,8 @@ async def test_a_flood_is_resource_exhausted_in_words() -> None:
 )
 async def test_what_is_not_in_the_contract_is_unimplemented(gateway: Gateway, channel: Channel, method: str) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await channel.unary_unary(method)(b"")
+        call: Any = channel.unary_unary(method)
+        await call(b"")
     assert caught.value.code() == grpc.StatusCode.UNIMPLEMENTED
     assert not gateway.worker.calls
 

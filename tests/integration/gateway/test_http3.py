@@ -77,7 +77,7 @@ async def client(gateway: Gateway, authority: Authority) -> AsyncIterator[Http3C
     configuration = QuicConfiguration(alpn_protocols=H3_ALPN, cafile=trusted, server_name="localhost")
     port = gateway.options.http_port
     async with connect("127.0.0.1", port, configuration=configuration, create_protocol=Http3Client) as opened:
-        yield opened  # type: ignore[misc]
+        yield opened
 
 
 async def test_events_are_taken_over_http3(gateway: Gateway, client: Http3Client) -> None:

@@ -43,7 +43,7 @@ SERVER_EVENT = {
 }
 # Columns that differ from run to run and are looked at apart.
 LIVE_COLUMNS = {"received_time", "segment_id", "segment_row", "fingerprint"}
-EMPTY_ROW = {
+EMPTY_ROW: dict[str, Any] = {
     "qr_code_id": "", "user_id": "", "event_type": "", "event_name": "", "page_url": "", "referrer": "",
     "device_type": "", "browser_family": "", "os_family": "", "country_code": "", "city": "",
     "conversion_value": None, "conversion_currency": "", "is_duplicate": 0, "is_fraud": 0, "page_title": "",
@@ -324,7 +324,7 @@ def test_rejected_event_says_every_rule_at_once(stack: Stack) -> None:
 def test_garbage_over_grpc_is_invalid_argument(stack: Stack) -> None:
     """Bytes that are no message never become INTERNAL or UNKNOWN."""
     with grpc.insecure_channel(stack.grpc_target) as channel:
-        call = channel.unary_unary("/qrumb.v1.CollectorService/CollectBrowserEvent")
+        call: Any = channel.unary_unary("/qrumb.v1.CollectorService/CollectBrowserEvent")
         with pytest.raises(grpc.RpcError) as refused:
             call(b"\xff\xff\xff", timeout=patient(10))
     assert refused.value.code() == grpc.StatusCode.INVALID_ARGUMENT

@@ -33,7 +33,7 @@ PHONE = (
 WINDOWS = (
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Safari/537.36"
 )
-CLICK = {"site_id": "place", "event_type": "click"}
+CLICK: dict[str, Any] = {"site_id": "place", "event_type": "click"}
 PURCHASE = {"site_id": "place", "scan_session_id": "s", "event_name": "purchase", "client_ip": ADDRESS}
 
 
@@ -73,7 +73,7 @@ def row_of(stack: Stack, event_id: str, site_id: str = "place") -> dict[str, Any
 
     def ask() -> dict[str, Any] | None:
         with stack.http() as client:
-            return client.get(f"/v1/sites/{site_id}/receipts/{event_id}").json().get("row")  # type: ignore[no-any-return]
+            return client.get(f"/v1/sites/{site_id}/receipts/{event_id}").json().get("row")
 
     return wait_until(ask) or {}
 

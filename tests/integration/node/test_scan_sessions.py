@@ -84,7 +84,7 @@ def test_what_is_not_there_or_wrong_says_so(
             pb.GetScanSessionRequest(site_id=site_id, scan_session_id=scan_session_id), timeout=patient(10)
         )
     assert refused.value.code() == code
-    assert reason in str(rpc_status.from_call(refused.value))
+    assert reason in str(rpc_status.from_call(refused.value))  # type: ignore[arg-type]  # it is a Call too
 
 
 def test_batch_is_all_or_none(stack: Stack) -> None:

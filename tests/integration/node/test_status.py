@@ -73,12 +73,13 @@ def flood(stub: CollectorServiceStub, site_id: str) -> tuple[int, grpc.RpcError]
 
 def reason_of(error: grpc.RpcError) -> str:
     """The stable name of a refusal, which must say when to come again."""
-    status = rpc_status.from_call(error)
+    status = rpc_status.from_call(error)  # type: ignore[arg-type]  # it is a Call too
     info, retry = ErrorInfo(), RetryInfo()
     assert status.details[0].Unpack(info)
     assert status.details[1].Unpack(retry)
     assert error.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
-    assert dict(error.trailing_metadata())["retry-after"] == str(retry.retry_delay.seconds)
+    trailers: Any = error.trailing_metadata()
+    assert dict(trailers)["retry-after"] == str(retry.retry_delay.seconds)
     return info.reason
 
 

@@ -114,7 +114,7 @@ def test_insert_missing_adds_only_the_rows_that_are_not_there(
 def test_a_poison_row_is_bad_rows_and_nothing_is_written(
     store: EventStore, batch_of: Batch, event: Row, poison: dict[str, Any]
 ) -> None:
-    good = {"page_url": "", "conversion_value": None, "is_fraud": 0, "fraud_reasons": []}
+    good: dict[str, Any] = {"page_url": "", "conversion_value": None, "is_fraud": 0, "fraud_reasons": []}
     rows = [event(segment_row=number, **good) for number in range(3)]
     (column,) = poison
     for insert in (store.insert, store.insert_missing):

@@ -106,7 +106,8 @@ server_events = st.builds(
 def fields_by_annotations(event: BrowserEvent | ServerEvent) -> set[str]:
     """Paths that protovalidate rejects."""
     violations = protovalidate.collect_violations(event)
-    return {".".join(step.field_name for step in violation.proto.field.elements) for violation in violations}
+    paths = [violation.proto.field for violation in violations]
+    return {".".join(step.field_name for step in path.elements) for path in paths if path is not None}
 
 
 def fields_by_code(event: BrowserEvent | ServerEvent, source: Source) -> set[str]:

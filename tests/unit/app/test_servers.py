@@ -116,7 +116,7 @@ async def test_calls_beyond_the_limit_are_told_when_to_come_back() -> None:
 async def test_calls_without_a_message_are_bounded_too() -> None:
     """Headers alone, which no handler ever sees."""
     async with direct(max_concurrent_calls=1, max_concurrent_streams=50) as (port, _slow), plain(port) as channel:
-        raw = channel.stream_unary("/qrumb.v1.CollectorService/CollectServerEvent")
+        raw: Any = channel.stream_unary("/qrumb.v1.CollectorService/CollectServerEvent")
         waiting = [raw() for _ in range(8)]
         async with asyncio.timeout(patient(5)):
             while (codes := [await ended(call) for call in waiting]).count(grpc.StatusCode.RESOURCE_EXHAUSTED) < 4:

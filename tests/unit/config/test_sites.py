@@ -67,7 +67,7 @@ def test_a_site_has_its_own_settings_and_the_common_ones_for_the_rest(tmp_path: 
     known = sites(tmp_path, COMMON, OWN)
     assert known.policy("any").default_consent == "pending"
     shop = known.policy("shop")
-    assert (shop.default_consent, shop.non_personal_keys) == ("denied", {"campaign"})
+    assert (shop.default_consent, shop.non_personal_keys) == ("denied", frozenset({"campaign"}))
     assert (shop.fraud.session_events_per_minute, shop.fraud.address_events_per_minute) == (5, 9)
     assert shop.fraud.ignored_reasons == {FraudReason.BOT}
     blog = known.policy("blog")

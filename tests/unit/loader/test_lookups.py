@@ -163,7 +163,7 @@ def test_only_time_in_which_an_event_can_have_come_is_searched(event_id: str, si
 
 def test_a_stored_event_counts_only_within_seven_days() -> None:
     """The search begins with the earliest of a batch; each event has its own limit."""
-    row = {"site_id": "s", "event_id": "00000000-0000-4000-8000-000000000001", "original": 7}
+    row: dict[str, Any] = {"site_id": "s", "event_id": "00000000-0000-4000-8000-000000000001", "original": 7}
     events = [("s", row["event_id"], NOW_MS), ("s", "00000000-0000-4000-8000-000000000002", NOW_MS - DAY_MS)]
     for latest_ms, number in ((NOW_MS - DUPLICATE_WITHIN_MS, 1), (NOW_MS - DUPLICATE_WITHIN_MS - 1, 0)):
         store = Answers({**row, "latest": latest_ms})

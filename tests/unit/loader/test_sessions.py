@@ -57,7 +57,7 @@ def _version(merged: dict[SessionKey, KnownSession], registrations: Sequence[Pla
 def test_order_and_repetition_leave_no_trace(sent: list[Sent], random: object) -> None:
     """The earliest scan names the code and the time; who it was is known if any of them says so."""
     shuffled = [*sent, *sent]
-    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    random.shuffle(shuffled)
     session, _rows = store_all([[one] for one in shuffled])
     earliest_ms = min(time_ms for _code, _user, time_ms in sent)
     assert session.scan_time_ms == earliest_ms

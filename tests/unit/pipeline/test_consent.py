@@ -17,7 +17,7 @@ from qrumb_server.wire.v1.record_pb2 import AcceptedEvent
 
 NOW_MS = 1_790_000_000_000
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:133.0) Gecko/20100101 Firefox/133.0"
-BROWSER = {
+BROWSER: dict[str, Any] = {
     "site_id": "s",
     "event_id": "0192f0c1-7e1a-7c3d-9b1e-2f6a7d8c9e0f",
     "scan_session_id": "scan-1",
@@ -137,6 +137,7 @@ def test_denied_metadata_keeps_the_listed_keys_of_its_top_level(
 def test_fingerprint_tells_nothing_of_what_is_gone(kind: str, consent: str) -> None:
     """Two events that differ only in what was taken away are alike; those that differ elsewhere are not."""
     gone: dict[str, Any]
+    other: dict[str, Any]
     if kind == "server":
         gone, other = {"user_identifiers": {"external_id": "u-2"}}, {"event_name": "lead"}
     elif consent == "denied":

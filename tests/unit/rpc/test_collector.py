@@ -201,7 +201,7 @@ async def test_stream_ends_with_the_fault_of_its_spool(stub: CollectorServiceStu
 
     answers = []
     with pytest.raises(grpc.aio.AioRpcError) as refused:
-        async for answer in stub.StreamServerEvents(requests()):
+        async for answer in stub.StreamServerEvents(requests()):  # type: ignore[arg-type]  # a stub of grpc.aio
             answers.append(answer)  # noqa: PERF401  (what came before the error counts)
     assert refused.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
     assert sum(len(answer.receipts) for answer in answers) == 1
@@ -210,7 +210,8 @@ async def test_stream_ends_with_the_fault_of_its_spool(stub: CollectorServiceStu
 async def test_undecodable_message_ends_a_stream_clearly(target: int) -> None:
     """INVALID_ARGUMENT, not INTERNAL."""
     async with grpc.aio.insecure_channel(f"127.0.0.1:{target}") as channel:
-        call = channel.stream_stream("/qrumb.v1.CollectorService/StreamServerEvents")(iter([b"\xff\xff"]))
+        streaming: Any = channel.stream_stream("/qrumb.v1.CollectorService/StreamServerEvents")
+        call = streaming(iter([b"\xff\xff"]))
         with pytest.raises(grpc.aio.AioRpcError) as refused:
             async for _ in call:
                 pass

@@ -135,7 +135,8 @@ async def test_every_broken_rule_is_named_and_nothing_is_kept(
     stub: ScanSessionServiceStub, spool: Spool, fields: dict[str, str], violations: list[tuple[str, str]]
 ) -> None:
     """Single, and in a batch with its place there."""
-    bad = scan(**fields)
+    changes: dict[str, Any] = dict(fields)
+    bad = scan(**changes)
     single = await refusal(stub.RegisterScanSession(pb.RegisterScanSessionRequest(scan_session=bad)))
     assert single == (grpc.StatusCode.INVALID_ARGUMENT, "SCAN_SESSION_REJECTED", violations)
     batch = pb.BatchRegisterScanSessionsRequest(scan_sessions=[scan(), bad])

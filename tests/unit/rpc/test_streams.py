@@ -155,7 +155,7 @@ async def test_sender_that_does_not_read_is_held_by_flow_control(stub: Stub, col
             taken += 1
             yield request(index)
 
-    stream = stub.StreamServerEvents(requests())
+    stream = stub.StreamServerEvents(requests())  # type: ignore[arg-type]  # a stub of grpc.aio
     assert await settled(collector) < number / 2
     assert taken < number
     assert_in_order([receipt async for answer in stream for receipt in answer.receipts], number)
@@ -163,19 +163,19 @@ async def test_sender_that_does_not_read_is_held_by_flow_control(stub: Stub, col
 
 async def test_idle_stream_ends_at_once_when_the_worker_stops(stub: Stub, collector: CountingCollector) -> None:
     """UNAVAILABLE, with a text that says to reconnect; and no new stream begins."""
-    stream = stub.StreamServerEvents()
+    stream = stub.StreamServerEvents()  # type: ignore[call-arg]  # a stub of grpc.aio
     await stream.write(request(0))
     assert await settled(collector) == 1
     collector.end_streams()
     async with asyncio.timeout(patient(5)):
         assert_in_order(await receipts_until_stopped(stream), 1)
-        assert await receipts_until_stopped(stub.StreamServerEvents()) == []
+        assert await receipts_until_stopped(stub.StreamServerEvents()) == []  # type: ignore[call-arg]  # a stub of grpc.aio
 
 
 async def test_stop_answers_first_what_was_read(stub: Stub, spool: Spool, collector: CountingCollector) -> None:
     """A receipt for every event that was taken, then the end."""
     spool.gate.clear()
-    stream = stub.StreamServerEvents()
+    stream = stub.StreamServerEvents()  # type: ignore[call-arg]  # a stub of grpc.aio
     for number in range(20):
         await stream.write(request(number))
     assert await settled(collector) == 20

@@ -97,7 +97,8 @@ def test_values_of_a_type_pass_and_come_back(column_type: str, values: list[Any]
 
 @pytest.mark.parametrize(("column_type", "value"), BAD)
 def test_a_value_that_would_become_another_is_refused_by_column_and_row(column_type: str, value: Any) -> None:
-    good = next(values for kind, values in GOOD if kind == column_type)[0]
+    values: Any = next(values for kind, values in GOOD if kind == column_type)
+    good = values[0]
     with pytest.raises(BadRowsError, match="column x, row 2:") as caught:
         encode_columns(["x"], [[good, good, value, value]], {"x": column_type})
     if isinstance(value, str) and len(value) > 3:

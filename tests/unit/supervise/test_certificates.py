@@ -43,7 +43,17 @@ def break_pair(authority: Authority, fault: str) -> Files:
     elif fault == "empty key":
         files.key.write_text("")
     elif fault == "password":
-        command = ["openssl", "pkey", "-aes256", "-passout", "pass:x", "-in", files.key, "-out", f"{files.key}.locked"]
+        command = [
+            "openssl",
+            "pkey",
+            "-aes256",
+            "-passout",
+            "pass:x",
+            "-in",
+            str(files.key),
+            "-out",
+            f"{files.key}.locked",
+        ]
         subprocess.run(command, check=True, capture_output=True)
         Path(f"{files.key}.locked").rename(files.key)
     return files
