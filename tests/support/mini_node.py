@@ -23,6 +23,7 @@ from qrumb.v1.query_service_pb2_grpc import QueryServiceStub, add_QueryServiceSe
 from qrumb.v1.scan_session_service_pb2_grpc import ScanSessionServiceStub, add_ScanSessionServiceServicer_to_server
 from qrumb_server.app.circumstances import make_event_id
 from qrumb_server.loader.loop import Loader
+from qrumb_server.loader.progress import Progress
 from qrumb_server.model import SitePolicy
 from qrumb_server.pipeline.stamp import Enrichers, Receipt
 from qrumb_server.ports import EventStore, TableBatch
@@ -38,6 +39,7 @@ from qrumb_server.upkeep.erase import Eraser
 from qrumb_server.upkeep.replay import Replay
 from qrumb_server.upkeep.rescore import Rescore
 from qrumb_server.upkeep.service import Privacy, Upkeep
+from qrumb_server.upkeep.verify import LedgerCheck
 from qrumb_server.wire.v1.upkeep_service_pb2_grpc import UpkeepServiceStub, add_UpkeepServiceServicer_to_server
 from tests.support.patience import patient
 from tests.support.spool_limits import spool_limits
@@ -156,6 +158,10 @@ class FaultyInserts:
         yield
         raise fault.error
 
+    def confirm(self, batches: Sequence[TableBatch]) -> None:
+        """As the store's own."""
+        self._store.confirm(batches)
+
     def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
         """As the port says."""
         return self._store.query(sql, parameters)
@@ -228,7 +234,17 @@ class MiniNode:
         add_QueryServiceServicer_to_server(Queries(reports=reports, charts=charts, executor=self._executor), server)
         read_sessions = SessionQueries(reports=reports, executor=self._executor)
         add_ScanSessionServiceServicer_to_server(read_sessions, server)
-        upkeep = Upkeep(reports=reports, replay=self._replay(), rescore=self._rescore(), executor=self._executor)
+        check = LedgerCheck(
+            store=self.store,
+            loader=self.loader,
+            clock=self.clock,
+            policy=self._policy,
+            spool_root=self.spool_root,
+            progress=Progress(),
+        )
+        upkeep = Upkeep(
+            reports=reports, replay=self._replay(), rescore=self._rescore(), check=check, executor=self._executor
+        )
         add_UpkeepServiceServicer_to_server(upkeep, server)
         eraser = _WatchedEraser(
             store=self.store, loader=self.loader, spool_root=self.spool_root, waits=self._erasing_waits
