@@ -40,11 +40,11 @@ def wait_until(probe: Callable[[], T | None], seconds: float = 20, interval: flo
 class Stack:
     """One node. `start` may be called again after `stop` or `kill`: the data stays."""
 
-    def __init__(self, data_dir: Path, *, launcher: Sequence[str] = (), **settings: str) -> None:
+    def __init__(self, data_dir: Path, *, launcher: Sequence[str] = (), log_path: str = "", **settings: str) -> None:
         """`launcher` is what the node is run with, such as setpriv and its options."""
         self.launcher = launcher
         self.data_dir = data_dir
-        self.log_path = data_dir.parent / f"{data_dir.name}.log"
+        self.log_path = Path(log_path) if log_path else data_dir.parent / f"{data_dir.name}.log"
         self.settings = settings
         self.url = ""
         self.grpc_target = ""
@@ -174,9 +174,11 @@ class Stack:
 
 
 @contextlib.contextmanager
-def running_stack(data_dir: Path, *, launcher: Sequence[str] = (), **settings: str) -> Iterator[Stack]:
+def running_stack(
+    data_dir: Path, *, launcher: Sequence[str] = (), log_path: str = "", **settings: str
+) -> Iterator[Stack]:
     """A started node; stopped at the end, and it must then leave no process."""
-    stack = Stack(data_dir, launcher=launcher, **settings)
+    stack = Stack(data_dir, launcher=launcher, log_path=log_path, **settings)
     stack.start()
     try:
         yield stack
