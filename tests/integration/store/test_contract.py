@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from qrumb_server.errors import BadRowsError, StoreRefusedError, StoreUnavailableError
+from qrumb_server.errors import BadRowsError, OutcomeUnknownError, StoreRefusedError, StoreUnavailableError
 from qrumb_server.ports import EventStore, TableBatch
 from qrumb_server.store.connection import ServerOptions
 from qrumb_server.store.embedded import EmbeddedStore
@@ -96,6 +96,29 @@ def test_insert_missing_adds_only_the_rows_that_are_not_there(
             {"segment_id": name, "segment_row": row} for name in ("it's \\another\n", "worker-1/7") for row in range(90)
         ]
     assert whole == batch_of(rows + stranger)
+
+
+@every_store
+def test_what_is_there_is_confirmed_and_what_is_not_is_missed(
+    store: EventStore, batch_of: Batch, event: Row, now_ms: int
+) -> None:
+    """Of each table; over several partitions; rows that came by another insert count as well."""
+    rows = [
+        event(segment_row=number, fingerprint=2**64 - 1 - number, received_time=now_ms - number % 3 * 31 * DAY_MS)
+        for number in range(90)
+    ]
+    batches = [batch_of(rows), *(batch_of([row], table) for table, row in other_rows(now_ms).items())]
+    for batch in batches:
+        with pytest.raises(OutcomeUnknownError):
+            store.confirm([batch])
+        store.insert(batch)
+    store.confirm(batches)
+    store.confirm([batch_of(rows[:40]), batch_of(rows[40:])])
+    more = event(segment_row=90, fingerprint=1)
+    with pytest.raises(OutcomeUnknownError):
+        store.confirm([*batches, batch_of([more])])
+    store.insert_missing(batch_of([*rows, more]))
+    store.confirm([batch_of([*rows, more])])
 
 
 @every_store
