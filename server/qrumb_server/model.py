@@ -151,6 +151,8 @@ class RawEvent:
     """Place in the request, from 0."""
     reading: Reading | None = None
     """What JSON had to say beside; None where the message is all that was sent."""
+    oversize: int = 0
+    """Bytes that it had on the wire, where those are more than allowed; the message is then only its beginning."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -114,7 +114,8 @@ def gateway_options(http_port: int, worker_count: int = 1, **changes: Any) -> Ga
         # Without the settings' own checks: a test's certificate is named by tls_secret_file alone.
         "settings": GatewaySettings().model_copy(update={"access_log": True, **settings}),
         "limits": Limits(**limits),
-        "max_message_bytes": RpcSettings().max_message_bytes,
+        "max_body_bytes": RpcSettings().max_event_bytes,
+        "max_batch_bytes": RpcSettings().max_batch_bytes,
         "tls_secret_file": None,
         "host": "127.0.0.1",
         "http_port": http_port,

@@ -33,6 +33,7 @@ from qrumb_server.query.service import Queries, SessionQueries
 from qrumb_server.rpc.collector import Collector
 from qrumb_server.rpc.guard import Guard
 from qrumb_server.rpc.scan_sessions import ScanSessions
+from qrumb_server.rpc.turns import Turns
 from qrumb_server.spool.reader import list_sealed
 from qrumb_server.spool.writer import SpoolWriter
 from qrumb_server.upkeep.erase import Eraser
@@ -41,6 +42,7 @@ from qrumb_server.upkeep.rescore import Rescore
 from qrumb_server.upkeep.service import Privacy, Upkeep
 from qrumb_server.upkeep.verify import LedgerCheck
 from qrumb_server.wire.v1.upkeep_service_pb2_grpc import UpkeepServiceStub, add_UpkeepServiceServicer_to_server
+from tests.support.opened import opening
 from tests.support.patience import patient
 from tests.support.spool_limits import spool_limits
 
@@ -344,11 +346,12 @@ class MiniNode:
         folder = self.spool_root / f"worker-{index}"
         spool = await SpoolWriter.open(folder, limits=limits, executor=disk, clock=self.clock)
         self._writers.append(spool)
-        server = grpc.aio.server(interceptors=[Guard(), _ChosenAgent()])
-        collector = Collector(append=spool.append, new_receipt=self.new_receipt, max_batch_events=1_000)
+        turns = Turns()
+        server = grpc.aio.server(interceptors=[Guard(), opening(turns), _ChosenAgent()])
+        collector = Collector(append=spool.append, new_receipt=self.new_receipt, turns=turns)
         add_CollectorServiceServicer_to_server(collector, server)
         sessions = ScanSessions(
-            append=spool.append, new_receipt=self.new_receipt, max_sessions=1_000, forward=_forward_nothing
+            append=spool.append, new_receipt=self.new_receipt, turns=turns, forward=_forward_nothing
         )
         add_ScanSessionServiceServicer_to_server(sessions, server)
         port = server.add_insecure_port("127.0.0.1:0")

@@ -17,7 +17,7 @@ from qrumb_server.access.admission import Admission
 from qrumb_server.access.quota import Quotas
 from qrumb_server.app.circumstances import enrichers, receipts
 from qrumb_server.app.clock import SteadyClock, SystemClock
-from qrumb_server.app.servers import add_direct_port, direct_server, inner_server, stop_event
+from qrumb_server.app.servers import add_direct_port, call_limits, direct_server, inner_server, stop_event
 from qrumb_server.app.stores import LOCK_TIMEOUT
 from qrumb_server.config import Settings
 from qrumb_server.enrich.agent import warm_up
@@ -28,8 +28,10 @@ from qrumb_server.rpc.collector import Collector
 from qrumb_server.rpc.forward import FORWARDED, FORWARDED_STATUS, Forwarding
 from qrumb_server.rpc.health import Health
 from qrumb_server.rpc.metrics import CollectorMetrics
+from qrumb_server.rpc.opening import Opening
 from qrumb_server.rpc.preview import ask_loader
 from qrumb_server.rpc.scan_sessions import ScanSessions
+from qrumb_server.rpc.turns import Turns
 from qrumb_server.rpc.validator import Validator
 from qrumb_server.spool.quota import SpoolLimits
 from qrumb_server.spool.writer import SpoolWriter
@@ -74,7 +76,9 @@ async def run_collector(settings: Settings, index: int, address_secret: bytes) -
         passed_on=FORWARDED + FORWARDED_STATUS,
         count=metrics.count_refused,
     )
-    inner, direct = inner_server(settings.rpc, access), direct_server(settings.rpc, access)
+    turns = Turns()
+    opening = Opening(call_limits(settings.rpc), turns=turns, may_begin=access.may_begin, count=metrics.count_refused)
+    inner, direct = (new(settings.rpc, opening, access) for new in (inner_server, direct_server))
     new_receipt = receipts(clock, enrichers(settings, sites, address_secret))
     forwarding = Forwarding(lambda: _open(sockets.QUERIES))
     status = Forwarding(lambda: _open(sockets.STATUS), FORWARDED_STATUS)
@@ -84,7 +88,7 @@ async def run_collector(settings: Settings, index: int, address_secret: bytes) -
     collector = Collector(
         append=append,
         new_receipt=new_receipt,
-        max_batch_events=settings.rpc.max_batch_events,
+        turns=turns,
         preview=preview,
         may_look_up=access.may_look_up,
         count=metrics.count,
@@ -94,7 +98,7 @@ async def run_collector(settings: Settings, index: int, address_secret: bytes) -
     sessions = ScanSessions(
         append=append,
         new_receipt=new_receipt,
-        max_sessions=settings.rpc.max_batch_events,
+        turns=turns,
         forward=forwarding.forward,
     )
     validator = Validator(new_receipt=new_receipt, preview=preview, may_look_up=access.may_look_up)

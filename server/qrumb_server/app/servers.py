@@ -12,9 +12,10 @@ from qrumb_server.config import RpcSettings, RpcTls
 from qrumb_server.errors import ConfigError
 from qrumb_server.rpc.capacity import Capacity
 from qrumb_server.rpc.guard import Guard
+from qrumb_server.rpc.opening import CallLimits
 from qrumb_server.supervise.certificates import RPC_TLS_SETTING, read_authority, read_pair, state_of
 
-__all__ = ["add_direct_port", "bracketed", "direct_server", "inner_server", "stop_event"]
+__all__ = ["add_direct_port", "bracketed", "call_limits", "direct_server", "inner_server", "stop_event"]
 
 log = structlog.get_logger()
 
@@ -34,13 +35,24 @@ def stop_event() -> asyncio.Event:
     return stop
 
 
+def call_limits(rpc: RpcSettings) -> CallLimits:
+    """What a call may hold."""
+    return CallLimits(
+        max_event_bytes=rpc.max_event_bytes,
+        max_batch_bytes=rpc.max_batch_bytes,
+        max_batch_events=rpc.max_batch_events,
+        max_bytes_in_work=rpc.max_bytes_in_work,
+    )
+
+
 def inner_server(rpc: RpcSettings, *interceptors: grpc.aio.ServerInterceptor) -> grpc.aio.Server:
     """A server on a unix socket, where the gateway bounds what comes from outside.
 
     Args:
         interceptors: to stand behind the guard.
     """
-    return grpc.aio.server(interceptors=[Guard(), *interceptors], options=_message_limits(rpc))
+    guard = Guard(max_bytes=rpc.max_event_bytes)
+    return grpc.aio.server(interceptors=[guard, *interceptors], options=_message_limits(rpc))
 
 
 def direct_server(rpc: RpcSettings, *interceptors: grpc.aio.ServerInterceptor) -> grpc.aio.Server:
@@ -49,9 +61,9 @@ def direct_server(rpc: RpcSettings, *interceptors: grpc.aio.ServerInterceptor) -
     Args:
         interceptors: to stand behind the guard.
     """
-    names = rpc.tls.gateway_names if rpc.tls else ()
+    guard = Guard(gateway_names=rpc.tls.gateway_names if rpc.tls else (), max_bytes=rpc.max_event_bytes)
     return grpc.aio.server(
-        interceptors=[Capacity(rpc.max_concurrent_calls), Guard(gateway_names=names), *interceptors],
+        interceptors=[Capacity(rpc.max_concurrent_calls), guard, *interceptors],
         maximum_concurrent_rpcs=OPEN_PER_CALL * rpc.max_concurrent_calls,
         options=[
             *_message_limits(rpc),

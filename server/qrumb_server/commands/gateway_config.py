@@ -45,7 +45,8 @@ def gateway_config(settings: Settings, folder: Path) -> None:
         )
     options = GatewayOptions(
         settings=own,
-        max_message_bytes=settings.rpc.max_message_bytes,
+        max_body_bytes=settings.rpc.max_event_bytes,
+        max_batch_bytes=settings.rpc.max_batch_bytes,
         host=settings.http_host,
         http_port=settings.http_port,
         admin_socket=sockets.GATEWAY_ADMIN[0],

@@ -7,7 +7,7 @@ from typing import Annotated, Final, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from qrumb_server.config.groups import MIB, Group
+from qrumb_server.config.groups import KIB, MIB, Group
 
 __all__ = ["GatewaySettings", "RpcSettings", "RpcTls", "TlsFiles", "UpstreamTls"]
 
@@ -76,8 +76,17 @@ class RpcSettings(Group):
 
     tls: RpcTls | None = None
     """What to serve direct gRPC with TLS with. Without it, plain: for backends on the same machine or network."""
-    max_message_bytes: int = Field(default=16 * MIB, ge=1 * MIB)
-    """Largest gRPC message. Bigger than the gateway's body limit, because JSON can grow as protobuf."""
+    max_event_bytes: int = Field(default=128 * KIB, ge=32 * KIB, le=1 * MIB)
+    """Largest event as it is sent, protobuf or JSON, alone, in a batch or in a stream: several times the largest that
+    keeps all other limits. A larger one is rejected by its size. Requests without events have this limit too."""
+    max_batch_bytes: int = Field(default=4 * MIB, ge=1 * MIB, le=16 * MIB)
+    """Largest batch call, protobuf or JSON; a larger one is refused as a whole."""
+    max_bytes_in_work: int = Field(default=32 * MIB, ge=1 * MIB)
+    """Bytes of all calls longer than an event that one worker has in work; beyond it they are RESOURCE_EXHAUSTED with a
+    delay after which to try again. Decoded, a call takes up to ten times its bytes."""
+    max_message_bytes: int = Field(default=32 * MIB, ge=1 * MIB)
+    """What gRPC itself takes in, to be refused with a reason and in words; beyond it gRPC answers RESOURCE_EXHAUSTED.
+    Far above max_batch_bytes, because JSON can grow sixfold as protobuf."""
     max_metadata_bytes: int = Field(default=64 * 1024, ge=8 * 1024)
     """Largest header block. Bigger than the gateway's, so that the gateway answers first."""
     max_batch_events: int = Field(default=1_000, ge=1, le=1_000)

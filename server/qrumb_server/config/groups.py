@@ -4,9 +4,10 @@ from datetime import timedelta
 
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["MIB", "Group", "LoaderSettings", "MetricsSettings", "SpoolSettings"]
+__all__ = ["KIB", "MIB", "Group", "LoaderSettings", "MetricsSettings", "SpoolSettings"]
 
-MIB = 1024 * 1024
+KIB = 1024
+MIB = 1024 * KIB
 GIB = 1024 * MIB
 
 

@@ -16,10 +16,6 @@ __all__ = ["GatewayOptions", "Limits", "UpstreamTlsOptions"]
 class Limits:
     """What is the same on every node."""
 
-    max_body_bytes: int = 512 * 1024
-    """Body of a single JSON request."""
-    max_batch_bytes: int = 4 * 1024 * 1024
-    """Body of a JSON batch."""
     max_response_bytes: int = 32 * 1024 * 1024
     """A JSON reply; one that is larger becomes an error."""
     max_header_kb: int = 16
@@ -55,8 +51,10 @@ class GatewayOptions:
 
     settings: GatewaySettings
     """What the operator may change."""
-    max_message_bytes: int
-    """A gRPC call that is no stream: the service's own limit of a message."""
+    max_body_bytes: int
+    """Body of a single JSON request: the service's own limit of an event."""
+    max_batch_bytes: int
+    """Body of a JSON batch, and a gRPC call that is no stream: the service's own limit of a batch."""
     host: str
     """Address to listen on."""
     http_port: int

@@ -47,6 +47,8 @@ def _values(options: GatewayOptions) -> dict[str, Any]:
     stated: dict[str, Any] = {
         **{name: getattr(settings, name) for name in type(settings).model_fields},
         **dataclasses.asdict(limits),
+        "max_body_bytes": options.max_body_bytes,
+        "max_batch_bytes": options.max_batch_bytes,
     }
     return {
         **{name: _plain(value) for name, value in stated.items() if isinstance(value, int | timedelta)},
@@ -62,8 +64,8 @@ def _values(options: GatewayOptions) -> dict[str, Any]:
         "descriptor": base64.b64encode(_descriptor_set(settings.collect_paths)).decode(),
         "access_log_percent": 100 if settings.access_log else 0,
         "allowed_origins": [{"safe_regex": {"regex": origin}} for origin in limits.allowed_origins],
-        "max_grpc_bytes": options.max_message_bytes + FRAMING_BYTES,
-        "max_transcoded_request_bytes": 2 * limits.max_batch_bytes,
+        "max_grpc_bytes": options.max_batch_bytes + FRAMING_BYTES,
+        "max_transcoded_request_bytes": 2 * options.max_batch_bytes,
         "collect_deadline": _deadline(limits.collect_timeout + _DEADLINE_MARGIN),
         "grpc_collect_timeout": _plain(limits.collect_timeout + 2 * _DEADLINE_MARGIN),
         "query_deadline": _deadline(settings.query_timeout + _DEADLINE_MARGIN),

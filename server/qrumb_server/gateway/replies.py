@@ -1,7 +1,12 @@
 """What Envoy answers by itself, out of the table of reasons."""
 
+import base64
 from collections.abc import Iterator, Mapping
 from typing import Any
+
+from google.protobuf import json_format
+from google.rpc import error_details_pb2 as _details_of_any  # noqa: F401  (JSON's @type is looked up by name)
+from google.rpc.status_pb2 import Status
 
 from qrumb_server.reasons import gateway
 from qrumb_server.reasons.calls import UNKNOWN_METHOD
@@ -16,7 +21,11 @@ def replies(limits: Mapping[str, Any]) -> dict[str, Any]:
     Args:
         limits: what the texts name.
     """
-    found: dict[str, Any] = {"text_unknown_method": UNKNOWN_METHOD.text}
+    found: dict[str, Any] = {
+        "text_unknown_method": UNKNOWN_METHOD.text,
+        "grpc_status_body_too_large": str(gateway.BODY_TOO_LARGE.code.value[0]),
+        "grpc_details_body_too_large": _grpc_details(gateway.BODY_TOO_LARGE),
+    }
     for name, reason in vars(gateway).items():
         if not isinstance(reason, Reason):
             continue
@@ -41,3 +50,9 @@ def _details(reason: Reason) -> Iterator[dict[str, Any]]:
         # Where the table has no delay, Envoy's filter has put one into the header.
         delay = reason.retry_after_seconds or "%RESP(RETRY-AFTER)%"
         yield {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retry_delay": f"{delay}s"}
+
+
+def _grpc_details(reason: Reason) -> str:
+    """The header grpc-status-details-bin, where a caller that speaks gRPC is told more than a text."""
+    status = json_format.ParseDict({"code": reason.code.value[0], "details": [*_details(reason)]}, Status())
+    return base64.b64encode(status.SerializeToString()).decode().rstrip("=")

@@ -3,31 +3,42 @@
 In and out have the same count and order. A stage never drops an event; it answers Rejected.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 import structlog
 
 from qrumb.v1.receipt_pb2 import Violation
+from qrumb_server.enrich.email import redacted_beginning
 from qrumb_server.model import RawEvent, Rejected, StampedEvent
 from qrumb_server.pipeline.consent import apply_consent
 from qrumb_server.pipeline.stamp import Receipt, stamp
-from qrumb_server.pipeline.validate import validate
+from qrumb_server.pipeline.validate import MAX_WRONG_ID, validate
 
 __all__ = ["judge"]
 
 log = structlog.get_logger()
 
 
-def judge(events: Iterable[RawEvent], receipt: Receipt) -> list[StampedEvent | Rejected]:
-    """Pass the verdict on each event."""
-    return [_judge_one(event, receipt) for event in events]
+def judge(events: Iterable[RawEvent], receipt: Receipt) -> Iterator[StampedEvent | Rejected]:
+    """Pass the verdict on each event, when it is asked for: so long batches can be judged a few at a time."""
+    return (_judge_one(event, receipt) for event in events)
+
+
+def _refuse_oversize(event: RawEvent, receipt: Receipt) -> Rejected:
+    """What else is wrong with it cannot be told, since most of it was not read."""
+    fault = Violation(
+        reason=Violation.TOO_LARGE,
+        description=f"the event has {event.oversize:,} bytes, far more than its fields need within their limits",
+    )
+    event_id = redacted_beginning(event.message.event_id, MAX_WRONG_ID).lower() or receipt.make_event_id(event)
+    return Rejected(raw=event, event_id=event_id, violations=[fault])
 
 
 def _judge_one(event: RawEvent, receipt: Receipt) -> StampedEvent | Rejected:
     try:
         policy = receipt.enrichers.policy(event.message.site_id)
-        valid = validate(event, policy)
+        valid = _refuse_oversize(event, receipt) if event.oversize else validate(event, policy)
         if isinstance(valid, Rejected):
             return valid if valid.event_id else replace(valid, event_id=receipt.make_event_id(event))
         return stamp(apply_consent(valid, policy), receipt)

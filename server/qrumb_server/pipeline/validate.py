@@ -34,7 +34,7 @@ from qrumb_server.pipeline.struct_json import (
     canonical_plain,
 )
 
-__all__ = ["MAX_VIOLATIONS", "validate", "validate_scan_session"]
+__all__ = ["MAX_VIOLATIONS", "MAX_WRONG_ID", "validate", "validate_scan_session"]
 
 # Characters of a wrong event_id that are said back: a UUID has 36.
 MAX_WRONG_ID: Final = 64

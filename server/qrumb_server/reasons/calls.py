@@ -35,11 +35,20 @@ SCAN_SESSION_REJECTED: Final = Reason(
     cause="A scan session breaks rules; BadRequest names every field and rule. Of a batch none was registered.",
     advice="Correct the fields that BadRequest names, and send the whole batch again.",
 )
+MESSAGE_TOO_LARGE: Final = Reason(
+    name="BODY_TOO_LARGE",
+    code=StatusCode.INVALID_ARGUMENT,
+    retry=Retry.NO,
+    text="the message has {size:,} bytes; at most {limit:,} are taken in one call: send less at a time",
+    cause="The message is larger than `rpc.max_batch_bytes`, or `rpc.max_event_bytes` where it is no batch. JSON is "
+    "measured as it is and as the protobuf that it becomes: a list of numbers grows sixfold.",
+    advice="Send smaller batches; an event itself is small.",
+)
 TOO_MANY_EVENTS: Final = Reason(
     name="TOO_MANY_EVENTS",
     code=StatusCode.INVALID_ARGUMENT,
     retry=Retry.NO,
-    text="{count} events in one batch; at most {limit} are allowed",
+    text="more than {limit} events in one batch, which are the most that are allowed",
     cause="A batch holds more events than one call may.",
     advice="Send several batches; the clients do so by themselves.",
 )
@@ -47,7 +56,7 @@ TOO_MANY_SESSIONS: Final = Reason(
     name="TOO_MANY_SESSIONS",
     code=StatusCode.INVALID_ARGUMENT,
     retry=Retry.NO,
-    text="{count} sessions in one batch; 1 to {limit} are allowed",
+    text="more than {limit} sessions in one batch, which are the most that are allowed",
     cause="A batch holds more scan sessions than one call may.",
     advice="Register them in several batches.",
 )
@@ -66,7 +75,7 @@ SESSION_BATCH_EMPTY: Final = Reason(
     name="REQUIRED",
     code=StatusCode.INVALID_ARGUMENT,
     retry=Retry.NO,
-    text="0 sessions in one batch; 1 to {limit} are allowed",
+    text="a batch needs at least one session",
     cause="A batch holds no scan session.",
     advice="Leave out the call, or look at the name of the list: it is `scan_sessions`.",
 )
@@ -248,7 +257,8 @@ TOO_MANY_CALLS: Final = Reason(
     retry=Retry.AFTER_DELAY,
     retry_after_seconds=1,
     text="the collector has too many calls under way; nothing was kept, send it again later",
-    cause="A worker's direct port has `rpc.max_concurrent_calls` calls under way.",
+    cause="A worker's direct port has `rpc.max_concurrent_calls` calls under way, or a worker has "
+    "`rpc.max_bytes_in_work` of long ones.",
     advice="Wait for the delay. Send batches or open one stream, in place of many single calls.",
 )
 

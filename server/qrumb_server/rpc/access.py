@@ -130,6 +130,12 @@ class Access(grpc.aio.ServerInterceptor):
             return handler._replace(stream_stream=self._checked_stream(rule, handler.stream_stream))  # type: ignore[no-any-return]
         return handler._replace(unary_unary=self._checked(rule, handler.unary_unary))  # type: ignore[no-any-return]
 
+    def may_begin(self, method: str, context: Context) -> None:
+        """Refuse at once who has no key for such calls, before anything of the message is looked at."""
+        rule = RULES.get(method)
+        if rule is not None and rule.scope is not None:
+            self._check(rule, (), context)
+
     def may_look_up(self, context: Context, site_ids: Iterable[str]) -> bool:
         """Whether a dry run may be told what the store knows of its sites' visitors."""
         return self._admission.has_key(site_ids, _said(context, "authorization"))

@@ -4,7 +4,7 @@ import asyncio
 from base64 import b64decode
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import grpc
 from google.api.httpbody_pb2 import HttpBody
@@ -14,7 +14,6 @@ from qrumb.v1.browser_event_pb2 import BrowserEvent
 from qrumb.v1.collector_service_pb2_grpc import CollectorServiceServicer
 from qrumb.v1.event_row_pb2 import EventRow
 from qrumb.v1.receipt_pb2 import EventReceipt
-from qrumb.v1.server_event_pb2 import ServerEvent
 from qrumb_server.instants import set_time
 from qrumb_server.model import Caller, RawEvent, Rejected, Source, StampedEvent, is_site_id
 from qrumb_server.pipeline.dead_letter import bury
@@ -25,13 +24,24 @@ from qrumb_server.reasons.events import add_help
 from qrumb_server.rpc.caller import read_caller
 from qrumb_server.rpc.faults import EventRejected, RequestFault
 from qrumb_server.rpc.metrics import Append
+from qrumb_server.rpc.opening import Opened
 from qrumb_server.rpc.preview import Preview, without_lookups
-from qrumb_server.wire.v1.record_pb2 import Record
+from qrumb_server.rpc.turns import Turns
 
 __all__ = ["Collector", "event_receipt"]
 
 Context = grpc.aio.ServicerContext[Any, Any]
 Verdict = StampedEvent | Rejected
+
+
+class _Judged(NamedTuple):
+    """A verdict, and what becomes of it."""
+
+    verdict: Verdict
+    record: bytes
+    """For the spool; empty on a dry run."""
+    receipt: EventReceipt
+
 
 # A transparent GIF of one pixel.
 PIXEL: Final = b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
@@ -44,10 +54,12 @@ STREAM_GROUP: Final = 500
 class Collector(CollectorServiceServicer):
     """Judges events and appends them to the worker's spool.
 
+    Requests come opened (`rpc.opening`), within the limits of a call.
+
     Args:
         append: makes records durable, all or none; returns after the sync.
         new_receipt: the circumstances of this moment.
-        max_batch_events: events of one batch call.
+        turns: shares the event loop among long calls.
         preview: the rows that accepted events of a dry run would become.
         may_look_up: whether the caller of a dry run may see in them what the store knows of a site's visitors.
         count: told the verdicts of what was made durable.
@@ -58,7 +70,7 @@ class Collector(CollectorServiceServicer):
         *,
         append: Append,
         new_receipt: Callable[[], Receipt],
-        max_batch_events: int,
+        turns: Turns,
         preview: Preview = without_lookups,
         may_look_up: Callable[[Context, Iterable[str]], bool] = lambda _context, _site_ids: True,
         count: Callable[[Sequence[Verdict]], None] = lambda _verdicts: None,
@@ -68,7 +80,7 @@ class Collector(CollectorServiceServicer):
         self._preview = preview
         self._may_look_up = may_look_up
         self._count = count
-        self._max_batch_events = max_batch_events
+        self._turns = turns
         self._stream_readers: set[asyncio.Task[None]] = set()
         self._ending_streams = asyncio.Event()
 
@@ -78,49 +90,49 @@ class Collector(CollectorServiceServicer):
         for reader in self._stream_readers:
             reader.cancel()
 
-    async def CollectBrowserEvent(
-        self, request: pb.CollectBrowserEventRequest, context: Context
+    async def CollectBrowserEvent(  # type: ignore[override]  # opened, in place of what it was sent as
+        self, request: Opened, context: Context
     ) -> pb.CollectBrowserEventResponse:
         """One browser event."""
-        receipt, row = await self._collect_one(Source.BROWSER, request.event, request.validate_only, context)
+        receipt, row = await self._collect_one(Source.BROWSER, request, context)
         return pb.CollectBrowserEventResponse(receipt=receipt, row=row)
 
-    async def CollectServerEvent(
-        self, request: pb.CollectServerEventRequest, context: Context
+    async def CollectServerEvent(  # type: ignore[override]
+        self, request: Opened, context: Context
     ) -> pb.CollectServerEventResponse:
         """One server event."""
-        receipt, row = await self._collect_one(Source.SERVER, request.event, request.validate_only, context)
+        receipt, row = await self._collect_one(Source.SERVER, request, context)
         return pb.CollectServerEventResponse(receipt=receipt, row=row)
 
-    async def BatchCollectBrowserEvents(
-        self, request: pb.BatchCollectBrowserEventsRequest, context: Context
+    async def BatchCollectBrowserEvents(  # type: ignore[override]
+        self, request: Opened, context: Context
     ) -> pb.BatchCollectBrowserEventsResponse:
         """Several browser events."""
-        receipts, rows = await self._collect_batch(Source.BROWSER, request.events, request.validate_only, context)
+        receipts, rows = await self._collect_batch(Source.BROWSER, request, context)
         return pb.BatchCollectBrowserEventsResponse(receipts=receipts, rows=rows)
 
-    async def BatchCollectServerEvents(
-        self, request: pb.BatchCollectServerEventsRequest, context: Context
+    async def BatchCollectServerEvents(  # type: ignore[override]
+        self, request: Opened, context: Context
     ) -> pb.BatchCollectServerEventsResponse:
         """Several server events."""
-        receipts, rows = await self._collect_batch(Source.SERVER, request.events, request.validate_only, context)
+        receipts, rows = await self._collect_batch(Source.SERVER, request, context)
         return pb.BatchCollectServerEventsResponse(receipts=receipts, rows=rows)
 
-    async def StreamServerEvents(
-        self, request_iterator: AsyncIterator[pb.StreamServerEventsRequest], context: Context
+    async def StreamServerEvents(  # type: ignore[override]
+        self, request_iterator: AsyncIterator[Opened], context: Context
     ) -> AsyncIterator[pb.StreamServerEventsResponse]:
         """Server events one after another; reading goes on while the disk syncs the ones before."""
         if self._ending_streams.is_set():
             raise RequestFault(calls.STOPPING)
         caller = read_caller(context)
-        waiting: asyncio.Queue[ServerEvent | None] = asyncio.Queue()
+        waiting: asyncio.Queue[Opened | None] = asyncio.Queue()
         window = asyncio.Semaphore(STREAM_WINDOW)
 
         async def read() -> None:
             # Room first, then an event: a reader that is told to stop holds none that nobody would answer.
             await window.acquire()
             async for request in request_iterator:
-                waiting.put_nowait(request.event)
+                waiting.put_nowait(request)
                 await window.acquire()
 
         reader = asyncio.create_task(read())
@@ -130,10 +142,11 @@ class Collector(CollectorServiceServicer):
             index = 0
             while group := await _next_group(waiting):
                 receipt = self._new_receipt()
-                verdicts = judge(_raw_events(Source.SERVER, group, caller, first_index=index), receipt)
+                raw = [_raw_event(Source.SERVER, one, 0, caller, index + place) for place, one in enumerate(group)]
+                judged = await self._judge(raw, receipt, size=sum(one.size for one in group), dry=False)
                 index += len(group)
-                await self._keep(verdicts, receipt)
-                yield pb.StreamServerEventsResponse(receipts=[event_receipt(verdict, receipt) for verdict in verdicts])
+                await self._keep(judged)
+                yield pb.StreamServerEventsResponse(receipts=[one.receipt for one in judged])
                 for _ in group:
                     window.release()
             if self._ending_streams.is_set() and reader.cancelled():
@@ -154,41 +167,44 @@ class Collector(CollectorServiceServicer):
             else:
                 getattr(event, field.name).CopyFrom(value)
         event.page_url = event.page_url or read_caller(context).referrer
-        await self._collect_one(Source.BROWSER, event, validate_only=False, context=context)
+        await self._collect_one(Source.BROWSER, Opened(events=[event], size=request.ByteSize()), context)
         await context.send_initial_metadata((("cache-control", "no-store"),))
         return HttpBody(content_type="image/gif", data=PIXEL)
 
     async def _collect_one(
-        self, source: Source, event: BrowserEvent | ServerEvent, validate_only: bool, context: Context
+        self, source: Source, request: Opened, context: Context
     ) -> tuple[EventReceipt, EventRow | None]:
         receipt = self._new_receipt()
-        verdicts = judge(_raw_events(source, [event], read_caller(context)), receipt)
-        if not validate_only:
-            await self._keep(verdicts, receipt)
-        [verdict] = verdicts
-        if isinstance(verdict, Rejected):
-            raise EventRejected(verdict.event_id, verdict.violations)
-        row = (await self._preview_rows(verdicts, context))[0] if validate_only else None
-        return event_receipt(verdict, receipt, dry=validate_only), row
+        raw = _raw_event(source, request, 0, read_caller(context), 0)
+        [one] = judged = await self._judge([raw], receipt, size=request.size, dry=request.validate_only)
+        if not request.validate_only:
+            await self._keep(judged)
+        if isinstance(one.verdict, Rejected):
+            raise EventRejected(one.verdict.event_id, one.verdict.violations)
+        row = (await self._preview_rows([one.verdict], context))[0] if request.validate_only else None
+        return one.receipt, row
 
     async def _collect_batch(
-        self,
-        source: Source,
-        events: Sequence[BrowserEvent | ServerEvent],
-        validate_only: bool,
-        context: Context,
+        self, source: Source, request: Opened, context: Context
     ) -> tuple[list[EventReceipt], list[EventRow]]:
-        if not events:
+        if not request.events:
             raise RequestFault(calls.BATCH_EMPTY, field="events")
-        if len(events) > self._max_batch_events:
-            raise RequestFault(calls.TOO_MANY_EVENTS, field="events", count=len(events), limit=self._max_batch_events)
-        receipt = self._new_receipt()
-        verdicts = judge(_raw_events(source, events, read_caller(context)), receipt)
-        if not validate_only:
-            await self._keep(verdicts, receipt)
-        receipts = [event_receipt(verdict, receipt, dry=validate_only) for verdict in verdicts]
-        rows = await self._preview_rows(verdicts, context) if validate_only else []
-        return receipts, rows
+        receipt, caller = self._new_receipt(), read_caller(context)
+        raw = (_raw_event(source, request, index, caller, index) for index in range(len(request.events)))
+        judged = await self._judge(raw, receipt, size=request.size, dry=request.validate_only)
+        receipts = [one.receipt for one in judged]
+        if request.validate_only:
+            return receipts, await self._preview_rows([one.verdict for one in judged], context)
+        await self._keep(judged)
+        return receipts, []
+
+    async def _judge(self, raw: Iterable[RawEvent], receipt: Receipt, *, size: int, dry: bool) -> list[_Judged]:
+        """Judge events in turn with other calls, and make all that their verdicts become."""
+        steps = (
+            _Judged(verdict, b"" if dry else _record(verdict, receipt), event_receipt(verdict, receipt, dry=dry))
+            for verdict in judge(raw, receipt)
+        )
+        return await self._turns.run(steps, size=size)
 
     async def _preview_rows(self, verdicts: Sequence[Verdict], context: Context) -> list[EventRow]:
         """The row of each event; an empty one where it is rejected."""
@@ -197,29 +213,29 @@ class Collector(CollectorServiceServicer):
         rows = iter(await (self._preview if is_trusted else without_lookups)(accepted))
         return [next(rows) if isinstance(verdict, StampedEvent) else EventRow() for verdict in verdicts]
 
-    async def _keep(self, verdicts: Sequence[Verdict], receipt: Receipt) -> None:
+    async def _keep(self, judged: Sequence[_Judged]) -> None:
         """Make all verdicts durable: accepted events and dead letters alike, all or none."""
-        records = [
-            verdict.record.SerializeToString()
-            if isinstance(verdict, StampedEvent)
-            else _bury(verdict, receipt).SerializeToString()
-            for verdict in verdicts
-        ]
-        await self._append(records, [_site_of(verdict) for verdict in verdicts])
+        verdicts = [one.verdict for one in judged]
+        await self._append([one.record for one in judged], [_site_of(verdict) for verdict in verdicts])
         self._count(verdicts)
 
 
-def _bury(verdict: Rejected, receipt: Receipt) -> Record:
-    return bury(verdict, receipt.received_time_ms, receipt.enrichers.policy(verdict.raw.message.site_id))
+def _record(verdict: Verdict, receipt: Receipt) -> bytes:
+    if isinstance(verdict, StampedEvent):
+        return verdict.record.SerializeToString()
+    policy = receipt.enrichers.policy(verdict.raw.message.site_id)
+    return bury(verdict, receipt.received_time_ms, policy).SerializeToString()
 
 
-def _raw_events(
-    source: Source, events: Iterable[BrowserEvent | ServerEvent], caller: Caller, first_index: int = 0
-) -> list[RawEvent]:
-    return [
-        RawEvent(source=source, message=event, caller=caller, index=index)
-        for index, event in enumerate(events, first_index)
-    ]
+def _raw_event(source: Source, request: Opened, place: int, caller: Caller, index: int) -> RawEvent:
+    """The event at a place of the request, which is the call's event `index`."""
+    return RawEvent(
+        source=source,
+        message=request.events[place],
+        caller=caller,
+        index=index,
+        oversize=request.oversizes.get(place, 0),
+    )
 
 
 def _site_of(verdict: Verdict) -> str:
@@ -245,7 +261,7 @@ def event_receipt(verdict: Verdict, receipt: Receipt, *, dry: bool = False) -> E
     return answer
 
 
-async def _next_group(waiting: asyncio.Queue[ServerEvent | None]) -> list[ServerEvent]:
+async def _next_group(waiting: asyncio.Queue[Opened | None]) -> list[Opened]:
     """The next events of a stream, at least one and what else is there; empty at its end."""
     first = await waiting.get()
     if first is None:

@@ -112,7 +112,7 @@ async def _refuse_fields(
     context: Context, reason: Reason, violations: Sequence[Violation], metadata: Mapping[str, str]
 ) -> NoReturn:
     """Name every broken rule, and the address of each kind of rule once."""
-    named = ", ".join(sorted({violation.field for violation in violations}))
+    named = ", ".join(sorted({violation.field for violation in violations if violation.field}))
     named = named.encode()[:MAX_NAMED_BYTES].decode(errors="ignore")
     kinds = [Violation.Reason.Name(violation.reason) for violation in violations]
     bad = BadRequest(
@@ -122,7 +122,7 @@ async def _refuse_fields(
         ]
     )
     links = Help(links=[Help.Link(description=kind, url=help_url(kind)) for kind in sorted(set(kinds))])
-    await _abort(context, RequestFault(reason, fields=named), metadata, bad=bad, links=links)
+    await _abort(context, RequestFault(reason, fields=named or "the event as a whole"), metadata, bad=bad, links=links)
 
 
 async def _abort(

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     Handler = grpc.RpcMethodHandler[Any, Any]  # generic for type checkers only
 else:
     Handler = grpc.RpcMethodHandler
+# The public methods; our own processes send each other what they like.
+CONTRACT = "/qrumb.v1."
+DEFAULT_MAX_BYTES = 128 * 1024
 EXPECTED = (EventRejected, RequestFault, RequestRejected, *SPOOL_ANSWERS)
 
 
@@ -35,15 +38,25 @@ class _Undecodable:
 _UNDECODABLE = _Undecodable()
 
 
+class _Oversize:
+    """Stands in for a request that is too large to be decoded."""
+
+    def __init__(self, size: int, most: int) -> None:
+        self.size = size
+        self.most = most
+
+
 class Guard(grpc.aio.ServerInterceptor):
     """Server interceptor; keeps one wrapped handler per method.
 
     Args:
         gateway_names: of gateways that call over the network, as in their certificates.
+        max_bytes: of one message of a method of the contract that carries no events; those have limits of their own.
     """
 
-    def __init__(self, *, gateway_names: Sequence[str] = ()) -> None:
+    def __init__(self, *, gateway_names: Sequence[str] = (), max_bytes: int = DEFAULT_MAX_BYTES) -> None:
         self._gateway_names = gateway_names
+        self._max_bytes = max_bytes
         self._wrapped: dict[str, Handler] = {}
 
     async def intercept_service(
@@ -59,14 +72,17 @@ class Guard(grpc.aio.ServerInterceptor):
             handler = await continuation(handler_call_details)
             if handler is None:
                 return None
-            wrapped = self._wrapped[method] = _wrap(handler)
+            wrapped = self._wrapped[method] = _wrap(handler, self._max_bytes if method.startswith(CONTRACT) else None)
         return wrapped
 
 
-def _wrap(handler: Any) -> Handler:
-    decode = handler.request_deserializer
+def _wrap(handler: Any, max_bytes: int | None) -> Handler:
+    decode = handler.request_deserializer or bytes  # none: what follows takes the bytes, and has limits of its own
+    most = None if handler.request_deserializer is None else max_bytes
 
     def decode_or_stand_in(data: bytes) -> Any:
+        if most is not None and len(data) > most:
+            return _Oversize(len(data), most)
         try:
             return decode(data)
         except DecodeError:
@@ -96,6 +112,8 @@ def _guard_unary(call: Callable[[Any, Context], Awaitable[Any]]) -> Callable[[An
         if request is _UNDECODABLE:
             await abort(context, RequestFault(calls.UNDECODABLE))
         try:
+            if isinstance(request, _Oversize):
+                raise RequestFault(calls.MESSAGE_TOO_LARGE, size=request.size, limit=request.most)
             return await call(request, context)
         except grpc.aio.AbortError:
             raise
@@ -112,6 +130,8 @@ def _guard_unary_stream(
         if request is _UNDECODABLE:
             await abort(context, RequestFault(calls.UNDECODABLE))
         try:
+            if isinstance(request, _Oversize):
+                raise RequestFault(calls.MESSAGE_TOO_LARGE, size=request.size, limit=request.most)
             async for response in call(request, context):
                 yield response
         except grpc.aio.AbortError:

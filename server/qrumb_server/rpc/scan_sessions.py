@@ -18,6 +18,8 @@ from qrumb_server.pipeline.validate import MAX_VIOLATIONS, validate_scan_session
 from qrumb_server.reasons import calls
 from qrumb_server.rpc.faults import RequestFault, RequestRejected
 from qrumb_server.rpc.metrics import Append
+from qrumb_server.rpc.opening import Opened
+from qrumb_server.rpc.turns import Turns
 from qrumb_server.wire.v1.record_pb2 import Record, SessionRegistration
 
 __all__ = ["ScanSessions"]
@@ -32,20 +34,18 @@ class ScanSessions(ScanSessionServiceServicer):
     Args:
         append: makes records durable, all or none; returns after the sync.
         new_receipt: the circumstances of this moment.
-        max_sessions: sessions of one batch call.
+        turns: shares the event loop among long calls.
         forward: asks the loader: method, request, context.
     """
 
-    def __init__(
-        self, *, append: Append, new_receipt: Callable[[], Receipt], max_sessions: int, forward: Forward
-    ) -> None:
+    def __init__(self, *, append: Append, new_receipt: Callable[[], Receipt], turns: Turns, forward: Forward) -> None:
         self._append = append
         self._new_receipt = new_receipt
-        self._max_sessions = max_sessions
+        self._turns = turns
         self._forward = forward
 
-    async def RegisterScanSession(
-        self, request: pb.RegisterScanSessionRequest, context: Context
+    async def RegisterScanSession(  # type: ignore[override]  # opened, in place of what it was sent as
+        self, request: Opened, context: Context
     ) -> pb.RegisterScanSessionResponse:
         """One session."""
         if violations := validate_scan_session(request.scan_session):
@@ -53,19 +53,17 @@ class ScanSessions(ScanSessionServiceServicer):
         [session] = await self._keep([request.scan_session])
         return pb.RegisterScanSessionResponse(scan_session=session)
 
-    async def BatchRegisterScanSessions(
-        self, request: pb.BatchRegisterScanSessionsRequest, context: Context
+    async def BatchRegisterScanSessions(  # type: ignore[override]
+        self, request: Opened, context: Context
     ) -> pb.BatchRegisterScanSessionsResponse:
         """Several sessions, all or none."""
-        count = len(request.scan_sessions)
-        if not count:
-            raise RequestFault(calls.SESSION_BATCH_EMPTY, field="scan_sessions", limit=self._max_sessions)
-        if count > self._max_sessions:
-            raise RequestFault(calls.TOO_MANY_SESSIONS, field="scan_sessions", count=count, limit=self._max_sessions)
+        if not request.scan_sessions:
+            raise RequestFault(calls.SESSION_BATCH_EMPTY, field="scan_sessions")
+        broken = await self._turns.run(map(validate_scan_session, request.scan_sessions), size=request.size)
         violations = [
             Violation(field=f"scan_sessions[{index}].{found.field}", reason=found.reason, description=found.description)
-            for index, session in enumerate(request.scan_sessions)
-            for found in validate_scan_session(session)
+            for index, found_in_one in enumerate(broken)
+            for found in found_in_one
         ]
         if violations:
             raise RequestRejected(calls.SCAN_SESSION_REJECTED, violations[:MAX_VIOLATIONS])

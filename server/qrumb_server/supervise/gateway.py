@@ -126,7 +126,8 @@ class GatewayProcess:
         settings = self._settings
         return GatewayOptions(
             settings=settings.gateway,
-            max_message_bytes=settings.rpc.max_message_bytes,
+            max_body_bytes=settings.rpc.max_event_bytes,
+            max_batch_bytes=settings.rpc.max_batch_bytes,
             host=settings.http_host,
             http_port=settings.http_port,
             admin_socket=admin_socket,

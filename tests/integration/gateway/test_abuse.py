@@ -242,7 +242,7 @@ async def test_a_grpc_message_reaches_the_service_once_it_is_whole_and_not_if_it
     grpc_call["content-type"] = "application/grpc"
     short = timedelta(seconds=1)
     async with (
-        abused(max_message_bytes=1 * MIB, stall_timeout=short, max_growth=96 * MIB) as gateway,
+        abused(max_batch_bytes=1 * MIB, stall_timeout=short, max_growth=96 * MIB) as gateway,
         http2_caller(gateway.options.http_port) as caller,
     ):
         for stream in (1, 3):

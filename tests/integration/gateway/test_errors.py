@@ -50,7 +50,7 @@ ERRORS: list[tuple[str, str, str, str | bytes, dict[str, str], int, int, str]] =
     ("GET for POST", "GET", "/collect", "", {}, 405, 12, "does not take this method"),
     ("DELETE", "DELETE", "/scan-sessions", "", {}, 405, 12, "does not take this method"),
     ("POST for GET", "POST", "/healthz", "{}", {}, 405, 12, "does not take this method"),
-    ("single too large", "POST", "/collect", " " * (512 * 1024 + 1), {}, 413, 3, "524,288 bytes"),
+    ("single too large", "POST", "/collect", " " * (128 * 1024 + 1), {}, 413, 3, "131,072 bytes"),
     ("batch too large", "POST", "/collect/batch", " " * (4 * 1024 * 1024 + 1), {}, 413, 3, "4,194,304 for a batch"),
     ("gzip", "POST", "/collect", "{}", {"content-encoding": "gzip"}, 415, 3, "compressed bodies are not taken"),
     ("JSON to gRPC", "POST", "/qrumb.v1.QueryService/TailEvents", "{}", {}, 415, 3, "gRPC and gRPC-Web only"),

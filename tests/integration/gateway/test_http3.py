@@ -89,7 +89,7 @@ async def test_events_are_taken_over_http3(gateway: Gateway, client: Http3Client
 
 async def test_limits_and_errors_are_the_same(gateway: Gateway, client: Http3Client) -> None:
     assert (await client.request("GET", "/nope"))[0] == 404
-    assert (await client.request("POST", "/collect", b" " * (512 * 1024 + 1)))[0] == 413
+    assert (await client.request("POST", "/collect", b" " * (128 * 1024 + 1)))[0] == 413
     status, _headers, body = await client.request("POST", "/collect", b"{")
     assert (status, json.loads(body)["code"]) == (400, 3)
     statuses = [(await client.request("GET", "/healthz"))[0] for _ in range(60)]

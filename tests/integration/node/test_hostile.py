@@ -132,7 +132,7 @@ def test_nesting_of_any_depth_is_refused_or_dropped(client: httpx.Client, path: 
     for depth in DEPTHS:
         for kind, opening, closing in (("objects", b'{"a":', b"}"), ("lists", b"[", b"]")):
             nested = opening * depth + b"1" + closing * depth
-            limit = 512 * 1024 if "batch" not in path else 4 * 1024 * 1024
+            limit = 128 * 1024 if "batch" not in path else 4 * 1024 * 1024
             for place, body in {
                 "struct": body_with(path, struct_member(struct, nested)),
                 "unknown": body_with(path, b'"u":' + nested),

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.stack
 BROWSER = "/validate/browser-event"
 SERVER = "/validate/server-event"
 COLLECT = {BROWSER: "/collect", SERVER: "/server-events"}
-LIMIT = 512 * 1024
+LIMIT = 128 * 1024
 
 
 def validated(stack: Stack, path: str, body: bytes) -> dict[str, Any]:

@@ -22,8 +22,11 @@ from qrumb_server.errors import SiteShareError, SpoolFailedError, SpoolFullError
 from qrumb_server.pipeline.stamp import Receipt
 from qrumb_server.rpc.collector import Collector
 from qrumb_server.rpc.guard import Guard
+from qrumb_server.rpc.turns import Turns
 from qrumb_server.wire.v1.record_pb2 import Record
+from tests.support.opened import opening
 
+TURNS = Turns()
 NOW_MS = 1_790_000_000_000
 REQUEST = pb.CollectBrowserEventRequest(event=BrowserEvent(site_id="s", event_type="click"))
 
@@ -57,9 +60,11 @@ async def target(spool: Spool, tmp_path: Path) -> AsyncIterator[int]:
         new_receipt=lambda: Receipt(
             received_time_ms=NOW_MS, retention_ms=400 * 86_400_000, make_event_id=make_event_id
         ),
-        max_batch_events=1000,
+        turns=TURNS,
     )
-    server = grpc.aio.server(interceptors=[Guard()])
+    server = grpc.aio.server(
+        interceptors=[Guard(), opening(TURNS)], options=[("grpc.max_receive_message_length", 32 * 1024 * 1024)]
+    )
     add_CollectorServiceServicer_to_server(collector, server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.add_insecure_port(f"unix:{tmp_path / 'gateway.sock'}")
@@ -231,3 +236,43 @@ async def test_dead_letter_holds_no_personal_data(stub: CollectorServiceStub, sp
     for secret in (b"jane", b"203.0.113.9", b"Agent/1"):
         assert secret not in kept
     assert '"nan":"nan"' in record.dead_letter.payload
+
+
+async def test_an_event_that_is_too_large_is_rejected_in_its_place(stub: CollectorServiceStub, spool: Spool) -> None:
+    """By its size alone: its neighbours are taken, and the dead letter says whose it was."""
+    large = BrowserEvent(site_id="s", event_id=str(uuid.UUID(int=7)), page_title="x" * 200_000)
+    events = [BrowserEvent(site_id="s", event_type="a"), large, BrowserEvent(site_id="s", event_type="b")]
+    answer = await stub.BatchCollectBrowserEvents(pb.BatchCollectBrowserEventsRequest(events=events))
+    assert [receipt.outcome for receipt in answer.receipts] == [
+        EventReceipt.ACCEPTED,
+        EventReceipt.REJECTED,
+        EventReceipt.ACCEPTED,
+    ]
+    [violation] = answer.receipts[1].violations
+    assert (violation.reason, answer.receipts[1].event_id) == (violation.TOO_LARGE, large.event_id)
+    letter = spool.records[1].dead_letter
+    assert (letter.site_id, letter.event_id) == ("s", large.event_id)
+    error, _details = await refusal(stub.CollectBrowserEvent(pb.CollectBrowserEventRequest(event=large)))
+    assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+@pytest.mark.parametrize("number", [1, 1000], ids=["one field", "many events"])
+async def test_a_call_over_the_limit_of_a_batch_is_refused_as_a_whole(
+    stub: CollectorServiceStub, spool: Spool, number: int
+) -> None:
+    """Whatever is in it: sending it again cannot cure that, so no code says so."""
+    event = BrowserEvent(site_id="s", page_title="x" * (5 * 1024 * 1024 // number))
+    error, details = await refusal(
+        stub.BatchCollectBrowserEvents(pb.BatchCollectBrowserEventsRequest(events=[event] * number))
+    )
+    assert (error.code(), details["ErrorInfo"].reason) == (grpc.StatusCode.INVALID_ARGUMENT, "BODY_TOO_LARGE")
+    assert "RetryInfo" not in details
+    assert not spool.records
+
+
+async def test_an_event_that_cannot_be_decoded_is_named(stub: CollectorServiceStub, target: int) -> None:
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{target}") as channel:
+        call = channel.unary_unary("/qrumb.v1.CollectorService/BatchCollectBrowserEvents")
+        error, details = await refusal(call(b"\x0a\x00\x0a\x01\xff"))
+    assert (error.code(), details["ErrorInfo"].reason) == (grpc.StatusCode.INVALID_ARGUMENT, "UNDECODABLE")
+    assert details["BadRequest"].field_violations[0].field == "events[1]"

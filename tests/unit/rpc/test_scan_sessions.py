@@ -16,8 +16,11 @@ from qrumb_server.instants import milliseconds, timestamp
 from qrumb_server.pipeline.stamp import Receipt
 from qrumb_server.rpc.guard import Guard
 from qrumb_server.rpc.scan_sessions import ScanSessions
+from qrumb_server.rpc.turns import Turns
 from qrumb_server.wire.v1.record_pb2 import Record
+from tests.support.opened import opening
 
+TURNS = Turns()
 NOW_MS = 1_790_000_000_123
 DAY_MS = 86_400_000
 
@@ -58,9 +61,9 @@ async def stub(spool: Spool) -> AsyncIterator[ScanSessionServiceStub]:
         new_receipt=lambda: Receipt(
             received_time_ms=NOW_MS, retention_ms=400 * DAY_MS, make_event_id=lambda _event: ""
         ),
-        max_sessions=3,
+        turns=TURNS,
     )
-    server = grpc.aio.server(interceptors=[Guard()])
+    server = grpc.aio.server(interceptors=[Guard(), opening(TURNS, max_batch_events=3)])
     add_ScanSessionServiceServicer_to_server(sessions, server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()

@@ -17,8 +17,11 @@ from qrumb_server.app.circumstances import make_event_id
 from qrumb_server.pipeline.stamp import Receipt
 from qrumb_server.rpc.collector import STREAM_WINDOW, Collector
 from qrumb_server.rpc.guard import Guard
+from qrumb_server.rpc.turns import Turns
+from tests.support.opened import opening
 from tests.support.patience import patient
 
+TURNS = Turns()
 Stub = CollectorServiceStub
 
 
@@ -67,14 +70,14 @@ async def collector(spool: Spool) -> CountingCollector:
         new_receipt=lambda: Receipt(
             received_time_ms=1_790_000_000_000, retention_ms=400 * 86_400_000, make_event_id=make_event_id
         ),
-        max_batch_events=1000,
+        turns=TURNS,
     )
 
 
 @pytest.fixture
 async def stub(collector: CountingCollector) -> AsyncIterator[Stub]:
     """A direct caller of a real server."""
-    server = grpc.aio.server(interceptors=[Guard()])
+    server = grpc.aio.server(interceptors=[Guard(), opening(TURNS)])
     add_CollectorServiceServicer_to_server(collector, server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()

@@ -1,0 +1,213 @@
+"""Takes calls that carry events apart before anything of them is decoded, and decodes event by event.
+
+Stands between the guard and the access rules, which thus see the events themselves. What is over a limit is refused by
+its size alone: a call as a whole, or within a call one event, which then is its own rejection (`Opened.oversizes`).
+The limits are one set, whichever way a call came; the gateway's are the same or narrower.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+import grpc
+from google.protobuf.message import DecodeError, Message
+
+from qrumb.v1.browser_event_pb2 import BrowserEvent
+from qrumb.v1.scan_session_pb2 import ScanSession
+from qrumb.v1.server_event_pb2 import ServerEvent
+from qrumb_server.reasons import calls
+from qrumb_server.rpc.envelope import TooManyEventsError, beginning_of, read_envelope
+from qrumb_server.rpc.faults import RequestFault
+from qrumb_server.rpc.turns import Turns
+
+__all__ = ["CallLimits", "Opened", "Opening"]
+
+Context = grpc.aio.ServicerContext[Any, Any]
+if TYPE_CHECKING:
+    Handler = grpc.RpcMethodHandler[Any, Any]  # generic for type checkers only
+else:
+    Handler = grpc.RpcMethodHandler
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallLimits:
+    """What a call may hold; `rpc` of the settings says why."""
+
+    max_event_bytes: int
+    max_batch_bytes: int
+    max_batch_events: int
+    max_bytes_in_work: int
+    """Of all calls longer than one event may be, together."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """A request in place of the contract's own, with the fields of all its forms."""
+
+    events: Sequence[Any]
+    """BrowserEvent, ServerEvent or ScanSession, by the method."""
+    size: int
+    """Bytes of the message."""
+    validate_only: bool = False
+    oversizes: Mapping[int, int] = field(default_factory=dict)
+    """Bytes of events that are larger than allowed, by index; such a message has only its short fields."""
+
+    @property
+    def event(self) -> Any:
+        """The one of a call that takes one."""
+        return self.events[0]
+
+    @property
+    def scan_sessions(self) -> Sequence[Any]:
+        """The same, in calls about sessions."""
+        return self.events
+
+    @property
+    def scan_session(self) -> Any:
+        """The one of a call that takes one."""
+        return self.events[0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Kind:
+    """What a method takes."""
+
+    message: type[Message]
+    is_batch: bool = False
+    field: str = "events"
+
+    @property
+    def is_event(self) -> bool:
+        """Whether one that is too large can be rejected by itself."""
+        return self.field == "events"
+
+
+_COLLECTOR: Final = "/qrumb.v1.CollectorService/"
+_SESSIONS: Final = "/qrumb.v1.ScanSessionService/"
+_KINDS: Final[Mapping[str, _Kind]] = {
+    _COLLECTOR + "CollectBrowserEvent": _Kind(message=BrowserEvent),
+    _COLLECTOR + "BatchCollectBrowserEvents": _Kind(message=BrowserEvent, is_batch=True),
+    _COLLECTOR + "CollectServerEvent": _Kind(message=ServerEvent),
+    _COLLECTOR + "BatchCollectServerEvents": _Kind(message=ServerEvent, is_batch=True),
+    _COLLECTOR + "StreamServerEvents": _Kind(message=ServerEvent),
+    _SESSIONS + "RegisterScanSession": _Kind(message=ScanSession, field="scan_sessions"),
+    _SESSIONS + "BatchRegisterScanSessions": _Kind(message=ScanSession, is_batch=True, field="scan_sessions"),
+}
+
+
+class Opening(grpc.aio.ServerInterceptor):
+    """Server interceptor, to stand behind the guard and before the access rules.
+
+    Args:
+        limits: of all calls.
+        turns: shared with what goes on working on the events.
+        may_begin: raises where the caller may not make such a call at all, whatever is in it.
+        count: told the reason of each call that is refused here.
+    """
+
+    def __init__(
+        self,
+        limits: CallLimits,
+        *,
+        turns: Turns,
+        may_begin: Callable[[str, Context], None] = lambda _method, _context: None,
+        count: Callable[[str], None] = lambda _reason: None,
+    ) -> None:
+        self._limits = limits
+        self._turns = turns
+        self._may_begin = may_begin
+        self._count = count
+        self._bytes_in_work = 0
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Handler | None:
+        """Put the opening before the handler of a method that takes events, a bound of size before all others."""
+        handler: Any = await continuation(handler_call_details)
+        method = str(handler_call_details.method)
+        kind = _KINDS.get(method)
+        if handler is None or kind is None:
+            return handler  # type: ignore[no-any-return]
+        if handler.stream_stream:
+            opened = self._opened_stream(kind, handler.stream_stream)
+            return handler._replace(stream_stream=opened, request_deserializer=None)  # type: ignore[no-any-return]
+        opened_call = self._opened(method, kind, handler.unary_unary)
+        return handler._replace(unary_unary=opened_call, request_deserializer=None)  # type: ignore[no-any-return]
+
+    def _opened(
+        self, method: str, kind: _Kind, call: Callable[[Any, Context], Awaitable[Any]]
+    ) -> Callable[[bytes, Context], Awaitable[Any]]:
+        async def opened(request: bytes, context: Context) -> Any:
+            self._may_begin(method, context)
+            size = len(request)
+            if size <= self._limits.max_event_bytes:
+                return await call(await self._open(kind, request), context)
+            if self._bytes_in_work + size > self._limits.max_bytes_in_work:
+                self._count(calls.TOO_MANY_CALLS.name)
+                raise RequestFault(calls.TOO_MANY_CALLS)
+            self._bytes_in_work += size
+            try:
+                return await call(await self._open(kind, request), context)
+            finally:
+                self._bytes_in_work -= size
+
+        return opened
+
+    def _opened_stream(
+        self, kind: _Kind, call: Callable[[Any, Context], AsyncIterator[Any]]
+    ) -> Callable[[AsyncIterator[bytes], Context], AsyncIterator[Any]]:
+        async def messages(requests: AsyncIterator[bytes]) -> AsyncIterator[Opened]:
+            async for request in requests:
+                yield await self._open(kind, request)
+
+        async def opened(requests: AsyncIterator[bytes], context: Context) -> AsyncIterator[Any]:
+            async for response in call(messages(requests), context):
+                yield response
+
+        return opened
+
+    async def _open(self, kind: _Kind, request: bytes) -> Opened:
+        limits = self._limits
+        if len(request) > limits.max_batch_bytes:
+            self._count(calls.MESSAGE_TOO_LARGE.name)
+            most = limits.max_batch_bytes if kind.is_batch else limits.max_event_bytes
+            raise RequestFault(calls.MESSAGE_TOO_LARGE, size=len(request), limit=most)
+        try:
+            envelope = read_envelope(request, max_events=limits.max_batch_events)
+        except TooManyEventsError:
+            raise _too_many(kind, limits.max_batch_events) from None
+        except DecodeError:
+            raise RequestFault(calls.UNDECODABLE) from None
+        # protobuf's rule where a field that is there once comes twice: its parts are one after another.
+        events = envelope.events if kind.is_batch else [b"".join(envelope.events)]
+        oversizes = {index: len(event) for index, event in enumerate(events) if len(event) > limits.max_event_bytes}
+        if oversizes and not kind.is_event:
+            largest = max(oversizes.values())
+            raise RequestFault(calls.MESSAGE_TOO_LARGE, size=largest, limit=limits.max_event_bytes)
+        return Opened(
+            events=await self._turns.run(_decoded(kind, events, oversizes), size=len(request)),
+            size=len(request),
+            validate_only=envelope.validate_only,
+            oversizes=oversizes,
+        )
+
+
+def _too_many(kind: _Kind, most: int) -> RequestFault:
+    if not kind.is_batch:
+        return RequestFault(calls.UNDECODABLE)
+    if kind.is_event:
+        return RequestFault(calls.TOO_MANY_EVENTS, field=kind.field, limit=most)
+    return RequestFault(calls.TOO_MANY_SESSIONS, field=kind.field, limit=most)
+
+
+def _decoded(kind: _Kind, events: Sequence[bytes], oversizes: Mapping[int, int]) -> Iterator[Message]:
+    for index, event in enumerate(events):
+        try:
+            yield kind.message.FromString(beginning_of(event) if index in oversizes else event)
+        except DecodeError:
+            if index not in oversizes:
+                place = f"{kind.field}[{index}]" if kind.is_batch else ""
+                raise RequestFault(calls.UNDECODABLE, field=place) from None
+            yield kind.message()  # nothing of it can be read; it is rejected for its size

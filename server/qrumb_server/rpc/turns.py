@@ -1,0 +1,116 @@
+"""Long work on an event loop that must stay free for others: done in short slices, one call's at a time.
+
+Invariants: between two slices, whoever they belong to, the loop takes one round, so that what is short never waits
+for more than one slice per round; and the next slice goes to the call that had least so far, so that a long call
+delays a shorter one by a slice or two, however many long ones there are.
+"""
+
+import asyncio
+import heapq
+import time
+from collections.abc import Callable, Coroutine, Iterable, Iterator
+from typing import Any, Final, TypeVar
+
+__all__ = ["SHORT_BYTES", "SLICE_SECONDS", "Turns"]
+
+T = TypeVar("T")
+
+# A slice ends with the first step beyond it. A call through gRPC takes some five rounds of the loop, each of which may
+# hold one slice: with 2 ms that is 10 ms, about what the call takes by itself on a busy machine.
+SLICE_SECONDS: Final = 0.002
+# No event of this size takes more than a part of a slice, and most single events are shorter.
+SHORT_BYTES: Final = 2 * 1024
+
+
+class Turns:
+    """One for a whole process; not for threads.
+
+    Args:
+        slice_seconds: when a slice ends.
+        clock: seconds of a clock that never goes back.
+    """
+
+    def __init__(self, *, slice_seconds: float = SLICE_SECONDS, clock: Callable[[], float] = time.perf_counter) -> None:
+        self._slice_seconds = slice_seconds
+        self._clock = clock
+        self._is_taken = False
+        # By what each has had; the number keeps equal ones in order.
+        self._waiting: list[tuple[float, int, asyncio.Future[None]]] = []
+        self._number = 0
+
+    async def run(self, steps: Iterable[T], *, size: int) -> list[T]:
+        """Everything that the steps yield. Each step should take far less than a slice.
+
+        Args:
+            size: bytes that are worked on; what is short is done at once.
+        """
+        if size <= SHORT_BYTES:
+            return list(steps)
+        results: list[T] = []
+        rest = iter(steps)
+        used = 0.0
+        await self._take(used)
+        while True:
+            begun = self._clock()
+            try:
+                is_done = self._slice(rest, results, begun)
+            except BaseException:
+                self._pass_on()
+                raise
+            if is_done:
+                self._pass_on()
+                return results
+            used += self._clock() - begun
+            await self._give_way(used)
+
+    def _slice(self, rest: Iterator[T], results: list[T], begun: float) -> bool:
+        """Work until the slice is over; whether nothing is left."""
+        for result in rest:
+            results.append(result)
+            if self._clock() - begun > self._slice_seconds:
+                return False
+        return True
+
+    async def _take(self, used: float) -> None:
+        """Wait for one's turn."""
+        if self._is_taken:
+            await self._queue(used)
+        self._is_taken = True
+
+    async def _give_way(self, used: float) -> None:
+        """Let the loop take a round, and others their turns."""
+        if self._waiting:
+            turn = self._queue(used)
+            self._pass_on()
+            await turn
+            return
+        try:
+            await asyncio.sleep(0)
+        except asyncio.CancelledError:
+            self._pass_on()
+            raise
+
+    def _queue(self, used: float) -> Coroutine[Any, Any, None]:
+        """Stand in line at once; the coroutine waits until it is one's turn."""
+        turn = asyncio.get_running_loop().create_future()
+        self._number += 1
+        heapq.heappush(self._waiting, (used, self._number, turn))
+
+        async def wait() -> None:
+            try:
+                await turn
+            except asyncio.CancelledError:
+                if turn.done() and not turn.cancelled():  # it came together with the cancellation
+                    self._pass_on()
+                raise
+
+        return wait()
+
+    def _pass_on(self) -> None:
+        """The next one has the turn; `_is_taken` stays while there is one."""
+        while self._waiting:
+            _used, _number, turn = heapq.heappop(self._waiting)
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self._is_taken = False

@@ -1,0 +1,113 @@
+"""Long work gives way: to the loop after each slice, and to calls that had less."""
+
+import asyncio
+from collections.abc import Iterator
+from itertools import pairwise
+
+import pytest
+
+from qrumb_server.rpc.turns import SHORT_BYTES, Turns
+
+LONG = SHORT_BYTES + 1
+
+
+class Clock:
+    """Goes on only with work."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Work:
+    """Steps of a millisecond each, noted in the order in which they are done."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self.done: list[str] = []
+
+    def steps(self, name: str, number: int, *, fails_at: int = -1) -> Iterator[int]:
+        """Of one call."""
+        for step in range(number):
+            if step == fails_at:
+                raise ValueError
+            self.clock.now += 0.001
+            self.done.append(name)
+            yield step
+
+
+@pytest.fixture
+def work() -> Work:
+    """Nothing done yet."""
+    return Work(Clock())
+
+
+@pytest.fixture
+def turns(work: Work) -> Turns:
+    """Slices of three steps."""
+    return Turns(slice_seconds=0.0025, clock=work.clock)
+
+
+async def test_between_two_slices_the_loop_takes_a_round(turns: Turns, work: Work) -> None:
+    rounds: list[int] = []
+
+    async def others() -> None:
+        while len(work.done) < 30:
+            rounds.append(len(work.done))
+            await asyncio.sleep(0)
+
+    other = asyncio.create_task(others())
+    assert await turns.run(work.steps("a", 30), size=LONG) == list(range(30))
+    await other
+    held = [after - before for before, after in pairwise(rounds)]
+    assert max(held) <= 3
+
+
+async def test_many_long_calls_together_hold_no_round_for_longer_than_one_slice(turns: Turns, work: Work) -> None:
+    rounds: list[int] = []
+
+    async def others() -> None:
+        while len(work.done) < 600:
+            rounds.append(len(work.done))
+            await asyncio.sleep(0)
+
+    other = asyncio.create_task(others())
+    await asyncio.gather(*(turns.run(work.steps(str(call), 30), size=LONG) for call in range(20)))
+    await other
+    # The one who looks may come first in one round and last in the next: two slices at most.
+    assert max(after - before for before, after in pairwise(rounds)) <= 6
+
+
+async def test_who_had_least_comes_first(turns: Turns, work: Work) -> None:
+    """A call of two slices is done long before those of ten that were there before it."""
+    long = [asyncio.create_task(turns.run(work.steps("long", 30), size=LONG)) for _ in range(3)]
+    while work.done.count("long") < 40:
+        await asyncio.sleep(0)
+    await turns.run(work.steps("short", 6), size=LONG)
+    assert work.done.count("long") < 50
+    await asyncio.gather(*long)
+    assert len(work.done) == 96
+
+
+async def test_what_is_short_waits_for_nobody(turns: Turns, work: Work) -> None:
+    long = asyncio.create_task(turns.run(work.steps("long", 30), size=LONG))
+    await asyncio.sleep(0)
+    assert await turns.run(work.steps("short", 1), size=SHORT_BYTES) == [0]
+    assert work.done == ["long"] * 3 + ["short"]
+    await long
+
+
+async def test_a_call_that_fails_or_is_given_up_passes_its_turn_on(turns: Turns, work: Work) -> None:
+    failing = asyncio.create_task(turns.run(work.steps("fails", 30, fails_at=4), size=LONG))
+    given_up = [asyncio.create_task(turns.run(work.steps("given up", 30), size=LONG)) for _ in range(3)]
+    last = asyncio.create_task(turns.run(work.steps("last", 9), size=LONG))
+    for round_ in range(12):
+        await asyncio.sleep(0)
+        if round_ in (2, 5, 8):
+            given_up.pop().cancel()
+    assert await asyncio.wait_for(last, 5) == list(range(9))
+    with pytest.raises(ValueError):
+        await failing
+    assert await turns.run(work.steps("after", 3), size=LONG) == [0, 1, 2]
