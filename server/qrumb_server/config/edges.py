@@ -85,8 +85,8 @@ class RpcSettings(Group):
     """Bytes of all calls longer than an event that one worker has in work; beyond it they are RESOURCE_EXHAUSTED with a
     delay after which to try again. Decoded, a call takes up to ten times its bytes."""
     max_message_bytes: int = Field(default=32 * MIB, ge=1 * MIB)
-    """What gRPC itself takes in, to be refused with a reason and in words; beyond it gRPC answers RESOURCE_EXHAUSTED.
-    Far above max_batch_bytes, because JSON can grow sixfold as protobuf."""
+    """What is taken from the gateway, to be refused in words. Far above max_batch_bytes, because JSON can grow sixfold
+    as protobuf. On the direct port it is twice max_batch_bytes; beyond it gRPC itself answers RESOURCE_EXHAUSTED."""
     max_metadata_bytes: int = Field(default=64 * 1024, ge=8 * 1024)
     """Largest header block. Bigger than the gateway's, so that the gateway answers first."""
     max_batch_events: int = Field(default=1_000, ge=1, le=1_000)

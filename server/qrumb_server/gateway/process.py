@@ -68,11 +68,11 @@ async def drain(admin_socket: str, *, timeout: timedelta) -> bool:  # noqa: ASYN
             await asyncio.sleep(_POLL_INTERVAL.total_seconds())
 
 
-async def check(admin_socket: str) -> bool:
+async def check(admin_socket: str, *, patience: float = _CHECK_TIMEOUT_SECONDS) -> bool:
     """Whether Envoy takes requests; False for any failure."""
     transport = httpx.AsyncHTTPTransport(uds=admin_socket)
     try:
-        async with httpx.AsyncClient(transport=transport, timeout=_CHECK_TIMEOUT_SECONDS) as client:
+        async with httpx.AsyncClient(transport=transport, timeout=patience) as client:
             answer = await client.get("http://envoy/ready")
     except httpx.TransportError:
         return False

@@ -18,7 +18,7 @@ from qrumb.v1.server_event_pb2 import ServerEvent
 from qrumb_server.reasons import calls
 from qrumb_server.rpc.envelope import TooManyEventsError, beginning_of, read_envelope
 from qrumb_server.rpc.faults import RequestFault
-from qrumb_server.rpc.turns import Turns
+from qrumb_server.rpc.turns import SHORT_BYTES, Turns
 
 __all__ = ["CallLimits", "Opened", "Opening"]
 
@@ -142,6 +142,9 @@ class Opening(grpc.aio.ServerInterceptor):
         async def opened(request: bytes, context: Context) -> Any:
             self._may_begin(method, context)
             size = len(request)
+            if size <= SHORT_BYTES:
+                with self._turns.short_call():
+                    return await call(await self._open(kind, request), context)
             if size <= self._limits.max_event_bytes:
                 return await call(await self._open(kind, request), context)
             if self._bytes_in_work + size > self._limits.max_bytes_in_work:

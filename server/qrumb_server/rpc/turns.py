@@ -9,15 +9,18 @@ import asyncio
 import heapq
 import time
 from collections.abc import Callable, Coroutine, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 
 __all__ = ["SHORT_BYTES", "SLICE_SECONDS", "Turns"]
 
 T = TypeVar("T")
 
-# A slice ends with the first step beyond it. A call through gRPC takes some five rounds of the loop, each of which may
-# hold one slice: with 2 ms that is 10 ms, about what the call takes by itself on a busy machine.
-SLICE_SECONDS: Final = 0.002
+# A slice ends with the first step beyond it.
+SLICE_SECONDS: Final = 0.001
+# A call through gRPC takes some five rounds of the loop. While a short one is under way, each slice is followed by a
+# pause of this length, in which it can take several.
+PAUSE_SECONDS: Final = 0.001
 # No event of this size takes more than a part of a slice, and most single events are shorter.
 SHORT_BYTES: Final = 2 * 1024
 
@@ -37,6 +40,16 @@ class Turns:
         # By what each has had; the number keeps equal ones in order.
         self._waiting: list[tuple[float, int, asyncio.Future[None]]] = []
         self._number = 0
+        self._short_calls = 0
+
+    @contextmanager
+    def short_call(self) -> Iterator[None]:
+        """Around a short call that is under way: long ones pause for it."""
+        self._short_calls += 1
+        try:
+            yield
+        finally:
+            self._short_calls -= 1
 
     async def run(self, steps: Iterable[T], *, size: int) -> list[T]:
         """Everything that the steps yield. Each step should take far less than a slice.
@@ -79,16 +92,15 @@ class Turns:
 
     async def _give_way(self, used: float) -> None:
         """Let the loop take a round, and others their turns."""
+        try:
+            await asyncio.sleep(PAUSE_SECONDS if self._short_calls else 0)
+        except asyncio.CancelledError:
+            self._pass_on()
+            raise
         if self._waiting:
             turn = self._queue(used)
             self._pass_on()
             await turn
-            return
-        try:
-            await asyncio.sleep(0)
-        except asyncio.CancelledError:
-            self._pass_on()
-            raise
 
     def _queue(self, used: float) -> Coroutine[Any, Any, None]:
         """Stand in line at once; the coroutine waits until it is one's turn."""

@@ -35,11 +35,12 @@ LONGEST_BACK_OFF: Final = timedelta(seconds=10)
 STABLE_AFTER: Final = timedelta(seconds=30)
 PROBE_INTERVAL_SECONDS: Final = 1.0
 STARTING_PROBE_INTERVAL_SECONDS: Final = 0.02
-# A health check gives up after two seconds.
-LONGEST_PROBE_SECONDS: Final = 3.0
 # How soon after SIGKILL a process is gone.
 KILL_SECONDS: Final = 5.0
-# A child that is alive but answers nothing for this long is killed.
+# How long an answer may take without the child counting as unwell.
+PROMPT_SECONDS: Final = 2.0
+# A child that is alive but answers nothing for this long is killed. Once it has not answered promptly, one check waits
+# for all of that time: checks that give up again and again would take a busy child for a hanging one.
 HUNG_AFTER: Final = timedelta(seconds=30)
 
 
@@ -66,8 +67,8 @@ class ChildSpec:
 
     name: str
     command: Sequence[str]
-    is_serving: Callable[[], Awaitable[bool]]
-    """One health check; must not raise and must answer within a few seconds."""
+    is_serving: Callable[[float], Awaitable[bool]]
+    """One health check; must not raise, and must answer within the seconds that it is given."""
     working_dir: Path
     inherited_descriptors: tuple[int, ...] = ()
 
@@ -75,8 +76,9 @@ class ChildSpec:
 class Child:
     """Keeps one child process running until `stop`."""
 
-    def __init__(self, spec: ChildSpec) -> None:
+    def __init__(self, spec: ChildSpec, *, hung_after: timedelta = HUNG_AFTER) -> None:
         self.spec = spec
+        self._hung_after = hung_after.total_seconds()
         self.restart_count = 0
         self.serving = False
         self._has_answered = False
@@ -197,16 +199,17 @@ class Child:
         silent_seconds = 0.0
         while True:
             begun = time.monotonic()
-            self.serving = await self.spec.is_serving()
+            patience = PROMPT_SECONDS if self.serving else max(self._hung_after - silent_seconds, PROMPT_SECONDS)
+            self.serving = await self.spec.is_serving(patience)
             if self.serving:
                 self._has_answered = True
                 self.has_served.set()
             await asyncio.sleep(PROBE_INTERVAL_SECONDS if self.serving else STARTING_PROBE_INTERVAL_SECONDS)
             # Where this process itself stood still, the child was not asked.
-            silent_seconds += min(time.monotonic() - begun, LONGEST_PROBE_SECONDS)
+            silent_seconds += min(time.monotonic() - begun, patience + PROBE_INTERVAL_SECONDS)
             if self.serving:
                 silent_seconds = 0.0
-            elif silent_seconds > HUNG_AFTER.total_seconds():
-                log.error("child_hangs", child=self.spec.name, seconds=HUNG_AFTER.total_seconds())
+            elif silent_seconds > self._hung_after:
+                log.error("child_hangs", child=self.spec.name, seconds=self._hung_after)
                 self._signal(signal.SIGKILL)
                 return

@@ -106,7 +106,7 @@ class GatewayProcess:
             ChildSpec(
                 name="gateway",
                 command=process.command(config, concurrency=self._settings.gateway.concurrency),
-                is_serving=lambda: process.check(admin_socket),
+                is_serving=lambda patience: process.check(admin_socket, patience=patience),
                 working_dir=self._run_dir,
                 inherited_descriptors=self._inherited_descriptors,
             )

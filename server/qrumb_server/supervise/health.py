@@ -11,8 +11,12 @@ SERVING: Final = health_pb2.HealthCheckResponse.SERVING
 CHECK_TIMEOUT_SECONDS: Final = 2.0
 
 
-async def check(target: str, service: str = "") -> bool:
-    """One grpc.health.v1 check; False for any failure."""
+async def check(target: str, service: str = "", *, patience: float = CHECK_TIMEOUT_SECONDS) -> bool:
+    """One grpc.health.v1 check; False for any failure.
+
+    Args:
+        patience: seconds after which no answer is one.
+    """
     try:
         async with grpc.aio.insecure_channel(target) as channel:
             # By hand: the package's type stub leaves the methods out.
@@ -21,7 +25,7 @@ async def check(target: str, service: str = "") -> bool:
                 request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
                 response_deserializer=health_pb2.HealthCheckResponse.FromString,
             )
-            answer = await ask(health_pb2.HealthCheckRequest(service=service), timeout=CHECK_TIMEOUT_SECONDS)
+            answer = await ask(health_pb2.HealthCheckRequest(service=service), timeout=patience)
     except grpc.aio.AioRpcError:
         return False
     return bool(answer.status == SERVING)

@@ -151,7 +151,7 @@ class _Node:
                 ChildSpec(
                     name=name,
                     command=[sys.executable, "-m", "qrumb_server", *arguments, str(run_dir / SETTINGS_FILE)],
-                    is_serving=lambda: check(f"unix:{socket}"),
+                    is_serving=lambda patience: check(f"unix:{socket}", patience=patience),
                     working_dir=run_dir,
                     inherited_descriptors=(lock, *descriptors),
                 )
