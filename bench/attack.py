@@ -14,6 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import grpc
@@ -36,7 +37,7 @@ CALLS_UNDER_WAY = int(os.environ.get("BENCH_ATTACKERS", "4"))
 SINGLE, BATCH = "CollectBrowserEvent", "BatchCollectBrowserEvents"
 
 
-def event(metadata: object = None, **fields: str) -> BrowserEvent:
+def event(metadata: Any = None, **fields: Any) -> BrowserEvent:
     """Of the site `crowd`."""
     made = BrowserEvent(site_id="crowd", event_type="click", **fields)
     if metadata is not None:
@@ -89,7 +90,7 @@ async def attack(target: str, name: str, seconds: float) -> None:
     async def caller(number: int) -> None:
         own = [*options, ("attack.number", number)]
         async with grpc.aio.insecure_channel(target, options=own) as channel:
-            call = channel.unary_unary(f"/qrumb.v1.CollectorService/{method}")
+            call: Any = channel.unary_unary(f"/qrumb.v1.CollectorService/{method}")
             while time.perf_counter() < ends:
                 try:
                     await call(message, timeout=20)

@@ -20,7 +20,7 @@ SINGLE, BATCH = "CollectBrowserEvent", "BatchCollectBrowserEvents"
 MIB = 1024 * 1024
 
 
-def event(values: int = 0, **fields: str) -> BrowserEvent:
+def event(values: int = 0, **fields: Any) -> BrowserEvent:
     """An event with that many nulls, of four bytes each."""
     made = BrowserEvent(site_id=SITE, event_type="click", **fields)
     if values:
@@ -46,7 +46,8 @@ async def call(target: str, method: str, message: bytes) -> bytes:
     """The answer's bytes."""
     options = [("grpc.max_send_message_length", -1)]
     async with grpc.aio.insecure_channel(target, options=options) as channel:
-        answer: Any = await channel.unary_unary(f"/qrumb.v1.CollectorService/{method}")(message, timeout=60)
+        ask: Any = channel.unary_unary(f"/qrumb.v1.CollectorService/{method}")
+        answer = await ask(message, timeout=60)
         return bytes(answer)
 
 

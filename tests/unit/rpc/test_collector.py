@@ -272,7 +272,7 @@ async def test_a_call_over_the_limit_of_a_batch_is_refused_as_a_whole(
 
 async def test_an_event_that_cannot_be_decoded_is_named(stub: CollectorServiceStub, target: int) -> None:
     async with grpc.aio.insecure_channel(f"127.0.0.1:{target}") as channel:
-        call = channel.unary_unary("/qrumb.v1.CollectorService/BatchCollectBrowserEvents")
+        call: Any = channel.unary_unary("/qrumb.v1.CollectorService/BatchCollectBrowserEvents")
         error, details = await refusal(call(b"\x0a\x00\x0a\x01\xff"))
     assert (error.code(), details["ErrorInfo"].reason) == (grpc.StatusCode.INVALID_ARGUMENT, "UNDECODABLE")
     assert details["BadRequest"].field_violations[0].field == "events[1]"
