@@ -14,6 +14,7 @@ from qrumb_server.access.registry import Site
 from qrumb_server.app.clock import SystemClock
 from qrumb_server.commands.options import TIME, config_option, data_dir_option
 from qrumb_server.config import Settings, load_settings
+from qrumb_server.model import is_site_id
 
 __all__ = ["sites"]
 
@@ -63,7 +64,7 @@ def list_(config_file: Path | None, data_dir: Path | None) -> None:
 def add(site: str, origins: tuple[str, ...], config_file: Path | None, data_dir: Path | None) -> None:
     """Add SITE and print a key for its backend, which may collect and query."""
     settings = load_settings(file=config_file, data_dir=data_dir)
-    if re.fullmatch("[A-Za-z0-9_-]{1,64}", site) is None:
+    if is_site_id(site) is None:
         raise click.ClickException("a site's id has 1 to 64 characters of A-Z, a-z, 0-9, _ and -")
     settings.site_file.add_site(site, list(origins))
     if not origins:

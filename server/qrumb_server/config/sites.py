@@ -13,13 +13,12 @@ from qrumb_server.access.origins import Origins, check_pattern
 from qrumb_server.access.quota import Quota
 from qrumb_server.access.registry import Site
 from qrumb_server.config.groups import Group
-from qrumb_server.model import FraudReason, FraudRules, SitePolicy
+from qrumb_server.model import SITE_ID_PATTERN, FraudReason, FraudRules, SitePolicy, is_site_id
 
 __all__ = ["FraudSettings", "QuotaSettings", "SiteEntry", "SiteId", "SiteSettings", "parse_sites"]
 
 # A name that no event can carry is a mistake that would show nowhere.
-SiteId = Annotated[str, Field(pattern="^[A-Za-z0-9_-]{1,64}$")]
-_ID = re.compile("[A-Za-z0-9_-]{1,64}").fullmatch
+SiteId = Annotated[str, Field(pattern=f"^{SITE_ID_PATTERN}$")]
 
 
 class FraudSettings(Group):
@@ -151,7 +150,7 @@ def parse_sites(tables: Mapping[str, Any], common: SiteSettings) -> tuple[dict[s
     sites, problems = {}, []
     key_ids: dict[str, str] = {}
     for site_id, table in tables.items():
-        if _ID(site_id) is None:
+        if is_site_id(site_id) is None:
             problems.append(f"[{site_id}]: a site's id has 1 to 64 characters of A-Z, a-z, 0-9, _ and -")
         elif not isinstance(table, Mapping):
             problems.append(f"{site_id}: each site is a table, [{site_id}]")
