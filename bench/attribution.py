@@ -106,7 +106,8 @@ def fill(store: EmbeddedStore, now_ms: int) -> None:
         f"FROM numbers({STORED_SESSIONS})"
     )
     store.mutate(
-        "INSERT INTO events.identities SELECT 'shop', 'email_hash', leftPad(lower(hex(number)), 64, '0'), "
+        "INSERT INTO events.identity_links SELECT 'shop', 'email', "
+        "concat('email-', leftPad(lower(hex(number)), 32, '0')), "
         f"concat('user-', toString(number)), fromUnixTimestamp64Milli(toInt64({now_ms - DAY_MS}), 'UTC'), "
         f"bitShiftLeft(toUInt64(4398046511103 - {now_ms - DAY_MS}), 22), 'stored', number "
         f"FROM numbers({STORED_IDENTITIES})"

@@ -23,7 +23,7 @@ ALLOWED = {
     "enrich": set(),
     "spool": set(),
     "store": set(),
-    "upkeep": {"loader", "pipeline", "query", "reading", "rpc", "spool"},
+    "upkeep": {"access", "loader", "pipeline", "query", "reading", "rpc", "spool"},
     "loader": {"pipeline", "spool"},
     "query": {"enrich", "loader", "rpc", "spool"},
     "rpc": {"access", "pipeline", "reading"},

@@ -76,7 +76,7 @@ def test_a_database_of_another_schema_is_refused_with_every_difference(tmp_path:
         "import sys; from pathlib import Path; from qrumb_server.store.embedded import EmbeddedStore\n"
         "store = EmbeddedStore.open(Path(sys.argv[1]))\n"
         "store.mutate('ALTER TABLE events.valid_events RENAME COLUMN city TO town')\n"
-        "store.mutate('DROP TABLE events.identities')\n"
+        "store.mutate('DROP TABLE events.identity_links')\n"
         "store.close()\n"
     )
     data_dir.mkdir()
@@ -85,7 +85,7 @@ def test_a_database_of_another_schema_is_refused_with_every_difference(tmp_path:
     for difference in (
         "events.valid_events.city: should be LowCardinality(String), is absent",
         "events.valid_events.town: should be absent, is LowCardinality(String)",
-        "events.identities: the table is missing",
+        "events.identity_links: the table is missing",
     ):
         assert difference in said
 

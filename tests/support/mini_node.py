@@ -26,7 +26,7 @@ from qrumb_server.loader.loop import Loader
 from qrumb_server.loader.progress import Progress
 from qrumb_server.model import SitePolicy
 from qrumb_server.pipeline.stamp import Enrichers, Receipt
-from qrumb_server.ports import EventStore, TableBatch
+from qrumb_server.ports import Clock, EventStore, TableBatch
 from qrumb_server.query.charts import Charts
 from qrumb_server.query.reports import Reports
 from qrumb_server.query.service import Queries, SessionQueries
@@ -99,8 +99,10 @@ class _WatchedClock:
 class _WatchedEraser(Eraser):
     """Tells when it begins to wait for the spool."""
 
-    def __init__(self, *, store: EventStore, loader: Loader, spool_root: Path, waits: threading.Event) -> None:
-        super().__init__(store=store, loader=loader, spool_root=spool_root)
+    def __init__(
+        self, *, store: EventStore, loader: Loader, spool_root: Path, clock: Clock, waits: threading.Event
+    ) -> None:
+        super().__init__(store=store, loader=loader, spool_root=spool_root, clock=clock)
         self._waits = waits
 
     def _wait_for_spool(self) -> None:
@@ -249,7 +251,11 @@ class MiniNode:
         )
         add_UpkeepServiceServicer_to_server(upkeep, server)
         eraser = _WatchedEraser(
-            store=self.store, loader=self.loader, spool_root=self.spool_root, waits=self._erasing_waits
+            store=self.store,
+            loader=self.loader,
+            spool_root=self.spool_root,
+            clock=self.clock,
+            waits=self._erasing_waits,
         )
         add_PrivacyServiceServicer_to_server(Privacy(eraser=eraser, executor=self._executor), server)
         channel = await self._serve(server, "loader")

@@ -39,6 +39,8 @@ FULL_ROW: dict[str, Any] = {
     "fingerprint": 18_446_744_073_709_551_615,
     "ip_key": "00ff",
     "user_id_source": "session",
+    "identified_user_id": AWKWARD,
+    "is_counterpart": 1,
 }
 EMPTY_ROW: dict[str, Any] = {
     **dict.fromkeys(FULL_ROW, ""),
@@ -47,6 +49,7 @@ EMPTY_ROW: dict[str, Any] = {
     "received_time": 0,
     "conversion_value": None,
     "is_duplicate": 0,
+    "is_counterpart": 0,
     "is_fraud": 0,
     "fraud_reasons": [],
     "client_event_time": None,
@@ -82,12 +85,12 @@ def other_rows(now_ms: int) -> dict[str, dict[str, Any]]:
             "version": 2**64 - 1,
             **place,
         },
-        "events.identities": {
+        "events.identity_links": {
             "site_id": "shop",
-            "kind": "email_hash",
-            "identifier": "ab" * 32,
+            "kind": "email",
+            "identifier": "email-" + "ab" * 16,
             "user_id": "u1",
-            "linked_time": now_ms,
+            "first_time": now_ms,
             "version": now_ms,
             **place,
         },

@@ -4,6 +4,7 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
@@ -274,7 +275,8 @@ class Play:
             if "user_id" in said:
                 said["user_id"] = self.user(said["user_id"], site_id)
             request = privacy_pb.EraseSubjectRequest(site_id=site_id, user_identifiers=identifiers, **said)
-            answer = await node.erase(lambda: node.privacy.EraseSubject(request))
+            ask = partial(node.privacy.EraseSubject, request)
+            answer = await (ask() if request.validate_only else node.erase(ask))
             self.letters_erased = self.letters_erased or answer.rejected_event_count > 0
         counted = {name.removesuffix("_count"): getattr(answer, name) for name in answer.DESCRIPTOR.fields_by_name}
         wanted = options.get("counts", {})

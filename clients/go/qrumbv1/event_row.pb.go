@@ -66,7 +66,8 @@ type EventRow struct {
 	ConversionCurrency string `protobuf:"bytes,19,opt,name=conversion_currency,json=conversionCurrency,proto3" json:"conversion_currency,omitempty"`
 	// Metadata (server events: properties) as compact JSON with sorted keys. "{}" where there is none.
 	Metadata string `protobuf:"bytes,20,opt,name=metadata,proto3" json:"metadata,omitempty"`
-	// 1 where an event with this site_id and event_id was received before, else 0.
+	// 1 where an event with this site_id and event_id was received before, else 0. From a browser and from a backend it
+	// is one event too; see is_counterpart.
 	IsDuplicate uint32 `protobuf:"varint,21,opt,name=is_duplicate,json=isDuplicate,proto3" json:"is_duplicate,omitempty"`
 	// 1 where the event is not believed, else 0; fraud_reasons says why. Such an event is stored like any other.
 	IsFraud uint32 `protobuf:"varint,22,opt,name=is_fraud,json=isFraud,proto3" json:"is_fraud,omitempty"`
@@ -83,8 +84,11 @@ type EventRow struct {
 	// Hash of the payload; tells a retry from a different event under the same event_id.
 	Fingerprint uint64 `protobuf:"fixed64,27,opt,name=fingerprint,proto3" json:"fingerprint,omitempty"`
 	// Where user_id comes from: "identifiers" of the event itself, or "session", whose user it was. Empty where
-	// user_id is.
-	UserIdSource  string `protobuf:"bytes,28,opt,name=user_id_source,json=userIdSource,proto3" json:"user_id_source,omitempty"`
+	// user_id is, but "erased" where the event's person was erased.
+	UserIdSource string `protobuf:"bytes,28,opt,name=user_id_source,json=userIdSource,proto3" json:"user_id_source,omitempty"`
+	// 1 where the row is the other side's copy of an event that a browser and a backend both sent under one event_id:
+	// it completes the row that counts. Then is_duplicate is 1 too, since the two are one event.
+	IsCounterpart uint32 `protobuf:"varint,29,opt,name=is_counterpart,json=isCounterpart,proto3" json:"is_counterpart,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -315,11 +319,18 @@ func (x *EventRow) GetUserIdSource() string {
 	return ""
 }
 
+func (x *EventRow) GetIsCounterpart() uint32 {
+	if x != nil {
+		return x.IsCounterpart
+	}
+	return 0
+}
+
 var File_qrumb_v1_event_row_proto protoreflect.FileDescriptor
 
 const file_qrumb_v1_event_row_proto_rawDesc = "" +
 	"\n" +
-	"\x18qrumb/v1/event_row.proto\x12\bqrumb.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe6\a\n" +
+	"\x18qrumb/v1/event_row.proto\x12\bqrumb.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8d\b\n" +
 	"\bEventRow\x12\x19\n" +
 	"\bevent_id\x18\x01 \x01(\tR\aeventId\x129\n" +
 	"\n" +
@@ -355,7 +366,8 @@ const file_qrumb_v1_event_row_proto_rawDesc = "" +
 	"\rfraud_reasons\x18\x19 \x03(\tR\ffraudReasons\x12F\n" +
 	"\x11client_event_time\x18\x1a \x01(\v2\x1a.google.protobuf.TimestampR\x0fclientEventTime\x12 \n" +
 	"\vfingerprint\x18\x1b \x01(\x06R\vfingerprint\x12$\n" +
-	"\x0euser_id_source\x18\x1c \x01(\tR\fuserIdSourceB#Z!github.com/qrumb/qrumb-go/qrumbv1b\x06proto3"
+	"\x0euser_id_source\x18\x1c \x01(\tR\fuserIdSource\x12%\n" +
+	"\x0eis_counterpart\x18\x1d \x01(\rR\risCounterpartB#Z!github.com/qrumb/qrumb-go/qrumbv1b\x06proto3"
 
 var (
 	file_qrumb_v1_event_row_proto_rawDescOnce sync.Once

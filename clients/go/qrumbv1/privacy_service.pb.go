@@ -32,6 +32,8 @@ type EraseSubjectRequest struct {
 	UserIdentifiers *UserIdentifiers `protobuf:"bytes,3,opt,name=user_identifiers,json=userIdentifiers,proto3" json:"user_identifiers,omitempty"`
 	// One scan session. At most 128 characters. Empty: not by session.
 	ScanSessionId string `protobuf:"bytes,4,opt,name=scan_session_id,json=scanSessionId,proto3" json:"scan_session_id,omitempty"`
+	// Dry run: count what would be erased and change nothing.
+	ValidateOnly  bool `protobuf:"varint,5,opt,name=validate_only,json=validateOnly,proto3" json:"validate_only,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -94,6 +96,13 @@ func (x *EraseSubjectRequest) GetScanSessionId() string {
 	return ""
 }
 
+func (x *EraseSubjectRequest) GetValidateOnly() bool {
+	if x != nil {
+		return x.ValidateOnly
+	}
+	return false
+}
+
 // EraseSubjectResponse counts what was found and erased.
 type EraseSubjectResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -101,14 +110,24 @@ type EraseSubjectResponse struct {
 	EventCount uint64 `protobuf:"varint,1,opt,name=event_count,json=eventCount,proto3" json:"event_count,omitempty"`
 	// Rows of events.invalid_events that were deleted.
 	RejectedEventCount uint64 `protobuf:"varint,2,opt,name=rejected_event_count,json=rejectedEventCount,proto3" json:"rejected_event_count,omitempty"`
-	// Scan sessions that were deleted, having been named, or whose user was blanked.
+	// Scan sessions of this person alone, which got another name, and those whose user was blanked.
 	ScanSessionCount uint64 `protobuf:"varint,3,opt,name=scan_session_count,json=scanSessionCount,proto3" json:"scan_session_count,omitempty"`
-	// Identities that were deleted.
+	// Rows of events.identity_links that were deleted.
 	IdentityCount uint64 `protobuf:"varint,4,opt,name=identity_count,json=identityCount,proto3" json:"identity_count,omitempty"`
 	// Records of events that were still in the spool and hold a name that was given; they count above as well.
 	SpooledEventCount uint64 `protobuf:"varint,5,opt,name=spooled_event_count,json=spooledEventCount,proto3" json:"spooled_event_count,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	// Names of the person as in the column user_id; a hash has one of its own.
+	UserIds []string `protobuf:"bytes,6,rep,name=user_ids,json=userIds,proto3" json:"user_ids,omitempty"`
+	// Identifiers of the person that other users were seen with too: the others keep them.
+	SharedIdentifierCount uint64 `protobuf:"varint,7,opt,name=shared_identifier_count,json=sharedIdentifierCount,proto3" json:"shared_identifier_count,omitempty"`
+	// Scan sessions of the person in which other users identified too: the others keep them.
+	SharedSessionCount uint64 `protobuf:"varint,8,opt,name=shared_session_count,json=sharedSessionCount,proto3" json:"shared_session_count,omitempty"`
+	// UUID of the record in events.erasures: when, by which key and how many, not whom. Empty for a dry run.
+	ErasureId string `protobuf:"bytes,9,opt,name=erasure_id,json=erasureId,proto3" json:"erasure_id,omitempty"`
+	// Whether this was a dry run.
+	ValidateOnly  bool `protobuf:"varint,10,opt,name=validate_only,json=validateOnly,proto3" json:"validate_only,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *EraseSubjectResponse) Reset() {
@@ -176,23 +195,66 @@ func (x *EraseSubjectResponse) GetSpooledEventCount() uint64 {
 	return 0
 }
 
+func (x *EraseSubjectResponse) GetUserIds() []string {
+	if x != nil {
+		return x.UserIds
+	}
+	return nil
+}
+
+func (x *EraseSubjectResponse) GetSharedIdentifierCount() uint64 {
+	if x != nil {
+		return x.SharedIdentifierCount
+	}
+	return 0
+}
+
+func (x *EraseSubjectResponse) GetSharedSessionCount() uint64 {
+	if x != nil {
+		return x.SharedSessionCount
+	}
+	return 0
+}
+
+func (x *EraseSubjectResponse) GetErasureId() string {
+	if x != nil {
+		return x.ErasureId
+	}
+	return ""
+}
+
+func (x *EraseSubjectResponse) GetValidateOnly() bool {
+	if x != nil {
+		return x.ValidateOnly
+	}
+	return false
+}
+
 var File_qrumb_v1_privacy_service_proto protoreflect.FileDescriptor
 
 const file_qrumb_v1_privacy_service_proto_rawDesc = "" +
 	"\n" +
-	"\x1eqrumb/v1/privacy_service.proto\x12\bqrumb.v1\x1a\x1bqrumb/v1/server_event.proto\"\xb5\x01\n" +
+	"\x1eqrumb/v1/privacy_service.proto\x12\bqrumb.v1\x1a\x1bqrumb/v1/server_event.proto\"\xda\x01\n" +
 	"\x13EraseSubjectRequest\x12\x17\n" +
 	"\asite_id\x18\x01 \x01(\tR\x06siteId\x12\x17\n" +
 	"\auser_id\x18\x02 \x01(\tR\x06userId\x12D\n" +
 	"\x10user_identifiers\x18\x03 \x01(\v2\x19.qrumb.v1.UserIdentifiersR\x0fuserIdentifiers\x12&\n" +
-	"\x0fscan_session_id\x18\x04 \x01(\tR\rscanSessionId\"\xee\x01\n" +
+	"\x0fscan_session_id\x18\x04 \x01(\tR\rscanSessionId\x12#\n" +
+	"\rvalidate_only\x18\x05 \x01(\bR\fvalidateOnly\"\xb7\x03\n" +
 	"\x14EraseSubjectResponse\x12\x1f\n" +
 	"\vevent_count\x18\x01 \x01(\x04R\n" +
 	"eventCount\x120\n" +
 	"\x14rejected_event_count\x18\x02 \x01(\x04R\x12rejectedEventCount\x12,\n" +
 	"\x12scan_session_count\x18\x03 \x01(\x04R\x10scanSessionCount\x12%\n" +
 	"\x0eidentity_count\x18\x04 \x01(\x04R\ridentityCount\x12.\n" +
-	"\x13spooled_event_count\x18\x05 \x01(\x04R\x11spooledEventCount2_\n" +
+	"\x13spooled_event_count\x18\x05 \x01(\x04R\x11spooledEventCount\x12\x19\n" +
+	"\buser_ids\x18\x06 \x03(\tR\auserIds\x126\n" +
+	"\x17shared_identifier_count\x18\a \x01(\x04R\x15sharedIdentifierCount\x120\n" +
+	"\x14shared_session_count\x18\b \x01(\x04R\x12sharedSessionCount\x12\x1d\n" +
+	"\n" +
+	"erasure_id\x18\t \x01(\tR\terasureId\x12#\n" +
+	"\rvalidate_only\x18\n" +
+	" \x01(\bR\fvalidateOnly2_\n" +
 	"\x0ePrivacyService\x12M\n" +
 	"\fEraseSubject\x12\x1d.qrumb.v1.EraseSubjectRequest\x1a\x1e.qrumb.v1.EraseSubjectResponseB#Z!github.com/qrumb/qrumb-go/qrumbv1b\x06proto3"
 

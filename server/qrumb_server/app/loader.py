@@ -112,7 +112,7 @@ async def run_loader(settings: Settings) -> int:
         add_QueryServiceServicer_to_server(Queries(reports=reports, charts=charts, executor=readers), each)
         # Each process has one half of ScanSessionService; the base class answers UNIMPLEMENTED for the other.
         add_ScanSessionServiceServicer_to_server(SessionQueries(reports=reports, executor=readers), each)  # type: ignore[abstract]
-        eraser = Eraser(store=store, loader=loader, spool_root=settings.spool_dir)
+        eraser = Eraser(store=store, loader=loader, spool_root=settings.spool_dir, clock=clock)
         add_PrivacyServiceServicer_to_server(Privacy(eraser=eraser, executor=changers), each)
     check = LedgerCheck(
         store=store, loader=loader, clock=clock, policy=sites.policy, spool_root=settings.spool_dir, progress=progress

@@ -46,7 +46,7 @@ _HAS_ROWS: Final = (
     "SELECT 1 FROM events.ledger WHERE site_id = {name} LIMIT 1 "
     "UNION ALL SELECT 1 FROM events.invalid_events WHERE site_id = {name} LIMIT 1 "
     "UNION ALL SELECT 1 FROM events.scan_sessions WHERE site_id = {name} LIMIT 1 "
-    "UNION ALL SELECT 1 FROM events.identities WHERE site_id = {name} LIMIT 1)"
+    "UNION ALL SELECT 1 FROM events.identity_links WHERE site_id = {name} LIMIT 1)"
 )
 # What is compared, in pairs: as counted, and as rows.
 VERIFIED: Final = ("stored_count", "stored_rows", "rejected_count", "rejected_rows")

@@ -12,12 +12,23 @@ from cachetools import LRUCache
 
 from qrumb.v1.event_row_pb2 import EventRow
 from qrumb_server.instants import milliseconds
-from qrumb_server.loader.lookups import KnownSession, Lookups, SessionKey
+from qrumb_server.loader.lookups import Arrival, KnownSession, Lookups, SessionKey
 from qrumb_server.loader.rows import PlacedEvent, RowId
 from qrumb_server.loader.velocity import RateCounter
 from qrumb_server.model import SitePolicy
 from qrumb_server.pipeline.consent import ALLOWED, Allowed, as_stored
-from qrumb_server.pipeline.identity import SESSION, USER, IdentityBook, Key, Label, identifiers_of, own_label
+from qrumb_server.pipeline.erasure import blank
+from qrumb_server.pipeline.identity import (
+    SESSION,
+    IdentityBook,
+    Key,
+    Label,
+    Link,
+    identifiers_of,
+    kind_of_name,
+    link_keys,
+    own_label,
+)
 from qrumb_server.pipeline.mark import kept_reasons, marks_at_loading
 from qrumb_server.wire.v1.record_pb2 import AcceptedEvent
 
@@ -50,8 +61,10 @@ class _Facts(NamedTuple):
     session: SessionKey
     lender: Key | None
     """Under what the session lends its user; None where there is no session, or consent does not allow a user."""
-    key: tuple[str, str]
-    """Of what may arrive once: site_id and event_id."""
+    key: Arrival
+    """Of what may arrive once."""
+    other_key: Arrival
+    """Of the copy that the other side may send of the same event."""
 
 
 @dataclass(slots=True)
@@ -60,14 +73,19 @@ class Attribution:
 
     facts: Sequence[_Facts]
     """Of each event, in the order of the batch."""
-    identities: dict[Key, Label] = field(default_factory=dict)
-    """To be stored before the events."""
+    links: dict[Link, int] = field(default_factory=dict)
+    """What identifiers were seen with, and since when in milliseconds; to be stored before the events."""
     conflicts: set[int] = field(default_factory=set)
     """Places in the batch of duplicates whose payload is not the original's."""
     users: dict[int, tuple[str, str]] = field(default_factory=dict)
     """user_id and its source by place in the batch."""
     sessions: dict[SessionKey, KnownSession] = field(default_factory=dict)
     duplicates: set[int] = field(default_factory=set)
+    """Places in the batch of what had arrived before from the same side."""
+    counterparts: set[int] = field(default_factory=set)
+    """Places in the batch of the other side's copy of an event that is there already."""
+    erased: set[int] = field(default_factory=set)
+    """Places in the batch of duplicates whose original was erased."""
 
 
 class Attributor:
@@ -96,19 +114,21 @@ class Attributor:
         """
         result = Attribution(facts=[_read(placed) for placed in events])
         result.sessions = self._lookups.sessions({facts.session for facts in result.facts if facts.session_id})
-        self._find_users(result)
         self._find_duplicates(own_segments, result, uncertain=uncertain)
+        self._find_users(result)
         return result
 
     def apply(self, result: Attribution) -> None:
         """Write it into the rows; call once, when it is sure that they will be stored."""
-        self._lookups.learn_identities(result.identities)
+        self._lookups.learn_links(result.links)
         for place, facts in enumerate(result.facts):
             row = facts.row
             if user := result.users.get(place):
                 row.user_id, row.user_id_source = user
             if place in result.duplicates:
                 row.is_duplicate = 1
+            elif place in result.counterparts:
+                row.is_duplicate = row.is_counterpart = 1
             session = _UNREGISTERED
             if facts.session_id:  # a row that the store refused once may have lost it, and kept the code
                 session = result.sessions.get(facts.session, _UNREGISTERED)
@@ -116,6 +136,8 @@ class Attributor:
             self._mark(facts, session)
             if not facts.allowed.session:
                 as_stored(row)
+            if place in result.erased:
+                blank(row)
 
     def _mark(self, facts: _Facts, session: KnownSession) -> None:
         row, ip_key = facts.row, facts.event.ip_key
@@ -134,25 +156,21 @@ class Attributor:
             row.is_fraud = int(bool(reasons))
 
     def _find_users(self, result: Attribution) -> None:
-        keys: set[Key] = set()
-        for facts in result.facts:
-            if facts.own:
-                keys.update((facts.site_id, kind, value) for kind, value in facts.identifiers.items())
-                keys.add((facts.site_id, USER, facts.own.user_id))
-            if facts.lender:
-                keys.add(facts.lender)
-        keys.update(
-            (site_id, USER, session.user_id) for (site_id, _id), session in result.sessions.items() if session.user_id
-        )
-        book = IdentityBook(self._lookups.identities(keys))
+        """What arrived before teaches nothing: a repeat says nothing new, and a conflicting payload is not believed."""
+        book = IdentityBook(self._lookups.owners(_identity_keys(result)))
+        for place, facts in enumerate(result.facts):
+            if facts.own and place not in result.duplicates:
+                book.learn(facts.site_id, facts.identifiers, facts.session_id, facts.own)
+        result.links = self._lookups.new_links(book.learnt)
         for place, facts in enumerate(result.facts):
             if facts.own:
-                user_id = book.learn(facts.site_id, facts.identifiers, facts.session_id, facts.own)
-                result.users[place] = user_id, "identifiers"
-        if book.merged:
-            book.flatten(self._lookups.links_to(book.merged))
-        result.identities = book.changed
-        _lend_users(book, result)
+                result.users[place] = book.user_of(facts.site_id, facts.own.user_id), "identifiers"
+            elif facts.lender:
+                lent = book.user_of_session(facts.lender)
+                if not lent and (registered := result.sessions.get(facts.session, _UNREGISTERED).user_id):
+                    lent = book.user_of(facts.site_id, registered)
+                if lent:
+                    result.users[place] = lent, "session"
 
     def _find_duplicates(self, own_segments: Collection[str], result: Attribution, *, uncertain: bool) -> None:
         """In the order of receipt: what is stored, then what came earlier in this batch.
@@ -166,20 +184,23 @@ class Attributor:
         if firsts:
             places.sort(key=lambda place: facts[place].row_id not in firsts)
         asked = [
-            (*facts[place].key, facts[place].received_ms)
+            (facts[place].site_id, facts[place].event_id, facts[place].received_ms)
             for place in places
             if uncertain or self._may_repeat(facts[place])
         ]
-        stored = self._lookups.arrivals(asked, own_segments)
-        originals = {key: arrival.fingerprint for key, arrival in stored.items()}
+        originals = self._lookups.arrivals(asked, own_segments)
         for place in places:
             key, fingerprint = facts[place].key, facts[place].row.fingerprint
             original = originals.get(key)
             if original is None:
                 originals[key] = fingerprint
+                if facts[place].other_key in originals:
+                    result.counterparts.add(place)
                 continue
             result.duplicates.add(place)
-            if original != fingerprint:
+            if not original:
+                result.erased.add(place)
+            elif original != fingerprint:
                 result.conflicts.add(place)
 
     def _may_repeat(self, facts: _Facts) -> bool:
@@ -217,19 +238,19 @@ def _read(placed: PlacedEvent) -> _Facts:
         (received_ms, row_id.segment_id, row_id.segment_row),
         (site_id, session_id),
         (site_id, SESSION, session_id) if session_id and allowed.user else None,
-        (site_id, event_id),
+        (site_id, event_id, row.source),
+        (site_id, event_id, "server" if row.source == "browser" else "browser"),
     )
 
 
-def _lend_users(book: IdentityBook, result: Attribution) -> None:
-    """Users of sessions for the events that name nobody themselves; merges within the batch count for all."""
-    for place, facts in enumerate(result.facts):
-        if facts.identifiers:
-            user_id, source = result.users[place]
-            result.users[place] = book.user_of(facts.site_id, user_id), source
-        elif facts.lender:
-            lent = book.user_of_session(facts.lender)
-            if not lent and (registered := result.sessions.get(facts.session, _UNREGISTERED).user_id):
-                lent = book.user_of(facts.site_id, registered)
-            if lent:
-                result.users[place] = lent, "session"
+def _identity_keys(result: Attribution) -> set[Key]:
+    """All whose owners decide about the users of a batch."""
+    keys: set[Key] = set()
+    names = {(site_id, session.user_id) for (site_id, _id), session in result.sessions.items() if session.user_id}
+    for facts in result.facts:
+        if facts.own:
+            keys.update(link_keys(facts.site_id, facts.identifiers))
+            names.add((facts.site_id, facts.own.user_id))
+        if facts.lender:
+            keys.add(facts.lender)
+    return keys | {(site_id, kind, name) for site_id, name in names if (kind := kind_of_name(name))}

@@ -5,19 +5,22 @@ that something is not there yet, since sessions are often registered just after 
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
+from cachetools import LRUCache
+
 from qrumb_server.loader.ledger import Counts
-from qrumb_server.loader.rows import IDENTITIES, SCAN_SESSIONS, VALID_EVENTS, RowId
-from qrumb_server.pipeline.identity import USER, Key, Label
+from qrumb_server.loader.rows import IDENTITY_LINKS, SCAN_SESSIONS, VALID_EVENTS, RowId
+from qrumb_server.pipeline.identity import EMAIL, MAX_USERS, SHARED, Key, Label, Link, kind_of_name
 from qrumb_server.ports import EventStore
 
 __all__ = ["Arrival", "KnownSession", "Lookups", "SessionKey"]
 
 SessionKey = tuple[str, str]
 """(site_id, scan_session_id)"""
+Arrival = tuple[str, str, str]
+"""(site_id, event_id, source): the first arrival is the original of all others."""
 _K = TypeVar("_K")
 _V = TypeVar("_V")
 
@@ -28,8 +31,8 @@ MISSING_FOR: Final = timedelta(seconds=2)
 DUPLICATE_WITHIN_MS: Final = 7 * 86_400_000
 # A UUIDv7 says when it was made. By a clock at most this much ahead it was not made, so not received, before that.
 _CLOCK_TOLERANCE_MS: Final = 600_000
-# Names lead to users in one step, after a race of two nodes in a few.
-_MAX_ROUNDS: Final = 4
+# Links that need not be stored again; one that is forgotten is stored a second time, which changes nothing.
+_REMEMBERED_LINKS: Final = 200_000
 
 
 class KnownSession(NamedTuple):
@@ -42,13 +45,6 @@ class KnownSession(NamedTuple):
     scan_time_ms: int | None = None
     is_foreign: bool = False
     """Not registered for this site, but for another one."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Arrival:
-    """An event that is stored already."""
-
-    fingerprint: int
 
 
 class _Remembered(Generic[_K, _V]):
@@ -106,6 +102,11 @@ class _Cache(Generic[_K, _V]):
                 unknown.append(key)
         return known, unknown
 
+    def forget(self, key: _K) -> None:
+        """Ask again for one key."""
+        self._found.forget(key)
+        self._missing.forget(key)
+
     def put(self, asked: Iterable[_K], answers: Mapping[_K, _V]) -> None:
         """Keep the answers to what was asked."""
         self._found.young.update(answers)
@@ -124,12 +125,14 @@ class Lookups:
     def __init__(self, store: EventStore, *, monotonic: Callable[[], float]) -> None:
         self._store = store
         self._sessions: _Cache[SessionKey, KnownSession] = _Cache(monotonic)
-        self._identities: _Cache[Key, Label] = _Cache(monotonic)
+        self._owners: _Cache[Key, Label] = _Cache(monotonic)
+        self._links: LRUCache[Link, int] = LRUCache(_REMEMBERED_LINKS)
 
     def forget(self) -> None:
         """Ask again for everything: somebody changed stored rows."""
         self._sessions.clear()
-        self._identities.clear()
+        self._owners.clear()
+        self._links.clear()
 
     def sessions(self, keys: Collection[SessionKey]) -> dict[SessionKey, KnownSession]:
         """Those of the sessions that are registered, for this site or for another."""
@@ -149,35 +152,26 @@ class Lookups:
         """Sessions that were just stored."""
         self._sessions.learn(news)
 
-    def identities(self, keys: Collection[Key]) -> dict[Key, Label]:
-        """Labels of the keys, and of all users that these lead to."""
-        known: dict[Key, Label] = {}
-        waiting = set(keys)
-        for _ in range(_MAX_ROUNDS):
-            found = self._labels(waiting)
-            known |= found
-            waiting = {(key[0], USER, label.user_id) for key, label in found.items()} - known.keys() - waiting
-            if not waiting:
-                break
-        return known
+    def owners(self, keys: Collection[Key]) -> dict[Key, Label]:
+        """Owners of the keys, and of the e-mail addresses that these lead to; `SHARED` where there is none any more."""
+        known = self._labels(keys)
+        further = {
+            (key[0], EMAIL, owner.user_id) for key, owner in known.items() if kind_of_name(owner.user_id) == EMAIL
+        }
+        return known | self._labels(further - known.keys())
 
-    def learn_identities(self, news: Mapping[Key, Label]) -> None:
-        """Labels that were just stored."""
-        self._identities.learn(news)
+    def new_links(self, learnt: Mapping[Link, int]) -> dict[Link, int]:
+        """Those of the links that are not stored yet, or not with so early a time."""
+        return {link: time_ms for link, time_ms in learnt.items() if self._links.get(link, time_ms + 1) > time_ms}
 
-    def links_to(self, users: Collection[tuple[str, str]]) -> list[tuple[str, str, str]]:
-        """All (site_id, name, user_id) that lead to one of the users, given as (site_id, user_id)."""
-        rows = self._store.query(
-            f"SELECT site_id, identifier, user_id FROM {IDENTITIES} FINAL "  # noqa: S608
-            "WHERE kind = 'user_id' AND (site_id, user_id) IN {users:Array(Tuple(String, String))}",
-            {"users": sorted(users)},
-        )
-        return [(row["site_id"], row["identifier"], row["user_id"]) for row in rows]
+    def learn_links(self, news: Mapping[Link, int]) -> None:
+        """Links that were just stored."""
+        self._links.update(news)
+        for link in news:
+            self._owners.forget(link.key)
 
-    def arrivals(
-        self, events: Sequence[tuple[str, str, int]], own_segments: Collection[str]
-    ) -> dict[tuple[str, str], Arrival]:
-        """Originals by (site_id, event_id) of events, given as (site_id, event_id, received_time_ms).
+    def arrivals(self, events: Sequence[tuple[str, str, int]], own_segments: Collection[str]) -> dict[Arrival, int]:
+        """Fingerprints of the originals of events, given as (site_id, event_id, received_time_ms); 0: it was erased.
 
         Rows of `own_segments` are the events themselves, stored by an earlier try.
         """
@@ -219,32 +213,34 @@ class Lookups:
                 entry["unique_count"] = row["stored"] - row["duplicates"]
                 entry["fraud_count"] = row["frauds"]
 
-    def _arrivals(self, since_ms: Mapping[str, int], own_segments: Collection[str]) -> dict[tuple[str, str], Arrival]:
+    def _arrivals(self, since_ms: Mapping[str, int], own_segments: Collection[str]) -> dict[Arrival, int]:
         if not since_ms:
             return {}
         rows = self._store.query(
-            "SELECT site_id, event_id, "  # noqa: S608
+            "SELECT site_id, event_id, source, "  # noqa: S608
             "argMin(fingerprint, (is_duplicate, received_time, segment_id, segment_row)) AS original, "
             "max(received_time) AS latest "
             # Ids first: a few of their bytes for each row are all that most rows are read for.
             f"FROM {VALID_EVENTS} PREWHERE event_id IN {{ids:Array(UUID)}} "
             "WHERE received_time >= {since:DateTime64(3, 'UTC')} AND segment_id NOT IN {own:Array(String)} "
-            "GROUP BY site_id, event_id",
+            "GROUP BY site_id, event_id, source",
             {"ids": list(since_ms), "since": min(since_ms.values()), "own": list(own_segments)},
         )
         return {
-            (row["site_id"], row["event_id"]): Arrival(fingerprint=row["original"])
+            (row["site_id"], row["event_id"], row["source"]): row["original"]
             for row in rows
             if row["latest"] >= since_ms[row["event_id"]]
         }
 
     def _labels(self, keys: Collection[Key]) -> dict[Key, Label]:
-        known, unknown = self._identities.split(keys)
+        known, unknown = self._owners.split(keys)
         if unknown:
             rows: list[dict[str, Any]] = self._store.query(
-                f"SELECT site_id, kind, identifier, user_id, linked_time FROM {IDENTITIES} FINAL "  # noqa: S608
+                "SELECT site_id, kind, identifier, count() AS users, countIf(user_id = '') AS splits, "  # noqa: S608
+                "argMin(user_id, (first_time, user_id)) AS owner, min(first_time) AS since "
+                f"FROM {IDENTITY_LINKS} FINAL "
                 "WHERE site_id IN {sites:Array(String)} AND kind IN {kinds:Array(String)} "
-                "AND identifier IN {identifiers:Array(String)}",
+                "AND identifier IN {identifiers:Array(String)} GROUP BY site_id, kind, identifier",
                 # One list each: the engine takes four times as long to read one of tuples. What these name besides
                 # the keys is left out here.
                 {
@@ -255,11 +251,11 @@ class Lookups:
             )
             asked = set(unknown)
             answers = {
-                key: Label(row["user_id"], row["linked_time"])
+                key: SHARED if row["splits"] or row["users"] > MAX_USERS else Label(row["since"], row["owner"])
                 for row in rows
                 if (key := (row["site_id"], row["kind"], row["identifier"])) in asked
             }
-            self._identities.put(unknown, answers)
+            self._owners.put(unknown, answers)
             known |= answers
         return known
 

@@ -37,7 +37,7 @@ from qrumb_server.loader.rows import (
     PlacedLetter,
     dead_letter_batch,
     event_batch,
-    identity_batch,
+    link_batch,
     refused_event,
 )
 from qrumb_server.loader.sessions import merge_sessions, session_batch
@@ -187,10 +187,10 @@ class Loader:
         attribution = self._attributor.attribute(events, _segments_of(events), uncertain=True)
         self._attributor.apply(attribution)
         load = _Load(batch=batch, uncertain=True, attribution=attribution)
-        if attribution.identities:
-            identities = identity_batch(attribution.identities, events[0].row_id)
-            self._store.insert(identities)
-            load.written.append(identities)
+        if attribution.links:
+            links = link_batch(attribution.links, events[0].row_id)
+            self._store.insert(links)
+            load.written.append(links)
         refused = self._store_or_refuse(load, events)
         self._store.confirm(load.written)
         return _kept(events, refused, attribution)
@@ -211,7 +211,7 @@ class Loader:
         for do in (
             self._store_sessions,
             self._attribute,
-            self._store_identities,
+            self._store_links,
             self._store_events,
             self._store_letters,
             self._store_ledger,
@@ -243,9 +243,9 @@ class Loader:
         )
         self._attributor.apply(load.attribution)
 
-    def _store_identities(self, load: "_Load") -> None:
-        if load.attribution.identities:
-            rows = identity_batch(load.attribution.identities, load.batch.events[0].row_id)
+    def _store_links(self, load: "_Load") -> None:
+        if load.attribution.links:
+            rows = link_batch(load.attribution.links, load.batch.events[0].row_id)
             self._insert(load, rows, uncertain=False)
 
     def _store_events(self, load: "_Load") -> None:

@@ -11,12 +11,12 @@ from google.protobuf.json_format import MessageToDict
 from qrumb.v1.event_row_pb2 import EventRow
 from qrumb.v1.receipt_pb2 import Violation
 from qrumb_server.instants import milliseconds
-from qrumb_server.pipeline.identity import Key, Label, label_version
+from qrumb_server.pipeline.identity import Label, Link, identifiers_of, label_version, own_label
 from qrumb_server.ports import TableBatch
 from qrumb_server.wire.v1.record_pb2 import AcceptedEvent, DeadLetter, SessionRegistration
 
 __all__ = [
-    "IDENTITIES",
+    "IDENTITY_LINKS",
     "INVALID_EVENTS",
     "LEDGER",
     "LOADER_STAGE",
@@ -29,14 +29,14 @@ __all__ = [
     "RowId",
     "dead_letter_batch",
     "event_batch",
-    "identity_batch",
+    "link_batch",
     "refused_event",
 ]
 
 VALID_EVENTS: Final = "events.valid_events"
 INVALID_EVENTS: Final = "events.invalid_events"
 SCAN_SESSIONS: Final = "events.scan_sessions"
-IDENTITIES: Final = "events.identities"
+IDENTITY_LINKS: Final = "events.identity_links"
 LEDGER: Final = "events.ledger"
 LOADER_STAGE: Final = "loader"
 # Before the segment of a letter, it names the row that a replay made of it.
@@ -82,6 +82,13 @@ _EARLIEST_MS: Final = -2_208_988_800_000
 _LATEST_MS: Final = 10_413_791_999_999
 
 
+def identified_user(event: AcceptedEvent) -> str:
+    """The user that an event's own identifiers name by themselves; empty where the row is not to say so."""
+    if event.row.user_id_source != "identifiers":
+        return ""
+    return own_label(event.row.site_id, identifiers_of(event.user_identifiers), 0).user_id
+
+
 def _client_time(row: EventRow) -> int | None:
     if not row.HasField("client_event_time"):
         return None
@@ -92,14 +99,15 @@ def _client_time(row: EventRow) -> int | None:
 _TEXT_COLUMNS: Final = (
     "event_id", "site_id", "scan_session_id", "qr_code_id", "user_id", "event_type", "event_name", "source",
     "page_url", "referrer", "device_type", "browser_family", "os_family", "country_code", "city",
-    "conversion_currency", "metadata", "is_duplicate", "is_fraud", "page_title", "consent", "fingerprint",
-    "user_id_source",
+    "conversion_currency", "metadata", "is_duplicate", "is_counterpart", "is_fraud", "page_title", "consent",
+    "fingerprint", "user_id_source",
 )  # fmt: skip
 _OTHER_COLUMNS: Final[dict[str, Callable[[PlacedEvent], Any]]] = {
     "event_time": lambda placed: milliseconds(placed.event.row.event_time),
     "received_time": lambda placed: milliseconds(placed.event.row.received_time),
     "conversion_value": lambda placed: Decimal(text) if (text := placed.event.row.conversion_value) else None,
     "fraud_reasons": lambda placed: list(placed.event.row.fraud_reasons),
+    "identified_user_id": lambda placed: identified_user(placed.event),
     "client_event_time": lambda placed: _client_time(placed.event.row),
     # Counted by in the loader's memory; nobody needs it afterwards.
     "ip_key": lambda _placed: "",
@@ -134,20 +142,20 @@ def dead_letter_batch(letters: Sequence[PlacedLetter]) -> TableBatch:
     return TableBatch(table=INVALID_EVENTS, columns=list(columns), data=list(columns.values()))
 
 
-def identity_batch(labels: Mapping[Key, Label], first: RowId) -> TableBatch:
-    """The rows of events.identities; `first` says which segment brought them."""
-    keys = list(labels)
+def link_batch(links: Mapping[Link, int], first: RowId) -> TableBatch:
+    """The rows of events.identity_links, from their earliest times; `first` says which segment brought them."""
+    keys = [link.key for link in links]
     columns: dict[str, list[Any]] = {
-        "site_id": [key[0] for key in keys],
-        "kind": [key[1] for key in keys],
-        "identifier": [key[2] for key in keys],
-        "user_id": [labels[key].user_id for key in keys],
-        "linked_time": [labels[key].time_ms for key in keys],
-        "version": [label_version(labels[key]) for key in keys],
+        "site_id": [site_id for site_id, _kind, _identifier in keys],
+        "kind": [kind for _site_id, kind, _identifier in keys],
+        "identifier": [identifier for _site_id, _kind, identifier in keys],
+        "user_id": [link.user_id for link in links],
+        "first_time": list(links.values()),
+        "version": [label_version(Label(time_ms, link.user_id)) for link, time_ms in links.items()],
         "segment_id": [first.segment_id] * len(keys),
         "segment_row": [first.segment_row] * len(keys),
     }
-    return TableBatch(table=IDENTITIES, columns=list(columns), data=list(columns.values()))
+    return TableBatch(table=IDENTITY_LINKS, columns=list(columns), data=list(columns.values()))
 
 
 def refused_event(placed: PlacedEvent, why: str) -> PlacedLetter:

@@ -140,24 +140,51 @@ _SCANS: Final = """
     WHERE site_id = {site:String}
         AND scan_time >= {from:DateTime64(3, 'UTC')} AND scan_time < {to:DateTime64(3, 'UTC')}
 """
+# Both copies of an event that a browser and a backend sent: the one is a visit, the other a conversion.
+_COUNTED: Final = "(is_duplicate = 0 OR is_counterpart = 1)"
+# What has a QR code and no session any more, since consent was denied: nothing tells its visits apart, so only
+# conversions are counted, each as one, by the time of the event.
+_ALONE: Final = f"""
+    SELECT qr_code_id, conversion_currency, conversion_value FROM events.valid_events
+    WHERE site_id = {{site:String}} AND {_COUNTED} AND is_fraud = 0 AND source = 'server'
+        AND scan_session_id = '' AND qr_code_id != ''
+        AND event_time >= {{from:DateTime64(3, 'UTC')}} AND event_time < {{to:DateTime64(3, 'UTC')}}
+    ORDER BY received_time, segment_id, segment_row LIMIT 1 BY event_id
+"""  # noqa: S608
 _FUNNEL: Final = f"""
-SELECT qr_code_id, count() AS scans, countIf(visited) AS visits, countIf(converted) AS conversions
-FROM ({_SCANS}) AS scans
-LEFT JOIN
+SELECT qr_code_id, sum(scans) AS scans, sum(visits) AS visits, sum(conversions) AS conversions
+FROM
 (
-    SELECT scan_session_id, countIf(source = 'browser') > 0 AS visited, countIf(source = 'server') > 0 AS converted
-    FROM events.unique_events WHERE site_id = {{site:String}} AND is_fraud = 0 AND scan_session_id != ''
-    GROUP BY scan_session_id
-) AS seen USING (scan_session_id)
+    SELECT qr_code_id, count() AS scans, countIf(visited) AS visits, countIf(converted) AS conversions
+    FROM ({_SCANS}) AS scans
+    LEFT JOIN
+    (
+        SELECT scan_session_id, countIf(source = 'browser') > 0 AS visited, countIf(source = 'server') > 0 AS converted
+        FROM events.valid_events
+        WHERE site_id = {{site:String}} AND {_COUNTED} AND is_fraud = 0 AND scan_session_id != ''
+        GROUP BY scan_session_id
+    ) AS seen USING (scan_session_id)
+    GROUP BY qr_code_id
+    UNION ALL
+    SELECT qr_code_id, 0 AS scans, 0 AS visits, count() AS conversions FROM ({_ALONE}) AS alone GROUP BY qr_code_id
+) AS parts
 GROUP BY qr_code_id ORDER BY scans DESC, qr_code_id
 """  # noqa: S608
 _AMOUNTS: Final = f"""
 SELECT qr_code_id, conversion_currency, sum(conversion_value) AS amount
-FROM ({_SCANS}) AS scans
-INNER JOIN
+FROM
 (
-    SELECT scan_session_id, conversion_currency, conversion_value
-    FROM events.unique_events WHERE site_id = {{site:String}} AND is_fraud = 0 AND conversion_value IS NOT NULL
-) AS conversions USING (scan_session_id)
+    SELECT qr_code_id, conversion_currency, conversion_value
+    FROM ({_SCANS}) AS scans
+    INNER JOIN
+    (
+        SELECT scan_session_id, conversion_currency, conversion_value
+        FROM events.valid_events
+        WHERE site_id = {{site:String}} AND {_COUNTED} AND is_fraud = 0 AND conversion_value IS NOT NULL
+        ORDER BY received_time, segment_id, segment_row LIMIT 1 BY event_id
+    ) AS conversions USING (scan_session_id)
+    UNION ALL
+    SELECT qr_code_id, conversion_currency, conversion_value FROM ({_ALONE}) AS alone WHERE conversion_value IS NOT NULL
+) AS parts
 GROUP BY qr_code_id, conversion_currency ORDER BY qr_code_id, conversion_currency
 """  # noqa: S608

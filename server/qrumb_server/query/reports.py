@@ -49,7 +49,7 @@ class Reports:
             parameters,
         )
         stored = self._store.query(
-            "SELECT segment_id, segment_row, received_time, fingerprint, is_duplicate FROM events.valid_events "
+            "SELECT segment_id, segment_row, received_time, source, fingerprint, is_duplicate FROM events.valid_events "
             "WHERE event_id = {event:UUID} AND site_id = {site:String} "
             "ORDER BY is_duplicate, received_time, segment_id, segment_row",
             parameters,
@@ -59,7 +59,7 @@ class Reports:
         response = pb.GetReceiptResponse(
             event_id=event_id,
             arrival_count=len(stored) + len(rejected) + len(waiting),
-            conflict_count=sum(row["fingerprint"] != stored[0]["fingerprint"] for row in stored),
+            conflict_count=_conflicts(stored),
         )
         times = [row["received_time"] for row in (*stored, *rejected)] + [received_ms(one) for _found, one in waiting]
         if times:
@@ -198,6 +198,17 @@ HAVING received > 0 OR stored > 0
 """
 
 
+def _conflicts(stored: Sequence[Row]) -> int:
+    """Arrivals that differ from the first one of their side. An erased row has nothing left to compare."""
+    originals: dict[str, int] = {}
+    for row in stored:
+        originals.setdefault(row["source"], row["fingerprint"])
+    return sum(
+        bool(row["fingerprint"] and originals[row["source"]]) and row["fingerprint"] != originals[row["source"]]
+        for row in stored
+    )
+
+
 def _fill_fate(
     response: pb.GetReceiptResponse, stored: Sequence[Row], rejected: Sequence[Row], waiting: Sequence[Record]
 ) -> None:
@@ -205,7 +216,9 @@ def _fill_fate(
     accepted = [record for record in waiting if record.WhichOneof("kind") == "accepted_event"]
     refused = [record for record in waiting if record.WhichOneof("kind") == "dead_letter"]
     if stored:
-        is_repeated = len(stored) + len(accepted) > 1
+        # A browser's and a backend's copy are one event, and no repetition.
+        sides = [row["source"] for row in stored] + [record.accepted_event.row.source for record in accepted]
+        is_repeated = len(sides) > len(set(sides))
         response.fate = pb.GetReceiptResponse.DUPLICATE if is_repeated else pb.GetReceiptResponse.STORED
     elif accepted:
         response.fate = pb.GetReceiptResponse.SPOOLED

@@ -16,7 +16,7 @@ _UINT64: Final = (1 << 64) - 1
 
 _KEYS: Final[Mapping[str, Sequence[str]]] = {
     "events.scan_sessions": ("site_id", "scan_session_id"),
-    "events.identities": ("site_id", "kind", "identifier"),
+    "events.identity_links": ("site_id", "kind", "identifier", "user_id"),
 }
 """Tables that keep the newest version of each key, and what the key is."""
 

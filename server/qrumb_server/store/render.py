@@ -29,6 +29,8 @@ _SHARDING_KEYS = MappingProxyType(
         "valid_events": "cityHash64(site_id, if(scan_session_id = '', toString(event_id), scan_session_id))",
         "scan_sessions": "cityHash64(site_id, scan_session_id)",
         "identities": "cityHash64(site_id, kind, identifier)",
+        "identity_links": "cityHash64(site_id, kind, identifier)",
+        "erasures": "cityHash64(segment_id)",
         "invalid_events": "cityHash64(segment_id)",
         "ledger": "cityHash64(segment_id)",
     }

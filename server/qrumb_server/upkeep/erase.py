@@ -1,13 +1,14 @@
 """Erasure of a person: from every table, the dead letters and the spool.
 
-Rows of events stay, so that what was counted stays counted; what could lead to the person is blanked in them. What is
-in the spool is loaded first, so that there is one place to erase from. The statements name a state, so an erasure
-that was cut off is ended by the next.
+Rows of events stay, so that what was counted stays counted; what could lead to the person is blanked in them. A scan
+session of the person alone gets another name in every table, so that its scan, visits and conversions stay together.
+What is in the spool is loaded first, so that there is one place to erase from. The statements name a state, so an
+erasure that was cut off is ended by the next. What was done is a row of events.erasures, which does not say to whom.
 """
 
 import time
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+import uuid
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -19,10 +20,12 @@ from qrumb.v1 import privacy_service_pb2 as pb
 from qrumb_server.errors import StoreUnavailableError
 from qrumb_server.loader.ledger import erased_ledger_batch
 from qrumb_server.loader.loop import Loader
-from qrumb_server.pipeline.identity import KINDS, SESSION, USER, identifiers_of
-from qrumb_server.ports import EventStore
+from qrumb_server.pipeline.erasure import BLANKED
+from qrumb_server.pipeline.identity import SESSION, kind_of_name, user_name
+from qrumb_server.ports import Clock, EventStore, TableBatch
 from qrumb_server.spool.reader import remove_quarantined
 from qrumb_server.spool.search import find_records, segment_ids
+from qrumb_server.upkeep.subject import Subject, find_subject
 from qrumb_server.wire.v1.record_pb2 import Record
 
 __all__ = ["Eraser"]
@@ -32,64 +35,165 @@ SPOOL_PATIENCE: Final = timedelta(seconds=20)
 POLL_SECONDS: Final = 0.05
 # The engine takes at most 255 texts to search for at a time.
 NEEDLES: Final = 200
-
-_THEIRS: Final = (
-    "site_id = {site:String} AND (user_id IN {users:Array(String)} OR scan_session_id IN {sessions:Array(String)})"
-)
-
-_NAMED: Final = "(kind, identifier) IN {keys:Array(Tuple(String, String))}"
-
-
-@dataclass(slots=True)
-class _Subject:
-    """All that names one person within a site."""
-
-    site_id: str
-    users: set[str] = field(default_factory=set)
-    identifiers: set[tuple[str, str]] = field(default_factory=set)
-    """(kind, identifier)"""
-    sessions: set[str] = field(default_factory=set)
-
-    @property
-    def names(self) -> list[str]:
-        """Every text by which the person could be found."""
-        return sorted({*self.users, *self.sessions, *(value for _kind, value in self.identifiers)} - {""})
-
-    @property
-    def parameters(self) -> dict[str, Any]:
-        return {"site": self.site_id, "users": sorted(self.users - {""}), "sessions": sorted(self.sessions - {""})}
+# Begins the name that a session has after its person was erased.
+RENAMED: Final = "erased-"
+_BLANK: Final = ", ".join(f"{column} = {value!r}" for column, value in {**BLANKED, "identified_user_id": ""}.items())
 
 
 class Eraser:
     """Erases in the loader's process. Calls block; every one may raise a StoreError."""
 
-    def __init__(self, *, store: EventStore, loader: Loader, spool_root: Path) -> None:
+    def __init__(self, *, store: EventStore, loader: Loader, spool_root: Path, clock: Clock) -> None:
         self._store = store
         self._loader = loader
         self._spool_root = spool_root
+        self._clock = clock
 
-    def erase(self, request: pb.EraseSubjectRequest) -> pb.EraseSubjectResponse:
-        """Erase all that leads to the person, and count it. The request names at least one thing."""
-        given = _given(request)
+    def erase(self, request: pb.EraseSubjectRequest, key_id: str = "") -> pb.EraseSubjectResponse:
+        """Erase all that leads to the person, and count it; with validate_only count it alone.
+
+        Args:
+            request: names at least one thing.
+            key_id: of the key that asked, for the record; empty for the node's own commands.
+        """
+        if request.validate_only:
+            subject = find_subject(self._store, request)
+            return self._counts(subject, request)
+        given = find_subject(self._store, request)
         spooled = self._count_spooled(given)
         self._wait_for_spool()
         with self._loader.exclusively(SPOOL_PATIENCE):
-            subject = self._complete(given)
-            response = pb.EraseSubjectResponse(
-                spooled_event_count=spooled,
-                event_count=self._erase_events(subject),
-                rejected_event_count=self._erase_letters(subject),
-                scan_session_count=self._erase_sessions(subject, asked=given.sessions),
-                identity_count=self._erase_identities(subject),
-            )
+            subject = find_subject(self._store, request)
+            response = self._counts(subject, request)
+            response.spooled_event_count = spooled
+            self._erase(subject, response)
+            response.erasure_id = self._record(request.site_id, response, key_id)
             self._loader.forget()
-        remove_quarantined(self._spool_root, [name.encode() for name in subject.names])
+        remove_quarantined(self._spool_root, [name.encode() for name in sorted(self._texts(subject))])
         return response
 
-    def _count_spooled(self, subject: _Subject) -> int:
+    def _counts(self, subject: Subject, request: pb.EraseSubjectRequest) -> pb.EraseSubjectResponse:
+        """What there is to erase, by table."""
+        return pb.EraseSubjectResponse(
+            event_count=self._count(f"events.valid_events WHERE {subject.events}", subject),
+            rejected_event_count=len(self._letters(subject)),
+            scan_session_count=self._count(f"events.scan_sessions FINAL WHERE {_SESSIONS}", subject),
+            identity_count=self._count(f"events.identity_links FINAL WHERE {_LINKS}", subject),
+            spooled_event_count=self._count_spooled(subject),
+            user_ids=sorted(subject.users),
+            shared_identifier_count=len(subject.shared_identifiers),
+            shared_session_count=len(subject.shared_sessions),
+            validate_only=request.validate_only,
+        )
+
+    def _erase(self, subject: Subject, found: pb.EraseSubjectResponse) -> None:
+        names = self._rename_sessions(subject)
+        if found.event_count:
+            self._mutate(
+                f"ALTER TABLE events.valid_events UPDATE {_BLANK} WHERE {subject.events}",
+                subject,
+            )
+        if names:
+            self._move_sessions(subject, names)
+        letters = self._letters(subject)
+        if letters:
+            # First, so that an erasure that is cut off is ended by the next without a letter that nobody misses.
+            self._store.insert_missing(erased_ledger_batch(letters))
+        places = [(letter["segment_id"], letter["segment_row"]) for letter in letters]
+        for start in range(0, len(places), NEEDLES):
+            self._store.mutate(
+                "ALTER TABLE events.invalid_events DELETE "
+                "WHERE (segment_id, segment_row) IN {letters:Array(Tuple(String, UInt32))}",
+                {"letters": places[start : start + NEEDLES]},
+            )
+        if subject.users:
+            self._mutate(
+                "ALTER TABLE events.scan_sessions UPDATE user_id = '' "
+                "WHERE site_id = {site:String} AND user_id IN {users:Array(String)}",
+                subject,
+            )
+        if found.identity_count:
+            self._mutate(
+                f"ALTER TABLE events.identity_links DELETE WHERE {_LINKS}",
+                subject,
+            )
+
+    def _rename_sessions(self, subject: Subject) -> dict[str, str]:
+        """New names of the person's own sessions; registered ones are stored under them, if they are not yet."""
+        names = {session: f"{RENAMED}{uuid.uuid4().hex}" for session in sorted(subject.sessions)}
+        if not names:
+            return names
+        mine = (
+            "SELECT * FROM events.scan_sessions FINAL "
+            "WHERE site_id = {site:String} AND scan_session_id IN {sessions:Array(String)}"
+        )
+        rows = self._store.query(mine, subject.parameters(mine))
+        if not rows:
+            return names
+        places = [(row["segment_id"], row["segment_row"]) for row in rows]
+        # An erasure that was cut off may have begun: its names are taken up.
+        begun = {
+            (row["segment_id"], row["segment_row"]): row["scan_session_id"]
+            for row in self._store.query(
+                "SELECT scan_session_id, segment_id, segment_row FROM events.scan_sessions FINAL "  # noqa: S608
+                f"WHERE site_id = {{site:String}} AND startsWith(scan_session_id, '{RENAMED}') "
+                "AND (segment_id, segment_row) IN {places:Array(Tuple(String, UInt32))}",
+                {"site": subject.site_id, "places": places},
+            )
+        }
+        fresh = []
+        for row, place in zip(rows, places, strict=True):
+            if place in begun:
+                names[row["scan_session_id"]] = begun[place]
+            else:
+                fresh.append({**row, "scan_session_id": names[row["scan_session_id"]], "user_id": ""})
+        if fresh:
+            self._store.insert(_as_batch("events.scan_sessions", fresh))
+        return names
+
+    def _move_sessions(self, subject: Subject, names: Mapping[str, str]) -> None:
+        self._store.mutate(
+            "ALTER TABLE events.valid_events UPDATE scan_session_id = "
+            "transform(scan_session_id, {sessions:Array(String)}, {names:Array(String)}, scan_session_id) "
+            "WHERE site_id = {site:String} AND scan_session_id IN {sessions:Array(String)}",
+            {"site": subject.site_id, "sessions": list(names), "names": list(names.values())},
+        )
+        self._mutate(
+            "ALTER TABLE events.scan_sessions DELETE "
+            "WHERE site_id = {site:String} AND scan_session_id IN {sessions:Array(String)}",
+            subject,
+        )
+
+    def _letters(self, subject: Subject) -> list[dict[str, Any]]:
+        """Dead letters of the person: those that hold a text of theirs, or a hash that names them."""
+        found: dict[tuple[str, int], dict[str, Any]] = {}
+        needles = [orjson.dumps(text).decode() for text in sorted(self._texts(subject))]
+        select = "SELECT site_id, received_time, segment_id, segment_row, payload FROM events.invalid_events"
+        for start in range(0, len(needles), NEEDLES):
+            for row in self._store.query(
+                f"{select} WHERE site_id = {{site:String}} "
+                "AND multiSearchAnyCaseInsensitiveUTF8(payload, {texts:Array(String)})",
+                {"site": subject.site_id, "texts": needles[start : start + NEEDLES]},
+            ):
+                found[row["segment_id"], row["segment_row"]] = row
+        if any(map(kind_of_name, subject.users)):
+            for row in self._store.query(
+                f"{select} WHERE site_id = {{site:String}} "
+                "AND (position(payload, 'email_hash') > 0 OR position(payload, 'phone_hash') > 0)",
+                {"site": subject.site_id},
+            ):
+                if _named_by_hash(subject.site_id, row["payload"]) & subject.users:
+                    found[row["segment_id"], row["segment_row"]] = row
+        return list(found.values())
+
+    def _texts(self, subject: Subject) -> set[str]:
+        """Texts by which events that were sent name the person."""
+        return {*subject.given, *subject.sessions, *(name for name in subject.users if not kind_of_name(name))}
+
+    def _count_spooled(self, subject: Subject) -> int:
         places = set()
-        for name in subject.names:
-            for found in find_records(self._spool_root, name.encode()):
+        for text in self._texts(subject):
+            for found in find_records(self._spool_root, text.encode()):
                 if _is_event_of(found.record, subject.site_id):
                     places.add((found.segment_id, found.row))
         return len(places)
@@ -103,141 +207,67 @@ class Eraser:
                 raise StoreUnavailableError(self._loader.last_error or "the spool is not loaded yet")
             time.sleep(POLL_SECONDS)
 
-    def _complete(self, given: _Subject) -> _Subject:
-        """The person with all names that are one with those given, and the sessions that were theirs."""
-        subject = _Subject(
-            site_id=given.site_id,
-            users=set(given.users),
-            identifiers=set(given.identifiers),
-            sessions=set(given.sessions),
-        )
-        labels = self._identities(
-            "(kind, identifier) IN {keys:Array(Tuple(String, String))}", subject, given.identifiers
-        )
-        subject.users |= {row["user_id"] for row in labels}
-        known = -1
-        while len(subject.users) > known:
-            known = len(subject.users)
-            keys = {(USER, user) for user in subject.users}
-            links = self._identities(
-                f"{_NAMED} OR (kind = 'user_id' AND user_id IN {{users:Array(String)}})",
-                subject,
-                keys,
-            )
-            subject.users |= {name for row in links for name in (row["identifier"], row["user_id"])}
-        for row in self._identities("user_id IN {users:Array(String)}", subject, None):
-            if row["kind"] == SESSION:
-                subject.sessions.add(row["identifier"])
-            elif row["kind"] in KINDS:
-                subject.identifiers.add((row["kind"], row["identifier"]))
-        # Those that the QR redirect named for: their events may have come first, and then do not hold the user.
-        subject.sessions |= {
-            row["scan_session_id"]
-            for row in self._store.query(
-                "SELECT scan_session_id FROM events.scan_sessions FINAL "
-                "WHERE site_id = {site:String} AND user_id IN {users:Array(String)}",
-                {"site": subject.site_id, "users": sorted(subject.users - {""})},
-            )
+    def _record(self, site_id: str, done: pb.EraseSubjectResponse, key_id: str) -> str:
+        """Keep that this was done; returns the name of the record."""
+        erasure_id = str(uuid.uuid4())
+        row: dict[str, Any] = {name: getattr(done, name) for name in COUNTS}
+        row |= {
+            "site_id": site_id,
+            "erased_time": self._clock.now_ms(),
+            "key_id": key_id,
+            "segment_id": erasure_id,
+            "segment_row": 0,
         }
-        return subject
+        self._store.insert(_as_batch("events.erasures", [row]))
+        return erasure_id
 
-    def _identities(
-        self, condition: str, subject: _Subject, keys: Collection[tuple[str, str]] | None
-    ) -> list[dict[str, Any]]:
-        parameters: dict[str, Any] = {"site": subject.site_id}
-        if keys is not None:
-            parameters["keys"] = sorted(keys)
-        if "{users:" in condition:
-            parameters["users"] = sorted(subject.users)
-        return self._store.query(
-            "SELECT kind, identifier, user_id FROM events.identities FINAL "  # noqa: S608
-            f"WHERE site_id = {{site:String}} AND ({condition})",
-            parameters,
-        )
-
-    def _erase_events(self, subject: _Subject) -> int:
-        count = self._count(f"events.valid_events WHERE {_THEIRS}", subject.parameters)
-        if count:
-            self._store.mutate(
-                "ALTER TABLE events.valid_events UPDATE user_id = '', user_id_source = '', scan_session_id = '', "
-                "page_url = '', page_title = '', referrer = '', metadata = '{}', city = '', fingerprint = 0 "
-                f"WHERE {_THEIRS}",
-                subject.parameters,
-            )
-        return count
-
-    def _erase_letters(self, subject: _Subject) -> int:
-        """Dead letters are text as it was sent: those that hold a name of the person go as a whole."""
-        needles = [orjson.dumps(name).decode() for name in subject.names]
-        total = 0
-        for start in range(0, len(needles), NEEDLES):
-            parameters = {"site": subject.site_id, "names": needles[start : start + NEEDLES]}
-            condition = "site_id = {site:String} AND multiSearchAnyCaseInsensitiveUTF8(payload, {names:Array(String)})"
-            letters = self._store.query(
-                "SELECT site_id, received_time, segment_id, segment_row FROM events.invalid_events "  # noqa: S608
-                f"WHERE {condition}",
-                parameters,
-            )
-            if letters:
-                # First, so that an erasure that is cut off is ended by the next without a letter that nobody misses.
-                self._store.insert_missing(erased_ledger_batch(letters))
-                self._store.mutate(f"ALTER TABLE events.invalid_events DELETE WHERE {condition}", parameters)
-            total += len(letters)
-        return total
-
-    def _erase_sessions(self, subject: _Subject, *, asked: Collection[str]) -> int:
-        """A session that was named goes; of one that only was the person's, the user is blanked."""
-        mine = {"site": subject.site_id, "users": sorted(subject.users), "sessions": sorted(asked)}
-        count = self._count(f"events.scan_sessions FINAL WHERE {_THEIRS}", mine)
-        if asked:
-            self._store.mutate(
-                "ALTER TABLE events.scan_sessions DELETE "
-                "WHERE site_id = {site:String} AND scan_session_id IN {sessions:Array(String)}",
-                {"site": subject.site_id, "sessions": sorted(asked)},
-            )
-        if subject.users:
-            self._store.mutate(
-                "ALTER TABLE events.scan_sessions UPDATE user_id = '' "
-                "WHERE site_id = {site:String} AND user_id IN {users:Array(String)}",
-                {"site": subject.site_id, "users": sorted(subject.users)},
-            )
-        return count
-
-    def _erase_identities(self, subject: _Subject) -> int:
-        keys = {
-            *subject.identifiers,
-            *((USER, user) for user in subject.users),
-            *((SESSION, session) for session in subject.sessions),
-        }
-        condition = (
-            "site_id = {site:String} AND (user_id IN {users:Array(String)} "
-            "OR (kind, identifier) IN {keys:Array(Tuple(String, String))})"
-        )
-        parameters = {"site": subject.site_id, "users": sorted(subject.users), "keys": sorted(keys)}
-        count = self._count(f"events.identities FINAL WHERE {condition}", parameters)
-        if count:
-            self._store.mutate(f"ALTER TABLE events.identities DELETE WHERE {condition}", parameters)
-        return count
-
-    def _count(self, selection: str, parameters: Mapping[str, Any]) -> int:
-        [row] = self._store.query(f"SELECT count() AS number FROM {selection}", parameters)  # noqa: S608
+    def _count(self, selection: str, subject: Subject) -> int:
+        [row] = self._store.query(f"SELECT count() AS number FROM {selection}", subject.parameters(selection))  # noqa: S608
         return int(row["number"])
 
+    def _mutate(self, sql: str, subject: Subject) -> None:
+        self._store.mutate(sql, subject.parameters(sql))
 
-def _given(request: pb.EraseSubjectRequest) -> _Subject:
-    identifiers = dict(identifiers_of(request.user_identifiers))
-    for kind in ("email_hash", "phone_hash"):
-        if kind in identifiers:
-            identifiers[kind] = identifiers[kind].lower()
-    users = {request.user_id} - {""}
-    # An external_id names its user, whether or not an event brought it.
-    users |= {value for kind, value in identifiers.items() if kind == "external_id"}
-    return _Subject(
-        site_id=request.site_id,
-        users=users,
-        identifiers=set(identifiers.items()),
-        sessions={request.scan_session_id} - {""},
-    )
+
+COUNTS: Final = (
+    "event_count",
+    "rejected_event_count",
+    "scan_session_count",
+    "identity_count",
+    "spooled_event_count",
+    "shared_identifier_count",
+    "shared_session_count",
+)
+_SESSIONS: Final = (
+    "site_id = {site:String} AND (user_id IN {users:Array(String)} OR scan_session_id IN {sessions:Array(String)})"
+)
+# What was seen with the person, what their own hashes were seen with, and who identified in their own sessions.
+_LINKS: Final = (
+    "site_id = {site:String} AND (user_id IN {users:Array(String)} "
+    "OR (kind IN ('email', 'phone') AND identifier IN {users:Array(String)}) "
+    f"OR (kind = '{SESSION}' AND identifier IN {{sessions:Array(String)}}))"
+)
+
+
+def _as_batch(table: str, rows: Sequence[Mapping[str, Any]]) -> TableBatch:
+    columns = list(rows[0])
+    return TableBatch(table=table, columns=columns, data=[[row[name] for row in rows] for name in columns])
+
+
+def _named_by_hash(site_id: str, payload: str) -> set[str]:
+    """Users that the hashes in a dead letter name by themselves."""
+    try:
+        sent = orjson.loads(payload)
+    except orjson.JSONDecodeError:
+        return set()  # cut: only texts are found in it
+    identifiers = sent.get("user_identifiers") if isinstance(sent, dict) else None
+    if not isinstance(identifiers, dict):
+        return set()
+    return {
+        user_name(site_id, kind, value.lower())
+        for kind in ("email_hash", "phone_hash")
+        if isinstance(value := identifiers.get(kind), str)
+    }
 
 
 def _is_event_of(data: bytes, site_id: str) -> bool:

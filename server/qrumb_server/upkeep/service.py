@@ -11,6 +11,7 @@ import grpc
 
 from qrumb.v1 import privacy_service_pb2 as privacy_pb
 from qrumb.v1.privacy_service_pb2_grpc import PrivacyServiceServicer
+from qrumb_server.access.keys import id_of
 from qrumb_server.errors import ConfigError, StoreError
 from qrumb_server.model import is_site_id
 from qrumb_server.query.reports import Reports
@@ -115,7 +116,16 @@ class Privacy(PrivacyServiceServicer):
     ) -> privacy_pb.EraseSubjectResponse:
         """A person, by whatever names them."""
         _check_erasure(request)
-        return await _change(self._executor, lambda: self._eraser.erase(request))
+        key_id = _key_id(context)
+        return await _change(self._executor, lambda: self._eraser.erase(request, key_id))
+
+
+def _key_id(context: Context) -> str:
+    """The public part of the key of a call, which was checked; empty for the node's own commands."""
+    for name, value in context.invocation_metadata() or ():
+        if name == "authorization" and isinstance(value, str):
+            return id_of(value.removeprefix("Bearer "))
+    return ""
 
 
 async def _change(executor: Executor, change: Callable[[], T]) -> T:

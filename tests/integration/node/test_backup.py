@@ -11,7 +11,7 @@ from tests.support.stack import Stack, running_stack, wait_until
 
 pytestmark = [pytest.mark.stack, pytest.mark.slow]
 
-TABLES = ("valid_events", "invalid_events", "scan_sessions", "identities", "ledger", "schema_migrations")
+TABLES = ("valid_events", "invalid_events", "scan_sessions", "identity_links", "ledger", "schema_migrations")
 
 
 @pytest.fixture(scope="module")

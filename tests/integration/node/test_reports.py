@@ -290,5 +290,5 @@ def test_erasure_leaves_nothing_of_the_person(stack: Stack) -> None:
     assert len(rows) == 4
     assert "jane" not in str(rows)
     assert sum(row["user_id"] == "john" for row in rows) == 2
-    for table in ("identities", "scan_sessions", "invalid_events"):
+    for table in ("identity_links", "scan_sessions", "invalid_events"):
         assert stack.count("site_id = 'gone' AND toString(tuple(*)) LIKE '%jane%'", table) == 0

@@ -35,7 +35,8 @@ def test_todays_engine_parses_all_and_makes_the_tables(tmp_path: Path) -> None:
         statements += [said for alter in ALTERS for said in dialect(alter)]
         for statement in statements:
             session.query(f"EXPLAIN AST {statement}")
-            session.query(for_one_process(statement))
+            if not statement.startswith("INSERT INTO "):  # there is no other server to read from
+                session.query(for_one_process(statement))
         found = session.query("SELECT table FROM system.columns WHERE name = 'note' ORDER BY 1")
         assert str(found).split() == ['"valid_events"', '"valid_events_local"']
     finally:

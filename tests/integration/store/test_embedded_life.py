@@ -186,7 +186,7 @@ def test_drift_is_refused_and_every_difference_is_named(folder: Path) -> None:
         "ALTER TABLE events.valid_events MODIFY COLUMN city String",
         "ALTER TABLE events.valid_events DROP COLUMN page_title",
         "ALTER TABLE events.ledger ADD COLUMN extra UInt8",
-        "DROP TABLE events.identities",
+        "DROP TABLE events.identity_links",
         "DROP VIEW events.unique_events",
     ):
         session.run(statement)
@@ -197,7 +197,7 @@ def test_drift_is_refused_and_every_difference_is_named(folder: Path) -> None:
         "events.valid_events.city: should be LowCardinality(String), is String",
         "events.valid_events.page_title: should be String, is absent",
         "events.ledger.extra: should be absent, is UInt8",
-        "events.identities: the table is missing",
+        "events.identity_links: the table is missing",
         "events.unique_events: the view is missing",
     ):
         assert difference in str(caught.value)

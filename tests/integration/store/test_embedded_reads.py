@@ -5,16 +5,21 @@ import uuid
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from qrumb_server.errors import StoreRefusedError, StoreUnavailableError
+from qrumb_server.pipeline.identity import MAX_USERS
 from qrumb_server.ports import TableBatch
 from qrumb_server.store.embedded import EmbeddedStore
 
 pytestmark = pytest.mark.chdb
+
+# As the own users of two hashes are named.
+EMAIL, PHONE = "email-" + "0a" * 16, "phone-" + "0b" * 16
 
 Row = Callable[..., dict[str, Any]]
 Batch = Callable[..., TableBatch]
@@ -224,9 +229,9 @@ def identity_row(now_ms: int, **values: Any) -> dict[str, Any]:
         "kind": "scan_session",
         "identifier": "s1",
         "user_id": "u1",
-        "linked_time": now_ms,
+        "first_time": now_ms,
         "version": 1,
-        "segment_id": "identities",
+        "segment_id": "links",
         "segment_row": 0,
     }
     return plain | values
@@ -278,19 +283,85 @@ def test_a_session_lends_its_user_only_where_consent_permits(
     )
     store.insert(batch_of([session_row(now_ms, user_id="u-scan")], "events.scan_sessions"))
     assert attributed(store) == [("qr-1", "u-scan"), ("qr-1", "u-scan"), ("qr-1", ""), ("qr-1", "")]
-    store.insert(batch_of([identity_row(now_ms)], "events.identities"))
+    store.insert(batch_of([identity_row(now_ms)], "events.identity_links"))
     assert attributed(store) == [("qr-1", "u1"), ("qr-1", "u1"), ("qr-1", ""), ("qr-1", "")]
 
 
-def test_a_user_found_to_be_an_older_one_is_that_one_everywhere(
+def test_a_hash_that_was_seen_with_an_account_is_the_account_everywhere(
     store: EmbeddedStore, batch_of: Batch, event: Row, now_ms: int
 ) -> None:
     store.insert(
-        batch_of([event(segment_row=0, user_id="u1"), event(segment_row=1, scan_session_id="s1"), event(segment_row=2)])
+        batch_of(
+            [
+                event(segment_row=0, user_id=PHONE, identified_user_id=PHONE, user_id_source="identifiers"),
+                event(segment_row=1, scan_session_id="s1", identified_user_id=""),
+                event(segment_row=2, identified_user_id=""),
+            ]
+        )
     )
-    merged = identity_row(now_ms, kind="user_id", identifier="u1", user_id="u0")
-    store.insert(batch_of([identity_row(now_ms), merged], "events.identities"))
+    links = [
+        identity_row(now_ms, user_id=PHONE),
+        identity_row(now_ms, kind="phone", identifier=PHONE, user_id=EMAIL),
+        identity_row(now_ms + 1, kind="phone", identifier=PHONE, user_id="later"),
+        identity_row(now_ms, kind="email", identifier=EMAIL, user_id="u0"),
+    ]
+    store.insert(batch_of(links[:1], "events.identity_links"))
+    assert attributed(store) == [("", PHONE), ("", PHONE), ("", "")]
+    store.insert(batch_of(links[1:], "events.identity_links"))
     assert attributed(store) == [("", "u0"), ("", "u0"), ("", "")]
+    split = identity_row(now_ms, kind="phone", identifier=PHONE, user_id="")
+    store.insert(batch_of([split], "events.identity_links"))
+    assert attributed(store) == [("", PHONE), ("", PHONE), ("", "")]
+
+
+def test_the_views_limit_is_the_loaders(store: EmbeddedStore, batch_of: Batch, now_ms: int) -> None:
+    """Who may share an identifier is said once in Python and once in SQL."""
+    for number in range(MAX_USERS + 1):
+        owners = store.query("SELECT owner FROM events.identity_owners")
+        assert [row["owner"] for row in owners] == ["u00"] * bool(number)
+        store.insert(batch_of([identity_row(now_ms, user_id=f"u{number:02}")], "events.identity_links"))
+    assert store.query("SELECT owner FROM events.identity_owners") == []
+
+
+def test_a_backends_copy_completes_a_browsers_and_the_other_way_round(
+    store: EmbeddedStore, batch_of: Batch, event: Row
+) -> None:
+    """One event with the conversion of the one and the page of the other, whichever came first."""
+    empty: dict[str, Any] = {
+        "conversion_value": None,
+        "conversion_currency": "",
+        "identified_user_id": "",
+        "is_counterpart": 0,
+    }
+    empty |= {"event_name": ""}
+    browser = empty | {"source": "browser", "event_type": "purchase", "page_url": "https://shop.example/thanks"}
+    server = empty | {"source": "server", "event_type": "", "event_name": "purchase", "page_url": ""}
+    server |= {"conversion_value": Decimal("49.9"), "conversion_currency": "EUR", "user_id": "ann"}
+    server |= {"identified_user_id": "ann", "user_id_source": "identifiers"}
+    second = {"is_duplicate": 1, "is_counterpart": 1}
+    for number, (first, other) in enumerate([(browser, server), (server, browser)]):
+        name = str(UUID(int=number))
+        rows = [event(event_id=name, segment_row=2 * number, **first)]
+        rows.append(event(event_id=name, segment_row=2 * number + 1, **{**other, **second}))
+        store.insert(batch_of(rows))
+    found = store.query(
+        "SELECT source, event_type, event_name, page_url, conversion_value, conversion_currency, user_id "
+        "FROM events.attributed_events"
+    )
+    assert len(found) == 2
+    assert (
+        found[0]
+        == found[1]
+        == {
+            "source": "server",
+            "event_type": "purchase",
+            "event_name": "purchase",
+            "page_url": "https://shop.example/thanks",
+            "conversion_value": Decimal("49.9"),
+            "conversion_currency": "EUR",
+            "user_id": "ann",
+        }
+    )
 
 
 def test_a_view_filtered_by_site_reads_that_site_alone(store: EmbeddedStore, batch_of: Batch, event: Row) -> None:

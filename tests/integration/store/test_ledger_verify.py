@@ -130,7 +130,8 @@ def test_a_letter_that_was_erased_is_not_missed(checked: Checked) -> None:
         for name in ("jane", "john")
     ]
     checked.load([Record(dead_letter=letter).SerializeToString() for letter in letters])
-    eraser = Eraser(store=checked.store, loader=checked.loader, spool_root=checked.folder / "spool")
+    spool = checked.folder / "spool"
+    eraser = Eraser(store=checked.store, loader=checked.loader, spool_root=spool, clock=SystemClock())
     for _ in range(2):
         erased = eraser.erase(EraseSubjectRequest(site_id="shop", user_id="jane"))
     assert erased.rejected_event_count == 0

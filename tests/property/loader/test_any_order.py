@@ -22,7 +22,7 @@ from qrumb.v1.server_event_pb2 import ServerEvent
 from qrumb_server.errors import OutcomeUnknownError
 from qrumb_server.instants import set_time
 from qrumb_server.model import Caller, RawEvent, Source, StampedEvent
-from qrumb_server.pipeline.identity import Label, identifiers_of, label_version, oldest, own_label
+from qrumb_server.pipeline.identity import Label, identifiers_of, label_version, own_label, user_name
 from qrumb_server.pipeline.run import judge
 from qrumb_server.store.embedded import EmbeddedStore
 from qrumb_server.wire.v1.record_pb2 import Record, SessionRegistration
@@ -30,7 +30,7 @@ from tests.support.mini_node import LoaderDied, MiniNode, SettableClock, running
 
 pytestmark = pytest.mark.chdb
 
-TABLES = ("valid_events", "identities", "scan_sessions", "ledger")
+TABLES = ("valid_events", "identity_links", "scan_sessions", "ledger")
 PEOPLE = ("", "a", "b", "c")
 # A denied event forgets its session, so one that is registered later cannot reach it: left out here.
 CONSENTS = {
@@ -207,40 +207,39 @@ def event_id(event: Event) -> str:
 def expected(things: Sequence[Thing], site_id: str, base_ms: int) -> dict[str, tuple[str, str, str, str]]:
     """The rows that the set stands for."""
     sent = [thing for thing in things if isinstance(thing, Event)]
-    labels, user_of = users(sent, site_id, base_ms)
+    labels, owners = users(sent, site_id, base_ms)
     rows = {}
     for event in sent:
         scans = [thing for thing in things if isinstance(thing, Registration) and thing.session == event.session]
         first = [labels[other.number] for other in sent if other.session == event.session and other.number in labels]
-        user, source = "", ""
+        name, source = "", ""
         if event.number in labels:
-            user, source = user_of[labels[event.number].user_id], "identifiers"
+            name, source = labels[event.number].user_id, "identifiers"
         elif event.consent != "pending":
-            lent = oldest(first).user_id if first else earliest((scan.minute, scan.user) for scan in scans if scan.user)
-            user, source = user_of.get(lent, lent), "session" if lent else ""
+            name = min(first).user_id if first else earliest((scan.minute, scan.user) for scan in scans if scan.user)
+            source = "session" if name else ""
         code = earliest((scan.minute, scan.code) for scan in scans)
-        rows[event_id(event)] = code, user, source, event.consent
+        owner = owners.get(name, name)
+        rows[event_id(event)] = code, owners.get(owner, owner), source, event.consent
     return rows
 
 
 def users(sent: Sequence[Event], site_id: str, base_ms: int) -> tuple[dict[int, Label], dict[str, str]]:
-    """What each event calls its user, and the user of each such name: identifiers that were ever seen together are
-    one, named by the oldest."""
+    """What each event calls its user, and the owner of each hash: the first user of a stronger identifier that it was
+    seen with."""
     labels: dict[int, Label] = {}
-    groups: list[tuple[set[tuple[str, str]], list[Label]]] = []
+    seen: dict[str, list[Label]] = {}
     for event in sent:
         identifiers = identifiers_of(as_message(event, site_id, base_ms).user_identifiers)
         if event.consent == "pending" or not identifiers:
             continue
-        labels[event.number] = own_label(site_id, identifiers, base_ms + event.minute * MINUTE_MS)
-        keys, names = set(identifiers.items()), [labels[event.number]]
-        for group in [group for group in groups if group[0] & keys]:
-            groups.remove(group)
-            keys, names = keys | group[0], names + group[1]
-        groups.append((keys, names))
-    return labels, {label.user_id: oldest(names).user_id for _keys, names in groups for label in names}
+        own = labels[event.number] = own_label(site_id, identifiers, base_ms + event.minute * MINUTE_MS)
+        for kind, value in identifiers.items():
+            if (name := user_name(site_id, kind, value)) != own.user_id:
+                seen.setdefault(name, []).append(own)
+    return labels, {name: min(candidates).user_id for name, candidates in seen.items()}
 
 
 def earliest(candidates: Iterable[tuple[int, str]]) -> str:
     """The text with the smallest number; a tie is decided as for users."""
-    return max(((label_version(Label(text, number)), text) for number, text in candidates), default=(0, ""))[1]
+    return max(((label_version(Label(number, text)), text) for number, text in candidates), default=(0, ""))[1]

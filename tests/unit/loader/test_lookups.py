@@ -8,7 +8,7 @@ import pytest
 
 from qrumb_server.loader import lookups as module
 from qrumb_server.loader.lookups import DUPLICATE_WITHIN_MS, KnownSession, Lookups
-from qrumb_server.pipeline.identity import Label
+from qrumb_server.pipeline.identity import MAX_USERS, SHARED, Label, Link
 from tests.support.faulty_store import FaultyStore
 from tests.support.mmdb import Clock
 
@@ -121,19 +121,43 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(missing.young) + len(missing.old) <= 140
 
 
+def owner(kind: str, *, site: str = "s", users: int = 1, splits: int = 0) -> dict[str, Any]:
+    """What the store says of the links of one identifier."""
+    said = {"site_id": site, "kind": kind, "identifier": "same", "owner": f"{site}-{kind}", "since": 1}
+    return {**said, "users": users, "splits": splits}
+
+
 def test_identities_that_the_lists_name_besides_the_keys_are_left_out() -> None:
     """Sites, kinds and identifiers are asked for apart; only the keys themselves count."""
-    rows = [
-        {"site_id": site, "kind": kind, "identifier": "same", "user_id": f"{site}-{kind}", "linked_time": 1}
-        for site in ("s", "t")
-        for kind in ("email_hash", "phone_hash")
-    ]
-    keys = {("s", "email_hash", "same"), ("t", "phone_hash", "same")}
-    found = Lookups(Answers(*rows), monotonic=Clock())._labels(keys)
-    assert found == {
-        ("s", "email_hash", "same"): Label("s-email_hash", 1),
-        ("t", "phone_hash", "same"): Label("t-phone_hash", 1),
+    rows = [owner(kind, site=site) for site in ("s", "t") for kind in ("email", "phone")]
+    keys = {("s", "email", "same"), ("t", "phone", "same")}
+    assert Lookups(Answers(*rows), monotonic=Clock()).owners(keys) == {
+        ("s", "email", "same"): Label(1, "s-email"),
+        ("t", "phone", "same"): Label(1, "t-phone"),
     }
+
+
+@pytest.mark.parametrize(("users", "splits"), [(MAX_USERS + 1, 0), (2, 1)], ids=["too many users", "split"])
+def test_an_identifier_that_is_shared_or_split_has_no_owner(users: int, splits: int) -> None:
+    """And up to the limit it has one."""
+    key = ("s", "phone", "same")
+    shared = Lookups(Answers(owner("phone", users=users, splits=splits)), monotonic=Clock()).owners({key})
+    assert shared == {key: SHARED}
+    owned = Lookups(Answers(owner("phone", users=MAX_USERS)), monotonic=Clock()).owners({key})
+    assert owned == {key: Label(1, "s-phone")}
+
+
+def test_a_link_is_stored_once_and_again_where_it_turns_out_to_be_older() -> None:
+    """As long as it is remembered; and its owner is asked for anew."""
+    link, store = Link(("s", "phone", "same"), "ann"), Answers(owner("phone"))
+    lookups = Lookups(store, monotonic=Clock())
+    assert lookups.new_links({link: 5}) == {link: 5}
+    lookups.owners({link.key})
+    lookups.learn_links({link: 5})
+    assert lookups.new_links({link: 5}) == lookups.new_links({link: 6}) == {}
+    assert lookups.new_links({link: 4}) == {link: 4}
+    lookups.owners({link.key})
+    assert len(store.asked) == 2
 
 
 def uuid7(time_ms: int) -> str:
@@ -163,7 +187,12 @@ def test_only_time_in_which_an_event_can_have_come_is_searched(event_id: str, si
 
 def test_a_stored_event_counts_only_within_seven_days() -> None:
     """The search begins with the earliest of a batch; each event has its own limit."""
-    row: dict[str, Any] = {"site_id": "s", "event_id": "00000000-0000-4000-8000-000000000001", "original": 7}
+    row: dict[str, Any] = {
+        "site_id": "s",
+        "event_id": "00000000-0000-4000-8000-000000000001",
+        "source": "server",
+        "original": 7,
+    }
     events = [("s", row["event_id"], NOW_MS), ("s", "00000000-0000-4000-8000-000000000002", NOW_MS - DAY_MS)]
     for latest_ms, number in ((NOW_MS - DUPLICATE_WITHIN_MS, 1), (NOW_MS - DUPLICATE_WITHIN_MS - 1, 0)):
         store = Answers({**row, "latest": latest_ms})

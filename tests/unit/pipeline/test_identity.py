@@ -1,21 +1,24 @@
 """Users do not depend on the order in which their events come, nor on how often or in which batches."""
 
-import itertools
 from collections.abc import Iterable, Sequence
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from qrumb.v1.server_event_pb2 import UserIdentifiers
 from qrumb_server.pipeline.identity import (
+    MAX_USERS,
     SESSION,
-    USER,
+    SHARED,
     IdentityBook,
     Key,
     Label,
+    Link,
     identifiers_of,
     label_version,
     own_label,
+    user_name,
 )
 
 SITE = "s"
@@ -24,36 +27,33 @@ Event = tuple[dict[str, str], str, int]
 
 
 class Table:
-    """events.identities: of several rows for a key the highest version counts. Books see what it holds."""
+    """events.identity_links and events.identity_owners. Books see what it holds."""
 
     def __init__(self) -> None:
-        self.rows: dict[Key, Label] = {}
+        self.links: dict[Link, int] = {}
+
+    def owners(self) -> dict[Key, Label]:
+        """As the view says."""
+        users: dict[Key, list[Label]] = {}
+        for link, time_ms in self.links.items():
+            users.setdefault(link.key, []).append(Label(time_ms, link.user_id))
+        return {key: SHARED if len(labels) > MAX_USERS else min(labels) for key, labels in users.items()}
 
     def learn(self, batch: Iterable[Event]) -> None:
         """One batch, with everything known at hand, stored as the loader stores it."""
-        book = IdentityBook(dict(self.rows))
+        book = IdentityBook(self.owners())
         for identifiers, session, time_ms in batch:
             book.learn(SITE, identifiers, session, own_label(SITE, identifiers, time_ms))
-        if book.merged:
-            book.flatten(
-                [
-                    (site_id, name, label.user_id)
-                    for (site_id, kind, name), label in self.rows.items()
-                    if kind == USER and (site_id, label.user_id) in book.merged
-                ]
-            )
-        for key, label in book.changed.items():
-            before = self.rows.get(key)
-            if before is None or label_version(label) >= label_version(before):
-                self.rows[key] = label
+        for link, time_ms in book.learnt.items():
+            self.links[link] = min(time_ms, self.links.get(link, time_ms))
 
     def users(self, events: Iterable[Event]) -> dict[tuple[str, str], str]:
         """Whom each identifier and each session stands for by now."""
-        book = IdentityBook(self.rows)
+        book = IdentityBook(self.owners())
         found = {}
         for identifiers, session, _time in events:
             for kind, value in identifiers.items():
-                found[kind, value] = book.user_of(SITE, self.rows[SITE, kind, value].user_id)
+                found[kind, value] = book.user_of(SITE, user_name(SITE, kind, value))
             if session:
                 found[SESSION, session] = book.user_of_session((SITE, SESSION, session))
         return found
@@ -72,6 +72,16 @@ def known(**identifiers: str) -> dict[str, str]:
     return dict(identifiers_of(UserIdentifiers(**identifiers)))
 
 
+def email(value: str) -> str:
+    """The own user of an e-mail hash."""
+    return user_name(SITE, "email_hash", value)
+
+
+def phone(value: str) -> str:
+    """The own user of a phone hash."""
+    return user_name(SITE, "phone_hash", value)
+
+
 identifier_sets = st.builds(
     known,
     external_id=st.sampled_from(["", "x1", "x2", "x3"]),
@@ -79,7 +89,7 @@ identifier_sets = st.builds(
     phone_hash=st.sampled_from(["", "p1", "p2"]),
 ).filter(bool)
 events_strategy = st.lists(
-    st.tuples(identifier_sets, st.sampled_from(["", "scan-1", "scan-2"]), st.integers(0, 5)), min_size=1, max_size=5
+    st.tuples(identifier_sets, st.sampled_from(["", "scan-1", "scan-2"]), st.integers(0, 5)), min_size=1, max_size=7
 )
 
 
@@ -102,81 +112,75 @@ def test_learning_twice_changes_nothing(sent: list[Event]) -> None:
     """Idempotent: a batch that was stored by a loader that died is learnt again by the next."""
     table = Table()
     table.learn(sent)
-    before = dict(table.rows)
+    before = dict(table.links)
     table.learn(sent)
-    assert table.users(sent) == after([sent])
-    assert set(table.rows) == set(before)
+    assert table.links == before
 
 
 @given(events_strategy)
-def test_identifiers_seen_together_are_one_user(sent: list[Event]) -> None:
-    """And so are all that a chain of such events connects; what no event connects stays apart."""
-    users = after([[event] for event in sent])
-    groups: list[set[tuple[str, str]]] = []
-    for identifiers, _session, _time in sent:
-        joined = set(identifiers.items())
-        for group in [group for group in groups if group & joined]:
-            joined |= group
-            groups.remove(group)
-        groups.append(joined)
-    names = [{users[key] for key in group} for group in groups]
-    assert all(len(name) == 1 for name in names)
-    assert len({next(iter(name)) for name in names}) == len(groups)
+def test_an_external_id_is_its_user_whatever_it_was_seen_with(sent: list[Event]) -> None:
+    """So two of them never are one user."""
+    for (kind, value), user in after([sent]).items():
+        if kind == "external_id":
+            assert user == value
 
 
-def test_a_chain_of_users_ends_at_the_oldest() -> None:
-    """a-b, b-c, c-d: four users by their first events, one in the end, in whichever order the links come."""
-    firsts: list[Event] = [(known(external_id=f"x{n}"), "", 10 + n) for n in range(4)]
-    links: list[Event] = [(known(external_id=f"x{n}", email_hash=f"e{n}"), "", 50 + n) for n in range(4)]
-    links += [(known(email_hash=f"e{n}", phone_hash=f"p{n}"), "", 60 + n) for n in range(4)]
-    links += [(known(external_id=f"x{n + 1}", phone_hash=f"p{n}"), "", 70 + n) for n in range(3)]
-    for order in itertools.islice(itertools.permutations(links), 0, 40_000, 1_999):
-        users = after([firsts, *[[link] for link in order]])
-        assert set(users.values()) == {"x0"}
+@given(events_strategy)
+def test_a_hash_stands_for_the_first_stronger_identifier_that_it_was_seen_with(sent: list[Event]) -> None:
+    """By event_time, ties by name; a phone's e-mail address stands for its own owner. Worked out from the set alone."""
+    users = after([sent])
+
+    def first(kind: str, value: str) -> str:
+        seen = [
+            Label(time_ms, own_label(SITE, identifiers, 0).user_id)
+            for identifiers, _session, time_ms in sent
+            if identifiers.get(kind) == value and next(iter(identifiers)) != kind
+        ]
+        return min(seen).user_id if seen else user_name(SITE, kind, value)
+
+    emails = {email(value): first("email_hash", value) for value in ("e1", "e2")}
+    for (kind, value), user in users.items():
+        if kind == "email_hash":
+            assert user == emails[email(value)]
+        if kind == "phone_hash":
+            assert user == emails.get(first(kind, value), first(kind, value))
 
 
-def test_an_older_event_that_comes_late_renames_the_user() -> None:
-    """The flip: who was known as x2 turns out to have been x1 before."""
-    table = Table()
-    table.learn([(known(external_id="x2", email_hash="e"), "scan-1", 20)])
-    assert table.users([({"email_hash": "e"}, "scan-1", 0)]) == {("email_hash", "e"): "x2", (SESSION, "scan-1"): "x2"}
-    table.learn([(known(external_id="x1", email_hash="e"), "", 10)])
-    assert table.users([({"email_hash": "e", "external_id": "x2"}, "scan-1", 0)]) == {
-        ("email_hash", "e"): "x1",
-        ("external_id", "x2"): "x1",
-        (SESSION, "scan-1"): "x1",
-    }
+@pytest.mark.parametrize(
+    ("sent", "users"),
+    [
+        ([("e1", "p1"), ("e2", "p1")], {"e1": email("e1"), "e2": email("e2"), "p1": email("e1")}),
+        ([("x1", "p1"), ("x2", "p1")], {"x1": "x1", "x2": "x2", "p1": "x1"}),
+        ([("e1", "p1"), ("x1", "e1")], {"e1": "x1", "p1": "x1"}),
+        ([("x1", "e1"), ("e1", "p1"), ("x2", "p1")], {"p1": "x1", "x2": "x2"}),
+        ([("x1", "e1", "p1"), ("e2", "p1")], {"e2": email("e2"), "p1": "x1"}),
+    ],
+    ids=["two addresses, one phone", "two accounts, one phone", "a chain of three", "the first", "an address stays"],
+)
+def test_what_a_shared_identifier_joins_and_what_not(sent: list[tuple[str, ...]], users: dict[str, str]) -> None:
+    """It stands for the first it was seen with, and joins nobody through itself."""
+    kinds = {"x": "external_id", "e": "email_hash", "p": "phone_hash"}
+    events = [(known(**{kinds[value[0]]: value for value in values}), "", number) for number, values in enumerate(sent)]
+    found = {value: user for (_kind, value), user in after([events]).items()}
+    assert {value: found[value] for value in users} == users
 
 
-def test_the_first_to_identify_in_a_session_lends_the_user() -> None:
-    """By the event's own time, whichever was received first."""
-    for order in ((0, 1), (1, 0)):
-        sent: list[Event] = [(known(external_id="early"), "scan", 5), (known(external_id="late"), "scan", 9)]
-        assert after([[sent[index]] for index in order])[SESSION, "scan"] == "early"
+def test_an_identifier_of_too_many_users_stands_for_itself_again() -> None:
+    """An office's phone; and a kiosk's session lends nobody. In whichever order they came."""
+    events = [(known(external_id=f"x{n:02}", phone_hash="p"), "scan-1", n) for n in range(MAX_USERS + 1)]
+    asked = [(known(phone_hash="p"), "scan-1", 0)]
+    for order in (events, events[::-1]):
+        table = Table()
+        table.learn(order[:-1])
+        owner = min(identifiers["external_id"] for identifiers, _session, _time in order[:-1])
+        assert table.users(asked) == {("phone_hash", "p"): owner, (SESSION, "scan-1"): owner}
+        table.learn(order[-1:])
+        assert table.users(asked) == {("phone_hash", "p"): phone("p"), (SESSION, "scan-1"): ""}
+        before = dict(table.links)
+        table.learn([(known(external_id="late", phone_hash="p"), "scan-1", 0)])
+        assert table.links == before, "one user more says nothing new"
 
 
-def test_sites_know_nothing_of_each_other() -> None:
-    """The same hash is another user there, under another name."""
-    book = IdentityBook({})
-    sent = known(email_hash="e")
-    here = book.learn("here", sent, "", own_label("here", sent, 1))
-    there = book.learn("there", sent, "", own_label("there", sent, 1))
-    assert here != there
-    assert "e" not in {here, there}
-    assert book.user_of_session(("here", SESSION, "scan")) == ""
-
-
-def test_own_names_follow_the_order_of_precedence() -> None:
-    """external_id as it is; hashes only as a hash of themselves."""
-    assert own_label(SITE, known(external_id="x", email_hash="e", phone_hash="p"), 1).user_id == "x"
-    assert own_label(SITE, known(email_hash="e", phone_hash="p"), 1).user_id.startswith("email-")
-    assert own_label(SITE, known(phone_hash="p"), 1).user_id.startswith("phone-")
-
-
-@given(st.lists(st.builds(Label, st.text(max_size=3), st.integers(-5, 2**43)), min_size=2, max_size=2))
-def test_older_is_higher(labels: list[Label]) -> None:
-    """Within the times that a row can hold; always a UInt64."""
-    one, other = labels
-    assert 0 <= label_version(one) < 2**64
-    if 0 <= one.time_ms < other.time_ms < 2**42:
-        assert label_version(one) > label_version(other)
+def test_versions_keep_the_earlier_of_two_times() -> None:
+    """Of two rows of one link the highest version stays."""
+    assert label_version(Label(1, "x")) > label_version(Label(2, "x")) > label_version(Label(3, "x"))

@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file qrumb/v1/event_row.proto.
  */
 export const file_qrumb_v1_event_row: GenFile = /*@__PURE__*/
-  fileDesc("ChhxcnVtYi92MS9ldmVudF9yb3cucHJvdG8SCHFydW1iLnYxIp8FCghFdmVudFJvdxIQCghldmVudF9pZBgBIAEoCRIuCgpldmVudF90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIxCg1yZWNlaXZlZF90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgdzaXRlX2lkGAQgASgJEhcKD3NjYW5fc2Vzc2lvbl9pZBgFIAEoCRISCgpxcl9jb2RlX2lkGAYgASgJEg8KB3VzZXJfaWQYByABKAkSEgoKZXZlbnRfdHlwZRgIIAEoCRISCgpldmVudF9uYW1lGAkgASgJEg4KBnNvdXJjZRgKIAEoCRIQCghwYWdlX3VybBgLIAEoCRIQCghyZWZlcnJlchgMIAEoCRITCgtkZXZpY2VfdHlwZRgNIAEoCRIWCg5icm93c2VyX2ZhbWlseRgOIAEoCRIRCglvc19mYW1pbHkYDyABKAkSFAoMY291bnRyeV9jb2RlGBAgASgJEgwKBGNpdHkYESABKAkSGAoQY29udmVyc2lvbl92YWx1ZRgSIAEoCRIbChNjb252ZXJzaW9uX2N1cnJlbmN5GBMgASgJEhAKCG1ldGFkYXRhGBQgASgJEhQKDGlzX2R1cGxpY2F0ZRgVIAEoDRIQCghpc19mcmF1ZBgWIAEoDRISCgpwYWdlX3RpdGxlGBcgASgJEg8KB2NvbnNlbnQYGCABKAkSFQoNZnJhdWRfcmVhc29ucxgZIAMoCRI1ChFjbGllbnRfZXZlbnRfdGltZRgaIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEwoLZmluZ2VycHJpbnQYGyABKAYSFgoOdXNlcl9pZF9zb3VyY2UYHCABKAliBnByb3RvMw", [file_google_protobuf_timestamp]);
+  fileDesc("ChhxcnVtYi92MS9ldmVudF9yb3cucHJvdG8SCHFydW1iLnYxIrcFCghFdmVudFJvdxIQCghldmVudF9pZBgBIAEoCRIuCgpldmVudF90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIxCg1yZWNlaXZlZF90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgdzaXRlX2lkGAQgASgJEhcKD3NjYW5fc2Vzc2lvbl9pZBgFIAEoCRISCgpxcl9jb2RlX2lkGAYgASgJEg8KB3VzZXJfaWQYByABKAkSEgoKZXZlbnRfdHlwZRgIIAEoCRISCgpldmVudF9uYW1lGAkgASgJEg4KBnNvdXJjZRgKIAEoCRIQCghwYWdlX3VybBgLIAEoCRIQCghyZWZlcnJlchgMIAEoCRITCgtkZXZpY2VfdHlwZRgNIAEoCRIWCg5icm93c2VyX2ZhbWlseRgOIAEoCRIRCglvc19mYW1pbHkYDyABKAkSFAoMY291bnRyeV9jb2RlGBAgASgJEgwKBGNpdHkYESABKAkSGAoQY29udmVyc2lvbl92YWx1ZRgSIAEoCRIbChNjb252ZXJzaW9uX2N1cnJlbmN5GBMgASgJEhAKCG1ldGFkYXRhGBQgASgJEhQKDGlzX2R1cGxpY2F0ZRgVIAEoDRIQCghpc19mcmF1ZBgWIAEoDRISCgpwYWdlX3RpdGxlGBcgASgJEg8KB2NvbnNlbnQYGCABKAkSFQoNZnJhdWRfcmVhc29ucxgZIAMoCRI1ChFjbGllbnRfZXZlbnRfdGltZRgaIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEwoLZmluZ2VycHJpbnQYGyABKAYSFgoOdXNlcl9pZF9zb3VyY2UYHCABKAkSFgoOaXNfY291bnRlcnBhcnQYHSABKA1iBnByb3RvMw", [file_google_protobuf_timestamp]);
 
 /**
  * EventRow is a row of the ClickHouse table events.valid_events, field by column. Empty means not known or not
@@ -162,7 +162,8 @@ export type EventRow = Message<"qrumb.v1.EventRow"> & {
   metadata: string;
 
   /**
-   * 1 where an event with this site_id and event_id was received before, else 0.
+   * 1 where an event with this site_id and event_id was received before, else 0. From a browser and from a backend it
+   * is one event too; see is_counterpart.
    *
    * @generated from field: uint32 is_duplicate = 21;
    */
@@ -214,11 +215,19 @@ export type EventRow = Message<"qrumb.v1.EventRow"> & {
 
   /**
    * Where user_id comes from: "identifiers" of the event itself, or "session", whose user it was. Empty where
-   * user_id is.
+   * user_id is, but "erased" where the event's person was erased.
    *
    * @generated from field: string user_id_source = 28;
    */
   userIdSource: string;
+
+  /**
+   * 1 where the row is the other side's copy of an event that a browser and a backend both sent under one event_id:
+   * it completes the row that counts. Then is_duplicate is 1 too, since the two are one event.
+   *
+   * @generated from field: uint32 is_counterpart = 29;
+   */
+  isCounterpart: number;
 };
 
 /**

@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file qrumb/v1/privacy_service.proto.
  */
 export const file_qrumb_v1_privacy_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch5xcnVtYi92MS9wcml2YWN5X3NlcnZpY2UucHJvdG8SCHFydW1iLnYxIoUBChNFcmFzZVN1YmplY3RSZXF1ZXN0Eg8KB3NpdGVfaWQYASABKAkSDwoHdXNlcl9pZBgCIAEoCRIzChB1c2VyX2lkZW50aWZpZXJzGAMgASgLMhkucXJ1bWIudjEuVXNlcklkZW50aWZpZXJzEhcKD3NjYW5fc2Vzc2lvbl9pZBgEIAEoCSKaAQoURXJhc2VTdWJqZWN0UmVzcG9uc2USEwoLZXZlbnRfY291bnQYASABKAQSHAoUcmVqZWN0ZWRfZXZlbnRfY291bnQYAiABKAQSGgoSc2Nhbl9zZXNzaW9uX2NvdW50GAMgASgEEhYKDmlkZW50aXR5X2NvdW50GAQgASgEEhsKE3Nwb29sZWRfZXZlbnRfY291bnQYBSABKAQyXwoOUHJpdmFjeVNlcnZpY2USTQoMRXJhc2VTdWJqZWN0Eh0ucXJ1bWIudjEuRXJhc2VTdWJqZWN0UmVxdWVzdBoeLnFydW1iLnYxLkVyYXNlU3ViamVjdFJlc3BvbnNlYgZwcm90bzM", [file_qrumb_v1_server_event]);
+  fileDesc("Ch5xcnVtYi92MS9wcml2YWN5X3NlcnZpY2UucHJvdG8SCHFydW1iLnYxIpwBChNFcmFzZVN1YmplY3RSZXF1ZXN0Eg8KB3NpdGVfaWQYASABKAkSDwoHdXNlcl9pZBgCIAEoCRIzChB1c2VyX2lkZW50aWZpZXJzGAMgASgLMhkucXJ1bWIudjEuVXNlcklkZW50aWZpZXJzEhcKD3NjYW5fc2Vzc2lvbl9pZBgEIAEoCRIVCg12YWxpZGF0ZV9vbmx5GAUgASgIIpYCChRFcmFzZVN1YmplY3RSZXNwb25zZRITCgtldmVudF9jb3VudBgBIAEoBBIcChRyZWplY3RlZF9ldmVudF9jb3VudBgCIAEoBBIaChJzY2FuX3Nlc3Npb25fY291bnQYAyABKAQSFgoOaWRlbnRpdHlfY291bnQYBCABKAQSGwoTc3Bvb2xlZF9ldmVudF9jb3VudBgFIAEoBBIQCgh1c2VyX2lkcxgGIAMoCRIfChdzaGFyZWRfaWRlbnRpZmllcl9jb3VudBgHIAEoBBIcChRzaGFyZWRfc2Vzc2lvbl9jb3VudBgIIAEoBBISCgplcmFzdXJlX2lkGAkgASgJEhUKDXZhbGlkYXRlX29ubHkYCiABKAgyXwoOUHJpdmFjeVNlcnZpY2USTQoMRXJhc2VTdWJqZWN0Eh0ucXJ1bWIudjEuRXJhc2VTdWJqZWN0UmVxdWVzdBoeLnFydW1iLnYxLkVyYXNlU3ViamVjdFJlc3BvbnNlYgZwcm90bzM", [file_qrumb_v1_server_event]);
 
 /**
  * EraseSubjectRequest names the person. At least one of the three ways MUST be given; all that are given apply.
@@ -47,6 +47,13 @@ export type EraseSubjectRequest = Message<"qrumb.v1.EraseSubjectRequest"> & {
    * @generated from field: string scan_session_id = 4;
    */
   scanSessionId: string;
+
+  /**
+   * Dry run: count what would be erased and change nothing.
+   *
+   * @generated from field: bool validate_only = 5;
+   */
+  validateOnly: boolean;
 };
 
 /**
@@ -77,14 +84,14 @@ export type EraseSubjectResponse = Message<"qrumb.v1.EraseSubjectResponse"> & {
   rejectedEventCount: bigint;
 
   /**
-   * Scan sessions that were deleted, having been named, or whose user was blanked.
+   * Scan sessions of this person alone, which got another name, and those whose user was blanked.
    *
    * @generated from field: uint64 scan_session_count = 3;
    */
   scanSessionCount: bigint;
 
   /**
-   * Identities that were deleted.
+   * Rows of events.identity_links that were deleted.
    *
    * @generated from field: uint64 identity_count = 4;
    */
@@ -96,6 +103,41 @@ export type EraseSubjectResponse = Message<"qrumb.v1.EraseSubjectResponse"> & {
    * @generated from field: uint64 spooled_event_count = 5;
    */
   spooledEventCount: bigint;
+
+  /**
+   * Names of the person as in the column user_id; a hash has one of its own.
+   *
+   * @generated from field: repeated string user_ids = 6;
+   */
+  userIds: string[];
+
+  /**
+   * Identifiers of the person that other users were seen with too: the others keep them.
+   *
+   * @generated from field: uint64 shared_identifier_count = 7;
+   */
+  sharedIdentifierCount: bigint;
+
+  /**
+   * Scan sessions of the person in which other users identified too: the others keep them.
+   *
+   * @generated from field: uint64 shared_session_count = 8;
+   */
+  sharedSessionCount: bigint;
+
+  /**
+   * UUID of the record in events.erasures: when, by which key and how many, not whom. Empty for a dry run.
+   *
+   * @generated from field: string erasure_id = 9;
+   */
+  erasureId: string;
+
+  /**
+   * Whether this was a dry run.
+   *
+   * @generated from field: bool validate_only = 10;
+   */
+  validateOnly: boolean;
 };
 
 /**
@@ -113,7 +155,7 @@ export const EraseSubjectResponseSchema: GenMessage<EraseSubjectResponse> = /*@_
  */
 export const PrivacyService: GenService<{
   /**
-   * Erases a person from every table, the dead letters and the spool. Idempotent.
+   * Erases one person from every table, the dead letters and the spool, and nobody else. Idempotent.
    *
    * @generated from rpc qrumb.v1.PrivacyService.EraseSubject
    */

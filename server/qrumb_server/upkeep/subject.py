@@ -1,0 +1,149 @@
+"""Who a data subject is: everything in the store that names one person, and nothing that names a neighbour.
+
+An identifier that others were seen with too (a household's phone, an e-mail address of two accounts) is not taken to
+name the person's account; a scan session in which others identified is theirs as well. Both are counted, so that
+whoever asks is told what was left alone.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from qrumb.v1 import privacy_service_pb2 as pb
+from qrumb_server.pipeline.erasure import ERASED
+from qrumb_server.pipeline.identity import SESSION, identifiers_of, user_name
+from qrumb_server.ports import EventStore
+
+__all__ = ["Subject", "find_subject"]
+
+# A user's own rows, and those that a session lent to the user.
+_BY_USER: Final = "(user_id IN {users:Array(String)} OR identified_user_id IN {users:Array(String)})"
+_UNNAMED: Final = "identified_user_id = '' AND user_id_source != 'identifiers'"
+
+
+@dataclass(slots=True, kw_only=True)
+class Subject:
+    """All that names one person within a site."""
+
+    site_id: str
+    users: set[str] = field(default_factory=set)
+    """Names as in the columns user_id and identified_user_id, those that hashes have of their own included."""
+    given: set[str] = field(default_factory=set)
+    """Texts that the request named, as they stand in events that were sent."""
+    sessions: set[str] = field(default_factory=set)
+    """Scan sessions of this person alone."""
+    shared_sessions: set[str] = field(default_factory=set)
+    """Scan sessions in which others identified too."""
+    shared_identifiers: set[str] = field(default_factory=set)
+    """Names of hashes that others were seen with too."""
+
+    def parameters(self, sql: str) -> dict[str, Any]:
+        """Those of `site`, `users` and `sessions` that a statement takes."""
+        mine = {"site": self.site_id, "users": sorted(self.users), "sessions": sorted(self.sessions)}
+        return {name: value for name, value in mine.items() if f"{{{name}:" in sql}
+
+    @property
+    def events(self) -> str:
+        """Condition on events.valid_events: rows of the person."""
+        return (
+            f"site_id = {{site:String}} AND user_id_source != '{ERASED}' AND ({_BY_USER} "
+            f"OR (scan_session_id IN {{sessions:Array(String)}} AND {_UNNAMED}))"
+        )
+
+
+def find_subject(store: EventStore, request: pb.EraseSubjectRequest) -> Subject:
+    """The person whom a request names. May raise a StoreError."""
+    subject = Subject(site_id=request.site_id)
+    finder = _Finder(store, subject)
+    for kind, value in identifiers_of(request.user_identifiers).items():
+        value = value if kind == "external_id" else value.lower()
+        subject.given.add(value)
+        finder.add_user(user_name(request.site_id, kind, value))
+    if request.user_id:
+        subject.given.add(request.user_id)
+        finder.add_user(request.user_id)
+    finder.add_sessions(request.scan_session_id)
+    return subject
+
+
+class _Finder:
+    def __init__(self, store: EventStore, subject: Subject) -> None:
+        self._store = store
+        self._subject = subject
+
+    def add_user(self, name: str) -> None:
+        """A user with the hashes that are theirs alone; for a hash, the account that it is alone with."""
+        waiting = [name]
+        while waiting:
+            name = waiting.pop()
+            if name in self._subject.users:
+                continue
+            self._subject.users.add(name)
+            others = self._users_of(name)
+            if len(others) > 1:
+                self._subject.shared_identifiers.add(name)
+            else:
+                waiting.extend(others)
+            for hash_name in self._hashes_of(name):
+                if len(self._users_of(hash_name)) > 1:
+                    self._subject.shared_identifiers.add(hash_name)
+                else:
+                    waiting.append(hash_name)
+
+    def add_sessions(self, asked: str) -> None:
+        """Sessions in which the person identified, or which a redirect registered for them, or that were asked for."""
+        mine = {row["identifier"] for row in self._links(f"kind = '{SESSION}' AND user_id IN {{users:Array(String)}}")}
+        mine |= self._registered()
+        if asked:
+            mine.add(asked)
+            self._subject.given.add(asked)
+        others = self._others_in(mine)
+        if asked and len(others.get(asked, ())) == 1:
+            [only] = others.pop(asked)
+            self._subject.users.add(only)
+        self._subject.shared_sessions = {session for session in mine if others.get(session)}
+        self._subject.sessions = mine - self._subject.shared_sessions
+
+    def _others_in(self, sessions: set[str]) -> dict[str, set[str]]:
+        """Users besides the person who identified in sessions, or were registered for them."""
+        found: dict[str, set[str]] = {}
+        for table, column in (("identity_links", "identifier"), ("scan_sessions", "scan_session_id")):
+            of_sessions = f"kind = '{SESSION}' AND" if table == "identity_links" else ""
+            sql = (
+                f"SELECT {column} AS session, user_id FROM events.{table} FINAL "  # noqa: S608
+                f"WHERE site_id = {{site:String}} AND {of_sessions} {column} IN {{sessions:Array(String)}} "
+                "AND user_id != '' AND user_id NOT IN {users:Array(String)}"
+            )
+            for row in self._store.query(sql, self._subject.parameters(sql) | {"sessions": sorted(sessions)}):
+                found.setdefault(row["session"], set()).add(row["user_id"])
+        return found
+
+    def _users_of(self, name: str) -> list[str]:
+        """Users that the hash of this name was seen with."""
+        return [
+            row["user_id"]
+            for row in self._links("kind IN ('email', 'phone') AND identifier = {name:String}", name=name)
+            if row["user_id"]
+        ]
+
+    def _hashes_of(self, name: str) -> list[str]:
+        """Names of hashes that this user was seen with."""
+        return [
+            row["identifier"]
+            for row in self._links("kind IN ('email', 'phone') AND user_id = {name:String}", name=name)
+        ]
+
+    def _links(self, condition: str, **parameters: str) -> Sequence[Mapping[str, Any]]:
+        sql = (
+            "SELECT kind, identifier, user_id FROM events.identity_links FINAL "  # noqa: S608
+            f"WHERE site_id = {{site:String}} AND {condition}"
+        )
+        return self._store.query(sql, self._subject.parameters(sql) | parameters)
+
+    def _registered(self) -> set[str]:
+        """Sessions that a redirect registered for the person."""
+        sql = (
+            "SELECT scan_session_id FROM events.scan_sessions FINAL "
+            "WHERE site_id = {site:String} AND user_id IN {users:Array(String)}"
+        )
+        return {row["scan_session_id"] for row in self._store.query(sql, self._subject.parameters(sql))}
