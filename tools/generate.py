@@ -1,6 +1,7 @@
 """Generates code from proto/: `python tools/generate.py`. Each buf.gen*.yaml says what it makes. Beside these:
 
-gateway/qrumb.binpb is Envoy's descriptor set, with the error details in it; the Java client's build generates its code
+gateway/qrumb.binpb is Envoy's descriptor set: the contract, the error details, and the methods that take the bodies of
+events unread (json_methods.py); the Java client's build generates its code
 from clients/java/src/main/protobuf/contract.binpb; docs/openapi.yaml is what the plugin makes, completed by openapi.py;
 the pages of PAGES come from the server's own tables, each by the program beside its name.
 """
@@ -63,12 +64,15 @@ def main() -> None:
         if not stub.with_suffix(".py").exists():
             stub.unlink()  # mypy_grpc writes one for a file without a service too
     (ROOT / "clients/java/src/main/protobuf/contract.binpb").write_bytes(for_java())
-    gateway = descriptors("proto/qrumb", ERROR_DETAILS, comments=False).SerializeToString()
-    (ROOT / "gateway/qrumb.binpb").write_bytes(gateway)
-    from openapi import complete  # imports the options' code, which was only now generated
+    contract = descriptors("proto/qrumb", ERROR_DETAILS, comments=False)
+    # These import the options' code, which was only now generated.
+    from json_methods import with_json_methods
+    from openapi import complete
 
+    (ROOT / "gateway/qrumb.binpb").write_bytes(with_json_methods(contract).SerializeToString())
     document = ROOT / "docs/openapi.yaml"
-    document.write_text(complete(document.read_text(encoding="utf-8"), gateway), encoding="utf-8")
+    text = complete(document.read_text(encoding="utf-8"), contract.SerializeToString())
+    document.write_text(text, encoding="utf-8")
     for page, program in PAGES.items():  # each in a process of its own, which imports what was generated above
         made = subprocess.run([sys.executable, ROOT / "tools" / program], stdout=subprocess.PIPE, check=True)
         (ROOT / page).write_bytes(made.stdout)

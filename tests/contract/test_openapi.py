@@ -28,7 +28,7 @@ def document() -> dict[str, Any]:
 def rules() -> Iterator[tuple[str, str, str]]:
     """Path, HTTP method and operation of every google.api.http rule of the gateway's descriptor set."""
     files = FileDescriptorSet.FromString((ROOT / "gateway/qrumb.binpb").read_bytes())
-    for service in (service for file in files.file for service in file.service):
+    for service in (service for file in files.file if file.package == "qrumb.v1" for service in file.service):
         for method in service.method:
             rule = method.options.Extensions[annotations_pb2.http]
             if verb := rule.WhichOneof("pattern"):

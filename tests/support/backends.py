@@ -14,6 +14,7 @@ import grpc
 from google.api.httpbody_pb2 import HttpBody
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.duration_pb2 import Duration
+from google.protobuf.json_format import MessageToJson
 from google.protobuf.message import Message
 from google.rpc.code_pb2 import INVALID_ARGUMENT, RESOURCE_EXHAUSTED
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
@@ -36,6 +37,9 @@ from qrumb.v1 import (
     validator_service_pb2,
     validator_service_pb2_grpc,
 )
+from qrumb_server.model import Source
+from qrumb_server.reading.body import read_batch, read_items, read_single
+from qrumb_server.reading.text import NotJsonError
 
 __all__ = [
     "PIXEL",
@@ -53,6 +57,7 @@ __all__ = [
 
 PIXEL = bytes.fromhex("47494638396101000100800000000000ffffff21f90401000000002c000000000100010000020144003b")
 SERVICE = "qrumb.v1.CollectorService"
+JSON_SERVICE = "qrumb_server.wire.v1.JsonCollectorService"
 
 Context = Any  # grpc.aio.ServicerContext, whose stubs want four type arguments for nothing
 Answer = Callable[[Context], Awaitable[None]]
@@ -127,6 +132,7 @@ class Backend:
         scan_session_service_pb2_grpc.add_ScanSessionServiceServicer_to_server(services, server)
         status_service_pb2_grpc.add_StatusServiceServicer_to_server(services, server)
         validator_service_pb2_grpc.add_ValidatorServiceServicer_to_server(services, server)
+        server.add_generic_rpc_handlers([_json_handlers(services)])
         health_pb2_grpc.add_HealthServicer_to_server(self.checks, server)
         await self.checks.set(SERVICE, health_pb2.HealthCheckResponse.SERVING)
         server.add_insecure_port(f"unix:{socket}")
@@ -253,6 +259,38 @@ class _Services(
     async def GetStatus(self, request: Any, context: Context) -> Any:
         await self._backend.take(request, context)
         return status_service_pb2.GetStatusResponse(condition=status_service_pb2.GetStatusResponse.READY)
+
+
+def _json_handlers(services: _Services) -> grpc.GenericRpcHandler:
+    """The methods that take bodies, answered by the typed ones."""
+
+    def handler(name: str, *, is_batch: bool) -> Any:
+        async def take(body: HttpBody, context: Context) -> HttpBody:
+            source = Source.SERVER if "Server" in name else Source.BROWSER
+            request = getattr(collector_service_pb2, f"{name}Request")()
+            try:
+                if is_batch:
+                    batch = read_batch(body.data)
+                    request.events.extend(read.message for read in read_items(batch, source))
+                    request.validate_only = batch.is_dry_run
+                else:
+                    request.event.CopyFrom(read_single(body.data, source).event.message)
+            except NotJsonError as error:
+                await context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"the body {error}")
+            if "validate_only=true" in dict(context.invocation_metadata()).get("x-envoy-original-path", ""):
+                request.validate_only = True
+            answer = await getattr(services, name)(request, context)
+            text = MessageToJson(
+                answer, preserving_proto_field_name=True, always_print_fields_with_no_presence=True, indent=None
+            )
+            return HttpBody(content_type="application/json", data=text.encode())
+
+        return grpc.unary_unary_rpc_method_handler(take, HttpBody.FromString, HttpBody.SerializeToString)
+
+    names = ("CollectBrowserEvent", "BatchCollectBrowserEvents", "CollectServerEvent", "BatchCollectServerEvents")
+    return grpc.method_handlers_generic_handler(
+        JSON_SERVICE, {name: handler(name, is_batch=name.startswith("Batch")) for name in names}
+    )
 
 
 @dataclass(frozen=True)

@@ -3,23 +3,28 @@
 from qrumb_server.model import Caller, RawEvent, Rejected, Source, StampedEvent
 from qrumb_server.pipeline.run import judge
 from qrumb_server.pipeline.stamp import Receipt
-from qrumb_server.reading.body import read_single, refused
-from qrumb_server.reading.event import read_event
+from qrumb_server.reading.body import read_single, unread
+from qrumb_server.reading.event import ReadEvent, read_event
 from qrumb_server.reading.text import NotJsonError, read_value
 
-__all__ = ["explained", "judge_text"]
+__all__ = ["explained", "judge_text", "raw_event"]
 
 
 def judge_text(text: bytes, source: Source, receipt: Receipt) -> StampedEvent | Rejected:
     """The verdict on a body that is one event."""
     try:
-        event = read_single(text, source, Caller()).event
+        read = read_single(text, source).event
     except NotJsonError as error:
-        return refused(text, error, source, Caller(), receipt)
-    [verdict] = judge([event], receipt)
+        read = unread(text, error, source)
+    [verdict] = judge([raw_event(read, source)], receipt)
     return verdict
+
+
+def raw_event(read: ReadEvent, source: Source) -> RawEvent:
+    """What is read, as the only event of a call that nobody makes."""
+    return RawEvent(source=source, message=read.message, caller=Caller(), index=0, reading=read.reading)
 
 
 def explained(text: bytes, source: Source) -> RawEvent:
     """The event by the explaining way alone."""
-    return read_event(read_value(text), source, Caller(), 0)
+    return raw_event(read_event(read_value(text), source), source)

@@ -9,10 +9,11 @@ from typing import Any
 
 import yaml
 
-__all__ = ["FILES", "Case", "expand", "load_cases"]
+__all__ = ["FILES", "UNSEEN", "Case", "expand", "load_cases"]
 
 FILES = tuple(sorted((Path(__file__).resolve().parent.parent / "golden" / "verdicts").glob("*.yaml")))
-CASE_KEYS = {"name", "event", "without", "violations", "warnings", "row", "only", "error"}
+CASE_KEYS = {"name", "event", "without", "violations", "warnings", "row", "only", "transcoder"}
+UNSEEN = "unseen"
 UNITS = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
 NOW = re.compile(r"\{now([+-][0-9]+)([dhms])\}")
 
@@ -31,8 +32,8 @@ class Case:
     row: Mapping[str, Any]
     """Columns to look at."""
     only: str
-    error: str
-    """Words of the refusal where the JSON does not fit; empty where there is a verdict."""
+    transcoder: str
+    """What Envoy's own transcoding makes of it: words of its refusal, or UNSEEN; empty: the same verdict."""
 
     @property
     def transports(self) -> tuple[str, ...]:
@@ -57,7 +58,7 @@ def load_cases(path: Path, now: datetime) -> list[Case]:
                 warnings=sorted(_pairs(written.get("warnings", {}))),
                 row=expand(written.get("row", {}), now),
                 only=written.get("only", ""),
-                error=written.get("error", ""),
+                transcoder=written.get("transcoder", ""),
             )
         )
     names = [case.name for case in cases]

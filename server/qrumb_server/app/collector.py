@@ -27,6 +27,7 @@ from qrumb_server.rpc.access import Access
 from qrumb_server.rpc.collector import Collector
 from qrumb_server.rpc.forward import FORWARDED, FORWARDED_STATUS, Forwarding
 from qrumb_server.rpc.health import Health
+from qrumb_server.rpc.json_collector import add_json_collector
 from qrumb_server.rpc.metrics import CollectorMetrics
 from qrumb_server.rpc.opening import Opening
 from qrumb_server.rpc.preview import ask_loader
@@ -105,6 +106,7 @@ async def run_collector(settings: Settings, index: int, address_secret: bytes) -
     health = Health()
     for server in (inner, direct):
         add_CollectorServiceServicer_to_server(collector, server)
+        add_json_collector(collector, server)
         add_ScanSessionServiceServicer_to_server(sessions, server)
         add_ValidatorServiceServicer_to_server(validator, server)
         health_pb2_grpc.add_HealthServicer_to_server(health, server)

@@ -3,7 +3,7 @@
 import re
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Final, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -151,6 +151,9 @@ class GatewaySettings(Group):
     """Paths for browser events, COLLECT_PATHS in the environment with commas between; "/collect" stands on the lists of
     ad blockers. Each path takes one event, with "/batch" behind it a batch, with ".gif" an image's address."""
 
+    json_events: Literal["read", "transcode"] = Field(default="read", alias="json")
+    """Who reads the JSON of events. "read": the collectors, which say of each event what is odd about it. "transcode":
+    the gateway by the public contract, as any other gRPC-JSON gateway would; what that does not know is then gone."""
     upstream: tuple[Annotated[str, Field(pattern=r"^(\[[0-9A-Fa-f:]+\]|[A-Za-z0-9.-]+):\d{1,5}$")], ...] = ()
     """Only for `qrumb gateway-config`: the nodes, each as host:port of its direct gRPC."""
     upstream_tls: UpstreamTls | None = None

@@ -14,7 +14,7 @@ GIB = 1024 * MIB
 class Group(BaseModel):
     """What all groups of settings share: immutable, and an unknown key is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, serialize_by_alias=True)
 
 
 class SpoolSettings(Group):

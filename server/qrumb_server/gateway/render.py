@@ -13,6 +13,7 @@ from typing import Any, Final
 from google.api import annotations_pb2
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
+from qrumb_server.config import GatewaySettings
 from qrumb_server.gateway import tls
 from qrumb_server.gateway.options import GatewayOptions
 from qrumb_server.gateway.replies import replies
@@ -23,6 +24,17 @@ __all__ = ["folder", "render"]
 CONTRACT_PATH: Final = "/collect"
 BATCH_SUFFIX: Final = "/batch"
 PIXEL_SUFFIX: Final = ".gif"
+# The contract's services, in the gateway's JSON; and the one that is derived from the first for bodies of events.
+TYPED_SERVICE: Final = "qrumb.v1.CollectorService"
+SERVICES: Final = (
+    TYPED_SERVICE,
+    "qrumb.v1.PrivacyService",
+    "qrumb.v1.QueryService",
+    "qrumb.v1.ScanSessionService",
+    "qrumb.v1.StatusService",
+    "qrumb.v1.ValidatorService",
+)
+JSON_SERVICE: Final = "qrumb_server.wire.v1.JsonCollectorService"
 # Of gRPC around a message, and so much more that a message just above the service's limit gets the service's answer.
 FRAMING_BYTES: Final = 64 * 1024
 # Who answers a late call. JSON: Envoy, with a text and Retry-After, before the service's deadline. gRPC: the service,
@@ -61,7 +73,8 @@ def _values(options: GatewayOptions) -> dict[str, Any]:
         "transport_socket": tls.server_socket(secret_file) if secret_file else None,
         "quic_context": tls.quic_context(secret_file) if secret_file else None,
         "alt_svc": f'h3=":{options.http_port}"; ma=86400',
-        "descriptor": base64.b64encode(_descriptor_set(settings.collect_paths)).decode(),
+        "descriptor": base64.b64encode(_descriptor_set(settings)).decode(),
+        "services": [*SERVICES, JSON_SERVICE] if settings.json_events == "read" else list(SERVICES),
         "access_log_percent": 100 if settings.access_log else 0,
         "allowed_origins": [{"safe_regex": {"regex": origin}} for origin in limits.allowed_origins],
         "max_grpc_bytes": options.max_batch_bytes + FRAMING_BYTES,
@@ -92,22 +105,26 @@ def _collect_patterns(paths: Sequence[str]) -> dict[str, str]:
     }
 
 
-def _descriptor_set(collect_paths: Sequence[str]) -> bytes:
-    """The contract as the transcoder reads it, with `collect_paths` in the place of its own."""
+def _descriptor_set(settings: GatewaySettings) -> bytes:
+    """The contract as the transcoder reads it, with the settings' paths of events in the place of its own; where the
+    collectors read JSON themselves, these lead to the methods that take bodies."""
     files = FileDescriptorSet.FromString((folder() / "qrumb.binpb").read_bytes())
-    rules = [
-        rpc.options.Extensions[annotations_pb2.http]
+    methods = {
+        (f"{file.package}.{service.name}", rpc.name): rpc.options
         for file in files.file
         for service in file.service
         for rpc in service.method
         if rpc.options.HasExtension(annotations_pb2.http)
-    ]
-    for rule in rules:
+    }
+    if settings.json_events == "read":
+        for name in [name for service, name in methods if service == JSON_SERVICE]:
+            methods.pop((TYPED_SERVICE, name)).ClearExtension(annotations_pb2.http)
+    for rule in (found.Extensions[annotations_pb2.http] for found in methods.values()):
         kind = rule.WhichOneof("pattern")
         template = getattr(rule, kind)
         if template not in {CONTRACT_PATH, CONTRACT_PATH + BATCH_SUFFIX, CONTRACT_PATH + PIXEL_SUFFIX}:
             continue
-        first, *others = (path + template.removeprefix(CONTRACT_PATH) for path in collect_paths)
+        first, *others = (path + template.removeprefix(CONTRACT_PATH) for path in settings.collect_paths)
         setattr(rule, kind, first)
         for other in others:
             rule.additional_bindings.add(body=rule.body, **{kind: other})

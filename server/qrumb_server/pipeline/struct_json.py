@@ -8,10 +8,10 @@ Invariants: no recursion goes deeper than `StructLimits.max_depth`, no more than
 no fault quotes a value, nor a key that holds an e-mail address.
 """
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import StrEnum
 from itertools import islice
 from math import isfinite
@@ -43,7 +43,7 @@ MAX_KEY_SHOWN: Final = 64
 MAX_PATH_SHOWN: Final = 200
 
 # Wire bytes that one byte of JSON can stand for: a number in a list takes 11 on the wire and 2 (`0,`) in JSON, and
-# nothing is worse. A Struct above that ratio is too large whatever it holds, and need not be walked.
+# nothing is worse. A Struct above that ratio is too large whatever it holds, and need not be written out.
 _WIRE_BYTES_PER_JSON_BYTE: Final = 6
 # Doubles below this hold every integer exactly; JSON readers agree on those.
 _EXACT: Final = 2.0**53
@@ -54,6 +54,8 @@ _TOO_DEEP: Final = object()
 _ANY_DEPTH: Final = 1_000
 # A text that is so many times too large is not searched for what else is wrong with it.
 _SEARCHED_UP_TO: Final = 2
+# Larger whole numbers are handed to the writer as text.
+_MAX_WRITTEN: Final = 2**63 - 1
 _DIGITS_AS_ZERO: Final = bytes.maketrans(b"123456789", b"000000000")
 
 _is_identifier = re.compile(r"[A-Za-z_][A-Za-z0-9_]*").fullmatch
@@ -128,16 +130,16 @@ def canonical_json(struct: Struct, limits: StructLimits, field: str = "metadata"
     Args:
         field: name of the field that the Struct is, where every path begins.
     """
-    if struct.ByteSize() > limits.max_json_bytes * _WIRE_BYTES_PER_JSON_BYTE:
-        return _refuse(_fault(field, FaultKind.TOO_LARGE, limits))
     walk = _Walk(limits)
     try:
         root = _plain_object(struct, 1, walk)
     except _TooManyValuesError:
         return _refuse(_fault(field, FaultKind.TOO_MANY_VALUES, limits))
+    if struct.ByteSize() > limits.max_json_bytes * _WIRE_BYTES_PER_JSON_BYTE:
+        return _refuse(_fault(field, FaultKind.TOO_LARGE, limits))
     answer = _held_to_limits(root, limits, field)
     if walk.has_inexact and isinstance(answer, StructText):
-        paths = (path for path, value in _leaves(root, field) if isinstance(value, int) and abs(value) >= _EXACT)
+        paths = (path for path, value in _leaves(root, field) if _is_large(value))
         return StructText(text=answer.text, inexact=tuple(islice(map(_shown, paths), MAX_FAULTS)))
     return answer
 
@@ -174,10 +176,8 @@ def usual_text(fields: Mapping[str, object], limits: StructLimits) -> str | None
 def _held_to_limits(root: dict[str, object], limits: StructLimits, field: str) -> StructText | StructFault:
     try:
         text = orjson.dumps(root, option=orjson.OPT_SORT_KEYS).decode()
-    except orjson.JSONEncodeError:  # a fault, or a whole number of more than 64 bits
-        if faults := _find_faults(root, field, limits):
-            return _refuse(*faults)
-        text = json.dumps(root, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    except orjson.JSONEncodeError:
+        return _refuse(*_find_faults(root, field, limits))
     size = len(text.encode())
     faults = [_fault(field, FaultKind.TOO_LARGE, limits)] if size > limits.max_json_bytes else []
     if size > limits.max_json_bytes * _SEARCHED_UP_TO:
@@ -270,8 +270,14 @@ def _large(number: float, walk: _Walk) -> object:
     """A number with a fraction, or beyond those whose digits a double keeps."""
     if number.is_integer():  # what is not finite is none
         walk.has_inexact = True
-        return int(number)
+        return _whole(number)
     return number if isfinite(number) else _NotFinite(number)
+
+
+def _whole(number: float) -> object:
+    """A double without a fraction, by its shortest digits: those behind it were never known."""
+    value = int(Decimal(repr(number)))
+    return value if -_MAX_WRITTEN <= value <= _MAX_WRITTEN else orjson.Fragment(str(value))
 
 
 def _whole_numbers(fields: Mapping[str, object], depth: int, walk: _Walk) -> dict[str, object]:
@@ -282,7 +288,11 @@ def _whole_numbers(fields: Mapping[str, object], depth: int, walk: _Walk) -> dic
 def _whole_number(value: object, depth: int, walk: _Walk) -> object:
     """A plain value, in which whole numbers are integers."""
     if isinstance(value, float):
-        return int(value) if value.is_integer() else value if isfinite(value) else _NotFinite(value)
+        if value.is_integer():
+            return int(value) if -_EXACT < value < _EXACT else _whole(value)
+        return value if isfinite(value) else _NotFinite(value)
+    if isinstance(value, int):
+        return value if -_MAX_WRITTEN <= value <= _MAX_WRITTEN else orjson.Fragment(str(value))
     if isinstance(value, dict):
         return _whole_numbers(value, depth + 1, walk) if depth < walk.max_depth else _TOO_DEEP
     if isinstance(value, list):
@@ -291,6 +301,10 @@ def _whole_number(value: object, depth: int, walk: _Walk) -> object:
         walk.enter(len(value))
         return [_whole_number(item, depth + 1, walk) for item in value]
     return value
+
+
+def _is_large(value: object) -> bool:
+    return isinstance(value, orjson.Fragment) or (isinstance(value, int) and abs(value) >= _EXACT)
 
 
 def _leaves(value: object, path: str) -> Iterator[tuple[str, object]]:

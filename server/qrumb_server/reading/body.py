@@ -1,36 +1,80 @@
 """The body of a call: its events, and whether it is a dry run. What the JSON edges call.
 
-Invariant: every event of a body becomes one RawEvent, in order; or the whole body is refused.
+Invariant: every event of a body is read, in order; or the whole body is refused.
 """
 
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
-from qrumb.v1.receipt_pb2 import Violation
-from qrumb_server.model import Caller, RawEvent, Reading, Rejected, Source
-from qrumb_server.pipeline.stamp import Receipt
-from qrumb_server.reading.event import DRY_RUN, MESSAGES, read_event
+import msgspec
+
+from qrumb.v1.receipt_pb2 import EventWarning, Violation
+from qrumb_server.model import Reading, Source
+from qrumb_server.reading.event import DRY_RUN, MESSAGES, ReadEvent, read_event
 from qrumb_server.reading.mask import masked, stated_site
-from qrumb_server.reading.text import JsonObject, NotJsonError, TooLargeError, read_value
+from qrumb_server.reading.text import (
+    JsonObject,
+    NotJsonError,
+    TooLargeError,
+    has_surrogate_escape,
+    not_json,
+    read_value,
+    without_mark,
+)
 from qrumb_server.reading.usual import read_usual
 
-__all__ = ["MAX_EVENT_BYTES", "SingleBody", "read_single", "refused"]
-
+__all__ = [
+    "MAX_EVENT_BYTES",
+    "BatchBody",
+    "SingleBody",
+    "read_batch",
+    "read_flag",
+    "read_items",
+    "read_single",
+    "unread",
+]
 
 # Bytes of one event's JSON: several times the largest one that could be accepted.
 MAX_EVENT_BYTES: Final = 128 * 1024
+EVENTS: Final = "events"
+_BESIDE_EVENTS: Final = (
+    "the batch, not this event, has a member beside events and validate_only, which was not looked at"
+)
+_FLAGS: Final = {None: False, "": False, "false": False, "true": True}
+
+
+class _Envelope(msgspec.Struct, forbid_unknown_fields=True):
+    """What a batch is, its events unread."""
+
+    events: list[msgspec.Raw]
+    validate_only: bool = False
+
+
+_split: Final = msgspec.json.Decoder(_Envelope).decode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SingleBody:
     """A body that is one event."""
 
-    event: RawEvent
+    event: ReadEvent
     is_dry_run: bool = False
     """The sender asked within the event to keep nothing."""
 
 
-def read_single(text: bytes, source: Source, caller: Caller) -> SingleBody:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchBody:
+    """A body that is a list of events."""
+
+    items: Sequence[Any]
+    """Each for `read_items`."""
+    is_dry_run: bool = False
+    unknown: Sequence[str] = ()
+    """Members of the body that a batch does not have."""
+
+
+def read_single(text: bytes, source: Source) -> SingleBody:
     """The event that a body is.
 
     Raises:
@@ -38,22 +82,86 @@ def read_single(text: bytes, source: Source, caller: Caller) -> SingleBody:
     """
     if len(text) > MAX_EVENT_BYTES:
         raise TooLargeError(f"is larger than {MAX_EVENT_BYTES:,} bytes")
-    if usual := read_usual(text, source, caller, 0):
+    if usual := read_usual(text, source):
         return SingleBody(event=usual)
     sent = read_value(text)
     is_dry_run = isinstance(sent, JsonObject) and any(read_flag(sent[name]) for name in DRY_RUN & sent.keys())
-    return SingleBody(event=read_event(sent, source, caller, 0), is_dry_run=is_dry_run)
+    return SingleBody(event=read_event(sent, source), is_dry_run=is_dry_run)
 
 
-def refused(text: bytes, error: NotJsonError, source: Source, caller: Caller, receipt: Receipt) -> Rejected:
-    """The verdict on a body that is no JSON: one for all that may be in it."""
+def read_batch(text: bytes) -> BatchBody:
+    """The events that a body is, each still to be read.
+
+    Raises:
+        NotJsonError: the body is no JSON, or none that has a list of events.
+    """
+    try:
+        text.decode()  # what is only taken apart is not decoded
+        envelope = _split(text)
+    except (ValueError, RecursionError) as error:
+        # Well-formed or not, it is to be explained; but of what nobody can read, the compiled reader knows the place.
+        if not isinstance(error, msgspec.ValidationError) and not has_surrogate_escape(text):
+            if without_mark(text) is text:
+                raise not_json(text, error) from None
+            return read_batch(without_mark(text))
+        return _read_odd_batch(text)
+    # Of equal names the last would count; each name has a colon, and so has each of the events' own.
+    if text.count(b":") - sum(bytes(item).count(b":") for item in envelope.events) > 1 + (b"validate_only" in text):
+        return _read_odd_batch(text)
+    return BatchBody(items=[bytes(item) for item in envelope.events], is_dry_run=envelope.validate_only)
+
+
+def _read_odd_batch(text: bytes) -> BatchBody:
+    sent = read_value(text)
+    form = f'{{"{EVENTS}": [{{...}}, ...]}}'
+    if not isinstance(sent, JsonObject):
+        raise NotJsonError(f"is no batch: send {form}")
+    known = DRY_RUN | {EVENTS}
+    if twice := sorted(known & sent.repeated):
+        raise NotJsonError(f"has {twice[0]} twice: keep one")
+    events = sent.get(EVENTS)
+    if not isinstance(events, list):
+        raise NotJsonError(f"has no list of events: send {form}")
+    return BatchBody(
+        items=events,
+        is_dry_run=any(read_flag(sent[name]) for name in DRY_RUN & sent.keys()),
+        unknown=tuple(sent.keys() - known),
+    )
+
+
+def _read_item(item: object, source: Source) -> ReadEvent:
+    """One event of a batch, whatever it is."""
+    if not isinstance(item, bytes):
+        return read_event(item, source)
+    if len(item) > MAX_EVENT_BYTES:
+        description = f"has {len(item):,} bytes, far more than its fields need within their limits"
+        return unread(item, TooLargeError(description), source, "the event")
+    try:
+        return read_usual(item, source) or read_event(read_value(item), source)
+    except NotJsonError as error:  # only for its depth: for all else the batch would have been no JSON
+        return unread(item, error, source, "the event")
+
+
+def read_items(body: BatchBody, source: Source) -> Iterator[ReadEvent]:
+    """The events of a batch one after another. What is odd about the batch is said with its first."""
+    for index, item in enumerate(body.items):
+        read = _read_item(item, source)
+        if index == 0 and body.unknown:
+            said = EventWarning(code=EventWarning.UNKNOWN_FIELD, description=_BESIDE_EVENTS)
+            read = ReadEvent(read.message, replace(read.reading, warnings=(said, *read.reading.warnings)))
+        yield read
+
+
+def unread(text: bytes, error: NotJsonError, source: Source, what: str = "the body") -> ReadEvent:
+    """Stands for a text that could not be read: one rejected event for all that may be in it."""
+    fault = Violation(reason=error.reason, description=f"{what} {error}")
     message = MESSAGES[source](site_id=stated_site(text))
-    reading = Reading(masked_text=masked(text))
-    raw = RawEvent(source=source, message=message, caller=caller, index=0, reading=reading)
-    fault = Violation(reason=error.reason, description=str(error))
-    return Rejected(raw=raw, event_id=receipt.make_event_id(raw), violations=[fault])
+    untold = {known.name: None for known in message.DESCRIPTOR.fields}
+    return ReadEvent(message=message, reading=Reading(violations=(fault,), unread=untold, masked_text=masked(text)))
 
 
 def read_flag(value: object) -> bool:
-    """What is written for validate_only. Whoever writes anything but no may mean a dry run, and gets one."""
-    return value not in (None, False, "", "false")
+    """What is written for validate_only. Whoever writes neither yes nor no may mean a dry run, and gets one."""
+    if isinstance(value, bool):
+        return value
+    return _FLAGS.get(value, True) if value is None or isinstance(value, str) else True

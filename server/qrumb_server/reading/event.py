@@ -22,7 +22,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from qrumb.v1.browser_event_pb2 import BrowserEvent
 from qrumb.v1.receipt_pb2 import EventWarning, Violation
 from qrumb.v1.server_event_pb2 import ConversionValue, ServerEvent
-from qrumb_server.model import Caller, RawEvent, Reading, Source
+from qrumb_server.model import Reading, Source
 from qrumb_server.pipeline.struct_json import extended_path
 from qrumb_server.pipeline.times import EXPECTED_TIME, read_time
 from qrumb_server.pipeline.validate import MAX_VIOLATIONS
@@ -30,7 +30,7 @@ from qrumb_server.reading.mask import masked
 from qrumb_server.reading.names import about_unknown, is_raw_identifier
 from qrumb_server.reading.text import MAX_NESTING, JsonObject, LossyNumber, TooLargeNumber, read_number
 
-__all__ = ["DRY_RUN", "read_event"]
+__all__ = ["DRY_RUN", "MESSAGES", "ReadEvent", "read_event"]
 
 MESSAGES: Final = {Source.BROWSER: BrowserEvent, Source.SERVER: ServerEvent}
 # A member of the call that may stand in its one event.
@@ -64,7 +64,14 @@ _NO_VALUE: Final = -1
 _QUOTED: Final = frozenset({"NaN", "Infinity", "-Infinity"})
 
 
-def read_event(sent: object, source: Source, caller: Caller, index: int) -> RawEvent:
+class ReadEvent(NamedTuple):
+    """An event as it was read: what a RawEvent is made of."""
+
+    message: BrowserEvent | ServerEvent
+    reading: Reading
+
+
+def read_event(sent: object, source: Source) -> ReadEvent:
     """The event that a JSON value is, whatever it is.
 
     Args:
@@ -75,9 +82,7 @@ def read_event(sent: object, source: Source, caller: Caller, index: int) -> RawE
     if isinstance(sent, JsonObject):
         reader.read_message(sent, message, None, 1)
     else:
-        reader.violations.append(
-            Violation(reason=Violation.INVALID_JSON, description="is no JSON object, which an event has to be")
-        )
+        reader.violations.append(Violation(reason=Violation.INVALID_JSON, description="the event is no JSON object"))
         reader.unread |= {known.name: None for known in message.DESCRIPTOR.fields}
     reading = Reading(
         masked_text="" if isinstance(sent, JsonObject) else masked(json.dumps(sent, default=str).encode()),
@@ -87,7 +92,7 @@ def read_event(sent: object, source: Source, caller: Caller, index: int) -> RawE
         unread=reader.unread,
         unknown=reader.unknown,
     )
-    return RawEvent(source=source, message=message, caller=caller, index=index, reading=reading)
+    return ReadEvent(message=message, reading=reading)
 
 
 class _At(NamedTuple):

@@ -16,10 +16,11 @@ from qrumb.v1.browser_event_pb2 import BrowserEvent
 from qrumb.v1.consent_pb2 import Consent
 from qrumb.v1.device_pb2 import Device
 from qrumb.v1.server_event_pb2 import ConversionValue, ServerEvent, UserIdentifiers
-from qrumb_server.model import Caller, RawEvent, Reading, Source
+from qrumb_server.model import Reading, Source
 from qrumb_server.pipeline.struct_json import usual_text
 from qrumb_server.pipeline.times import read_time
 from qrumb_server.pipeline.validate import STRUCT_LIMITS
+from qrumb_server.reading.event import ReadEvent
 
 __all__ = ["read_usual"]
 
@@ -71,7 +72,7 @@ _DECODERS: Final = {
 _encode: Final = msgspec.json.Encoder().encode
 
 
-def read_usual(text: bytes, source: Source, caller: Caller, index: int) -> RawEvent | None:
+def read_usual(text: bytes, source: Source) -> ReadEvent | None:
     """The event that a text holds, or None where there is anything to explain."""
     shaped = _shaped(text, source)
     if shaped is None or _MANY_DIGITS in text.translate(_DIGITS):
@@ -86,8 +87,7 @@ def read_usual(text: bytes, source: Source, caller: Caller, index: int) -> RawEv
     if own_text is None or fields is None:
         return None
     message = BrowserEvent(**fields) if source is Source.BROWSER else ServerEvent(**fields)
-    reading = Reading(own_fields=own or None, own_text=own_text)
-    return RawEvent(source=source, message=message, caller=caller, index=index, reading=reading)
+    return ReadEvent(message=message, reading=Reading(own_fields=own or None, own_text=own_text))
 
 
 def _shaped(text: bytes, source: Source) -> Any:

@@ -44,6 +44,15 @@ MESSAGE_TOO_LARGE: Final = Reason(
     "measured as it is and as the protobuf that it becomes: a list of numbers grows sixfold.",
     advice="Send smaller batches; an event itself is small.",
 )
+BATCH_UNREADABLE: Final = Reason(
+    name="BATCH_UNREADABLE",
+    code=StatusCode.INVALID_ARGUMENT,
+    retry=Retry.NO,
+    text="nothing of this batch was taken: {what}",
+    cause="The body of a batch is no JSON, or has no list of events; the message says where and why. One rejected "
+    "event stands for it, under the event_id of ErrorInfo; of what was sent it has the signs, not the words.",
+    advice="Let a library write the JSON. What is wrong with one event is said of that event alone.",
+)
 TOO_MANY_EVENTS: Final = Reason(
     name="TOO_MANY_EVENTS",
     code=StatusCode.INVALID_ARGUMENT,

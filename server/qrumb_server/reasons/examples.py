@@ -29,6 +29,7 @@ EXAMPLES: Final[Mapping[str, Example]] = {
         'POST /scan-sessions {"site_id": "demo", "scan_session_id": "s1", "qr_code_id": "poster-7"}',
     ),
     "MESSAGE_TOO_LARGE": Example("a batch of 900,000 numbers", "several batches; 10,240 bytes of metadata each event"),
+    "BATCH_UNREADABLE": Example("{'events': [{...},]}", '{"events": [{...}]}'),
     "TOO_MANY_EVENTS": Example("1,001 events in one batch", "a batch of 1,000 events, and one of 1"),
     "TOO_MANY_SESSIONS": Example("1,001 scan_sessions in one batch", "a batch of 1,000 scan_sessions, and one of 1"),
     "BATCH_EMPTY": Example("POST /collect/batch []", f'POST /collect/batch {{"events": [{_EVENT}]}}'),

@@ -17,8 +17,9 @@ from qrumb_server.access.admission import AccessDenied, Admission
 from qrumb_server.access.keys import Scope
 from qrumb_server.access.quota import Quotas
 from qrumb_server.reasons import calls
-from qrumb_server.rpc.caller import GATEWAY_PEER
+from qrumb_server.rpc.caller import GATEWAY_PEER, is_from_gateway
 from qrumb_server.rpc.faults import RequestFault
+from qrumb_server.rpc.json_opening import JSON_COLLECTOR, JSON_KINDS
 
 __all__ = ["RULES", "Access", "Rule"]
 
@@ -87,6 +88,11 @@ RULES: Final[Mapping[str, Rule]] = {
 OPEN: Final = ("/grpc.health.v1.Health/", "/qrumb.v1.ValidatorService/")
 
 
+def typed_method(method: str) -> str:
+    """The contract's method that a call of a gateway with a JSON body stands for; any other as it is."""
+    return method.replace(f"/{JSON_COLLECTOR}/", _COLLECTOR) if method in JSON_KINDS else method
+
+
 _as_page: Final = re.compile(r"(https?://[^/?#]+)(?:[/?#].*)?", re.IGNORECASE).fullmatch
 
 
@@ -123,16 +129,18 @@ class Access(grpc.aio.ServerInterceptor):
         method = str(handler_call_details.method)
         if handler is None or method.startswith(self._unchecked):
             return handler  # type: ignore[no-any-return]
-        rule = RULES.get(method)
+        rule = RULES.get(typed_method(method))
         if rule is None:
             return _for_own_node(handler)
+        if method in JSON_KINDS:
+            handler = _for_gateways(handler)
         if handler.stream_stream:
             return handler._replace(stream_stream=self._checked_stream(rule, handler.stream_stream))  # type: ignore[no-any-return]
         return handler._replace(unary_unary=self._checked(rule, handler.unary_unary))  # type: ignore[no-any-return]
 
     def may_begin(self, method: str, context: Context) -> None:
         """Refuse at once who has no key for such calls, before anything of the message is looked at."""
-        rule = RULES.get(method)
+        rule = RULES.get(typed_method(method))
         if rule is not None and rule.scope is not None:
             self._check(rule, (), context)
 
@@ -207,6 +215,17 @@ def _for_own_node(handler: Any) -> Handler:
     if not handler.unary_unary:
         raise NotImplementedError("internal services have unary methods only")
     return handler._replace(unary_unary=only_own(handler.unary_unary))  # type: ignore[no-any-return]
+
+
+def _for_gateways(handler: Any) -> Handler:
+    """What only a gateway may say, in the name of those who call it."""
+
+    async def checked(request: Any, context: Context) -> Any:
+        if not is_from_gateway(context):
+            raise RequestFault(calls.UNKNOWN_METHOD)
+        return await handler.unary_unary(request, context)
+
+    return handler._replace(unary_unary=checked)  # type: ignore[no-any-return]
 
 
 def _page_origin(context: Context) -> str:

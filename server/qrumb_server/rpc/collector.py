@@ -4,7 +4,7 @@ import asyncio
 from base64 import b64decode
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import suppress
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 
 import grpc
 from google.api.httpbody_pb2 import HttpBody
@@ -22,9 +22,9 @@ from qrumb_server.pipeline.stamp import Receipt
 from qrumb_server.reasons import calls
 from qrumb_server.reasons.events import add_help
 from qrumb_server.rpc.caller import read_caller
-from qrumb_server.rpc.faults import EventRejected, RequestFault
+from qrumb_server.rpc.faults import BatchRefused, EventRejected, RequestFault
 from qrumb_server.rpc.metrics import Append
-from qrumb_server.rpc.opening import Opened
+from qrumb_server.rpc.opened import Opened
 from qrumb_server.rpc.preview import Preview, without_lookups
 from qrumb_server.rpc.turns import Turns
 
@@ -34,13 +34,35 @@ Context = grpc.aio.ServicerContext[Any, Any]
 Verdict = StampedEvent | Rejected
 
 
+class Say(Protocol):
+    """Makes of a verdict what its sender reads."""
+
+    def __call__(self, verdict: Verdict, receipt: Receipt, *, dry: bool) -> Any: ...
+
+
+def event_receipt(verdict: Verdict, receipt: Receipt, *, dry: bool = False) -> EventReceipt:
+    """The verdict as its sender reads it."""
+    if isinstance(verdict, Rejected):
+        answer = EventReceipt(event_id=verdict.event_id, outcome=EventReceipt.REJECTED, violations=verdict.violations)
+    else:
+        answer = EventReceipt(
+            event_id=verdict.record.accepted_event.row.event_id,
+            outcome=EventReceipt.VALIDATED if dry else EventReceipt.ACCEPTED,
+            warnings=verdict.warnings,
+        )
+    set_time(answer.received_time, receipt.received_time_ms)
+    add_help(answer.violations, answer.warnings)
+    return answer
+
+
 class _Judged(NamedTuple):
     """A verdict, and what becomes of it."""
 
     verdict: Verdict
     record: bytes
     """For the spool; empty on a dry run."""
-    receipt: EventReceipt
+    answer: Any
+    """Its receipt, in the form that the caller takes."""
 
 
 # A transparent GIF of one pixel.
@@ -94,28 +116,28 @@ class Collector(CollectorServiceServicer):
         self, request: Opened, context: Context
     ) -> pb.CollectBrowserEventResponse:
         """One browser event."""
-        receipt, row = await self._collect_one(Source.BROWSER, request, context)
+        receipt, row = await self.collect_one(Source.BROWSER, request, context)
         return pb.CollectBrowserEventResponse(receipt=receipt, row=row)
 
     async def CollectServerEvent(  # type: ignore[override]
         self, request: Opened, context: Context
     ) -> pb.CollectServerEventResponse:
         """One server event."""
-        receipt, row = await self._collect_one(Source.SERVER, request, context)
+        receipt, row = await self.collect_one(Source.SERVER, request, context)
         return pb.CollectServerEventResponse(receipt=receipt, row=row)
 
     async def BatchCollectBrowserEvents(  # type: ignore[override]
         self, request: Opened, context: Context
     ) -> pb.BatchCollectBrowserEventsResponse:
         """Several browser events."""
-        receipts, rows = await self._collect_batch(Source.BROWSER, request, context)
+        receipts, rows = await self.collect_batch(Source.BROWSER, request, context)
         return pb.BatchCollectBrowserEventsResponse(receipts=receipts, rows=rows)
 
     async def BatchCollectServerEvents(  # type: ignore[override]
         self, request: Opened, context: Context
     ) -> pb.BatchCollectServerEventsResponse:
         """Several server events."""
-        receipts, rows = await self._collect_batch(Source.SERVER, request, context)
+        receipts, rows = await self.collect_batch(Source.SERVER, request, context)
         return pb.BatchCollectServerEventsResponse(receipts=receipts, rows=rows)
 
     async def StreamServerEvents(  # type: ignore[override]
@@ -143,10 +165,12 @@ class Collector(CollectorServiceServicer):
             while group := await _next_group(waiting):
                 receipt = self._new_receipt()
                 raw = [_raw_event(Source.SERVER, one, 0, caller, index + place) for place, one in enumerate(group)]
-                judged = await self._judge(raw, receipt, size=sum(one.size for one in group), dry=False)
+                judged = await self._judge(
+                    raw, receipt, size=sum(one.size for one in group), dry=False, say=event_receipt
+                )
                 index += len(group)
                 await self._keep(judged)
-                yield pb.StreamServerEventsResponse(receipts=[one.receipt for one in judged])
+                yield pb.StreamServerEventsResponse(receipts=[one.answer for one in judged])
                 for _ in group:
                     window.release()
             if self._ending_streams.is_set() and reader.cancelled():
@@ -167,41 +191,49 @@ class Collector(CollectorServiceServicer):
             else:
                 getattr(event, field.name).CopyFrom(value)
         event.page_url = event.page_url or read_caller(context).referrer
-        await self._collect_one(Source.BROWSER, Opened(events=[event], size=request.ByteSize()), context)
+        await self.collect_one(Source.BROWSER, Opened(events=[event], size=request.ByteSize()), context)
         await context.send_initial_metadata((("cache-control", "no-store"),))
         return HttpBody(content_type="image/gif", data=PIXEL)
 
-    async def _collect_one(
-        self, source: Source, request: Opened, context: Context
-    ) -> tuple[EventReceipt, EventRow | None]:
+    async def collect_one(
+        self, source: Source, request: Opened, context: Context, say: Say = event_receipt
+    ) -> tuple[Any, EventRow | None]:
+        """The receipt of the one event, as `say` has it, and on a dry run its row."""
         receipt = self._new_receipt()
         raw = _raw_event(source, request, 0, read_caller(context), 0)
-        [one] = judged = await self._judge([raw], receipt, size=request.size, dry=request.validate_only)
+        [one] = judged = await self._judge([raw], receipt, size=request.size, dry=request.validate_only, say=say)
         if not request.validate_only:
             await self._keep(judged)
         if isinstance(one.verdict, Rejected):
             raise EventRejected(one.verdict.event_id, one.verdict.violations)
         row = (await self._preview_rows([one.verdict], context))[0] if request.validate_only else None
-        return one.receipt, row
+        return one.answer, row
 
-    async def _collect_batch(
-        self, source: Source, request: Opened, context: Context
-    ) -> tuple[list[EventReceipt], list[EventRow]]:
+    async def collect_batch(
+        self, source: Source, request: Opened, context: Context, say: Say = event_receipt
+    ) -> tuple[list[Any], list[EventRow]]:
+        """The receipts of all events, as `say` has them, and on a dry run their rows."""
         if not request.events:
             raise RequestFault(calls.BATCH_EMPTY, field="events")
         receipt, caller = self._new_receipt(), read_caller(context)
         raw = (_raw_event(source, request, index, caller, index) for index in range(len(request.events)))
-        judged = await self._judge(raw, receipt, size=request.size, dry=request.validate_only)
-        receipts = [one.receipt for one in judged]
+        judged = await self._judge(raw, receipt, size=request.size, dry=request.validate_only, say=say)
+        if request.is_refused and not request.validate_only:
+            await self._keep(judged)
+        if request.is_refused and isinstance(verdict := judged[0].verdict, Rejected):
+            raise BatchRefused(verdict.event_id, verdict.violations)
+        receipts = [one.answer for one in judged]
         if request.validate_only:
             return receipts, await self._preview_rows([one.verdict for one in judged], context)
         await self._keep(judged)
         return receipts, []
 
-    async def _judge(self, raw: Iterable[RawEvent], receipt: Receipt, *, size: int, dry: bool) -> list[_Judged]:
+    async def _judge(
+        self, raw: Iterable[RawEvent], receipt: Receipt, *, size: int, dry: bool, say: Say
+    ) -> list[_Judged]:
         """Judge events in turn with other calls, and make all that their verdicts become."""
         steps = (
-            _Judged(verdict, b"" if dry else _record(verdict, receipt), event_receipt(verdict, receipt, dry=dry))
+            _Judged(verdict, b"" if dry else _record(verdict, receipt), say(verdict, receipt, dry=dry))
             for verdict in judge(raw, receipt)
         )
         return await self._turns.run(steps, size=size)
@@ -234,6 +266,7 @@ def _raw_event(source: Source, request: Opened, place: int, caller: Caller, inde
         message=request.events[place],
         caller=caller,
         index=index,
+        reading=request.readings[place] if request.readings else None,
         oversize=request.oversizes.get(place, 0),
     )
 
@@ -244,21 +277,6 @@ def _site_of(verdict: Verdict) -> str:
         return verdict.record.accepted_event.row.site_id
     site_id = verdict.raw.message.site_id
     return site_id if is_site_id(site_id) else ""
-
-
-def event_receipt(verdict: Verdict, receipt: Receipt, *, dry: bool = False) -> EventReceipt:
-    """The verdict as its sender reads it."""
-    if isinstance(verdict, Rejected):
-        answer = EventReceipt(event_id=verdict.event_id, outcome=EventReceipt.REJECTED, violations=verdict.violations)
-    else:
-        answer = EventReceipt(
-            event_id=verdict.record.accepted_event.row.event_id,
-            outcome=EventReceipt.VALIDATED if dry else EventReceipt.ACCEPTED,
-            warnings=verdict.warnings,
-        )
-    set_time(answer.received_time, receipt.received_time_ms)
-    add_help(answer.violations, answer.warnings)
-    return answer
 
 
 async def _next_group(waiting: asyncio.Queue[Opened | None]) -> list[Opened]:

@@ -20,6 +20,7 @@ from qrumb_server.reasons.entry import DOMAIN, Reason, help_url
 __all__ = [
     "SPOOL_ANSWERS",
     "STATUS_DETAILS_KEY",
+    "BatchRefused",
     "EventRejected",
     "RequestFault",
     "RequestRejected",
@@ -59,6 +60,15 @@ class RequestFault(Exception):
         self.reason = reason
         self.field = field
         self.retry_after_seconds = reason.retry_after_seconds if retry_after_seconds is None else retry_after_seconds
+
+
+class BatchRefused(Exception):
+    """A batch that nobody can read; one rejected event stands for it."""
+
+    def __init__(self, event_id: str, violations: Sequence[Violation]) -> None:
+        super().__init__("the batch is not readable")
+        self.event_id = event_id
+        self.violations = violations
 
 
 class RequestRejected(Exception):
@@ -101,6 +111,12 @@ async def abort_for(context: Context, fault: Exception, request_id: str) -> NoRe
         if any(violation.reason == Violation.INTERNAL for violation in fault.violations):
             await abort(context, RequestFault(calls.INTERNAL), of_event)
         await _refuse_fields(context, calls.EVENT_REJECTED, fault.violations, of_event)
+    if isinstance(fault, BatchRefused):
+        [violation] = fault.violations
+        unreadable = RequestFault(calls.BATCH_UNREADABLE, what=violation.description)
+        kind = Violation.Reason.Name(violation.reason)
+        bad = BadRequest.FieldViolation(description=violation.description, reason=kind)
+        await _abort(context, unreadable, {"event_id": fault.event_id}, bad=BadRequest(field_violations=[bad]))
     if isinstance(fault, RequestRejected):
         await _refuse_fields(context, fault.reason, fault.violations, {})
     if reason := SPOOL_ANSWERS.get(type(fault)):
@@ -122,7 +138,9 @@ async def _refuse_fields(
         ]
     )
     links = Help(links=[Help.Link(description=kind, url=help_url(kind)) for kind in sorted(set(kinds))])
-    await _abort(context, RequestFault(reason, fields=named or "the event as a whole"), metadata, bad=bad, links=links)
+    await _abort(
+        context, RequestFault(reason, fields=named or violations[0].description), metadata, bad=bad, links=links
+    )
 
 
 async def _abort(

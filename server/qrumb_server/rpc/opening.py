@@ -6,7 +6,8 @@ The limits are one set, whichever way a call came; the gateway's are the same or
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import grpc
@@ -18,9 +19,11 @@ from qrumb.v1.server_event_pb2 import ServerEvent
 from qrumb_server.reasons import calls
 from qrumb_server.rpc.envelope import TooManyEventsError, beginning_of, read_envelope
 from qrumb_server.rpc.faults import RequestFault
+from qrumb_server.rpc.json_opening import JSON_KINDS, open_json
+from qrumb_server.rpc.opened import Opened
 from qrumb_server.rpc.turns import SHORT_BYTES, Turns
 
-__all__ = ["CallLimits", "Opened", "Opening"]
+__all__ = ["CallLimits", "Opening"]
 
 Context = grpc.aio.ServicerContext[Any, Any]
 if TYPE_CHECKING:
@@ -38,34 +41,6 @@ class CallLimits:
     max_batch_events: int
     max_bytes_in_work: int
     """Of all calls longer than one event may be, together."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Opened:
-    """A request in place of the contract's own, with the fields of all its forms."""
-
-    events: Sequence[Any]
-    """BrowserEvent, ServerEvent or ScanSession, by the method."""
-    size: int
-    """Bytes of the message."""
-    validate_only: bool = False
-    oversizes: Mapping[int, int] = field(default_factory=dict)
-    """Bytes of events that are larger than allowed, by index; such a message has only its short fields."""
-
-    @property
-    def event(self) -> Any:
-        """The one of a call that takes one."""
-        return self.events[0]
-
-    @property
-    def scan_sessions(self) -> Sequence[Any]:
-        """The same, in calls about sessions."""
-        return self.events
-
-    @property
-    def scan_session(self) -> Any:
-        """The one of a call that takes one."""
-        return self.events[0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,32 +102,39 @@ class Opening(grpc.aio.ServerInterceptor):
         """Put the opening before the handler of a method that takes events, a bound of size before all others."""
         handler: Any = await continuation(handler_call_details)
         method = str(handler_call_details.method)
+        if handler is not None and (json_kind := JSON_KINDS.get(method)):
+            limits = self._limits
+            open_body = partial(open_json, json_kind, turns=self._turns, max_events=limits.max_batch_events)
+            return handler._replace(unary_unary=self._opened(method, open_body, handler.unary_unary))  # type: ignore[no-any-return]
         kind = _KINDS.get(method)
         if handler is None or kind is None:
             return handler  # type: ignore[no-any-return]
         if handler.stream_stream:
             opened = self._opened_stream(kind, handler.stream_stream)
             return handler._replace(stream_stream=opened, request_deserializer=None)  # type: ignore[no-any-return]
-        opened_call = self._opened(method, kind, handler.unary_unary)
+        opened_call = self._opened(method, partial(self._open, kind), handler.unary_unary)
         return handler._replace(unary_unary=opened_call, request_deserializer=None)  # type: ignore[no-any-return]
 
     def _opened(
-        self, method: str, kind: _Kind, call: Callable[[Any, Context], Awaitable[Any]]
+        self,
+        method: str,
+        open_request: Callable[[bytes], Awaitable[Opened]],
+        call: Callable[[Any, Context], Awaitable[Any]],
     ) -> Callable[[bytes, Context], Awaitable[Any]]:
         async def opened(request: bytes, context: Context) -> Any:
             self._may_begin(method, context)
             size = len(request)
             if size <= SHORT_BYTES:
                 with self._turns.short_call():
-                    return await call(await self._open(kind, request), context)
+                    return await call(await open_request(request), context)
             if size <= self._limits.max_event_bytes:
-                return await call(await self._open(kind, request), context)
+                return await call(await open_request(request), context)
             if self._bytes_in_work + size > self._limits.max_bytes_in_work:
                 self._count(calls.TOO_MANY_CALLS.name)
                 raise RequestFault(calls.TOO_MANY_CALLS)
             self._bytes_in_work += size
             try:
-                return await call(await self._open(kind, request), context)
+                return await call(await open_request(request), context)
             finally:
                 self._bytes_in_work -= size
 

@@ -18,7 +18,7 @@ from qrumb_server.pipeline.validate import MAX_VIOLATIONS, validate_scan_session
 from qrumb_server.reasons import calls
 from qrumb_server.rpc.faults import RequestFault, RequestRejected
 from qrumb_server.rpc.metrics import Append
-from qrumb_server.rpc.opening import Opened
+from qrumb_server.rpc.opened import Opened
 from qrumb_server.rpc.turns import Turns
 from qrumb_server.wire.v1.record_pb2 import Record, SessionRegistration
 

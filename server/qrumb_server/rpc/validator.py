@@ -12,10 +12,10 @@ from qrumb.v1 import validator_service_pb2 as pb
 from qrumb.v1.event_row_pb2 import EventRow
 from qrumb.v1.receipt_pb2 import EventReceipt
 from qrumb.v1.validator_service_pb2_grpc import ValidatorServiceServicer
-from qrumb_server.model import Caller, Rejected, Source, StampedEvent
+from qrumb_server.model import Caller, RawEvent, Rejected, Source, StampedEvent
 from qrumb_server.pipeline.run import judge
 from qrumb_server.pipeline.stamp import Receipt
-from qrumb_server.reading.body import read_single, refused
+from qrumb_server.reading.body import read_single, unread
 from qrumb_server.reading.text import NotJsonError
 from qrumb_server.rpc.caller import read_caller
 from qrumb_server.rpc.collector import event_receipt
@@ -73,8 +73,9 @@ class Validator(ValidatorServiceServicer):
 
 def _judge_text(text: bytes, source: Source, caller: Caller, receipt: Receipt) -> StampedEvent | Rejected:
     try:
-        body = read_single(text, source, caller)
+        read = read_single(text, source).event
     except NotJsonError as error:
-        return refused(text, error, source, caller, receipt)
-    [verdict] = judge([body.event], receipt)
+        read = unread(text, error, source)
+    raw = RawEvent(source=source, message=read.message, caller=caller, index=0, reading=read.reading)
+    [verdict] = judge([raw], receipt)
     return verdict

@@ -89,11 +89,14 @@ class Replay:
         try:
             if letter["stage"] == LOADER_STAGE:
                 return ParseDict(orjson.loads(letter["payload"]), AcceptedEvent(), ignore_unknown_fields=True)
-            raw = read_event(read_value(letter["payload"].encode()), Source(letter["source"]), Caller(), 0)
+            read = read_event(read_value(letter["payload"].encode()), Source(letter["source"]))
         except (orjson.JSONDecodeError, NotJsonError, ParseError, TypeError):
             return None
-        if not raw.message.event_id:
-            raw.message.event_id = letter["event_id"]
+        if not read.message.event_id:
+            read.message.event_id = letter["event_id"]
+        raw = RawEvent(
+            source=Source(letter["source"]), message=read.message, caller=Caller(), index=0, reading=read.reading
+        )
         receipt = Receipt(
             received_time_ms=letter["received_time"],
             retention_ms=self._retention_ms,

@@ -115,7 +115,7 @@ async def test_callers_that_do_not_read_are_closed() -> None:
         writers = []
         for _ in range(4):
             _reader, writer = await asyncio.open_connection("127.0.0.1", gateway.options.http_port, limit=1024)
-            writer.write(b"POST /collect/batch HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n{}")
+            writer.write(b'POST /collect/batch HTTP/1.1\r\nhost: x\r\ncontent-length: 13\r\n\r\n{"events":[]}')
             writers.append(writer)
         await gateway.until_stat("http.public.downstream_rq_2xx", lambda answered: answered >= 4)
         gateway.worker.receipts = receipts
@@ -343,7 +343,14 @@ PATHS = [
     "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
     "/qrumb_server.wire.v1.ProcessService/GetMetrics",
 ]
-PLAIN = {"/collect/../collect", "/./collect", "//collect", "/%63ollect", "http://other.example/collect"}
+PLAIN = {
+    "/collect?a=%0d%0ax-client-ip:6.6.6.6",
+    "/collect/../collect",
+    "/./collect",
+    "//collect",
+    "/%63ollect",
+    "http://other.example/collect",
+}
 
 
 async def test_a_path_leads_where_it_says_or_nowhere(gateway: Gateway) -> None:

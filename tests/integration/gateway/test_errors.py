@@ -3,6 +3,7 @@
 import asyncio
 import json
 import socket
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
@@ -39,7 +40,7 @@ ERRORS: list[tuple[str, str, str, str | bytes, dict[str, str], int, int, str]] =
         3,
         "events[1].site_id",
     ),
-    ("unknown parameter", "POST", "/collect?nope=secret", "{}", {}, 400, 3, 'Could not find field "nope"'),
+    ("unknown parameter", "GET", "/v1/sites/a/tail?nope=secret", "", {}, 400, 3, 'Could not find field "nope"'),
     ("unknown filter", "GET", "/v1/sites/a/tail?nope=1", "", {}, 400, 3, 'Could not find field "nope"'),
     ("bad number", "GET", "/v1/sites/a/tail?limit=many", "", {}, 400, 3, "does not fit this path"),
     ("hidden slash", "POST", "/collect%2Fbatch", "{}", {}, 400, 3, "not a valid HTTP request"),
@@ -88,9 +89,18 @@ def assert_error(reply: httpx.Response, status: int, code: int, text: str) -> di
     return body
 
 
-async def test_every_refusal_of_the_gateway_is_json_with_a_useful_text(gateway: Gateway) -> None:
+@pytest.fixture
+async def transcoding() -> AsyncIterator[Gateway]:
+    """A gateway that reads the JSON of events too, so that the table has what its transcoder refuses."""
+    async with running_gateway(json_events="transcode") as gateway:
+        yield gateway
+
+
+async def test_every_refusal_of_the_gateway_is_json_with_a_useful_text(transcoding: Gateway) -> None:
     for name, method, path, body, headers, status, code, text in ERRORS:
-        async with httpx.AsyncClient(base_url=gateway.http.base_url) as client:  # a refused body closes the connection
+        async with httpx.AsyncClient(
+            base_url=transcoding.http.base_url
+        ) as client:  # a refused body closes the connection
             reply = await client.request(method, path, content=body, headers=headers)
         try:
             [detail] = assert_error(reply, status, code, text)["details"]

@@ -18,7 +18,7 @@ from qrumb_server.pipeline.run import judge
 from qrumb_server.pipeline.stamp import Receipt
 from qrumb_server.reading.usual import read_usual
 from tests.property.pipeline.test_rules_agree import browser_events, server_events
-from tests.support.reading import explained, judge_text
+from tests.support.reading import explained, judge_text, raw_event
 
 RECEIPT = Receipt(received_time_ms=1_790_000_000_000, retention_ms=400 * 86_400_000, make_event_id=lambda _: "made")
 SOURCES = st.sampled_from(list(Source))
@@ -176,9 +176,10 @@ orders = st.fixed_dictionaries(
 
 def same_both_ways(text: bytes, source: Source) -> bool:
     """Whether the usual way takes a text; what it then gives is what the explaining way gives."""
-    usual = read_usual(text, source, Caller(), 0)
-    if usual is None:
+    read = read_usual(text, source)
+    if read is None:
         return False
+    usual = raw_event(read, source)
     slow = explained(text, source)
     assert usual.message == slow.message
     assert usual.reading is not None

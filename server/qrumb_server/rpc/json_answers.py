@@ -1,0 +1,78 @@
+"""Answers as the gateway's transcoder writes them, for bodies that it hands on unread: with the contract's names,
+values for fields that are not set, 64 bits as texts."""
+
+from typing import Any, Final
+
+import orjson
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import Message
+
+from qrumb.v1.receipt_pb2 import EventReceipt, EventWarning, Violation
+from qrumb_server.instants import timestamp
+from qrumb_server.model import Rejected, StampedEvent
+from qrumb_server.pipeline.stamp import Receipt
+from qrumb_server.reasons.events import add_help
+
+__all__ = ["as_members", "receipt_members", "written"]
+
+_ACCEPTED, _VALIDATED, _REJECTED = (
+    EventReceipt.Outcome.Name(outcome)
+    for outcome in (EventReceipt.ACCEPTED, EventReceipt.VALIDATED, EventReceipt.REJECTED)
+)
+_REASONS: Final = {number: name for name, number in Violation.Reason.items()}
+_CODES: Final = {number: name for name, number in EventWarning.Code.items()}
+
+
+def receipt_members(verdict: StampedEvent | Rejected, receipt: Receipt, *, dry: bool = False) -> dict[str, Any]:
+    """An EventReceipt: the same that `collector.event_receipt` makes, without the message in between."""
+    received_time = timestamp(receipt.received_time_ms).ToJsonString()
+    if isinstance(verdict, Rejected):
+        add_help(verdict.violations)
+        violations = [
+            {
+                "field": violation.field,
+                "reason": _REASONS[violation.reason],
+                "description": violation.description,
+                "help_url": violation.help_url,
+            }
+            for violation in verdict.violations
+        ]
+        return _members(verdict.event_id, _REJECTED, received_time, violations, [])
+    outcome = _VALIDATED if dry else _ACCEPTED
+    event_id = verdict.record.accepted_event.row.event_id
+    if not verdict.warnings:
+        return _members(event_id, outcome, received_time, [], [])
+    add_help((), verdict.warnings)
+    warnings = [
+        {
+            "field": warning.field,
+            "code": _CODES[warning.code],
+            "description": warning.description,
+            "help_url": warning.help_url,
+        }
+        for warning in verdict.warnings
+    ]
+    return _members(event_id, outcome, received_time, [], warnings)
+
+
+def _members(
+    event_id: str, outcome: str, received_time: str, violations: list[dict[str, Any]], warnings: list[dict[str, Any]]
+) -> dict[str, Any]:
+    return {
+        "event_id": event_id,
+        "outcome": outcome,
+        "received_time": received_time,
+        "violations": violations,
+        "warnings": warnings,
+    }
+
+
+def as_members(message: Message) -> dict[str, Any]:
+    """Any message, its members in the order of their numbers."""
+    members = MessageToDict(message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
+    return {field.name: members[field.name] for field in message.DESCRIPTOR.fields if field.name in members}
+
+
+def written(members: dict[str, Any]) -> bytes:
+    """The text of an answer."""
+    return orjson.dumps(members).replace(b"<", b"\\u003c").replace(b">", b"\\u003e")

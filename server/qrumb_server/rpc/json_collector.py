@@ -1,0 +1,67 @@
+"""CollectorService for JSON: the gateway hands over bodies unread, and is handed the text of the answer.
+
+The methods are derived from the contract's (tools/json_methods.py), with names, verdicts and errors of those.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+from urllib.parse import parse_qsl
+
+import grpc
+from google.api.httpbody_pb2 import HttpBody
+
+from qrumb_server.model import Source
+from qrumb_server.reading.body import read_flag
+from qrumb_server.rpc.collector import Collector
+from qrumb_server.rpc.json_answers import as_members, receipt_members, written
+from qrumb_server.rpc.json_opening import JSON_COLLECTOR, JSON_KINDS
+from qrumb_server.rpc.opened import Opened
+
+__all__ = ["add_json_collector"]
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+# What the transcoder keeps of the address that was called.
+ORIGINAL_PATH: Final = "x-envoy-original-path"
+DRY_RUN: Final = frozenset({"validate_only", "validateOnly"})
+JSON: Final = "application/json"
+
+
+def add_json_collector(collector: Collector, server: grpc.aio.Server) -> None:
+    """Serve the methods by a collector."""
+    handlers: dict[str, Any] = {
+        method.rpartition("/")[2]: grpc.unary_unary_rpc_method_handler(
+            (_batch if kind.is_batch else _single)(collector, kind.source),
+            response_serializer=HttpBody.SerializeToString,
+        )
+        for method, kind in JSON_KINDS.items()
+    }
+    server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(JSON_COLLECTOR, handlers)])
+
+
+def _single(collector: Collector, source: Source) -> Callable[[Opened, Context], Awaitable[HttpBody]]:
+    async def collect(request: Opened, context: Context) -> HttpBody:
+        receipt, row = await collector.collect_one(source, _asked(request, context), context, receipt_members)
+        answer = {"receipt": receipt} if row is None else {"receipt": receipt, "row": as_members(row)}
+        return HttpBody(content_type=JSON, data=written(answer))
+
+    return collect
+
+
+def _batch(collector: Collector, source: Source) -> Callable[[Opened, Context], Awaitable[HttpBody]]:
+    async def collect(request: Opened, context: Context) -> HttpBody:
+        receipts, rows = await collector.collect_batch(source, _asked(request, context), context, receipt_members)
+        answer = {"receipts": receipts, "rows": [as_members(row) for row in rows]}
+        return HttpBody(content_type=JSON, data=written(answer))
+
+    return collect
+
+
+def _asked(request: Opened, context: Context) -> Opened:
+    """The request, with what its address asks for; all other names there are somebody else's."""
+    query = next((str(value) for key, value in context.invocation_metadata() or () if key == ORIGINAL_PATH), "")
+    query = query.partition("?")[2]
+    if not query:
+        return request
+    asked = [value for name, value in parse_qsl(query, keep_blank_values=True) if name in DRY_RUN]
+    return request.as_dry_run() if any(read_flag(value.lower()) for value in asked) else request

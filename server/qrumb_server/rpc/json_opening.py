@@ -1,0 +1,84 @@
+"""Opens the calls by which the gateway hands over JSON bodies: the same Opened that a typed call becomes.
+
+Nothing here refuses a body for what is in it. What is no JSON becomes one event that the pipeline rejects, so that it
+has a dead letter and is counted like any other; `Opened.is_refused` says that nothing else is in the call.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from google.api.httpbody_pb2 import HttpBody
+from google.protobuf.message import DecodeError
+
+from qrumb_server.model import Source
+from qrumb_server.reading.body import read_batch, read_items, read_single, unread
+from qrumb_server.reading.event import ReadEvent
+from qrumb_server.reading.text import NotJsonError
+from qrumb_server.reasons import calls
+from qrumb_server.rpc.faults import RequestFault
+from qrumb_server.rpc.opened import Opened
+from qrumb_server.rpc.turns import Turns
+
+__all__ = ["JSON_COLLECTOR", "JSON_KINDS", "JsonKind", "open_json"]
+
+JSON_COLLECTOR: Final = "qrumb_server.wire.v1.JsonCollectorService"
+# Longer ones are taken apart beside the event loop.
+SHORT_BODY: Final = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JsonKind:
+    """What a method takes."""
+
+    source: Source
+    is_batch: bool = False
+
+
+JSON_KINDS: Final = {
+    f"/{JSON_COLLECTOR}/CollectBrowserEvent": JsonKind(source=Source.BROWSER),
+    f"/{JSON_COLLECTOR}/BatchCollectBrowserEvents": JsonKind(source=Source.BROWSER, is_batch=True),
+    f"/{JSON_COLLECTOR}/CollectServerEvent": JsonKind(source=Source.SERVER),
+    f"/{JSON_COLLECTOR}/BatchCollectServerEvents": JsonKind(source=Source.SERVER, is_batch=True),
+}
+
+
+async def open_json(kind: JsonKind, request: bytes, *, turns: Turns, max_events: int) -> Opened:
+    """The events of a body.
+
+    Raises:
+        RequestFault: there are too many of them.
+    """
+    try:
+        text = HttpBody.FromString(request).data
+    except DecodeError:
+        raise RequestFault(calls.UNDECODABLE) from None
+    if not kind.is_batch:
+        return _open_single(text, kind.source)
+    try:
+        body = read_batch(text) if len(text) <= SHORT_BODY else await asyncio.to_thread(read_batch, text)
+    except NotJsonError as error:
+        return _opened([unread(text, error, kind.source)], text, is_refused=True)
+    if len(body.items) > max_events:
+        raise RequestFault(calls.TOO_MANY_EVENTS, field="events", limit=max_events)
+    read = await turns.run(read_items(body, kind.source), size=len(text))
+    return _opened(read, text, validate_only=body.is_dry_run)
+
+
+def _open_single(text: bytes, source: Source) -> Opened:
+    try:
+        body = read_single(text, source)
+    except NotJsonError as error:
+        return _opened([unread(text, error, source)], text, is_refused=True)
+    return _opened([body.event], text, validate_only=body.is_dry_run)
+
+
+def _opened(read: Sequence[ReadEvent], text: bytes, *, validate_only: bool = False, is_refused: bool = False) -> Opened:
+    return Opened(
+        events=[one.message for one in read],
+        readings=[one.reading for one in read],
+        size=len(text),
+        validate_only=validate_only,
+        is_refused=is_refused,
+    )

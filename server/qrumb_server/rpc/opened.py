@@ -1,0 +1,46 @@
+"""A request that carries events, opened: what the servicers and the access rules see in place of what was sent."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from qrumb_server.model import Reading
+
+__all__ = ["Opened"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """A request in place of the contract's own, with the fields of all its forms."""
+
+    events: Sequence[Any]
+    """BrowserEvent, ServerEvent or ScanSession, by the method."""
+    size: int
+    """Bytes of the message."""
+    validate_only: bool = False
+    oversizes: Mapping[int, int] = field(default_factory=dict)
+    """Bytes of events that are larger than allowed, by index; such a message has only its short fields."""
+
+    readings: Sequence[Reading] = ()
+    """What the JSON of each event had to say beside its message; none over gRPC."""
+    is_refused: bool = False
+    """The JSON of the whole could not be read; the one event stands for it."""
+
+    def as_dry_run(self) -> "Opened":
+        """The same, to be judged only."""
+        return replace(self, validate_only=True)
+
+    @property
+    def event(self) -> Any:
+        """The one of a call that takes one."""
+        return self.events[0]
+
+    @property
+    def scan_sessions(self) -> Sequence[Any]:
+        """The same, in calls about sessions."""
+        return self.events
+
+    @property
+    def scan_session(self) -> Any:
+        """The one of a call that takes one."""
+        return self.events[0]
