@@ -60,8 +60,8 @@ clients-test: setup-dev ## build and test the clients in every language whose to
 baseline: setup-dev ## on a release: make today's contract the one that must not be broken
 	$(BIN)/python tools/baseline.py
 
-fuzz: setup-dev ## fuzz the validators for FUZZ_SECONDS (300)
-	@FUZZ_SECONDS=$${FUZZ_SECONDS:-300} $(BIN)/python -m pytest tests/fuzz -n 0 -q -s
+fuzz: setup-dev ## fuzz the validators for FUZZ_SECONDS (300), a node with FUZZ_REQUESTS (200,000)
+	@FUZZ_SECONDS=$${FUZZ_SECONDS:-300} FUZZ_REQUESTS=$${FUZZ_REQUESTS:-200000} $(BIN)/python -m pytest tests/fuzz -n 0 -q -s
 
 soak: setup-dev ## one node, then two, under load and faults for SOAK_SECONDS (600) each; 1,000 restarts of the loader
 	@SOAK_SECONDS=$${SOAK_SECONDS:-600} $(BIN)/python -m pytest tests/faults/test_soak.py -n 0 -q -s

@@ -47,7 +47,7 @@ def describe(model: type[BaseModel], table: str = "") -> Iterator[Described]:
     for name, field in model.model_fields.items():
         if name not in groups:
             yield Described(
-                path=prefix + name,
+                path=prefix + (field.alias or name),
                 text=_one_line(field.description),
                 default=_default(field),
                 is_required=field.is_required(),
@@ -104,7 +104,7 @@ def _flat(model: BaseModel, prefix: str) -> Iterator[tuple[str, Any]]:
         elif value is None or isinstance(value, SecretStr) or _group_of(field):
             continue
         elif value != field.get_default(call_default_factory=True):
-            yield prefix + name, _plain(value)
+            yield prefix + (field.alias or name), _plain(value)
 
 
 def _group_of(field: FieldInfo) -> type[BaseModel] | None:
