@@ -6,8 +6,9 @@ what the sender reads.
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Final
 
 from qrumb.v1.browser_event_pb2 import BrowserEvent
@@ -122,6 +123,9 @@ class SitePolicy:
     """How long rows are kept, by their time of receipt; the tables keep none longer than this default."""
 
 
+_NOTHING: Final[Mapping[str, object]] = MappingProxyType({})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
     """What an event's JSON holds beside what its message can, and what the reading has found odd."""
@@ -132,9 +136,9 @@ class Reading:
     """The same as canonical JSON within all limits, where the reader has made it; else empty."""
     violations: Sequence[Violation] = ()
     warnings: Sequence[EventWarning] = ()
-    unread: Mapping[str, object] = field(default_factory=dict)
+    unread: Mapping[str, object] = _NOTHING
     """Paths of fields that are not set because their values could not be read; and those values."""
-    unknown: Mapping[str, object] = field(default_factory=dict)
+    unknown: Mapping[str, object] = _NOTHING
     """Paths of members that the contract does not have, and their values."""
     masked_text: str = ""
     """Where the whole was no JSON: its beginning, with all but signs and known names masked."""

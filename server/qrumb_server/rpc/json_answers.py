@@ -1,6 +1,7 @@
 """Answers as the gateway's transcoder writes them, for bodies that it hands on unread: with the contract's names,
 values for fields that are not set, 64 bits as texts."""
 
+from functools import lru_cache
 from typing import Any, Final
 
 import orjson
@@ -25,7 +26,7 @@ _CODES: Final = {number: name for name, number in EventWarning.Code.items()}
 
 def receipt_members(verdict: StampedEvent | Rejected, receipt: Receipt, *, dry: bool = False) -> dict[str, Any]:
     """An EventReceipt: the same that `collector.event_receipt` makes, without the message in between."""
-    received_time = timestamp(receipt.received_time_ms).ToJsonString()
+    received_time = _time(receipt.received_time_ms)
     if isinstance(verdict, Rejected):
         add_help(verdict.violations)
         violations = [
@@ -53,6 +54,12 @@ def receipt_members(verdict: StampedEvent | Rejected, receipt: Receipt, *, dry: 
         for warning in verdict.warnings
     ]
     return _members(event_id, outcome, received_time, [], warnings)
+
+
+@lru_cache(maxsize=16)
+def _time(time_ms: int) -> str:
+    """All events of a call have one."""
+    return timestamp(time_ms).ToJsonString()
 
 
 def _members(
