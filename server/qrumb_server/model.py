@@ -6,9 +6,8 @@ what the sender reads.
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
-from types import MappingProxyType
 from typing import Final
 
 from qrumb.v1.browser_event_pb2 import BrowserEvent
@@ -123,9 +122,6 @@ class SitePolicy:
     """How long rows are kept, by their time of receipt; the tables keep none longer than this default."""
 
 
-_NOTHING: Final[Mapping[str, object]] = MappingProxyType({})
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
     """What an event's JSON holds beside what its message can, and what the reading has found odd."""
@@ -136,9 +132,9 @@ class Reading:
     """The same as canonical JSON within all limits, where the reader has made it; else empty."""
     violations: Sequence[Violation] = ()
     warnings: Sequence[EventWarning] = ()
-    unread: Mapping[str, object] = _NOTHING
+    unread: Mapping[str, object] = field(default_factory=dict)
     """Paths of fields that are not set because their values could not be read; and those values."""
-    unknown: Mapping[str, object] = _NOTHING
+    unknown: Mapping[str, object] = field(default_factory=dict)
     """Paths of members that the contract does not have, and their values."""
     masked_text: str = ""
     """Where the whole was no JSON: its beginning, with all but signs and known names masked."""
