@@ -218,7 +218,7 @@ def replay(
     config_file: Path | None,
     data_dir: Path | None,
 ) -> None:
-    """Send rejected events through the pipeline again, after a rule was mended. Each is stored once, however often
+    """Send rejected events through the pipeline again, after a rule was fixed. Each is stored once, however often
     this is run.
 
     Where an e-mail address stood, the mark [email] is stored; addresses and agents of visitors were not kept.

@@ -22,7 +22,7 @@ __all__ = [
 
 
 class ConfigError(Exception):
-    """The configuration or the surroundings do not allow a start; the text names every problem and its mend."""
+    """The configuration or the surroundings do not allow a start; the text names every problem and how to fix it."""
 
 
 class SpoolFullError(Exception):
@@ -66,7 +66,7 @@ class OutcomeUnknownError(StoreError):
 
 
 class StoreRefusedError(StoreError):
-    """The schema, the rights or the statement are wrong: no retry helps until somebody mends it."""
+    """The schema, the rights or the statement are wrong: no retry helps until an operator fixes it."""
 
 
 class StoreTooOldError(StoreRefusedError):

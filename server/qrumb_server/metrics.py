@@ -12,7 +12,7 @@ from qrumb_server.model import is_site_id
 
 __all__ = ["OTHER_SITE", "SiteLabels", "metrics_text", "new_registry"]
 
-# Anybody can make up site ids, and each label is a time series in somebody's monitoring.
+# Site ids can be made up, and each label value is a time series in the monitoring system.
 MAX_SITES: Final = 1_000
 OTHER_SITE: Final = "other"
 

@@ -61,7 +61,7 @@ class Caller:
     hint_mobile: str = ""
     hint_platform: str = ""
     is_prefetch: bool = False
-    """The browser fetched the page before anybody asked to see it (sec-purpose and its forerunners)."""
+    """The browser fetched the page before the visitor asked for it (sec-purpose and its forerunners)."""
     attempt: int = 1
     """Which try of the gateway this is; from 2 on, an earlier one may have been kept."""
 
@@ -74,7 +74,7 @@ class FraudReason(StrEnum):
     PREVIEW = "preview"
     """The agent fetches pages to show a card of their link; then also bot."""
     PREFETCH = "prefetch"
-    """A browser loaded the page before anybody asked to see it."""
+    """A browser loaded the page before the visitor asked for it."""
     MISSING_AGENT = "missing_agent"
     """A browser event without a User-Agent."""
     AGENT_MISMATCH = "agent_mismatch"

@@ -14,14 +14,14 @@ from qrumb_server.access.quota import Quota
 from qrumb_server.errors import ConfigError
 from qrumb_server.model import SitePolicy
 
-__all__ = ["NOBODYS_QUOTA", "UNLIMITED", "Site", "SiteRegistry"]
+__all__ = ["UNLIMITED", "UNNAMED_SITE_QUOTA", "Site", "SiteRegistry"]
 
 log = structlog.get_logger()
 
 LOOK_INTERVAL_SECONDS: Final = 1.0
-# An event whose site_id is no possible name is judged, rejected and kept as a dead letter, whoever sent it. All of them
-# share this: enough to find a mistake by, too little to fill a disk with.
-NOBODYS_QUOTA: Final = Quota(events_per_second=10, burst=1_000)
+# An event whose site_id is no possible name is judged, rejected and kept as a dead letter. All senders of such events
+# share this quota: enough to find a mistake, too little to fill a disk.
+UNNAMED_SITE_QUOTA: Final = Quota(events_per_second=10, burst=1_000)
 UNLIMITED: Final = Quota(events_per_second=10**9, burst=10**9)
 
 
@@ -47,7 +47,7 @@ class SiteRegistry:
         read: the sites of a file.
         common: what counts for a site that is not in the file, as far as one is served at all. All that has no site's
             name shares its quota.
-        is_open: a site that is not in the file is served all the same, and nobody needs a key.
+        is_open: a site that is not in the file is served all the same, and no key is needed.
 
     Raises:
         ConfigError: the file is there and cannot be used.
@@ -91,7 +91,7 @@ class SiteRegistry:
         return self._common.policy if found is None else found.policy
 
     def quota(self, site_id: str) -> tuple[str, Quota]:
-        """Whose quota an event takes from, and how much that is; anybody can make up names, so these have one."""
+        """The quota that an event takes from: its site's; made-up names share one."""
         site = self.find(site_id)
         if site is None or not site.site_id:
             return "", self._common.quota

@@ -197,7 +197,7 @@ async def _prove_parts(store: EventStore, progress: Progress, executor: ThreadPo
 
 
 def _use_first(store: EventStore) -> None:
-    """A server gets its tables at the first use: nobody should have to send an event for that."""
+    """A server gets its tables at the first use, which need not wait for an event."""
     try:
         store.query("SELECT 1")
     except StoreError as error:

@@ -19,7 +19,7 @@ __all__ = ["add_direct_port", "bracketed", "call_limits", "direct_server", "inne
 
 log = structlog.get_logger()
 
-# Open calls for each one that may be in work: the others wait for their message.
+# Open calls for each one that may be served at a time: the others wait for their message.
 OPEN_PER_CALL: Final = 4
 # Of the largest batch: so much of a message is taken in from strangers, to be told its limit in words. Copying 16 MiB
 # alone would hold the event loop for 20 ms; beyond this gRPC refuses by the length, unread, with RESOURCE_EXHAUSTED.
@@ -59,7 +59,7 @@ def inner_server(rpc: RpcSettings, *interceptors: grpc.aio.ServerInterceptor) ->
 
 
 def direct_server(rpc: RpcSettings, *interceptors: grpc.aio.ServerInterceptor) -> grpc.aio.Server:
-    """A server for anybody who reaches its port.
+    """A server for every caller that reaches its port.
 
     Args:
         interceptors: to stand behind the guard.

@@ -1,4 +1,4 @@
-"""`qrumb migrate`: bring the schema up to date ahead of a start, or with the rights of somebody else."""
+"""`qrumb migrate`: bring the schema up to date ahead of a start, or with another account's rights."""
 
 import click
 

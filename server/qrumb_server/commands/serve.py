@@ -64,7 +64,7 @@ def announce(settings: Settings) -> None:
 
 def _about_sites(settings: Settings) -> list[str]:
     if settings.access == "open":
-        return ["sites:   access = open: anybody on this machine may send and read everything, without a key"]
+        return ["sites:   access = open: everyone on this machine may send and read everything, without a key"]
     sites = ", ".join(sorted(settings.site_file.sites())) or "none: `qrumb sites add SITE` adds one"
     lines = [f"sites:   {sites}  ({settings.sites_path})"]
     if demo_key(settings):

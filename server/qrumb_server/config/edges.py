@@ -56,7 +56,7 @@ class RpcTls(TlsFiles):
 
     gateway_names: tuple[DnsName, ...] = ()
     """Gateways on other machines, by a DNS name in the certificates that they call with: what they say of a visitor's
-    address is believed, as it is of the node's own gateway. Whoever has such a certificate can claim any address."""
+    address is believed, as it is of the node's own gateway. A holder of such a certificate can claim any address."""
 
     @field_validator("client_ca_file")
     @classmethod
@@ -82,8 +82,8 @@ class RpcSettings(Group):
     max_batch_bytes: int = Field(default=4 * MIB, ge=1 * MIB, le=16 * MIB)
     """Largest batch call, protobuf or JSON; a larger one is refused as a whole."""
     max_bytes_in_work: int = Field(default=32 * MIB, ge=1 * MIB)
-    """Bytes of all calls longer than an event that one worker has in work; beyond it they are RESOURCE_EXHAUSTED with a
-    delay after which to try again. Decoded, a call takes up to ten times its bytes."""
+    """Bytes of all calls longer than an event that one worker handles at a time; beyond it they are
+    RESOURCE_EXHAUSTED with a delay after which to try again. Decoded, a call takes up to ten times its bytes."""
     max_message_bytes: int = Field(default=32 * MIB, ge=1 * MIB)
     """What is taken from the gateway, to be refused in words. Far above max_batch_bytes, because JSON can grow sixfold
     as protobuf. On the direct port it is twice max_batch_bytes; beyond it gRPC itself answers RESOURCE_EXHAUSTED."""
@@ -96,7 +96,7 @@ class RpcSettings(Group):
     max_concurrent_streams: int = Field(default=100, ge=1, le=10_000)
     """Calls of one direct connection at a time; further ones wait at the caller."""
     max_concurrent_calls: int = Field(default=500, ge=1, le=100_000)
-    """Direct calls in work in one worker at a time, a stream being one; further ones are RESOURCE_EXHAUSTED with a
+    """Direct calls that one worker serves at a time, a stream being one; further ones are RESOURCE_EXHAUSTED with a
     delay after which to try again."""
     handshake_timeout: timedelta = Field(default=timedelta(seconds=5), gt=timedelta(0))
     """For a direct connection to begin: TLS and HTTP/2."""
@@ -136,7 +136,7 @@ class GatewaySettings(Group):
     """Connections at a time; further ones are closed. Each takes a file descriptor of the gateway and, idle, 8 KiB.
     From 80 % of it on idle connections are closed sooner, at 95 % after two seconds."""
     max_concurrent_requests: int = Field(default=1024, ge=1, le=100_000)
-    """Requests in work with the workers at a time; further ones are answered 503 with Retry-After."""
+    """Requests that the workers serve at a time; further ones are answered 503 with Retry-After."""
     max_heap_bytes: int = Field(default=512 * MIB, ge=64 * MIB)
     """The gateway's memory. From 85 % of it on idle connections go sooner, from 95 % on requests are refused."""
     header_timeout: timedelta = Field(default=timedelta(seconds=5), gt=timedelta(0))

@@ -12,8 +12,8 @@ __all__ = ["DATA_CENTRE_ASNS", "GeoipSettings"]
 
 # Where the set-up of a checkout puts the databases that it fetches (tools/geoip.py).
 FETCHED_DATABASES = Path(__file__).resolve().parents[3] / "third_party" / "geoip"
-# Networks that rent out machines, and next to nobody browses from. The numbers are public; each was compared with the
-# name that the regional registries and RouteViews have for it (June 2026). Left out on purpose: Cloudflare, Fastly
+# Networks that rent out machines: hardly any visitor browses from them. The numbers are public; each was compared with
+# the name that the regional registries and RouteViews have for it (June 2026). Left out on purpose: Cloudflare, Fastly
 # and Akamai's edge, through which the visitors of iCloud Private Relay and WARP come.
 DATA_CENTRE_ASNS = (
     *(16509, 14618, 8987),  # Amazon Web Services

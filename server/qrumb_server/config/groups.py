@@ -58,6 +58,6 @@ class MetricsSettings(Group):
     """Metrics for Prometheus, at /metrics on the loopback address; docs/metrics.md names them."""
 
     enabled: bool = True
-    """Off: the processes count all the same, and nobody may ask."""
+    """Off: the processes count all the same, and serve no metrics."""
     port: int = Field(default=9464, ge=0, le=65535)
     """Port, METRICS_PORT in the environment. 0: any free one."""

@@ -24,7 +24,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from qrumb_server.access.registry import NOBODYS_QUOTA, UNLIMITED, Site, SiteRegistry
+from qrumb_server.access.registry import UNLIMITED, UNNAMED_SITE_QUOTA, Site, SiteRegistry
 from qrumb_server.config.clickhouse import ClickHouseSettings
 from qrumb_server.config.edges import GatewaySettings, RpcSettings
 from qrumb_server.config.geoip import GeoipSettings
@@ -100,8 +100,8 @@ class Settings(BaseSettings):
     sites_file: Path = Path("sites.toml")
     """The sites, their keys and what differs for each. A relative name is in the data folder."""
     access: Literal["keys", "open"] = "keys"
-    """keys: only the sites of sites.toml are served, and backends need a key. open: anybody may send and read events
-    of any site; only on the loopback address, for tests and first steps."""
+    """keys: only the sites of sites.toml are served, and backends need a key. open: every caller may send and read
+    events of any site; only on the loopback address, for tests and first steps."""
     clickhouse: ClickHouseSettings = ClickHouseSettings()
     """The ClickHouse server, if not the embedded one."""
 
@@ -116,8 +116,8 @@ class Settings(BaseSettings):
             for name in ("http_host", "grpc_host"):
                 if getattr(self, name) not in LOOPBACK:
                     raise ValueError(
-                        f"access = open lets anybody write and read everything, so {name} must be 127.0.0.1; or take "
-                        "access = keys"
+                        f"access = open lets every caller write and read everything, so {name} must be 127.0.0.1; or "
+                        "take access = keys"
                     )
         return self
 
@@ -144,7 +144,7 @@ class Settings(BaseSettings):
         return SiteRegistry(
             self.sites_path,
             read=lambda path: read_sites(path, self.site),
-            common=Site(policy=self.site.policy(), quota=UNLIMITED if is_open else NOBODYS_QUOTA),
+            common=Site(policy=self.site.policy(), quota=UNLIMITED if is_open else UNNAMED_SITE_QUOTA),
             is_open=is_open,
             monotonic=monotonic,
         )
@@ -244,7 +244,7 @@ def _known_variable(name: str) -> bool:
 
 def _describe(item: dict[str, Any], source: Path) -> str:
     place = ".".join(str(part) for part in item["loc"])
-    mend = "no such setting" if item["type"] == "extra_forbidden" else str(item["msg"])
+    problem = "no such setting" if item["type"] == "extra_forbidden" else str(item["msg"])
     is_quotable = item["type"] != "extra_forbidden" and "clickhouse" not in item["loc"]  # there are secrets
     shown = "" if not is_quotable else f" (found {str(item['input'])[:60]!r})"
-    return f"{place} (set by {source}, {PREFIX}{place.upper().replace('.', '__')} or an option): {mend}{shown}"
+    return f"{place} (set by {source}, {PREFIX}{place.upper().replace('.', '__')} or an option): {problem}{shown}"

@@ -33,7 +33,7 @@ def read_sites(path: Path, common: SiteSettings) -> dict[str, Site]:
     """The sites of a file.
 
     Raises:
-        ConfigError: names every problem, where it is and how to mend it.
+        ConfigError: names every problem, where it is and how to fix it.
     """
     return _parse(_read(path), path, common)
 

@@ -2,9 +2,9 @@
 
 A file may be missing, broken, or replaced at any time. Invariants: a look-up never raises, and neither an address
 nor the text of an error that names one is ever logged; what was read stays in use until there is something better.
-Only copies are read, because the reader maps its file: one that somebody overwrites in place would change under it,
+Only copies are read, because the reader maps its file: one that is overwritten in place would change under it,
 or end the process with SIGBUS. A file whose inside was tampered with can end it too: the reader, written in C, trusts
-what it reads, so the files have to come from somebody who is trusted.
+what it reads, so the files have to come from a trusted source.
 """
 
 import shutil

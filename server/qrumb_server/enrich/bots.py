@@ -18,7 +18,7 @@ from qrumb_server.enrich.patterns import first_label
 __all__ = ["bot_kind", "is_automated_brand", "load_bots"]
 
 _RULES: Final = (
-    # Somebody saw the card of a link that was posted; nobody scanned anything.
+    # A posted link was shown as a card; no code was scanned.
     (
         "preview",
         r"""(?xi)

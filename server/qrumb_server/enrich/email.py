@@ -79,7 +79,7 @@ _SIGNS: Final = {"Mn": "", "Mc": "", "Me": "", "Cf": "\0", "Cc": "\0"}
 # Letters and symbols by their class, yet without ink: Hangul fillers, the blank Braille cell.
 _INKLESS: Final = str.maketrans("\u115f\u1160\u2800", "\0\0\0")
 
-# Characters nobody sees; they may stand anywhere inside an address. Wide ones are folded to NUL beforehand.
+# Invisible characters; they may stand anywhere inside an address. Wide ones are folded to NUL beforehand.
 _FILLER: Final = r"\x00-\x08\x0e-\x1b\x7f"
 _drop_fillers = re.compile(rf"[{_FILLER}]+").sub
 _fillers_split = re.compile(rf"[{_FILLER}]+").split

@@ -80,7 +80,7 @@ async def check(admin_socket: str, *, patience: float = _CHECK_TIMEOUT_SECONDS) 
 
 
 async def _is_quiet(admin: httpx.AsyncClient) -> bool:
-    """No listener accepts any more and no request is in work."""
+    """No listener accepts any more and no request is in progress."""
     reply = await admin.get("/stats", params={"filter": f"^({_STOPPED_LISTENERS}|{_ACTIVE_REQUESTS})$"})
     found = dict(line.split(": ", 1) for line in reply.text.splitlines() if ": " in line)
     return found.get(_STOPPED_LISTENERS, "0") != "0" and found.get(_ACTIVE_REQUESTS, "0") == "0"

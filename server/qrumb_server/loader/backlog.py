@@ -63,7 +63,7 @@ class Backlog:
 
         So that an event and its repetition at another worker come in one batch, and the first is the first. A segment
         that stays open, since its worker is away, holds up the others for a moment only. One of the future, the clock
-        having stepped back, holds up nobody: with all that follows it stands in one stretch until then.
+        having stepped back, holds nothing up: with all that follows it stands in one stretch until then.
         """
         # Before the sealed ones are listed: what is sealed in between is then waited for or seen, never missed.
         open_ms = open_times_ms(self._spool_root) if wait_for_open else []

@@ -82,7 +82,7 @@ def read_batch(refs: Sequence[SegmentRef]) -> Batch:
                 case "session_registration":
                     sessions.append(PlacedSession(row_id=row_id, registration=record.session_registration))
                 case _:
-                    # Written by a newer version, or not by us: kept in quarantine for whoever can read it.
+                    # Written by a newer version, or not by us: kept in quarantine for a program that can read it.
                     unreadable += 1
         if segment.damage is not None or unreadable:
             log.error("segment_damaged", segment_id=segment.segment_id, damage=segment.damage, unreadable=unreadable)

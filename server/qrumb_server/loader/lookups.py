@@ -129,7 +129,7 @@ class Lookups:
         self._links: LRUCache[Link, int] = LRUCache(_REMEMBERED_LINKS)
 
     def forget(self) -> None:
-        """Ask again for everything: somebody changed stored rows."""
+        """Ask again for everything: stored rows were changed."""
         self._sessions.clear()
         self._owners.clear()
         self._links.clear()

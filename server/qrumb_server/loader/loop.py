@@ -73,7 +73,7 @@ class Loader:
         seal_after: stretch of time after which workers seal.
         poll_interval: how often an empty spool is looked at.
         retry_max_delay: longest pause while the store is unavailable.
-        refused_delay: pause after an answer that only a human can mend.
+        refused_delay: pause after an error that only an operator can fix.
         progress: told what happens.
     """
 

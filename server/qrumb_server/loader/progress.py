@@ -27,7 +27,7 @@ from qrumb_server.ports import SetAside, TableBatch
 __all__ = ["Progress"]
 
 RATE_WINDOW_SECONDS: Final = 60.0
-# Long enough to be seen by whoever looks at the status each minute.
+# Long enough to be seen by a check that reads the status each minute.
 PARTS_NOTED_SECONDS: Final = 120.0
 # From a small batch at rest to one that waited for a server to come back.
 BATCH_BUCKETS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)

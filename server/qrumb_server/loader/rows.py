@@ -109,7 +109,7 @@ _OTHER_COLUMNS: Final[dict[str, Callable[[PlacedEvent], Any]]] = {
     "fraud_reasons": lambda placed: list(placed.event.row.fraud_reasons),
     "identified_user_id": lambda placed: identified_user(placed.event),
     "client_event_time": lambda placed: _client_time(placed.event.row),
-    # Counted by in the loader's memory; nobody needs it afterwards.
+    # Counted by in the loader's memory; not needed afterwards.
     "ip_key": lambda _placed: "",
     "segment_id": lambda placed: placed.row_id.segment_id,
     "segment_row": lambda placed: placed.row_id.segment_row,

@@ -22,7 +22,7 @@ __all__ = ["MAX_PAYLOAD", "bury"]
 MAX_PAYLOAD: Final = 64 * 1024
 # Of metadata or properties with more values the letter has only the name: writing them out takes longer than all else.
 MAX_VALUES: Final = 512
-# Ids are short; a longer one is somebody's mistake and only its beginning is of use.
+# Ids are short; a longer one is a sender's mistake and only its beginning is of use.
 MAX_ID: Final = 200
 # Stands where a hash should have been.
 NOT_HASHED: Final = "[not hashed]"

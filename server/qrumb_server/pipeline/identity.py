@@ -1,4 +1,4 @@
-"""Who somebody is: which of an event's identifiers names its user, and what each identifier stands for.
+"""Who a visitor is: which of an event's identifiers names its user, and what each identifier stands for.
 
 An external_id names its user as it is, whatever else it was seen with, so two of them are never one user. A hash names
 a user of its own, until it is seen in one event with a stronger identifier: then it stands for the user of the first
@@ -140,7 +140,7 @@ class IdentityBook:
         return name
 
     def user_of_session(self, key: Key) -> str:
-        """Who identified first in the session of this key, of the kind `SESSION`; empty where nobody did."""
+        """Who identified first in the session of this key, of the kind `SESSION`; empty where no user did."""
         owner = self._owners.get(key)
         return self.user_of(key[0], owner.user_id) if owner and owner.user_id else ""
 

@@ -35,7 +35,7 @@ __all__ = [
     "usual_text",
 ]
 
-# A sender mends a few faults at a time, and a reply has to fit its limits.
+# A sender fixes a few faults at a time, and a reply has to fit its limits.
 MAX_FAULTS: Final = 10
 # Characters of one key in a path: enough to find it.
 MAX_KEY_SHOWN: Final = 64
@@ -109,7 +109,7 @@ class ValueFault:
     """One broken rule.
 
     `path` leads from the event to the value, such as `metadata.items[2]["a b"]`; a key that holds an e-mail address
-    stands there as `<key 3>`, its place among the sorted keys of its object. `detail` says how to mend it.
+    stands there as `<key 3>`, its place among the sorted keys of its object. `detail` says how to fix it.
     """
 
     path: str

@@ -211,7 +211,7 @@ _HINTS: Final = (
 
 
 def _hint(text: bytes, offset: int) -> str:
-    """What is mostly meant by what stands there; empty where that is anybody's guess."""
+    """The likely mistake at this place; empty where there is no good guess."""
     if offset >= len(text):
         return "the end, where more was expected"
     return next((hint for form, hint in _HINTS if form.match(text, offset)), "")

@@ -101,7 +101,7 @@ SUBJECT_UNNAMED: Final = Reason(
     code=StatusCode.INVALID_ARGUMENT,
     retry=Retry.NO,
     text="say whom to erase: user_id, user_identifiers or scan_session_id, at least one",
-    cause="An erasure names nobody.",
+    cause="An erasure names no person.",
     advice="Name the person by any of these.",
 )
 SITE_ID_FORM: Final = Reason(
@@ -393,7 +393,7 @@ SERVER_NOT_BACKED_UP: Final = Reason(
     retry=Retry.NO,
     text="a ClickHouse server is backed up by its own means, not by qrumb",
     cause="`qrumb backup` copies the embedded database alone, and this node's store is a server.",
-    advice="Use the server's BACKUP statement, or the tools of whoever runs it.",
+    advice="Use the server's BACKUP statement, or the tools of its operator.",
 )
 
 TABLE: Final[tuple[Reason, ...]] = tuple(value for value in list(globals().values()) if isinstance(value, Reason))

@@ -83,7 +83,7 @@ RULES: Final[Mapping[str, Rule]] = {
     _QUERY + "GetFunnel": Rule(site_ids=_of_request, scope=Scope.QUERY),
     "/qrumb.v1.PrivacyService/EraseSubject": Rule(site_ids=_of_request, scope=Scope.ADMIN),
 }
-# Methods without a table's entry that anybody may call. The validators keep nothing and read a text, whose site they
+# Methods without a table's entry, for every caller. The validators keep nothing and read a text, whose site they
 # cannot know before: they look at the caller's key themselves.
 OPEN: Final = ("/grpc.health.v1.Health/", "/qrumb.v1.ValidatorService/")
 
@@ -166,7 +166,7 @@ class Access(grpc.aio.ServerInterceptor):
         async def admitted(requests: AsyncIterator[Any], context: Context) -> AsyncIterator[Any]:
             async for request in requests:
                 self._check(rule, rule.site_ids(request), context)
-                while waits := [  # noqa: ASYNC110  (nobody tells when there is room again)
+                while waits := [  # noqa: ASYNC110  (nothing tells when there is room again)
                     seconds for _site_id, seconds in self._over_quota(rule, request)
                 ]:
                     await asyncio.sleep(max(waits))  # until there is room
@@ -202,7 +202,7 @@ class Access(grpc.aio.ServerInterceptor):
 
 
 def _for_own_node(handler: Any) -> Handler:
-    """Internal services: for callers on our unix sockets, to which the gateway leads nobody."""
+    """Internal services: for callers on our unix sockets, to which the gateway routes no call."""
 
     def only_own(call: Callable[[Any, Context], Awaitable[Any]]) -> Any:
         async def checked(request: Any, context: Context) -> Any:

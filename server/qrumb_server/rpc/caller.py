@@ -16,7 +16,7 @@ GATEWAY_PEER: Final = "unix:"
 # Of gateways on other machines, which are known by their certificates. Each server has its own names; its guard sets
 # them in the context of every call, because what reads them is far from what knows them.
 _gateway_names: ContextVar[frozenset[bytes]] = ContextVar("gateway_names", default=frozenset())
-# What browsers say while nobody looks at the page: the standard's header and those before it.
+# What browsers say while the page is not shown: the standard's header and those before it.
 PREFETCH_HEADERS: Final = (
     ("sec-purpose", "prefetch"),
     ("purpose", "prefetch"),
@@ -26,7 +26,7 @@ PREFETCH_HEADERS: Final = (
 
 
 def believe_gateways(names: Iterable[str]) -> None:
-    """For the call that is in work: the names in whose certificates a gateway is believed."""
+    """For the current call: the names in whose certificates a gateway is believed."""
     _gateway_names.set(frozenset(name.lower().encode() for name in names))
 
 

@@ -1,4 +1,4 @@
-"""How many calls are let in at a time, where anybody may call.
+"""How many calls are let in at a time, on a port that strangers can reach.
 
 gRPC has a limit of its own, but its answer names no delay, and a caller that knows no delay does not try again. So it
 is only the outer bound, for calls whose message has not arrived.
@@ -25,7 +25,7 @@ UNCOUNTED: Final = "/grpc.health.v1.Health/"
 
 
 class Capacity(grpc.aio.ServerInterceptor):
-    """Server interceptor, to stand before the others: refuses calls while `max_calls` are in work."""
+    """Server interceptor, to stand before the others: refuses calls while `max_calls` are being served."""
 
     def __init__(self, max_calls: int) -> None:
         self._max_calls = max_calls

@@ -151,7 +151,7 @@ class Collector(CollectorServiceServicer):
         window = asyncio.Semaphore(STREAM_WINDOW)
 
         async def read() -> None:
-            # Room first, then an event: a reader that is told to stop holds none that nobody would answer.
+            # Room first, then an event: a reader that is told to stop holds no event that would go unanswered.
             await window.acquire()
             async for request in request_iterator:
                 waiting.put_nowait(request)
@@ -272,7 +272,7 @@ def _raw_event(source: Source, request: Opened, place: int, caller: Caller, inde
 
 
 def _site_of(verdict: Verdict) -> str:
-    """Whose room in the spool it takes. What is no site's name has no room of its own: anybody can make up names."""
+    """Whose room in the spool it takes. What is no site's name has no room of its own: names can be made up."""
     if isinstance(verdict, StampedEvent):
         return verdict.record.accepted_event.row.site_id
     site_id = verdict.raw.message.site_id

@@ -1,6 +1,6 @@
 """Long work on an event loop that must stay free for others: done in short slices, one call's at a time.
 
-Invariants: between two slices, whoever they belong to, the loop takes one round, so that what is short never waits
+Invariants: between any two slices the loop takes one round, so that what is short never waits
 for more than one slice per round; and the next slice goes to the call that had least so far, so that a long call
 delays a shorter one by a slice or two, however many long ones there are.
 """

@@ -1,7 +1,7 @@
 """The durable spool: where an accepted event waits until ClickHouse has it.
 
 One folder per collector worker, append-only segment files in it. The worker's process writes and seals, the
-loader's process reads sealed segments and unlinks them; nobody else touches a file. Records are opaque bytes.
+loader's process reads sealed segments and unlinks them; no other process touches a file. Records are opaque bytes.
 
 Invariants
 ----------

@@ -216,7 +216,7 @@ class SegmentJournal:
                 else:
                     self._filesystem.unlink(source)
             except FileNotFoundError:
-                # somebody removed it by hand: nothing is left to seal
+                # it was removed by hand: nothing is left to seal
                 self.failures += 1
                 self._retired.remove(retired)
             except OSError:

@@ -159,7 +159,7 @@ def remove_quarantined(spool_root: Path, needles: Sequence[bytes], filesystem: F
     for entry in filesystem.list_folder(folder):
         if entry.is_folder:
             continue
-        with contextlib.suppress(FileNotFoundError):  # somebody tidied up meanwhile
+        with contextlib.suppress(FileNotFoundError):  # it was removed meanwhile
             image = filesystem.read(folder / entry.name)
             if any(needle in image for needle in needles):
                 filesystem.unlink(folder / entry.name)

@@ -43,7 +43,7 @@ class RecoveryReport:
     """The disk refused even the rename; the next start tries again."""
     rows_kept: int = 0
     rows_missing: int = 0
-    """Known holes between kept rows. The rows are reported again by whoever reads the segment."""
+    """Known holes between kept rows. The reader of the segment reports the rows again."""
     bytes_cut: int = 0
 
 

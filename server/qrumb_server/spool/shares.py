@@ -5,7 +5,7 @@ the loader takes the oldest first: a group is over once the oldest file in the f
 a site is charged for at most one group more than it holds, and a site without weight in a group is not charged at all.
 What is written with one sync is judged by what was there before it.
 
-What a predecessor left in the folder is nobody's: shares are then of the rest, so that there is always room for others.
+What a predecessor left in the folder counts for no site: shares are then of the rest, so others always find room.
 """
 
 from collections import Counter, deque
@@ -21,7 +21,7 @@ _SMALLEST_PART = 256
 """Sites below this part of their group are forgotten when it is complete: thousands of made-up names cost nothing."""
 
 _CROWDED = 0.25
-"""Part of the room that may be taken before shares count: nobody is in anybody's way until then."""
+"""Part of the room that may be taken before shares count: until then no site is in another's way."""
 
 
 @dataclass(slots=True)

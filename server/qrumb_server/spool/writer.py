@@ -193,13 +193,13 @@ class SpoolWriter:
         """Give the disk its next job, if it is idle and there is one."""
         if self._is_busy or self._closed.done():
             return
-        # sealing first: under steady load somebody always waits, and its turn would never come
+        # sealing first: under steady load an append always waits, and sealing would never get its turn
         if self._is_seal_wanted or self._journal.is_segment_full:
             self._is_seal_wanted = False
             waiters, self._seal_waiters = self._seal_waiters, []
             self._run(self._journal.seal, lambda job: _answer_seals(waiters, job))
         elif self._waiting:
-            # whoever was cancelled meanwhile has nobody to tell; its retry would only be a duplicate
+            # a caller that was cancelled meanwhile gets no answer; its retry would only be a duplicate
             group = [member for member in self._waiting if not member.done.done()]
             appends = [member.append for member in group]
             self._waiting, self._waiting_bytes = [], 0

@@ -1,6 +1,6 @@
 """One connection to a ClickHouse server: clickhouse-driver, one statement at a time, results in our own carriers.
 
-The driver reconnects and retries by itself in places where nobody could tell afterwards what was sent. Here it
+The driver reconnects and retries by itself in places where it is unknown afterwards what was sent. Here it
 does not: connecting is a step of its own that writes nothing, a connection that proves stale says so before
 anything is sent, and whatever breaks later has an unknown outcome.
 """

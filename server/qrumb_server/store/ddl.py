@@ -33,7 +33,7 @@ class Migration:
     name: str
     statements: tuple[str, ...]
     checksum: str
-    """SHA-256 in hex over the file's statements, so that mending a comment changes nothing, nor does a dialect."""
+    """SHA-256 in hex over the file's statements, so that editing a comment changes nothing, nor does a dialect."""
 
 
 def load_migrations(folder: Path = SCHEMA_FOLDER) -> tuple[Migration, ...]:

@@ -17,7 +17,7 @@ __all__ = ["check_drift"]
 def check_drift(migrations: Iterable[Migration], database: SchemaDatabase) -> None:
     """Raises a `StoreRefusedError` that names every missing, unknown or differently typed column or view.
 
-    Tables of other names are nobody's business; an additional column in one of ours is a difference.
+    Tables of other names are ignored; an additional column in one of ours is a difference.
     """
     applied = tuple(migrations)
     there: dict[str, dict[str, str]] = defaultdict(dict)

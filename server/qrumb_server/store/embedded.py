@@ -5,7 +5,7 @@ by good will. A batch travels as a Native file in a scratch folder, read by the 
 that carries binary values of any size and raises when it fails.
 
 The engine's word that rows are stored is not enough on a full disk: `parts` says what it is worth, and how a part that
-cannot be read is set aside, whoever meets it first.
+cannot be read is set aside by the first statement that meets it.
 """
 
 import errno
@@ -276,7 +276,7 @@ class EmbeddedStore:
                 self._reading.acquire()
             for session in [*self._idle_readers, self._prover, self._writer]:
                 session.close()
-            # Whoever still waits for a turn gets it, and finds the store closed.
+            # A call that still waits for its turn gets it, and finds the store closed.
             self._reading.release(_READERS)
 
     def _insert(self, batch: TableBatch, condition: str, parameters: Mapping[str, Any]) -> None:

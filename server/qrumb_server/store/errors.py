@@ -36,7 +36,7 @@ READ_ONLY = 164
 # The engine's number for a disk without room.
 NOT_ENOUGH_SPACE = 243
 
-# One that failed stays and is tried again for ever, and every later one waits behind it. Whoever asked was told, and
+# One that failed stays and is tried again for ever, and every later one waits behind it. The caller was told, and
 # asks again.
 KILL_FAILED_MUTATIONS = "KILL MUTATION WHERE database = 'events' AND NOT is_done AND latest_fail_reason != '' SYNC"
 

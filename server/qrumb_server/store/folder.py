@@ -54,7 +54,7 @@ def prepare_folder(folder: Path) -> Path:
 
 
 def wait_for_lock(folder: Path, timeout: timedelta) -> None:
-    """Returns once nobody holds the lock of `folder`, which the engine then takes.
+    """Returns once no process holds the lock of `folder`, which the engine then takes.
 
     Raises:
         ConfigError: it is still held after `timeout`; names the folder and the holder.

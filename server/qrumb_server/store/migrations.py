@@ -1,9 +1,9 @@
 """Applies the schema files that a database has not seen yet, and records each with its checksum.
 
 The record is written last and every statement can be run again (IF NOT EXISTS), so a start that dies in the
-middle is mended by the next one, and two nodes may do the same at once: both record it, which says nothing new.
-A file that was applied and has changed since, or that this program does not know, is refused: nobody could tell
-what the tables look like.
+middle is completed by the next one, and two nodes may do the same at once: both record it, which says nothing new.
+A file that was applied and has changed since, or that this program does not know, is refused: it would be
+unknown what the tables look like.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

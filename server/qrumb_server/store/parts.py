@@ -10,7 +10,7 @@ device, filled and freed under inserts, some hundred times):
   insert reports success. Inserts, merges and mutations alike; both partitions of a batch, or one. In 46 fills of a
   minute under steady inserts 12 parts were torn. `fsync_after_insert` does not help: an empty file is synced without a
   fault.
-- A part torn like this is counted from memory until somebody reads it (codes 33, 246), and then fails each statement
+- A part torn like this is counted from memory until it is read (codes 33, 246), and then fails each statement
   that touches it. At the next start it is put aside as `broken-on-start`, by the sizes of its files.
 - A SELECT over all columns notices only `data.bin`, its marks and the skip indexes; ten of the other files may be empty
   and it answers well. CHECK TABLE ... PART reads all files that have a checksum, and misses three small texts that have

@@ -27,7 +27,7 @@ __all__ = ["ConnectionPool"]
 # Long enough that a loader's retries go elsewhere, short enough that a restarted host is soon back at work.
 _REST_SECONDS = 10.0
 
-# A server closes connections that idle for an hour; nobody here needs them for more than a minute.
+# A server closes connections that idle for an hour; here none is needed for more than a minute.
 _IDLE_SECONDS = 60.0
 
 T = TypeVar("T")

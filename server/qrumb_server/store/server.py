@@ -54,7 +54,7 @@ _CLUSTER_INSERT_SETTINGS = _INSERT_SETTINGS | {"insert_deduplicate": 1, "insert_
 _QUERY_SETTINGS = {"max_execution_time": 60, "readonly": 1}
 _EXPORT_SETTINGS = {"readonly": 1}
 
-# Only by replicas that have fetched all that was inserted until a second ago; if a shard has none, by nobody.
+# Only by replicas that have fetched all that was inserted until a second ago; if a shard has none, by no replica.
 _COMPLETE_QUERY_SETTINGS = {
     "max_replica_delay_for_distributed_queries": 1,
     "fallback_to_stale_replicas_for_distributed_queries": 0,

@@ -67,13 +67,13 @@ def read_pair(files: TlsFiles, setting: str, use: Use = Use.SERVER) -> Pair:
         raise ConfigError(f"{where}: {_mend(error, use)}") from error
     except ssl.SSLError as error:
         reason = (error.reason or str(error)).lower().replace("_", " ")
-        mend = "they do not belong together" if "mismatch" in reason else f"not a certificate and its key ({reason})"
+        fault = "they do not belong together" if "mismatch" in reason else f"not a certificate and its key ({reason})"
         raise ConfigError(
-            f"{where}: {mend}; the first must hold the certificate and its chain, the other its private key, both PEM"
+            f"{where}: {fault}; the first must hold the certificate and its chain, the other its private key, both PEM"
         ) from error
     except _PasswordAskedError as error:
         raise ConfigError(
-            f"{where}: the key has a password, and nobody is there to type it; take it off: "
+            f"{where}: the key has a password, and a node cannot type it; take it off: "
             f"openssl pkey -in {files.key_file} -out KEY_FILE"
         ) from error
     return Pair(certificate=certificate, key=key)

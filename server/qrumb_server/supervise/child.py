@@ -139,7 +139,7 @@ class Child:
             self._asked_to_end = None
         try:
             async with asyncio.timeout(start_timeout.total_seconds()):
-                while not self.serving:  # noqa: ASYNC110  (the prober tells nobody)
+                while not self.serving:  # noqa: ASYNC110  (the prober sends no signal)
                     await asyncio.sleep(STARTING_PROBE_INTERVAL_SECONDS)
         except TimeoutError:
             return False

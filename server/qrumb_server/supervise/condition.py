@@ -42,7 +42,7 @@ STORE_ERRORS: Final[Mapping[int, str]] = {
     **dict.fromkeys((164, 242), "it is read-only"),
     # Without a number: there was no connection, or it broke.
     **dict.fromkeys((0, 32, 210, 279), "it cannot be reached"),
-    202: "it has too many queries in work",
+    202: "it has too many queries at a time",
     241: "it has no memory left",
     243: "its disk is full",
     252: "it has too many parts, since its merges lag behind",

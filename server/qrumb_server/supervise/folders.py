@@ -20,7 +20,7 @@ SETTINGS_FILE: Final = "settings.json"
 
 
 def prepare_folders(settings: Settings) -> None:
-    """Make the folders; the run folder is empty at each start and opens to nobody else.
+    """Make the folders; the run folder is empty at each start and opens to its owner alone.
 
     Raises:
         ConfigError: one cannot be made, or a link stands in the run folder's place.

@@ -21,7 +21,7 @@ from qrumb_server.errors import ConfigError
 
 __all__ = ["HOST", "MetricsServer", "merge", "node_metrics"]
 
-# Metrics are for a collector on this machine; whoever wants them elsewhere puts something in front.
+# Metrics are for a collector on this machine; to read them from elsewhere, put a proxy in front.
 HOST: Final = "127.0.0.1"
 GATHER_TIMEOUT_SECONDS: Final = 10.0
 Gather = Callable[[], Awaitable[Iterable[Metric]]]

@@ -203,7 +203,7 @@ class _Node:
             self._gateway.start()
         if not await self._wait_until_serving(stop):
             return False
-        # Before anybody is told that the node is ready:
+        # Before the node says that it is ready:
         self._sockets.look()
         await self._set_health()
         return True
@@ -231,7 +231,7 @@ class _Node:
         finally:
             serving.cancel()
             stopping.cancel()
-            # Waited for, or asyncio complains of what nobody took note of.
+            # Waited for, or asyncio complains of results that were never read.
             await asyncio.gather(serving, stopping, return_exceptions=True)
         return True
 
@@ -314,7 +314,7 @@ class _Node:
     async def restart(self) -> None:
         """Every process anew, each while the others serve; ends early where one does not come up again.
 
-        The gateway first: its callers come over while the workers, whose streams end with them, hold on to nobody.
+        The gateway first: its callers come over while the workers, whose streams end with them, hold no connection.
         """
         async with self._restarting:
             await self._restart()

@@ -45,7 +45,7 @@ class SpoolLook:
     full_workers: frozenset[str]
     """Folders that take nothing more."""
     unusable_workers: frozenset[str] = frozenset()
-    """Folders that nobody can write into, or that are none."""
+    """Paths that cannot be written to, or are no folders."""
     faults: Sequence[str] = ()
     """What could not be looked at, in words for everybody."""
     is_disk_known: bool = True

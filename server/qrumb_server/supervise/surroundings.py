@@ -187,11 +187,11 @@ def allow_open_files(needed: int) -> None:
     _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     if hard != resource.RLIM_INFINITY and hard < needed:
-        log.warning("few_open_files", limit=hard, needed=needed, mend="raise it (ulimit -n), or lower max_connections")
+        log.warning("few_open_files", limit=hard, needed=needed, fix="raise it (ulimit -n), or lower max_connections")
 
 
 def reserve_port(host: str, port: int, setting: str) -> socket.socket:
-    """Bind a port without listening, so that our own processes can share it and nobody else's slip in.
+    """Bind a port without listening, so that our own processes can share it and no other can slip in.
 
     The processes bind it again with SO_REUSEPORT; a socket that does not listen gets no connections.
 
@@ -224,7 +224,7 @@ def reserve_port_for_quic(host: str, port: int, setting: str) -> socket.socket:
     """`reserve_port`, on a port that is free over UDP too.
 
     The UDP port is only looked at: a bound UDP socket has no silent state as one for TCP has, and would swallow its
-    share of the datagrams. Somebody else may take it before Envoy does, or while Envoy is started again; Envoy then
+    share of the datagrams. Another program may take it before Envoy does, or while Envoy is started again; Envoy then
     says so.
 
     Raises:

@@ -97,7 +97,7 @@ class Eraser:
             self._move_sessions(subject, names)
         letters = self._letters(subject)
         if letters:
-            # First, so that an erasure that is cut off is ended by the next without a letter that nobody misses.
+            # First, so that an erasure that is cut off is finished by the next, and no letter is left out of the count.
             self._store.insert_missing(erased_ledger_batch(letters))
         places = [(letter["segment_id"], letter["segment_row"]) for letter in letters]
         for start in range(0, len(places), NEEDLES):

@@ -1,6 +1,6 @@
 """Marks stored rows anew by the fraud rules of today, as far as their inputs are still known.
 
-Known are the device class, the times, the session, and what a site ignores. What the receipt saw and nobody kept,
+Known are the device class, the times, the session, and what a site ignores. What only the receipt saw and was not kept,
 the agent's text, the address, the rate, stays as it was marked then.
 """
 
@@ -21,7 +21,7 @@ __all__ = ["Rescore"]
 PAGE: Final = 20_000
 # Rows that one mutation names.
 GROUP: Final = 20_000
-# A row without its session, because consent was denied or somebody was erased, keeps what was seen by it.
+# A row without its session, because consent was denied or its user was erased, keeps what was seen by it.
 OF_SESSION: Final = frozenset({FraudReason.BEFORE_SCAN, FraudReason.FOREIGN_SESSION})
 Row = Mapping[str, Any]
 

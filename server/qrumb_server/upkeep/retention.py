@@ -1,6 +1,6 @@
 """Deletes rows that are older than their site keeps them: at most one mutation per table a day.
 
-The limit is a midnight (UTC), so whoever looks again on the same day finds nothing, in whatever process. Rows are
+The limit is a midnight (UTC), so another look on the same day finds nothing, in whatever process. Rows are
 deleted while others are inserted; nothing waits for it. The ledger goes on counting what was deleted.
 """
 

@@ -2,7 +2,7 @@
 
 An identifier that others were seen with too (a household's phone, an e-mail address of two accounts) is not taken to
 name the person's account; a scan session in which others identified is theirs as well. Both are counted, so that
-whoever asks is told what was left alone.
+the answer says what was left alone.
 """
 
 from collections.abc import Mapping, Sequence

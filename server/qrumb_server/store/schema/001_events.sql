@@ -67,7 +67,7 @@ TTL toDateTime(received_time) + INTERVAL 400 DAY
 SETTINGS ttl_only_drop_parts = 1, fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1, min_compressed_bytes_to_fsync_after_merge = 1, old_parts_lifetime = 480;
 
 -- Dead letters: what was refused, by whom, and every reason. reasons[i], fields[i] and descriptions[i] tell of one
--- violation. E-mail addresses are redacted before a payload gets here. Kept for three months, to mend and replay.
+-- violation. E-mail addresses are redacted before a payload gets here. Kept for three months, so that they can be corrected and replayed.
 CREATE TABLE IF NOT EXISTS events.invalid_events
 (
     received_time DateTime64(3, 'UTC') CODEC(Delta, ZSTD(1)),
@@ -114,7 +114,7 @@ ORDER BY (site_id, scan_session_id)
 TTL toDateTime(received_time) + INTERVAL 400 DAY
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1, min_compressed_bytes_to_fsync_after_merge = 1, old_parts_lifetime = 480;
 
--- Who somebody is. One row says: within site_id, `identifier` of this `kind` belongs to user_id. Kinds: external_id,
+-- Who a visitor is. One row says: within site_id, `identifier` of this `kind` belongs to user_id. Kinds: external_id,
 -- email_hash, phone_hash; scan_session (identifier is a scan_session_id: its events belong to that user); user_id
 -- (identifier is a user that was found to be an older one; links are kept flat, never a chain). Highest version wins.
 CREATE TABLE IF NOT EXISTS events.identities

@@ -1,4 +1,4 @@
--- Who somebody is, as evidence instead of conclusions, so that what was joined can come apart again. The same rules of
+-- Who a visitor is, as evidence instead of conclusions, so that what was joined can come apart again. The same rules of
 -- writing hold.
 
 -- One row says: within site_id, `identifier` of this `kind` was first seen with user_id at first_time. Kinds: email and
