@@ -141,6 +141,8 @@ const (
 	Violation_INTERNAL Violation_Reason = 23
 	// Not a time, or one that cannot be read without a guess at what it says.
 	Violation_INVALID_TIME Violation_Reason = 24
+	// A word or a template that stands for no value, such as undefined, where an identifier is required.
+	Violation_PLACEHOLDER Violation_Reason = 25
 )
 
 // Enum value maps for Violation_Reason.
@@ -171,6 +173,7 @@ var (
 		22: "STORE_REFUSED",
 		23: "INTERNAL",
 		24: "INVALID_TIME",
+		25: "PLACEHOLDER",
 	}
 	Violation_Reason_value = map[string]int32{
 		"REASON_UNSPECIFIED": 0,
@@ -198,6 +201,7 @@ var (
 		"STORE_REFUSED":      22,
 		"INTERNAL":           23,
 		"INVALID_TIME":       24,
+		"PLACEHOLDER":        25,
 	}
 )
 
@@ -563,12 +567,12 @@ const file_qrumb_v1_receipt_proto_rawDesc = "" +
 	"\x13OUTCOME_UNSPECIFIED\x10\x00\x12\f\n" +
 	"\bACCEPTED\x10\x01\x12\f\n" +
 	"\bREJECTED\x10\x02\x12\r\n" +
-	"\tVALIDATED\x10\x03\"\xe9\x04\n" +
+	"\tVALIDATED\x10\x03\"\xfa\x04\n" +
 	"\tViolation\x12\x14\n" +
 	"\x05field\x18\x01 \x01(\tR\x05field\x122\n" +
 	"\x06reason\x18\x02 \x01(\x0e2\x1a.qrumb.v1.Violation.ReasonR\x06reason\x12 \n" +
 	"\vdescription\x18\x03 \x01(\tR\vdescription\x12\x19\n" +
-	"\bhelp_url\x18\x04 \x01(\tR\ahelpUrl\"\xd4\x03\n" +
+	"\bhelp_url\x18\x04 \x01(\tR\ahelpUrl\"\xe5\x03\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\f\n" +
 	"\bREQUIRED\x10\x01\x12\f\n" +
@@ -598,7 +602,8 @@ const file_qrumb_v1_receipt_proto_rawDesc = "" +
 	"\fINVALID_JSON\x10\x15\x12\x11\n" +
 	"\rSTORE_REFUSED\x10\x16\x12\f\n" +
 	"\bINTERNAL\x10\x17\x12\x10\n" +
-	"\fINVALID_TIME\x10\x18\"\x81\x03\n" +
+	"\fINVALID_TIME\x10\x18\x12\x0f\n" +
+	"\vPLACEHOLDER\x10\x19\"\x81\x03\n" +
 	"\fEventWarning\x12\x14\n" +
 	"\x05field\x18\x01 \x01(\tR\x05field\x12/\n" +
 	"\x04code\x18\x02 \x01(\x0e2\x1b.qrumb.v1.EventWarning.CodeR\x04code\x12 \n" +

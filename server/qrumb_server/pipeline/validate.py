@@ -25,6 +25,7 @@ from qrumb_server.model import Conversion, RawEvent, Reading, Rejected, SitePoli
 from qrumb_server.pipeline.consent import ALLOWED, applied_consent
 from qrumb_server.pipeline.context_fields import check_context
 from qrumb_server.pipeline.findings import MAX_VIOLATIONS, Findings
+from qrumb_server.pipeline.placeholders import is_placeholder, is_placeholder_hash
 from qrumb_server.pipeline.struct_json import (
     FaultKind,
     StructFault,
@@ -68,6 +69,7 @@ _UUID_ADVICE: Final = (
 )
 # What libraries give where they have none: every event that has it would be a duplicate of the first.
 _NO_NAMES: Final = frozenset({"00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff"})
+_NO_ONE: Final = "is a word or a template that stands for no value, such as undefined, and names no one"
 _HASH_OF_NOTHING: Final = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
 
@@ -119,6 +121,9 @@ def validate_scan_session(session: ScanSession) -> list[Violation]:
             "scan_session_id", Violation.REQUIRED, "is required: the id that the QR redirect made for the visit"
         )
     findings.text("scan_session_id", session.scan_session_id, MAX_SCAN_SESSION_ID)
+    for name in ("scan_session_id", "user_id"):
+        if is_placeholder(getattr(session, name)):
+            findings.add(name, Violation.PLACEHOLDER, _NO_ONE)
     if not session.qr_code_id:
         findings.add("qr_code_id", Violation.REQUIRED, "is required: the QR code that was scanned")
     findings.text("qr_code_id", session.qr_code_id, MAX_QR_CODE_ID)
@@ -141,9 +146,19 @@ def _check_core(event: BrowserEvent | ServerEvent, findings: Findings) -> None:
         findings.add(
             "event_time", Violation.OUT_OF_RANGE, "must have nanos from 0 to 999,999,999, in the years 1 to 9999"
         )
-    findings.text("scan_session_id", event.scan_session_id, MAX_SCAN_SESSION_ID)
+    _check_session(event, findings)
     if event.consent not in _CONSENTS:
         findings.add("consent", Violation.INVALID_ENUM, "must be granted, denied or pending; leave it out if not known")
+
+
+def _check_session(event: BrowserEvent | ServerEvent, findings: Findings) -> None:
+    findings.text("scan_session_id", event.scan_session_id, MAX_SCAN_SESSION_ID)
+    if not is_placeholder(event.scan_session_id):
+        return
+    if isinstance(event, BrowserEvent):
+        findings.leave_out("scan_session_id", _NO_ONE)
+    else:
+        findings.add("scan_session_id", Violation.PLACEHOLDER, _NO_ONE)
 
 
 def _check_event_id(sent: str, findings: Findings) -> None:
@@ -182,9 +197,18 @@ def _identifiers(sent: UserIdentifiers, findings: Findings) -> UserIdentifiers:
     _check_hash("email_hash", sent.email_hash, "trim and lower-case the e-mail address", findings)
     _check_hash("phone_hash", sent.phone_hash, "write the number as E.164 with +, such as +436601234567", findings)
     findings.text("user_identifiers.external_id", sent.external_id, MAX_EXTERNAL_ID)
-    return UserIdentifiers(
+    kept = UserIdentifiers(
         email_hash=sent.email_hash.lower(), phone_hash=sent.phone_hash.lower(), external_id=sent.external_id
     )
+    for name, names_no_one in (
+        ("email_hash", is_placeholder_hash(kept.email_hash)),
+        ("phone_hash", is_placeholder_hash(kept.phone_hash)),
+        ("external_id", is_placeholder(kept.external_id)),
+    ):
+        if names_no_one:
+            findings.leave_out(f"user_identifiers.{name}", _NO_ONE)
+            kept.ClearField(name)
+    return kept
 
 
 def _check_hash(name: str, value: str, normalise: str, findings: Findings) -> None:

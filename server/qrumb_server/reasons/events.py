@@ -134,6 +134,11 @@ VIOLATIONS: Final[Mapping[str, Finding]] = {
         wrong='{"site_id": 5, "event_type": "click"}',
         right='{"site_id": "demo", "event_type": "click"}',
     ),
+    "PLACEHOLDER": Finding(
+        cause="A required identifier is a word or a template that stands for no value, such as undefined, null or "
+        "{{session}}. All events that have it would be one visitor's. An optional one is left out, see LEFT_OUT.",
+        advice="Find where the value is lost, and send no event that needs it without it.",
+    ),
     "STORE_REFUSED": Finding(
         cause="The database refused the row of an accepted event. The fault is the service's; the event is kept as a "
         "rejected one.",

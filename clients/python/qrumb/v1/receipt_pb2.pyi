@@ -63,6 +63,7 @@ class Violation(_message.Message):
         STORE_REFUSED: _ClassVar[Violation.Reason]
         INTERNAL: _ClassVar[Violation.Reason]
         INVALID_TIME: _ClassVar[Violation.Reason]
+        PLACEHOLDER: _ClassVar[Violation.Reason]
     REASON_UNSPECIFIED: Violation.Reason
     REQUIRED: Violation.Reason
     TOO_LONG: Violation.Reason
@@ -88,6 +89,7 @@ class Violation(_message.Message):
     STORE_REFUSED: Violation.Reason
     INTERNAL: Violation.Reason
     INVALID_TIME: Violation.Reason
+    PLACEHOLDER: Violation.Reason
     FIELD_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
     DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
