@@ -1,4 +1,5 @@
-"""The command `qrumb`. Only this module reads the environment and the command line."""
+"""The command `qrumb`: the only module that reads the command line. Of the environment it reads QRUMB_KEY alone;
+settings come from config/settings.py."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""What the core asks of the world: the store and the clock. Adapters live in store/ and app.py."""
+"""What the core asks of the world: the store and the clock. Adapters live in store/ and app/clock.py."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The structure that DESIGN.md states: imports point inward, and only the command line reads the environment."""
+"""DESIGN.md's structure: imports point inward; only config/settings.py and cli.py read the environment."""
 
 import ast
 from pathlib import Path
@@ -62,15 +62,15 @@ def imported_parts(path: Path) -> set[str]:
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(SERVER)))
 def test_imports_point_inward(path: Path) -> None:
-    """Edges import ports, model and errors; nobody but the commands imports app."""
+    """Edges import ports, model and errors; only the commands import app."""
     part = path.relative_to(SERVER).parts[0].removesuffix(".py")
     extra = imported_parts(path) - ALLOWED[part] - CORE - {part, "__version__"}
     assert not extra, f"{path.relative_to(SERVER)} must not import {sorted(extra)}"
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(SERVER)))
-def test_only_the_command_line_reads_the_environment(path: Path) -> None:
-    """Settings reach every other module as arguments; config/settings.py is where the reading is done."""
+def test_only_settings_and_the_command_line_read_the_environment(path: Path) -> None:
+    """Settings reach every other module as arguments. cli.py reads QRUMB_KEY for `qrumb send`."""
     name = str(path.relative_to(SERVER))
     text = path.read_text(encoding="utf-8")
     # child.py hands the environment on to its process, unread.

@@ -1,1 +1,1 @@
-"""What each command of `qrumb` does; cli.py names them and reads the environment."""
+"""What each command of `qrumb` does; cli.py names them and reads the command line."""
