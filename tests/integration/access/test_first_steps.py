@@ -1,11 +1,13 @@
-"""What the README and a first start say, done as it stands: a fresh node, its site `demo`, its key."""
+"""What the README, docs/getting-started.md and a first start say, done as it stands: a fresh node, its site `demo`."""
 
 import json
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +16,9 @@ from tests.support.stack import Stack, running_stack
 
 pytestmark = pytest.mark.stack
 
-README = Path(__file__).resolve().parent.parent.parent.parent / "README.md"
+ROOT = Path(__file__).resolve().parent.parent.parent.parent
+README = ROOT / "README.md"
+GETTING_STARTED = ROOT / "docs" / "getting-started.md"
 
 
 @pytest.fixture(scope="module")
@@ -43,9 +47,20 @@ def key_of(stack: Stack) -> str:
     return (stack.data_dir / "demo.key").read_text().strip()
 
 
-def code_blocks(language: str) -> list[str]:
-    """The README's examples in one language."""
-    return re.findall(rf"```{language}\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+def code_blocks(page: Path, language: str) -> list[str]:
+    """A page's examples in one language."""
+    return re.findall(rf"```{language}\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+
+
+def curl(stack: Stack, block: str) -> Any:
+    """The answer to a curl command as it stands, but for the port."""
+    assert "http://127.0.0.1:8080" in block
+    command = block.replace("http://127.0.0.1:8080", stack.url).removeprefix("curl")
+    return json.loads(run(stack, "bash", "-c", f"curl --silent {command}"))
+
+
+def curl_blocks(page: Path) -> list[str]:
+    return [block for block in code_blocks(page, "sh") if block.startswith("curl ")]
 
 
 def test_the_first_start_makes_a_site_and_says_where_its_key_lies(fresh: Stack) -> None:
@@ -74,30 +89,50 @@ def test_the_key_for_a_first_try_cannot_erase(fresh: Stack) -> None:
 
 def test_readme_key_line(fresh: Stack) -> None:
     """`export QRUMB_KEY=...` as it stands."""
-    line = next(block for block in code_blocks("sh") if block.startswith("export QRUMB_KEY="))
+    line = next(block for block in code_blocks(README, "sh") if block.startswith("export QRUMB_KEY="))
     assert run(fresh, "bash", "-c", f"unset QRUMB_KEY; {line.strip()}; echo $QRUMB_KEY").strip() == key_of(fresh)
 
 
-def test_readme_python_example_runs(fresh: Stack) -> None:
+def test_readme_leads_from_a_scan_to_the_first_number(tmp_path: Path) -> None:
+    """Every curl line in turn, on a node of its own; the funnel is the one that the page shows."""
+    scan, pageview, purchase, funnel = curl_blocks(README)
+    [shown] = code_blocks(README, "json")
+    with running_stack(tmp_path / "data", QRUMB_ACCESS="keys") as stack:
+        assert curl(stack, scan)["scan_session"]["qr_code_id"] == "poster-7"
+        assert curl(stack, pageview)["receipt"]["outcome"] == "ACCEPTED"
+        assert curl(stack, purchase)["receipt"]["outcome"] == "ACCEPTED"
+        stack.wait_for_rows(2)
+        assert curl(stack, funnel) == json.loads(shown)
+        # Why the page has a browser's name in it:
+        assert curl(stack, re.sub("-A '[^']*'", "", pageview))["receipt"]["outcome"] == "ACCEPTED"
+        stack.wait_for_rows(1, "has(fraud_reasons, 'bot')")
+
+
+def test_python_example_runs(fresh: Stack) -> None:
     """As it stands: address and key come from the environment."""
-    [example] = code_blocks("python")
+    [example] = code_blocks(GETTING_STARTED, "python")
     assert "outcome: ACCEPTED" in run(fresh, sys.executable, "-c", example)
     fresh.wait_for_rows(1, "conversion_value = 49.9")
 
 
-def test_readme_curl_examples_run(fresh: Stack) -> None:
-    """Every curl line as it stands, but for the port."""
-    lines = [block for block in code_blocks("sh") if block.startswith("curl ")]
-    assert len(lines) == 3
-    answers = []
+def test_dry_run_example_says_what_was_taken_out(fresh: Stack) -> None:
+    """The address in the URL, in a warning."""
+    [dry_run] = curl_blocks(GETTING_STARTED)
+    assert [warning["code"] for warning in curl(fresh, dry_run)["receipt"]["warnings"]] == ["EMAIL_REDACTED"]
+
+
+def test_commands_of_getting_started_run(fresh: Stack) -> None:
+    """Each `qrumb` line as it stands."""
+    lines = [
+        line.partition("#")[0].removeprefix(".venv/bin/qrumb").strip()
+        for block in code_blocks(GETTING_STARTED, "sh")
+        for line in block.splitlines()
+        if line.startswith(".venv/bin/qrumb")
+    ]
+    assert len(lines) == 11
     for line in lines:
-        assert "http://127.0.0.1:8080" in line
-        command = line.replace("http://127.0.0.1:8080", fresh.url).removeprefix("curl")
-        answers.append(json.loads(run(fresh, "bash", "-c", f"curl --silent {command}")))
-    assert answers[0]["receipt"]["outcome"] == "ACCEPTED"
-    assert answers[1]["scan_session"]["qr_code_id"] == "poster-7"
-    assert [warning["code"] for warning in answers[2]["receipt"]["warnings"]] == ["EMAIL_REDACTED"]
-    fresh.wait_for_rows(1, 'metadata = \'{"campaign":"autumn"}\'')
+        done = fresh.command(*shlex.split(line))
+        assert done.returncode == 0, f"{line}: {done.stderr}"
 
 
 def test_printed_curl_line_works_as_pasted(fresh: Stack) -> None:
