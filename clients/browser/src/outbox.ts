@@ -27,7 +27,7 @@ const MOST_EVENTS = 100;
 const FIRST_BACKOFF_MS = 1000;
 const LONGEST_BACKOFF_MS = 60000;
 const RETRIED = [0, 408, 429, 502, 503, 504];
-// Nobody can say which event made the whole call wrong.
+// It is unknown which event made the whole call wrong.
 const CALL_REFUSED = [400, 413];
 
 /** Whether a repetition may help. 0 is no answer at all. */

@@ -239,7 +239,7 @@ class Client:
             raise ClosedError("the client is closed")
 
     def _check_process(self) -> None:
-        # Before the lock is taken: in the child of a fork nobody may ever release it.
+        # Before the lock is taken: in the child of a fork it may never be released.
         if os.getpid() != self._process_id:
             raise ClosedError("the client was made before a fork: make one in each process")
 

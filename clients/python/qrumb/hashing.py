@@ -12,7 +12,7 @@ from typing import Final
 __all__ = ["email_hash", "phone_hash"]
 
 _drop_phone_signs = re.compile(r"[\s.\-()/]+").sub
-# E.164: at most 15 digits, none of the country codes starts with 0; nobody has fewer than 7.
+# E.164: at most 15 digits, none of the country codes starts with 0; no number has fewer than 7.
 _is_e164 = re.compile(r"\+[1-9][0-9]{6,14}").fullmatch
 _REFUSED_EMAIL: Final = "email is no e-mail address"
 _REFUSED_PHONE: Final = "phone is no international number: it needs + or 00 and the country code"

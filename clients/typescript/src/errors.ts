@@ -24,7 +24,7 @@ export class ClosedError extends Error {
   override name = "ClosedError";
 }
 
-/** The service answered with another number of receipts than it was sent events; nobody knows which are stored. */
+/** The service answered with another number of receipts than it was sent events; which are stored is unknown. */
 export class ReceiptCountError extends Error {
   override name = "ReceiptCountError";
 }

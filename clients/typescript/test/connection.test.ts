@@ -69,7 +69,7 @@ describe("over TLS", { skip: noOpenssl }, () => {
     assert.equal(headers[0]?.get("grpc-encoding"), "gzip");
   });
 
-  test("a certificate that nobody vouches for is an error at once, not a reason to try for ever", async () => {
+  test("a certificate that no authority vouches for is an error at once, not a reason to try for ever", async () => {
     const { failed, retried, failures } = await sendOne({});
     assert.equal(failed, 1);
     assert.equal(retried, 0);

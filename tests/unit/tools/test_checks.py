@@ -78,7 +78,7 @@ UNREACHABLE = "audit: skipped, the data on vulnerabilities cannot be reached fro
             json.dumps({**REPORT, "dependencies": [OLD, *REPORT["dependencies"]]}),
             1,
             [
-                "audit: old 1.0: PYSEC-1, mended in 1.1, 2.0",
+                "audit: old 1.0: PYSEC-1, fixed in 1.1, 2.0",
                 "audit: torn 3.0: GHSA-2, no version without it yet",
             ],
         ),

@@ -1,5 +1,5 @@
 // What visitors do, in a real Chromium. Each scenario is a site of its own; what it returns is what the page knew. What
-// the collector stored is looked at by whoever runs this.
+// the collector stored is looked at by the caller.
 
 import { setTimeout as sleep } from "node:timers/promises";
 

@@ -13,7 +13,7 @@ import java.util.regex.Pattern;
  * never leaves the process, and no error quotes it.
  */
 public final class Hashing {
-  // E.164: at most 15 digits, no country code starts with 0; nobody has fewer than 7.
+  // E.164: at most 15 digits, no country code starts with 0; no number has fewer than 7.
   private static final Pattern E164 = Pattern.compile("\\+[1-9][0-9]{6,14}");
   private static final int NEXT_LINE = 0x85;
 

@@ -15,10 +15,10 @@ import java.util.concurrent.CountDownLatch;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
-/** What the shared cases do not ask; nobody listens at this address. */
+/** What the shared cases do not ask; nothing listens at this address. */
 @Timeout(30)
 class ClientTest {
-  private static final String NOBODY = "grpc://127.0.0.1:9";
+  private static final String UNUSED = "grpc://127.0.0.1:9";
   private static final Event EVENT = Event.browser().siteId("demo").build();
 
   @Test
@@ -27,14 +27,14 @@ class ClientTest {
         List.of(
             Client.builder("http://127.0.0.1:9090"),
             Client.builder("grpc://"),
-            Client.builder(NOBODY).tls(InsecureChannelCredentials.create()),
-            Client.builder(NOBODY).maxBatchEvents(1001),
-            Client.builder(NOBODY).maxBatchBytes(0),
-            Client.builder(NOBODY).maxBatchDelay(Duration.ofMillis(-1)),
-            Client.builder(NOBODY).maxQueueEvents(0),
-            Client.builder(NOBODY).maxQueueBytes(0),
-            Client.builder(NOBODY).callTimeout(Duration.ZERO),
-            Client.builder(NOBODY).maxBackoff(Duration.ofMillis(1)));
+            Client.builder(UNUSED).tls(InsecureChannelCredentials.create()),
+            Client.builder(UNUSED).maxBatchEvents(1001),
+            Client.builder(UNUSED).maxBatchBytes(0),
+            Client.builder(UNUSED).maxBatchDelay(Duration.ofMillis(-1)),
+            Client.builder(UNUSED).maxQueueEvents(0),
+            Client.builder(UNUSED).maxQueueBytes(0),
+            Client.builder(UNUSED).callTimeout(Duration.ZERO),
+            Client.builder(UNUSED).maxBackoff(Duration.ofMillis(1)));
     for (ClientBuilder builder : wrong) {
       assertThrows(IllegalArgumentException.class, builder::build);
     }
@@ -43,14 +43,14 @@ class ClientTest {
   @Test
   void anEndlessDurationIsOne() {
     Duration endless = ChronoUnit.FOREVER.getDuration();
-    Client client = Client.builder(NOBODY).maxBatchDelay(endless).maxBackoff(endless).build();
+    Client client = Client.builder(UNUSED).maxBatchDelay(endless).maxBackoff(endless).build();
     client.send(EVENT, endless);
     assertThrows(UndeliveredException.class, () -> client.close(Duration.ZERO));
   }
 
   @Test
-  void collectSaysThatNobodyAnswered() {
-    try (Client client = Client.builder(NOBODY).build()) {
+  void collectSaysThatNoNodeAnswered() {
+    try (Client client = Client.builder(UNUSED).build()) {
       DeliveryException error =
           assertThrows(
               DeliveryException.class, () -> client.collect(EVENT, Duration.ofMillis(300)));
@@ -61,7 +61,7 @@ class ClientTest {
 
   @Test
   void sendWaitsForRoomAsLongAsItIsTold() {
-    Client client = Client.builder(NOBODY).maxQueueEvents(1).build();
+    Client client = Client.builder(UNUSED).maxQueueEvents(1).build();
     client.send(EVENT);
     assertThrows(QueueFullException.class, () -> client.send(EVENT, Duration.ofMillis(100)));
     assertThrows(UndeliveredException.class, () -> client.close(Duration.ZERO));
@@ -69,7 +69,7 @@ class ClientTest {
 
   @Test
   void aSendThatWaitsIsWokenByTheEnd() throws InterruptedException {
-    Client client = Client.builder(NOBODY).maxQueueEvents(1).build();
+    Client client = Client.builder(UNUSED).maxQueueEvents(1).build();
     client.send(EVENT);
     List<Exception> thrown = new ArrayList<>();
     Thread sending =
@@ -82,7 +82,7 @@ class ClientTest {
 
   @Test
   void anInterruptedThreadWaitsNoLonger() {
-    Client client = Client.builder(NOBODY).maxQueueEvents(1).build();
+    Client client = Client.builder(UNUSED).maxQueueEvents(1).build();
     client.send(EVENT);
     Thread.currentThread().interrupt();
     assertThrows(QueueFullException.class, () -> client.send(EVENT));
@@ -98,7 +98,7 @@ class ClientTest {
     CountDownLatch both = new CountDownLatch(2);
     List<Client> own = new ArrayList<>();
     Client client =
-        Client.builder(NOBODY)
+        Client.builder(UNUSED)
             .onFailure(
                 (event, reason) -> {
                   both.countDown();
