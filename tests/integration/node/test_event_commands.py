@@ -69,12 +69,17 @@ def test_erase_says_what_it_found(stack: Stack, events: tuple[str, str]) -> None
     """Somebody unknown is no error."""
     done = stack.command("erase", "--site", SITE, "--external-id", "nobody-knows")
     assert done.returncode == 0, done.stderr
-    assert {name: int(value) for name, value in json.loads(done.stdout).items()} == {
+    answer = json.loads(done.stdout)
+    assert uuid.UUID(answer.pop("erasure_id"))
+    assert (answer.pop("user_ids"), answer.pop("validate_only")) == ([], False)
+    assert {name: int(value) for name, value in answer.items()} == {
         "event_count": 0,
         "spooled_event_count": 0,
         "rejected_event_count": 0,
         "scan_session_count": 0,
         "identity_count": 0,
+        "shared_identifier_count": 0,
+        "shared_session_count": 0,
     }
 
 

@@ -282,7 +282,7 @@ def test_erasure_leaves_nothing_of_the_person(stack: Stack) -> None:
         assert reply.status_code == 200, reply.text
         again = client.post("/v1/sites/gone/erase-subject", json={"user_identifiers": {"email_hash": email_hash}})
         nobody = client.post("/v1/sites/gone/erase-subject", json={})
-    assert {name: int(value) for name, value in reply.json().items()}["event_count"] == 2
+    assert int(reply.json()["event_count"]) == 2
     assert int(reply.json()["rejected_event_count"]) == 1
     assert int(again.json()["event_count"]) == 0
     assert (nobody.status_code, "say whom to erase" in nobody.text) == (400, True)
