@@ -1,7 +1,7 @@
 """The methods by which the gateway hands the JSON bodies of events to a collector unread, derived from the contract.
 
 For each method of CollectorService that takes a body there is one of the same name and path that takes and returns
-google.api.HttpBody. They are in Envoy's descriptor set alone: whoever reads the contract sees the typed methods, and
+google.api.HttpBody. They are in Envoy's descriptor set alone: a reader of the contract sees the typed methods, and
 another gateway transcodes by these.
 """
 

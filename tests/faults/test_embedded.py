@@ -29,19 +29,19 @@ NOW_MS = SystemClock().now_ms()
 
 
 def test_a_renamed_column_and_a_missing_table_are_named_and_waited_for(tmp_path: Path) -> None:
-    """Nothing is lost meanwhile; nobody restarts anything."""
+    """Nothing is lost meanwhile; nothing is restarted."""
     store = EmbeddedStore.open(tmp_path / "clickhouse")
     with running_rig(tmp_path / "spool", store) as rig:
         rig.wait_until_well()
-        for broken, mended, code in (
+        for broken, fixed, code in (
             ("ALTER TABLE events.valid_events RENAME COLUMN city TO town", "RENAME COLUMN town TO city", "16"),
             ("RENAME TABLE events.valid_events TO events.moved", "", "60"),
         ):
             store.mutate(broken)
             rig.wait_for_error(f"code {code}")
             store.mutate(
-                f"ALTER TABLE events.valid_events {mended}"
-                if mended
+                f"ALTER TABLE events.valid_events {fixed}"
+                if fixed
                 else "RENAME TABLE events.moved TO events.valid_events"
             )
             rig.wait_until_well()

@@ -41,7 +41,7 @@ def run_all(node: Stack) -> list[tuple[int, str]]:
 
 
 def test_commands_wait_for_a_loader_that_is_started_again(node: Stack) -> None:
-    """Nobody who asks in that moment learns that there was one."""
+    """A caller who asks in that moment does not notice it."""
     node.children()["loader"].kill()
     assert run_all(node) == [(0, "")] * len(COMMANDS)
 

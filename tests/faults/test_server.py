@@ -110,7 +110,7 @@ def test_a_server_that_freezes_with_a_whole_insert_in_its_hands(tmp_path: Path) 
 
 @server_test
 def test_lost_rights_keep_the_spool_until_they_are_back(tmp_path: Path) -> None:
-    """The user may read only; then an operator mends that, and nobody restarts anything."""
+    """The user may read only; then an operator fixes that, and nothing is restarted."""
     with running_server(tmp_path / "server") as server:
         with contextlib.closing(old_store(server)) as operator:
             operator.migrate()

@@ -147,7 +147,7 @@ def fill_disk(stack: Stack, disk: SmallDisk) -> None:
 
 
 def health_text(stack: Stack) -> str:
-    """What /healthz says, whatever its status; empty while nobody answers."""
+    """What /healthz says, whatever its status; empty while there is no answer."""
     with stack.http() as client, contextlib.suppress(httpx.HTTPError):
         return client.get("/healthz").text
     return ""

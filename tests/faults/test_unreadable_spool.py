@@ -39,7 +39,7 @@ def nothing_died(node: Stack) -> Iterator[None]:
 
 @contextlib.contextmanager
 def forbidden(path: Path) -> Iterator[None]:
-    """Nobody may use it meanwhile."""
+    """It may not be used meanwhile."""
     mode = path.stat().st_mode
     path.chmod(0)
     try:

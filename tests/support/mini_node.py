@@ -85,7 +85,7 @@ class SettableClock:
 
 
 class _WatchedClock:
-    """Tells that somebody has read the clock."""
+    """Tells that the clock was read."""
 
     def __init__(self, clock: SettableClock) -> None:
         self._clock = clock

@@ -27,7 +27,7 @@ class SmallDisk:
         self._ballast = folder / "ballast"
 
     def free_bytes(self) -> int:
-        """Bytes that anybody may still write."""
+        """Bytes that may still be written."""
         disk = os.statvfs(self.folder)
         return disk.f_bavail * disk.f_frsize
 

@@ -1,4 +1,4 @@
-"""Texts that somebody will send one day: samples of scripts and of every class of awkward character."""
+"""Texts that will be sent one day: samples of scripts and of every class of awkward character."""
 
 import json
 import uuid

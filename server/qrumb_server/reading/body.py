@@ -99,7 +99,7 @@ def read_batch(text: bytes) -> BatchBody:
         text.decode()  # what is only taken apart is not decoded
         envelope = _split(text)
     except (ValueError, RecursionError) as error:
-        # Well-formed or not, it is to be explained; but of what nobody can read, the compiled reader knows the place.
+        # Well-formed or not, it is to be explained; but of what cannot be read at all, the compiled reader knows the place.
         if not isinstance(error, msgspec.ValidationError) and not has_surrogate_escape(text):
             if without_mark(text) is text:
                 raise not_json(text, error) from None
@@ -161,7 +161,7 @@ def unread(text: bytes, error: NotJsonError, source: Source, what: str = "the bo
 
 
 def read_flag(value: object) -> bool:
-    """What is written for validate_only. Whoever writes neither yes nor no may mean a dry run, and gets one."""
+    """What is written for validate_only. What is neither yes nor no may mean a dry run, and is one."""
     if isinstance(value, bool):
         return value
     return _FLAGS.get(value, True) if value is None or isinstance(value, str) else True

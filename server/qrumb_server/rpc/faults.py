@@ -63,7 +63,7 @@ class RequestFault(Exception):
 
 
 class BatchRefused(Exception):
-    """A batch that nobody can read; one rejected event stands for it."""
+    """A batch that cannot be read; one rejected event stands for it."""
 
     def __init__(self, event_id: str, violations: Sequence[Violation]) -> None:
         super().__init__("the batch is not readable")

@@ -58,7 +58,7 @@ def _batch(collector: Collector, source: Source) -> Callable[[Opened, Context], 
 
 
 def _asked(request: Opened, context: Context) -> Opened:
-    """The request, with what its address asks for; all other names there are somebody else's."""
+    """The request, with what its address asks for; all other names there are not ours."""
     query = next((str(value) for key, value in context.invocation_metadata() or () if key == ORIGINAL_PATH), "")
     query = query.partition("?")[2]
     if not query:

@@ -1,4 +1,4 @@
-"""What browsers may do: send events of a known site from its own pages, and learn nothing about anybody."""
+"""What browsers may do: send events of a known site from its own pages, and learn nothing about other people."""
 
 from typing import Any
 
@@ -60,7 +60,7 @@ def test_an_image_is_told_by_where_it_is_from(stack: Stack, referer: str, status
 
 
 def test_an_unknown_site(stack: Stack) -> None:
-    """Nothing of it is kept: anybody can make up names."""
+    """Nothing of it is kept: names can be made up."""
     with stack.http() as client:
         answers = [
             client.post("/collect", json={"site_id": "shup", "event_type": "click"}),
@@ -75,8 +75,8 @@ def test_an_unknown_site(stack: Stack) -> None:
     assert stack.count("site_id = 'shup'", "invalid_events") == 0
 
 
-def test_a_dry_run_tells_who_somebody_is_to_the_site_alone(stack: Stack, keys: Keys) -> None:
-    """Whoever sees a session's id in a link must not learn from it whose session it is."""
+def test_a_dry_run_tells_who_a_visitor_is_to_the_site_alone(stack: Stack, keys: Keys) -> None:
+    """A session's id, seen in a link, must not tell whose session it is."""
     session = {"site_id": "shop", "scan_session_id": "dry-scan", "qr_code_id": "poster", "user_id": "customer-7"}
     event = {**EVENT, "scan_session_id": "dry-scan"}
 

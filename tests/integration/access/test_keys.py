@@ -94,7 +94,7 @@ def methods() -> Iterator[str]:
 
 
 def test_every_method_of_the_contract_has_a_rule() -> None:
-    """A new one is refused until somebody says who may call it. (StatusService is the supervisor's.)"""
+    """A new one is refused until a rule says who may call it. (StatusService is the supervisor's.)"""
     public = {name for name in methods() if not name.startswith("/qrumb.v1.StatusService/")}
     assert {name for name in public if not name.startswith(OPEN)} == set(RULES)
 

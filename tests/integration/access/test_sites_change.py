@@ -117,7 +117,7 @@ def test_a_flood_of_one_site_is_turned_away_and_the_others_are_served(stack: Sta
 
 
 def test_what_names_no_site_has_a_small_quota_of_its_own(stack: Stack, keys: Keys) -> None:
-    """Anybody may send it and each is kept as a dead letter; the answer quotes nothing, and sites are served."""
+    """Every caller may send it and each is kept as a dead letter; the answer quotes nothing, and sites are served."""
     with stack.http() as client:
         first = client.post("/collect", json={"site_id": "no site!"})
         assert first.status_code == 400

@@ -1,4 +1,4 @@
-"""What a site wants: its own table in sites.toml, else the settings for all sites; mistakes, with their mend."""
+"""What a site wants: its own table in sites.toml, else the settings for all sites; mistakes, and how to fix them."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -133,7 +133,7 @@ expires = 2030-01-01T02:00:00+02:00
 
 
 @pytest.mark.parametrize(
-    ("text", "place", "mend"),
+    ("text", "place", "fix"),
     [
         ('[site]\ndefault_consent = "yes"', "site.default_consent", "'granted', 'pending' or 'denied'"),
         ('[site.fraud]\nignored_reasons = ["bots"]', "site.fraud.ignored_reasons.0", "'bot', 'preview'"),
@@ -144,13 +144,13 @@ expires = 2030-01-01T02:00:00+02:00
     ],
     ids=["consent", "reason", "time", "old place", "open to the world", "access"],
 )
-def test_mistakes_in_the_settings_are_named_with_their_place_and_mend(
-    tmp_path: Path, text: str, place: str, mend: str
+def test_mistakes_in_the_settings_are_named_with_their_place_and_fix(
+    tmp_path: Path, text: str, place: str, fix: str
 ) -> None:
     """Where it is, and what would be right."""
     with pytest.raises(ConfigError) as refused:
         load(tmp_path, text)
-    for part in (place, mend, "own.toml"):
+    for part in (place, fix, "own.toml"):
         assert part in str(refused.value)
 
 
@@ -158,7 +158,7 @@ KEY = "qk_abcd1234_" + "k" * 40
 
 
 @pytest.mark.parametrize(
-    ("text", "place", "mend"),
+    ("text", "place", "fix"),
     [
         ("[shop]\ndefault_concent = 'denied'", "shop.default_concent", "no such setting"),
         ("[shop.fraud]\nsession_events_per_minute = 0", "shop.fraud.session_events_per_minute", "equal to 1"),
@@ -185,14 +185,14 @@ KEY = "qk_abcd1234_" + "k" * 40
         ("[shop.quota]\nevents_per_second = 0", "shop.quota.events_per_second", "equal to 1"),
     ],
 )
-def test_mistakes_in_the_sites_are_named_with_their_place_and_mend(
-    tmp_path: Path, text: str, place: str, mend: str
+def test_mistakes_in_the_sites_are_named_with_their_place_and_fix(
+    tmp_path: Path, text: str, place: str, fix: str
 ) -> None:
     """And no key or secret is quoted."""
     with pytest.raises(ConfigError) as refused:
         sites(tmp_path, "", text)
     said = str(refused.value)
-    for part in (place, mend, "sites.toml"):
+    for part in (place, fix, "sites.toml"):
         assert part in said
     assert KEY not in said
     assert "short" not in said.replace("too short", "")
@@ -205,7 +205,7 @@ def test_all_mistakes_are_said_at_once(tmp_path: Path) -> None:
     assert len(str(refused.value).splitlines()) == 3
 
 
-def test_the_file_is_changed_and_keeps_what_somebody_wrote_into_it(tmp_path: Path) -> None:
+def test_the_file_is_changed_and_keeps_what_was_written_by_hand(tmp_path: Path) -> None:
     """Comments and order stay; the file is its owner's; a change that cannot be made leaves it as it is."""
     path = tmp_path / "sites.toml"
     file = load(tmp_path, "", '# ours\n[shop] # the shop\norigins = ["https://shop.example"]\n').site_file
@@ -242,6 +242,6 @@ def test_the_file_is_changed_and_keeps_what_somebody_wrote_into_it(tmp_path: Pat
 
 
 def test_a_new_file_explains_itself(tmp_path: Path) -> None:
-    """Whoever opens it finds out what it is."""
+    """A reader of the file finds out what it is."""
     load(tmp_path).site_file.add_site("shop", [])
     assert "qrumb sites check" in (tmp_path / "sites.toml").read_text()

@@ -106,7 +106,7 @@ def test_a_missing_file_is_said_once_and_picked_up_later(open_places: OpenPlaces
 
 
 def test_a_file_that_vanishes_stays_in_use(open_places: OpenPlaces, clock: Clock, tmp_path: Path) -> None:
-    """Somebody may be about to put a new one there."""
+    """A new one may be about to be put there."""
     path = write(tmp_path / "places.mmdb", LONDON)
     reader = open_places(path)
     path.unlink()
@@ -162,7 +162,7 @@ def test_processes_share_a_copy_and_old_ones_go(open_places: OpenPlaces, clock: 
 
 
 def test_the_slow_reader_is_refused(open_places: OpenPlaces, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the mend in the text; a node that needs no files does not care."""
+    """With the fix in the text; a node that needs no files does not care."""
     monkeypatch.setitem(sys.modules, "maxminddb.extension", None)
     with pytest.raises(ConfigError, match="C extension"):
         open_places(tmp_path / "places.mmdb")

@@ -72,7 +72,7 @@ def test_segments_sites_and_minutes_are_entries_of_their_own() -> None:
 
 
 def test_made_up_sites_share_one_entry() -> None:
-    """Anybody can send names that are none; they must not fill the table."""
+    """Senders can make up names that are none; they must not fill the table."""
     letters = [letter("a", n, site, 1) for n, site in enumerate(["", "not a site", "x" * 65, "é", "ok"])]
     found = rows(ledger_batch(count_batch([], letters, [])))
     assert [(row["site_id"], row["rejected_count"]) for row in found] == [("", 4), ("ok", 1)]

@@ -1,4 +1,4 @@
-"""A certificate that cannot be served is refused with its file, its fault and its mending."""
+"""A certificate that cannot be served is refused with its file, its fault and how to fix it."""
 
 import asyncio
 import subprocess

@@ -70,7 +70,7 @@ def test_only_the_databases_are_unpacked(package: Package, tmp_path: Path) -> No
     ids=["no network", "silent", "nothing delivered", "other archive", "no npm"],
 )
 def test_without_the_database_the_set_up_goes_on(script: str | None, said: str, tmp_path: Path) -> None:
-    """Exit code 0, and one line that says what is missing, why, and how to mend it."""
+    """Exit code 0, and one line that says what is missing, why, and how to fix it."""
     if script is not None:
         fake_npm(tmp_path, script)
     target = tmp_path / "third_party" / "geoip"
