@@ -105,7 +105,7 @@ def test_an_unknown_outcome_is_settled_though_the_other_replica_lags(cluster: Cl
 
 @pytest.mark.parametrize("is_killed", [False, True], ids=["lags", "and the other is dead"])
 def test_rows_of_a_killed_loader_are_found_though_a_replica_lags(shard: Cluster, *, is_killed: bool) -> None:
-    """They come again in another batch, which the replicas cannot recognise as equal: a replica that lags may not answer."""
+    """They come again in another batch, which replicas cannot recognise as equal: one that lags may not answer."""
     first, second = shard.servers
     with (
         contextlib.closing(shard.store(hosts=[("127.0.0.1", first.port)])) as killed,

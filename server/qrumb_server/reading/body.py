@@ -99,7 +99,7 @@ def read_batch(text: bytes) -> BatchBody:
         text.decode()  # what is only taken apart is not decoded
         envelope = _split(text)
     except (ValueError, RecursionError) as error:
-        # Well-formed or not, it is to be explained; but of what cannot be read at all, the compiled reader knows the place.
+        # Well-formed or not, it is to be explained; where nothing can be read, the compiled reader knows the place.
         if not isinstance(error, msgspec.ValidationError) and not has_surrogate_escape(text):
             if without_mark(text) is text:
                 raise not_json(text, error) from None
