@@ -31,9 +31,9 @@ from qrumb_server.query.charts import Charts
 from qrumb_server.query.reports import Reports
 from qrumb_server.query.service import Queries, SessionQueries
 from qrumb_server.rpc.collector import Collector
-from qrumb_server.rpc.guard import Guard
 from qrumb_server.rpc.scan_sessions import ScanSessions
 from qrumb_server.rpc.turns import Turns
+from qrumb_server.rpc.wrappers import Wrappers
 from qrumb_server.spool.reader import list_sealed
 from qrumb_server.spool.writer import SpoolWriter
 from qrumb_server.upkeep.erase import Eraser
@@ -232,7 +232,7 @@ class MiniNode:
         for index in range(WORKERS):
             await self._start_worker(index)
         await self.start_loader()
-        server = grpc.aio.server(interceptors=[Guard()])
+        server = grpc.aio.server(interceptors=[Wrappers()])
         reports = Reports(store=self.store, spool_root=self.spool_root, clock=self.clock)
         charts = Charts(store=self.store, clock=self.clock)
         add_QueryServiceServicer_to_server(Queries(reports=reports, charts=charts, executor=self._executor), server)
@@ -353,7 +353,7 @@ class MiniNode:
         spool = await SpoolWriter.open(folder, limits=limits, executor=disk, clock=self.clock)
         self._writers.append(spool)
         turns = Turns()
-        server = grpc.aio.server(interceptors=[Guard(), opening(turns), _ChosenAgent()])
+        server = grpc.aio.server(interceptors=[Wrappers(opening=opening(turns)), _ChosenAgent()])
         collector = Collector(append=spool.append, new_receipt=self.new_receipt, turns=turns)
         add_CollectorServiceServicer_to_server(collector, server)
         sessions = ScanSessions(

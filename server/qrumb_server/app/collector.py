@@ -79,7 +79,7 @@ async def run_collector(settings: Settings, index: int, address_secret: bytes) -
     )
     turns = Turns()
     opening = Opening(call_limits(settings.rpc), turns=turns, may_begin=access.may_begin, count=metrics.count_refused)
-    inner, direct = (new(settings.rpc, opening, access) for new in (inner_server, direct_server))
+    inner, direct = (new(settings.rpc, opening=opening, access=access) for new in (inner_server, direct_server))
     new_receipt = receipts(clock, enrichers(settings, sites, address_secret))
     forwarding = Forwarding(lambda: _open(sockets.QUERIES))
     status = Forwarding(lambda: _open(sockets.STATUS), FORWARDED_STATUS)

@@ -102,7 +102,7 @@ async def run_loader(settings: Settings) -> int:
     )
     server = inner_server(settings.rpc)
     access = Access(Admission(sites, clock), quotas=Quotas(share=1, monotonic=time.monotonic))
-    public_server = inner_server(settings.rpc, access)
+    public_server = inner_server(settings.rpc, access=access)
     add_SqlServiceServicer_to_server(SqlQueries(store=store, executor=readers), server)
     previews = Previews(store=store, monotonic=time.monotonic, policy=sites.policy, executor=readers)
     add_AttributionServiceServicer_to_server(previews, server)

@@ -10,9 +10,8 @@ import structlog
 
 from qrumb_server.config import RpcSettings, RpcTls
 from qrumb_server.errors import ConfigError
-from qrumb_server.rpc.capacity import Capacity
-from qrumb_server.rpc.guard import Guard
 from qrumb_server.rpc.opening import CallLimits
+from qrumb_server.rpc.wrappers import Capacity, Decoding, Guard, Wrapper, Wrappers
 from qrumb_server.supervise.certificates import RPC_TLS_SETTING, read_authority, read_pair, state_of
 
 __all__ = ["add_direct_port", "bracketed", "call_limits", "direct_server", "inner_server", "stop_event"]
@@ -48,25 +47,34 @@ def call_limits(rpc: RpcSettings) -> CallLimits:
     )
 
 
-def inner_server(rpc: RpcSettings, *interceptors: grpc.aio.ServerInterceptor) -> grpc.aio.Server:
+def inner_server(rpc: RpcSettings, *, opening: Wrapper | None = None, access: Wrapper | None = None) -> grpc.aio.Server:
     """A server on a unix socket, where the gateway bounds what comes from outside.
 
     Args:
-        interceptors: to stand behind the guard.
+        opening: of requests that carry events; none: this server has no such methods.
+        access: who may call; none: every caller that reaches the socket.
     """
-    guard = Guard(max_bytes=rpc.max_event_bytes)
-    return grpc.aio.server(interceptors=[guard, *interceptors], options=_message_limits(rpc, rpc.max_message_bytes))
+    wrappers = Wrappers(opening=opening or Decoding(rpc.max_event_bytes), access=access)
+    return grpc.aio.server(interceptors=[wrappers], options=_message_limits(rpc, rpc.max_message_bytes))
 
 
-def direct_server(rpc: RpcSettings, *interceptors: grpc.aio.ServerInterceptor) -> grpc.aio.Server:
+def direct_server(
+    rpc: RpcSettings, *, opening: Wrapper | None = None, access: Wrapper | None = None
+) -> grpc.aio.Server:
     """A server for every caller that reaches its port.
 
     Args:
-        interceptors: to stand behind the guard.
+        opening: of requests that carry events; none: this server has no such methods.
+        access: who may call; none: every caller that reaches the socket.
     """
-    guard = Guard(gateway_names=rpc.tls.gateway_names if rpc.tls else (), max_bytes=rpc.max_event_bytes)
+    wrappers = Wrappers(
+        capacity=Capacity(rpc.max_concurrent_calls),
+        guard=Guard(gateway_names=rpc.tls.gateway_names if rpc.tls else ()),
+        opening=opening or Decoding(rpc.max_event_bytes),
+        access=access,
+    )
     return grpc.aio.server(
-        interceptors=[Capacity(rpc.max_concurrent_calls), guard, *interceptors],
+        interceptors=[wrappers],
         maximum_concurrent_rpcs=OPEN_PER_CALL * rpc.max_concurrent_calls,
         options=[
             *_message_limits(rpc, DIRECT_MESSAGE_SHARE * rpc.max_batch_bytes),

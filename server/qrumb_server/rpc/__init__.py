@@ -1,1 +1,1 @@
-"""The gRPC edge: servicers, the guard around every call, and errors as google.rpc.Status."""
+"""The gRPC edge: servicers, the wrappers around every call, and errors as google.rpc.Status."""

@@ -6,12 +6,10 @@ A method that is not in the table is served to this node's own processes only.
 import asyncio
 import re
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from math import ceil
-from typing import TYPE_CHECKING, Any, Final
-
-import grpc
+from typing import Any, Final
 
 from qrumb_server.access.admission import AccessDenied, Admission
 from qrumb_server.access.keys import Scope
@@ -20,14 +18,9 @@ from qrumb_server.reasons import calls
 from qrumb_server.rpc.caller import GATEWAY_PEER, is_from_gateway
 from qrumb_server.rpc.faults import RequestFault
 from qrumb_server.rpc.json_opening import JSON_COLLECTOR, JSON_KINDS
+from qrumb_server.rpc.wrappers import Context, Method, Streams, Unary
 
 __all__ = ["RULES", "Access", "Rule"]
-
-Context = grpc.aio.ServicerContext[Any, Any]
-if TYPE_CHECKING:
-    Handler = grpc.RpcMethodHandler[Any, Any]  # generic for type checkers only
-else:
-    Handler = grpc.RpcMethodHandler
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,8 +89,8 @@ def typed_method(method: str) -> str:
 _as_page: Final = re.compile(r"(https?://[^/?#]+)(?:[/?#].*)?", re.IGNORECASE).fullmatch
 
 
-class Access(grpc.aio.ServerInterceptor):
-    """Server interceptor, to stand behind the guard.
+class Access:
+    """Wrapper, the innermost one: it sees the requests as the servicer does.
 
     Args:
         admission: decides.
@@ -119,24 +112,22 @@ class Access(grpc.aio.ServerInterceptor):
         self._unchecked = OPEN + passed_on
         self._count = count
 
-    async def intercept_service(
-        self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
-        handler_call_details: grpc.HandlerCallDetails,
-    ) -> Handler | None:
-        """Put the method's rule before its handler."""
-        handler: Any = await continuation(handler_call_details)
-        method = str(handler_call_details.method)
-        if handler is None or method.startswith(self._unchecked):
-            return handler  # type: ignore[no-any-return]
-        rule = RULES.get(typed_method(method))
+    def unary(self, method: Method, call: Unary) -> Unary:
+        """The method's rule before the call."""
+        if method.name.startswith(self._unchecked):
+            return call
+        rule = RULES.get(typed_method(method.name))
         if rule is None:
-            return _for_own_node(handler)
-        if method in JSON_KINDS:
-            handler = _for_gateways(handler)
-        if handler.stream_stream:
-            return handler._replace(stream_stream=self._checked_stream(rule, handler.stream_stream))  # type: ignore[no-any-return]
-        return handler._replace(unary_unary=self._checked(rule, handler.unary_unary))  # type: ignore[no-any-return]
+            return _for_own_node(call)
+        return self._checked(rule, _for_gateways(call) if method.name in JSON_KINDS else call)
+
+    def streams(self, method: Method, call: Streams) -> Streams:
+        """The method's rule before each message of the stream."""
+        if method.name.startswith(self._unchecked):
+            return call
+        if method.name not in RULES:
+            raise NotImplementedError("internal services have unary methods only")
+        return self._checked_stream(RULES[method.name], call)
 
     def may_begin(self, method: str, context: Context) -> None:
         """Refuse at once who has no key for such calls, before anything of the message is looked at."""
@@ -148,7 +139,7 @@ class Access(grpc.aio.ServerInterceptor):
         """Whether a dry run may be told what the store knows of its sites' visitors."""
         return self._admission.has_key(site_ids, _said(context, "authorization"))
 
-    def _checked(self, rule: Rule, call: Callable[[Any, Context], Awaitable[Any]]) -> Any:
+    def _checked(self, rule: Rule, call: Unary) -> Unary:
         async def checked(request: Any, context: Context) -> Any:
             self._check(rule, rule.site_ids(request), context)
             if over := next(self._over_quota(rule, request), None):
@@ -160,7 +151,7 @@ class Access(grpc.aio.ServerInterceptor):
 
         return checked
 
-    def _checked_stream(self, rule: Rule, call: Callable[[Any, Context], AsyncIterator[Any]]) -> Any:
+    def _checked_stream(self, rule: Rule, call: Streams) -> Streams:
         """Checks each message, since a key may be revoked meanwhile; over the quota the sender is held back."""
 
         async def admitted(requests: AsyncIterator[Any], context: Context) -> AsyncIterator[Any]:
@@ -201,31 +192,26 @@ class Access(grpc.aio.ServerInterceptor):
                 yield name, seconds
 
 
-def _for_own_node(handler: Any) -> Handler:
+def _for_own_node(call: Unary) -> Unary:
     """Internal services: for callers on our unix sockets, to which the gateway routes no call."""
 
-    def only_own(call: Callable[[Any, Context], Awaitable[Any]]) -> Any:
-        async def checked(request: Any, context: Context) -> Any:
-            if not context.peer().startswith(GATEWAY_PEER):
-                raise RequestFault(calls.UNKNOWN_METHOD)
-            return await call(request, context)
+    async def checked(request: Any, context: Context) -> Any:
+        if not context.peer().startswith(GATEWAY_PEER):
+            raise RequestFault(calls.UNKNOWN_METHOD)
+        return await call(request, context)
 
-        return checked
-
-    if not handler.unary_unary:
-        raise NotImplementedError("internal services have unary methods only")
-    return handler._replace(unary_unary=only_own(handler.unary_unary))  # type: ignore[no-any-return]
+    return checked
 
 
-def _for_gateways(handler: Any) -> Handler:
+def _for_gateways(call: Unary) -> Unary:
     """What only a gateway may say, in the name of those who call it."""
 
     async def checked(request: Any, context: Context) -> Any:
         if not is_from_gateway(context):
             raise RequestFault(calls.UNKNOWN_METHOD)
-        return await handler.unary_unary(request, context)
+        return await call(request, context)
 
-    return handler._replace(unary_unary=checked)  # type: ignore[no-any-return]
+    return checked
 
 
 def _page_origin(context: Context) -> str:

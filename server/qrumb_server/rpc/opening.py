@@ -8,9 +8,8 @@ The limits are one set, whichever way a call came; the gateway's are the same or
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-import grpc
 from google.protobuf.message import DecodeError, Message
 
 from qrumb.v1.browser_event_pb2 import BrowserEvent
@@ -22,14 +21,9 @@ from qrumb_server.rpc.faults import RequestFault
 from qrumb_server.rpc.json_opening import JSON_KINDS, open_json
 from qrumb_server.rpc.opened import Opened
 from qrumb_server.rpc.turns import SHORT_BYTES, Turns
+from qrumb_server.rpc.wrappers import Context, Decoding, Method, Streams, Unary
 
 __all__ = ["CallLimits", "Opening"]
-
-Context = grpc.aio.ServicerContext[Any, Any]
-if TYPE_CHECKING:
-    Handler = grpc.RpcMethodHandler[Any, Any]  # generic for type checkers only
-else:
-    Handler = grpc.RpcMethodHandler
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,8 +64,8 @@ _KINDS: Final[Mapping[str, _Kind]] = {
 }
 
 
-class Opening(grpc.aio.ServerInterceptor):
-    """Server interceptor, to stand behind the guard and before the access rules.
+class Opening:
+    """Wrapper, to stand behind the guard and before the access rules; other requests are decoded whole.
 
     Args:
         limits: of all calls.
@@ -93,34 +87,24 @@ class Opening(grpc.aio.ServerInterceptor):
         self._may_begin = may_begin
         self._count = count
         self._bytes_in_work = 0
+        self._others = Decoding(limits.max_event_bytes)
 
-    async def intercept_service(
-        self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
-        handler_call_details: grpc.HandlerCallDetails,
-    ) -> Handler | None:
-        """Put the opening before the handler of a method that takes events, a bound of size before all others."""
-        handler: Any = await continuation(handler_call_details)
-        method = str(handler_call_details.method)
-        if handler is not None and (json_kind := JSON_KINDS.get(method)):
+    def unary(self, method: Method, call: Unary) -> Unary:
+        """The opening before a call that takes events, a bound of size before all others."""
+        if json_kind := JSON_KINDS.get(method.name):
             limits = self._limits
             open_body = partial(open_json, json_kind, turns=self._turns, max_events=limits.max_batch_events)
-            return handler._replace(unary_unary=self._opened(method, open_body, handler.unary_unary))  # type: ignore[no-any-return]
-        kind = _KINDS.get(method)
-        if handler is None or kind is None:
-            return handler  # type: ignore[no-any-return]
-        if handler.stream_stream:
-            opened = self._opened_stream(kind, handler.stream_stream)
-            return handler._replace(stream_stream=opened, request_deserializer=None)  # type: ignore[no-any-return]
-        opened_call = self._opened(method, partial(self._open, kind), handler.unary_unary)
-        return handler._replace(unary_unary=opened_call, request_deserializer=None)  # type: ignore[no-any-return]
+            return self._opened(method.name, open_body, call)
+        if kind := _KINDS.get(method.name):
+            return self._opened(method.name, partial(self._open, kind), call)
+        return self._others.unary(method, call)
 
-    def _opened(
-        self,
-        method: str,
-        open_request: Callable[[bytes], Awaitable[Opened]],
-        call: Callable[[Any, Context], Awaitable[Any]],
-    ) -> Callable[[bytes, Context], Awaitable[Any]]:
+    def streams(self, method: Method, call: Streams) -> Streams:
+        """The opening of each message."""
+        kind = _KINDS.get(method.name)
+        return self._opened_stream(kind, call) if kind else self._others.streams(method, call)
+
+    def _opened(self, method: str, open_request: Callable[[bytes], Awaitable[Opened]], call: Unary) -> Unary:
         async def opened(request: bytes, context: Context) -> Any:
             self._may_begin(method, context)
             size = len(request)
@@ -140,16 +124,13 @@ class Opening(grpc.aio.ServerInterceptor):
 
         return opened
 
-    def _opened_stream(
-        self, kind: _Kind, call: Callable[[Any, Context], AsyncIterator[Any]]
-    ) -> Callable[[AsyncIterator[bytes], Context], AsyncIterator[Any]]:
+    def _opened_stream(self, kind: _Kind, call: Streams) -> Streams:
         async def messages(requests: AsyncIterator[bytes]) -> AsyncIterator[Opened]:
             async for request in requests:
                 yield await self._open(kind, request)
 
-        async def opened(requests: AsyncIterator[bytes], context: Context) -> AsyncIterator[Any]:
-            async for response in call(messages(requests), context):
-                yield response
+        def opened(requests: AsyncIterator[bytes], context: Context) -> AsyncIterator[Any]:
+            return call(messages(requests), context)
 
         return opened
 

@@ -25,8 +25,8 @@ from qrumb_server.config import Settings
 from qrumb_server.enrich.address_key import KEY_BYTES
 from qrumb_server.errors import ConfigError
 from qrumb_server.ports import Clock
-from qrumb_server.rpc.guard import Guard
 from qrumb_server.rpc.health import Health
+from qrumb_server.rpc.wrappers import Wrappers
 from qrumb_server.supervise import sockets
 from qrumb_server.supervise.certificates import RPC_TLS_SETTING, read_authority, read_pair
 from qrumb_server.supervise.child import EXIT_CONFIG, RESTART_SIGNAL, Child, ChildSpec
@@ -236,7 +236,7 @@ class _Node:
         return True
 
     async def _start_status_server(self) -> None:
-        self._server = grpc.aio.server(interceptors=[Guard()])
+        self._server = grpc.aio.server(interceptors=[Wrappers()])
         add_StatusServiceServicer_to_server(NodeStatus(self._watch), self._server)
         add_NodeServiceServicer_to_server(NodeDescriptions(self._watch), self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)

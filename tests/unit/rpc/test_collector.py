@@ -21,8 +21,8 @@ from qrumb_server.app.circumstances import make_event_id
 from qrumb_server.errors import SiteShareError, SpoolFailedError, SpoolFullError
 from qrumb_server.pipeline.stamp import Receipt
 from qrumb_server.rpc.collector import Collector
-from qrumb_server.rpc.guard import Guard
 from qrumb_server.rpc.turns import Turns
+from qrumb_server.rpc.wrappers import Wrappers
 from qrumb_server.wire.v1.record_pb2 import Record
 from tests.support.opened import opening
 
@@ -63,7 +63,7 @@ async def target(spool: Spool, tmp_path: Path) -> AsyncIterator[int]:
         turns=TURNS,
     )
     server = grpc.aio.server(
-        interceptors=[Guard(), opening(TURNS)], options=[("grpc.max_receive_message_length", 32 * 1024 * 1024)]
+        interceptors=[Wrappers(opening=opening(TURNS))], options=[("grpc.max_receive_message_length", 32 * 1024 * 1024)]
     )
     add_CollectorServiceServicer_to_server(collector, server)
     port = server.add_insecure_port("127.0.0.1:0")

@@ -15,7 +15,7 @@ from qrumb.v1.query_service_pb2_grpc import QueryServiceServicer, QueryServiceSt
 from qrumb_server.reasons import calls
 from qrumb_server.rpc.faults import RequestFault
 from qrumb_server.rpc.forward import Forwarding
-from qrumb_server.rpc.guard import Guard
+from qrumb_server.rpc.wrappers import Wrappers
 from qrumb_server.supervise.sockets import CHANNEL_OPTIONS
 
 
@@ -39,7 +39,7 @@ class Loader(QueryServiceServicer):
 async def loader(tmp_path: Path) -> AsyncIterator[Loader]:
     """The loader's server."""
     service = Loader()
-    server = grpc.aio.server(interceptors=[Guard()])
+    server = grpc.aio.server(interceptors=[Wrappers()])
     add_QueryServiceServicer_to_server(service, server)
     server.add_insecure_port(f"unix:{tmp_path / 'loader.sock'}")
     await server.start()
@@ -50,7 +50,7 @@ async def loader(tmp_path: Path) -> AsyncIterator[Loader]:
 @pytest.fixture
 async def stub(tmp_path: Path) -> AsyncIterator[QueryServiceStub]:
     """A caller of the worker's server."""
-    server = grpc.aio.server(interceptors=[Guard()])
+    server = grpc.aio.server(interceptors=[Wrappers()])
     server.add_generic_rpc_handlers([Forwarding(lambda: grpc.aio.insecure_channel(target, options=CHANNEL_OPTIONS))])
     target = f"unix:{tmp_path / 'loader.sock'}"
     port = server.add_insecure_port("127.0.0.1:0")

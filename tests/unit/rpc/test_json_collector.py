@@ -16,10 +16,10 @@ from qrumb_server.model import Source
 from qrumb_server.pipeline.run import judge
 from qrumb_server.pipeline.stamp import Receipt
 from qrumb_server.rpc.collector import Collector, event_receipt
-from qrumb_server.rpc.guard import Guard
 from qrumb_server.rpc.json_answers import as_members, receipt_members
 from qrumb_server.rpc.json_collector import add_json_collector
 from qrumb_server.rpc.turns import Turns
+from qrumb_server.rpc.wrappers import Wrappers
 from qrumb_server.wire.v1.record_pb2 import Record
 from tests.support.opened import opening
 from tests.support.reading import explained
@@ -54,7 +54,7 @@ class Edge:
 async def edge(tmp_path: Path) -> AsyncIterator[Edge]:
     """Served on a unix socket."""
     edge, turns = Edge(), Turns()
-    server = grpc.aio.server(interceptors=[Guard(), opening(turns)])
+    server = grpc.aio.server(interceptors=[Wrappers(opening=opening(turns))])
     add_json_collector(Collector(append=edge.append, new_receipt=lambda: RECEIPT, turns=turns), server)
     server.add_insecure_port(f"unix:{tmp_path / 'json.sock'}")
     await server.start()

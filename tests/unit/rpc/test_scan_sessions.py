@@ -14,9 +14,9 @@ from qrumb.v1.scan_session_service_pb2_grpc import ScanSessionServiceStub, add_S
 from qrumb_server.errors import SpoolFullError
 from qrumb_server.instants import milliseconds, timestamp
 from qrumb_server.pipeline.stamp import Receipt
-from qrumb_server.rpc.guard import Guard
 from qrumb_server.rpc.scan_sessions import ScanSessions
 from qrumb_server.rpc.turns import Turns
+from qrumb_server.rpc.wrappers import Wrappers
 from qrumb_server.wire.v1.record_pb2 import Record
 from tests.support.opened import opening
 
@@ -63,7 +63,7 @@ async def stub(spool: Spool) -> AsyncIterator[ScanSessionServiceStub]:
         ),
         turns=TURNS,
     )
-    server = grpc.aio.server(interceptors=[Guard(), opening(TURNS, max_batch_events=3)])
+    server = grpc.aio.server(interceptors=[Wrappers(opening=opening(TURNS, max_batch_events=3))])
     add_ScanSessionServiceServicer_to_server(sessions, server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()

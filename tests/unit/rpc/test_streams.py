@@ -16,8 +16,8 @@ from qrumb.v1.server_event_pb2 import ServerEvent
 from qrumb_server.app.circumstances import make_event_id
 from qrumb_server.pipeline.stamp import Receipt
 from qrumb_server.rpc.collector import STREAM_WINDOW, Collector
-from qrumb_server.rpc.guard import Guard
 from qrumb_server.rpc.turns import Turns
+from qrumb_server.rpc.wrappers import Wrappers
 from tests.support.opened import opening
 from tests.support.patience import patient
 
@@ -77,7 +77,7 @@ async def collector(spool: Spool) -> CountingCollector:
 @pytest.fixture
 async def stub(collector: CountingCollector) -> AsyncIterator[Stub]:
     """A direct caller of a real server."""
-    server = grpc.aio.server(interceptors=[Guard(), opening(TURNS)])
+    server = grpc.aio.server(interceptors=[Wrappers(opening=opening(TURNS))])
     add_CollectorServiceServicer_to_server(collector, server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
