@@ -170,7 +170,7 @@ def print_stamp_cost(folder: Path) -> None:
     from qrumb_server.enrich.address_key import address_key
     from qrumb_server.enrich.place import PlaceReader
     from qrumb_server.model import Caller, RawEvent, Source, ValidEvent
-    from qrumb_server.pipeline.stamp import Enrichers, Receipt, stamp
+    from qrumb_server.pipeline.stamp import Arrival, Enrichers, stamp
     from qrumb_server.pipeline.validate import validate
 
     sys.path.insert(0, str(ROOT))
@@ -198,30 +198,30 @@ def print_stamp_cost(folder: Path) -> None:
         ("agent, city and address known", visitor, known),
         ("no agent, no address", Caller(request_id="1"), Enrichers()),
     ):
-        receipt = Receipt(
+        arrival = Arrival(
             received_time_ms=now_ms, retention_ms=400 * DAY_MS, make_event_id=lambda _event: "", enrichers=enrichers
         )
         valid = validate(RawEvent(source=Source.BROWSER, message=sample_event(1), caller=caller, index=0))
         assert isinstance(valid, ValidEvent)
-        row = stamp(valid, receipt).record.accepted_event.row
+        row = stamp(valid, arrival).record.accepted_event.row
         assert bool(row.city) == bool(row.device_type) == bool(caller.client_ip)
-        best = min(timeit.repeat(lambda valid=valid, receipt=receipt: stamp(valid, receipt), number=2_000, repeat=25))
+        best = min(timeit.repeat(lambda valid=valid, arrival=arrival: stamp(valid, arrival), number=2_000, repeat=25))
         print(f"stamp, {name}: {best / 2_000 * 1e6:.1f} µs")
 
 
 def stamp_bare() -> None:
     """Print the microseconds of a stamp that looks nothing up; runs with either checkout's code."""
     from qrumb_server.model import Caller, RawEvent, Source, ValidEvent
-    from qrumb_server.pipeline.stamp import Receipt, stamp
+    from qrumb_server.pipeline.stamp import Arrival, stamp
     from qrumb_server.pipeline.validate import validate
 
     sys.path.insert(0, str(ROOT))
     from bench.collector import sample_event
 
-    receipt = Receipt(received_time_ms=int(time.time() * 1000), retention_ms=400 * DAY_MS, make_event_id=lambda _: "")
+    arrival = Arrival(received_time_ms=int(time.time() * 1000), retention_ms=400 * DAY_MS, make_event_id=lambda _: "")
     valid = validate(RawEvent(source=Source.BROWSER, message=sample_event(1), caller=Caller(), index=0))
     assert isinstance(valid, ValidEvent)
-    print(min(timeit.repeat(lambda: stamp(valid, receipt), number=2_000, repeat=25)) / 2_000 * 1e6)
+    print(min(timeit.repeat(lambda: stamp(valid, arrival), number=2_000, repeat=25)) / 2_000 * 1e6)
 
 
 def run_there(checkout: Path, *arguments: str) -> float:

@@ -182,17 +182,17 @@ def print_pipeline_cost() -> None:
     """Microseconds of each step for one event, in this process."""
     from qrumb_server.app.circumstances import make_event_id
     from qrumb_server.model import Caller, RawEvent, Source, ValidEvent
-    from qrumb_server.pipeline.stamp import Receipt, stamp
+    from qrumb_server.pipeline.stamp import Arrival, stamp
     from qrumb_server.pipeline.validate import validate
 
     raw = RawEvent(source=Source.BROWSER, message=sample_event(1), caller=Caller(), index=0)
-    receipt = Receipt(received_time_ms=int(time.time() * 1000), retention_ms=10**11, make_event_id=make_event_id)
+    arrival = Arrival(received_time_ms=int(time.time() * 1000), retention_ms=10**11, make_event_id=make_event_id)
     valid = validate(raw)
     assert isinstance(valid, ValidEvent)
-    stamped = stamp(valid, receipt)
+    stamped = stamp(valid, arrival)
     steps = {
         "validate": lambda: validate(raw),
-        "stamp": lambda: stamp(valid, receipt),
+        "stamp": lambda: stamp(valid, arrival),
         "serialise": stamped.record.SerializeToString,
     }
     for name, step in steps.items():

@@ -13,7 +13,7 @@ from qrumb.v1.server_event_pb2 import ConversionValue, ServerEvent, UserIdentifi
 from qrumb_server.enrich.email import contains_email, redact_emails
 from qrumb_server.model import Caller, RawEvent, Source
 from qrumb_server.pipeline.run import judge
-from qrumb_server.pipeline.stamp import Receipt
+from qrumb_server.pipeline.stamp import Arrival
 from qrumb_server.pipeline.struct_json import StructLimits, canonical_json
 from qrumb_server.pipeline.validate import validate
 from tests.support.reading import judge_text
@@ -124,9 +124,9 @@ def _strict_cases() -> Iterator[tuple[str, Callable[[], object]]]:
         b'"scan_session_id":"scan-1","consent":"GRANTED","event_type":"pageview","page_url":"https://shop.example/",'
         b'"page_title":"Shop","metadata":{"campaign":"autumn","position":3,"price":49.90}}'
     )
-    receipt = Receipt(received_time_ms=1_793_530_000_000, retention_ms=34_560_000_000, make_event_id=lambda _: "made")
+    arrival = Arrival(received_time_ms=1_793_530_000_000, retention_ms=34_560_000_000, make_event_id=lambda _: "made")
     raw = RawEvent(source=Source.BROWSER, message=Parse(small, BrowserEvent()), caller=Caller(), index=0)
-    yield "judge, small event", lambda: judge([raw], receipt)
+    yield "judge, small event", lambda: judge([raw], arrival)
     texts = {
         "small event": small,
         "small event with a typo": small.replace(b"page_url", b"pageurl"),
@@ -136,7 +136,7 @@ def _strict_cases() -> Iterator[tuple[str, Callable[[], object]]]:
         "512 KiB, open brackets": b"[" * 524_288,
     }
     for name, text in texts.items():
-        yield f"judge_text, {name}", lambda text=text: judge_text(text, Source.BROWSER, receipt)
+        yield f"judge_text, {name}", lambda text=text: judge_text(text, Source.BROWSER, arrival)
 
 
 def main() -> None:

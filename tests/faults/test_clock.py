@@ -7,7 +7,7 @@ from qrumb.v1.browser_event_pb2 import BrowserEvent
 from qrumb_server.app.clock import SteadyClock
 from qrumb_server.model import Caller, RawEvent, SitePolicy, Source, StampedEvent
 from qrumb_server.pipeline.run import judge
-from qrumb_server.pipeline.stamp import Enrichers, Receipt
+from qrumb_server.pipeline.stamp import Arrival, Enrichers
 from qrumb_server.spool.reader import list_sealed, usage
 from tests.support.rig import record, spool_up
 
@@ -31,12 +31,12 @@ def receive(clock: SteadyClock, event_time_ms: int | None = None) -> tuple[int, 
     event = BrowserEvent(site_id="s", event_type="click")
     if event_time_ms is not None:
         event.event_time.FromMilliseconds(event_time_ms)
-    receipt = Receipt(
+    arrival = Arrival(
         received_time_ms=clock.now_ms(),
         retention_ms=400 * 24 * HOUR_MS,
         make_event_id=lambda _event: "00000000-0000-4000-8000-000000000000",
     )
-    [verdict] = judge([RawEvent(source=Source.BROWSER, message=event, caller=Caller(), index=0)], receipt)
+    [verdict] = judge([RawEvent(source=Source.BROWSER, message=event, caller=Caller(), index=0)], arrival)
     assert isinstance(verdict, StampedEvent)
     row = verdict.record.accepted_event.row
     return row.received_time.ToMilliseconds(), row.event_time.ToMilliseconds(), [w.field for w in verdict.warnings]
@@ -80,7 +80,7 @@ def test_segments_from_a_clock_that_was_ahead_are_no_older_than_now(tmp_path: Pa
 def test_an_event_time_older_than_its_site_keeps_rows_is_corrected() -> None:
     """Per site; at most the tables' own time."""
     policies = {"short": SitePolicy(retention_ms=24 * HOUR_MS)}
-    receipt = Receipt(
+    arrival = Arrival(
         received_time_ms=NOON_MS,
         retention_ms=400 * 24 * HOUR_MS,
         make_event_id=lambda _event: "00000000-0000-4000-8000-000000000000",
@@ -94,7 +94,7 @@ def test_an_event_time_older_than_its_site_keeps_rows_is_corrected() -> None:
     ):
         event = BrowserEvent(site_id=site_id, event_type="click")
         event.event_time.FromMilliseconds(NOON_MS - hours * HOUR_MS)
-        [verdict] = judge([RawEvent(source=Source.BROWSER, message=event, caller=Caller(), index=0)], receipt)
+        [verdict] = judge([RawEvent(source=Source.BROWSER, message=event, caller=Caller(), index=0)], arrival)
         assert isinstance(verdict, StampedEvent)
         row = verdict.record.accepted_event.row
         assert (row.event_time.ToMilliseconds() == NOON_MS - hours * HOUR_MS) is is_kept

@@ -17,7 +17,7 @@ from qrumb_server.enrich.email import contains_email, may_contain_email, redact_
 from qrumb_server.model import Caller, RawEvent, Rejected, Source, StampedEvent
 from qrumb_server.pipeline.dead_letter import bury
 from qrumb_server.pipeline.run import judge
-from qrumb_server.pipeline.stamp import Receipt
+from qrumb_server.pipeline.stamp import Arrival
 from qrumb_server.pipeline.struct_json import StructFault, StructLimits, canonical_json
 from tests.property.enrich.test_email import texts
 from tests.property.pipeline.test_rules_agree import (
@@ -32,7 +32,7 @@ from tests.property.pipeline.test_struct_json import as_struct, objects
 # The fuzz fixture keeps to its own time; its last round may take some more.
 pytestmark = pytest.mark.timeout(120 + float(os.environ.get("FUZZ_SECONDS", "0")))
 
-RECEIPT = Receipt(received_time_ms=1_790_000_000_000, retention_ms=86_400_000, make_event_id=lambda _: UUID)
+ARRIVAL = Arrival(received_time_ms=1_790_000_000_000, retention_ms=86_400_000, make_event_id=lambda _: UUID)
 Event = BrowserEvent | ServerEvent
 edges: st.SearchStrategy[Any] = st.sampled_from(
     [0.0, -0.0, 2.0**53, -(2.0**53), 2.0**53 - 1, 1e308, 5e-324, "", None, True, False, [], {}]
@@ -91,7 +91,7 @@ def own_fields(path: str) -> bool:
 
 
 def check_event(event: Event, source: Source) -> None:
-    [verdict] = judge([RawEvent(source=source, message=event, caller=Caller(), index=0)], RECEIPT)
+    [verdict] = judge([RawEvent(source=source, message=event, caller=Caller(), index=0)], ARRIVAL)
     by_code = {path for path in fields_by_code(event, source) if not own_fields(path)}
     assert by_code == fields_by_annotations(event)
     if isinstance(verdict, Rejected):
@@ -106,7 +106,7 @@ def check_rejected(verdict: Rejected) -> None:
         assert violation.reason not in {Violation.INTERNAL, Violation.REASON_UNSPECIFIED}
         assert not contains_email(violation.field)
         assert not contains_email(violation.description)
-    letter = bury(verdict, RECEIPT.received_time_ms).dead_letter
+    letter = bury(verdict, ARRIVAL.received_time_ms).dead_letter
     for kept in (letter.site_id, letter.event_id, letter.payload):
         assert not contains_email(kept)
 

@@ -25,7 +25,7 @@ from qrumb_server.app.circumstances import make_event_id
 from qrumb_server.loader.loop import Loader
 from qrumb_server.loader.progress import Progress
 from qrumb_server.model import SitePolicy
-from qrumb_server.pipeline.stamp import Enrichers, Receipt
+from qrumb_server.pipeline.stamp import Arrival, Enrichers
 from qrumb_server.ports import Clock, EventStore, TableBatch
 from qrumb_server.query.charts import Charts
 from qrumb_server.query.reports import Reports
@@ -354,10 +354,10 @@ class MiniNode:
         self._writers.append(spool)
         turns = Turns()
         server = grpc.aio.server(interceptors=[Wrappers(opening=opening(turns)), _ChosenAgent()])
-        collector = Collector(append=spool.append, new_receipt=self.new_receipt, turns=turns)
+        collector = Collector(append=spool.append, new_arrival=self.new_arrival, turns=turns)
         add_CollectorServiceServicer_to_server(collector, server)
         sessions = ScanSessions(
-            append=spool.append, new_receipt=self.new_receipt, turns=turns, forward=_forward_nothing
+            append=spool.append, new_arrival=self.new_arrival, turns=turns, forward=_forward_nothing
         )
         add_ScanSessionServiceServicer_to_server(sessions, server)
         port = server.add_insecure_port("127.0.0.1:0")
@@ -377,7 +377,7 @@ class MiniNode:
         self._channels.append(channel)
         return channel
 
-    def new_receipt(self) -> Receipt:
+    def new_arrival(self) -> Arrival:
         """The circumstances of this moment, as a worker sees them."""
         enrichers = Enrichers(
             locate=self._enrichers.locate,
@@ -385,7 +385,7 @@ class MiniNode:
             address_key=self._enrichers.address_key,
             policy=self._policy,
         )
-        return Receipt(
+        return Arrival(
             received_time_ms=self.clock.now_ms(),
             retention_ms=RETENTION_MS,
             make_event_id=make_event_id,

@@ -2,7 +2,7 @@
 
 from qrumb_server.model import Caller, RawEvent, Rejected, Source, StampedEvent
 from qrumb_server.pipeline.run import judge
-from qrumb_server.pipeline.stamp import Receipt
+from qrumb_server.pipeline.stamp import Arrival
 from qrumb_server.reading.body import read_single, unread
 from qrumb_server.reading.event import ReadEvent, read_event
 from qrumb_server.reading.text import NotJsonError, read_value
@@ -10,13 +10,13 @@ from qrumb_server.reading.text import NotJsonError, read_value
 __all__ = ["explained", "judge_text", "raw_event"]
 
 
-def judge_text(text: bytes, source: Source, receipt: Receipt) -> StampedEvent | Rejected:
+def judge_text(text: bytes, source: Source, arrival: Arrival) -> StampedEvent | Rejected:
     """The verdict on a body that is one event."""
     try:
         read = read_single(text, source).event
     except NotJsonError as error:
         read = unread(text, error, source)
-    [verdict] = judge([raw_event(read, source)], receipt)
+    [verdict] = judge([raw_event(read, source)], arrival)
     return verdict
 
 

@@ -14,10 +14,10 @@ from qrumb_server.enrich.address_key import address_key
 from qrumb_server.enrich.network import NetworkReader
 from qrumb_server.enrich.place import PlaceReader
 from qrumb_server.model import RawEvent
-from qrumb_server.pipeline.stamp import Enrichers, Receipt
+from qrumb_server.pipeline.stamp import Arrival, Enrichers
 from qrumb_server.ports import Clock
 
-__all__ = ["TABLE_RETENTION_MS", "enrichers", "make_event_id", "receipts"]
+__all__ = ["TABLE_RETENTION_MS", "arrivals", "enrichers", "make_event_id"]
 
 # What the tables keep, whatever a site says.
 TABLE_RETENTION_MS: Final = timedelta(days=400) // timedelta(milliseconds=1)
@@ -46,18 +46,18 @@ def enrichers(settings: Settings, sites: SiteRegistry, address_secret: bytes) ->
     )
 
 
-def receipts(clock: Clock, looked_up_by: Enrichers) -> Callable[[], Receipt]:
-    """What makes a receipt for this moment."""
+def arrivals(clock: Clock, looked_up_by: Enrichers) -> Callable[[], Arrival]:
+    """The circumstances of each moment, one call of a collector after another."""
 
-    def new_receipt() -> Receipt:
-        return Receipt(
+    def new_arrival() -> Arrival:
+        return Arrival(
             received_time_ms=clock.now_ms(),
             retention_ms=TABLE_RETENTION_MS,
             make_event_id=make_event_id,
             enrichers=looked_up_by,
         )
 
-    return new_receipt
+    return new_arrival
 
 
 def make_event_id(event: RawEvent) -> str:

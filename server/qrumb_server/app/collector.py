@@ -15,7 +15,7 @@ from qrumb.v1.scan_session_service_pb2_grpc import add_ScanSessionServiceService
 from qrumb.v1.validator_service_pb2_grpc import add_ValidatorServiceServicer_to_server
 from qrumb_server.access.admission import Admission
 from qrumb_server.access.quota import Quotas
-from qrumb_server.app.circumstances import enrichers, receipts
+from qrumb_server.app.circumstances import arrivals, enrichers
 from qrumb_server.app.clock import SteadyClock, SystemClock
 from qrumb_server.app.servers import add_direct_port, call_limits, direct_server, inner_server, stop_event
 from qrumb_server.app.stores import LOCK_TIMEOUT
@@ -80,7 +80,7 @@ async def run_collector(settings: Settings, index: int, address_secret: bytes) -
     turns = Turns()
     opening = Opening(call_limits(settings.rpc), turns=turns, may_begin=access.may_begin, count=metrics.count_refused)
     inner, direct = (new(settings.rpc, opening=opening, access=access) for new in (inner_server, direct_server))
-    new_receipt = receipts(clock, enrichers(settings, sites, address_secret))
+    new_arrival = arrivals(clock, enrichers(settings, sites, address_secret))
     forwarding = Forwarding(lambda: _open(sockets.QUERIES))
     status = Forwarding(lambda: _open(sockets.STATUS), FORWARDED_STATUS)
     direct.add_generic_rpc_handlers([forwarding, status])
@@ -88,7 +88,7 @@ async def run_collector(settings: Settings, index: int, address_secret: bytes) -
     append = metrics.metered(spool.append)
     collector = Collector(
         append=append,
-        new_receipt=new_receipt,
+        new_arrival=new_arrival,
         turns=turns,
         preview=preview,
         may_look_up=access.may_look_up,
@@ -98,11 +98,11 @@ async def run_collector(settings: Settings, index: int, address_secret: bytes) -
     asyncio.get_running_loop().add_signal_handler(END_STREAMS_SIGNAL, collector.end_streams)
     sessions = ScanSessions(
         append=append,
-        new_receipt=new_receipt,
+        new_arrival=new_arrival,
         turns=turns,
         forward=forwarding.forward,
     )
-    validator = Validator(new_receipt=new_receipt, preview=preview, may_look_up=access.may_look_up)
+    validator = Validator(new_arrival=new_arrival, preview=preview, may_look_up=access.may_look_up)
     health = Health()
     for server in (inner, direct):
         add_CollectorServiceServicer_to_server(collector, server)

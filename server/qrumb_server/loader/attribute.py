@@ -12,7 +12,7 @@ from cachetools import LRUCache
 
 from qrumb.v1.event_row_pb2 import EventRow
 from qrumb_server.instants import milliseconds
-from qrumb_server.loader.lookups import Arrival, KnownSession, Lookups, SessionKey
+from qrumb_server.loader.lookups import EventKey, KnownSession, Lookups, SessionKey
 from qrumb_server.loader.rows import PlacedEvent, RowId
 from qrumb_server.loader.velocity import RateCounter
 from qrumb_server.model import SitePolicy
@@ -61,9 +61,9 @@ class _Facts(NamedTuple):
     session: SessionKey
     lender: Key | None
     """Under what the session lends its user; None where there is no session, or consent does not allow a user."""
-    key: Arrival
+    key: EventKey
     """Of what may arrive once."""
-    other_key: Arrival
+    other_key: EventKey
     """Of the copy that the other side may send of the same event."""
 
 

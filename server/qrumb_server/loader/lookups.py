@@ -15,11 +15,11 @@ from qrumb_server.loader.rows import IDENTITY_LINKS, SCAN_SESSIONS, VALID_EVENTS
 from qrumb_server.pipeline.identity import EMAIL, MAX_USERS, SHARED, Key, Label, Link, kind_of_name
 from qrumb_server.ports import EventStore
 
-__all__ = ["Arrival", "KnownSession", "Lookups", "SessionKey"]
+__all__ = ["EventKey", "KnownSession", "Lookups", "SessionKey"]
 
 SessionKey = tuple[str, str]
 """(site_id, scan_session_id)"""
-Arrival = tuple[str, str, str]
+EventKey = tuple[str, str, str]
 """(site_id, event_id, source): the first arrival is the original of all others."""
 _K = TypeVar("_K")
 _V = TypeVar("_V")
@@ -170,7 +170,7 @@ class Lookups:
         for link in news:
             self._owners.forget(link.key)
 
-    def arrivals(self, events: Sequence[tuple[str, str, int]], own_segments: Collection[str]) -> dict[Arrival, int]:
+    def arrivals(self, events: Sequence[tuple[str, str, int]], own_segments: Collection[str]) -> dict[EventKey, int]:
         """Fingerprints of the originals of events, given as (site_id, event_id, received_time_ms); 0: it was erased.
 
         Rows of `own_segments` are the events themselves, stored by an earlier try.
@@ -213,7 +213,7 @@ class Lookups:
                 entry["unique_count"] = row["stored"] - row["duplicates"]
                 entry["fraud_count"] = row["frauds"]
 
-    def _arrivals(self, since_ms: Mapping[str, int], own_segments: Collection[str]) -> dict[Arrival, int]:
+    def _arrivals(self, since_ms: Mapping[str, int], own_segments: Collection[str]) -> dict[EventKey, int]:
         if not since_ms:
             return {}
         rows = self._store.query(

@@ -21,7 +21,7 @@ from qrumb_server.pipeline.consent import ALLOWED
 from qrumb_server.pipeline.mark import marks_at_receipt
 from qrumb_server.wire.v1.record_pb2 import AcceptedEvent, Record
 
-__all__ = ["MAX_AHEAD", "Enrichers", "Receipt", "stamp"]
+__all__ = ["MAX_AHEAD", "Arrival", "Enrichers", "stamp"]
 
 # Clocks of phones are off by minutes; what is further ahead cannot be true.
 MAX_AHEAD: Final = timedelta(minutes=10)
@@ -42,7 +42,7 @@ class Enrichers:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Receipt:
+class Arrival:
     """The circumstances under which an event was received."""
 
     received_time_ms: int
@@ -57,21 +57,21 @@ class Receipt:
         return min(self.retention_ms, self.enrichers.policy(site_id).retention_ms)
 
 
-def stamp(event: ValidEvent, receipt: Receipt) -> StampedEvent:
+def stamp(event: ValidEvent, arrival: Arrival) -> StampedEvent:
     """Fill the row as far as it can be filled here."""
     sent = event.raw.message
-    policy = receipt.enrichers.policy(sent.site_id)
-    retention_ms = min(receipt.retention_ms, policy.retention_ms)
+    policy = arrival.enrichers.policy(sent.site_id)
+    retention_ms = min(arrival.retention_ms, policy.retention_ms)
     record = Record()
     accepted = record.accepted_event
     row = accepted.row
     if event.event_id:
         row.event_id = event.event_id
     else:
-        row.event_id = receipt.make_event_id(event.raw)
+        row.event_id = arrival.make_event_id(event.raw)
         accepted.event_id_generated = True
     warnings = event.warnings
-    received_ms = receipt.received_time_ms
+    received_ms = arrival.received_time_ms
     event_ms = received_ms if event.event_time_ms is None else event.event_time_ms
     if not received_ms - retention_ms <= event_ms <= received_ms + _MAX_AHEAD_MS:
         set_time(row.client_event_time, event_ms)
@@ -89,7 +89,7 @@ def stamp(event: ValidEvent, receipt: Receipt) -> StampedEvent:
         accepted.user_identifiers.CopyFrom(event.user_identifiers)
     if event.raw.caller.attempt > 1:
         accepted.retried = True
-    agent, is_data_centre = _enrich(event, accepted, receipt)
+    agent, is_data_centre = _enrich(event, accepted, arrival)
     marks = marks_at_receipt(
         agent,
         source=event.raw.source,
@@ -141,9 +141,9 @@ def _copy_fields(event: ValidEvent, row: EventRow) -> None:
             row.conversion_currency = event.conversion.currency
 
 
-def _enrich(event: ValidEvent, accepted: AcceptedEvent, receipt: Receipt) -> tuple[Agent, bool]:
+def _enrich(event: ValidEvent, accepted: AcceptedEvent, arrival: Arrival) -> tuple[Agent, bool]:
     """Device, place and the key of the address; returns the agent, and whether the address is a data centre's."""
-    row, enrichers = accepted.row, receipt.enrichers
+    row, enrichers = accepted.row, arrival.enrichers
     agent, address = _visitor(event.raw)
     row.device_type = agent.device_type
     row.browser_family = agent.browser_family
@@ -155,7 +155,7 @@ def _enrich(event: ValidEvent, accepted: AcceptedEvent, receipt: Receipt) -> tup
         if allowed.city:
             row.city = place.city
         if allowed.address_key:
-            accepted.ip_key = enrichers.address_key(address, receipt.received_time_ms)
+            accepted.ip_key = enrichers.address_key(address, arrival.received_time_ms)
     return agent, bool(address) and enrichers.is_data_centre(address)
 
 

@@ -18,12 +18,12 @@ from qrumb_server.instants import set_time
 from qrumb_server.model import Caller, RawEvent, Rejected, Source, StampedEvent, is_site_id
 from qrumb_server.pipeline.dead_letter import bury
 from qrumb_server.pipeline.run import judge
-from qrumb_server.pipeline.stamp import Receipt
+from qrumb_server.pipeline.stamp import Arrival
 from qrumb_server.reasons import calls
 from qrumb_server.reasons.events import add_help
 from qrumb_server.rpc.caller import read_caller
 from qrumb_server.rpc.faults import BatchRefused, EventRejected, RequestFault
-from qrumb_server.rpc.metrics import Append
+from qrumb_server.rpc.metrics import AppendRecords
 from qrumb_server.rpc.opened import Opened
 from qrumb_server.rpc.preview import Preview, without_lookups
 from qrumb_server.rpc.turns import Turns
@@ -37,10 +37,10 @@ Verdict = StampedEvent | Rejected
 class Say(Protocol):
     """Makes of a verdict what its sender reads."""
 
-    def __call__(self, verdict: Verdict, receipt: Receipt, *, dry: bool) -> Any: ...
+    def __call__(self, verdict: Verdict, arrival: Arrival, *, dry: bool) -> Any: ...
 
 
-def event_receipt(verdict: Verdict, receipt: Receipt, *, dry: bool = False) -> EventReceipt:
+def event_receipt(verdict: Verdict, arrival: Arrival, *, dry: bool = False) -> EventReceipt:
     """The verdict as its sender reads it."""
     if isinstance(verdict, Rejected):
         answer = EventReceipt(event_id=verdict.event_id, outcome=EventReceipt.REJECTED, violations=verdict.violations)
@@ -50,7 +50,7 @@ def event_receipt(verdict: Verdict, receipt: Receipt, *, dry: bool = False) -> E
             outcome=EventReceipt.VALIDATED if dry else EventReceipt.ACCEPTED,
             warnings=verdict.warnings,
         )
-    set_time(answer.received_time, receipt.received_time_ms)
+    set_time(answer.received_time, arrival.received_time_ms)
     add_help(answer.violations, answer.warnings)
     return answer
 
@@ -80,7 +80,7 @@ class Collector(CollectorServiceServicer):
 
     Args:
         append: makes records durable, all or none; returns after the sync.
-        new_receipt: the circumstances of this moment.
+        new_arrival: the circumstances of this moment.
         turns: shares the event loop among long calls.
         preview: the rows that accepted events of a dry run would become.
         may_look_up: whether the caller of a dry run may see in them what the store knows of a site's visitors.
@@ -90,15 +90,15 @@ class Collector(CollectorServiceServicer):
     def __init__(
         self,
         *,
-        append: Append,
-        new_receipt: Callable[[], Receipt],
+        append: AppendRecords,
+        new_arrival: Callable[[], Arrival],
         turns: Turns,
         preview: Preview = without_lookups,
         may_look_up: Callable[[Context, Iterable[str]], bool] = lambda _context, _site_ids: True,
         count: Callable[[Sequence[Verdict]], None] = lambda _verdicts: None,
     ) -> None:
         self._append = append
-        self._new_receipt = new_receipt
+        self._new_arrival = new_arrival
         self._preview = preview
         self._may_look_up = may_look_up
         self._count = count
@@ -163,10 +163,10 @@ class Collector(CollectorServiceServicer):
         try:
             index = 0
             while group := await _next_group(waiting):
-                receipt = self._new_receipt()
+                arrival = self._new_arrival()
                 raw = [_raw_event(Source.SERVER, one, 0, caller, index + place) for place, one in enumerate(group)]
                 judged = await self._judge(
-                    raw, receipt, size=sum(one.size for one in group), dry=False, say=event_receipt
+                    raw, arrival, size=sum(one.size for one in group), dry=False, say=event_receipt
                 )
                 index += len(group)
                 await self._keep(judged)
@@ -199,9 +199,9 @@ class Collector(CollectorServiceServicer):
         self, source: Source, request: Opened, context: Context, say: Say = event_receipt
     ) -> tuple[Any, EventRow | None]:
         """The receipt of the one event, as `say` has it, and on a dry run its row."""
-        receipt = self._new_receipt()
+        arrival = self._new_arrival()
         raw = _raw_event(source, request, 0, read_caller(context), 0)
-        [one] = judged = await self._judge([raw], receipt, size=request.size, dry=request.validate_only, say=say)
+        [one] = judged = await self._judge([raw], arrival, size=request.size, dry=request.validate_only, say=say)
         if not request.validate_only:
             await self._keep(judged)
         if isinstance(one.verdict, Rejected):
@@ -215,9 +215,9 @@ class Collector(CollectorServiceServicer):
         """The receipts of all events, as `say` has them, and on a dry run their rows."""
         if not request.events:
             raise RequestFault(calls.BATCH_EMPTY, field="events")
-        receipt, caller = self._new_receipt(), read_caller(context)
+        arrival, caller = self._new_arrival(), read_caller(context)
         raw = (_raw_event(source, request, index, caller, index) for index in range(len(request.events)))
-        judged = await self._judge(raw, receipt, size=request.size, dry=request.validate_only, say=say)
+        judged = await self._judge(raw, arrival, size=request.size, dry=request.validate_only, say=say)
         if request.is_refused and not request.validate_only:
             await self._keep(judged)
         if request.is_refused and isinstance(verdict := judged[0].verdict, Rejected):
@@ -229,12 +229,12 @@ class Collector(CollectorServiceServicer):
         return receipts, []
 
     async def _judge(
-        self, raw: Iterable[RawEvent], receipt: Receipt, *, size: int, dry: bool, say: Say
+        self, raw: Iterable[RawEvent], arrival: Arrival, *, size: int, dry: bool, say: Say
     ) -> list[_Judged]:
         """Judge events in turn with other calls, and make all that their verdicts become."""
         steps = (
-            _Judged(verdict, b"" if dry else _record(verdict, receipt), say(verdict, receipt, dry=dry))
-            for verdict in judge(raw, receipt)
+            _Judged(verdict, b"" if dry else _record(verdict, arrival), say(verdict, arrival, dry=dry))
+            for verdict in judge(raw, arrival)
         )
         return await self._turns.run(steps, size=size)
 
@@ -252,11 +252,11 @@ class Collector(CollectorServiceServicer):
         self._count(verdicts)
 
 
-def _record(verdict: Verdict, receipt: Receipt) -> bytes:
+def _record(verdict: Verdict, arrival: Arrival) -> bytes:
     if isinstance(verdict, StampedEvent):
         return verdict.record.SerializeToString()
-    policy = receipt.enrichers.policy(verdict.raw.message.site_id)
-    return bury(verdict, receipt.received_time_ms, policy).SerializeToString()
+    policy = arrival.enrichers.policy(verdict.raw.message.site_id)
+    return bury(verdict, arrival.received_time_ms, policy).SerializeToString()
 
 
 def _raw_event(source: Source, request: Opened, place: int, caller: Caller, index: int) -> RawEvent:

@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 from qrumb.v1.receipt_pb2 import EventReceipt, EventWarning, Violation
 from qrumb_server.instants import timestamp
 from qrumb_server.model import Rejected, StampedEvent
-from qrumb_server.pipeline.stamp import Receipt
+from qrumb_server.pipeline.stamp import Arrival
 from qrumb_server.reasons.events import add_help
 
 __all__ = ["as_members", "receipt_members", "written"]
@@ -24,9 +24,9 @@ _REASONS: Final = {number: name for name, number in Violation.Reason.items()}
 _CODES: Final = {number: name for name, number in EventWarning.Code.items()}
 
 
-def receipt_members(verdict: StampedEvent | Rejected, receipt: Receipt, *, dry: bool = False) -> dict[str, Any]:
+def receipt_members(verdict: StampedEvent | Rejected, arrival: Arrival, *, dry: bool = False) -> dict[str, Any]:
     """An EventReceipt: the same that `collector.event_receipt` makes, without the message in between."""
-    received_time = _time(receipt.received_time_ms)
+    received_time = _time(arrival.received_time_ms)
     if isinstance(verdict, Rejected):
         add_help(verdict.violations)
         violations = [

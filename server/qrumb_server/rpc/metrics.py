@@ -11,9 +11,9 @@ from qrumb_server.metrics import SiteLabels
 from qrumb_server.model import Rejected, StampedEvent
 from qrumb_server.rpc.faults import SPOOL_ANSWERS
 
-__all__ = ["Append", "CollectorMetrics"]
+__all__ = ["AppendRecords", "CollectorMetrics"]
 
-Append = Callable[[Sequence[bytes], Sequence[str]], Awaitable[None]]
+AppendRecords = Callable[[Sequence[bytes], Sequence[str]], Awaitable[None]]
 """Makes records durable, all or none; the second argument says whose each one is."""
 
 # From one sync of a good disk to the gateway's patience.
@@ -59,7 +59,7 @@ class CollectorMetrics:
         """Count a call that was not let in."""
         self._denials.labels(reason=reason).inc()
 
-    def metered(self, append: Append) -> Append:
+    def metered(self, append: AppendRecords) -> AppendRecords:
         """The same, timed and its refusals counted."""
 
         async def timed(records: Sequence[bytes], sites: Sequence[str]) -> None:

@@ -13,11 +13,11 @@ from qrumb.v1.receipt_pb2 import Violation
 from qrumb.v1.scan_session_pb2 import ScanSession
 from qrumb.v1.scan_session_service_pb2_grpc import ScanSessionServiceServicer
 from qrumb_server.instants import milliseconds, set_time
-from qrumb_server.pipeline.stamp import MAX_AHEAD, Receipt
+from qrumb_server.pipeline.stamp import MAX_AHEAD, Arrival
 from qrumb_server.pipeline.validate import MAX_VIOLATIONS, validate_scan_session
 from qrumb_server.reasons import calls
 from qrumb_server.rpc.faults import RequestFault, RequestRejected
-from qrumb_server.rpc.metrics import Append
+from qrumb_server.rpc.metrics import AppendRecords
 from qrumb_server.rpc.opened import Opened
 from qrumb_server.rpc.turns import Turns
 from qrumb_server.wire.v1.record_pb2 import Record, SessionRegistration
@@ -33,14 +33,16 @@ class ScanSessions(ScanSessionServiceServicer):
 
     Args:
         append: makes records durable, all or none; returns after the sync.
-        new_receipt: the circumstances of this moment.
+        new_arrival: the circumstances of this moment.
         turns: shares the event loop among long calls.
         forward: asks the loader: method, request, context.
     """
 
-    def __init__(self, *, append: Append, new_receipt: Callable[[], Receipt], turns: Turns, forward: Forward) -> None:
+    def __init__(
+        self, *, append: AppendRecords, new_arrival: Callable[[], Arrival], turns: Turns, forward: Forward
+    ) -> None:
         self._append = append
-        self._new_receipt = new_receipt
+        self._new_arrival = new_arrival
         self._turns = turns
         self._forward = forward
 
@@ -77,25 +79,25 @@ class ScanSessions(ScanSessionServiceServicer):
         return pb.GetScanSessionResponse.FromString(answer)
 
     async def _keep(self, sent: Iterable[ScanSession]) -> list[ScanSession]:
-        receipt = self._new_receipt()
-        sessions = [_with_scan_time(session, receipt) for session in sent]
+        arrival = self._new_arrival()
+        sessions = [_with_scan_time(session, arrival) for session in sent]
         sites = [session.site_id for session in sessions]
-        await self._append([_record(session, receipt) for session in sessions], sites)
+        await self._append([_record(session, arrival) for session in sessions], sites)
         return sessions
 
 
-def _with_scan_time(session: ScanSession, receipt: Receipt) -> ScanSession:
+def _with_scan_time(session: ScanSession, arrival: Arrival) -> ScanSession:
     """The session with the time of its scan; the receipt's where it states none, or one that cannot be true."""
     kept = ScanSession()
     kept.CopyFrom(session)
     stated_ms = milliseconds(session.scan_time)
-    earliest_ms = receipt.received_time_ms - receipt.retention_of(session.site_id)
-    latest_ms = receipt.received_time_ms + MAX_AHEAD.total_seconds() * 1000
+    earliest_ms = arrival.received_time_ms - arrival.retention_of(session.site_id)
+    latest_ms = arrival.received_time_ms + MAX_AHEAD.total_seconds() * 1000
     is_usable = session.HasField("scan_time") and earliest_ms <= stated_ms <= latest_ms
-    set_time(kept.scan_time, stated_ms if is_usable else receipt.received_time_ms)
+    set_time(kept.scan_time, stated_ms if is_usable else arrival.received_time_ms)
     return kept
 
 
-def _record(session: ScanSession, receipt: Receipt) -> bytes:
-    registration = SessionRegistration(scan_session=session, received_time_ms=receipt.received_time_ms)
+def _record(session: ScanSession, arrival: Arrival) -> bytes:
+    registration = SessionRegistration(scan_session=session, received_time_ms=arrival.received_time_ms)
     return Record(session_registration=registration).SerializeToString()

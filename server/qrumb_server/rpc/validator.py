@@ -14,7 +14,7 @@ from qrumb.v1.receipt_pb2 import EventReceipt
 from qrumb.v1.validator_service_pb2_grpc import ValidatorServiceServicer
 from qrumb_server.model import Caller, RawEvent, Rejected, Source, StampedEvent
 from qrumb_server.pipeline.run import judge
-from qrumb_server.pipeline.stamp import Receipt
+from qrumb_server.pipeline.stamp import Arrival
 from qrumb_server.reading.body import read_single, unread
 from qrumb_server.reading.text import NotJsonError
 from qrumb_server.rpc.caller import read_caller
@@ -30,7 +30,7 @@ class Validator(ValidatorServiceServicer):
     """Judges texts.
 
     Args:
-        new_receipt: the circumstances of this moment.
+        new_arrival: the circumstances of this moment.
         preview: the row that an event would become.
         may_look_up: whether the caller may see in it what the store knows of the site's visitors.
     """
@@ -38,11 +38,11 @@ class Validator(ValidatorServiceServicer):
     def __init__(
         self,
         *,
-        new_receipt: Callable[[], Receipt],
+        new_arrival: Callable[[], Arrival],
         preview: Preview = without_lookups,
         may_look_up: Callable[[Context, Iterable[str]], bool] = lambda _context, _site_ids: True,
     ) -> None:
-        self._new_receipt = new_receipt
+        self._new_arrival = new_arrival
         self._preview = preview
         self._may_look_up = may_look_up
 
@@ -61,21 +61,21 @@ class Validator(ValidatorServiceServicer):
         return pb.ValidateServerEventResponse(receipt=receipt, row=row)
 
     async def _judge(self, text: bytes, source: Source, context: Context) -> tuple[EventReceipt, EventRow | None]:
-        receipt = self._new_receipt()
-        verdict = _judge_text(text, source, read_caller(context), receipt)
+        arrival = self._new_arrival()
+        verdict = _judge_text(text, source, read_caller(context), arrival)
         row = None
         if isinstance(verdict, StampedEvent):
             accepted = verdict.record.accepted_event
             is_trusted = self._may_look_up(context, [accepted.row.site_id])
             [row] = await (self._preview if is_trusted else without_lookups)([accepted])
-        return event_receipt(verdict, receipt, dry=True), row
+        return event_receipt(verdict, arrival, dry=True), row
 
 
-def _judge_text(text: bytes, source: Source, caller: Caller, receipt: Receipt) -> StampedEvent | Rejected:
+def _judge_text(text: bytes, source: Source, caller: Caller, arrival: Arrival) -> StampedEvent | Rejected:
     try:
         read = read_single(text, source).event
     except NotJsonError as error:
         read = unread(text, error, source)
     raw = RawEvent(source=source, message=read.message, caller=caller, index=0, reading=read.reading)
-    [verdict] = judge([raw], receipt)
+    [verdict] = judge([raw], arrival)
     return verdict

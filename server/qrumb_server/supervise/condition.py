@@ -10,7 +10,7 @@ from qrumb_server.supervise.child import HUNG_AFTER, ChildState
 from qrumb_server.supervise.spool_watch import SpoolLook
 from qrumb_server.wire.v1.process_service_pb2 import GetLoadingResponse
 
-__all__ = ["Facts", "Verdict", "judge"]
+__all__ = ["Assessment", "Facts", "assess"]
 
 READY: Final = GetStatusResponse.READY
 DEGRADED: Final = GetStatusResponse.DEGRADED
@@ -65,7 +65,7 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class Assessment:
     """How a node is."""
 
     condition: GetStatusResponse.Condition
@@ -74,13 +74,13 @@ class Verdict:
     """Of NOT_READY: a stable name for ErrorInfo."""
 
 
-def judge(facts: Facts) -> Verdict:
+def assess(facts: Facts) -> Assessment:
     """READY, DEGRADED or NOT_READY, with everything that is wrong; what makes it NOT_READY first."""
     cause, reason = _obstacle(facts)
     reasons = [*([reason] if reason else []), *_processes(facts), *_store(facts), *_spool(facts.spool), *_sites(facts)]
     if cause:
-        return Verdict(condition=NOT_READY, reasons=reasons, cause=cause)
-    return Verdict(condition=DEGRADED if reasons else READY, reasons=reasons)
+        return Assessment(condition=NOT_READY, reasons=reasons, cause=cause)
+    return Assessment(condition=DEGRADED if reasons else READY, reasons=reasons)
 
 
 def _obstacle(facts: Facts) -> tuple[str, str]:

@@ -30,7 +30,7 @@ from qrumb_server.rpc.wrappers import Wrappers
 from qrumb_server.supervise import sockets
 from qrumb_server.supervise.certificates import RPC_TLS_SETTING, read_authority, read_pair
 from qrumb_server.supervise.child import EXIT_CONFIG, RESTART_SIGNAL, Child, ChildSpec
-from qrumb_server.supervise.condition import judge
+from qrumb_server.supervise.condition import assess
 from qrumb_server.supervise.folders import SETTINGS_FILE, prepare_folders, recover_orphans, write_settings
 from qrumb_server.supervise.gateway import TLS_SETTING, GatewayProcess
 from qrumb_server.supervise.health import check
@@ -287,7 +287,7 @@ class _Node:
 
     async def _set_health(self) -> None:
         """The name "" is the whole node as much as READY; the other names are its processes."""
-        condition = judge(await self._watch.facts()).condition
+        condition = assess(await self._watch.facts()).condition
         is_ready = condition != GetStatusResponse.NOT_READY
         answers = {child.spec.name: child.serving for child in self._children()}
         answers |= {"": is_ready, LIVE: True, READY: is_ready, HEALTHY: condition == GetStatusResponse.READY}
@@ -301,7 +301,7 @@ class _Node:
         targets |= {worker.spec.name: sockets.worker(index) for index, worker in enumerate(self._workers)}
         texts = await asyncio.gather(*(ask_metrics(f"unix:{socket}") for socket in targets.values()))
         said = {name: text for name, text in zip(targets, texts, strict=True) if text is not None}
-        status, _verdict, _loading = await self._watch.describe()
+        status, _assessment, _loading = await self._watch.describe()
         # Parsing a thousand sites takes a while.
         return [*node_metrics(status), *await asyncio.to_thread(merge, said)]
 

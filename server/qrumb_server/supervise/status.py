@@ -16,7 +16,7 @@ from qrumb_server.ports import Clock
 from qrumb_server.reasons import calls
 from qrumb_server.rpc.faults import RequestFault
 from qrumb_server.supervise.child import Child
-from qrumb_server.supervise.condition import Facts, Verdict, judge
+from qrumb_server.supervise.condition import Assessment, Facts, assess
 from qrumb_server.supervise.process import ask_loading
 from qrumb_server.supervise.spool_watch import SpoolWatch
 from qrumb_server.wire.v1.node_service_pb2 import DescribeNodeRequest, DescribeNodeResponse
@@ -29,7 +29,7 @@ Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class NodeWatch:
-    """Collects the facts of a node and judges them.
+    """Collects the facts of a node and assesses them.
 
     Args:
         collectors: the workers.
@@ -67,14 +67,14 @@ class NodeWatch:
             is_sites_file_broken=self._is_sites_file_broken(),
         )
 
-    async def describe(self) -> tuple[pb.GetStatusResponse, Verdict, GetLoadingResponse | None]:
+    async def describe(self) -> tuple[pb.GetStatusResponse, Assessment, GetLoadingResponse | None]:
         """The status, what it was judged by, and what the loader said."""
         facts = await self.facts()
-        verdict = judge(facts)
+        assessment = assess(facts)
         look = facts.spool
         status = pb.GetStatusResponse(
-            condition=verdict.condition,
-            reasons=verdict.reasons,
+            condition=assessment.condition,
+            reasons=assessment.reasons,
             processes=[
                 pb.ProcessStatus(name=child.spec.name, serving=child.serving, restart_count=child.restart_count)
                 for child in (*self._collectors, *self._others())
@@ -91,7 +91,7 @@ class NodeWatch:
         )
         if facts.loading is not None:
             self._add_loading(status, facts.loading)
-        return status, verdict, facts.loading
+        return status, assessment, facts.loading
 
     def _add_loading(self, status: pb.GetStatusResponse, said: GetLoadingResponse) -> None:
         loading = status.loading
@@ -115,9 +115,9 @@ class NodeStatus(StatusServiceServicer):
 
     async def GetStatus(self, request: pb.GetStatusRequest, context: Context) -> pb.GetStatusResponse:
         """How this node is doing."""
-        status, verdict, _loading = await self._watch.describe()
-        if verdict.cause:
-            raise RequestFault(calls.NOT_READY[verdict.cause], reasons="; ".join(verdict.reasons))
+        status, assessment, _loading = await self._watch.describe()
+        if assessment.cause:
+            raise RequestFault(calls.NOT_READY[assessment.cause], reasons="; ".join(assessment.reasons))
         return status
 
 
@@ -129,5 +129,5 @@ class NodeDescriptions(NodeServiceServicer):
 
     async def DescribeNode(self, request: DescribeNodeRequest, context: Context) -> DescribeNodeResponse:
         """How this node is doing."""
-        status, _verdict, loading = await self._watch.describe()
+        status, _assessment, loading = await self._watch.describe()
         return DescribeNodeResponse(status=status, store_error=loading.store_error if loading else "")

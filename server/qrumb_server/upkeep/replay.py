@@ -19,7 +19,7 @@ from qrumb_server.loader.loop import Loader
 from qrumb_server.loader.rows import LOADER_STAGE, REPLAYED, PlacedEvent, RowId
 from qrumb_server.model import Caller, FraudReason, RawEvent, Rejected, Source
 from qrumb_server.pipeline.run import judge
-from qrumb_server.pipeline.stamp import Enrichers, Receipt
+from qrumb_server.pipeline.stamp import Arrival, Enrichers
 from qrumb_server.ports import Clock, EventStore
 from qrumb_server.reading.event import read_event
 from qrumb_server.reading.text import NotJsonError, read_value
@@ -97,13 +97,13 @@ class Replay:
         raw = RawEvent(
             source=Source(letter["source"]), message=read.message, caller=Caller(), index=0, reading=read.reading
         )
-        receipt = Receipt(
+        arrival = Arrival(
             received_time_ms=letter["received_time"],
             retention_ms=self._retention_ms,
             make_event_id=_keeps_its_id,
             enrichers=self._enrichers,
         )
-        [verdict] = judge([raw], receipt)
+        [verdict] = judge([raw], arrival)
         if isinstance(verdict, Rejected):
             return verdict
         _forgive_missing_agent(verdict.record.accepted_event.row)

@@ -172,7 +172,7 @@ def as_record(node: MiniNode, thing: Thing, site_id: str, base_ms: int) -> Recor
     """What a worker writes of it."""
     if isinstance(thing, Event):
         raw = RawEvent(source=Source.SERVER, message=as_message(thing, site_id, base_ms), caller=Caller(), index=0)
-        [verdict] = judge([raw], node.new_receipt())
+        [verdict] = judge([raw], node.new_arrival())
         assert isinstance(verdict, StampedEvent)
         return verdict.record
     registration = SessionRegistration(received_time_ms=node.clock.now_ms())

@@ -15,12 +15,12 @@ from qrumb.v1.server_event_pb2 import ServerEvent
 from qrumb_server.enrich.email import contains_email
 from qrumb_server.model import Caller, RawEvent, Rejected, Source, StampedEvent
 from qrumb_server.pipeline.run import judge
-from qrumb_server.pipeline.stamp import Receipt
+from qrumb_server.pipeline.stamp import Arrival
 from qrumb_server.reading.usual import read_usual
 from tests.property.pipeline.test_rules_agree import browser_events, server_events
 from tests.support.reading import explained, judge_text, raw_event
 
-RECEIPT = Receipt(received_time_ms=1_790_000_000_000, retention_ms=400 * 86_400_000, make_event_id=lambda _: "made")
+ARRIVAL = Arrival(received_time_ms=1_790_000_000_000, retention_ms=400 * 86_400_000, make_event_id=lambda _: "made")
 SOURCES = st.sampled_from(list(Source))
 NAMES = [field.name for field in (*BrowserEvent.DESCRIPTOR.fields, *ServerEvent.DESCRIPTOR.fields)]
 keys = st.sampled_from(
@@ -60,7 +60,7 @@ def check(verdict: StampedEvent | Rejected) -> None:
 @given(st.binary(max_size=40) | st.text(max_size=40).map(str.encode), SOURCES)
 def test_any_bytes_get_a_verdict(text: bytes, source: Source) -> None:
     """No exception, and nothing is called our own fault."""
-    check(judge_text(text, source, RECEIPT))
+    check(judge_text(text, source, ARRIVAL))
 
 
 @settings(max_examples=500, deadline=None)
@@ -68,10 +68,10 @@ def test_any_bytes_get_a_verdict(text: bytes, source: Source) -> None:
 def test_any_json_gets_a_verdict(event: dict[str, Any], source: Source, data: st.DataObject) -> None:
     """Whole, and with some of its bytes cut out, which makes equal keys, wrong types and no JSON."""
     text = json.dumps(event, ensure_ascii=True).encode()
-    check(judge_text(text, source, RECEIPT))
+    check(judge_text(text, source, ARRIVAL))
     start = data.draw(st.integers(0, len(text)))
     end = data.draw(st.integers(start, len(text)))
-    check(judge_text(text[:start] + text[end:], source, RECEIPT))
+    check(judge_text(text[:start] + text[end:], source, ARRIVAL))
 
 
 def same_verdict(event: BrowserEvent | ServerEvent, source: Source, has_snake_case: bool) -> None:
@@ -82,8 +82,8 @@ def same_verdict(event: BrowserEvent | ServerEvent, source: Source, has_snake_ca
     if money is not None:
         money.setdefault("amount", 0)  # which a message says by not saying it
     text = json.dumps(said).encode()
-    strict = judge_text(text, source, RECEIPT)
-    [plain] = judge([RawEvent(source=source, message=event, caller=Caller(), index=0)], RECEIPT)
+    strict = judge_text(text, source, ARRIVAL)
+    [plain] = judge([RawEvent(source=source, message=event, caller=Caller(), index=0)], ARRIVAL)
     if isinstance(plain, Rejected):
         assert isinstance(strict, Rejected)
         assert strict.violations == plain.violations
@@ -124,7 +124,7 @@ def test_server_event_has_the_verdict_of_collecting(
 def test_no_double_that_was_written_by_json_loses_digits(number: float) -> None:
     """The shortest text of a double is never called lossy."""
     text = json.dumps({"site_id": "s", "event_type": "e", "metadata": {"n": number}}).encode()
-    verdict = judge_text(text, Source.BROWSER, RECEIPT)
+    verdict = judge_text(text, Source.BROWSER, ARRIVAL)
     assert isinstance(verdict, StampedEvent)
     assert not list(verdict.warnings)
 
@@ -187,7 +187,7 @@ def same_both_ways(text: bytes, source: Source) -> bool:
     assert (usual.reading.own_fields or None) == (slow.reading.own_fields or None)
     assert not slow.reading.violations
     assert not slow.reading.warnings
-    [one], [other] = judge([usual], RECEIPT), judge([slow], RECEIPT)
+    [one], [other] = judge([usual], ARRIVAL), judge([slow], ARRIVAL)
     if isinstance(one, Rejected):
         assert isinstance(other, Rejected)
         assert (one.event_id, list(one.violations)) == (other.event_id, list(other.violations))
@@ -231,7 +231,7 @@ def check_both(source: Source, event: dict[str, Any], is_ascii: bool, data: st.D
     end = data.draw(st.integers(start, min(start + 40, len(text))))
     damaged = text[:end] + data.draw(st.sampled_from([b"", b",", b"0"])) + text[start:]
     same_both_ways(damaged, source)
-    check(judge_text(damaged, source, RECEIPT))
+    check(judge_text(damaged, source, ARRIVAL))
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from qrumb_server.enrich.agent import describe_agent
 from qrumb_server.enrich.place import Place
 from qrumb_server.model import Caller, RawEvent, SitePolicy, Source, ValidEvent
 from qrumb_server.pipeline.consent import ALLOWED, apply_consent, as_stored
-from qrumb_server.pipeline.stamp import Enrichers, Receipt, stamp
+from qrumb_server.pipeline.stamp import Arrival, Enrichers, stamp
 from qrumb_server.pipeline.validate import validate
 from qrumb_server.wire.v1.record_pb2 import AcceptedEvent
 
@@ -56,7 +56,7 @@ def accepted(kind: str, consent: str, policy: SitePolicy = POLICY, **fields: Any
         caller = Caller()
     valid = validate(RawEvent(source=Source(kind), message=message, caller=caller, index=0), policy)
     assert isinstance(valid, ValidEvent), valid
-    receipt = Receipt(
+    arrival = Arrival(
         received_time_ms=NOW_MS,
         retention_ms=400 * 86_400_000,
         make_event_id=lambda _event: "",
@@ -66,7 +66,7 @@ def accepted(kind: str, consent: str, policy: SitePolicy = POLICY, **fields: Any
             policy=lambda _site: policy,
         ),
     )
-    return stamp(apply_consent(valid, policy), receipt).record.accepted_event
+    return stamp(apply_consent(valid, policy), arrival).record.accepted_event
 
 
 @pytest.mark.parametrize("kind", ["browser", "server"])

@@ -5,7 +5,7 @@ import pytest
 from qrumb.v1.browser_event_pb2 import BrowserEvent
 from qrumb_server.instants import milliseconds, timestamp
 from qrumb_server.model import Caller, RawEvent, Source, ValidEvent
-from qrumb_server.pipeline.stamp import Receipt, stamp
+from qrumb_server.pipeline.stamp import Arrival, stamp
 from qrumb_server.pipeline.validate import validate
 from qrumb_server.wire.v1.record_pb2 import AcceptedEvent
 
@@ -21,8 +21,8 @@ def stamped(time_ms: int | None, caller: Caller = Caller(user_agent=FIREFOX)) ->
         message.event_time.CopyFrom(timestamp(time_ms))
     valid = validate(RawEvent(source=Source.BROWSER, message=message, caller=caller, index=0))
     assert isinstance(valid, ValidEvent)
-    receipt = Receipt(received_time_ms=NOW_MS, retention_ms=400 * DAY_MS, make_event_id=lambda _event: "made")
-    return stamp(valid, receipt).record.accepted_event
+    arrival = Arrival(received_time_ms=NOW_MS, retention_ms=400 * DAY_MS, make_event_id=lambda _event: "made")
+    return stamp(valid, arrival).record.accepted_event
 
 
 @pytest.mark.parametrize(

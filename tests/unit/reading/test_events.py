@@ -11,19 +11,19 @@ from qrumb.v1.event_row_pb2 import EventRow
 from qrumb.v1.receipt_pb2 import EventWarning, Violation
 from qrumb.v1.server_event_pb2 import ServerEvent
 from qrumb_server.model import Rejected, Source, StampedEvent
-from qrumb_server.pipeline.stamp import Receipt
+from qrumb_server.pipeline.stamp import Arrival
 from qrumb_server.reading.body import MAX_EVENT_BYTES
 from qrumb_server.reading.event import _EXPECTED, _WRAPPERS
 from tests.support.reading import judge_text
 
 NOW_MS = 1_793_530_000_000
-RECEIPT = Receipt(received_time_ms=NOW_MS, retention_ms=400 * 86_400_000, make_event_id=lambda _: "made")
+ARRIVAL = Arrival(received_time_ms=NOW_MS, retention_ms=400 * 86_400_000, make_event_id=lambda _: "made")
 Found = list[tuple[str, str]]
 
 
 def judged(text: str | bytes, source: Source = Source.BROWSER) -> StampedEvent | Rejected:
     """The verdict on a text."""
-    return judge_text(text if isinstance(text, bytes) else text.encode(), source, RECEIPT)
+    return judge_text(text if isinstance(text, bytes) else text.encode(), source, ARRIVAL)
 
 
 def browser(members: str) -> StampedEvent | Rejected:

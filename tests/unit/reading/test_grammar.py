@@ -11,12 +11,12 @@ import pytest
 
 from qrumb.v1.receipt_pb2 import Violation
 from qrumb_server.model import Rejected, Source, StampedEvent
-from qrumb_server.pipeline.stamp import Receipt
+from qrumb_server.pipeline.stamp import Arrival
 from qrumb_server.reading.body import read_batch
 from qrumb_server.reading.text import NotJsonError
 from tests.support.reading import judge_text
 
-RECEIPT = Receipt(received_time_ms=1_790_000_000_000, retention_ms=400 * 86_400_000, make_event_id=lambda _: "made")
+ARRIVAL = Arrival(received_time_ms=1_790_000_000_000, retention_ms=400 * 86_400_000, make_event_id=lambda _: "made")
 
 NUMBERS = [
     b"-", b"+1", b".5", b"-.5", b"1.", b"1.e1", b"01", b"-01", b"00", b"0x1F", b"1e", b"1e+", b"1E-", b"0e", b"0.3e+",
@@ -145,7 +145,7 @@ def members(value: bytes) -> bytes:
 @pytest.mark.parametrize("value", WRONG_VALUES, ids=repr)
 def test_what_is_no_json_is_refused(value: bytes) -> None:
     """As one event, and with it the whole of a batch; never as something else."""
-    verdict = judge_text(members(value), Source.BROWSER, RECEIPT)
+    verdict = judge_text(members(value), Source.BROWSER, ARRIVAL)
     assert isinstance(verdict, Rejected)
     [violation] = verdict.violations
     assert violation.reason == Violation.INVALID_JSON
@@ -156,7 +156,7 @@ def test_what_is_no_json_is_refused(value: bytes) -> None:
 @pytest.mark.parametrize("text", WHOLE, ids=lambda text: repr(text[:12]))
 def test_a_body_that_is_no_json_is_refused(text: bytes) -> None:
     """Whatever it is sent as."""
-    assert isinstance(judge_text(text, Source.SERVER, RECEIPT), Rejected)
+    assert isinstance(judge_text(text, Source.SERVER, ARRIVAL), Rejected)
     with pytest.raises(NotJsonError):
         read_batch(text)
 
@@ -164,7 +164,7 @@ def test_a_body_that_is_no_json_is_refused(text: bytes) -> None:
 @pytest.mark.parametrize(("written", "value"), VALUES, ids=lambda value: repr(value)[:24])
 def test_what_is_json_is_stored_as_it_is(written: str, value: Any) -> None:
     """As a value of own fields."""
-    verdict = judge_text(members(written.encode()), Source.BROWSER, RECEIPT)
+    verdict = judge_text(members(written.encode()), Source.BROWSER, ARRIVAL)
     assert isinstance(verdict, StampedEvent), verdict
     # Whole numbers are stored with all their digits; a double has them for its own.
     stored = json.loads(
@@ -185,7 +185,7 @@ def test_texts_are_stored_as_they_are(text: str, is_ascii: bool) -> None:
         "scan_session_id": text,
         "metadata": {text: text},
     }
-    verdict = judge_text(json.dumps(event, ensure_ascii=is_ascii).encode(), Source.BROWSER, RECEIPT)
+    verdict = judge_text(json.dumps(event, ensure_ascii=is_ascii).encode(), Source.BROWSER, ARRIVAL)
     assert isinstance(verdict, StampedEvent), verdict
     row = verdict.record.accepted_event.row
     assert (row.event_type, row.page_title, row.scan_session_id) == (text or "e", text, text)

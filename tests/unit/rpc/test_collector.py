@@ -19,7 +19,7 @@ from qrumb.v1.receipt_pb2 import EventReceipt
 from qrumb.v1.server_event_pb2 import ServerEvent
 from qrumb_server.app.circumstances import make_event_id
 from qrumb_server.errors import SiteShareError, SpoolFailedError, SpoolFullError
-from qrumb_server.pipeline.stamp import Receipt
+from qrumb_server.pipeline.stamp import Arrival
 from qrumb_server.rpc.collector import Collector
 from qrumb_server.rpc.turns import Turns
 from qrumb_server.rpc.wrappers import Wrappers
@@ -57,7 +57,7 @@ async def target(spool: Spool, tmp_path: Path) -> AsyncIterator[int]:
     """A server with one port and one unix socket, as a worker has."""
     collector = Collector(
         append=spool.append,
-        new_receipt=lambda: Receipt(
+        new_arrival=lambda: Arrival(
             received_time_ms=NOW_MS, retention_ms=400 * 86_400_000, make_event_id=make_event_id
         ),
         turns=TURNS,

@@ -14,7 +14,7 @@ from google.protobuf.json_format import MessageToDict
 from qrumb_server.app.circumstances import make_event_id
 from qrumb_server.model import Source
 from qrumb_server.pipeline.run import judge
-from qrumb_server.pipeline.stamp import Receipt
+from qrumb_server.pipeline.stamp import Arrival
 from qrumb_server.rpc.collector import Collector, event_receipt
 from qrumb_server.rpc.json_answers import as_members, receipt_members
 from qrumb_server.rpc.json_collector import add_json_collector
@@ -24,7 +24,7 @@ from qrumb_server.wire.v1.record_pb2 import Record
 from tests.support.opened import opening
 from tests.support.reading import explained
 
-RECEIPT = Receipt(received_time_ms=1_790_000_000_123, retention_ms=400 * 86_400_000, make_event_id=make_event_id)
+ARRIVAL = Arrival(received_time_ms=1_790_000_000_123, retention_ms=400 * 86_400_000, make_event_id=make_event_id)
 METHODS = "/qrumb_server.wire.v1.JsonCollectorService/"
 GOOD = b'{"site_id":"s","event_type":"e","nosuch":1}'
 
@@ -55,7 +55,7 @@ async def edge(tmp_path: Path) -> AsyncIterator[Edge]:
     """Served on a unix socket."""
     edge, turns = Edge(), Turns()
     server = grpc.aio.server(interceptors=[Wrappers(opening=opening(turns))])
-    add_json_collector(Collector(append=edge.append, new_receipt=lambda: RECEIPT, turns=turns), server)
+    add_json_collector(Collector(append=edge.append, new_arrival=lambda: ARRIVAL, turns=turns), server)
     server.add_insecure_port(f"unix:{tmp_path / 'json.sock'}")
     await server.start()
     async with grpc.aio.insecure_channel(f"unix:{tmp_path / 'json.sock'}") as edge.channel:
@@ -127,8 +127,8 @@ async def test_a_dry_run_is_asked_for_in_the_address_or_the_body(
 @pytest.mark.parametrize("dry", [True, False])
 def test_a_receipt_is_written_as_the_transcoder_writes_it(text: bytes, dry: bool) -> None:
     """Member by member what the message has, in its order."""
-    [verdict] = judge([explained(text, Source.BROWSER)], RECEIPT)
-    message = event_receipt(verdict, RECEIPT, dry=dry)
+    [verdict] = judge([explained(text, Source.BROWSER)], ARRIVAL)
+    message = event_receipt(verdict, ARRIVAL, dry=dry)
     expected = MessageToDict(message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
-    assert receipt_members(verdict, RECEIPT, dry=dry) == expected
-    assert list(receipt_members(verdict, RECEIPT, dry=dry)) == list(as_members(message))
+    assert receipt_members(verdict, ARRIVAL, dry=dry) == expected
+    assert list(receipt_members(verdict, ARRIVAL, dry=dry)) == list(as_members(message))

@@ -13,7 +13,7 @@ from qrumb.v1.scan_session_pb2 import ScanSession
 from qrumb.v1.scan_session_service_pb2_grpc import ScanSessionServiceStub, add_ScanSessionServiceServicer_to_server
 from qrumb_server.errors import SpoolFullError
 from qrumb_server.instants import milliseconds, timestamp
-from qrumb_server.pipeline.stamp import Receipt
+from qrumb_server.pipeline.stamp import Arrival
 from qrumb_server.rpc.scan_sessions import ScanSessions
 from qrumb_server.rpc.turns import Turns
 from qrumb_server.rpc.wrappers import Wrappers
@@ -58,7 +58,7 @@ async def stub(spool: Spool) -> AsyncIterator[ScanSessionServiceStub]:
     sessions = ScanSessions(
         forward=forward,
         append=spool.append,
-        new_receipt=lambda: Receipt(
+        new_arrival=lambda: Arrival(
             received_time_ms=NOW_MS, retention_ms=400 * DAY_MS, make_event_id=lambda _event: ""
         ),
         turns=TURNS,

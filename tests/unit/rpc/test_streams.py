@@ -14,7 +14,7 @@ from qrumb.v1.collector_service_pb2_grpc import CollectorServiceStub, add_Collec
 from qrumb.v1.receipt_pb2 import EventReceipt
 from qrumb.v1.server_event_pb2 import ServerEvent
 from qrumb_server.app.circumstances import make_event_id
-from qrumb_server.pipeline.stamp import Receipt
+from qrumb_server.pipeline.stamp import Arrival
 from qrumb_server.rpc.collector import STREAM_WINDOW, Collector
 from qrumb_server.rpc.turns import Turns
 from qrumb_server.rpc.wrappers import Wrappers
@@ -67,7 +67,7 @@ async def collector(spool: Spool) -> CountingCollector:
     """The servicer."""
     return CountingCollector(
         append=spool.append,
-        new_receipt=lambda: Receipt(
+        new_arrival=lambda: Arrival(
             received_time_ms=1_790_000_000_000, retention_ms=400 * 86_400_000, make_event_id=make_event_id
         ),
         turns=TURNS,

@@ -9,7 +9,7 @@ import pytest
 from qrumb.v1.status_service_pb2 import GetStatusResponse
 from qrumb_server.spool.reader import SpoolUsage
 from qrumb_server.supervise.child import ChildState
-from qrumb_server.supervise.condition import Facts, judge
+from qrumb_server.supervise.condition import Facts, assess
 from qrumb_server.supervise.spool_watch import Growth, SpoolLook
 from qrumb_server.wire.v1.process_service_pb2 import GetLoadingResponse
 
@@ -55,8 +55,8 @@ def away(**changes: object) -> Facts:
 
 def test_all_well_is_ready_and_says_nothing() -> None:
     """No reason, no cause."""
-    verdict = judge(WELL)
-    assert (verdict.condition, verdict.reasons, verdict.cause) == (READY, [], "")
+    assessment = assess(WELL)
+    assert (assessment.condition, assessment.reasons, assessment.cause) == (READY, [], "")
 
 
 @pytest.mark.parametrize(
@@ -95,9 +95,9 @@ def test_all_well_is_ready_and_says_nothing() -> None:
 )
 def test_what_needs_attention_is_degraded_with_its_reason(facts: Facts, words: str) -> None:
     """One thing, one sentence; and nothing of what ClickHouse said word by word."""
-    verdict = judge(facts)
-    assert verdict.condition == DEGRADED
-    [reason] = verdict.reasons
+    assessment = assess(facts)
+    assert assessment.condition == DEGRADED
+    [reason] = assessment.reasons
     assert words in reason
     assert "db7" not in reason
 
@@ -119,9 +119,9 @@ def test_what_needs_attention_is_degraded_with_its_reason(facts: Facts, words: s
 )
 def test_what_takes_no_events_is_not_ready_and_says_so_first(facts: Facts, cause: str, words: str) -> None:
     """The first reason is the one that matters."""
-    verdict = judge(facts)
-    assert (verdict.condition, verdict.cause) == (NOT_READY, cause)
-    assert verdict.reasons[0].startswith(words)
+    assessment = assess(facts)
+    assert (assessment.condition, assessment.cause) == (NOT_READY, cause)
+    assert assessment.reasons[0].startswith(words)
 
 
 def test_the_only_serving_worker_being_full_is_not_ready() -> None:
@@ -129,7 +129,7 @@ def test_the_only_serving_worker_being_full_is_not_ready() -> None:
     facts = replace(
         spool(full_workers=frozenset({"worker-0"})), collectors={"worker-0": SERVING, "worker-1": ChildState.ENDED}
     )
-    assert judge(facts).condition == NOT_READY
+    assert assess(facts).condition == NOT_READY
 
 
 def grown(path: Callable[[int], int], seconds: int) -> float:
