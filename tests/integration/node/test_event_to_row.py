@@ -358,7 +358,9 @@ def test_every_server_lists_the_health_of_its_services(stack: Stack) -> None:
     }
     for target, services in expected.items():
         with grpc.insecure_channel(target) as channel:
-            statuses = health_pb2_grpc.HealthStub(channel).List(health_pb2.HealthListRequest(), timeout=10).statuses
+            statuses = (
+                health_pb2_grpc.HealthStub(channel).List(health_pb2.HealthListRequest(), timeout=patient(10)).statuses
+            )
         assert set(statuses) == services, target
         assert {answer.status for answer in statuses.values()} == {health_pb2.HealthCheckResponse.SERVING}, target
 
