@@ -26,6 +26,10 @@ from qrumb_server.rpc.wrappers import Context, Decoding, Method, Streams, Unary
 __all__ = ["CallLimits", "Opening"]
 
 
+# What stands around a text in google.api.HttpBody: the longest text that the gateway lets through still fits.
+_AROUND_A_TEXT: Final = 4 * 1024
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallLimits:
     """What a call may hold; `rpc` of the settings says why."""
@@ -87,7 +91,7 @@ class Opening:
         self._may_begin = may_begin
         self._count = count
         self._bytes_in_work = 0
-        self._others = Decoding(limits.max_event_bytes)
+        self._others = Decoding(limits.max_event_bytes + _AROUND_A_TEXT)
 
     def unary(self, method: Method, call: Unary) -> Unary:
         """The opening before a call that takes events, a bound of size before all others."""
