@@ -43,17 +43,19 @@ const (
 type CollectorServiceClient interface {
 	// Takes one browser event. A rejected event is the error INVALID_ARGUMENT, with every broken rule.
 	CollectBrowserEvent(ctx context.Context, in *CollectBrowserEventRequest, opts ...grpc.CallOption) (*CollectBrowserEventResponse, error)
-	// Takes up to 1,000 browser events. Answers OK with one receipt per event, in the same order, rejected ones
+	// Takes up to 1,000 browser events, each of at most 128 KiB, 4 MiB together. A larger event is rejected by itself
+	// (TOO_LARGE), a larger call as a whole (MESSAGE_TOO_LARGE). Answers OK with one receipt per event, in the same order, rejected ones
 	// included. The accepted ones are made durable together, before the answer.
 	BatchCollectBrowserEvents(ctx context.Context, in *BatchCollectBrowserEventsRequest, opts ...grpc.CallOption) (*BatchCollectBrowserEventsResponse, error)
 	// Takes one server event. A rejected event is the error INVALID_ARGUMENT, with every broken rule.
 	CollectServerEvent(ctx context.Context, in *CollectServerEventRequest, opts ...grpc.CallOption) (*CollectServerEventResponse, error)
-	// Takes up to 1,000 server events. Answers OK with one receipt per event, in the same order, rejected ones
+	// Takes up to 1,000 server events, each of at most 128 KiB, 4 MiB together. A larger event is rejected by itself
+	// (TOO_LARGE), a larger call as a whole (MESSAGE_TOO_LARGE). Answers OK with one receipt per event, in the same order, rejected ones
 	// included. The accepted ones are made durable together, before the answer.
 	BatchCollectServerEvents(ctx context.Context, in *BatchCollectServerEventsRequest, opts ...grpc.CallOption) (*BatchCollectServerEventsResponse, error)
 	// Takes server events one after another and answers with their receipts in the same order, several at a time.
-	// gRPC only. The service reads no further while too many receipts are outstanding, so a sender that does not
-	// read is slowed down by flow control.
+	// gRPC only. An event has at most 128 KiB. The service reads no further while 4,000 receipts or 4 MiB of events are
+	// outstanding, so a sender that does not read is slowed down by flow control.
 	StreamServerEvents(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[StreamServerEventsRequest, StreamServerEventsResponse], error)
 	// Takes one browser event from the query of an image's address and answers with a transparent GIF of one
 	// pixel, for pages where no script runs.
@@ -148,17 +150,19 @@ func (c *collectorServiceClient) CollectPixel(ctx context.Context, in *CollectPi
 type CollectorServiceServer interface {
 	// Takes one browser event. A rejected event is the error INVALID_ARGUMENT, with every broken rule.
 	CollectBrowserEvent(context.Context, *CollectBrowserEventRequest) (*CollectBrowserEventResponse, error)
-	// Takes up to 1,000 browser events. Answers OK with one receipt per event, in the same order, rejected ones
+	// Takes up to 1,000 browser events, each of at most 128 KiB, 4 MiB together. A larger event is rejected by itself
+	// (TOO_LARGE), a larger call as a whole (MESSAGE_TOO_LARGE). Answers OK with one receipt per event, in the same order, rejected ones
 	// included. The accepted ones are made durable together, before the answer.
 	BatchCollectBrowserEvents(context.Context, *BatchCollectBrowserEventsRequest) (*BatchCollectBrowserEventsResponse, error)
 	// Takes one server event. A rejected event is the error INVALID_ARGUMENT, with every broken rule.
 	CollectServerEvent(context.Context, *CollectServerEventRequest) (*CollectServerEventResponse, error)
-	// Takes up to 1,000 server events. Answers OK with one receipt per event, in the same order, rejected ones
+	// Takes up to 1,000 server events, each of at most 128 KiB, 4 MiB together. A larger event is rejected by itself
+	// (TOO_LARGE), a larger call as a whole (MESSAGE_TOO_LARGE). Answers OK with one receipt per event, in the same order, rejected ones
 	// included. The accepted ones are made durable together, before the answer.
 	BatchCollectServerEvents(context.Context, *BatchCollectServerEventsRequest) (*BatchCollectServerEventsResponse, error)
 	// Takes server events one after another and answers with their receipts in the same order, several at a time.
-	// gRPC only. The service reads no further while too many receipts are outstanding, so a sender that does not
-	// read is slowed down by flow control.
+	// gRPC only. An event has at most 128 KiB. The service reads no further while 4,000 receipts or 4 MiB of events are
+	// outstanding, so a sender that does not read is slowed down by flow control.
 	StreamServerEvents(grpc.BidiStreamingServer[StreamServerEventsRequest, StreamServerEventsResponse]) error
 	// Takes one browser event from the query of an image's address and answers with a transparent GIF of one
 	// pixel, for pages where no script runs.

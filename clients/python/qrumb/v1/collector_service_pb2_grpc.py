@@ -94,7 +94,8 @@ class CollectorServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def BatchCollectBrowserEvents(self, request, context):
-        """Takes up to 1,000 browser events. Answers OK with one receipt per event, in the same order, rejected ones
+        """Takes up to 1,000 browser events, each of at most 128 KiB, 4 MiB together. A larger event is rejected by itself
+        (TOO_LARGE), a larger call as a whole (MESSAGE_TOO_LARGE). Answers OK with one receipt per event, in the same order, rejected ones
         included. The accepted ones are made durable together, before the answer.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -109,7 +110,8 @@ class CollectorServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def BatchCollectServerEvents(self, request, context):
-        """Takes up to 1,000 server events. Answers OK with one receipt per event, in the same order, rejected ones
+        """Takes up to 1,000 server events, each of at most 128 KiB, 4 MiB together. A larger event is rejected by itself
+        (TOO_LARGE), a larger call as a whole (MESSAGE_TOO_LARGE). Answers OK with one receipt per event, in the same order, rejected ones
         included. The accepted ones are made durable together, before the answer.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -118,8 +120,8 @@ class CollectorServiceServicer:
 
     def StreamServerEvents(self, request_iterator, context):
         """Takes server events one after another and answers with their receipts in the same order, several at a time.
-        gRPC only. The service reads no further while too many receipts are outstanding, so a sender that does not
-        read is slowed down by flow control.
+        gRPC only. An event has at most 128 KiB. The service reads no further while 4,000 receipts or 4 MiB of events are
+        outstanding, so a sender that does not read is slowed down by flow control.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

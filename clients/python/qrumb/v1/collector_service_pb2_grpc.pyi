@@ -45,19 +45,21 @@ class CollectorServiceStub:
     CollectBrowserEvent: _grpc.UnaryUnaryMultiCallable[_collector_service_pb2.CollectBrowserEventRequest, _collector_service_pb2.CollectBrowserEventResponse]
     """Takes one browser event. A rejected event is the error INVALID_ARGUMENT, with every broken rule."""
     BatchCollectBrowserEvents: _grpc.UnaryUnaryMultiCallable[_collector_service_pb2.BatchCollectBrowserEventsRequest, _collector_service_pb2.BatchCollectBrowserEventsResponse]
-    """Takes up to 1,000 browser events. Answers OK with one receipt per event, in the same order, rejected ones
+    """Takes up to 1,000 browser events, each of at most 128 KiB, 4 MiB together. A larger event is rejected by itself
+    (TOO_LARGE), a larger call as a whole (MESSAGE_TOO_LARGE). Answers OK with one receipt per event, in the same order, rejected ones
     included. The accepted ones are made durable together, before the answer.
     """
     CollectServerEvent: _grpc.UnaryUnaryMultiCallable[_collector_service_pb2.CollectServerEventRequest, _collector_service_pb2.CollectServerEventResponse]
     """Takes one server event. A rejected event is the error INVALID_ARGUMENT, with every broken rule."""
     BatchCollectServerEvents: _grpc.UnaryUnaryMultiCallable[_collector_service_pb2.BatchCollectServerEventsRequest, _collector_service_pb2.BatchCollectServerEventsResponse]
-    """Takes up to 1,000 server events. Answers OK with one receipt per event, in the same order, rejected ones
+    """Takes up to 1,000 server events, each of at most 128 KiB, 4 MiB together. A larger event is rejected by itself
+    (TOO_LARGE), a larger call as a whole (MESSAGE_TOO_LARGE). Answers OK with one receipt per event, in the same order, rejected ones
     included. The accepted ones are made durable together, before the answer.
     """
     StreamServerEvents: _grpc.StreamStreamMultiCallable[_collector_service_pb2.StreamServerEventsRequest, _collector_service_pb2.StreamServerEventsResponse]
     """Takes server events one after another and answers with their receipts in the same order, several at a time.
-    gRPC only. The service reads no further while too many receipts are outstanding, so a sender that does not
-    read is slowed down by flow control.
+    gRPC only. An event has at most 128 KiB. The service reads no further while 4,000 receipts or 4 MiB of events are
+    outstanding, so a sender that does not read is slowed down by flow control.
     """
     CollectPixel: _grpc.UnaryUnaryMultiCallable[_collector_service_pb2.CollectPixelRequest, _httpbody_pb2.HttpBody]
     """Takes one browser event from the query of an image's address and answers with a transparent GIF of one
@@ -82,19 +84,21 @@ class CollectorServiceAsyncStub(CollectorServiceStub):
     CollectBrowserEvent: _aio.UnaryUnaryMultiCallable[_collector_service_pb2.CollectBrowserEventRequest, _collector_service_pb2.CollectBrowserEventResponse]  # type: ignore[assignment]
     """Takes one browser event. A rejected event is the error INVALID_ARGUMENT, with every broken rule."""
     BatchCollectBrowserEvents: _aio.UnaryUnaryMultiCallable[_collector_service_pb2.BatchCollectBrowserEventsRequest, _collector_service_pb2.BatchCollectBrowserEventsResponse]  # type: ignore[assignment]
-    """Takes up to 1,000 browser events. Answers OK with one receipt per event, in the same order, rejected ones
+    """Takes up to 1,000 browser events, each of at most 128 KiB, 4 MiB together. A larger event is rejected by itself
+    (TOO_LARGE), a larger call as a whole (MESSAGE_TOO_LARGE). Answers OK with one receipt per event, in the same order, rejected ones
     included. The accepted ones are made durable together, before the answer.
     """
     CollectServerEvent: _aio.UnaryUnaryMultiCallable[_collector_service_pb2.CollectServerEventRequest, _collector_service_pb2.CollectServerEventResponse]  # type: ignore[assignment]
     """Takes one server event. A rejected event is the error INVALID_ARGUMENT, with every broken rule."""
     BatchCollectServerEvents: _aio.UnaryUnaryMultiCallable[_collector_service_pb2.BatchCollectServerEventsRequest, _collector_service_pb2.BatchCollectServerEventsResponse]  # type: ignore[assignment]
-    """Takes up to 1,000 server events. Answers OK with one receipt per event, in the same order, rejected ones
+    """Takes up to 1,000 server events, each of at most 128 KiB, 4 MiB together. A larger event is rejected by itself
+    (TOO_LARGE), a larger call as a whole (MESSAGE_TOO_LARGE). Answers OK with one receipt per event, in the same order, rejected ones
     included. The accepted ones are made durable together, before the answer.
     """
     StreamServerEvents: _aio.StreamStreamMultiCallable[_collector_service_pb2.StreamServerEventsRequest, _collector_service_pb2.StreamServerEventsResponse]  # type: ignore[assignment]
     """Takes server events one after another and answers with their receipts in the same order, several at a time.
-    gRPC only. The service reads no further while too many receipts are outstanding, so a sender that does not
-    read is slowed down by flow control.
+    gRPC only. An event has at most 128 KiB. The service reads no further while 4,000 receipts or 4 MiB of events are
+    outstanding, so a sender that does not read is slowed down by flow control.
     """
     CollectPixel: _aio.UnaryUnaryMultiCallable[_collector_service_pb2.CollectPixelRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
     """Takes one browser event from the query of an image's address and answers with a transparent GIF of one
@@ -128,7 +132,8 @@ class CollectorServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _collector_service_pb2.BatchCollectBrowserEventsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_collector_service_pb2.BatchCollectBrowserEventsResponse, _abc.Awaitable[_collector_service_pb2.BatchCollectBrowserEventsResponse]]:
-        """Takes up to 1,000 browser events. Answers OK with one receipt per event, in the same order, rejected ones
+        """Takes up to 1,000 browser events, each of at most 128 KiB, 4 MiB together. A larger event is rejected by itself
+        (TOO_LARGE), a larger call as a whole (MESSAGE_TOO_LARGE). Answers OK with one receipt per event, in the same order, rejected ones
         included. The accepted ones are made durable together, before the answer.
         """
 
@@ -146,7 +151,8 @@ class CollectorServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _collector_service_pb2.BatchCollectServerEventsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_collector_service_pb2.BatchCollectServerEventsResponse, _abc.Awaitable[_collector_service_pb2.BatchCollectServerEventsResponse]]:
-        """Takes up to 1,000 server events. Answers OK with one receipt per event, in the same order, rejected ones
+        """Takes up to 1,000 server events, each of at most 128 KiB, 4 MiB together. A larger event is rejected by itself
+        (TOO_LARGE), a larger call as a whole (MESSAGE_TOO_LARGE). Answers OK with one receipt per event, in the same order, rejected ones
         included. The accepted ones are made durable together, before the answer.
         """
 
@@ -157,8 +163,8 @@ class CollectorServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_collector_service_pb2.StreamServerEventsResponse], _abc.AsyncIterator[_collector_service_pb2.StreamServerEventsResponse]]:
         """Takes server events one after another and answers with their receipts in the same order, several at a time.
-        gRPC only. The service reads no further while too many receipts are outstanding, so a sender that does not
-        read is slowed down by flow control.
+        gRPC only. An event has at most 128 KiB. The service reads no further while 4,000 receipts or 4 MiB of events are
+        outstanding, so a sender that does not read is slowed down by flow control.
         """
 
     @_abc_1.abstractmethod

@@ -399,7 +399,8 @@ export const CollectorService: GenService<{
     output: typeof CollectBrowserEventResponseSchema;
   },
   /**
-   * Takes up to 1,000 browser events. Answers OK with one receipt per event, in the same order, rejected ones
+   * Takes up to 1,000 browser events, each of at most 128 KiB, 4 MiB together. A larger event is rejected by itself
+   * (TOO_LARGE), a larger call as a whole (MESSAGE_TOO_LARGE). Answers OK with one receipt per event, in the same order, rejected ones
    * included. The accepted ones are made durable together, before the answer.
    *
    * @generated from rpc qrumb.v1.CollectorService.BatchCollectBrowserEvents
@@ -420,7 +421,8 @@ export const CollectorService: GenService<{
     output: typeof CollectServerEventResponseSchema;
   },
   /**
-   * Takes up to 1,000 server events. Answers OK with one receipt per event, in the same order, rejected ones
+   * Takes up to 1,000 server events, each of at most 128 KiB, 4 MiB together. A larger event is rejected by itself
+   * (TOO_LARGE), a larger call as a whole (MESSAGE_TOO_LARGE). Answers OK with one receipt per event, in the same order, rejected ones
    * included. The accepted ones are made durable together, before the answer.
    *
    * @generated from rpc qrumb.v1.CollectorService.BatchCollectServerEvents
@@ -432,8 +434,8 @@ export const CollectorService: GenService<{
   },
   /**
    * Takes server events one after another and answers with their receipts in the same order, several at a time.
-   * gRPC only. The service reads no further while too many receipts are outstanding, so a sender that does not
-   * read is slowed down by flow control.
+   * gRPC only. An event has at most 128 KiB. The service reads no further while 4,000 receipts or 4 MiB of events are
+   * outstanding, so a sender that does not read is slowed down by flow control.
    *
    * @generated from rpc qrumb.v1.CollectorService.StreamServerEvents
    */
