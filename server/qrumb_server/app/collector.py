@@ -1,6 +1,7 @@
 """A collector worker: gRPC in, spool out."""
 
 import asyncio
+import gc
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
@@ -117,6 +118,10 @@ async def run_collector(settings: Settings, index: int, address_secret: bytes) -
     except ConfigError as error:
         # The supervisor checked it at the node's start, so this is a later one. The gateway is served all the same.
         log.error("direct_port_stays_closed", error=str(error))
+    # What was made until here stays until the end. Looking through it for garbage, as the collector of cycles does
+    # after large calls, would hold the event loop for 60 ms and more.
+    gc.collect()
+    gc.freeze()
     await asyncio.gather(inner.start(), direct.start())
     for service in ("", COLLECTOR_SERVICE):
         await health.set(service, SERVING)

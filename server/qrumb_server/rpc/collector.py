@@ -26,6 +26,7 @@ from qrumb_server.rpc.faults import BatchRefused, EventRejected, RequestFault
 from qrumb_server.rpc.metrics import AppendRecords
 from qrumb_server.rpc.opened import Opened
 from qrumb_server.rpc.preview import Preview, without_lookups
+from qrumb_server.rpc.stream_window import StreamWindow
 from qrumb_server.rpc.turns import Turns
 
 __all__ = ["Collector", "event_receipt"]
@@ -69,6 +70,8 @@ class _Judged(NamedTuple):
 PIXEL: Final = b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
 # Events of one stream that were read and whose receipts are not sent; beyond it flow control holds the sender.
 STREAM_WINDOW: Final = 4_000
+# And their bytes, so that streams of large events hold no more than a batch does. One event always fits.
+STREAM_WINDOW_BYTES: Final = 4 * 1024 * 1024
 # Events of a stream that are made durable together.
 STREAM_GROUP: Final = 500
 
@@ -148,14 +151,15 @@ class Collector(CollectorServiceServicer):
             raise RequestFault(calls.STOPPING)
         caller = read_caller(context)
         waiting: asyncio.Queue[Opened | None] = asyncio.Queue()
-        window = asyncio.Semaphore(STREAM_WINDOW)
+        window = StreamWindow(STREAM_WINDOW, STREAM_WINDOW_BYTES)
 
         async def read() -> None:
             # Room first, then an event: a reader that is told to stop holds no event that would go unanswered.
-            await window.acquire()
+            await window.room()
             async for request in request_iterator:
+                window.add(request.size)
                 waiting.put_nowait(request)
-                await window.acquire()
+                await window.room()
 
         reader = asyncio.create_task(read())
         reader.add_done_callback(lambda _: waiting.put_nowait(None))
@@ -171,8 +175,8 @@ class Collector(CollectorServiceServicer):
                 index += len(group)
                 await self._keep(judged)
                 yield pb.StreamServerEventsResponse(receipts=[one.answer for one in judged])
-                for _ in group:
-                    window.release()
+                for one in group:
+                    window.remove(one.size)
             if self._ending_streams.is_set() and reader.cancelled():
                 raise RequestFault(calls.STOPPING)
             await reader  # raises what reading raised

@@ -9,7 +9,7 @@ import asyncio
 import heapq
 import time
 from collections.abc import Callable, Coroutine, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Final, TypeVar
 
 __all__ = ["SHORT_BYTES", "SLICE_SECONDS", "Turns"]
@@ -18,9 +18,10 @@ T = TypeVar("T")
 
 # A slice ends with the first step beyond it.
 SLICE_SECONDS: Final = 0.001
-# A call through gRPC takes some five rounds of the loop. While a short one is under way, each slice is followed by a
-# pause of this length, in which it can take several.
-PAUSE_SECONDS: Final = 0.001
+# While short calls are under way, long ones wait after each slice until there is none, but no longer than so many times
+# what the slice took: however many short ones there are, long calls have a fifth of the loop. A call through gRPC takes
+# some five rounds of the loop and a sync of the disk, so that most are through in one pause.
+PAUSE_SHARE: Final = 4.0
 # No event of this size takes more than a part of a slice, and most single events are shorter.
 SHORT_BYTES: Final = 2 * 1024
 
@@ -41,15 +42,20 @@ class Turns:
         self._waiting: list[tuple[float, int, asyncio.Future[None]]] = []
         self._number = 0
         self._short_calls = 0
+        self._no_short_calls = asyncio.Event()
+        self._no_short_calls.set()
 
     @contextmanager
     def short_call(self) -> Iterator[None]:
         """Around a short call that is under way: long ones pause for it."""
         self._short_calls += 1
+        self._no_short_calls.clear()
         try:
             yield
         finally:
             self._short_calls -= 1
+            if not self._short_calls:
+                self._no_short_calls.set()
 
     async def run(self, steps: Iterable[T], *, size: int) -> list[T]:
         """Everything that the steps yield. Each step should take far less than a slice.
@@ -73,8 +79,9 @@ class Turns:
             if is_done:
                 self._pass_on()
                 return results
-            used += self._clock() - begun
-            await self._give_way(used)
+            slice_seconds = self._clock() - begun
+            used += slice_seconds
+            await self._give_way(used, slice_seconds)
 
     def _slice(self, rest: Iterator[T], results: list[T], begun: float) -> bool:
         """Work until the slice is over; whether nothing is left."""
@@ -90,10 +97,13 @@ class Turns:
             await self._queue(used)
         self._is_taken = True
 
-    async def _give_way(self, used: float) -> None:
+    async def _give_way(self, used: float, slice_seconds: float) -> None:
         """Let the loop take a round, and others their turns."""
         try:
-            await asyncio.sleep(PAUSE_SECONDS if self._short_calls else 0)
+            await asyncio.sleep(0)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(PAUSE_SHARE * slice_seconds):
+                    await self._no_short_calls.wait()
         except asyncio.CancelledError:
             self._pass_on()
             raise

@@ -15,7 +15,7 @@ from qrumb.v1.receipt_pb2 import EventReceipt
 from qrumb.v1.server_event_pb2 import ServerEvent
 from qrumb_server.app.circumstances import make_event_id
 from qrumb_server.pipeline.stamp import Arrival
-from qrumb_server.rpc.collector import STREAM_WINDOW, Collector
+from qrumb_server.rpc.collector import STREAM_WINDOW, STREAM_WINDOW_BYTES, Collector
 from qrumb_server.rpc.turns import Turns
 from qrumb_server.rpc.wrappers import Wrappers
 from tests.support.opened import opening
@@ -199,3 +199,30 @@ async def test_stop_loses_no_event_at_the_edge_of_the_window(
     spool.gate.set()
     assert_in_order(await receipts_until_stopped(stream), read)
     assert spool.kept == read
+
+
+async def test_a_stream_holds_no_more_bytes_than_its_window(
+    stub: Stub, collector: CountingCollector, spool: Spool
+) -> None:
+    """Large events: far fewer than the window has by count are read while the disk is stuck, and all are answered."""
+    spool.gate.clear()
+    title = "x" * 100_000
+    fits = STREAM_WINDOW_BYTES // len(title)
+    number = fits + 30
+    event = ServerEvent(site_id="s", scan_session_id="x", event_name="lead", user_agent=title)
+
+    async def requests() -> AsyncIterator[pb.StreamServerEventsRequest]:
+        for _ in range(number):
+            yield pb.StreamServerEventsRequest(event=event)
+
+    receipts = 0
+    call = stub.StreamServerEvents(requests())
+    async with asyncio.timeout(patient(20)):
+        reading = asyncio.create_task(call.read())
+        assert await settled(collector) <= fits + 1
+        spool.gate.set()
+        answer = await reading
+        while answer is not grpc.aio.EOF:
+            receipts += len(answer.receipts)
+            answer = await call.read()
+    assert receipts == number

@@ -7,6 +7,7 @@ from itertools import pairwise
 import pytest
 
 from qrumb_server.rpc.turns import SHORT_BYTES, Turns
+from tests.support.patience import patient
 
 LONG = SHORT_BYTES + 1
 
@@ -111,3 +112,30 @@ async def test_a_call_that_fails_or_is_given_up_passes_its_turn_on(turns: Turns,
     with pytest.raises(ValueError):
         await failing
     assert await turns.run(work.steps("after", 3), size=LONG) == [0, 1, 2]
+
+
+async def test_long_work_waits_for_short_calls_and_goes_on_once_there_are_none(work: Work) -> None:
+    turns = Turns(slice_seconds=0.001, clock=work.clock)
+
+    def steps() -> Iterator[int]:
+        for step in range(3):
+            work.clock.now += 100.0  # a pause after it would outlast the test
+            work.done.append("long")
+            yield step
+
+    with turns.short_call():
+        with turns.short_call():
+            long = asyncio.create_task(turns.run(steps(), size=LONG))
+            for _ in range(50):
+                await asyncio.sleep(0)
+        for _ in range(50):
+            await asyncio.sleep(0)
+        assert work.done == ["long"]
+    async with asyncio.timeout(patient(5)):
+        assert await long == [0, 1, 2]
+
+
+async def test_long_work_goes_on_however_many_short_calls_there_are(turns: Turns, work: Work) -> None:
+    with turns.short_call():
+        async with asyncio.timeout(patient(10)):
+            assert await turns.run(work.steps("a", 9), size=LONG) == list(range(9))
