@@ -32,6 +32,10 @@ class SpoolFullError(Exception):
 class SiteShareError(Exception):
     """A site has all of the spool that one may have. Nothing was kept; try again later. Others are served."""
 
+    def __init__(self, message: str, site_id: str) -> None:
+        super().__init__(message)
+        self.site_id = site_id
+
 
 class SpoolFailedError(Exception):
     """The disk refused a write or a sync. Nothing of this append may be called durable."""

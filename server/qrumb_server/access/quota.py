@@ -1,9 +1,17 @@
 """How many events a site may send: token buckets, in each worker."""
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
-__all__ = ["Quota", "Quotas"]
+__all__ = ["Quota", "Quotas", "Sender"]
+
+Sender = tuple[str, str | None]
+"""Whose events are counted together: a site, and the scope of its backends' keys, or None for its browsers."""
+
+
+# How long all calls of one sender are refused before that is more than a burst.
+LONG_SECONDS: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +28,9 @@ class Quota:
 class _Bucket:
     tokens: float
     filled_at: float
+    refused_since: float | None = None
+    """The first call that was refused after the last one that was taken."""
+    refused_last: float = 0.0
 
 
 class Quotas:
@@ -33,9 +44,9 @@ class Quotas:
     def __init__(self, *, share: float, monotonic: Callable[[], float]) -> None:
         self._share = share
         self._monotonic = monotonic
-        self._buckets: dict[Hashable, _Bucket] = {}
+        self._buckets: dict[Sender, _Bucket] = {}
 
-    def take(self, whose: Hashable, number: int, quota: Quota) -> float:
+    def take(self, whose: Sender, number: int, quota: Quota) -> float:
         """Take room for events; returns 0, or the seconds until there is room, and then takes nothing.
 
         A full bucket takes any number and owes the rest, so that no batch is too large for ever.
@@ -47,6 +58,21 @@ class Quotas:
         bucket.filled_at = now
         wanted = min(float(number), most)
         if bucket.tokens < wanted:
+            bucket.refused_last = now
+            if bucket.refused_since is None:
+                bucket.refused_since = now
             return (wanted - bucket.tokens) / rate
         bucket.tokens -= number
+        bucket.refused_since = None
         return 0.0
+
+    def exhausted(self) -> set[str]:
+        """Sites of which one kind of senders has had every call refused for a minute, and still calls."""
+        now = self._monotonic()
+        return {
+            site_id
+            for (site_id, _scope), bucket in self._buckets.items()
+            if bucket.refused_since is not None
+            and now - bucket.refused_since >= LONG_SECONDS
+            and now - bucket.refused_last < LONG_SECONDS
+        }

@@ -5,6 +5,7 @@ import gc
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
+from datetime import timedelta
 from typing import Final
 
 import grpc
@@ -40,6 +41,7 @@ from qrumb_server.spool.writer import SpoolWriter
 from qrumb_server.supervise import sockets
 from qrumb_server.supervise.child import END_STREAMS_SIGNAL
 from qrumb_server.supervise.process import Process
+from qrumb_server.wire.v1.process_service_pb2 import GetCollectingResponse
 from qrumb_server.wire.v1.process_service_pb2_grpc import add_ProcessServiceServicer_to_server
 
 __all__ = ["COLLECTOR_SERVICE", "run_collector"]
@@ -48,6 +50,8 @@ log = structlog.get_logger()
 
 COLLECTOR_SERVICE: Final = "qrumb.v1.CollectorService"
 SERVING: Final = health_pb2.HealthCheckResponse.SERVING
+# For a look at its folder, well within what the supervisor waits for an answer.
+LOOK_PATIENCE: Final = timedelta(milliseconds=500)
 
 
 async def run_collector(settings: Settings, index: int, address_secret: bytes) -> int:
@@ -72,9 +76,10 @@ async def run_collector(settings: Settings, index: int, address_secret: bytes) -
     registry = new_registry()
     metrics = CollectorMetrics(registry)
     sites = settings.open_sites()
+    quotas = Quotas(share=1 / settings.workers, monotonic=time.monotonic)
     access = Access(
         Admission(sites, clock),
-        quotas=Quotas(share=1 / settings.workers, monotonic=time.monotonic),
+        quotas=quotas,
         passed_on=FORWARDED + FORWARDED_STATUS,
         count=metrics.count_refused,
     )
@@ -111,7 +116,8 @@ async def run_collector(settings: Settings, index: int, address_secret: bytes) -
         add_ScanSessionServiceServicer_to_server(sessions, server)
         add_ValidatorServiceServicer_to_server(validator, server)
         health_pb2_grpc.add_HealthServicer_to_server(health, server)
-    add_ProcessServiceServicer_to_server(Process(metrics=lambda: metrics_text(registry)), inner)
+    process = Process(metrics=lambda: metrics_text(registry), collecting=lambda: _collecting(spool, quotas))
+    add_ProcessServiceServicer_to_server(process, inner)
     inner.add_insecure_port(f"unix:{sockets.worker(index)}")
     try:
         add_direct_port(direct, settings.rpc, settings.grpc_host, settings.grpc_port)
@@ -135,6 +141,18 @@ async def run_collector(settings: Settings, index: int, address_secret: bytes) -
     await spool.close()
     executor.shutdown()
     return 0
+
+
+async def _collecting(spool: SpoolWriter, quotas: Quotas) -> GetCollectingResponse:
+    """Whom this worker turns away."""
+    silent_for = spool.disk_silent_for  # before it is asked for the look
+    look = await spool.look(LOOK_PATIENCE)
+    return GetCollectingResponse(
+        sites_at_share=look.sites_at_share,
+        sites_over_quota=sorted(quotas.exhausted()),
+        forecast_factor=look.forecast_factor,
+        disk_silent_seconds=silent_for.total_seconds(),
+    )
 
 
 def _open(socket: str) -> grpc.aio.Channel:

@@ -1,6 +1,7 @@
 """`qrumb status`: how the running node is doing, for people and for scripts."""
 
 import json
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Final
 
@@ -36,7 +37,12 @@ def status(settings: Settings, output_format: str) -> int:
         shown = MessageToDict(
             described.status, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
         )
-        click.echo(json.dumps({**shown, "store_error": described.store_error}, indent=2, ensure_ascii=False))
+        own = {
+            "store_error": described.store_error,
+            "sites_at_share": list(described.sites_at_share),
+            "sites_over_quota": list(described.sites_over_quota),
+        }
+        click.echo(json.dumps({**shown, **own}, indent=2, ensure_ascii=False))
     else:
         _print(described)
     return EXIT_CODES.get(described.status.condition, NOT_READY_CODE)
@@ -81,6 +87,12 @@ def _facts(described: DescribeNodeResponse) -> list[tuple[str, str]]:
         ("loaded", f"{loading.rows_per_second:,.1f} rows/s over the last minute"),
         ("last event loaded", shown_last),
         ("lag", f"{loading.lag_seconds:,.1f} s"),
+        ("sites at their share of the spool", _names(described.sites_at_share)),
+        ("sites over their quota", _names(described.sites_over_quota)),
         ("last error of ClickHouse", described.store_error or "none"),
         ("version", found.version),
     ]
+
+
+def _names(site_ids: Iterable[str]) -> str:
+    return ", ".join(site_id or "(no site's name)" for site_id in site_ids) or "none"

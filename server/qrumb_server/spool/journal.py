@@ -5,8 +5,9 @@ fault is never written again; every segment with durable rows gets sealed sooner
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from uuid import UUID
 
@@ -14,7 +15,7 @@ from qrumb_server.errors import SiteShareError, SpoolFailedError, SpoolFullError
 from qrumb_server.ports import Clock
 from qrumb_server.spool.filesystem import FileSystem
 from qrumb_server.spool.format import HEADER_BYTES, new_segment_id, open_name, sealed_name
-from qrumb_server.spool.quota import FolderQuota, SpoolLimits
+from qrumb_server.spool.quota import FolderLook, FolderQuota, SpoolLimits
 from qrumb_server.spool.segment import DISK_FULL, OpenSegment
 
 __all__ = ["Append", "Refusal", "SegmentJournal"]
@@ -35,7 +36,7 @@ class Append:
 class Refusal:
     """Why an append was not kept. Each caller gets its own error: an exception is raised once only."""
 
-    kind: type[SiteShareError] | type[SpoolFullError] | type[SpoolFailedError]
+    kind: Callable[[str], SiteShareError | SpoolFullError | SpoolFailedError]
     reason: str
 
 
@@ -134,6 +135,10 @@ class SegmentJournal:
         self._quota.scan_if_due()
         return is_done
 
+    def look(self) -> FolderLook:
+        """How sites share the folder now."""
+        return self._quota.look()
+
     def close(self) -> None:
         """Seal, and leave no empty file behind."""
         if self._segment is not None:
@@ -154,8 +159,10 @@ class SegmentJournal:
         reason = self._quota.refusal(size_bytes)
         if reason is not None:
             return Refusal(kind=SpoolFullError, reason=reason)
-        reason = self._quota.share_refusal(size_bytes, sites)
-        return None if reason is None else Refusal(kind=SiteShareError, reason=reason)
+        over = self._quota.share_refusal(size_bytes, sites)
+        if over is None:
+            return None
+        return Refusal(kind=partial(SiteShareError, site_id=over.site_id), reason=over.reason)
 
     def _append_run(self, group: Sequence[Append], run: Sequence[int], answers: list[Refusal | None]) -> None:
         if not run:

@@ -14,15 +14,30 @@ from uuid import UUID
 
 from qrumb_server.spool.filesystem import FileSystem
 from qrumb_server.spool.format import segment_text
-from qrumb_server.spool.shares import SiteShares
+from qrumb_server.spool.shares import OverShare, SiteShares
 
-__all__ = ["FolderQuota", "SpoolLimits"]
+__all__ = ["FolderLook", "FolderQuota", "SpoolLimits"]
 
 _MEBIBYTE = 1024 * 1024
 
 _CHEAP_SCAN_SECONDS = 0.005
 _SCAN_SHARE = 20
 """A longer scan is repeated only after 20 times its excess: a day of outage leaves 100,000 files."""
+
+
+_MAX_TURNED_AWAY = 1_000
+"""Sites that are remembered: where hardly any room is left, made-up names can be as many as anybody likes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FolderLook:
+    """How sites share a folder at one moment."""
+
+    sites_at_share: tuple[str, ...] = ()
+    """Sites whose last records were refused, and would be again."""
+
+    forecast_factor: float = 1.0
+    """See `SiteShares.forecast_factor`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +72,16 @@ class SpoolLimits:
 class FolderQuota:
     """Counts one folder against its limits. Used by one thread at a time."""
 
-    __slots__ = ("_filesystem", "_folder", "_free_bytes", "_limits", "_next_scan", "_shares", "bytes_used")
+    __slots__ = (
+        "_filesystem",
+        "_folder",
+        "_free_bytes",
+        "_limits",
+        "_next_scan",
+        "_shares",
+        "_turned_away",
+        "bytes_used",
+    )
 
     def __init__(
         self, *, folder: Path, limits: SpoolLimits, filesystem: FileSystem, inherited_id: UUID | None = None
@@ -73,6 +97,7 @@ class FolderQuota:
             max_bytes=limits.max_bytes,
             inherited_id="" if inherited_id is None else str(inherited_id),
         )
+        self._turned_away: dict[str, int] = {}
         self.bytes_used = 0
         self.scan()
 
@@ -102,8 +127,8 @@ class FolderQuota:
             self.scan_if_due()
         return self._lack(size_bytes)
 
-    def share_refusal(self, size_bytes: int, sites: Mapping[str, int]) -> str | None:
-        """Why a site may not have so many bytes more, or None.
+    def share_refusal(self, size_bytes: int, sites: Mapping[str, int]) -> OverShare | None:
+        """The site that may not have so many bytes more, or None.
 
         Args:
             size_bytes: what the folder would grow by.
@@ -111,7 +136,23 @@ class FolderQuota:
         """
         if self._excess(size_bytes, sites) is not None:
             self.scan_if_due()
-        return self._excess(size_bytes, sites)
+        over = self._excess(size_bytes, sites)
+        if over is not None and len(self._turned_away) < _MAX_TURNED_AWAY:
+            self._turned_away[over.site_id] = over.wanted_bytes
+        return over
+
+    def look(self) -> FolderLook:
+        """How sites share the folder now: a site that would be taken again is turned away no longer."""
+        self.scan_if_due()
+        self._turned_away = {
+            site_id: wanted
+            for site_id, wanted in self._turned_away.items()
+            if self._excess(wanted, {site_id: wanted}) is not None
+        }
+        return FolderLook(
+            sites_at_share=tuple(sorted(self._turned_away)),
+            forecast_factor=self._shares.forecast_factor(used_bytes=self.bytes_used, room_bytes=self._room()),
+        )
 
     def add(self, size_bytes: int) -> None:
         """Count bytes that a file of the folder grew by."""
@@ -122,10 +163,13 @@ class FolderQuota:
         """Count whose the bytes of a segment are."""
         self._shares.add(str(segment_id), sites)
 
-    def _excess(self, size_bytes: int, sites: Mapping[str, int]) -> str | None:
+    def _excess(self, size_bytes: int, sites: Mapping[str, int]) -> OverShare | None:
+        return self._shares.refusal(sites, used_bytes=self.bytes_used + size_bytes, room_bytes=self._room())
+
+    def _room(self) -> int:
+        """What the folder may hold, as far as the disk has room for it."""
         limits = self._limits
-        room = min(limits.max_bytes, self.bytes_used + max(self._free_bytes - limits.min_free_bytes, 0))
-        return self._shares.refusal(sites, used_bytes=self.bytes_used + size_bytes, room_bytes=room)
+        return min(limits.max_bytes, self.bytes_used + max(self._free_bytes - limits.min_free_bytes, 0))
 
     def _lack(self, size_bytes: int) -> str | None:
         if self.bytes_used + size_bytes > self._limits.max_bytes:

@@ -12,7 +12,7 @@ from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-__all__ = ["SiteShares"]
+__all__ = ["OverShare", "SiteShares"]
 
 _GROUPS = 128
 """Groups in a full spool; the error is one of them."""
@@ -20,8 +20,20 @@ _GROUPS = 128
 _SMALLEST_PART = 256
 """Sites below this part of their group are forgotten when it is complete: thousands of made-up names cost nothing."""
 
+_NEARLY = 0.01
+"""Part of the room that makes no difference to a forecast: two sites with half of it each do fill it."""
+
 _CROWDED = 0.25
 """Part of the room that may be taken before shares count: until then no site is in another's way."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OverShare:
+    """A site whose bytes would be too many."""
+
+    site_id: str
+    wanted_bytes: int
+    reason: str
 
 
 @dataclass(slots=True)
@@ -62,8 +74,8 @@ class SiteShares:
             group.sites[site_id] += size_bytes
             self._totals[site_id] += size_bytes
 
-    def refusal(self, sites: Mapping[str, int], *, used_bytes: int, room_bytes: int) -> str | None:
-        """Why these bytes more would be too many of one site, or None.
+    def refusal(self, sites: Mapping[str, int], *, used_bytes: int, room_bytes: int) -> OverShare | None:
+        """The site of which these bytes more would be too many, or None.
 
         Args:
             used_bytes: what the folder would hold with them.
@@ -71,11 +83,41 @@ class SiteShares:
         """
         if self._max_share >= 1 or used_bytes <= room_bytes * _CROWDED:
             return None
-        allowed = int((room_bytes - self._inherited_bytes) * self._max_share)
+        allowed = self._allowed(room_bytes)
         for site_id, size_bytes in sites.items():
-            if self._totals[site_id] + size_bytes > allowed:
-                return f"a site holds {self._totals[site_id]} of the {allowed} bytes that one may"
+            held = self._totals[site_id]
+            if held + size_bytes > allowed:
+                reason = f"a site holds {held} of the {allowed} bytes that one may"
+                return OverShare(site_id=site_id, wanted_bytes=size_bytes, reason=reason)
         return None
+
+    def forecast_factor(self, *, used_bytes: int, room_bytes: int) -> float:
+        """How many times longer than at its speed so far the folder takes to be full, since shares hold growth back.
+
+        Each site goes on at its part of what was written last until it has its share. 0: so it is never full.
+        """
+        recent: Counter[str] = sum((group.sites for group in list(self._groups)[-2:]), Counter())
+        speed = recent.total()
+        left = float(room_bytes - used_bytes)
+        if self._max_share >= 1 or not speed or left <= 0:
+            return 1.0
+        spare = max(room_bytes * _CROWDED - used_bytes, 0)
+        # When each site has its share, where 1.0 is the time in which the folder would be full without shares.
+        ends = sorted(
+            (max(self._allowed(room_bytes) - self._totals[site_id], spare, 0) * speed / (size_bytes * left), size_bytes)
+            for site_id, size_bytes in recent.items()
+        )
+        now, missing = 0.0, 1.0
+        for end, size_bytes in ends:
+            grown = (end - now) * speed / recent.total()
+            if grown >= missing - _NEARLY:
+                return now + missing * recent.total() / speed
+            now, missing = end, missing - grown
+            speed -= size_bytes
+        return 0.0
+
+    def _allowed(self, room_bytes: int) -> int:
+        return int((room_bytes - self._inherited_bytes) * self._max_share)
 
     def look(self, sizes: Mapping[str, int]) -> None:
         """Learn which segments are still there: their ids and sizes."""

@@ -18,7 +18,7 @@ from qrumb_server.ports import Clock
 from qrumb_server.spool.filesystem import DISK, FileSystem
 from qrumb_server.spool.format import FRAME_HEAD_BYTES, MAX_RECORD_BYTES, framed_bytes, parse_name
 from qrumb_server.spool.journal import Append, Refusal, SegmentJournal
-from qrumb_server.spool.quota import SpoolLimits
+from qrumb_server.spool.quota import FolderLook, SpoolLimits
 from qrumb_server.spool.recovery import LOCK_NAME, RecoveryReport, recover_locked
 
 __all__ = ["SpoolStats", "SpoolWriter"]
@@ -77,7 +77,10 @@ class SpoolWriter:
         self._waiting_bytes = 0
         self._seal_waiters: list[asyncio.Future[None]] = []
         self._is_seal_wanted = False
-        self._is_busy = False
+        self._looking: asyncio.Future[None] | None = None
+        self._is_look_wanted = False
+        self._last_look = FolderLook()
+        self._job_begun: float | None = None
         self._is_closing = False
         self._closed: asyncio.Future[None] = self._loop.create_future()
         self._timer: asyncio.TimerHandle | None = None
@@ -159,7 +162,7 @@ class SpoolWriter:
         append = Append(records=records, size_bytes=size, sites=_bytes_of_sites(records, sites))
         self._waiting.append(_Waiting(append, done))
         self._waiting_bytes += size
-        if len(self._waiting) == 1 and not self._is_busy:
+        if len(self._waiting) == 1 and self._job_begun is None:
             # not at once: callers that are ready in this turn of the loop join the group
             self._loop.call_soon(self._start_job)
         await done
@@ -178,6 +181,19 @@ class SpoolWriter:
         self._start_job()
         await waiter
 
+    async def look(self, patience: timedelta) -> FolderLook:
+        """How sites share the folder now; where the disk lets wait for longer than `patience`, as it was last."""
+        if self._looking is None:
+            self._looking, self._is_look_wanted = self._loop.create_future(), True
+            self._start_job()
+        await asyncio.wait({self._looking}, timeout=patience.total_seconds())
+        return self._last_look
+
+    @property
+    def disk_silent_for(self) -> timedelta:
+        """Since when the disk has not answered what it was asked; zero where it was asked nothing."""
+        return timedelta(seconds=0.0 if self._job_begun is None else self._loop.time() - self._job_begun)
+
     async def close(self) -> None:
         """Finish waiting appends, seal, release the folder. May be called again, and by several at once.
 
@@ -191,13 +207,16 @@ class SpoolWriter:
 
     def _start_job(self) -> None:
         """Give the disk its next job, if it is idle and there is one."""
-        if self._is_busy or self._closed.done():
+        if self._job_begun is not None or self._closed.done():
             return
         # sealing first: under steady load an append always waits, and sealing would never get its turn
         if self._is_seal_wanted or self._journal.is_segment_full:
             self._is_seal_wanted = False
             waiters, self._seal_waiters = self._seal_waiters, []
             self._run(self._journal.seal, lambda job: _answer_seals(waiters, job))
+        elif self._is_look_wanted:
+            self._is_look_wanted = False
+            self._run(self._journal.look, self._answer_look)
         elif self._waiting:
             # a caller that was cancelled meanwhile gets no answer; its retry would only be a duplicate
             group = [member for member in self._waiting if not member.done.done()]
@@ -208,7 +227,7 @@ class SpoolWriter:
             self._run(self._journal.close, self._release_folder)
 
     def _run(self, job: Callable[[], _T], answer: Callable[[asyncio.Future[_T]], None]) -> None:
-        self._is_busy = True
+        self._job_begun = self._loop.time()
         try:
             future = self._loop.run_in_executor(self._executor, job)
         except RuntimeError as error:
@@ -218,10 +237,17 @@ class SpoolWriter:
         future.add_done_callback(lambda done: self._finish_job(done, answer))
 
     def _finish_job(self, job: asyncio.Future[_T], answer: Callable[[asyncio.Future[_T]], None]) -> None:
-        self._is_busy = False
+        self._job_begun = None
         answer(job)
         self._set_timer()
         self._start_job()
+
+    def _answer_look(self, job: asyncio.Future[FolderLook]) -> None:
+        if _fault_of(job) is None:
+            self._last_look = job.result()
+        looking, self._looking = self._looking, None
+        if looking is not None:
+            looking.set_result(None)
 
     def _release_folder(self, job: asyncio.Future[None]) -> None:
         self._unlock()

@@ -1,16 +1,16 @@
 """From the facts of a node to its condition and the reasons in words: pure."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
 
 from qrumb.v1.status_service_pb2 import GetStatusResponse
 from qrumb_server.supervise.child import HUNG_AFTER, ChildState
 from qrumb_server.supervise.spool_watch import SpoolLook
-from qrumb_server.wire.v1.process_service_pb2 import GetLoadingResponse
+from qrumb_server.wire.v1.process_service_pb2 import GetCollectingResponse, GetLoadingResponse
 
-__all__ = ["Assessment", "Facts", "assess"]
+__all__ = ["Assessment", "Facts", "assess", "sites_turned_away"]
 
 READY: Final = GetStatusResponse.READY
 DEGRADED: Final = GetStatusResponse.DEGRADED
@@ -22,6 +22,8 @@ FILLING_SOON: Final = timedelta(hours=1)
 LOW_DISK_FACTOR: Final = 2
 # While ClickHouse takes rows, an event waits for a second or two.
 LONG_WAIT: Final = timedelta(minutes=1)
+# A good disk answers within milliseconds, a busy one within a second or two.
+LONG_SILENCE: Final = timedelta(seconds=5)
 
 AWAY: Final[Mapping[ChildState, str]] = {
     ChildState.STARTING: "is starting",
@@ -60,6 +62,8 @@ class Facts:
     spool: SpoolLook
     loading: GetLoadingResponse | None
     """None where the loader does not answer."""
+    collecting: Mapping[str, GetCollectingResponse] = field(default_factory=dict)
+    """What each worker said that answered."""
     is_sites_file_broken: bool = False
     """An earlier state of sites.toml counts."""
 
@@ -81,6 +85,14 @@ def assess(facts: Facts) -> Assessment:
     if cause:
         return Assessment(condition=NOT_READY, reasons=reasons, cause=cause)
     return Assessment(condition=DEGRADED if reasons else READY, reasons=reasons)
+
+
+def sites_turned_away(facts: Facts) -> tuple[set[str], set[str]]:
+    """Sites that have their share of the spool, and sites that have been over their quota for long."""
+    said = facts.collecting.values()
+    at_share = {site_id for one in said for site_id in one.sites_at_share}
+    over_quota = {site_id for one in said for site_id in one.sites_over_quota}
+    return at_share, over_quota
 
 
 def _obstacle(facts: Facts) -> tuple[str, str]:
@@ -112,6 +124,10 @@ def _processes(facts: Facts) -> Iterator[str]:
     for name, state in (*facts.collectors.items(), *facts.others.items()):
         if state is not ChildState.SERVING:
             yield f"{name} {AWAY[state]}"
+    for name, said in facts.collecting.items():
+        if said.disk_silent_seconds > LONG_SILENCE.total_seconds():
+            silent_for = _duration(timedelta(seconds=said.disk_silent_seconds))
+            yield f"{name}'s disk has not answered for {silent_for}; events that are sent to it wait"
     if facts.loading is None and facts.others.get("loader") is ChildState.SERVING:
         yield "loader does not answer"
 
@@ -132,8 +148,23 @@ def _store(facts: Facts) -> Iterator[str]:
 
 
 def _sites(facts: Facts) -> Iterator[str]:
+    at_share, over_quota = sites_turned_away(facts)
+    if at_share:
+        has, their = ("has", "its") if len(at_share) == 1 else ("have", "their")
+        yield f"{_sites_in_words(at_share)} {has} reached {their} share of the spool and {their} events are turned away"
+    if over_quota:
+        has, their = ("has", "its") if len(over_quota) == 1 else ("have", "their")
+        yield (
+            f"{_sites_in_words(over_quota)} {has} been over {their} quota for more than a minute and {their} events "
+            "are turned away"
+        )
     if facts.is_sites_file_broken:
         yield "sites.toml cannot be used as it is, so its last good state counts; `qrumb sites check` says why"
+
+
+def _sites_in_words(site_ids: Collection[str]) -> str:
+    """How many: which ones is for the operator alone."""
+    return "1 site" if len(site_ids) == 1 else f"{len(site_ids)} sites"
 
 
 def _spool(look: SpoolLook) -> Iterator[str]:
@@ -143,6 +174,8 @@ def _spool(look: SpoolLook) -> Iterator[str]:
     if part > FILLING_PART or is_filling:
         forecast = "" if look.full_in is None else f"; at this speed it is full in {_duration(look.full_in)}"
         yield f"the spool is {part:.0%} full: {_bytes(used)} of {_bytes(look.limit_bytes)}{forecast}"
+    if look.silent_for is not None:
+        yield f"the spool's disk has not answered for {_duration(look.silent_for)}; the spool's figures are older"
     for text in look.faults:
         yield f"the node cannot look at {text}; its figures leave that out"
     for name in sorted(look.unusable_workers):

@@ -171,7 +171,7 @@ class _Node:
         if settings.gateway.enabled:
             self._gateway = GatewayProcess(settings, inherited_descriptors=(lock,))
         self._watch = NodeWatch(
-            collectors=self._workers,
+            collectors={f"unix:{sockets.worker(index)}": worker for index, worker in enumerate(self._workers)},
             others=self._others,
             loader_target=f"unix:{sockets.LOADER}",
             spool=SpoolWatch(
@@ -301,7 +301,7 @@ class _Node:
         targets |= {worker.spec.name: sockets.worker(index) for index, worker in enumerate(self._workers)}
         texts = await asyncio.gather(*(ask_metrics(f"unix:{socket}") for socket in targets.values()))
         said = {name: text for name, text in zip(targets, texts, strict=True) if text is not None}
-        status, _assessment, _loading = await self._watch.describe()
+        status, _assessment, _facts = await self._watch.describe()
         # Parsing a thousand sites takes a while.
         return [*node_metrics(status), *await asyncio.to_thread(merge, said)]
 

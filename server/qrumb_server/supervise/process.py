@@ -3,7 +3,7 @@
 Invariant: a process that does not answer is a missing answer, never an error.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import grpc
@@ -13,11 +13,15 @@ from qrumb_server.rpc.faults import RequestFault
 from qrumb_server.wire.v1 import process_service_pb2 as pb
 from qrumb_server.wire.v1.process_service_pb2_grpc import ProcessServiceServicer, ProcessServiceStub
 
-__all__ = ["Process", "ask_loading", "ask_metrics"]
+__all__ = ["Process", "ask_collecting", "ask_loading", "ask_metrics"]
 
 TIMEOUT_SECONDS: Final = 2.0
 # The node's own sockets; a worker serves a public port as well.
 OWN_PEER: Final = "unix:"
+
+
+async def _collects_nothing() -> pb.GetCollectingResponse:
+    return pb.GetCollectingResponse()
 
 
 class Process(ProcessServiceServicer):
@@ -26,13 +30,19 @@ class Process(ProcessServiceServicer):
     Args:
         metrics: all of them as text.
         loading: how loading goes; the loader has it.
+        collecting: whom it turns away; a worker has it.
     """
 
     def __init__(
-        self, *, metrics: Callable[[], str], loading: Callable[[], pb.GetLoadingResponse] = pb.GetLoadingResponse
+        self,
+        *,
+        metrics: Callable[[], str],
+        loading: Callable[[], pb.GetLoadingResponse] = pb.GetLoadingResponse,
+        collecting: Callable[[], Awaitable[pb.GetCollectingResponse]] = _collects_nothing,
     ) -> None:
         self._metrics = metrics
         self._loading = loading
+        self._collecting = collecting
 
     async def GetMetrics(
         self, request: pb.GetMetricsRequest, context: grpc.aio.ServicerContext[Any, Any]
@@ -48,6 +58,13 @@ class Process(ProcessServiceServicer):
         _refuse_strangers(context)
         return self._loading()
 
+    async def GetCollecting(
+        self, request: pb.GetCollectingRequest, context: grpc.aio.ServicerContext[Any, Any]
+    ) -> pb.GetCollectingResponse:
+        """Whom the process turns away."""
+        _refuse_strangers(context)
+        return await self._collecting()
+
 
 def _refuse_strangers(context: grpc.aio.ServicerContext[Any, Any]) -> None:
     if not context.peer().startswith(OWN_PEER):
@@ -60,6 +77,18 @@ async def ask_loading(target: str) -> pb.GetLoadingResponse | None:
         try:
             answer: pb.GetLoadingResponse = await ProcessServiceStub(channel).GetLoading(
                 pb.GetLoadingRequest(), timeout=TIMEOUT_SECONDS
+            )
+        except grpc.aio.AioRpcError:
+            return None
+    return answer
+
+
+async def ask_collecting(target: str) -> pb.GetCollectingResponse | None:
+    """Whom a worker turns away; None where it does not answer."""
+    async with grpc.aio.insecure_channel(target) as channel:
+        try:
+            answer: pb.GetCollectingResponse = await ProcessServiceStub(channel).GetCollecting(
+                pb.GetCollectingRequest(), timeout=TIMEOUT_SECONDS
             )
         except grpc.aio.AioRpcError:
             return None

@@ -57,7 +57,8 @@ class SocketKeeper:
     def look(self) -> Collection[str]:
         """Put names back, and return the sockets of which none is left. Raises OSError."""
         self._enter_folder()
-        SPARE_FOLDER.mkdir(mode=0o700, exist_ok=True)
+        if not SPARE_FOLDER.is_dir():  # asked first: on a filesystem that is frozen, making one waits, looking does not
+            SPARE_FOLDER.mkdir(mode=0o700)
         return {name for name in self._names() if not _keep(Path(name), SPARE_FOLDER / name)}
 
 

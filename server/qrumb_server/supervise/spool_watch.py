@@ -1,15 +1,17 @@
 """The spool as the supervisor sees it: how full, how old, how fast it grows, from the folders alone.
 
-Invariant: a look is never older than twenty times what it took, so that a spool of 100,000 files, a day of outage, does
-not keep the supervisor busy with counting.
+Invariants: a look is never older than twenty times what it took, so that a spool of 100,000 files, a day of outage,
+does not keep the supervisor busy with counting; a disk that hangs holds up one thread and nobody who asks.
 """
 
 import asyncio
+import contextlib
 import os
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
@@ -19,16 +21,21 @@ from qrumb_server.spool.faults import fault_text
 from qrumb_server.spool.filesystem import DISK
 from qrumb_server.spool.reader import SpoolUsage, usage
 
-__all__ = ["Growth", "SpoolLook", "SpoolWatch"]
+__all__ = ["Growth", "SpoolLook", "SpoolWatch", "bounded_by_shares"]
 
 CHEAP_LOOK_SECONDS: Final = 0.05
 LOOK_SHARE: Final = 20
+# Then the answer is the last look, with a word of how long the disk has been silent.
+LOOK_PATIENCE_SECONDS: Final = 2.0
 SAMPLE_INTERVAL_SECONDS: Final = 2.0
 # Growth is looked for in this stretch, and not believed before it has lasted a while: a burst is no trend.
 TREND_SECONDS: Final = 180.0
 SHORTEST_TREND_SECONDS: Final = 10.0
 # Room for one event of any size: a worker's folder with less counts as full.
 FULL_MARGIN_BYTES: Final = 64 * 1024
+NOTHING_SEEN: Final = SpoolUsage(
+    total_bytes=0, folder_bytes={}, sealed_segments=0, sealed_rows=0, quarantined_segments=0, oldest_age=None
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,11 +57,25 @@ class SpoolLook:
     """What could not be looked at, in words for everybody."""
     is_disk_known: bool = True
     """Whether the disk said how much is free; `free_bytes` is 0 where it did not."""
+    silent_for: timedelta | None = None
+    """How long the disk has not answered; the rest is what it said before. None: it answers."""
 
     @property
     def is_disk_full(self) -> bool:
         """Whether the disk has less room than must stay."""
         return self.is_disk_known and self.free_bytes < self.min_free_bytes
+
+
+def bounded_by_shares(look: SpoolLook, factors: Sequence[float]) -> SpoolLook:
+    """The look with the forecast that follows from what each site may take of the spool.
+
+    Args:
+        factors: how many times longer each worker's folder takes to be full, 0 where so it never is.
+    """
+    if look.full_in is None or not factors:
+        return look
+    soonest = min((factor for factor in factors if factor), default=None)
+    return replace(look, full_in=None if soonest is None else look.full_in * soonest)
 
 
 class Growth:
@@ -99,10 +120,20 @@ class SpoolWatch:
     Args:
         max_bytes: what all workers' folders may hold together.
         workers: names of the folders that share it evenly.
+        free_bytes: how much is free on a folder's disk; may raise OSError.
+        patience: seconds that a look may take before the last one is the answer.
     """
 
     def __init__(
-        self, spool_dir: Path, *, clock: Clock, max_bytes: int, min_free_bytes: int, workers: frozenset[str]
+        self,
+        spool_dir: Path,
+        *,
+        clock: Clock,
+        max_bytes: int,
+        min_free_bytes: int,
+        workers: frozenset[str],
+        free_bytes: Callable[[Path], int] = DISK.free_bytes,
+        patience: float = LOOK_PATIENCE_SECONDS,
     ) -> None:
         self._spool_dir = spool_dir
         self._clock = clock
@@ -110,26 +141,47 @@ class SpoolWatch:
         self._min_free_bytes = min_free_bytes
         self._workers = workers
         self._growth = Growth()
-        self._last: SpoolLook | None = None
+        self._free_bytes = free_bytes
+        self._patience = patience
+        self._last = SpoolLook(
+            usage=NOTHING_SEEN,
+            limit_bytes=max_bytes,
+            free_bytes=0,
+            min_free_bytes=min_free_bytes,
+            full_in=None,
+            full_workers=frozenset(),
+            is_disk_known=False,
+        )
         self._next_look = 0.0
-        self._turn = asyncio.Lock()
+        self._looking: asyncio.Task[None] | None = None
+        self._begun = 0.0
 
     async def look(self) -> SpoolLook:
         """How the spool is now, or was a moment ago where looking takes long. What cannot be looked at is named."""
-        async with self._turn:
-            if self._last is None or time.monotonic() >= self._next_look:
-                begun = time.monotonic()
-                self._last = await asyncio.to_thread(self._look)
-                took = time.monotonic() - begun
-                self._next_look = begun + (took * LOOK_SHARE if took > CHEAP_LOOK_SECONDS else 0.0)
+        if self._looking is None and time.monotonic() >= self._next_look:
+            self._begun = time.monotonic()
+            self._looking = asyncio.create_task(self._look_anew())
+        if self._looking is not None:
+            left = self._begun + self._patience - time.monotonic()
+            await asyncio.wait({self._looking}, timeout=max(left, 0.0))
+        if self._looking is None:
             return self._last
+        return replace(self._last, silent_for=timedelta(seconds=time.monotonic() - self._begun), full_in=None)
+
+    async def _look_anew(self) -> None:
+        try:
+            self._last = await _in_own_thread(self._look)
+        finally:
+            took = time.monotonic() - self._begun
+            self._next_look = self._begun + (took * LOOK_SHARE if took > CHEAP_LOOK_SECONDS else 0.0)
+            self._looking = None
 
     def _look(self) -> SpoolLook:
         used = usage(self._spool_dir, now_ms=self._clock.now_ms())
         faults = list(used.faults)
         free_bytes, is_disk_known = 0, True
         try:
-            free_bytes = DISK.free_bytes(self._spool_dir)
+            free_bytes = self._free_bytes(self._spool_dir)
         except OSError as error:
             faults.append(f"the spool's disk: {fault_text(error, self._spool_dir)}")
             is_disk_known = False
@@ -150,6 +202,32 @@ class SpoolWatch:
             faults=faults,
             is_disk_known=is_disk_known,
         )
+
+
+async def _in_own_thread(look: Callable[[], SpoolLook]) -> SpoolLook:
+    """In a thread that keeps nobody from ending: the event loop's own threads are waited for at its end."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[SpoolLook] = loop.create_future()
+
+    def settle(found: SpoolLook | None, fault: BaseException | None) -> None:
+        if done.done():
+            return
+        if found is not None:
+            done.set_result(found)
+        elif fault is not None:
+            done.set_exception(fault)
+
+    def run() -> None:
+        found, fault = None, None
+        try:
+            found = look()
+        except Exception as error:  # noqa: BLE001  (raised again where it is waited for)
+            fault = error
+        with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
+            loop.call_soon_threadsafe(settle, found, fault)
+
+    threading.Thread(target=run, name="spool look", daemon=True).start()
+    return await done
 
 
 def _is_usable(folder: Path) -> bool:

@@ -3,7 +3,8 @@
 What ClickHouse said, word by word, is for the commands alone: it names hosts and users.
 """
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import grpc
@@ -16,12 +17,12 @@ from qrumb_server.ports import Clock
 from qrumb_server.reasons import calls
 from qrumb_server.rpc.faults import RequestFault
 from qrumb_server.supervise.child import Child
-from qrumb_server.supervise.condition import Assessment, Facts, assess
-from qrumb_server.supervise.process import ask_loading
-from qrumb_server.supervise.spool_watch import SpoolWatch
+from qrumb_server.supervise.condition import Assessment, Facts, assess, sites_turned_away
+from qrumb_server.supervise.process import ask_collecting, ask_loading
+from qrumb_server.supervise.spool_watch import SpoolWatch, bounded_by_shares
 from qrumb_server.wire.v1.node_service_pb2 import DescribeNodeRequest, DescribeNodeResponse
 from qrumb_server.wire.v1.node_service_pb2_grpc import NodeServiceServicer
-from qrumb_server.wire.v1.process_service_pb2 import GetLoadingResponse
+from qrumb_server.wire.v1.process_service_pb2 import GetCollectingResponse, GetLoadingResponse
 
 __all__ = ["NodeDescriptions", "NodeStatus", "NodeWatch"]
 
@@ -32,7 +33,7 @@ class NodeWatch:
     """Collects the facts of a node and assesses them.
 
     Args:
-        collectors: the workers.
+        collectors: the workers, by where each is asked.
         others: loader and gateway, as they are at the time.
         loader_target: where the loader is asked.
         is_sites_file_broken: whether an earlier state of sites.toml counts.
@@ -41,7 +42,7 @@ class NodeWatch:
     def __init__(
         self,
         *,
-        collectors: list[Child],
+        collectors: Mapping[str, Child],
         others: Callable[[], list[Child]],
         loader_target: str,
         spool: SpoolWatch,
@@ -58,17 +59,27 @@ class NodeWatch:
 
     async def facts(self) -> Facts:
         """What is known now. Each part stands alone: what cannot be looked at is a reason, never an error."""
+        loading, collecting, look = await asyncio.gather(
+            ask_loading(self._loader_target), self._ask_collectors(), self._spool.look()
+        )
         return Facts(
             is_stopping=self.is_stopping,
-            collectors={child.spec.name: child.state for child in self._collectors},
+            collectors={child.spec.name: child.state for child in self._collectors.values()},
             others={child.spec.name: child.state for child in self._others()},
-            loading=await ask_loading(self._loader_target),
-            spool=await self._spool.look(),
+            loading=loading,
+            collecting=collecting,
+            spool=bounded_by_shares(look, [said.forecast_factor for said in collecting.values()]),
             is_sites_file_broken=self._is_sites_file_broken(),
         )
 
-    async def describe(self) -> tuple[pb.GetStatusResponse, Assessment, GetLoadingResponse | None]:
-        """The status, what it was judged by, and what the loader said."""
+    async def _ask_collectors(self) -> dict[str, GetCollectingResponse]:
+        """What each worker that serves says, by its name."""
+        serving = {target: child for target, child in self._collectors.items() if child.serving}
+        said = await asyncio.gather(*map(ask_collecting, serving))
+        return {child.spec.name: one for child, one in zip(serving.values(), said, strict=True) if one is not None}
+
+    async def describe(self) -> tuple[pb.GetStatusResponse, Assessment, Facts]:
+        """The status, what it was assessd by, and the facts."""
         facts = await self.facts()
         assessment = assess(facts)
         look = facts.spool
@@ -77,7 +88,7 @@ class NodeWatch:
             reasons=assessment.reasons,
             processes=[
                 pb.ProcessStatus(name=child.spec.name, serving=child.serving, restart_count=child.restart_count)
-                for child in (*self._collectors, *self._others())
+                for child in (*self._collectors.values(), *self._others())
             ],
             spool_bytes=look.usage.total_bytes,
             oldest_segment_seconds=look.usage.oldest_age.total_seconds() if look.usage.oldest_age else 0.0,
@@ -91,7 +102,7 @@ class NodeWatch:
         )
         if facts.loading is not None:
             self._add_loading(status, facts.loading)
-        return status, assessment, facts.loading
+        return status, assessment, facts
 
     def _add_loading(self, status: pb.GetStatusResponse, said: GetLoadingResponse) -> None:
         loading = status.loading
@@ -115,7 +126,7 @@ class NodeStatus(StatusServiceServicer):
 
     async def GetStatus(self, request: pb.GetStatusRequest, context: Context) -> pb.GetStatusResponse:
         """How this node is doing."""
-        status, assessment, _loading = await self._watch.describe()
+        status, assessment, _facts = await self._watch.describe()
         if assessment.cause:
             raise RequestFault(calls.NOT_READY[assessment.cause], reasons="; ".join(assessment.reasons))
         return status
@@ -129,5 +140,11 @@ class NodeDescriptions(NodeServiceServicer):
 
     async def DescribeNode(self, request: DescribeNodeRequest, context: Context) -> DescribeNodeResponse:
         """How this node is doing."""
-        status, _assessment, loading = await self._watch.describe()
-        return DescribeNodeResponse(status=status, store_error=loading.store_error if loading else "")
+        status, _assessment, facts = await self._watch.describe()
+        at_share, over_quota = sites_turned_away(facts)
+        return DescribeNodeResponse(
+            status=status,
+            store_error=facts.loading.store_error if facts.loading else "",
+            sites_at_share=sorted(at_share),
+            sites_over_quota=sorted(over_quota),
+        )

@@ -168,6 +168,10 @@ def assert_one_site_leaves_room(node: Stack, stub: CollectorServiceStub) -> int:
     code, described = status(node)
     assert (code, described["condition"]) == (1, "DEGRADED")
     assert any(re.match(r"the spool is \d+% full: \d+ MiB of 40 MiB", reason) for reason in described["reasons"])
+    turned_away = "1 site has reached its share of the spool and its events are turned away"
+    assert turned_away in described["reasons"]
+    assert turned_away in node.health()["reasons"]
+    assert described["sites_at_share"] == ["loud"]
     assert int(described["spool_rows"]) > BACKLOG
     return accepted + 1
 

@@ -101,21 +101,21 @@ def test_a_quota_lets_a_burst_through_and_then_its_rate() -> None:
     now = 100.0
     quota = Quota(events_per_second=10, burst=20)
     quotas = Quotas(share=1, monotonic=lambda: now)
-    assert [quotas.take("a", 5, quota) for _ in range(4)] == [0.0] * 4
-    assert quotas.take("a", 1, quota) == pytest.approx(0.1)
-    assert quotas.take("b", 20, quota) == 0.0, "each site has its own"
+    assert [quotas.take(("a", None), 5, quota) for _ in range(4)] == [0.0] * 4
+    assert quotas.take(("a", None), 1, quota) == pytest.approx(0.1)
+    assert quotas.take(("b", None), 20, quota) == 0.0, "each site has its own"
     now += 0.125
-    assert quotas.take("a", 1, quota) == 0.0
-    assert quotas.take("a", 3, quota) == pytest.approx(0.275)
+    assert quotas.take(("a", None), 1, quota) == 0.0
+    assert quotas.take(("a", None), 3, quota) == pytest.approx(0.275)
     now += 1_000
-    assert quotas.take("a", 21, quota) == 0.0, "more than the burst passes when nothing was sent for long"
-    assert quotas.take("a", 1, quota) == pytest.approx(0.2), "and is owed"
+    assert quotas.take(("a", None), 21, quota) == 0.0, "more than the burst passes when nothing was sent for long"
+    assert quotas.take(("a", None), 1, quota) == pytest.approx(0.2), "and is owed"
 
 
 def test_workers_share_a_quota() -> None:
     quotas = Quotas(share=0.25, monotonic=lambda: 0.0)
     quota = Quota(events_per_second=4, burst=8)
-    assert [quotas.take("a", 1, quota) for _ in range(3)] == [0.0, 0.0, pytest.approx(1.0)]
+    assert [quotas.take(("a", None), 1, quota) for _ in range(3)] == [0.0, 0.0, pytest.approx(1.0)]
 
 
 def test_signed_sessions() -> None:
@@ -137,3 +137,24 @@ def test_signed_sessions() -> None:
 def test_the_signature_is_the_documented_one() -> None:
     """A redirect in any language makes the same."""
     assert sign_scan_session_id("0123456789abcdef0123456789abcdef", "shop", "scan-1") == "scan-1.PFPaSvRbp4t4owxmLLTe-w"
+
+
+def test_a_quota_is_exhausted_for_long_while_every_call_is_refused_and_made_again() -> None:
+    """Not by a burst, not once a call is taken, and not where the sender has given up."""
+    now = 0.0
+    quotas = Quotas(share=1, monotonic=lambda: now)
+    tiny = Quota(events_per_second=1, burst=1)
+    assert quotas.take(("s", None), 500, tiny) == 0.0  # owed: 499 seconds without room
+    for now in range(1, 60):  # noqa: B007  (the quotas' clock reads it)
+        assert quotas.take(("s", None), 1, tiny) > 0
+        assert quotas.exhausted() == set()
+    now = 61.0
+    assert quotas.take(("s", None), 1, tiny) > 0
+    assert quotas.exhausted() == {"s"}
+    now = 121.0
+    assert quotas.exhausted() == set()
+    assert quotas.take(("s", None), 1, tiny) > 0
+    assert quotas.exhausted() == {"s"}
+    now = 600.0
+    assert quotas.take(("s", None), 1, tiny) == 0.0
+    assert quotas.exhausted() == set()

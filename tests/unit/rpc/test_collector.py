@@ -100,7 +100,7 @@ async def refusal(call: Any) -> tuple[grpc.aio.AioRpcError, dict[str, Any]]:
     ("fault", "code", "reason", "retry_after"),
     [
         (SpoolFullError("x"), grpc.StatusCode.RESOURCE_EXHAUSTED, "SPOOL_FULL", "5"),
-        (SiteShareError("x"), grpc.StatusCode.RESOURCE_EXHAUSTED, "SITE_SPOOL_SHARE", "5"),
+        (SiteShareError("x", "loud"), grpc.StatusCode.RESOURCE_EXHAUSTED, "SITE_SPOOL_SHARE", "5"),
         (SpoolFailedError("x"), grpc.StatusCode.UNAVAILABLE, "SPOOL_FAILED", "1"),
         (RuntimeError("secret jane@example.org"), grpc.StatusCode.INTERNAL, "INTERNAL", None),
     ],

@@ -1,7 +1,9 @@
 """One site's flood leaves room for the others, and costs no memory."""
 
 import asyncio
+import threading
 from collections.abc import Callable, Coroutine
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ ROOT = Path("/spool")
 OpenSpool = Callable[..., Coroutine[Any, Any, SpoolWriter]]
 RECORD = b"x" * 1000
 HALF = 0.5
+PATIENCE = timedelta(seconds=10)
 
 
 async def flood(writer: SpoolWriter, site_id: str, *error: type[Exception]) -> int:
@@ -110,3 +113,67 @@ def test_made_up_sites_cost_no_memory() -> None:
     assert shares._totals["real"] == 800_000
     shares.look({"999999": 1})
     assert not shares._totals
+
+
+async def test_a_site_is_told_as_turned_away_until_it_would_be_taken_again(
+    open_spool: OpenSpool, filesystem: FaultyFileSystem
+) -> None:
+    """Even where it sends nothing more: the loader makes the room."""
+    writer = await open_spool(site_max_share=HALF, rescan_after=timedelta(0))
+    assert (await writer.look(PATIENCE)).sites_at_share == ()
+    await flood(writer, "loud", SiteShareError)
+    await writer.append([RECORD], ["quiet"])
+    assert (await writer.look(PATIENCE)).sites_at_share == ("loud",)
+    await writer.seal()
+    for ref in list_sealed(ROOT, filesystem):
+        release(ref, filesystem)
+    while (await writer.look(PATIENCE)).sites_at_share:  # a folder is not looked at all the time
+        await asyncio.sleep(0.01)
+
+
+async def test_the_error_says_which_site_it_was(open_spool: OpenSpool) -> None:
+    """Of several in one call."""
+    writer = await open_spool(site_max_share=HALF)
+    await flood(writer, "loud", SiteShareError)
+    with pytest.raises(SiteShareError) as refused:
+        await writer.append([RECORD] * 2, ["quiet", "loud"])
+    assert refused.value.site_id == "loud"
+
+
+async def test_a_disk_that_hangs_holds_up_no_look(open_spool: OpenSpool, filesystem: FaultyFileSystem) -> None:
+    """The answer is the last one, and since when the disk is silent."""
+    let_go = threading.Event()
+    writer = await open_spool(site_max_share=HALF)
+    real, filesystem.free_bytes = filesystem.free_bytes, lambda path: real(path) if let_go.wait(30) else 0  # type: ignore[method-assign]
+    await asyncio.sleep(0.2)  # until the folder may be looked at again
+    assert (await writer.look(timedelta(milliseconds=10))).sites_at_share == ()
+    assert writer.disk_silent_for > timedelta(0)
+    let_go.set()
+    await writer.look(PATIENCE)
+    assert writer.disk_silent_for == timedelta(0)
+
+
+def shared_by(max_share: float, *rounds: dict[str, int]) -> SiteShares:
+    """Shares of a folder of 1,280,000 bytes; each round is a group of its own."""
+    shares = SiteShares(max_share=max_share, max_bytes=1_280_000)
+    for number, sites in enumerate(rounds):
+        shares.add(f"{number:06}", sites)
+    return shares
+
+
+@pytest.mark.parametrize(
+    ("shares", "factor"),
+    [
+        pytest.param(shared_by(HALF, {"loud": 320_000}), 0.0, id="one site alone"),
+        pytest.param(shared_by(1.0, {"loud": 320_000}), 1.0, id="one site that may have all"),
+        pytest.param(shared_by(HALF, {"a": 160_000, "b": 160_000}), 1.0, id="two that fill it together"),
+        # a has its share after 680 of the missing 960 KB, then b goes on at half of the speed.
+        pytest.param(
+            shared_by(HALF, {"a": 280_000}, *[{"a": 10_000, "b": 10_000}] * 2), (680 + 2 * 280) / 960, id="one is ahead"
+        ),
+        pytest.param(shared_by(HALF), 1.0, id="nothing is known"),
+    ],
+)
+def test_a_forecast_knows_that_shares_hold_growth_back(shares: SiteShares, factor: float) -> None:
+    """What one site adds ends at its share."""
+    assert shares.forecast_factor(used_bytes=320_000, room_bytes=1_280_000) == pytest.approx(factor, rel=0.01)

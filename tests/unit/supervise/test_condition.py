@@ -11,7 +11,7 @@ from qrumb_server.spool.reader import SpoolUsage
 from qrumb_server.supervise.child import ChildState
 from qrumb_server.supervise.condition import Facts, assess
 from qrumb_server.supervise.spool_watch import Growth, SpoolLook
-from qrumb_server.wire.v1.process_service_pb2 import GetLoadingResponse
+from qrumb_server.wire.v1.process_service_pb2 import GetCollectingResponse, GetLoadingResponse
 
 READY, DEGRADED, NOT_READY = GetStatusResponse.READY, GetStatusResponse.DEGRADED, GetStatusResponse.NOT_READY
 SERVING = ChildState.SERVING
@@ -46,6 +46,11 @@ def spool(**changes: object) -> Facts:
 def used(**changes: object) -> Facts:
     """All well but for what is in the spool."""
     return spool(usage=replace(EMPTY, **changes))  # type: ignore[arg-type]
+
+
+def collecting(*said: GetCollectingResponse) -> Facts:
+    """All well but for what the workers say."""
+    return replace(WELL, collecting=dict(zip(WORKERS, said, strict=False)))
 
 
 def away(**changes: object) -> Facts:
@@ -87,6 +92,23 @@ def test_all_well_is_ready_and_says_nothing() -> None:
             spool(faults=["worker-1's folder of the spool: permission denied"]),
             "the node cannot look at worker-1's folder of the spool: permission denied; its figures leave that out",
         ),
+        (
+            collecting(*(GetCollectingResponse(sites_at_share=["db7"]) for _ in WORKERS)),
+            "1 site has reached its share of the spool and its events are turned away",
+        ),
+        (
+            collecting(*(GetCollectingResponse(sites_at_share=[name]) for name in ("db7", "db8"))),
+            "2 sites have reached their share of the spool and their events are turned away",
+        ),
+        (
+            collecting(GetCollectingResponse(sites_over_quota=["db7"])),
+            "1 site has been over its quota for more than a minute and its events are turned away",
+        ),
+        (
+            collecting(GetCollectingResponse(), GetCollectingResponse(disk_silent_seconds=40)),
+            "worker-1's disk has not answered for 40 s; events that are sent to it wait",
+        ),
+        (spool(silent_for=timedelta(seconds=9)), "the spool's disk has not answered for 9 s; the spool's figures"),
         (used(oldest_age=timedelta(minutes=3)), "waiting for ClickHouse for 3 min"),
         (used(quarantined_segments=2), "spool/quarantine (2)"),
         (spool(free_bytes=GIB + 200 * MIB), "the disk is nearly full: 1.2 GiB are free, below 1.0 GiB"),

@@ -68,7 +68,7 @@ async def test_a_worker_counts_refusals_and_broken_rules_by_their_names() -> Non
     metrics = CollectorMetrics(registry)
 
     async def refuse(records: object, sites: object) -> None:
-        raise SiteShareError("full")
+        raise SiteShareError("full", "loud")
 
     with pytest.raises(SiteShareError):
         await metrics.metered(refuse)([b"x"], ["s"])

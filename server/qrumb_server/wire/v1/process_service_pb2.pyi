@@ -35,3 +35,19 @@ class GetLoadingResponse(_message.Message):
     store_error_code: int
     reasons: _containers.RepeatedScalarFieldContainer[str]
     def __init__(self, rows_per_second: _Optional[float] = ..., last_received_time_ms: _Optional[int] = ..., store_error: _Optional[str] = ..., is_refused: _Optional[bool] = ..., store_error_code: _Optional[int] = ..., reasons: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class GetCollectingRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class GetCollectingResponse(_message.Message):
+    __slots__ = ("sites_at_share", "sites_over_quota", "forecast_factor", "disk_silent_seconds")
+    SITES_AT_SHARE_FIELD_NUMBER: _ClassVar[int]
+    SITES_OVER_QUOTA_FIELD_NUMBER: _ClassVar[int]
+    FORECAST_FACTOR_FIELD_NUMBER: _ClassVar[int]
+    DISK_SILENT_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    sites_at_share: _containers.RepeatedScalarFieldContainer[str]
+    sites_over_quota: _containers.RepeatedScalarFieldContainer[str]
+    forecast_factor: float
+    disk_silent_seconds: float
+    def __init__(self, sites_at_share: _Optional[_Iterable[str]] = ..., sites_over_quota: _Optional[_Iterable[str]] = ..., forecast_factor: _Optional[float] = ..., disk_silent_seconds: _Optional[float] = ...) -> None: ...

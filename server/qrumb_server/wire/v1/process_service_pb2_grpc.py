@@ -45,6 +45,11 @@ class ProcessServiceStub:
                 request_serializer=qrumb__server_dot_wire_dot_v1_dot_process__service__pb2.GetLoadingRequest.SerializeToString,
                 response_deserializer=qrumb__server_dot_wire_dot_v1_dot_process__service__pb2.GetLoadingResponse.FromString,
                 _registered_method=True)
+        self.GetCollecting = channel.unary_unary(
+                '/qrumb_server.wire.v1.ProcessService/GetCollecting',
+                request_serializer=qrumb__server_dot_wire_dot_v1_dot_process__service__pb2.GetCollectingRequest.SerializeToString,
+                response_deserializer=qrumb__server_dot_wire_dot_v1_dot_process__service__pb2.GetCollectingResponse.FromString,
+                _registered_method=True)
 
 
 class ProcessServiceServicer:
@@ -65,6 +70,13 @@ class ProcessServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetCollecting(self, request, context):
+        """Says whom the process turns away. A collector worker's alone.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ProcessServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -77,6 +89,11 @@ def add_ProcessServiceServicer_to_server(servicer, server):
                     servicer.GetLoading,
                     request_deserializer=qrumb__server_dot_wire_dot_v1_dot_process__service__pb2.GetLoadingRequest.FromString,
                     response_serializer=qrumb__server_dot_wire_dot_v1_dot_process__service__pb2.GetLoadingResponse.SerializeToString,
+            ),
+            'GetCollecting': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetCollecting,
+                    request_deserializer=qrumb__server_dot_wire_dot_v1_dot_process__service__pb2.GetCollectingRequest.FromString,
+                    response_serializer=qrumb__server_dot_wire_dot_v1_dot_process__service__pb2.GetCollectingResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -134,6 +151,33 @@ class ProcessService:
             '/qrumb_server.wire.v1.ProcessService/GetLoading',
             qrumb__server_dot_wire_dot_v1_dot_process__service__pb2.GetLoadingRequest.SerializeToString,
             qrumb__server_dot_wire_dot_v1_dot_process__service__pb2.GetLoadingResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetCollecting(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/qrumb_server.wire.v1.ProcessService/GetCollecting',
+            qrumb__server_dot_wire_dot_v1_dot_process__service__pb2.GetCollectingRequest.SerializeToString,
+            qrumb__server_dot_wire_dot_v1_dot_process__service__pb2.GetCollectingResponse.FromString,
             options,
             channel_credentials,
             insecure,

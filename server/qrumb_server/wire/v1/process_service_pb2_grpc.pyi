@@ -39,6 +39,8 @@ class ProcessServiceStub:
     """Says what the process has counted."""
     GetLoading: _grpc.UnaryUnaryMultiCallable[_process_service_pb2.GetLoadingRequest, _process_service_pb2.GetLoadingResponse]
     """Says how loading goes. The loader's alone."""
+    GetCollecting: _grpc.UnaryUnaryMultiCallable[_process_service_pb2.GetCollectingRequest, _process_service_pb2.GetCollectingResponse]
+    """Says whom the process turns away. A collector worker's alone."""
 
 @_typing.type_check_only
 class ProcessServiceAsyncStub(ProcessServiceStub):
@@ -49,6 +51,8 @@ class ProcessServiceAsyncStub(ProcessServiceStub):
     """Says what the process has counted."""
     GetLoading: _aio.UnaryUnaryMultiCallable[_process_service_pb2.GetLoadingRequest, _process_service_pb2.GetLoadingResponse]  # type: ignore[assignment]
     """Says how loading goes. The loader's alone."""
+    GetCollecting: _aio.UnaryUnaryMultiCallable[_process_service_pb2.GetCollectingRequest, _process_service_pb2.GetCollectingResponse]  # type: ignore[assignment]
+    """Says whom the process turns away. A collector worker's alone."""
 
 class ProcessServiceServicer(metaclass=_abc_1.ABCMeta):
     """ProcessService tells about one process, a collector worker or the loader."""
@@ -68,5 +72,13 @@ class ProcessServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_process_service_pb2.GetLoadingResponse, _abc.Awaitable[_process_service_pb2.GetLoadingResponse]]:
         """Says how loading goes. The loader's alone."""
+
+    @_abc_1.abstractmethod
+    def GetCollecting(
+        self,
+        request: _process_service_pb2.GetCollectingRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_process_service_pb2.GetCollectingResponse, _abc.Awaitable[_process_service_pb2.GetCollectingResponse]]:
+        """Says whom the process turns away. A collector worker's alone."""
 
 def add_ProcessServiceServicer_to_server(servicer: ProcessServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

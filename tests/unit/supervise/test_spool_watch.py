@@ -1,0 +1,89 @@
+"""The supervisor's look at the spool, where the disk is slow or silent."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from qrumb_server.app.clock import SystemClock
+from qrumb_server.supervise.spool_watch import SpoolWatch, bounded_by_shares
+
+FREE = 1 << 40
+
+
+class SilentDisk:
+    """A disk that does not say how much is free until it may."""
+
+    def __init__(self) -> None:
+        self.may_answer = threading.Event()
+        self.asked = 0
+
+    def free_bytes(self, _folder: Path) -> int:
+        """Waits."""
+        self.asked += 1
+        assert self.may_answer.wait(60)
+        return FREE
+
+
+@pytest.fixture
+def disk() -> Iterator[SilentDisk]:
+    """Lets go at the end, so that no thread stays."""
+    silent = SilentDisk()
+    yield silent
+    silent.may_answer.set()
+
+
+@pytest.fixture
+def watch(tmp_path: Path, disk: SilentDisk) -> SpoolWatch:
+    """Of an empty spool of one worker."""
+    (tmp_path / "worker-0").mkdir()
+    return SpoolWatch(
+        tmp_path,
+        clock=SystemClock(),
+        max_bytes=1 << 30,
+        min_free_bytes=0,
+        workers=frozenset({"worker-0"}),
+        free_bytes=disk.free_bytes,
+        patience=0.05,
+    )
+
+
+async def test_a_disk_that_hangs_holds_nobody_up_and_is_said(watch: SpoolWatch, disk: SilentDisk) -> None:
+    """The last look, how long ago it was asked for the next one, one thread that waits; and all is well afterwards."""
+    disk.may_answer.set()
+    assert (await watch.look()).free_bytes == FREE
+    disk.may_answer.clear()
+    looks = [await watch.look() for _ in range(5)]
+    assert all(look.free_bytes == FREE for look in looks)
+    silences = [look.silent_for for look in looks if look.silent_for is not None]
+    assert len(silences) == 5
+    assert silences == sorted(silences)
+    assert disk.asked == 2
+    disk.may_answer.set()
+    while (await watch.look()).silent_for is not None:
+        await asyncio.sleep(0.01)
+
+
+async def test_a_first_look_that_hangs_claims_nothing(watch: SpoolWatch) -> None:
+    """Neither that the disk is full nor that it is known."""
+    look = await watch.look()
+    assert look.silent_for is not None
+    assert not look.is_disk_known
+    assert not look.is_disk_full
+
+
+@pytest.mark.parametrize(
+    ("factors", "minutes"), [([], 10), ([1.0, 2.0], 10), ([0.0, 2.0], 20), ([0.0, 0.0], None)], ids=str
+)
+async def test_a_forecast_is_bounded_by_the_sites_shares(
+    watch: SpoolWatch, disk: SilentDisk, factors: list[float], minutes: int | None
+) -> None:
+    """As soon as any worker may be full; never where none will be."""
+    disk.may_answer.set()
+    grows = replace(await watch.look(), full_in=timedelta(minutes=10))
+    expected = None if minutes is None else timedelta(minutes=minutes)
+    assert bounded_by_shares(grows, factors).full_in == expected
