@@ -155,6 +155,7 @@ class SpoolWatch:
         self._next_look = 0.0
         self._looking: asyncio.Task[None] | None = None
         self._begun = 0.0
+        self._cost_seconds = 0.0
 
     async def look(self) -> SpoolLook:
         """How the spool is now, or was a moment ago where looking takes long. What cannot be looked at is named."""
@@ -172,11 +173,19 @@ class SpoolWatch:
         try:
             self._last = await _in_own_thread(self._look)
         finally:
-            took = time.monotonic() - self._begun
+            took = self._cost_seconds
             self._next_look = self._begun + (took * LOOK_SHARE if took > CHEAP_LOOK_SECONDS else 0.0)
             self._looking = None
 
     def _look(self) -> SpoolLook:
+        # The processor's time: on a busy machine a cheap look takes long too, and must not be kept for long.
+        begun = time.thread_time()
+        try:
+            return self._find()
+        finally:
+            self._cost_seconds = time.thread_time() - begun
+
+    def _find(self) -> SpoolLook:
         used = usage(self._spool_dir, now_ms=self._clock.now_ms())
         faults = list(used.faults)
         free_bytes, is_disk_known = 0, True
