@@ -248,7 +248,12 @@ def rescore(site: str, since: datetime, config_file: Path | None, data_dir: Path
 @click.option("--external-id", default="", help="The site's own id of the user.")
 @click.option("--email-hash", default="", help="SHA-256 of the e-mail address, 64 hex digits.")
 @click.option("--phone-hash", default="", help="SHA-256 of the phone number, 64 hex digits.")
+@click.option("--email", default="", help="The e-mail address itself: it is normalised and hashed here, and forgotten.")
+@click.option(
+    "--phone", default="", help="The phone number itself, with + and country code: hashed here, and forgotten."
+)
 @click.option("--scan-session-id", default="", help="One scan session.")
+@click.option("--dry-run", is_flag=True, help="Only count what would be erased.")
 @config_option
 @data_dir_option
 def erase(
@@ -257,17 +262,26 @@ def erase(
     external_id: str,
     email_hash: str,
     phone_hash: str,
+    email: str,
+    phone: str,
     scan_session_id: str,
+    dry_run: bool,
     config_file: Path | None,
     data_dir: Path | None,
 ) -> None:
-    """Erase a person from every table, the dead letters and the spool. Events stay counted, without what could lead
-    to the person."""
+    """Erase one person from every table, the dead letters and the spool. Events stay counted, without what could lead
+    to the person. What others share with the person, a session or a phone, is counted and stays theirs."""
     from qrumb.v1.server_event_pb2 import UserIdentifiers
     from qrumb_server.commands.events import erase as run
+    from qrumb_server.commands.events import hash_of_email, hash_of_phone
 
-    identifiers = UserIdentifiers(external_id=external_id, email_hash=email_hash, phone_hash=phone_hash)
-    run(load_settings(file=config_file, data_dir=data_dir), site, user_id, scan_session_id, identifiers)
+    identifiers = UserIdentifiers(
+        external_id=external_id,
+        email_hash=hash_of_email(email) if email else email_hash,
+        phone_hash=hash_of_phone(phone) if phone else phone_hash,
+    )
+    settings = load_settings(file=config_file, data_dir=data_dir)
+    run(settings, site, user_id, scan_session_id, identifiers, dry_run=dry_run)
 
 
 @cli.command()

@@ -16,6 +16,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from qrumb.hashing import email_hash, phone_hash
 from qrumb.v1 import privacy_service_pb2 as privacy_pb
 from qrumb.v1 import query_service_pb2 as query_pb
 from qrumb.v1.privacy_service_pb2_grpc import PrivacyServiceStub
@@ -112,11 +113,39 @@ def rescore(settings: Settings, site_id: str, since: datetime) -> None:
     click.echo(f"examined: {done.examined_count}, changed: {done.changed_count}")
 
 
-def erase(settings: Settings, site_id: str, user_id: str, scan_session_id: str, identifiers: UserIdentifiers) -> None:
-    """Erase a person and print what was found, as JSON."""
+def hash_of_email(raw: str) -> str:
+    """The hash under which events carry an e-mail address; the address is in no message."""
+    try:
+        return email_hash(raw)
+    except ValueError:
+        raise click.ClickException("--email is no e-mail address") from None
+
+
+def hash_of_phone(raw: str) -> str:
+    """The hash under which events carry a phone number; the number is in no message."""
+    try:
+        return phone_hash(raw)
+    except ValueError:
+        raise click.ClickException("--phone is no number with + and country code, such as +436601234567") from None
+
+
+def erase(
+    settings: Settings,
+    site_id: str,
+    user_id: str,
+    scan_session_id: str,
+    identifiers: UserIdentifiers,
+    *,
+    dry_run: bool,
+) -> None:
+    """Erase a person, or on a dry run only look, and print what was found, as JSON."""
     _check_site(settings, site_id)
     request = privacy_pb.EraseSubjectRequest(
-        site_id=site_id, user_id=user_id, scan_session_id=scan_session_id, user_identifiers=identifiers
+        site_id=site_id,
+        user_id=user_id,
+        scan_session_id=scan_session_id,
+        user_identifiers=identifiers,
+        validate_only=dry_run,
     )
     _print(
         ask_loader(settings, lambda channel: PrivacyServiceStub(channel).EraseSubject(request, timeout=LONG_SECONDS))

@@ -67,12 +67,11 @@ def test_ledger_as_table_and_lines(stack: Stack, events: tuple[str, str]) -> Non
 
 def test_erase_says_what_it_found(stack: Stack, events: tuple[str, str]) -> None:
     """Somebody unknown is no error."""
+    dry = stack.command("erase", "--site", SITE, "--external-id", "nobody-knows", "--dry-run")
     done = stack.command("erase", "--site", SITE, "--external-id", "nobody-knows")
-    assert done.returncode == 0, done.stderr
-    answer = json.loads(done.stdout)
-    assert uuid.UUID(answer.pop("erasure_id"))
-    assert (answer.pop("user_ids"), answer.pop("validate_only")) == ([], False)
-    assert {name: int(value) for name, value in answer.items()} == {
+    assert (dry.returncode, done.returncode) == (0, 0), dry.stderr + done.stderr
+    said, looked = json.loads(done.stdout), json.loads(dry.stdout)
+    assert {name: int(value) for name, value in said.items() if name.endswith("_count")} == {
         "event_count": 0,
         "spooled_event_count": 0,
         "rejected_event_count": 0,
@@ -81,6 +80,21 @@ def test_erase_says_what_it_found(stack: Stack, events: tuple[str, str]) -> None
         "shared_identifier_count": 0,
         "shared_session_count": 0,
     }
+    assert said["user_ids"] == ["nobody-knows"]
+    assert uuid.UUID(said["erasure_id"])
+    assert (looked.pop("validate_only"), looked.pop("erasure_id")) == (True, "")
+    assert looked.items() <= said.items()
+
+
+def test_a_raw_address_or_number_is_hashed_before_it_is_asked_for(stack: Stack, events: tuple[str, str]) -> None:
+    """And said nowhere, least of all where it is none."""
+    found = stack.command("erase", "--site", SITE, "--email", " Jane@Shop.Example ", "--phone", "+43 660 1234567")
+    assert found.returncode == 0, found.stderr
+    assert sorted(name.partition("-")[0] for name in json.loads(found.stdout)["user_ids"]) == ["email", "phone"]
+    wrong = stack.command("erase", "--site", SITE, "--email", "jane at home")
+    assert (wrong.returncode, wrong.stdout) == (1, "")
+    assert "--email is no e-mail address" in wrong.stderr
+    assert "jane" not in wrong.stderr
 
 
 @pytest.mark.parametrize(
