@@ -28,7 +28,7 @@ const (
 type Consent_State int32
 
 const (
-	// Nobody said: the site's default applies (granted, unless the site is configured otherwise).
+	// Not stated: the site's default applies (granted, unless the site is configured otherwise).
 	Consent_CONSENT_UNSPECIFIED Consent_State = 0
 	// The visitor agreed: every column may be filled.
 	Consent_GRANTED Consent_State = 1

@@ -29,7 +29,7 @@ const (
 // PrivacyService carries out what data protection law asks for.
 // Every call needs a key of the site with the scope admin.
 type PrivacyServiceClient interface {
-	// Erases one person from every table, the dead letters and the spool, and nobody else. Idempotent.
+	// Erases one person, and no other, from every table, the dead letters and the spool. Idempotent.
 	EraseSubject(ctx context.Context, in *EraseSubjectRequest, opts ...grpc.CallOption) (*EraseSubjectResponse, error)
 }
 
@@ -58,7 +58,7 @@ func (c *privacyServiceClient) EraseSubject(ctx context.Context, in *EraseSubjec
 // PrivacyService carries out what data protection law asks for.
 // Every call needs a key of the site with the scope admin.
 type PrivacyServiceServer interface {
-	// Erases one person from every table, the dead letters and the spool, and nobody else. Idempotent.
+	// Erases one person, and no other, from every table, the dead letters and the spool. Idempotent.
 	EraseSubject(context.Context, *EraseSubjectRequest) (*EraseSubjectResponse, error)
 	mustEmbedUnimplementedPrivacyServiceServer()
 }

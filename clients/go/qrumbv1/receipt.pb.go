@@ -411,7 +411,7 @@ type Violation struct {
 	Field string `protobuf:"bytes,1,opt,name=field,proto3" json:"field,omitempty"`
 	// Kind of rule that is broken.
 	Reason Violation_Reason `protobuf:"varint,2,opt,name=reason,proto3,enum=qrumb.v1.Violation_Reason" json:"reason,omitempty"`
-	// What is wrong and how to mend it, in English; never quotes the offending value.
+	// What is wrong and how to fix it, in English; never quotes the offending value.
 	Description string `protobuf:"bytes,3,opt,name=description,proto3" json:"description,omitempty"`
 	// Address of the page that explains this kind of rule, with a wrong and a right example.
 	HelpUrl       string `protobuf:"bytes,4,opt,name=help_url,json=helpUrl,proto3" json:"help_url,omitempty"`

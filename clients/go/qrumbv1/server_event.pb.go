@@ -44,7 +44,7 @@ type ServerEvent struct {
 	// What happened, such as purchase, signup, lead, refund or a name of the site's own. REQUIRED.
 	// 1 to 128 characters.
 	EventName string `protobuf:"bytes,6,opt,name=event_name,json=eventName,proto3" json:"event_name,omitempty"`
-	// Who it was, as hashes and ids that mean nothing outside. Absent: nobody known.
+	// Who it was, as hashes and ids that mean nothing outside. Absent: the user is not known.
 	UserIdentifiers *UserIdentifiers `protobuf:"bytes,7,opt,name=user_identifiers,json=userIdentifiers,proto3" json:"user_identifiers,omitempty"`
 	// What it was worth. Absent: nothing to count.
 	ConversionValue *ConversionValue `protobuf:"bytes,8,opt,name=conversion_value,json=conversionValue,proto3" json:"conversion_value,omitempty"`

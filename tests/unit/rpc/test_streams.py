@@ -216,7 +216,7 @@ async def test_a_stream_holds_no_more_bytes_than_its_window(
             yield pb.StreamServerEventsRequest(event=event)
 
     receipts = 0
-    call = stub.StreamServerEvents(requests())
+    call = stub.StreamServerEvents(requests())  # type: ignore[arg-type]  # the stubs know no asynchronous requests
     async with asyncio.timeout(patient(20)):
         reading = asyncio.create_task(call.read())
         assert await settled(collector) <= fits + 1

@@ -49,7 +49,7 @@ class PrivacyServiceServicer:
     """
 
     def EraseSubject(self, request, context):
-        """Erases one person from every table, the dead letters and the spool, and nobody else. Idempotent.
+        """Erases one person, and no other, from every table, the dead letters and the spool. Idempotent.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -36,7 +36,7 @@ class PrivacyServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> PrivacyServiceAsyncStub: ...
     EraseSubject: _grpc.UnaryUnaryMultiCallable[_privacy_service_pb2.EraseSubjectRequest, _privacy_service_pb2.EraseSubjectResponse]
-    """Erases one person from every table, the dead letters and the spool, and nobody else. Idempotent."""
+    """Erases one person, and no other, from every table, the dead letters and the spool. Idempotent."""
 
 @_typing.type_check_only
 class PrivacyServiceAsyncStub(PrivacyServiceStub):
@@ -46,7 +46,7 @@ class PrivacyServiceAsyncStub(PrivacyServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     EraseSubject: _aio.UnaryUnaryMultiCallable[_privacy_service_pb2.EraseSubjectRequest, _privacy_service_pb2.EraseSubjectResponse]  # type: ignore[assignment]
-    """Erases one person from every table, the dead letters and the spool, and nobody else. Idempotent."""
+    """Erases one person, and no other, from every table, the dead letters and the spool. Idempotent."""
 
 class PrivacyServiceServicer(metaclass=_abc_1.ABCMeta):
     """PrivacyService carries out what data protection law asks for.
@@ -59,6 +59,6 @@ class PrivacyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _privacy_service_pb2.EraseSubjectRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_privacy_service_pb2.EraseSubjectResponse, _abc.Awaitable[_privacy_service_pb2.EraseSubjectResponse]]:
-        """Erases one person from every table, the dead letters and the spool, and nobody else. Idempotent."""
+        """Erases one person, and no other, from every table, the dead letters and the spool. Idempotent."""
 
 def add_PrivacyServiceServicer_to_server(servicer: PrivacyServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class UpkeepServiceStub:
-    """UpkeepService finds what needs mending among stored rows, and changes them.
+    """UpkeepService finds stored rows that need a repair, and changes them.
     """
 
     def __init__(self, channel):
@@ -63,7 +63,7 @@ class UpkeepServiceStub:
 
 
 class UpkeepServiceServicer:
-    """UpkeepService finds what needs mending among stored rows, and changes them.
+    """UpkeepService finds stored rows that need a repair, and changes them.
     """
 
     def ListRejected(self, request, context):
@@ -138,7 +138,7 @@ def add_UpkeepServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class UpkeepService:
-    """UpkeepService finds what needs mending among stored rows, and changes them.
+    """UpkeepService finds stored rows that need a repair, and changes them.
     """
 
     @staticmethod

@@ -29,7 +29,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class UpkeepServiceStub:
-    """UpkeepService finds what needs mending among stored rows, and changes them."""
+    """UpkeepService finds stored rows that need a repair, and changes them."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -48,7 +48,7 @@ class UpkeepServiceStub:
 
 @_typing.type_check_only
 class UpkeepServiceAsyncStub(UpkeepServiceStub):
-    """UpkeepService finds what needs mending among stored rows, and changes them."""
+    """UpkeepService finds stored rows that need a repair, and changes them."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListRejected: _aio.UnaryUnaryMultiCallable[_upkeep_service_pb2.ListRejectedRequest, _upkeep_service_pb2.ListRejectedResponse]  # type: ignore[assignment]
@@ -63,7 +63,7 @@ class UpkeepServiceAsyncStub(UpkeepServiceStub):
     """Copies the embedded database into a folder, between two batches of the loader. What waits in the spool is not part."""
 
 class UpkeepServiceServicer(metaclass=_abc_1.ABCMeta):
-    """UpkeepService finds what needs mending among stored rows, and changes them."""
+    """UpkeepService finds stored rows that need a repair, and changes them."""
 
     @_abc_1.abstractmethod
     def ListRejected(

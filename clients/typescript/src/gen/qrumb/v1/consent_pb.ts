@@ -37,7 +37,7 @@ export const ConsentSchema: GenMessage<Consent> = /*@__PURE__*/
  */
 export enum Consent_State {
   /**
-   * Nobody said: the site's default applies (granted, unless the site is configured otherwise).
+   * Not stated: the site's default applies (granted, unless the site is configured otherwise).
    *
    * @generated from enum value: CONSENT_UNSPECIFIED = 0;
    */

@@ -155,7 +155,7 @@ export const EraseSubjectResponseSchema: GenMessage<EraseSubjectResponse> = /*@_
  */
 export const PrivacyService: GenService<{
   /**
-   * Erases one person from every table, the dead letters and the spool, and nobody else. Idempotent.
+   * Erases one person, and no other, from every table, the dead letters and the spool. Idempotent.
    *
    * @generated from rpc qrumb.v1.PrivacyService.EraseSubject
    */

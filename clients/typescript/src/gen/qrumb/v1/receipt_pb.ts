@@ -127,7 +127,7 @@ export type Violation = Message<"qrumb.v1.Violation"> & {
   reason: Violation_Reason;
 
   /**
-   * What is wrong and how to mend it, in English; never quotes the offending value.
+   * What is wrong and how to fix it, in English; never quotes the offending value.
    *
    * @generated from field: string description = 3;
    */

@@ -71,7 +71,7 @@ export type ServerEvent = Message<"qrumb.v1.ServerEvent"> & {
   eventName: string;
 
   /**
-   * Who it was, as hashes and ids that mean nothing outside. Absent: nobody known.
+   * Who it was, as hashes and ids that mean nothing outside. Absent: the user is not known.
    *
    * @generated from field: qrumb.v1.UserIdentifiers user_identifiers = 7;
    */
