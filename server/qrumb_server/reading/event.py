@@ -111,8 +111,7 @@ class _At(NamedTuple):
             return f"{base}[{self.key}]"
         if self.holder is None:
             return f"{base}.{self.key}" if base else self.key
-        place = 1 + sum(key < self.key for key in self.holder)
-        return extended_path(base, _encodable(self.key), place).removeprefix(".")
+        return extended_path(base, _encodable(self.key), self.holder.places[self.key]).removeprefix(".")
 
 
 @dataclass(slots=True)

@@ -6,6 +6,7 @@ Invariants: any bytes give a value or NotJsonError, in time linear in their numb
 import json
 import re
 from collections import Counter
+from functools import cached_property
 from math import isfinite
 from typing import Final, NoReturn
 
@@ -69,6 +70,11 @@ class JsonObject(dict[str, object]):
 
     repeated: frozenset[str] = frozenset()
     """Keys that came more than once."""
+
+    @cached_property
+    def places(self) -> dict[str, int]:
+        """The place of each key among all of them, sorted, from 1; worked out once, as there may be thousands."""
+        return {key: place for place, key in enumerate(sorted(self), 1)}
 
 
 class LossyNumber(float):
