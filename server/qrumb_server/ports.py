@@ -39,8 +39,10 @@ class SetAside:
 
     table: str
     parts: Sequence[str]
-    lost_rows: int
-    """Rows that were readable once and are in no other part; those of a new part are in the spool still."""
+    lost_rows: int | None
+    """Rows that were readable once and are in no other part; those of a new part are in the spool still.
+
+    None where the engine itself did not load the parts at its start: it does not say what was in them."""
 
 
 class EventStore(Protocol):

@@ -132,7 +132,7 @@ class Progress:
     def parts_set_aside(self, found: SetAside) -> None:
         """Parts of the database could not be read. Said for a while, for good where rows are lost with them."""
         self._parts.labels(table=found.table).inc(len(found.parts))
-        self._lost_rows.labels(table=found.table).inc(found.lost_rows)
+        self._lost_rows.labels(table=found.table).inc(found.lost_rows or 0)
         if found.lost_rows:
             self.note(
                 f"rows lost of {found.table}",
@@ -141,11 +141,9 @@ class Progress:
             )
             return
         self._parts_noted_until = self._monotonic() + PARTS_NOTED_SECONDS
-        self.note(
-            "parts",
-            f"a part of {found.table} could not be read and was set aside; its rows are being restored from the spool "
-            "or from the parts that it was made of",
-        )
+        source = "its rows are being restored from the spool or from the parts that it was made of"
+        check = "; where they are in neither, the check of the ledger says so" if found.lost_rows is None else ""
+        self.note("parts", f"a part of {found.table} could not be read and was set aside; {source}{check}")
 
     def parts_are_well(self) -> None:
         """All parts could be read; forget an earlier one after a while."""

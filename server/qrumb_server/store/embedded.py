@@ -10,12 +10,12 @@ cannot be read is set aside by the first statement that meets it.
 
 import errno
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from datetime import timedelta
 from itertools import count
 from pathlib import Path
-from typing import Any, BinaryIO, Self
+from typing import Any, Self
 
 from qrumb_server.errors import (
     ConfigError,
@@ -37,11 +37,11 @@ from qrumb_server.store.errors import (
     error_code,
     insert_error,
 )
-from qrumb_server.store.folder import check_free_bytes, clean_scratch, prepare_folder, wait_for_lock
+from qrumb_server.store.folder import check_free_bytes, clean_scratch, pieces_of, prepare_folder, wait_for_lock
 from qrumb_server.store.migrations import apply_migrations, pending_migrations
 from qrumb_server.store.native import decode_columns, decode_rows, encode_columns
 from qrumb_server.store.parameters import render_parameters
-from qrumb_server.store.parts import Part, PartBrokenError, PartKeeper
+from qrumb_server.store.parts import Part, PartBrokenError, PartKeeper, detached_parts
 from qrumb_server.store.proof import Proof, by_table
 from qrumb_server.store.reading import check_reading
 from qrumb_server.store.statements import Statements, as_query_error
@@ -77,8 +77,6 @@ _PROOF_SETTINGS = {"max_threads": 1, "use_query_condition_cache": 0, "compile_ex
 # Return only when the statement has reached every part, those being merged included.
 _MUTATION_SETTINGS = {"mutations_sync": 2, "lightweight_deletes_sync": 2}
 
-_EXPORT_PIECE_BYTES = 1 << 20
-
 
 class EmbeddedStore:
     """Open with `EmbeddedStore.open`. Every method may be called from any thread; inserts wait for each other."""
@@ -90,6 +88,7 @@ class EmbeddedStore:
         types: Mapping[str, Mapping[str, str]],
         report: Callable[[SetAside], None],
         min_free_bytes: int,
+        detached_before: Set[Path],
     ) -> None:
         """For `open`; `types` is column type by column by table."""
         self._min_free_bytes = min_free_bytes
@@ -103,7 +102,7 @@ class EmbeddedStore:
         self._idle_readers: list[EngineSession] = []
         self._closed = False
         self._prover = EngineSession(folder, _PROOF_SETTINGS)
-        self._parts = PartKeeper(Statements(self._prover).query, report)
+        self._parts = PartKeeper(Statements(self._prover).query, report, detached_before)
 
     @classmethod
     def open(
@@ -124,13 +123,14 @@ class EmbeddedStore:
             ConfigError: the folder cannot be used, or is in use; says by which process.
             StoreRefusedError: the schema in it is not ours; names every difference.
         """
+        detached_before = detached_parts(folder.absolute())
         writer = _open_writer(folder, lock_timeout)
         migrations = load_migrations()
         try:
             apply_migrations(migrations, Statements(writer))
             check_drift(migrations, Statements(writer))
             Statements(writer).execute(FORGET_DONE_MUTATIONS)  # those after which the process was killed
-            return cls(folder.absolute(), writer, table_columns(migrations), report, min_free_bytes)
+            return cls(folder.absolute(), writer, table_columns(migrations), report, min_free_bytes, detached_before)
         except BaseException:
             writer.close()
             raise
@@ -251,7 +251,7 @@ class EmbeddedStore:
             result = target.open("rb")
         finally:
             target.unlink(missing_ok=True)
-        return _pieces(result)
+        return pieces_of(result)
 
     def backup(self, target: Path, files: Mapping[str, Path]) -> Mapping[str, int]:
         """Copy the database into the folder `target`, new or empty; returns rows by table. Inserts must wait meanwhile.
@@ -394,10 +394,3 @@ def _open_writer(folder: Path, lock_timeout: timedelta) -> EngineSession:
         raise ConfigError(
             f"data folder {absolute} cannot be opened (one process opens one folder at a time): {error}"
         ) from None
-
-
-def _pieces(file: BinaryIO) -> Iterator[bytes]:
-    """The file's name is gone already; its bytes go with the last piece, or with the iterator."""
-    with file:
-        while piece := file.read(_EXPORT_PIECE_BYTES):
-            yield piece

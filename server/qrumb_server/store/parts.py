@@ -20,14 +20,15 @@ device, filled and freed under inserts, some hundred times):
   gone, the parts that it was made of count again, as long as they are on the disk: `old_parts_lifetime` = 480 s.
 
 Hence: new parts are proved before segments are released (`prove_new`), all others within seconds (`prove_all`), long
-before their sources may go. One that fails is moved to `detached/` while its table is not attached. What a server does
-with its own full disk is not known here; behind the native protocol rows are read again, and that is all.
+before their sources may go. One that fails is moved to `detached/` while its table is not attached; those that the
+engine itself moves there when it loads a table are reported like them. What a server does with its own full disk is not
+known here; behind the native protocol rows are read again, and that is all.
 """
 
 import os
 import re
 import threading
-from collections.abc import Callable, Iterable, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -37,7 +38,7 @@ import structlog
 from qrumb_server.errors import StoreError
 from qrumb_server.ports import SetAside
 
-__all__ = ["Part", "PartBrokenError", "PartKeeper"]
+__all__ = ["Part", "PartBrokenError", "PartKeeper", "detached_parts"]
 
 log = structlog.get_logger()
 
@@ -47,10 +48,13 @@ Run = Callable[[str], list[dict[str, Any]]]
 _PART_GONE: Final = 232
 """CHECK of a part that was merged away meanwhile."""
 
-_NAME: Final = re.compile(r"(\w+)_\d+_(\d+)_(\d+)(_\d+)?")
+_NAME: Final = re.compile(r"(\w+)_(\d+)_(\d+)_(\d+)(_\d+)?")
 _IN_TEXT: Final = re.compile(rf"/((?!tmp_){_NAME.pattern})/")
 # Folders that are being written, or removed.
 _UNFINISHED: Final = ("tmp", "delete_tmp")
+_ROWS: Final = "data.bin"
+# What the engine puts before the name of a part that it cannot load.
+_BROKEN_ON_START: Final = "broken-on-start_"
 
 _ACTIVE: Final = "SELECT table, path, rows FROM system.parts WHERE database = 'events' AND active"
 _FOLDERS: Final = (
@@ -87,7 +91,7 @@ class Part:
     @property
     def last_block(self) -> int:
         """Rises with each insert into the partition."""
-        return int(self._match[2])
+        return int(self._match[3])
 
     def row_count(self) -> int:
         """As its file says, whose checksum is proved; 0 of a part that is gone."""
@@ -98,8 +102,11 @@ class Part:
 
     @property
     def is_inserted(self) -> bool:
-        """As it was inserted: neither merged nor mutated."""
-        return self._match[3] == "0" and not self._match[4]
+        """As it was inserted: neither merged with others nor mutated.
+
+        Its level is 1 where the table keeps one row per key, since the insert itself merges rows of one key.
+        """
+        return self._match[2] == self._match[3] and self._match[4] in {"0", "1"} and not self._match[5]
 
     @property
     def _match(self) -> re.Match[str]:
@@ -111,28 +118,42 @@ class Part:
 class PartKeeper:
     """Thread safe; the statements that set a part aside wait for each other."""
 
-    def __init__(self, run: Run, report: Callable[[SetAside], None]) -> None:
-        """All parts that are there now count as proved: the engine has just compared the sizes of their files."""
+    def __init__(self, run: Run, report: Callable[[SetAside], None], detached_before: Set[Path] = frozenset()) -> None:
+        """All parts that are there now count as proved: the engine has just compared the sizes of their files.
+
+        Args:
+            run: runs statements of ours.
+            report: told of parts that are set aside, those included that the engine did not load at this start.
+            detached_before: what `detached_parts` said before the engine was started.
+        """
         self._run = run
         self._report = report
         self._lock = threading.RLock()
         self._unattached: set[str] = set()
-        self._newest: dict[tuple[str, str], int] = {}
         self._folders = {f"events.{row['name']}": Path(row["path"]) for row in run(_FOLDERS)}
         self._proved = {part.key for part in self._active()}
-        self._note_newest(self._on_disk())
+        self._seen: dict[str, set[str]] = {}
+        self._newest: dict[tuple[str, str], int] = {}
+        self._note_seen(self._listing())
+        self._report_not_loaded(detached_before)
 
     def prove_new(self) -> list[Part]:
-        """Prove the parts that were inserted since the last call, those they were merged into included.
+        """Prove what was inserted since the last call, where that was merged already what it was merged into too.
+
+        Returns the parts that were inserted.
 
         Raises:
             PartBrokenError: one of them cannot be read: it was set aside.
         """
+        inserted: list[Part] = []
         with self._lock:
-            new = [part for part in self._on_disk() if part.last_block > self._newest.get(part.place, -1)]
-            self._prove(new)
-            self._note_newest(new)
-            return new
+            newest = dict(self._newest)
+            # Until nothing is new: a part that was merged away meanwhile is proved by the one that took its place.
+            while new := self._new_in(listing := self._listing(), newest):
+                self._prove(new)
+                self._note_seen(listing)
+                inserted += [part for part in new if part.is_inserted]
+        return inserted
 
     def prove_all(self, run: Run | None = None) -> bool:
         """Prove every part that is not proved yet; whether all could be read. Those that could not were set aside.
@@ -164,14 +185,22 @@ class PartKeeper:
             for row in self._run(_ACTIVE)
         }
 
-    def _on_disk(self) -> list[Part]:
-        """All parts, those included that were merged into others; cheaper than to ask the engine."""
-        return [
-            Part(table=table, path=path)
-            for table, folder in self._folders.items()
-            for path in folder.iterdir()
-            if _NAME.fullmatch(path.name) and not path.name.startswith(_UNFINISHED)
+    def _listing(self) -> dict[str, set[str]]:
+        """Names in each table's folder: all parts, those included that were merged into others.
+
+        Cheaper than to ask the engine, and there may be some thousands of them.
+        """
+        return {table: _names(folder) for table, folder in self._folders.items()}
+
+    def _new_in(self, listing: Mapping[str, Set[str]], newest: Mapping[tuple[str, str], int]) -> list[Part]:
+        """The parts that were not seen yet and hold blocks that are newer than those."""
+        new = [
+            Part(table=table, path=self._folders[table] / name)
+            for table, names in listing.items()
+            for name in names - self._seen.get(table, frozenset())
+            if _NAME.fullmatch(name) and not name.startswith(_UNFINISHED)
         ]
+        return [part for part in new if part.last_block > newest.get(part.place, -1)]
 
     def _unproved(self) -> list[Part]:
         active = self._active()
@@ -179,9 +208,10 @@ class PartKeeper:
             self._proved &= {part.key for part in active}
             return [part for part in active if part.key not in self._proved]
 
-    def _note_newest(self, parts: Iterable[Part]) -> None:
-        for part in parts:
+    def _note_seen(self, listing: dict[str, set[str]]) -> None:
+        for part in self._new_in(listing, self._newest):
             self._newest[part.place] = max(part.last_block, self._newest.get(part.place, -1))
+        self._seen = listing
 
     def _prove(self, parts: Sequence[Part]) -> None:
         broken = self._set_aside([part for part in parts if not self._is_whole(part, self._run)])
@@ -223,35 +253,64 @@ class PartKeeper:
             return []
         self._run(f"DETACH TABLE {table} SYNC")
         self._unattached.add(table)
+        detached = self._folders[table] / "detached"
+        detached_before = _names(detached)
         try:
             for part in going:
                 _move(part.path)
         finally:
             self.attach()
+        not_loaded = _names(detached) - detached_before
+        going += [part for part in before if f"{_BROKEN_ON_START}{part.name}" in not_loaded]
         after = sum(rows for part, rows in self._active().items() if part.table == table)
         # What was just inserted is no loss: its rows wait in a segment until it is proved.
         new = sum(before[part] for part in going if part.is_inserted and part.key not in self._proved)
         lost = sum(before.values()) - new - after
-        found = SetAside(table=table, parts=[part.name for part in going], lost_rows=max(lost, 0))
-        log.error("parts_set_aside", table=table, parts=found.parts, lost_rows=found.lost_rows)
-        self._report(found)
+        self._tell(SetAside(table=table, parts=[part.name for part in going], lost_rows=max(lost, 0)))
         return [part.name for part in going]
+
+    def _report_not_loaded(self, detached_before: Set[Path]) -> None:
+        for table, folder in self._folders.items():
+            new = set((folder / "detached").iterdir()) - detached_before
+            if names := sorted(path.name.removeprefix(_BROKEN_ON_START) for path in new):
+                self._tell(SetAside(table=table, parts=names, lost_rows=None))
+
+    def _tell(self, found: SetAside) -> None:
+        log.error("parts_set_aside", table=found.table, parts=found.parts, lost_rows=found.lost_rows)
+        self._report(found)
+
+
+def detached_parts(folder: Path) -> Set[Path]:
+    """The parts of all tables in the database in `folder` that do not count, whatever set them aside."""
+    return frozenset(folder.glob("store/*/*/detached/*"))
+
+
+def _names(folder: Path) -> set[str]:
+    with os.scandir(folder) as entries:
+        return {entry.name for entry in entries}
 
 
 def _look(folder: Path) -> bool:
-    """Whether no text of a part is empty. Its files leave the page cache, so that CHECK reads the disk."""
+    """Whether no text of a part is empty.
+
+    Its rows leave the page cache, so that CHECK reads them from the disk; that costs too much for the small files.
+    """
     is_complete = True
     with os.scandir(folder) as entries:
         for entry in entries:
-            if not entry.is_file():
-                continue
-            is_complete = is_complete and not (entry.name.endswith(".txt") and entry.stat().st_size == 0)
-            handle = os.open(entry.path, os.O_RDONLY)
-            try:
-                os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
-            finally:
-                os.close(handle)
+            if entry.name == _ROWS:
+                _drop_from_cache(entry.path)
+            elif entry.name.endswith(".txt"):
+                is_complete = is_complete and entry.stat().st_size > 0
     return is_complete
+
+
+def _drop_from_cache(file: str) -> None:
+    handle = os.open(file, os.O_RDONLY)
+    try:
+        os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
+    finally:
+        os.close(handle)
 
 
 def _move(folder: Path) -> None:

@@ -159,3 +159,47 @@ def test_a_loss_that_nothing_heals_is_told_by_its_number(
         count(store)
     assert count(store) == 0
     assert reports[-1].lost_rows == 100
+
+
+def test_a_part_that_the_engine_does_not_load_at_its_start_is_reported(
+    store: EmbeddedStore, reports: list[SetAside], event: Row, batch_of: Batch, tmp_path: Path
+) -> None:
+    """By the name it had; once. How many rows went with it the engine does not say."""
+    store.insert(events(event, batch_of, "s-0"))
+    [(part, folder)] = parts(store).items()
+    store.close()
+    (folder / "data.bin").write_bytes(b"")
+    for expected in ([SetAside(table=EVENTS, parts=[part], lost_rows=None)], []):
+        reports.clear()
+        with contextlib.closing(EmbeddedStore.open(tmp_path / "clickhouse", report=reports.append)) as again:
+            assert count(again) == 0
+        assert reports == expected
+
+
+def test_what_the_engine_does_not_load_beside_a_torn_part_is_reported_with_it(
+    store: EmbeddedStore, reports: list[SetAside], event: Row, batch_of: Batch
+) -> None:
+    """A part that was proved once and is damaged since; its rows are lost, those of the new part are not."""
+    old, new = events(event, batch_of, "s-0"), events(event, batch_of, "s-1")
+    store.insert(old)
+    store.confirm([old])
+    store.insert(new)
+    torn = parts(store)
+    for folder in torn.values():
+        (folder / "data.bin").write_bytes(b"")
+    with pytest.raises(OutcomeUnknownError):
+        store.confirm([new])
+    [report] = reports
+    assert sorted(report.parts) == sorted(torn)
+    assert report.lost_rows == 50
+
+
+def test_an_inserted_part_is_told_from_a_merged_one_in_every_table(store: EmbeddedStore, batch_of: Batch) -> None:
+    """Also where the insert itself merges rows of one key, and after a merge: the dear look at the table is spared."""
+    for number in range(3):
+        link = {"site_id": "s", "kind": "k", "identifier": f"i{number}", "user_id": "u", "version": 1}
+        store.insert(batch_of([link], table="events.identity_links"))
+    store._writer.run("SYSTEM START MERGES")
+    store._writer.run("OPTIMIZE TABLE events.identity_links FINAL")
+    found = [part for part in store._parts.prove_new() if part.table == "events.identity_links"]
+    assert sorted((part.last_block, part.row_count()) for part in found) == [(1, 1), (2, 1), (3, 1)]

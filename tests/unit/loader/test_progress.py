@@ -14,6 +14,7 @@ from qrumb_server.loader.loop import Loader
 from qrumb_server.loader.progress import Progress
 from qrumb_server.metrics import metrics_text, new_registry
 from qrumb_server.model import SitePolicy
+from qrumb_server.ports import SetAside
 from qrumb_server.spool.reader import list_sealed
 from tests.support.faulty_store import FaultyStore
 from tests.support.patience import patient
@@ -149,3 +150,15 @@ def test_what_was_noted_is_said_until_it_is_cleared() -> None:
     progress.clear("disk")
     progress.clear("engine")
     assert progress.reasons == ["the ledger differs from the tables"]
+
+
+def test_parts_that_the_engine_did_not_load_are_a_reason_and_counted() -> None:
+    """Whether rows went with them is not known; who knows it is said. Nothing is called lost."""
+    registry = new_registry()
+    progress = Progress(registry)
+    progress.parts_set_aside(SetAside(table="events.valid_events", parts=["all_1_1_0"], lost_rows=None))
+    [reason] = progress.reasons
+    assert "a part of events.valid_events could not be read and was set aside" in reason
+    assert reason.endswith("the check of the ledger says so")
+    text = metrics_text(registry)
+    assert 'qrumb_store_parts_set_aside_total{table="events.valid_events"} 1.0' in text
