@@ -1,17 +1,20 @@
 """A whole node under constant load and random faults; then an exact audit of everything that was ever sent.
 
 `make soak` runs it for SOAK_SECONDS (600); the default suite for 40. It goes on until SOAK_EVENTS are acknowledged and
-SOAK_FAULTS have happened as well, where these are set. As root the node has a filesystem of its own, which is filled to
-the last byte every few faults; other users are spared that fault.
+SOAK_FAULTS have happened as well, where these are set. What lasts has to be visible in /healthz: a fault ends only once
+it was. As root the node has a filesystem of its own, which is filled to the last byte every few faults; other users are
+spared that fault.
 """
 
 import contextlib
+import itertools
 import json
 import os
 import random
+import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
@@ -20,6 +23,7 @@ import pytest
 
 from tests.support.audit import audit
 from tests.support.load import Book, Load
+from tests.support.modes import HELD_TO_MODES, forbidden
 from tests.support.ports import claimed_port
 from tests.support.small_disk import SmallDisk, small_disk
 from tests.support.stack import Stack, frozen, running_stack, wait_until
@@ -28,8 +32,14 @@ SECONDS = float(os.environ.get("SOAK_SECONDS", "40"))
 EVENTS = int(os.environ.get("SOAK_EVENTS", "0"))
 FAULTS = int(os.environ.get("SOAK_FAULTS", "0"))
 
-# Of 13 faults in a round; 300 have 69 of them.
-FILLS_PER_ROUND = 3
+Fault = Callable[[], None]
+
+# Of 16 faults in a round, or 15; 300 have 73 or more.
+FILLS_PER_ROUND = 4
+# A run of this length has time for faults of half a minute.
+LONG_RUN_SECONDS = 300
+# What a node says of a process that stands still; of one that never answered it knows no more than the latter.
+SILENT = "{} (does not answer|is starting)"
 # Sparse, and room for two million events with the parts that merges leave for eight minutes.
 DISK_MEBIBYTES = 6_144
 MIN_FREE_BYTES = 64 << 20
@@ -53,7 +63,9 @@ def test_nothing_is_lost_doubled_or_made_up(tmp_path: Path) -> None:
         if os.geteuid() == 0:
             disk = opened.enter_context(small_disk(tmp_path, kind="ext4", mebibytes=DISK_MEBIBYTES))
         data_dir = (disk.folder if disk else tmp_path) / "data"
-        stack = opened.enter_context(running_stack(data_dir, log_path=str(tmp_path / "node.log"), **settings))
+        stack = opened.enter_context(
+            running_stack(data_dir, launcher=HELD_TO_MODES, log_path=str(tmp_path / "node.log"), **settings)
+        )
         load = Load(book, url=stack.url, grpc_target=stack.grpc_target)
         load.start()
         try:
@@ -74,32 +86,48 @@ def test_nothing_is_lost_doubled_or_made_up(tmp_path: Path) -> None:
 
 
 def keep_breaking(stack: Stack, book: Book, disk: SmallDisk | None) -> None:
-    """One fault after the other, each after calls have worked again."""
-    faults: dict[str, Callable[[Stack], None]] = {
-        "kill worker": lambda stack: kill(stack, f"worker-{random.randrange(2)}"),
-        "kill loader": lambda stack: kill(stack, "loader"),
-        "kill gateway": lambda stack: kill(stack, "gateway"),
-        "kill supervisor": kill_supervisor,
-        "kill node": kill_node,
-        "stop and start": stop_and_start,
-        "freeze loader": lambda stack: freeze(stack, "loader", random.uniform(0.5, 5)),
-        "freeze worker": lambda stack: freeze(stack, f"worker-{random.randrange(2)}", random.uniform(0.2, 3)),
-    }
-    kinds = sorted(faults)
-    if disk is not None:
-        faults["fill disk"] = lambda stack: fill_disk(stack, disk)
-        kinds += ["fill disk"] * FILLS_PER_ROUND
+    """One fault after the other, each after calls have worked again; all kinds in random order, then all anew."""
     deadline = time.monotonic() + SECONDS
-    plan: list[str] = []
+    rounds = rounds_of_faults(stack, disk)
+    plan: list[tuple[str, Fault]] = []
     while time.monotonic() < deadline or book.answered < EVENTS or book.faults.total() < FAULTS:
         before = book.answered
         wait_until(lambda before=before: book.answered > before + 200, 60)
         time.sleep(random.uniform(0, 1.5))
-        # All kinds in random order, before any comes again.
-        plan = plan or random.sample(kinds, len(kinds))
-        fault = plan.pop()
-        faults[fault](stack)
-        book.faults[fault] += 1
+        plan = plan or next(rounds)
+        name, fault = plan.pop()
+        fault()
+        book.faults[name] += 1
+
+
+def rounds_of_faults(stack: Stack, disk: SmallDisk | None) -> Iterator[list[tuple[str, Fault]]]:
+    """Lists of faults to be worked off from their ends."""
+    short: list[tuple[str, Fault]] = [
+        ("kill worker", lambda: kill(stack, a_worker())),
+        ("kill loader", lambda: kill(stack, "loader")),
+        ("kill gateway", lambda: kill(stack, "gateway")),
+        ("kill supervisor", lambda: kill_supervisor(stack)),
+        ("kill node", lambda: kill_node(stack)),
+        ("stop and start", lambda: stop_and_start(stack)),
+        ("freeze loader", lambda: freeze(stack, "loader")),
+        ("freeze worker", lambda: freeze(stack, a_worker())),
+        ("freeze gateway", lambda: freeze(stack, "gateway")),
+        ("forbid spool", lambda: forbid(stack, stack.data_dir / "spool")),
+        ("forbid folder", lambda: forbid(stack, stack.data_dir / "spool" / a_worker())),
+        ("delete sockets", lambda: delete_sockets(stack)),
+    ]
+    if disk is not None:
+        short += [("fill disk", lambda: fill_disk(stack, disk))] * FILLS_PER_ROUND
+    for name in itertools.cycle(("loader", "worker-0", "gateway")):
+        yield random.sample(short, len(short))
+        if SECONDS >= LONG_RUN_SECONDS or FAULTS:
+            yield [(f"freeze {name} until it is killed", lambda name=name: freeze_until_killed(stack, name))]
+            yield random.sample(short, len(short))
+
+
+def a_worker() -> str:
+    """One of both."""
+    return f"worker-{random.randrange(2)}"
 
 
 def kill(stack: Stack, name: str) -> None:
@@ -138,7 +166,7 @@ def fill_disk(stack: Stack, disk: SmallDisk) -> None:
     filling = threading.Thread(target=keep_full)
     filling.start()
     try:
-        wait_until(lambda: "disk" in health_text(stack), 60)
+        wait_for_health(stack, "disk")
         time.sleep(random.uniform(0, 2))
     finally:
         stop.set()
@@ -146,14 +174,52 @@ def fill_disk(stack: Stack, disk: SmallDisk) -> None:
         disk.clear()
 
 
+def forbid(stack: Stack, folder: Path) -> None:
+    """No mode at all, until the node has said so; then a while longer."""
+    with forbidden(folder):
+        wait_for_health(stack, "permission denied")
+        time.sleep(random.uniform(0, 2))
+
+
+def delete_sockets(stack: Stack) -> None:
+    """All names in the run folder at once; every one is there again before the next fault."""
+    deleted = [path for path in (stack.data_dir / "run").iterdir() if path.is_socket()]
+    for path in deleted:
+        path.unlink(missing_ok=True)
+    wait_until(lambda: all(path.exists() for path in deleted), 60)
+
+
+def freeze(stack: Stack, name: str) -> None:
+    """SIGSTOP until the node has said so, then a while longer; its supervisor has no time to kill it."""
+    with frozen(stack, name):
+        wait_until_silent(stack, name)
+        time.sleep(random.uniform(0, 3))
+
+
+def freeze_until_killed(stack: Stack, name: str) -> None:
+    """SIGSTOP that only the supervisor ends, which kills what does not answer for 30 s."""
+    process = wait_until(lambda: stack.children().get(name), 30)
+    with frozen(stack, name):
+        wait_until_silent(stack, name)
+        wait_until(lambda: not process.is_running(), 60)
+
+
+def wait_until_silent(stack: Stack, name: str) -> None:
+    """Until the node says so: through the gateway, unless that is what does not answer."""
+    if name == "gateway":
+        wait_until(lambda: re.search(SILENT.format(name), stack.command("status").stdout), 60)
+        assert health_text(stack) == ""
+    else:
+        wait_for_health(stack, SILENT.format(name))
+
+
+def wait_for_health(stack: Stack, said: str) -> None:
+    """Until /healthz says it. That is an assertion: each outage has to be visible there while it lasts."""
+    wait_until(lambda: re.search(said, health_text(stack)), 60)
+
+
 def health_text(stack: Stack) -> str:
     """What /healthz says, whatever its status; empty while there is no answer."""
-    with stack.http() as client, contextlib.suppress(httpx.HTTPError):
-        return client.get("/healthz").text
+    with contextlib.suppress(httpx.HTTPError):
+        return httpx.get(f"{stack.url}/healthz", timeout=5).text
     return ""
-
-
-def freeze(stack: Stack, name: str, seconds: float) -> None:
-    """SIGSTOP for a while."""
-    with frozen(stack, name):
-        time.sleep(seconds)

@@ -1,29 +1,24 @@
 """A spool that may not be read: no process dies of it, every answer says it, and nothing is lost afterwards."""
 
-import contextlib
 import json
-import os
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from tests.support.modes import HELD_TO_MODES, forbidden
 from tests.support.stack import Stack, frozen, running_stack, wait_until
 
 pytestmark = [pytest.mark.stack, pytest.mark.chdb]
-
-# For root, modes of files mean nothing unless it goes without these rights.
-LAUNCHER = () if os.geteuid() else ("setpriv", "--bounding-set=-dac_override,-dac_read_search")
 
 
 @pytest.fixture(scope="module")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A node whose processes are held to the modes of files; each test leaves it READY."""
     folder = tmp_path_factory.mktemp("unreadable") / "data"
-    with running_stack(folder, launcher=LAUNCHER, QRUMB_WORKERS="1") as running:
+    with running_stack(folder, launcher=HELD_TO_MODES, QRUMB_WORKERS="1") as running:
         yield running
 
 
@@ -35,17 +30,6 @@ def nothing_died(node: Stack) -> Iterator[None]:
     wait_until(lambda: node.health()["condition"] == "READY", 30)
     assert {name: process.pid for name, process in node.children().items()} == before
     assert "Traceback" not in node.log()
-
-
-@contextlib.contextmanager
-def forbidden(path: Path) -> Iterator[None]:
-    """It may not be used meanwhile."""
-    mode = path.stat().st_mode
-    path.chmod(0)
-    try:
-        yield
-    finally:
-        path.chmod(mode)
 
 
 def send(node: Stack, site_id: str) -> bool:

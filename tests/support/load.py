@@ -57,11 +57,13 @@ class Book:
     stop: threading.Event = field(default_factory=threading.Event)
     broken: list[str] = field(default_factory=list)
     """Answers that no fault excuses."""
+    answered_by: Counter[int] = field(default_factory=Counter)
+    """Arrivals that each client saw acknowledged; one thread adds to each."""
 
     @property
     def answered(self) -> int:
         """Arrivals that were acknowledged."""
-        return sum(one.answered for one in list(self.events.values()))
+        return self.answered_by.total()
 
 
 # A way to send: some events in, one outcome each back, or an exception whose text names the failure.
@@ -160,6 +162,7 @@ class Client:
         arrivals = self._arrivals(event)
         arrivals.answered += 1
         wanted = "ACCEPTED" if arrivals is self._book.events.get(event["event_id"]) else "REJECTED"
+        self._book.answered_by[id(self)] += wanted == "ACCEPTED"
         if outcome != wanted:
             self._book.broken.append(f"{self._name}: {outcome} for an event that is to be {wanted}")
         if wanted == "ACCEPTED" and self._chance.random() < 0.1:
@@ -172,7 +175,7 @@ class Load:
     def __init__(self, book: Book, *, url: str, grpc_target: str) -> None:
         self._book = book
         self._http = [httpx.Client(base_url=url, timeout=CALL_SECONDS) for _ in range(4)]
-        self._channels = [grpc.insecure_channel(grpc_target, options=NO_RETRIES) for _ in range(5)]
+        self._channels = [grpc.insecure_channel(grpc_target, options=NO_RETRIES) for _ in range(6)]
         stubs = [CollectorServiceStub(channel) for channel in self._channels]
         one, many, other, sessions = self._http
         clients = [
@@ -182,6 +185,7 @@ class Load:
             Client(book, "grpc single", lambda events: call_one(stubs[0], events), server_event, 1),
             Client(book, "grpc single", lambda events: call_one(stubs[1], events), server_event, 1),
             Client(book, "grpc batch", lambda events: call_batch(stubs[2], events), browser_event, 50),
+            Client(book, "grpc bulk", lambda events: call_batch(stubs[5], events), browser_event, 500),
             Client(book, "grpc stream", lambda events: call_stream(stubs[3], events), server_event, 30),
             Client(book, "grpc stream", lambda events: call_stream(stubs[4], events), server_event, 3),
         ]
