@@ -11,6 +11,8 @@ from tests.support.javascript import built_package, run_node, run_suite
 
 SUITE_SECONDS = 240
 
+pytestmark = pytest.mark.stack
+
 
 @pytest.fixture(scope="module")
 def package() -> Path:

@@ -108,7 +108,7 @@ async def test_a_stream_on_which_nothing_moves_is_ended() -> None:
 
 
 async def test_a_large_native_batch_is_left_to_the_services_own_limit(gateway: Gateway, channel: Channel) -> None:
-    batch = BatchCollectServerEventsRequest(events=[ServerEvent(event_name="x" * 6_000_000)])
+    batch = BatchCollectServerEventsRequest(events=[ServerEvent(event_name="x" * 3_000_000)])
     assert (await CollectorServiceStub(channel).BatchCollectServerEvents(batch)).receipts
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from qrumb.v1.receipt_pb2 import Violation
 from qrumb_server.model import Rejected, Source, StampedEvent
+from qrumb_server.pipeline.placeholders import is_placeholder
 from qrumb_server.pipeline.stamp import Arrival
 from qrumb_server.reading.body import read_batch
 from qrumb_server.reading.text import NotJsonError
@@ -177,7 +178,8 @@ def test_what_is_json_is_stored_as_it_is(written: str, value: Any) -> None:
 @pytest.mark.parametrize("text", NAUGHTY, ids=ascii)
 @pytest.mark.parametrize("is_ascii", [True, False])
 def test_texts_are_stored_as_they_are(text: str, is_ascii: bool) -> None:
-    """In each field of text and in own fields, as key and as value, however they are escaped."""
+    """In each field of text and in own fields, as key and as value, however they are escaped. A session alone may not be
+    called `undefined`."""
     event = {
         "site_id": "s",
         "event_type": text or "e",
@@ -188,5 +190,6 @@ def test_texts_are_stored_as_they_are(text: str, is_ascii: bool) -> None:
     verdict = judge_text(json.dumps(event, ensure_ascii=is_ascii).encode(), Source.BROWSER, ARRIVAL)
     assert isinstance(verdict, StampedEvent), verdict
     row = verdict.record.accepted_event.row
-    assert (row.event_type, row.page_title, row.scan_session_id) == (text or "e", text, text)
+    session = "" if is_placeholder(text) else text
+    assert (row.event_type, row.page_title, row.scan_session_id) == (text or "e", text, session)
     assert json.loads(row.metadata) == {text: text}
