@@ -16,7 +16,15 @@ from google.protobuf.message import DecodeError
 
 from qrumb_server.reasons import calls
 from qrumb_server.rpc.caller import believe_gateways, read_caller
-from qrumb_server.rpc.faults import SPOOL_ANSWERS, EventRejected, RequestFault, RequestRejected, abort, abort_for
+from qrumb_server.rpc.faults import (
+    SPOOL_ANSWERS,
+    BatchRefused,
+    EventRejected,
+    RequestFault,
+    RequestRejected,
+    abort,
+    abort_for,
+)
 
 __all__ = ["Capacity", "Context", "Decoding", "Guard", "Method", "Streams", "Unary", "Wrapper", "Wrappers"]
 
@@ -35,7 +43,7 @@ CONTRACT: Final = "/qrumb.v1."
 DEFAULT_MAX_BYTES: Final = 128 * 1024
 # Short and few; and what asks whether a worker lives must not depend on how busy it is.
 UNCOUNTED: Final = "/grpc.health.v1.Health/"
-EXPECTED: Final = (EventRejected, RequestFault, RequestRejected, *SPOOL_ANSWERS)
+EXPECTED: Final = (BatchRefused, EventRejected, RequestFault, RequestRejected, *SPOOL_ANSWERS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

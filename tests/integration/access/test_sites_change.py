@@ -40,13 +40,11 @@ def test_a_key_works_from_when_it_is_made_to_when_it_is_revoked(stack: Stack) ->
 def test_origins_come_and_go_under_a_running_node(stack: Stack) -> None:
     """As `sites set` says them."""
     made(stack, "add", "moving")
+    event = {"site_id": "moving", "event_type": "pageview"}
 
     def is_allowed(origin: str) -> bool:
         with stack.http() as client:
-            answers = [
-                client.post("/collect", json={"site_id": "moving"}, headers={"origin": origin}).status_code
-                for _ in range(10)
-            ]
+            answers = [client.post("/collect", json=event, headers={"origin": origin}).status_code for _ in range(10)]
         return set(answers) == {200}
 
     assert not is_allowed("https://one.example")

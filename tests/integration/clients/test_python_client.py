@@ -344,15 +344,15 @@ def test_browser_events_reach_the_table(stack: Stack, site_id: str) -> None:
     assert row == {"event_id": event_id, "source": "browser", "metadata": '{"a":[true],"b":1}'}
 
 
-@pytest.mark.stack
-@pytest.mark.slow
-@pytest.mark.timeout(180)
 def restarted(node: Stack) -> None:
     """Stopped, and started anew."""
     node.stop()
     node.start()
 
 
+@pytest.mark.stack
+@pytest.mark.slow
+@pytest.mark.timeout(180)
 def test_a_node_that_restarts_loses_nothing(tmp_path: Path) -> None:
     """Events sent before, during and after a restart are each one unique row, in spite of all retries."""
     port = str(40_000 + os.getpid() % 20_000)

@@ -38,7 +38,7 @@ def test_query_formats(stack: Stack) -> None:
         ("SELECT 1,\n  2 3", "(line 2, col 5)"),
         ("SELECT nothing + 1 FROM, x", "failed at position 24"),
         ("DROP TABLE events.valid_events", "qrumb query only reads: one SELECT"),
-        ("-- why\n alter table events.valid_events delete where 1", "ALTER is none of them, and nothing was done"),
+        ("/* why */\n alter table events.valid_events delete where 1", "ALTER is none of them, and nothing was done"),
         ("SELECT 1 FORMAT CSV", "--format says how the result is printed"),
         ("INSERT INTO events.valid_events (site_id) VALUES ('x')", "qrumb query only reads"),
     ],

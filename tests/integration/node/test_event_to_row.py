@@ -48,7 +48,7 @@ EMPTY_ROW: dict[str, Any] = {
     "device_type": "", "browser_family": "", "os_family": "", "country_code": "", "city": "",
     "conversion_value": None, "conversion_currency": "", "is_duplicate": 0, "is_fraud": 0, "page_title": "",
     "fraud_reasons": [], "client_event_time": None, "ip_key": "", "scan_session_id": "scan-1", "consent": "granted",
-    "user_id_source": "",
+    "user_id_source": "", "identified_user_id": "", "is_counterpart": 0,
 }  # fmt: skip
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:133.0) Gecko/20100101 Firefox/133.0"
 BROWSER_ROW = {
@@ -73,6 +73,7 @@ SERVER_ROW = {
     "event_name": "purchase",
     "user_id": "customer-7",
     "user_id_source": "identifiers",
+    "identified_user_id": "customer-7",
     "conversion_value": 49.9,
     "conversion_currency": "EUR",
     "metadata": '{"items":[{"quantity":2,"sku":"a-1"}]}',

@@ -97,7 +97,7 @@ def test_tables_are_large_and_cover_every_reason() -> None:
     assert reasons == {
         "REQUIRED", "TOO_LONG", "INVALID_FORMAT", "INVALID_UUID", "INVALID_ENUM", "OUT_OF_RANGE",
         "NOT_FINITE", "INVALID_CURRENCY", "NOT_HASHED", "HASH_OF_NOTHING", "CONTAINS_EMAIL", "TOO_LARGE", "TOO_DEEP",
-        "TOO_MANY_VALUES", "NEGATIVE_AMOUNT", "INVALID_JSON",
+        "TOO_MANY_VALUES", "NEGATIVE_AMOUNT", "INVALID_JSON", "PLACEHOLDER",
     }  # fmt: skip
     assert {code for case in cases for _, code in case.warnings} == {
         "CLOCK_CORRECTED", "AMOUNT_ROUNDED", "LEFT_OUT", "EMAIL_REDACTED", "USER_INFO_REMOVED", "TIME_INTERPRETED",

@@ -1,5 +1,7 @@
 """What only a real server shows: TLS with its checks, compression, several accounts."""
 
+import contextlib
+import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +14,7 @@ from qrumb_server.ports import TableBatch
 from qrumb_server.store.server import ServerStore
 from tests.support.old_server import ACCOUNTS, BINARY, OldServer, old_store, running_server
 from tests.support.ports import claimed_port
+from tests.support.stack import wait_until
 
 pytestmark = [
     pytest.mark.clickhouse_server,
@@ -51,7 +54,14 @@ def server(tmp_path_factory: pytest.TempPathFactory, certificates: Path, secure_
     """One for all tests here."""
     more = TLS.format(port=secure_port, folder=certificates)
     with running_server(tmp_path_factory.mktemp("server"), more) as running:
+        wait_until(lambda: _listens(secure_port))
         yield running
+
+
+def _listens(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        return True
+    return False
 
 
 @pytest.mark.parametrize("compression", [None, "lz4"])
