@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import grpc
 import httpx
@@ -124,7 +125,7 @@ async def test_a_worker_that_was_started_late_is_used_soon() -> None:
 )
 async def test_only_collect_calls_are_retried(gateway: Gateway, path: str, attempts: int) -> None:
     gateway.worker.answer = gateway.query.answer = break_down
-    body = {"events": [{}]} if path.endswith("/batch") else {}
+    body: dict[str, Any] = {"events": [{}]} if path.endswith("/batch") else {}
     assert (await gateway.http.post(path, json=body)).status_code == 503
     calls = gateway.worker.calls + gateway.query.calls
     assert len(calls) == attempts
