@@ -211,7 +211,7 @@ def test_tail_misses_nothing_where_batches_are_small(own: Stack) -> None:
 
 def test_replay_and_rescore_after_the_rules_were_mended(own: Stack) -> None:
     """Letters whose events are accepted now become rows once, however often; marks follow the rules of today."""
-    said = {"site_id": "mended", "consent": "nowhere", "page_url": "https://a.example/"}
+    said = {"site_id": "mended", "event_id": "nowhere", "page_url": "https://a.example/"}
     letters = [{**said, "event_type": f"type-{number}"} for number in range(3)]
     with own.http() as client:
         for letter in letters:
@@ -222,13 +222,14 @@ def test_replay_and_rescore_after_the_rules_were_mended(own: Stack) -> None:
     store = EmbeddedStore.open(own.data_dir / "clickhouse", lock_timeout=timedelta(seconds=10))
     # As if the rule had been wrong: the payloads of two letters break none.
     store.mutate(
-        "ALTER TABLE events.invalid_events UPDATE payload = replaceOne(payload, 'nowhere', '') "
+        "ALTER TABLE events.invalid_events UPDATE payload = replaceOne(payload, 'nowhere', ''), "
+        "event_id = toString(reinterpretAsUUID(MD5(payload))) "
         "WHERE site_id = 'mended' AND payload NOT LIKE '%type-0%'"
     )
     store.close()
     (own.data_dir / "sites.toml").write_text('[mended.fraud]\nignored_reasons = ["bot"]\n')
     own.start()
-    select = ("--site", "mended", "--reason", "invalid_enum")
+    select = ("--site", "mended", "--reason", "invalid_uuid")
     dry = own.command("replay", *select, "--dry-run")
     assert dry.stdout == "would be accepted: 2, still rejected: 1, not whole: 0\n"
     first, second = own.command("replay", *select), own.command("replay", *select)
