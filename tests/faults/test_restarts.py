@@ -15,7 +15,7 @@ from tests.support.rig import Feeder
 from tests.support.stack import wait_until
 from tests.support.tied import TIED
 
-pytestmark = [pytest.mark.slow, pytest.mark.chdb]
+pytestmark = [pytest.mark.slow, pytest.mark.chdb, pytest.mark.stack]
 
 
 @pytest.mark.parametrize(

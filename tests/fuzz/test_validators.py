@@ -1,5 +1,6 @@
 """Whatever arrives: no stage raises, verdicts agree with the contract, and no e-mail address stays."""
 
+import json
 import os
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -195,7 +196,8 @@ def test_any_bytes_of_a_struct_read_back_equal(fuzz: Any) -> None:
             assert not any(contains_email(fault.path) or contains_email(fault.detail) for fault in answer.faults)
             return
         whole = plain(Value(struct_value=struct))
-        assert orjson.loads(answer.text) == whole
+        # A Struct has only doubles; of a large one the text has the digits that JSON writers give it.
+        assert json.loads(answer.text, parse_int=float) == whole
         assert not any(isinstance(leaf, str) and contains_email(leaf) for leaf in leaves(whole))
 
     serialize: Callable[[Struct], bytes] = Struct.SerializeToString

@@ -24,6 +24,7 @@ __all__ = [
     "MUTATION_FAILED",
     "NOT_ENOUGH_SPACE",
     "READ_ONLY",
+    "STALE_REPLICAS",
     "error_code",
     "insert_error",
     "query_error",
@@ -32,6 +33,9 @@ __all__ = [
 MUTATION_FAILED = 341
 # The statement would write, and its session may not.
 READ_ONLY = 164
+
+# No replica of a shard has all that was inserted, and one that has was asked for.
+STALE_REPLICAS = 369
 
 # The engine's number for a disk without room.
 NOT_ENOUGH_SPACE = 243

@@ -28,6 +28,7 @@ from qrumb_server.store.errors import (
     KILL_FAILED_MUTATIONS,
     MUTATION_FAILED,
     READ_ONLY,
+    STALE_REPLICAS,
     insert_error,
     query_error,
 )
@@ -35,7 +36,7 @@ from qrumb_server.store.formats import render_result
 from qrumb_server.store.migrations import apply_migrations, pending_migrations
 from qrumb_server.store.parameters import render_parameters
 from qrumb_server.store.pool import ConnectionPool
-from qrumb_server.store.proof import by_table
+from qrumb_server.store.proof import Proof, by_table
 from qrumb_server.store.reading import ONLY_READS
 from qrumb_server.store.render import Dialect, cluster_dialect, render, single_dialect
 from qrumb_server.store.values import check_columns, known_table
@@ -71,6 +72,8 @@ _CLUSTER_SCHEMA_TIMEOUT = timedelta(minutes=4)
 # After a break: a server that was frozen first reads what it had received, then registers it, within moments.
 _SETTLE_SECONDS = 1.0
 _RUNNING_POLL_SECONDS = 0.2
+# How long a replica may take to fetch what was inserted, before its rows count as missing.
+_FETCH_SECONDS = 5.0
 
 
 class ServerStore:
@@ -151,14 +154,13 @@ class ServerStore:
     def confirm(self, batches: Sequence[TableBatch]) -> None:
         """See `ports.EventStore.confirm`.
 
-        Whether every file of a part is whole is the server's own affair; here its rows are read again. A replica that
-        lags lacks them for a while: then they are sent again, which stores nothing twice.
+        Whether every file of a part is whole is the server's own affair; here its rows are read again. In a cluster
+        only replicas that have fetched everything are asked. Where a shard has none, since its other replica died with
+        what this one still has to fetch, the shard's own acknowledgement of the insert is believed.
         """
         self._prepare()
         for proof in by_table(batches):
-            sql = proof.sql()
-            answer = self._execute(sql, render_parameters(sql, proof.parameters()), _QUERY_SETTINGS)
-            if missing := proof.missing(answer.columns):
+            if missing := self._lacking(proof) if self._options.cluster is None else self._lacking_in_cluster(proof):
                 raise OutcomeUnknownError(f"{missing} of {proof.row_count} rows of {proof.table} cannot be read back")
 
     def mutate(self, sql: str, parameters: Mapping[str, Any] | None = None) -> None:
@@ -221,6 +223,24 @@ class ServerStore:
             if error.code is None or self._options.cluster is not None:
                 raise OutcomeUnknownError(str(error), error.code or 0) from None
             raise insert_error(error.code, str(error)) from None
+
+    def _lacking(self, proof: Proof, settings: Mapping[str, int] = _QUERY_SETTINGS) -> int:
+        sql = proof.sql()
+        return proof.missing(self._execute(sql, render_parameters(sql, proof.parameters()), settings).columns)
+
+    def _lacking_in_cluster(self, proof: Proof) -> int:
+        deadline = time.monotonic() + _FETCH_SECONDS
+        while True:
+            try:
+                missing = self._lacking(proof, _COMPLETE_QUERY_SETTINGS)
+            except StoreError as error:
+                if error.code == STALE_REPLICAS:
+                    return 0
+                raise
+            # A replica counts as complete for a second after it fell behind.
+            if not missing or time.monotonic() > deadline:
+                return missing
+            time.sleep(_RUNNING_POLL_SECONDS)
 
     def _missing(self, batch: TableBatch) -> TableBatch:
         columns = list(batch.columns)

@@ -26,6 +26,7 @@ CODE_ONLY = {
     Violation.TOO_LARGE,
     Violation.TOO_DEEP,
     Violation.TOO_MANY_VALUES,
+    Violation.PLACEHOLDER,
 }
 EMPTY_HASH = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 UUID = "0192f0c1-7e1a-7c3d-9b1e-2f6a7d8c9e0f"

@@ -1,5 +1,6 @@
 """Promises of canonical JSON for every Struct."""
 
+import json
 import math
 from collections.abc import Iterator
 from typing import Any
@@ -98,7 +99,8 @@ def test_the_text_reads_back_as_what_protobuf_says(fields: dict[str, Any]) -> No
     struct = as_struct(fields)
     answer = canonical_json(struct, WIDE)
     if isinstance(answer, StructText):
-        assert orjson.loads(answer.text) == MessageToDict(struct)
+        # A Struct has only doubles; of a large one the text has the digits that JSON writers give it.
+        assert json.loads(answer.text, parse_int=float) == MessageToDict(struct)
 
 
 @given(objects)

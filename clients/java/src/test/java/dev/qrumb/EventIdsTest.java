@@ -26,8 +26,7 @@ class EventIdsTest {
       return;
     }
     Exception error =
-        assertThrows(
-            IllegalArgumentException.class, () -> EventIds.eventIdFor(eventName, key));
+        assertThrows(IllegalArgumentException.class, () -> EventIds.eventIdFor(eventName, key));
     assertTrue(error.getMessage().contains(refused));
   }
 }
