@@ -18,7 +18,7 @@ from qrumb_server.query.cursor import parse_place, place_text
 from qrumb_server.query.rows import as_event_row, as_rejected_event, as_violations, first_fitting
 from qrumb_server.query.spool_counts import MINUTE_MS, SpoolCounts, received_ms, site_of
 from qrumb_server.reasons.events import add_help
-from qrumb_server.spool.search import FoundRecord, find_records
+from qrumb_server.spool.reader import FoundRecord, find_records
 from qrumb_server.wire.v1.record_pb2 import Record
 
 __all__ = ["Reports"]

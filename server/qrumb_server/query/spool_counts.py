@@ -9,7 +9,7 @@ from uuid import UUID
 from google.protobuf.message import DecodeError
 
 from qrumb_server.instants import milliseconds
-from qrumb_server.spool.search import find_records, segment_ids
+from qrumb_server.spool.reader import find_records, segment_ids
 from qrumb_server.wire.v1.record_pb2 import Record
 
 __all__ = ["MINUTE_MS", "SpoolCounts", "received_ms", "site_of"]

@@ -23,8 +23,7 @@ from qrumb_server.loader.loop import Loader
 from qrumb_server.pipeline.erasure import BLANKED
 from qrumb_server.pipeline.identity import SESSION, kind_of_name, user_name
 from qrumb_server.ports import Clock, EventStore, TableBatch
-from qrumb_server.spool.reader import remove_quarantined
-from qrumb_server.spool.search import find_records, segment_ids
+from qrumb_server.spool.reader import find_records, remove_quarantined, segment_ids
 from qrumb_server.upkeep.subject import Subject, find_subject
 from qrumb_server.wire.v1.record_pb2 import Record
 

@@ -17,7 +17,7 @@ import pytest
 from qrumb.v1 import collector_service_pb2 as pb
 from qrumb.v1.browser_event_pb2 import BrowserEvent
 from qrumb.v1.collector_service_pb2_grpc import CollectorServiceStub
-from qrumb_server.spool.search import find_records
+from qrumb_server.spool.reader import find_records
 from qrumb_server.store.embedded import EmbeddedStore
 from qrumb_server.wire.v1.record_pb2 import Record
 from tests.support.mmdb import write_mmdb

@@ -14,8 +14,7 @@ from qrumb_server.spool.format import (
     sealed_name,
     segment_time_ms,
 )
-from qrumb_server.spool.reader import open_times_ms, remove_quarantined
-from qrumb_server.spool.search import FoundRecord, find_records, segment_ids
+from qrumb_server.spool.reader import FoundRecord, find_records, open_times_ms, remove_quarantined, segment_ids
 
 RECORDS = [b"alpha one", b"beta", b"alpha two"]
 

@@ -11,7 +11,7 @@ import pytest
 
 from qrumb_server.errors import SiteShareError, SpoolFullError
 from qrumb_server.spool import SpoolWriter, list_sealed, release
-from qrumb_server.spool.shares import SiteShares
+from qrumb_server.spool.quota import SiteShares
 from tests.support.faulty_filesystem import FaultyFileSystem
 
 ROOT = Path("/spool")
