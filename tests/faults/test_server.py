@@ -18,8 +18,8 @@ from typing import Any
 import pytest
 
 from qrumb_server.store.connection import ServerOptions
-from qrumb_server.store.ddl import load_migrations
-from qrumb_server.store.render import render
+from qrumb_server.store.schema.files import load_migrations
+from qrumb_server.store.schema.render import render
 from qrumb_server.store.server import ServerStore
 from tests.support.native_front import NativeFront
 from tests.support.old_server import BINARY, OldConnection, old_dialect, old_store, running_server

@@ -6,7 +6,7 @@ from typing import Any
 from qrumb_server.errors import OutcomeUnknownError, StoreError
 from qrumb_server.loader.rows import LEDGER
 from qrumb_server.ports import TableBatch
-from qrumb_server.store.ddl import load_migrations, table_columns
+from qrumb_server.store.schema.files import load_migrations, table_columns
 from qrumb_server.store.values import check_columns, known_table
 
 __all__ = ["FaultyStore"]

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from qrumb_server.store.render import cluster_dialect
+from qrumb_server.store.schema.render import cluster_dialect
 from qrumb_server.store.server import ServerStore
 from tests.support.old_server import BINARY, OldConnection, OldServer, old_dialect, running_server
 from tests.support.patience import patient

@@ -10,8 +10,8 @@ from qrumb_server.config import ClickHouseSettings, Settings
 from qrumb_server.ports import EventStore, SetAside
 from qrumb_server.store.backup import check_files, restore_files
 from qrumb_server.store.connection import ServerOptions
-from qrumb_server.store.ddl import Migration
 from qrumb_server.store.embedded import EmbeddedStore
+from qrumb_server.store.schema.files import Migration
 from qrumb_server.store.server import ServerStore
 from qrumb_server.upkeep.backup import SITES
 

@@ -21,8 +21,6 @@ from typing import Any
 from qrumb_server.errors import OutcomeUnknownError, StoreError, StoreRefusedError, StoreUnavailableError
 from qrumb_server.ports import TableBatch
 from qrumb_server.store.connection import Host, Result, ServerConnection, ServerOptions, StatementError
-from qrumb_server.store.ddl import Migration, load_migrations, table_columns
-from qrumb_server.store.drift import check_drift
 from qrumb_server.store.errors import (
     FORGET_DONE_MUTATIONS,
     KILL_FAILED_MUTATIONS,
@@ -33,12 +31,13 @@ from qrumb_server.store.errors import (
     query_error,
 )
 from qrumb_server.store.formats import render_result
-from qrumb_server.store.migrations import apply_migrations, pending_migrations
 from qrumb_server.store.parameters import render_parameters
 from qrumb_server.store.pool import ConnectionPool
 from qrumb_server.store.proof import Proof, by_table
 from qrumb_server.store.reading import ONLY_READS
-from qrumb_server.store.render import Dialect, cluster_dialect, render, single_dialect
+from qrumb_server.store.schema.files import Migration, load_migrations, table_columns
+from qrumb_server.store.schema.migrations import apply_migrations, check_drift, pending_migrations
+from qrumb_server.store.schema.render import Dialect, cluster_dialect, render, single_dialect
 from qrumb_server.store.values import check_columns, known_table
 
 __all__ = ["ServerStore"]

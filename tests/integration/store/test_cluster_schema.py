@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from chdb.session import Session
 
-from qrumb_server.store.ddl import load_migrations
-from qrumb_server.store.render import cluster_dialect, render
+from qrumb_server.store.schema.files import load_migrations
+from qrumb_server.store.schema.render import cluster_dialect, render
 
 pytestmark = pytest.mark.chdb
 

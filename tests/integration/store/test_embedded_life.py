@@ -16,10 +16,10 @@ import pytest
 
 from qrumb_server.errors import ConfigError, StoreRefusedError, StoreUnavailableError
 from qrumb_server.ports import TableBatch
-from qrumb_server.store.ddl import load_migrations
 from qrumb_server.store.embedded import EmbeddedStore
 from qrumb_server.store.engine import EngineSession
 from qrumb_server.store.native import decode_rows
+from qrumb_server.store.schema.files import load_migrations
 
 pytestmark = pytest.mark.chdb
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from qrumb_server.store.ddl import load_migrations, table_columns, view_names
-from qrumb_server.store.render import cluster_dialect, render, single_dialect
+from qrumb_server.store.schema.files import load_migrations, table_columns, view_names
+from qrumb_server.store.schema.render import cluster_dialect, render, single_dialect
 from tests.support.old_server import old_dialect
 
 CLUSTER = "ON CLUSTER 'main'"

@@ -6,9 +6,8 @@ from typing import Any
 import pytest
 
 from qrumb_server.errors import StoreRefusedError
-from qrumb_server.store.ddl import Migration, load_migrations, table_columns, view_names
-from qrumb_server.store.drift import check_drift
-from qrumb_server.store.migrations import apply_migrations
+from qrumb_server.store.schema.files import Migration, load_migrations, table_columns, view_names
+from qrumb_server.store.schema.migrations import apply_migrations, check_drift
 
 # The columns that users were promised, in their order; ours follow.
 PROMISED_COLUMNS = [

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from types import MappingProxyType
 
-from qrumb_server.store.ddl import Migration
+from qrumb_server.store.schema.files import Migration
 
 __all__ = ["Dialect", "cluster_dialect", "render", "single_dialect"]
 

@@ -1,6 +1,6 @@
 """The schema files as values: numbered migrations, their statements, the columns they make.
 
-The files keep the line rules written at the top of `schema/001_events.sql`; this module relies on them.
+The files keep the line rules written at the top of `001_events.sql`; this module relies on them.
 """
 
 import hashlib
@@ -11,7 +11,7 @@ from pathlib import Path
 
 __all__ = ["SCHEMA_FOLDER", "Migration", "load_migrations", "table_columns", "view_names"]
 
-SCHEMA_FOLDER = Path(__file__).with_name("schema")
+SCHEMA_FOLDER = Path(__file__).parent
 
 _FILE_NAME = re.compile(r"(\d{3})_([a-z0-9_]+)\.sql")
 _COMMENT_LINE = re.compile(r"(?m)^[ \t]*--.*\n?")

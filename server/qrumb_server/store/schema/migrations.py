@@ -4,15 +4,19 @@ The record is written last and every statement can be run again (IF NOT EXISTS),
 middle is completed by the next one, and two nodes may do the same at once: both record it, which says nothing new.
 A file that was applied and has changed since, or that this program does not know, is refused: it would be
 unknown what the tables look like.
+
+`check_drift` compares the tables that are there with the ones that the files make: `IF NOT EXISTS` says nothing about a
+table that exists and differs; an insert into it fails later, or worse, does not.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from qrumb_server.errors import StoreRefusedError
-from qrumb_server.store.ddl import Migration
+from qrumb_server.store.schema.files import Migration, table_columns, view_names
 
-__all__ = ["SchemaDatabase", "apply_migrations", "pending_migrations"]
+__all__ = ["SchemaDatabase", "apply_migrations", "check_drift", "pending_migrations"]
 
 
 class SchemaDatabase(Protocol):
@@ -74,3 +78,34 @@ def _refuse_strangers(known: Mapping[int, Migration], applied: Mapping[int, str]
             problems.append(f"migration {number} ({known[number].name}) has changed since it was applied")
     if problems:
         raise StoreRefusedError("the schema files do not fit this database: " + "; ".join(problems))
+
+
+def check_drift(migrations: Iterable[Migration], database: SchemaDatabase) -> None:
+    """Raises a `StoreRefusedError` that names every missing, unknown or differently typed column or view.
+
+    Tables of other names are ignored; an additional column in one of ours is a difference.
+    """
+    applied = tuple(migrations)
+    there: dict[str, dict[str, str]] = defaultdict(dict)
+    for row in database.query("SELECT table, name, type FROM system.columns WHERE database = 'events'"):
+        there[f"events.{row['table']}"][row["name"]] = row["type"]
+    differences = [f"{view}: the view is missing" for view in view_names(applied) if view not in there]
+    for table, wanted in table_columns(applied).items():
+        differences.extend(_differences(table, wanted, there.get(table, {})))
+    if differences:
+        raise StoreRefusedError("the database differs from its schema files: " + "; ".join(differences))
+
+
+def _differences(table: str, wanted: Mapping[str, str], there: Mapping[str, str]) -> list[str]:
+    if not there:
+        return [f"{table}: the table is missing"]
+    return [
+        f"{table}.{name}: should be {wanted.get(name, 'absent')}, is {there.get(name, 'absent')}"
+        for name in [*wanted, *(extra for extra in there if extra not in wanted)]
+        if _plain(wanted.get(name)) != _plain(there.get(name))
+    ]
+
+
+def _plain(column_type: str | None) -> str | None:
+    """Versions differ in their blanks; nothing else may differ."""
+    return column_type and column_type.replace(" ", "")

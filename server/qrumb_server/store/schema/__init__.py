@@ -1,0 +1,1 @@
+"""The schema files, and what brings a database to them."""
