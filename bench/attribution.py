@@ -167,8 +167,7 @@ class Waiting:
 
 def print_stamp_cost(folder: Path) -> None:
     """Microseconds of the stamp of a small browser event, with everything looked up and with nothing."""
-    from qrumb_server.enrich.address_key import address_key
-    from qrumb_server.enrich.place import PlaceReader
+    from qrumb_server.enrich.address import PlaceReader, address_key
     from qrumb_server.model import Caller, RawEvent, Source, ValidEvent
     from qrumb_server.pipeline.stamp import Arrival, Enrichers, stamp
     from qrumb_server.pipeline.validate import validate

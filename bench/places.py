@@ -14,8 +14,7 @@ from mmdb_writer import MMDBWriter
 from netaddr import IPSet
 
 from qrumb_server.config import Settings
-from qrumb_server.enrich.network import NetworkReader
-from qrumb_server.enrich.place import PlaceReader
+from qrumb_server.enrich.address import NetworkReader, PlaceReader
 
 _ADDRESSES = 5_000
 _REPEATS = 9

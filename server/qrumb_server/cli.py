@@ -414,7 +414,7 @@ def explain_sites() -> None:
 def worker(index: int, settings_file: Path, address_secret: int | None) -> None:
     """One collector worker; started by the supervisor."""
     from qrumb_server.app.collector import run_collector
-    from qrumb_server.enrich.address_key import KEY_BYTES
+    from qrumb_server.enrich.address import KEY_BYTES
 
     secret = secrets.token_bytes(KEY_BYTES) if address_secret is None else os.pread(address_secret, KEY_BYTES, 0)
     _run_child(f"worker-{index}", settings_file, lambda settings: run_collector(settings, index, secret))

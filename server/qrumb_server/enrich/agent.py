@@ -14,8 +14,7 @@ from ua_parser import Domain, PartialResult
 from ua_parser.loaders import load_lazy_builtins
 from ua_parser.regex import Resolver
 
-from qrumb_server.enrich.bots import bot_kind, is_automated_brand, load_bots
-from qrumb_server.enrich.device_class import device_class, load_classes
+from qrumb_server.enrich.agent_rules import bot_kind, device_class, is_automated_brand, load_rules
 from qrumb_server.enrich.email import may_contain_email
 
 __all__ = ["DEVICE_TYPES", "MAX_AGENT", "Agent", "ClientHints", "describe_agent", "refine", "warm_up"]
@@ -122,8 +121,7 @@ def refine(agent: Agent, max_touch_points: int, stated_type: str) -> Agent:
 def warm_up() -> None:
     """Load both lists now rather than with the first event: 0.2 s, 24 MB. Best done before a worker forks."""
     _resolver()
-    load_bots()
-    load_classes()
+    load_rules()
 
 
 @lru_cache(_CACHED_AGENTS)

@@ -13,8 +13,8 @@ from qrumb.signing import is_signed
 from qrumb.v1.browser_event_pb2 import BrowserEvent
 from qrumb.v1.event_row_pb2 import EventRow
 from qrumb.v1.receipt_pb2 import EventWarning
+from qrumb_server.enrich.address import Place
 from qrumb_server.enrich.agent import Agent, ClientHints, describe_agent, refine
-from qrumb_server.enrich.place import Place
 from qrumb_server.instants import set_time
 from qrumb_server.model import RawEvent, SitePolicy, Source, StampedEvent, ValidEvent
 from qrumb_server.pipeline.consent import ALLOWED

@@ -22,7 +22,7 @@ from prometheus_client import Metric
 from qrumb.v1.status_service_pb2 import GetStatusResponse
 from qrumb.v1.status_service_pb2_grpc import add_StatusServiceServicer_to_server
 from qrumb_server.config import Settings
-from qrumb_server.enrich.address_key import KEY_BYTES
+from qrumb_server.enrich.address import KEY_BYTES
 from qrumb_server.errors import ConfigError
 from qrumb_server.ports import Clock
 from qrumb_server.rpc.health import Health

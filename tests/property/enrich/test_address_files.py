@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from qrumb_server.enrich.place import NOWHERE, Place, PlaceReader
+from qrumb_server.enrich.address import NOWHERE, Place, PlaceReader
 from tests.support.mmdb import Clock, write_mmdb
 
 ANYWHERE = Place(country_code="NZ", city="Bluff")

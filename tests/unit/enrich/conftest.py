@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from qrumb_server.enrich.network import NetworkReader
-from qrumb_server.enrich.place import PlaceReader
+from qrumb_server.enrich.address import NetworkReader, PlaceReader
 from tests.support.mmdb import Clock
 
 RELOAD = timedelta(seconds=30)

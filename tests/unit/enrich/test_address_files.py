@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from qrumb_server.enrich.place import NOWHERE, Place, PlaceReader
+from qrumb_server.enrich.address import NOWHERE, Place, PlaceReader
 from qrumb_server.errors import ConfigError
 from tests.support.mmdb import Clock, write_mmdb
 

@@ -9,7 +9,7 @@ from crawlerdetect import CrawlerDetect
 
 from qrumb_server.enrich import agent as agent_module
 from qrumb_server.enrich.agent import DEVICE_TYPES, MAX_AGENT, Agent, ClientHints, describe_agent, refine, warm_up
-from qrumb_server.enrich.bots import bot_kind
+from qrumb_server.enrich.agent_rules import bot_kind
 
 _CORPUS = Path(__file__).parents[2] / "golden" / "agents.tsv"
 _ENGINE = "AppleWebKit/537.36 (KHTML, like Gecko)"

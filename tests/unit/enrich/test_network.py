@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from qrumb_server.config import DATA_CENTRE_ASNS
-from qrumb_server.enrich.network import NO_NETWORK, NetworkReader
+from qrumb_server.enrich.address import NO_NETWORK, NetworkReader
 from tests.support.mmdb import write_mmdb
 
 OpenNetworks = Callable[..., NetworkReader]

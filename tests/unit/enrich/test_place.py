@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from qrumb_server.enrich.place import NOWHERE, Place, PlaceReader
+from qrumb_server.enrich.address import NOWHERE, Place, PlaceReader
 from tests.support.mmdb import write_mmdb
 
 OpenPlaces = Callable[..., PlaceReader]

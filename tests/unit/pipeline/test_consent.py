@@ -7,8 +7,8 @@ from google.protobuf.json_format import ParseDict
 
 from qrumb.v1.browser_event_pb2 import BrowserEvent
 from qrumb.v1.server_event_pb2 import ServerEvent
+from qrumb_server.enrich.address import Place
 from qrumb_server.enrich.agent import describe_agent
-from qrumb_server.enrich.place import Place
 from qrumb_server.model import Caller, RawEvent, SitePolicy, Source, ValidEvent
 from qrumb_server.pipeline.consent import ALLOWED, apply_consent, as_stored
 from qrumb_server.pipeline.stamp import Arrival, Enrichers, stamp
