@@ -10,7 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from google.protobuf.descriptor_pb2 import DescriptorProto, FieldDescriptorProto, FileDescriptorSet
+from google.api import annotations_pb2
+from google.protobuf.descriptor_pb2 import (
+    DescriptorProto,
+    FieldDescriptorProto,
+    FileDescriptorSet,
+    MethodDescriptorProto,
+)
 
 from buf.validate import validate_pb2
 
@@ -42,6 +48,7 @@ def complete(generated: str, descriptors: bytes) -> str:
         name = inputs[operation["operationId"]]
         _add_parameter_rules(operation, messages[SAME_RULES.get(name, name)])
         operation["responses"] |= errors
+    _name_apart(document, descriptors)
     text = yaml.dump(_merged(document, base), Dumper=_Plain, sort_keys=False, allow_unicode=True, width=120)
     return HEADER + text
 
@@ -60,12 +67,25 @@ def _operations(document: Node) -> Iterator[Node]:
 
 def _inputs(descriptors: bytes) -> dict[str, str]:
     """Type of the request by operationId."""
-    return {
-        f"{service.name}_{method.name}": method.input_type
-        for file in FileDescriptorSet.FromString(descriptors).file
-        for service in file.service
-        for method in service.method
-    }
+    return {f"{service}_{method.name}": method.input_type for service, method in _methods(descriptors)}
+
+
+def _methods(descriptors: bytes) -> Iterator[tuple[str, MethodDescriptorProto]]:
+    """Each method, after the name of its service."""
+    for file in FileDescriptorSet.FromString(descriptors).file:
+        for service in file.service:
+            for method in service.method:
+                yield service.name, method
+
+
+def _name_apart(document: Node, descriptors: bytes) -> None:
+    """A method with a second path is a second operation, and an operation's name is its own: `..._2`."""
+    for service, method in _methods(descriptors):
+        rule = method.options.Extensions[annotations_pb2.http]
+        for number, other in enumerate(rule.additional_bindings, start=2):
+            verb = other.WhichOneof("pattern")
+            operation = document["paths"][getattr(other, verb)][verb]
+            operation["operationId"] = f"{service}_{method.name}_{number}"
 
 
 def _rules(field: FieldDescriptorProto) -> validate_pb2.FieldRules:

@@ -33,6 +33,9 @@ def rules() -> Iterator[tuple[str, str, str]]:
             rule = method.options.Extensions[annotations_pb2.http]
             if verb := rule.WhichOneof("pattern"):
                 yield getattr(rule, verb), verb, f"{service.name}_{method.name}"
+            for number, other in enumerate(rule.additional_bindings, start=2):
+                verb = other.WhichOneof("pattern")
+                yield getattr(other, verb), verb, f"{service.name}_{method.name}_{number}"
 
 
 def test_is_a_valid_document(document: dict[str, Any]) -> None:

@@ -35,7 +35,8 @@ type ScanSessionServiceClient interface {
 	RegisterScanSession(ctx context.Context, in *RegisterScanSessionRequest, opts ...grpc.CallOption) (*RegisterScanSessionResponse, error)
 	// Registers up to 1,000 scan sessions, all or none.
 	BatchRegisterScanSessions(ctx context.Context, in *BatchRegisterScanSessionsRequest, opts ...grpc.CallOption) (*BatchRegisterScanSessionsResponse, error)
-	// Returns one scan session, or NOT_FOUND.
+	// Returns one scan session, or NOT_FOUND. Over HTTP its id is the last part of the path, or, where a path cannot hold
+	// it (with a slash, a backslash or a NUL in it), the query parameter scan_session_id.
 	GetScanSession(ctx context.Context, in *GetScanSessionRequest, opts ...grpc.CallOption) (*GetScanSessionResponse, error)
 }
 
@@ -88,7 +89,8 @@ type ScanSessionServiceServer interface {
 	RegisterScanSession(context.Context, *RegisterScanSessionRequest) (*RegisterScanSessionResponse, error)
 	// Registers up to 1,000 scan sessions, all or none.
 	BatchRegisterScanSessions(context.Context, *BatchRegisterScanSessionsRequest) (*BatchRegisterScanSessionsResponse, error)
-	// Returns one scan session, or NOT_FOUND.
+	// Returns one scan session, or NOT_FOUND. Over HTTP its id is the last part of the path, or, where a path cannot hold
+	// it (with a slash, a backslash or a NUL in it), the query parameter scan_session_id.
 	GetScanSession(context.Context, *GetScanSessionRequest) (*GetScanSessionResponse, error)
 	mustEmbedUnimplementedScanSessionServiceServer()
 }

@@ -42,9 +42,11 @@ HTTP_MALFORMED: Final = Reason(
     name="HTTP_MALFORMED",
     code=StatusCode.INVALID_ARGUMENT,
     retry=Retry.NO,
-    text="not a valid HTTP request: see its path and headers",
+    text="not a valid HTTP request: see its headers and its path (an id with a slash goes into the query: "
+    "?scan_session_id=)",
     cause="The request line, the path or a header breaks the rules of HTTP; so do escaped slashes in a path.",
-    advice="Use an HTTP library, and escape no slash of a path.",
+    advice="Use an HTTP library, and escape no slash of a path: a scan session with one in its id is asked for by "
+    "`/v1/sites/{site_id}/scan-sessions?scan_session_id=...`.",
 )
 PATH_UNKNOWN: Final = Reason(
     name="PATH_UNKNOWN",

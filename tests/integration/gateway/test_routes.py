@@ -25,6 +25,7 @@ ROUTES: list[tuple[str, str, Any, str, str]] = [
     ("POST", "/scan-sessions", {"site_id": "demo"}, "worker", "RegisterScanSession"),
     ("POST", "/scan-sessions/batch", {"scan_sessions": [{}]}, "worker", "BatchRegisterScanSessions"),
     ("GET", "/v1/sites/demo/scan-sessions/s-1", None, "query", "GetScanSession"),
+    ("GET", "/v1/sites/demo/scan-sessions?scan_session_id=s%2F1", None, "query", "GetScanSession"),
     ("POST", "/validate/browser-event", {"any": "thing"}, "worker", "ValidateBrowserEvent"),
     ("POST", "/validate/server-event", {"any": "thing"}, "worker", "ValidateServerEvent"),
     ("GET", "/v1/sites/demo/receipts/e-1", None, "query", "GetReceipt"),

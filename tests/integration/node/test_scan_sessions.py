@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 import grpc
 import pytest
@@ -49,6 +50,45 @@ def test_session_by_json_is_there_at_once_and_later(stack: Stack) -> None:
     assert (spooled.status_code, spooled.json()["scan_session"]) == (200, kept)
     stack.wait_for_empty_spool()
     assert read(stack, "scan-json") == (200, {"scan_session": kept})
+
+
+IN_NO_PATH = ("scan/1", "/a", "a/", "a//b", "../x", "a/../b", "a\\b", "a\0b")
+IN_A_PATH = (
+    "%2F",
+    "%2e%2e",
+    "a?b",
+    "a#b",
+    "a:b",
+    "a+b",
+    "a b",
+    " a ",
+    "a;b=c&d",
+    "a\tb\n",
+    "\x7f\x85",
+    "{x}y",
+    "\U0001f45f" * 128,
+)
+
+
+def test_every_session_that_is_taken_can_be_asked_for(stack: Stack) -> None:
+    """By the query always, by the path where that can hold the id; where it cannot, the error names the query."""
+    sent = [{"site_id": SITE, "scan_session_id": name, "qr_code_id": "qr"} for name in (*IN_NO_PATH, *IN_A_PATH)]
+    with stack.http() as client:
+        assert client.post("/scan-sessions/batch", json={"scan_sessions": sent}).status_code == 200
+        for name in (*IN_NO_PATH, *IN_A_PATH):
+            found = client.get(f"/v1/sites/{SITE}/scan-sessions", params={"scan_session_id": name})
+            assert found.status_code == 200, (name, found.text)
+            assert found.json()["scan_session"]["scan_session_id"] == name
+            by_path = read(stack, quote(name, safe=""))
+            if name in IN_A_PATH:
+                assert by_path == (200, found.json())
+            else:
+                assert (by_path[0], "scan_session_id=" in str(by_path[1]["message"])) == (400, True), by_path
+        assert client.get(f"/v1/sites/{SITE}/scan-sessions").status_code == 400
+        # What no path at all can say is no name of a session either.
+        for name in (".", ".."):
+            reply = client.post("/scan-sessions", json={**sent[0], "scan_session_id": name})
+            assert (reply.status_code, "PLACEHOLDER" in reply.text) == (400, True)
 
 
 def test_session_by_grpc_both_ways(stub: ScanSessionServiceStub) -> None:

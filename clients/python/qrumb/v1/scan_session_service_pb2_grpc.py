@@ -73,7 +73,8 @@ class ScanSessionServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetScanSession(self, request, context):
-        """Returns one scan session, or NOT_FOUND.
+        """Returns one scan session, or NOT_FOUND. Over HTTP its id is the last part of the path, or, where a path cannot hold
+        it (with a slash, a backslash or a NUL in it), the query parameter scan_session_id.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -40,7 +40,9 @@ class ScanSessionServiceStub:
     BatchRegisterScanSessions: _grpc.UnaryUnaryMultiCallable[_scan_session_service_pb2.BatchRegisterScanSessionsRequest, _scan_session_service_pb2.BatchRegisterScanSessionsResponse]
     """Registers up to 1,000 scan sessions, all or none."""
     GetScanSession: _grpc.UnaryUnaryMultiCallable[_scan_session_service_pb2.GetScanSessionRequest, _scan_session_service_pb2.GetScanSessionResponse]
-    """Returns one scan session, or NOT_FOUND."""
+    """Returns one scan session, or NOT_FOUND. Over HTTP its id is the last part of the path, or, where a path cannot hold
+    it (with a slash, a backslash or a NUL in it), the query parameter scan_session_id.
+    """
 
 @_typing.type_check_only
 class ScanSessionServiceAsyncStub(ScanSessionServiceStub):
@@ -54,7 +56,9 @@ class ScanSessionServiceAsyncStub(ScanSessionServiceStub):
     BatchRegisterScanSessions: _aio.UnaryUnaryMultiCallable[_scan_session_service_pb2.BatchRegisterScanSessionsRequest, _scan_session_service_pb2.BatchRegisterScanSessionsResponse]  # type: ignore[assignment]
     """Registers up to 1,000 scan sessions, all or none."""
     GetScanSession: _aio.UnaryUnaryMultiCallable[_scan_session_service_pb2.GetScanSessionRequest, _scan_session_service_pb2.GetScanSessionResponse]  # type: ignore[assignment]
-    """Returns one scan session, or NOT_FOUND."""
+    """Returns one scan session, or NOT_FOUND. Over HTTP its id is the last part of the path, or, where a path cannot hold
+    it (with a slash, a backslash or a NUL in it), the query parameter scan_session_id.
+    """
 
 class ScanSessionServiceServicer(metaclass=_abc_1.ABCMeta):
     """ScanSessionService keeps the scan sessions. A session may be registered before or after its events.
@@ -83,6 +87,8 @@ class ScanSessionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _scan_session_service_pb2.GetScanSessionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_scan_session_service_pb2.GetScanSessionResponse, _abc.Awaitable[_scan_session_service_pb2.GetScanSessionResponse]]:
-        """Returns one scan session, or NOT_FOUND."""
+        """Returns one scan session, or NOT_FOUND. Over HTTP its id is the last part of the path, or, where a path cannot hold
+        it (with a slash, a backslash or a NUL in it), the query parameter scan_session_id.
+        """
 
 def add_ScanSessionServiceServicer_to_server(servicer: ScanSessionServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

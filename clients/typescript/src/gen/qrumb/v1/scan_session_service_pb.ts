@@ -175,7 +175,8 @@ export const ScanSessionService: GenService<{
     output: typeof BatchRegisterScanSessionsResponseSchema;
   },
   /**
-   * Returns one scan session, or NOT_FOUND.
+   * Returns one scan session, or NOT_FOUND. Over HTTP its id is the last part of the path, or, where a path cannot hold
+   * it (with a slash, a backslash or a NUL in it), the query parameter scan_session_id.
    *
    * @generated from rpc qrumb.v1.ScanSessionService.GetScanSession
    */
