@@ -1,1 +1,1 @@
-"""What each command of `qrumb` does; cli.py names them and reads the command line."""
+"""The commands of `qrumb`, with their options; cli.py says which module has which command."""

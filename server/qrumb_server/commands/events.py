@@ -1,4 +1,4 @@
-"""What became of events: `qrumb receipt`, `rejected`, `replay`, `rescore`, `erase` and `ledger`.
+"""Events and persons by command: `qrumb receipt`, `rejected`, `replay`, `rescore` and `erase`.
 
 All of them ask the running node: only its loader may read the store and the spool together, or change them.
 """
@@ -6,15 +6,12 @@ All of them ask the running node: only its loader may read the store and the spo
 import contextlib
 import json
 from collections.abc import Collection
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
 import click
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Table
 
 from qrumb.hashing import email_hash, phone_hash
 from qrumb.v1 import privacy_service_pb2 as privacy_pb
@@ -23,24 +20,22 @@ from qrumb.v1.privacy_service_pb2_grpc import PrivacyServiceStub
 from qrumb.v1.query_service_pb2_grpc import QueryServiceStub
 from qrumb.v1.receipt_pb2 import Violation
 from qrumb.v1.server_event_pb2 import UserIdentifiers
-from qrumb_server.commands.calls import ask_loader
-from qrumb_server.commands.query import FORMATS
+from qrumb_server.commands.node import LONG_SECONDS, SHORT_SECONDS, ask_loader
+from qrumb_server.commands.options import TIME, any_site_option, as_utc, site_option, with_settings
+from qrumb_server.commands.store import FORMATS
 from qrumb_server.config import Settings
 from qrumb_server.errors import ConfigError
-from qrumb_server.instants import milliseconds, timestamp
+from qrumb_server.instants import timestamp
 from qrumb_server.wire.v1 import sql_service_pb2 as sql_pb
 from qrumb_server.wire.v1 import upkeep_service_pb2 as upkeep_pb
 from qrumb_server.wire.v1.sql_service_pb2_grpc import SqlServiceStub
 from qrumb_server.wire.v1.upkeep_service_pb2_grpc import UpkeepServiceStub
 
-__all__ = ["LONG_SECONDS", "erase", "ledger", "receipt", "rejected", "replay", "rescore", "verify"]
+__all__ = ["as_ms", "check_site", "erase", "receipt", "rejected", "replay", "rescore"]
 
 # Names of reasons as the commands take them.
 REASONS: Final = [name.lower() for name in Violation.Reason.keys() if name != "REASON_UNSPECIFIED"]  # noqa: SIM118
 PAGE: Final = 1_000
-# A replay or an erasure of much may take minutes.
-LONG_SECONDS: Final = 3_600.0
-SHORT_SECONDS: Final = 60.0
 # All of them are ordered by site, so that a site is found in moments.
 _HAS_ROWS: Final = (
     "SELECT toUInt8(count() > 0) AS number FROM ("
@@ -49,23 +44,38 @@ _HAS_ROWS: Final = (
     "UNION ALL SELECT 1 FROM events.scan_sessions WHERE site_id = {name} LIMIT 1 "
     "UNION ALL SELECT 1 FROM events.identity_links WHERE site_id = {name} LIMIT 1)"
 )
-# What is compared, in pairs: as counted, and as rows.
-VERIFIED: Final = ("stored_count", "stored_rows", "rejected_count", "rejected_rows")
+
+since_option = click.option("--since", type=TIME, help="Only those received at or after this time (UTC).")
+reason_option = click.option(
+    "--reason",
+    metavar="REASON",
+    help="Only those that break this kind of rule, such as invalid_url or contains_email.",
+)
 
 
-def receipt(settings: Settings, site_id: str, event_id: str) -> None:
-    """Print what became of one event, as JSON."""
-    _check_site(settings, site_id)
-    request = query_pb.GetReceiptRequest(site_id=site_id, event_id=event_id)
+@click.command()
+@click.argument("event_id")
+@site_option
+@with_settings
+def receipt(settings: Settings, event_id: str, site: str) -> None:
+    """Say what became of one event: spooled, stored, duplicate, rejected (with the reasons), or not seen."""
+    check_site(settings, site)
+    request = query_pb.GetReceiptRequest(site_id=site, event_id=event_id)
     _print(ask_loader(settings, lambda channel: QueryServiceStub(channel).GetReceipt(request, timeout=SHORT_SECONDS)))
 
 
-def rejected(settings: Settings, site_id: str, reason: str | None, since: datetime | None, limit: int) -> None:
-    """Print dead letters, the newest first, one JSON object per line."""
-    _check_site(settings, site_id)
-    request = query_pb.ListRejectedEventsRequest(site_id=site_id, reason=_reason(reason))
+@click.command()
+@any_site_option
+@reason_option
+@since_option
+@click.option("--limit", type=click.IntRange(min=1), default=100, show_default=True, help="At most this many.")
+@with_settings
+def rejected(settings: Settings, site: str, reason: str | None, since: datetime | None, limit: int) -> None:
+    """List rejected events, the newest first, one JSON object per line."""
+    check_site(settings, site)
+    request = query_pb.ListRejectedEventsRequest(site_id=site, reason=_reason(reason))
     if since is not None:
-        request.since_time.CopyFrom(timestamp(_as_ms(since)))
+        request.since_time.CopyFrom(timestamp(as_ms(since)))
     left = limit
     while left > 0:
         request.page_size = min(left, PAGE)
@@ -83,15 +93,26 @@ def rejected(settings: Settings, site_id: str, reason: str | None, since: dateti
             break
 
 
+@click.command()
+@any_site_option
+@reason_option
+@since_option
+@click.option("--event-id", default="", help="Only this event.")
+@click.option("--dry-run", is_flag=True, help="Judge them and change nothing.")
+@with_settings
 def replay(
-    settings: Settings, site_id: str, reason: str | None, since: datetime | None, event_id: str, *, dry_run: bool
+    settings: Settings, site: str, reason: str | None, since: datetime | None, event_id: str, dry_run: bool
 ) -> None:
-    """Send dead letters through the pipeline again and print what became of them."""
-    _check_site(settings, site_id)
+    """Send rejected events through the pipeline again, after a rule was fixed. Each is stored once, however often
+    this is run.
+
+    Where an e-mail address stood, the mark [email] is stored; addresses and agents of visitors were not kept.
+    """
+    check_site(settings, site)
     request = upkeep_pb.ReplayRequest(
-        site_id=site_id,
+        site_id=site,
         reason=_reason(reason),
-        since_time_ms=_as_ms(since) if since else 0,
+        since_time_ms=as_ms(since) if since else 0,
         event_id=event_id.lower(),
         validate_only=dry_run,
     )
@@ -103,45 +124,56 @@ def replay(
                f"not whole: {done.unreadable_count}")  # fmt: skip
 
 
-def rescore(settings: Settings, site_id: str, since: datetime) -> None:
-    """Mark stored rows anew and print how many changed."""
-    _check_site(settings, site_id)
-    request = upkeep_pb.RescoreRequest(site_id=site_id, since_time_ms=_as_ms(since))
+@click.command()
+@any_site_option
+@click.option("--since", type=TIME, required=True, help="Events received at or after this time (UTC).")
+@with_settings
+def rescore(settings: Settings, site: str, since: datetime) -> None:
+    """Mark stored events anew by the fraud rules of today, as far as their inputs are still known: device class,
+    times, session, and the reasons that a site ignores."""
+    check_site(settings, site)
+    request = upkeep_pb.RescoreRequest(site_id=site, since_time_ms=as_ms(since))
     done: upkeep_pb.RescoreResponse = ask_loader(
         settings, lambda channel: UpkeepServiceStub(channel).Rescore(request, timeout=LONG_SECONDS)
     )
     click.echo(f"examined: {done.examined_count}, changed: {done.changed_count}")
 
 
-def hash_of_email(raw: str) -> str:
-    """The hash under which events carry an e-mail address; the address is in no message."""
-    try:
-        return email_hash(raw)
-    except ValueError:
-        raise click.ClickException("--email is no e-mail address") from None
-
-
-def hash_of_phone(raw: str) -> str:
-    """The hash under which events carry a phone number; the number is in no message."""
-    try:
-        return phone_hash(raw)
-    except ValueError:
-        raise click.ClickException("--phone is no number with + and country code, such as +436601234567") from None
-
-
+@click.command()
+@site_option
+@click.option("--user-id", default="", help="The user, as in the column user_id.")
+@click.option("--external-id", default="", help="The site's own id of the user.")
+@click.option("--email-hash", "email_hash_", default="", help="SHA-256 of the e-mail address, 64 hex digits.")
+@click.option("--phone-hash", "phone_hash_", default="", help="SHA-256 of the phone number, 64 hex digits.")
+@click.option("--email", default="", help="The e-mail address itself: it is normalised and hashed here, and forgotten.")
+@click.option(
+    "--phone", default="", help="The phone number itself, with + and country code: hashed here, and forgotten."
+)
+@click.option("--scan-session-id", default="", help="One scan session.")
+@click.option("--dry-run", is_flag=True, help="Only count what would be erased.")
+@with_settings
 def erase(
     settings: Settings,
-    site_id: str,
+    site: str,
     user_id: str,
+    external_id: str,
+    email_hash_: str,
+    phone_hash_: str,
+    email: str,
+    phone: str,
     scan_session_id: str,
-    identifiers: UserIdentifiers,
-    *,
     dry_run: bool,
 ) -> None:
-    """Erase a person, or on a dry run only look, and print what was found, as JSON."""
-    _check_site(settings, site_id)
+    """Erase one person from every table, the dead letters and the spool. Events stay counted, without what could lead
+    to the person. What others share with the person, a session or a phone, is counted and stays theirs."""
+    identifiers = UserIdentifiers(
+        external_id=external_id,
+        email_hash=_hash_of_email(email) if email else email_hash_,
+        phone_hash=_hash_of_phone(phone) if phone else phone_hash_,
+    )
+    check_site(settings, site)
     request = privacy_pb.EraseSubjectRequest(
-        site_id=site_id,
+        site_id=site,
         user_id=user_id,
         scan_session_id=scan_session_id,
         user_identifiers=identifiers,
@@ -152,76 +184,23 @@ def erase(
     )
 
 
-def ledger(settings: Settings, site_id: str, since: datetime | None, output_format: str) -> bool:
-    """Print the ledger of a site, minute by minute; True if it balances."""
-    _check_site(settings, site_id)
-    request = query_pb.GetLedgerRequest(site_id=site_id)
-    if since is not None:
-        request.from_time.CopyFrom(timestamp(_as_ms(since)))
-    found: query_pb.GetLedgerResponse = ask_loader(
-        settings, lambda channel: QueryServiceStub(channel).GetLedger(request, timeout=SHORT_SECONDS)
-    )
-    columns = [field.name for field in query_pb.LedgerEntry.DESCRIPTOR.fields if field.name.endswith("_count")]
-    rows = [{name: getattr(entry, name) for name in columns} for entry in found.entries]
-    times = [_shown_time(milliseconds(entry.minute_time)) for entry in found.entries]
-    if output_format == "json":
-        for time, row in zip(times, rows, strict=True):
-            click.echo(json.dumps({"minute_time": time, **row}))
-    else:
-        _print_table(columns, times, rows)
-    return all(_balances(row) for row in rows)
+def _hash_of_email(raw: str) -> str:
+    """The hash under which events carry an e-mail address; the address is in no message."""
+    try:
+        return email_hash(raw)
+    except ValueError:
+        raise click.ClickException("--email is no e-mail address") from None
 
 
-def verify(settings: Settings, site_id: str, since: datetime | None, output_format: str) -> bool:
-    """Print the minutes in which the ledger is not what the tables hold; True if there is none."""
-    _check_site(settings, site_id)
-    request = upkeep_pb.VerifyLedgerRequest(site_id=site_id, since_time_ms=_as_ms(since) if since else 0)
-    found: upkeep_pb.VerifyLedgerResponse = ask_loader(
-        settings, lambda channel: UpkeepServiceStub(channel).VerifyLedger(request, timeout=LONG_SECONDS)
-    )
-    rows = [(_shown_time(one.minute_time_ms), one) for one in found.differences]
-    if output_format == "json":
-        for time, one in rows:
-            counts = {name: getattr(one, name) for name in VERIFIED}
-            click.echo(json.dumps({"minute_time": time, "site_id": one.site_id, **counts}))
-    elif rows:
-        table = Table("minute", "site", "stored", "rows", "rejected", "rows", box=SIMPLE_HEAD, pad_edge=False)
-        for time, one in rows:
-            table.add_row(time, one.site_id or "(none)", *(f"{getattr(one, name):,}" for name in VERIFIED))
-        _print_whole(table)
-    if left := found.difference_count - len(rows):
-        click.echo(f"and {left:,} more", err=True)
-    summary = f"the ledger and the tables differ in {found.difference_count:,} minute(s)"
-    click.echo(summary if found.difference_count else "the ledger is what the tables hold", err=True)
-    return not found.difference_count
+def _hash_of_phone(raw: str) -> str:
+    """The hash under which events carry a phone number; the number is in no message."""
+    try:
+        return phone_hash(raw)
+    except ValueError:
+        raise click.ClickException("--phone is no number with + and country code, such as +436601234567") from None
 
 
-def _balances(row: dict[str, int]) -> bool:
-    handled = row["stored_count"] + row["rejected_count"] + row["spooled_count"]
-    return row["received_count"] == handled and row["stored_count"] == row["unique_count"] + row["duplicate_count"]
-
-
-def _print_table(columns: list[str], times: list[str], rows: list[dict[str, int]]) -> None:
-    headers = ["minute", *(name.removesuffix("_count") for name in columns)]
-    # Narrow enough for a terminal of 80 columns.
-    table = Table(*headers, show_footer=bool(rows), box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    table.columns[0].footer = "all"
-    for index, name in enumerate(columns, 1):
-        table.columns[index].justify = "right"
-        table.columns[index].footer = f"{sum(row[name] for row in rows):,}"
-    for time, row in zip(times, rows, strict=True):
-        table.add_row(time[5:16].replace("T", " "), *(f"{row[name]:,}" for name in columns))
-    _print_whole(table)
-
-
-def _print_whole(table: Table) -> None:
-    console = Console()
-    # In a narrow terminal lines wrap; numbers that are cut off would be worse.
-    console.width = max(console.width, Console(width=1_000).measure(table).maximum)
-    console.print(table)
-
-
-def _check_site(settings: Settings, site_id: str) -> None:
+def check_site(settings: Settings, site_id: str) -> None:
     """Refuse a site that is neither served nor was ever: zeros for a mistyped name would pass for an answer.
 
     Raises:
@@ -247,6 +226,11 @@ def _check_site(settings: Settings, site_id: str) -> None:
         )
 
 
+def as_ms(time: datetime) -> int:
+    """A time as it was typed, in milliseconds since 1970."""
+    return round(as_utc(time).timestamp() * 1000)
+
+
 def _print(message: Message) -> None:
     shown: dict[str, Any] = MessageToDict(
         message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
@@ -261,12 +245,3 @@ def _reason(name: str | None) -> str:
     if name.lower() not in REASONS:
         raise click.ClickException(f"{name}: no such reason; the reasons are {', '.join(REASONS)}")
     return name.upper()
-
-
-def _as_ms(time: datetime) -> int:
-    """A time as it was typed; without a zone it is UTC."""
-    return round((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp() * 1000)
-
-
-def _shown_time(time_ms: int) -> str:
-    return datetime.fromtimestamp(time_ms / 1000, UTC).strftime("%Y-%m-%dT%H:%MZ")

@@ -1,7 +1,9 @@
 """`qrumb send`: post sample or given events to a gateway and say what became of each."""
 
 import itertools
+import os
 import random
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any, Final, TextIO
@@ -15,7 +17,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
 from tenacity.wait import wait_random_exponential
 
-__all__ = ["read_events", "sample_events", "send"]
+from qrumb_server.commands.demo import DEMO, demo_key
+from qrumb_server.commands.node import running_url
+from qrumb_server.commands.options import with_settings
+from qrumb_server.config import Settings
+
+__all__ = ["send"]
 
 BATCH_EVENTS: Final = 100
 # From here on a bar is drawn.
@@ -31,7 +38,33 @@ class _TryLater(Exception):
         self.retry_after = retry_after
 
 
-def read_events(source: TextIO) -> Iterator[Event]:
+@click.command()
+@click.argument("events_file", type=click.File("r"), required=False)
+@click.option("--count", type=click.IntRange(min=1), default=10, show_default=True, help="Sample events to make.")
+@click.option("--site", default=DEMO, show_default=True, help="Site of the sample events.")
+@click.option("--seed", type=int, help="Make the same sample events each time.")
+@click.option("--url", envvar="QRUMB_URL", help="Gateway; else the node of the data folder.")
+@with_settings
+def send(
+    settings: Settings, events_file: TextIO | None, count: int, site: str, seed: int | None, url: str | None
+) -> None:
+    """Send events: those of EVENTS_FILE (JSON array, or one object per line; - for stdin), else made-up ones.
+
+    An event with an event_name goes to /server-events, any other one to /collect. Server events need the site's key in
+    QRUMB_KEY; for the site demo of a node here, its demo.key is taken. Exits with 1 if one is rejected.
+    """
+    target = url or running_url(settings)
+    collect_path = settings.gateway.collect_paths[0]
+    key = os.environ.get("QRUMB_KEY") or ("" if url else demo_key(settings))
+    if events_file is None:
+        are_accepted = _send(target, _sample_events(count, site, seed), count, key, collect_path)
+    else:
+        events = list(_read_events(events_file))
+        are_accepted = _send(target, events, len(events), key, collect_path)
+    sys.exit(0 if are_accepted else 1)
+
+
+def _read_events(source: TextIO) -> Iterator[Event]:
     """Events of a JSON array, a single JSON object, or one JSON object per line.
 
     Raises:
@@ -56,7 +89,7 @@ def read_events(source: TextIO) -> Iterator[Event]:
             yield event
 
 
-def sample_events(count: int, site_id: str, seed: int | None) -> Iterator[Event]:
+def _sample_events(count: int, site_id: str, seed: int | None) -> Iterator[Event]:
     """Made-up visits: for each scan session a pageview, clicks, perhaps a form and a purchase."""
     chance = random.Random(seed)  # noqa: S311
     made = 0
@@ -74,7 +107,7 @@ def sample_events(count: int, site_id: str, seed: int | None) -> Iterator[Event]
             yield {"site_id": site_id, "scan_session_id": session, "consent": "granted", **event}
 
 
-def send(url: str, events: Iterable[Event], total: int | None, key: str, collect_path: str) -> bool:
+def _send(url: str, events: Iterable[Event], total: int | None, key: str, collect_path: str) -> bool:
     """Post events in batches, server events with the key; prints a summary. True if all were accepted."""
     console = Console(stderr=True)
     outcomes: Counter[str] = Counter()

@@ -1,21 +1,26 @@
-"""`qrumb serve`: run a node in the foreground."""
+"""`qrumb serve`: run a node in the foreground; `qrumb restart`: start its processes anew."""
 
 import asyncio
 import json
+import os
 import shlex
+import sys
+from pathlib import Path
 
 import click
 
 from qrumb_server.app.clock import SystemClock
 from qrumb_server.commands.demo import DEMO, demo_key, demo_key_path, ensure_sites
 from qrumb_server.commands.node import reachable
-from qrumb_server.config import Settings
+from qrumb_server.commands.options import config_option, data_dir_option, with_settings
+from qrumb_server.config import Settings, load_settings
+from qrumb_server.supervise.child import RESTART_SIGNAL
 from qrumb_server.supervise.logs import configure_logging
 from qrumb_server.supervise.metrics import HOST
 from qrumb_server.supervise.node import run_node
-from qrumb_server.supervise.surroundings import DATA_DIR_MODE, make_folder
+from qrumb_server.supervise.surroundings import DATA_DIR_MODE, holder_of, make_folder
 
-__all__ = ["serve"]
+__all__ = ["restart", "serve"]
 
 EXAMPLE = {
     "site_id": "demo",
@@ -25,16 +30,51 @@ EXAMPLE = {
 }
 
 
-def serve(settings: Settings) -> int:
-    """Run until SIGTERM or Ctrl-C; returns the exit code."""
+@click.command()
+@config_option
+@data_dir_option
+@click.option("--http-port", type=int, help="Port of the gateway; else HTTP_PORT, else 8080. 0: any free one.")
+@click.option("--grpc-port", type=int, help="Port of direct gRPC; else GRPC_PORT, else 9090. 0: any free one.")
+@click.option("--workers", type=int, help="Collector processes; default: one per core.")
+def serve(
+    config_file: Path | None,
+    data_dir: Path | None,
+    http_port: int | None,
+    grpc_port: int | None,
+    workers: int | None,
+) -> None:
+    """Run a node in the foreground: gateway, collector workers, loader, embedded ClickHouse.
+
+    Prints `ready: URL URL` when it takes events. Ctrl-C or SIGTERM stops it in order and loses nothing.
+    """
+    settings = load_settings(
+        file=config_file, data_dir=data_dir, http_port=http_port, grpc_port=grpc_port, workers=workers
+    )
     configure_logging(settings.log_level, "supervisor")
     make_folder(settings.data_dir, DATA_DIR_MODE)
     ensure_sites(settings)
     settings.open_sites()  # to be refused here, with all that is wrong
-    return asyncio.run(run_node(settings, clock=SystemClock(), announce=announce))
+    sys.exit(asyncio.run(run_node(settings, clock=SystemClock(), announce=_announce)))
 
 
-def announce(settings: Settings) -> None:
+@click.command()
+@with_settings
+def restart(settings: Settings) -> None:
+    """Start the processes of the running node anew, one after another, while it takes events: after an update of its
+    packages, for example. Its settings stay as they are; for others, stop and start it.
+
+    `kill -HUP` of a supervisor without a terminal does the same.
+    """
+    supervisor = holder_of(settings.data_dir)
+    if supervisor is None:
+        raise click.ClickException(
+            f"no node runs in {settings.data_dir}; start one with `qrumb serve`, or set DATA_DIR"
+        )
+    os.kill(supervisor, RESTART_SIGNAL)
+    click.echo("restarting, one process after another; the node's log says restart_done")
+
+
+def _announce(settings: Settings) -> None:
     """Say where the node listens and how to send a first event; the last line is for programs too."""
     grpc_scheme = "grpcs" if settings.rpc.tls else "grpc"
     grpc_url = f"{grpc_scheme}://{reachable(settings.grpc_host)}:{settings.grpc_port}"

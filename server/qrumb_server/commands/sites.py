@@ -4,7 +4,6 @@ import re
 import secrets
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Final
 
 import click
@@ -12,8 +11,8 @@ import click
 from qrumb_server.access.keys import Key, Scope, id_of
 from qrumb_server.access.registry import Site
 from qrumb_server.app.clock import SystemClock
-from qrumb_server.commands.options import TIME, config_option, data_dir_option
-from qrumb_server.config import Settings, load_settings
+from qrumb_server.commands.options import TIME, as_utc, with_settings
+from qrumb_server.config import Settings
 from qrumb_server.model import is_site_id
 
 __all__ = ["sites"]
@@ -39,11 +38,9 @@ def sites() -> None:
 
 
 @sites.command("list")
-@config_option
-@data_dir_option
-def list_(config_file: Path | None, data_dir: Path | None) -> None:
+@with_settings
+def list_(settings: Settings) -> None:
     """List the sites."""
-    settings = load_settings(file=config_file, data_dir=data_dir)
     found = settings.site_file.sites()
     if found:
         _print(found)
@@ -59,11 +56,9 @@ def list_(config_file: Path | None, data_dir: Path | None) -> None:
     multiple=True,
     help="Whose pages may send events: https://shop.example, https://*.shop.example, http://localhost:*, or * for any.",
 )
-@config_option
-@data_dir_option
-def add(site: str, origins: tuple[str, ...], config_file: Path | None, data_dir: Path | None) -> None:
+@with_settings
+def add(settings: Settings, site: str, origins: tuple[str, ...]) -> None:
     """Add SITE and print a key for its backend, which may collect and query."""
-    settings = load_settings(file=config_file, data_dir=data_dir)
     if is_site_id(site) is None:
         raise click.ClickException("a site's id has 1 to 64 characters of A-Z, a-z, 0-9, _ and -")
     settings.site_file.add_site(site, list(origins))
@@ -93,9 +88,9 @@ def add(site: str, origins: tuple[str, ...], config_file: Path | None, data_dir:
     type=click.Choice(list(SETTINGS)),
     help="Let the site state this no longer: what counts for all sites counts for it too.",
 )
-@config_option
-@data_dir_option
+@with_settings
 def set_(
+    settings: Settings,
     site: str,
     added: tuple[str, ...],
     removed: tuple[str, ...],
@@ -104,8 +99,6 @@ def set_(
     quota: int | None,
     burst: int | None,
     unset: tuple[str, ...],
-    config_file: Path | None,
-    data_dir: Path | None,
 ) -> None:
     """Change SITE: the origins of its pages, retention, default consent, quota. Prints what counts from now on.
 
@@ -122,7 +115,7 @@ def set_(
         raise click.UsageError("say what to change; see --help")
     if both := {SETTINGS[name] for name in unset} & values.keys():
         raise click.UsageError(f"{', '.join(sorted(both))}: set and unset at once")
-    file = load_settings(file=config_file, data_dir=data_dir).site_file
+    file = settings.site_file
     file.change_site(
         site, values=values, unset=[SETTINGS[name] for name in unset], add_origins=added, remove_origins=removed
     )
@@ -131,11 +124,10 @@ def set_(
 
 @sites.command()
 @site_argument
-@config_option
-@data_dir_option
-def remove(site: str, config_file: Path | None, data_dir: Path | None) -> None:
+@with_settings
+def remove(settings: Settings, site: str) -> None:
     """Serve SITE no longer. Its rows stay."""
-    load_settings(file=config_file, data_dir=data_dir).site_file.remove_site(site)
+    settings.site_file.remove_site(site)
     click.echo(f"{site} is served no longer; what is stored of it stays (`qrumb erase` erases a person).", err=True)
 
 
@@ -151,29 +143,24 @@ def remove(site: str, config_file: Path | None, data_dir: Path | None) -> None:
     help="What the key is for; may be given several times. admin: erase a person.",
 )
 @click.option("--expires", type=TIME, help="The key is refused from this time on (UTC); default: never.")
-@config_option
-@data_dir_option
-def key(
-    site: str, scopes: tuple[str, ...], expires: datetime | None, config_file: Path | None, data_dir: Path | None
-) -> None:
+@with_settings
+def key(settings: Settings, site: str, scopes: tuple[str, ...], expires: datetime | None) -> None:
     """Make another key for SITE and print it, this once. Old keys stay valid until they expire or are revoked."""
-    settings = load_settings(file=config_file, data_dir=data_dir)
-    _make_key(settings, site, [Scope(scope) for scope in scopes], None if expires is None else _as_utc(expires))
+    _make_key(settings, site, [Scope(scope) for scope in scopes], None if expires is None else as_utc(expires))
 
 
 @sites.command()
 @site_argument
 @key_argument
 @click.option("--at", type=TIME, help="The key is refused from this time on (UTC); default: now.")
-@config_option
-@data_dir_option
-def expire(site: str, key_id: str, at: datetime | None, config_file: Path | None, data_dir: Path | None) -> None:
+@with_settings
+def expire(settings: Settings, site: str, key_id: str, at: datetime | None) -> None:
     """Let a key of SITE expire. KEY_ID is the part of the key between the underscores.
 
     It stays in the list, and a later time makes it valid again; `sites revoke` forgets it.
     """
-    time = datetime.fromtimestamp(SystemClock().now_ms() // 1000, UTC) if at is None else _as_utc(at)
-    file = load_settings(file=config_file, data_dir=data_dir).site_file
+    time = datetime.fromtimestamp(SystemClock().now_ms() // 1000, UTC) if at is None else as_utc(at)
+    file = settings.site_file
     file.expire_key(site, _key_id(key_id), time)
     click.echo(f"Refused from {time:%Y-%m-%dT%H:%M:%SZ} on; running nodes see it within a second.", err=True)
 
@@ -181,32 +168,28 @@ def expire(site: str, key_id: str, at: datetime | None, config_file: Path | None
 @sites.command()
 @site_argument
 @key_argument
-@config_option
-@data_dir_option
-def revoke(site: str, key_id: str, config_file: Path | None, data_dir: Path | None) -> None:
+@with_settings
+def revoke(settings: Settings, site: str, key_id: str) -> None:
     """Refuse a key of SITE from now on, and forget it. KEY_ID is the part of the key between the underscores."""
-    load_settings(file=config_file, data_dir=data_dir).site_file.revoke_key(site, _key_id(key_id))
+    settings.site_file.revoke_key(site, _key_id(key_id))
     click.echo("Revoked; running nodes refuse it within a second.", err=True)
 
 
 @sites.command("session-secret")
 @site_argument
-@config_option
-@data_dir_option
-def session_secret(site: str, config_file: Path | None, data_dir: Path | None) -> None:
+@with_settings
+def session_secret(settings: Settings, site: str) -> None:
     """Make a secret that the QR redirect of SITE signs scan sessions with; docs/security.md says how."""
     secret = secrets.token_urlsafe(32)
-    load_settings(file=config_file, data_dir=data_dir).site_file.add_session_secret(site, secret)
+    settings.site_file.add_session_secret(site, secret)
     click.echo(f"Browsers' scan sessions of {site} are marked from now on unless signed with this:", err=True)
     click.echo(secret)
 
 
 @sites.command()
-@config_option
-@data_dir_option
-def check(config_file: Path | None, data_dir: Path | None) -> None:
+@with_settings
+def check(settings: Settings) -> None:
     """Say whether sites.toml can be used, and what is wrong with it. Changes nothing."""
-    settings = load_settings(file=config_file, data_dir=data_dir)
     found = settings.site_file.sites()
     if not settings.sites_path.exists():
         raise click.ClickException(f"{settings.sites_path}: no such file; `qrumb sites add SITE` makes it")
@@ -237,10 +220,6 @@ def _days(typed: str) -> str:
     if found is None or not 1 <= int(found.group(1)) <= 400:
         raise click.UsageError(f"--retention {typed}: give a number of days, such as 90d; 1 to 400")
     return f"{int(found.group(1))}d"
-
-
-def _as_utc(time: datetime) -> datetime:
-    return time if time.tzinfo is not None else time.replace(tzinfo=UTC)
 
 
 def _print(found: Mapping[str, Site]) -> None:

@@ -1,6 +1,7 @@
 """`qrumb status`: how the running node is doing, for people and for scripts."""
 
 import json
+import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Final
@@ -12,7 +13,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from qrumb.v1.status_service_pb2 import GetStatusResponse
-from qrumb_server.commands.calls import ask_supervisor
+from qrumb_server.commands.node import ask_supervisor
+from qrumb_server.commands.options import format_option, shown_format, with_settings
 from qrumb_server.config import Settings
 from qrumb_server.instants import milliseconds
 from qrumb_server.wire.v1.node_service_pb2 import DescribeNodeRequest, DescribeNodeResponse
@@ -26,8 +28,18 @@ TIMEOUT_SECONDS: Final = 10
 MIB: Final = 1024 * 1024
 
 
-def status(settings: Settings, output_format: str) -> int:
-    """Print the status; returns the exit code."""
+@click.command()
+@format_option("table", "json")
+@with_settings
+def status(settings: Settings, output_format: str | None) -> None:
+    """Say how the running node is doing, and why.
+
+    Exits with 0 if it is ready, 1 if it is degraded, 2 if it takes no events or does not run.
+    """
+    sys.exit(_show(settings, shown_format(output_format)))
+
+
+def _show(settings: Settings, output_format: str) -> int:
     try:
         described = _ask(settings)
     except click.ClickException as error:

@@ -1,4 +1,5 @@
-"""`qrumb gateway-config`: what Envoy reads where the gateway has a machine of its own, in front of nodes on others."""
+"""`qrumb config show` and `config sites`: what is set; `qrumb gateway-config`: what Envoy reads where the gateway has a
+machine of its own, in front of nodes on others."""
 
 import shlex
 from pathlib import Path
@@ -6,7 +7,9 @@ from typing import Final
 
 import click
 
-from qrumb_server.config import Settings
+from qrumb_server.commands.options import config_option, with_settings
+from qrumb_server.config import Settings, load_settings
+from qrumb_server.config.describe import commented_settings, commented_sites
 from qrumb_server.errors import ConfigError
 from qrumb_server.gateway import process, tls
 from qrumb_server.gateway.options import GatewayOptions, UpstreamTlsOptions
@@ -16,18 +19,41 @@ from qrumb_server.supervise.certificates import Use, read_authority, read_pair
 from qrumb_server.supervise.folders import write_private
 from qrumb_server.supervise.gateway import TLS_SECRET_FILE, TLS_SETTING
 
-__all__ = ["gateway_config"]
+__all__ = ["config", "gateway_config"]
 
 UPSTREAM_SETTING: Final = "gateway.upstream_tls"
 UPSTREAM_SECRET_FILE: Final = "upstream-tls.json"  # noqa: S105  (a name)
 
 
-def gateway_config(settings: Settings, folder: Path) -> None:
-    """Write the files into the folder and print the command that runs Envoy with them.
+@click.group()
+def config() -> None:
+    """Look at the settings."""
 
-    Raises:
-        ConfigError: no nodes are named, or a certificate cannot be used.
+
+@config.command()
+@click.option("--commented", is_flag=True, help="As a qrumb.toml that explains every setting; without secrets.")
+@with_settings
+def show(settings: Settings, commented: bool) -> None:
+    """Print the settings in force, as JSON, secrets masked."""
+    click.echo(commented_settings(settings) if commented else settings.model_dump_json(indent=2))
+
+
+@config.command("sites")
+def explain_sites() -> None:
+    """Print a commented sites.toml, with everything that a site may state."""
+    click.echo(commented_sites())
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@config_option
+def gateway_config(folder: Path, config_file: Path | None) -> None:
+    """Make what Envoy needs as a gateway on a machine of its own, into FOLDER, and print the command that runs it.
+
+    The nodes are named in gateway.upstream. Run it again when a certificate was renewed: Envoy takes that over while
+    it runs. FOLDER holds the keys and belongs to you alone.
     """
+    settings = load_settings(file=config_file)
     own = settings.gateway
     if not own.upstream:
         raise ConfigError('gateway.upstream names no node: set it to their direct gRPC, such as ["node-1:9090"]')
