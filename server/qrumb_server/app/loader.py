@@ -28,10 +28,8 @@ from qrumb_server.metrics import metrics_text, new_registry
 from qrumb_server.pipeline.stamp import Enrichers
 from qrumb_server.ports import EventStore
 from qrumb_server.query.charts import Charts
-from qrumb_server.query.preview import Previews
 from qrumb_server.query.reports import Reports
-from qrumb_server.query.service import Queries, SessionQueries
-from qrumb_server.query.sql import SqlQueries
+from qrumb_server.query.service import Previews, Queries, SessionQueries, SqlQueries
 from qrumb_server.rpc.access import Access
 from qrumb_server.rpc.health import Health
 from qrumb_server.store.backup import NOTE

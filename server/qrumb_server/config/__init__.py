@@ -2,8 +2,7 @@
 
 from qrumb_server.config.clickhouse import REVEAL, ClickHouseSettings
 from qrumb_server.config.edges import GatewaySettings, RpcSettings, RpcTls, TlsFiles, UpstreamTls
-from qrumb_server.config.geoip import DATA_CENTRE_ASNS, GeoipSettings
-from qrumb_server.config.groups import LoaderSettings, MetricsSettings, SpoolSettings
+from qrumb_server.config.groups import DATA_CENTRE_ASNS, GeoipSettings, LoaderSettings, MetricsSettings, SpoolSettings
 from qrumb_server.config.settings import Settings, load_settings
 from qrumb_server.config.site_file import SiteFile, read_sites
 from qrumb_server.config.sites import FraudSettings, QuotaSettings, SiteSettings

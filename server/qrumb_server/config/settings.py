@@ -27,8 +27,7 @@ from pydantic_settings import (
 from qrumb_server.access.registry import UNLIMITED, UNNAMED_SITE_QUOTA, Site, SiteRegistry
 from qrumb_server.config.clickhouse import ClickHouseSettings
 from qrumb_server.config.edges import GatewaySettings, RpcSettings
-from qrumb_server.config.geoip import GeoipSettings
-from qrumb_server.config.groups import LoaderSettings, MetricsSettings, SpoolSettings
+from qrumb_server.config.groups import GeoipSettings, LoaderSettings, MetricsSettings, SpoolSettings
 from qrumb_server.config.site_file import SiteFile, read_sites
 from qrumb_server.config.sites import SiteSettings
 from qrumb_server.errors import ConfigError

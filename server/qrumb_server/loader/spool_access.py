@@ -13,7 +13,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type
 from tenacity.wait import wait_exponential
 
 from qrumb_server.loader.progress import Progress
-from qrumb_server.spool.faults import fault_text
+from qrumb_server.spool.filesystem import fault_text
 
 __all__ = ["SpoolAccess"]
 

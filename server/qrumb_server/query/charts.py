@@ -7,8 +7,7 @@ from qrumb.v1 import query_service_pb2 as pb
 from qrumb_server.instants import milliseconds, timestamp
 from qrumb_server.loader.rows import REPLAYED
 from qrumb_server.ports import Clock, EventStore
-from qrumb_server.query.cursor import Place, parse_place, place_text
-from qrumb_server.query.rows import amount_text, as_event_row, first_fitting
+from qrumb_server.query.rows import Place, amount_text, as_event_row, first_fitting, parse_place, place_text
 from qrumb_server.spool.format import segment_time_ms
 
 __all__ = ["Charts"]

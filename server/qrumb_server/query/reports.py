@@ -14,8 +14,14 @@ from qrumb.v1.receipt_pb2 import Violation
 from qrumb.v1.scan_session_pb2 import ScanSession
 from qrumb_server.instants import milliseconds, timestamp
 from qrumb_server.ports import Clock, EventStore
-from qrumb_server.query.cursor import parse_place, place_text
-from qrumb_server.query.rows import as_event_row, as_rejected_event, as_violations, first_fitting
+from qrumb_server.query.rows import (
+    as_event_row,
+    as_rejected_event,
+    as_violations,
+    first_fitting,
+    parse_place,
+    place_text,
+)
 from qrumb_server.query.spool_counts import MINUTE_MS, SpoolCounts, received_ms, site_of
 from qrumb_server.reasons.events import add_help
 from qrumb_server.spool.reader import FoundRecord, find_records

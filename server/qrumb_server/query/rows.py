@@ -1,6 +1,7 @@
-"""Rows of the store as messages of the contract."""
+"""Rows of the store as messages of the contract, and where a listing of them goes on."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final, TypeVar
 
@@ -13,7 +14,17 @@ from qrumb_server.enrich.currency import currency_decimals
 from qrumb_server.instants import timestamp
 from qrumb_server.reasons.events import add_help
 
-__all__ = ["amount_text", "as_event_row", "as_rejected_event", "as_violations", "first_fitting"]
+__all__ = [
+    "BadPlaceError",
+    "Place",
+    "amount_text",
+    "as_event_row",
+    "as_rejected_event",
+    "as_violations",
+    "first_fitting",
+    "parse_place",
+    "place_text",
+]
 
 # gRPC's clients take 4 MiB unless told otherwise; a page that would be longer ends early.
 MAX_PAGE_BYTES: Final = 3 * 1024 * 1024
@@ -83,3 +94,36 @@ def as_violations(row: Mapping[str, Any]) -> list[Violation]:
     ]
     add_help(found)
     return found
+
+
+class BadPlaceError(Exception):
+    """The text is none that this service gave out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A row's place in the order of receipt."""
+
+    time_ms: int
+    segment_id: str
+    segment_row: int
+
+    @property
+    def text(self) -> str:
+        """As it is handed out."""
+        return f"{self.time_ms}.{self.segment_row}.{self.segment_id}"
+
+
+def place_text(row: Mapping[str, Any]) -> str:
+    """The place of a row, as it is handed out."""
+    return Place(time_ms=row["received_time"], segment_id=row["segment_id"], segment_row=row["segment_row"]).text
+
+
+def parse_place(text: str) -> Place:
+    """The place that was handed out as `text`. Raises BadPlaceError."""
+    time, _, rest = text.partition(".")
+    number, _, segment_id = rest.partition(".")
+    is_ours = time.isascii() and time.isdecimal() and number.isascii() and number.isdecimal()
+    if not (is_ours and len(time) < 15 and len(number) < 10):
+        raise BadPlaceError
+    return Place(time_ms=int(time), segment_id=segment_id, segment_row=int(number))

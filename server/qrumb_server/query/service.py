@@ -1,8 +1,9 @@
-"""QueryService and the reading half of ScanSessionService, in the process that owns the store."""
+"""What the loader's process answers without changing anything: QueryService, the reading half of ScanSessionService,
+AttributionService for dry runs, and SqlService for the node's own commands."""
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from typing import Any, Final, TypeVar
 
@@ -10,17 +11,27 @@ import grpc
 
 from qrumb.v1 import query_service_pb2 as pb
 from qrumb.v1 import scan_session_service_pb2 as session_pb
+from qrumb.v1.event_row_pb2 import EventRow
 from qrumb.v1.query_service_pb2_grpc import QueryServiceServicer
 from qrumb.v1.scan_session_service_pb2_grpc import ScanSessionServiceServicer
 from qrumb_server.errors import StoreError
-from qrumb_server.model import is_site_id
+from qrumb_server.loader.attribute import Attributor
+from qrumb_server.loader.lookups import Lookups
+from qrumb_server.loader.rows import PlacedEvent, RowId
+from qrumb_server.model import SitePolicy, is_site_id
+from qrumb_server.ports import EventStore
 from qrumb_server.query.charts import Charts
-from qrumb_server.query.cursor import BadPlaceError
 from qrumb_server.query.reports import Reports
+from qrumb_server.query.rows import BadPlaceError
 from qrumb_server.reasons import calls
 from qrumb_server.rpc.faults import RequestFault
+from qrumb_server.wire.v1 import attribution_service_pb2 as attribution_pb
+from qrumb_server.wire.v1 import sql_service_pb2 as sql_pb
+from qrumb_server.wire.v1.attribution_service_pb2_grpc import AttributionServiceServicer
+from qrumb_server.wire.v1.record_pb2 import AcceptedEvent
+from qrumb_server.wire.v1.sql_service_pb2_grpc import SqlServiceServicer
 
-__all__ = ["Queries", "SessionQueries"]
+__all__ = ["Previews", "Queries", "SessionQueries", "SqlQueries"]
 
 Context = grpc.aio.ServicerContext[Any, Any]
 T = TypeVar("T")
@@ -109,6 +120,61 @@ class SessionQueries(ScanSessionServiceServicer):
         return session_pb.GetScanSessionResponse(scan_session=found)
 
 
+class Previews(AttributionServiceServicer):
+    """Attributes beside the loader, with the loader's own code and nothing of its memory."""
+
+    def __init__(
+        self,
+        *,
+        store: EventStore,
+        monotonic: Callable[[], float],
+        policy: Callable[[str], SitePolicy],
+        executor: Executor,
+    ) -> None:
+        self._store = store
+        self._monotonic = monotonic
+        self._policy = policy
+        self._executor = executor
+
+    async def PreviewRows(
+        self, request: attribution_pb.PreviewRowsRequest, context: Context
+    ) -> attribution_pb.PreviewRowsResponse:
+        """One batch."""
+        loop = asyncio.get_running_loop()
+        try:
+            rows = await loop.run_in_executor(self._executor, self._attribute, request.events)
+        except StoreError as error:
+            raise RequestFault(calls.STORE_UNAVAILABLE) from error
+        return attribution_pb.PreviewRowsResponse(rows=rows)
+
+    def _attribute(self, events: Sequence[AcceptedEvent]) -> list[EventRow]:
+        placed = [
+            PlacedEvent(row_id=RowId(segment_id="preview", segment_row=place), event=event)
+            for place, event in enumerate(events)
+        ]
+        attributor = Attributor(Lookups(self._store, monotonic=self._monotonic), self._policy)
+        attributor.apply(attributor.attribute(placed, [], uncertain=False))
+        return [event.row for event in events]
+
+
+class SqlQueries(SqlServiceServicer):
+    """Runs read-only statements; the answers of ClickHouse, errors included, go to the command as they are."""
+
+    def __init__(self, *, store: EventStore, executor: Executor) -> None:
+        self._store = store
+        self._executor = executor
+
+    async def RunSql(self, request: sql_pb.RunSqlRequest, context: Context) -> AsyncIterator[sql_pb.RunSqlResponse]:
+        """One statement."""
+        loop = asyncio.get_running_loop()
+        try:
+            pieces = await loop.run_in_executor(self._executor, self._store.export, request.sql, request.output_format)
+            while (piece := await loop.run_in_executor(self._executor, _next_piece, pieces)) is not None:
+                yield sql_pb.RunSqlResponse(piece=piece)
+        except StoreError as error:
+            raise RequestFault(calls.SQL_FAILED, answer=error) from error
+
+
 async def _read(executor: Executor, read: Callable[[], T]) -> T:
     """Run a blocking read and answer its faults."""
     try:
@@ -122,3 +188,7 @@ async def _read(executor: Executor, read: Callable[[], T]) -> T:
 def _check_site(site_id: str) -> None:
     if not is_site_id(site_id):
         raise RequestFault(calls.SITE_ID_FORM, field="site_id")
+
+
+def _next_piece(pieces: Iterator[bytes]) -> bytes | None:
+    return next(pieces, None)

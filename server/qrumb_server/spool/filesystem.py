@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-__all__ = ["DISK", "AppendFile", "DiskFileSystem", "FileSystem", "FolderEntry"]
+__all__ = ["DISK", "AppendFile", "DiskFileSystem", "FileSystem", "FolderEntry", "fault_text"]
 
 _BLOCK_BYTES = 4096
 """Smallest piece given up when a read fails: one page, in which unit the kernel reports bad blocks."""
@@ -201,3 +201,18 @@ def _read_around_bad_blocks(path: Path) -> bytes:
 
 DISK = DiskFileSystem()
 """What the spool uses unless told otherwise."""
+
+
+def fault_text(error: OSError, spool_root: Path) -> str:
+    """Such as "worker-0's folder of the spool: permission denied"."""
+    return f"{_place(error, spool_root)}: {(error.strerror or type(error).__name__).lower()}"
+
+
+def _place(error: OSError, spool_root: Path) -> str:
+    try:
+        parts = Path(str(error.filename)).relative_to(spool_root).parts
+    except ValueError:
+        return "the spool"
+    if not parts:
+        return "the folder of the spool"
+    return f"{parts[0]}'s folder of the spool" if len(parts) == 1 else f"a file in {parts[0]}'s folder of the spool"

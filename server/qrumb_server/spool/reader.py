@@ -16,8 +16,7 @@ from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
-from qrumb_server.spool.faults import fault_text
-from qrumb_server.spool.filesystem import DISK, FileSystem, FolderEntry
+from qrumb_server.spool.filesystem import DISK, FileSystem, FolderEntry, fault_text
 from qrumb_server.spool.format import HEADER_BYTES, SegmentName, framed_bytes, parse_name, scan_segment, segment_time_ms
 from qrumb_server.spool.recovery import QUARANTINE_FOLDER, quarantine_file
 

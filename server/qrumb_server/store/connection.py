@@ -167,7 +167,7 @@ class ServerConnection:
         settings: Mapping[str, int] | None = None,
         timeout: timedelta | None = None,
     ) -> Result:
-        """Run one statement; `parameters` are rendered as by `parameters.py`.
+        """Run one statement; `parameters` are rendered as by `values.render_parameters`.
 
         Raises:
             StaleError: nothing was sent.

@@ -26,7 +26,7 @@ from qrumb_server.errors import (
 )
 from qrumb_server.ports import SetAside, TableBatch
 from qrumb_server.store.backup import restore_backup, write_backup
-from qrumb_server.store.engine import EngineError, EngineSession
+from qrumb_server.store.engine import EngineError, EngineSession, Statements, as_query_error
 from qrumb_server.store.errors import (
     DAMAGED,
     FORGET_DONE_MUTATIONS,
@@ -35,16 +35,14 @@ from qrumb_server.store.errors import (
     error_code,
     insert_error,
 )
+from qrumb_server.store.export import check_reading
 from qrumb_server.store.folder import check_free_bytes, clean_scratch, pieces_of, prepare_folder, wait_for_lock
 from qrumb_server.store.native import decode_columns, decode_rows, encode_columns
-from qrumb_server.store.parameters import render_parameters
 from qrumb_server.store.parts import Part, PartBrokenError, PartKeeper, detached_parts
 from qrumb_server.store.proof import Proof, by_table
-from qrumb_server.store.reading import check_reading
 from qrumb_server.store.schema.files import Migration, load_migrations, table_columns
 from qrumb_server.store.schema.migrations import apply_migrations, check_drift, pending_migrations
-from qrumb_server.store.statements import Statements, as_query_error
-from qrumb_server.store.values import known_table, wire_type
+from qrumb_server.store.values import known_table, render_parameters, wire_type
 
 __all__ = ["EmbeddedStore"]
 
@@ -179,7 +177,7 @@ class EmbeddedStore:
         self._insert(batch, condition, {"segments": segments})
 
     def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
-        """Rows of one reading statement; values as in `native.decode_rows`, parameters as in `parameters.py`.
+        """Rows of one reading statement; values as in `native.decode_rows`, parameters as in `values`.
 
         Raises:
             StoreUnavailableError: may succeed later.

@@ -1,18 +1,21 @@
 """One session of the embedded engine (chdb): typed, one statement at a time, only ways that report errors.
 
-Never used here, because they lose rows without a word: `send_insert`, which reports success for failed
-inserts, and `Python()` tables, which are bound by name across sessions.
+Never used here, because they lose rows without a word: `send_insert`, which reports success for failed inserts, and
+`Python()` tables, which are bound by name across sessions. `Statements` runs our own: rows out, StoreErrors in place of
+the engine's.
 """
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from qrumb_server.store.errors import error_code, query_error
 from qrumb_server.store.native import decode_rows
-from qrumb_server.store.parameters import render_parameters
+from qrumb_server.store.values import render_parameters
 
-__all__ = ["EngineError", "EngineSession"]
+__all__ = ["EngineError", "EngineSession", "Statements", "as_query_error"]
 
 
 class EngineError(Exception):
@@ -75,3 +78,29 @@ class EngineSession:
         """Waits for the running statement. Safe to call twice."""
         with self._lock:
             self._session.close()
+
+
+class Statements:
+    """A session as migrations, the drift check and the keeper of the parts see it."""
+
+    def __init__(self, session: EngineSession) -> None:
+        self._session = session
+
+    def execute(self, sql: str) -> None:
+        """Run a statement without a result. Raises StoreError."""
+        with as_query_error():
+            self._session.run(sql)
+
+    def query(self, sql: str) -> list[dict[str, Any]]:
+        """Rows of a statement, none where it has no result. Raises StoreError."""
+        with as_query_error():
+            return decode_rows(self._session.run(sql))
+
+
+@contextmanager
+def as_query_error() -> Iterator[None]:
+    """What the engine says of a failed read, as `errors.query_error` takes it."""
+    try:
+        yield
+    except EngineError as error:
+        raise query_error(error_code(str(error)), str(error)) from None

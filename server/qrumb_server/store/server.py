@@ -30,15 +30,13 @@ from qrumb_server.store.errors import (
     insert_error,
     query_error,
 )
-from qrumb_server.store.formats import render_result
-from qrumb_server.store.parameters import render_parameters
+from qrumb_server.store.export import ONLY_READS, render_result
 from qrumb_server.store.pool import ConnectionPool
 from qrumb_server.store.proof import Proof, by_table
-from qrumb_server.store.reading import ONLY_READS
 from qrumb_server.store.schema.files import Migration, load_migrations, table_columns
 from qrumb_server.store.schema.migrations import apply_migrations, check_drift, pending_migrations
 from qrumb_server.store.schema.render import Dialect, cluster_dialect, render, single_dialect
-from qrumb_server.store.values import check_columns, known_table
+from qrumb_server.store.values import check_columns, known_table, render_parameters
 
 __all__ = ["ServerStore"]
 
@@ -140,7 +138,7 @@ class ServerStore:
         self._broke = False
 
     def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
-        """Rows of one reading statement; values as in `native.decode_rows`, parameters as in `parameters.py`.
+        """Rows of one reading statement; values as in `native.decode_rows`, parameters as in `values`.
 
         Raises:
             StoreUnavailableError: may succeed later.
@@ -181,7 +179,7 @@ class ServerStore:
     def export(self, sql: str, output_format: str) -> Iterator[bytes]:
         """The result of one SELECT, SHOW or DESCRIBE; touches no schema, so that a reader's rights suffice.
 
-        The formats are those of `formats.py`: the native protocol itself knows none.
+        The formats are those of `export.py`: the native protocol itself knows none.
 
         Raises:
             StoreUnavailableError: may succeed later.

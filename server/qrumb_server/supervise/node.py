@@ -33,10 +33,9 @@ from qrumb_server.supervise.child import EXIT_CONFIG, RESTART_SIGNAL, Child, Chi
 from qrumb_server.supervise.condition import assess
 from qrumb_server.supervise.folders import SETTINGS_FILE, prepare_folders, recover_orphans, write_settings
 from qrumb_server.supervise.gateway import TLS_SETTING, GatewayProcess
-from qrumb_server.supervise.health import check
 from qrumb_server.supervise.metrics import MetricsServer, merge, node_metrics
-from qrumb_server.supervise.process import ask_metrics
-from qrumb_server.supervise.socket_keeper import SocketKeeper
+from qrumb_server.supervise.process import ask_metrics, check
+from qrumb_server.supervise.sockets import SocketKeeper
 from qrumb_server.supervise.spool_watch import SpoolWatch
 from qrumb_server.supervise.status import NodeDescriptions, NodeStatus, NodeWatch
 from qrumb_server.supervise.surroundings import (

@@ -1,4 +1,4 @@
-"""ProcessService: what the supervisor asks of a worker and of the loader, and how it asks.
+"""ProcessService: what the supervisor asks of a worker and of the loader, and how it asks; and their health checks.
 
 Invariant: a process that does not answer is a missing answer, never an error.
 """
@@ -7,17 +7,19 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import grpc
+from grpc_health.v1 import health_pb2
 
 from qrumb_server.reasons import calls
 from qrumb_server.rpc.faults import RequestFault
 from qrumb_server.wire.v1 import process_service_pb2 as pb
 from qrumb_server.wire.v1.process_service_pb2_grpc import ProcessServiceServicer, ProcessServiceStub
 
-__all__ = ["Process", "ask_collecting", "ask_loading", "ask_metrics"]
+__all__ = ["Process", "ask_collecting", "ask_loading", "ask_metrics", "check"]
 
 TIMEOUT_SECONDS: Final = 2.0
 # The node's own sockets; a worker serves a public port as well.
 OWN_PEER: Final = "unix:"
+SERVING: Final = health_pb2.HealthCheckResponse.SERVING
 
 
 async def _collects_nothing() -> pb.GetCollectingResponse:
@@ -105,3 +107,23 @@ async def ask_metrics(target: str) -> str | None:
         except grpc.aio.AioRpcError:
             return None
     return answer.text
+
+
+async def check(target: str, service: str = "", *, patience: float = TIMEOUT_SECONDS) -> bool:
+    """One grpc.health.v1 check; False for any failure.
+
+    Args:
+        patience: seconds after which no answer is one.
+    """
+    try:
+        async with grpc.aio.insecure_channel(target) as channel:
+            # By hand: the package's type stub leaves the methods out.
+            ask = channel.unary_unary(
+                "/grpc.health.v1.Health/Check",
+                request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
+                response_deserializer=health_pb2.HealthCheckResponse.FromString,
+            )
+            answer = await ask(health_pb2.HealthCheckRequest(service=service), timeout=patience)
+    except grpc.aio.AioRpcError:
+        return False
+    return bool(answer.status == SERVING)

@@ -1,12 +1,25 @@
-"""Names of a node's unix sockets.
+"""The node's unix sockets: their names, and what keeps them there.
 
-They are relative: every process of a node works in the run folder, so that a long DATA_DIR does not run into the
-108 bytes that a unix socket's path may have.
+Names are relative: every process of a node works in the run folder, so that a long DATA_DIR does not run into the 108
+bytes that a unix socket's path may have.
+
+A socket whose name was deleted has it back within a second. A listening socket is reached through any name of its file,
+so each has a second name, in a folder beside, from which the first is made again, and its process notices nothing.
+Where both are gone, its process has to listen anew.
 """
 
+import asyncio
+import os
+import stat
+from collections.abc import Awaitable, Callable, Collection, Iterable
+from pathlib import Path
 from typing import Final
 
-__all__ = ["CHANNEL_OPTIONS", "GATEWAY_ADMIN", "LOADER", "QUERIES", "STATUS", "worker"]
+import structlog
+
+__all__ = ["CHANNEL_OPTIONS", "GATEWAY_ADMIN", "LOADER", "QUERIES", "STATUS", "SocketKeeper", "worker"]
+
+log = structlog.get_logger()
 
 # Of the loader: one for this node, and one for callers from outside, who need a key.
 LOADER: Final = "loader.sock"
@@ -16,8 +29,76 @@ STATUS: Final = "status.sock"
 GATEWAY_ADMIN: Final = ("gateway-admin.sock", "gateway-admin-2.sock")
 # Answers of our own processes may be longer than the 4 MiB that gRPC takes unless told otherwise.
 CHANNEL_OPTIONS: Final = (("grpc.max_receive_message_length", -1),)
+# Where the second names are, and how often the first are looked for.
+SPARE_FOLDER: Final = Path("spare")
+INTERVAL_SECONDS: Final = 0.5
 
 
 def worker(index: int) -> str:
     """The socket on which the gateway reaches one collector worker."""
     return f"worker-{index}.sock"
+
+
+class SocketKeeper:
+    """Looks after sockets in the working folder.
+
+    Args:
+        names: of the sockets on which processes listen at the time.
+        enter_folder: makes the working folder the one where they are to be, a new one if need be. May raise OSError.
+        listen_anew: told of sockets that no name is left of; makes their processes listen again.
+    """
+
+    def __init__(
+        self,
+        names: Callable[[], Iterable[str]],
+        *,
+        enter_folder: Callable[[], None],
+        listen_anew: Callable[[Collection[str]], Awaitable[None]],
+    ) -> None:
+        self._names = names
+        self._enter_folder = enter_folder
+        self._listen_anew = listen_anew
+
+    async def run(self) -> None:
+        """Look until cancelled."""
+        while True:
+            try:
+                lost = self.look()
+            except OSError as error:
+                log.error("sockets_not_kept", error=error.strerror)
+            else:
+                if lost:
+                    log.error("sockets_lost", names=sorted(lost))
+                    await self._listen_anew(lost)
+            await asyncio.sleep(INTERVAL_SECONDS)
+
+    def look(self) -> Collection[str]:
+        """Put names back, and return the sockets of which none is left. Raises OSError."""
+        self._enter_folder()
+        if not SPARE_FOLDER.is_dir():  # asked first: on a filesystem that is frozen, making one waits, looking does not
+            SPARE_FOLDER.mkdir(mode=0o700)
+        return {name for name in self._names() if not _keep(Path(name), SPARE_FOLDER / name)}
+
+
+def _keep(name: Path, spare: Path) -> bool:
+    """Whether a socket has its name, or has it again; its spare name then is one of the same socket."""
+    if _is_socket(name):
+        if not spare.exists() or not name.samefile(spare):  # its process was started again
+            spare.unlink(missing_ok=True)
+            spare.hardlink_to(name)
+        return True
+    if not _is_socket(spare):
+        return False
+    if os.path.lexists(name):
+        name.unlink()
+    # Fails where its process has begun to listen again in this moment: its new socket must not lose its name.
+    name.hardlink_to(spare)
+    log.warning("socket_name_restored", name=name.name)
+    return True
+
+
+def _is_socket(path: Path) -> bool:
+    try:
+        return stat.S_ISSOCK(path.lstat().st_mode)
+    except FileNotFoundError:
+        return False

@@ -17,8 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from qrumb_server.ports import Clock
-from qrumb_server.spool.faults import fault_text
-from qrumb_server.spool.filesystem import DISK
+from qrumb_server.spool.filesystem import DISK, fault_text
 from qrumb_server.spool.reader import SpoolUsage, usage
 
 __all__ = ["Growth", "SpoolLook", "SpoolWatch", "bounded_by_shares"]

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from qrumb_server.config import DATA_CENTRE_ASNS, Settings, load_settings
-from qrumb_server.config.geoip import FETCHED_DATABASES
+from qrumb_server.config.groups import FETCHED_DATABASES
 from qrumb_server.errors import ConfigError
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qrumb_server.query.cursor import BadPlaceError, Place, parse_place, place_text
+from qrumb_server.query.rows import BadPlaceError, Place, parse_place, place_text
 
 
 @given(st.integers(0, 10**14 - 1), st.integers(0, 10**9 - 1), st.text(max_size=60))

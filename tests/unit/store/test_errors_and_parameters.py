@@ -20,7 +20,7 @@ from qrumb_server.errors import (
 )
 from qrumb_server.store.errors import error_code, insert_error, query_error
 from qrumb_server.store.folder import prepare_folder, wait_for_lock
-from qrumb_server.store.parameters import render_parameters
+from qrumb_server.store.values import render_parameters
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 
 from qrumb_server.errors import StoreRefusedError
 from qrumb_server.store.connection import Result
-from qrumb_server.store.formats import render_result
+from qrumb_server.store.export import render_result
 
 
 def rendered(kind: str, value: Any, output_format: str) -> str:

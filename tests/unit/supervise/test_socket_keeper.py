@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from qrumb_server.supervise.socket_keeper import SocketKeeper
+from qrumb_server.supervise.sockets import SocketKeeper
 
 NAME = "a.sock"
 

@@ -1,20 +1,23 @@
-"""Results as text, where ClickHouse does not do it: the native protocol knows no output formats.
+"""`qrumb query` against the store: which statements it may run, and results as text where ClickHouse makes none.
 
-The three that `qrumb query` offers; JSON and CSV mean what the engine itself would write.
+A statement reads, and says nothing of where its result goes. The native protocol knows no output formats, so the three
+that the command offers are written here; JSON and CSV mean what the engine itself would write.
 """
 
 import json
 import math
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import islice
-from typing import Any
+from typing import Any, Final
 
 from qrumb_server.errors import StoreRefusedError
 from qrumb_server.store.connection import Result
+from qrumb_server.store.errors import READ_ONLY
 
-__all__ = ["render_result"]
+__all__ = ["ONLY_READS", "check_reading", "render_result"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ROWS_PER_PIECE = 1000
@@ -135,3 +138,25 @@ def _literal(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return format(value.normalize(), "f") if isinstance(value, Decimal) else str(value)
+
+
+ONLY_READS: Final = "qrumb query only reads: one SELECT, SHOW, DESCRIBE, EXISTS or EXPLAIN"
+
+_READING: Final = re.compile(r"\(*(SELECT|WITH|SHOW|DESCRIBE|EXISTS|EXPLAIN)\b").match
+# Literals and quoted names may hold anything.
+_QUOTED: Final = re.compile(r"'(?:[^'\\]|\\.)*'|`(?:[^`\\]|\\.)*`|\"(?:[^\"\\]|\\.)*\"", re.DOTALL)
+_DIRECTED: Final = re.compile(r" (INTO OUTFILE|FORMAT \w+$)").search
+
+
+def check_reading(statement: str) -> None:
+    """Look at a statement as the engine's parser wrote it.
+
+    Raises:
+        StoreRefusedError: it would change something, or names a file or a format of its own.
+    """
+    if not _READING(statement):
+        raise StoreRefusedError(
+            f"{ONLY_READS}; {statement.partition(' ')[0]} is none of them, and nothing was done", READ_ONLY
+        )
+    if _DIRECTED(_QUOTED.sub("''", statement)):
+        raise StoreRefusedError("leave INTO OUTFILE and FORMAT out: --format says how the result is printed")
