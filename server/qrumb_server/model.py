@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final
+from typing import Final, Literal
 
 from qrumb.v1.browser_event_pb2 import BrowserEvent
 from qrumb.v1.receipt_pb2 import EventWarning, Violation
@@ -17,7 +17,10 @@ from qrumb_server.wire.v1.record_pb2 import Record
 
 __all__ = [
     "SITE_ID_PATTERN",
+    "TABLE_RETENTION_MS",
+    "UUID_PATTERN",
     "Caller",
+    "ConsentName",
     "Conversion",
     "FraudReason",
     "FraudRules",
@@ -29,6 +32,7 @@ __all__ = [
     "StampedEvent",
     "ValidEvent",
     "is_site_id",
+    "is_uuid",
 ]
 
 SITE_ID_PATTERN: Final = "[A-Za-z0-9_-]{1,64}"
@@ -36,6 +40,19 @@ SITE_ID_PATTERN: Final = "[A-Za-z0-9_-]{1,64}"
 
 is_site_id = re.compile(SITE_ID_PATTERN).fullmatch
 """Whether a text could be the id of a site."""
+
+UUID_PATTERN: Final = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+"""The normal form of a UUID, as a regular expression."""
+
+is_uuid = re.compile(UUID_PATTERN).fullmatch
+"""Whether a text is a UUID in its normal form."""
+
+TABLE_RETENTION_MS: Final = 400 * 86_400_000
+"""What the tables keep by their TTL; a site may have its rows kept for less."""
+
+
+ConsentName = Literal["granted", "pending", "denied"]
+"""The values of the column consent, where it is not empty."""
 
 
 class Source(StrEnum):
@@ -97,29 +114,25 @@ class FraudReason(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FraudRules:
-    """When an event is marked; see `pipeline.mark`."""
+    """When an event is marked; see `pipeline.mark`. `config.FraudSettings` explains it, as SiteSettings the policy."""
 
     session_events_per_minute: int = 120
     address_events_per_minute: int = 600
     max_clock_ahead_ms: int = 86_400_000
     before_scan_tolerance_ms: int = 600_000
     ignored_reasons: frozenset[FraudReason] = frozenset()
-    """Reasons that never mark an event of this site."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SitePolicy:
-    """What a site wants done with its events."""
+    """What a site wants done with its events. `config.SiteSettings` explains it, and takes its defaults from here."""
 
-    default_consent: str = "granted"
-    """What counts where an event states no consent: granted, pending or denied."""
+    default_consent: ConsentName = "granted"
     non_personal_keys: frozenset[str] = frozenset()
-    """Keys of metadata and properties that may stay where consent is denied."""
     fraud: FraudRules = FraudRules()
     session_secrets: tuple[str, ...] = ()
     """What the site's redirect signs scan sessions with, any of them; empty: it does not sign."""
-    retention_ms: int = 400 * 86_400_000
-    """How long rows are kept, by their time of receipt; the tables keep none longer than this default."""
+    retention_ms: int = TABLE_RETENTION_MS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,6 @@
 import time
 import uuid
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Final
 
 import uuid_utils
@@ -11,14 +10,12 @@ import uuid_utils
 from qrumb_server.access.registry import SiteRegistry
 from qrumb_server.config import Settings
 from qrumb_server.enrich.address import NetworkReader, PlaceReader, address_key
-from qrumb_server.model import RawEvent
+from qrumb_server.model import TABLE_RETENTION_MS, RawEvent
 from qrumb_server.pipeline.stamp import Arrival, Enrichers
 from qrumb_server.ports import Clock
 
-__all__ = ["TABLE_RETENTION_MS", "arrivals", "enrichers", "make_event_id"]
+__all__ = ["arrivals", "enrichers", "make_event_id"]
 
-# What the tables keep, whatever a site says.
-TABLE_RETENTION_MS: Final = timedelta(days=400) // timedelta(milliseconds=1)
 # Event ids made from a request's id live in a namespace of their own.
 EVENT_ID_NAMESPACE: Final = uuid.UUID("7d5a3e64-5f0b-5a55-9a53-0c7f3f1f2d11")
 

@@ -16,7 +16,6 @@ from qrumb.v1.scan_session_service_pb2_grpc import add_ScanSessionServiceService
 from qrumb_server.access.admission import Admission
 from qrumb_server.access.quota import Quotas
 from qrumb_server.access.registry import SiteRegistry
-from qrumb_server.app.circumstances import TABLE_RETENTION_MS
 from qrumb_server.app.clock import SystemClock
 from qrumb_server.app.servers import inner_server, stop_event
 from qrumb_server.app.stores import open_store
@@ -25,6 +24,7 @@ from qrumb_server.errors import StoreError, StoreRefusedError, StoreUnavailableE
 from qrumb_server.loader.loop import Loader
 from qrumb_server.loader.progress import Progress
 from qrumb_server.metrics import metrics_text, new_registry
+from qrumb_server.model import TABLE_RETENTION_MS
 from qrumb_server.pipeline.stamp import Enrichers
 from qrumb_server.ports import EventStore
 from qrumb_server.query.charts import Charts

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
 
@@ -13,26 +13,37 @@ from qrumb_server.access.origins import Origins, check_pattern
 from qrumb_server.access.quota import Quota
 from qrumb_server.access.registry import Site
 from qrumb_server.config.groups import Group
-from qrumb_server.model import SITE_ID_PATTERN, FraudReason, FraudRules, SitePolicy, is_site_id
+from qrumb_server.model import (
+    SITE_ID_PATTERN,
+    TABLE_RETENTION_MS,
+    ConsentName,
+    FraudReason,
+    FraudRules,
+    SitePolicy,
+    is_site_id,
+)
 
 __all__ = ["FraudSettings", "QuotaSettings", "SiteEntry", "SiteId", "SiteSettings", "parse_sites"]
 
 # A name that no event can carry is a mistake that would show nowhere.
 SiteId = Annotated[str, Field(pattern=f"^{SITE_ID_PATTERN}$")]
+# Defaults stand in the model.
+_POLICY: Final = SitePolicy()
+_TABLE_RETENTION: Final = timedelta(milliseconds=TABLE_RETENTION_MS)
 
 
 class FraudSettings(Group):
     """When an event is marked as fraud: `is_fraud = 1`, the reason in `fraud_reasons`. It is kept all the same."""
 
-    session_events_per_minute: int = Field(default=120, ge=1)
+    session_events_per_minute: int = Field(default=_POLICY.fraud.session_events_per_minute, ge=1)
     """More events of one scan session: session_velocity."""
-    address_events_per_minute: int = Field(default=600, ge=1)
+    address_events_per_minute: int = Field(default=_POLICY.fraud.address_events_per_minute, ge=1)
     """More events of one address: address_velocity. Many visitors can share an address."""
-    max_clock_ahead: timedelta = timedelta(days=1)
+    max_clock_ahead: timedelta = timedelta(milliseconds=_POLICY.fraud.max_clock_ahead_ms)
     """An event_time further in the future: impossible_time."""
-    before_scan_tolerance: timedelta = timedelta(minutes=10)
+    before_scan_tolerance: timedelta = timedelta(milliseconds=_POLICY.fraud.before_scan_tolerance_ms)
     """An event_time that much before the scan: before_scan. Phones' clocks differ from the redirect's."""
-    ignored_reasons: tuple[FraudReason, ...] = ()
+    ignored_reasons: tuple[FraudReason, ...] = tuple(_POLICY.fraud.ignored_reasons)
     """Reasons that mark nothing here."""
 
 
@@ -53,15 +64,15 @@ class QuotaSettings(Group):
 class SiteSettings(Group):
     """What a site wants done with its events."""
 
-    default_consent: Literal["granted", "pending", "denied"] = "granted"
+    default_consent: ConsentName = _POLICY.default_consent
     """What counts where an event states no consent."""
-    non_personal_keys: tuple[str, ...] = ()
+    non_personal_keys: tuple[str, ...] = tuple(_POLICY.non_personal_keys)
     """Keys of metadata and properties that are kept where consent is denied; all others are dropped then."""
     fraud: FraudSettings = FraudSettings()
     """When an event is marked."""
     quota: QuotaSettings = QuotaSettings()
     """How many events are taken."""
-    retention: timedelta = Field(default=timedelta(days=400), ge=timedelta(days=1), le=timedelta(days=400))
+    retention: timedelta = Field(default=_TABLE_RETENTION, ge=timedelta(days=1), le=_TABLE_RETENTION)
     """How long events, rejected events (90 days at most) and scan sessions are kept after their receipt; deleted once a
     day. An event_time older than this is not believed."""
 

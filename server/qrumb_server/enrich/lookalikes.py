@@ -6,6 +6,8 @@ Invariant: time is bounded for each @, however long the text is.
 import re
 from typing import Final
 
+from qrumb_server.model import UUID_PATTERN
+
 __all__ = ["is_lookalike"]
 
 _REMOTE_USERS: Final = frozenset({"forgejo", "git", "gitea", "gitlab", "gitolite", "hg", "svn"})
@@ -15,8 +17,8 @@ _joins_to_the_left = re.compile(r"[\w.+-]").match
 
 # What mail programs make before the @ of a Message-ID: a UUID, a time, a number, many random characters.
 _is_machine_made = re.compile(
+    rf"(?i:{UUID_PATTERN})"
     r"""
-      [0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}
     | [0-9]{12,14}[.-][\w.+=-]+
     | [0-9]+(?:\.[0-9]+)+\.JavaMail\.[\w.-]+
     | CA[\w+=/-]{30,}

@@ -1,9 +1,7 @@
 """Sealed segments, taken together as one batch: read, decoded, sorted by table."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
 import structlog
 from google.protobuf.message import DecodeError
@@ -11,14 +9,12 @@ from google.protobuf.message import DecodeError
 from qrumb.v1.event_row_pb2 import EventRow
 from qrumb_server.instants import milliseconds
 from qrumb_server.loader.rows import PlacedEvent, PlacedLetter, PlacedSession, RowId
+from qrumb_server.model import is_uuid
 from qrumb_server.pipeline.consent import ALLOWED
 from qrumb_server.spool.reader import SegmentRef, read_segment
 from qrumb_server.wire.v1.record_pb2 import Record
 
 __all__ = ["Batch", "read_batch", "take"]
-
-# As the collector writes it. A look-up by any other text would be refused by the store, time and again.
-_is_uuid: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatch
 
 log = structlog.get_logger()
 
@@ -93,8 +89,9 @@ def read_batch(refs: Sequence[SegmentRef]) -> Batch:
 
 
 def _is_known(row: EventRow) -> bool:
-    """Whether this version can attribute the event; what a newer one wrote may say things that it cannot."""
-    return row.consent in ALLOWED and _is_uuid(row.event_id) is not None
+    """Whether this version can attribute the event; what a newer one wrote may say things that it cannot. A look-up by
+    an id that is none would be refused by the store, time and again."""
+    return row.consent in ALLOWED and is_uuid(row.event_id) is not None
 
 
 def _decode(data: bytes) -> Record:

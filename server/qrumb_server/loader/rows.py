@@ -10,7 +10,7 @@ from google.protobuf.json_format import MessageToDict
 
 from qrumb.v1.event_row_pb2 import EventRow
 from qrumb.v1.receipt_pb2 import Violation
-from qrumb_server.instants import milliseconds
+from qrumb_server.instants import EARLIEST_MS, LATEST_MS, milliseconds
 from qrumb_server.pipeline.identity import Label, Link, identifiers_of, label_version, own_label
 from qrumb_server.ports import TableBatch
 from qrumb_server.wire.v1.record_pb2 import AcceptedEvent, DeadLetter, SessionRegistration
@@ -77,11 +77,6 @@ class PlacedSession:
     registration: SessionRegistration
 
 
-# DateTime64(3) holds the years 1900 to 2299; a client's time may be anything.
-_EARLIEST_MS: Final = -2_208_988_800_000
-_LATEST_MS: Final = 10_413_791_999_999
-
-
 def identified_user(event: AcceptedEvent) -> str:
     """The user that an event's own identifiers name by themselves; empty where the row is not to say so."""
     if event.row.user_id_source != "identifiers":
@@ -90,9 +85,10 @@ def identified_user(event: AcceptedEvent) -> str:
 
 
 def _client_time(row: EventRow) -> int | None:
+    """A client's time may be anything; the nearest that the column holds is kept."""
     if not row.HasField("client_event_time"):
         return None
-    return max(_EARLIEST_MS, min(milliseconds(row.client_event_time), _LATEST_MS))
+    return max(EARLIEST_MS, min(milliseconds(row.client_event_time), LATEST_MS))
 
 
 # Column by column, how a row fills it. The text columns carry the same name in the contract and in the table.

@@ -21,7 +21,7 @@ from qrumb.v1.server_event_pb2 import ConversionValue, ServerEvent, UserIdentifi
 from qrumb_server.enrich.currency import currency_decimals, quantize
 from qrumb_server.enrich.email import redacted_beginning
 from qrumb_server.instants import is_timestamp, milliseconds
-from qrumb_server.model import Conversion, RawEvent, Reading, Rejected, SitePolicy, ValidEvent, is_site_id
+from qrumb_server.model import Conversion, RawEvent, Reading, Rejected, SitePolicy, ValidEvent, is_site_id, is_uuid
 from qrumb_server.pipeline.consent import ALLOWED, applied_consent
 from qrumb_server.pipeline.context_fields import check_context
 from qrumb_server.pipeline.findings import MAX_VIOLATIONS, Findings
@@ -59,7 +59,6 @@ _CONSENTS: Final = frozenset(Consent.State.values())
 # The one event_name whose amount may be negative.
 REFUND: Final = "refund"
 
-_is_uuid = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}").fullmatch
 _is_hash = re.compile(r"[0-9a-fA-F]{64}").fullmatch
 _is_currency = re.compile(r"[A-Z]{3}").fullmatch
 _is_phone_like = re.compile(r"\+?[0-9 ()./-]{6,24}").fullmatch
@@ -163,7 +162,7 @@ def _check_session(event: BrowserEvent | ServerEvent, findings: Findings) -> Non
 
 def _check_event_id(sent: str, findings: Findings) -> None:
     lowered = sent.lower()
-    if not _is_uuid(sent):
+    if not is_uuid(lowered):
         findings.add("event_id", Violation.INVALID_UUID, f"must be a UUID such as {_SOME_UUID}; {_UUID_ADVICE}")
     elif lowered in _NO_NAMES:
         findings.add(

@@ -2,7 +2,6 @@
 AttributionService for dry runs, and SqlService for the node's own commands."""
 
 import asyncio
-import re
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from typing import Any, Final, TypeVar
@@ -18,7 +17,7 @@ from qrumb_server.errors import StoreError
 from qrumb_server.loader.attribute import Attributor
 from qrumb_server.loader.lookups import Lookups
 from qrumb_server.loader.rows import PlacedEvent, RowId
-from qrumb_server.model import SitePolicy, is_site_id
+from qrumb_server.model import SitePolicy, is_site_id, is_uuid
 from qrumb_server.ports import EventStore
 from qrumb_server.query.charts import Charts
 from qrumb_server.query.reports import Reports
@@ -39,8 +38,6 @@ MAX_PAGE: Final = 1000
 MAX_BUCKET_SECONDS: Final = 86_400
 MAX_SCAN_SESSION_ID: Final = 128
 
-_is_uuid = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}").fullmatch
-
 
 class Queries(QueryServiceServicer):
     """What became of events."""
@@ -54,7 +51,7 @@ class Queries(QueryServiceServicer):
         """What became of one event."""
         _check_site(request.site_id)
         event_id = request.event_id.lower()
-        if not _is_uuid(event_id):
+        if not is_uuid(event_id):
             raise RequestFault(calls.EVENT_ID_FORM, field="event_id")
         return await _read(self._executor, lambda: self._reports.get_receipt(request.site_id, event_id))
 

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from qrumb.v1.browser_event_pb2 import BrowserEvent
 from qrumb.v1.server_event_pb2 import ServerEvent
+from qrumb_server.model import SITE_ID_PATTERN
 
 __all__ = ["MAX_MASKED", "masked", "stated_site"]
 
@@ -14,7 +15,7 @@ MAX_MASKED: Final = 4_096
 
 # An escape may be the fault, so its sign and letter stay.
 _find_words = re.compile(r"(?P<escape>\\\\.)|(?P<word>[^\W_](?:\w*[^\W_])?)|(?P<other>[^\x00-\x7f])", re.DOTALL)
-_find_sites = re.compile(rb'"(?:site_id|siteId)"\s*:\s*"([A-Za-z0-9_-]{1,64})"').findall
+_find_sites = re.compile(rf'"(?:site_id|siteId)"\s*:\s*"({SITE_ID_PATTERN})"'.encode()).findall
 
 
 def masked(text: bytes) -> str:

@@ -18,14 +18,11 @@ from typing import Any
 from uuid import UUID
 
 from qrumb_server.errors import BadRowsError, StoreRefusedError
+from qrumb_server.instants import EARLIEST_MS, LATEST_MS
+from qrumb_server.model import is_uuid
 
 __all__ = ["check_columns", "check_values", "inner_type", "known_table", "render_parameters", "wire_type"]
 
-# What ClickHouse documents for DateTime64: the years 1900 to 2299, in milliseconds since 1970.
-_MIN_TIME_MS = -2_208_988_800_000
-_MAX_TIME_MS = 10_413_791_999_999
-
-_UUID = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")
 _DECIMAL = re.compile(r"Decimal\((\d+), (\d+)\)")
 _INTEGER = re.compile(r"(U?)Int(8|16|32|64)")
 
@@ -103,9 +100,9 @@ def _rule(column_type: str) -> Callable[[Sequence[Any]], bool]:
     if column_type == "String":
         return _all_text
     if column_type == "UUID":
-        return lambda values: _all_of(values, str) and all(map(_UUID.fullmatch, values))
+        return lambda values: _all_of(values, str) and all(map(is_uuid, values))
     if column_type.startswith("DateTime64(3"):
-        return _integer_rule(_MIN_TIME_MS, _MAX_TIME_MS)
+        return _integer_rule(EARLIEST_MS, LATEST_MS)
     if number := _INTEGER.fullmatch(column_type):
         bits = int(number.group(2))
         return _integer_rule(*((0, 2**bits - 1) if number.group(1) else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)))
@@ -214,7 +211,7 @@ def _instant(value: Any) -> Any:
     """
     if not isinstance(value, int):
         return value
-    return (_EPOCH + timedelta(milliseconds=max(_MIN_TIME_MS, min(value, _MAX_TIME_MS)))).isoformat(" ", "milliseconds")
+    return (_EPOCH + timedelta(milliseconds=max(EARLIEST_MS, min(value, LATEST_MS)))).isoformat(" ", "milliseconds")
 
 
 def _field(name: str, value: Any) -> str:

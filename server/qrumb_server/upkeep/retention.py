@@ -12,7 +12,7 @@ import structlog
 from qrumb_server.loader.ledger import expired_ledger_batch, ledger_site
 from qrumb_server.loader.loop import Loader
 from qrumb_server.loader.rows import INVALID_EVENTS, SCAN_SESSIONS, VALID_EVENTS
-from qrumb_server.model import SitePolicy
+from qrumb_server.model import TABLE_RETENTION_MS, SitePolicy
 from qrumb_server.ports import Clock, EventStore
 from qrumb_server.upkeep.replay import LOADER_PATIENCE
 
@@ -21,8 +21,6 @@ __all__ = ["Retention"]
 log = structlog.get_logger()
 
 DAY_MS: Final = 86_400_000
-# The tables' own limit is kept by their TTL.
-TABLE_RETENTION_MS: Final = SitePolicy().retention_ms
 TABLES: Final = (VALID_EVENTS, INVALID_EVENTS, SCAN_SESSIONS)
 
 

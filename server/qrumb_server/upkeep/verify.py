@@ -19,7 +19,7 @@ import structlog
 from qrumb_server.loader.ledger import ERASED, EXPIRED, MINUTE_MS, ledger_site
 from qrumb_server.loader.loop import Loader
 from qrumb_server.loader.progress import Progress
-from qrumb_server.model import SITE_ID_PATTERN, SitePolicy
+from qrumb_server.model import SITE_ID_PATTERN, TABLE_RETENTION_MS, SitePolicy
 from qrumb_server.ports import Clock, EventStore
 from qrumb_server.query.spool_counts import SpoolCounts
 
@@ -165,7 +165,7 @@ class LedgerCheck:
     def _ranges(self, since_ms: int) -> Iterator[int]:
         """Beginnings of the days in which anything is."""
         now_ms = self._clock.now_ms()
-        first_ms = max(since_ms, now_ms - SitePolicy().retention_ms)
+        first_ms = max(since_ms, now_ms - TABLE_RETENTION_MS)
         bounds = [
             row["first"]
             for table, column in (

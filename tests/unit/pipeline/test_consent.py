@@ -9,7 +9,7 @@ from qrumb.v1.browser_event_pb2 import BrowserEvent
 from qrumb.v1.server_event_pb2 import ServerEvent
 from qrumb_server.enrich.address import Place
 from qrumb_server.enrich.agent import describe_agent
-from qrumb_server.model import Caller, RawEvent, SitePolicy, Source, ValidEvent
+from qrumb_server.model import Caller, ConsentName, RawEvent, SitePolicy, Source, ValidEvent
 from qrumb_server.pipeline.consent import ALLOWED, apply_consent, as_stored
 from qrumb_server.pipeline.stamp import Arrival, Enrichers, stamp
 from qrumb_server.pipeline.validate import validate
@@ -104,7 +104,7 @@ def test_session_leaves_a_denied_row_only_when_it_is_stored(consent: str) -> Non
 
 
 @pytest.mark.parametrize("default", ["granted", "pending", "denied"])
-def test_default_of_the_site_counts_only_where_nothing_is_stated(default: str) -> None:
+def test_default_of_the_site_counts_only_where_nothing_is_stated(default: ConsentName) -> None:
     """And is written down where it took something away."""
     policy = SitePolicy(default_consent=default)
     assert accepted("browser", "", policy).row.consent == ("" if default == "granted" else default)

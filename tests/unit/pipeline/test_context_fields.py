@@ -8,7 +8,7 @@ from google.protobuf.json_format import MessageToDict, ParseDict
 from qrumb.v1.browser_event_pb2 import BrowserEvent
 from qrumb.v1.receipt_pb2 import EventWarning
 from qrumb.v1.server_event_pb2 import ServerEvent
-from qrumb_server.model import Caller, RawEvent, Rejected, SitePolicy, Source, ValidEvent
+from qrumb_server.model import Caller, ConsentName, RawEvent, Rejected, SitePolicy, Source, ValidEvent
 from qrumb_server.pipeline.validate import validate
 
 PURCHASE = {"site_id": "s", "scan_session_id": "x", "event_name": "purchase"}
@@ -126,7 +126,7 @@ def test_denied_consent_comes_first(url: str) -> None:
         assert (stored(event, "page_url"), stored(event, "referrer")) == (PAGE, PAGE)
 
 
-def browser_by_default(consent: str, url: str) -> ValidEvent:
+def browser_by_default(consent: ConsentName, url: str) -> ValidEvent:
     """A click that states no consent, of a site that has a default."""
     message = BrowserEvent(site_id="s", event_type="click", page_url=url, referrer=url)
     return kept(message, SitePolicy(default_consent=consent))

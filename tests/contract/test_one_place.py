@@ -1,0 +1,47 @@
+"""A fact that several parts rely on is written down once; the others import it."""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from qrumb_server.config.sites import SiteSettings
+from qrumb_server.model import SITE_ID_PATTERN, SitePolicy
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+SERVER = ROOT / "server" / "qrumb_server"
+
+
+def files_with(text: str, paths: Iterable[Path]) -> list[str]:
+    return sorted(str(path.relative_to(ROOT)) for path in paths if text in path.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(
+    ("fact", "text", "place"),
+    [
+        ("the form of a UUID", "[0-9a-f]{8}", "model.py"),
+        ("the form of a site's id", "[A-Za-z0-9_-]{1,64}", "model.py"),
+        ("the first instant of DateTime64", "2_208_988_800_000", "instants.py"),
+        ("the last instant of DateTime64", "10_413_791_999_999", "instants.py"),
+        ("how long the tables keep rows", "400 * 86_400_000", "model.py"),
+    ],
+    ids=lambda value: str(value).replace(" ", "-"),
+)
+def test_a_fact_stands_in_one_module(fact: str, text: str, place: str) -> None:
+    # The name of a segment is a UUID of version 7, which is a form of its own.
+    modules = [path for path in SERVER.rglob("*.py") if "wire" not in path.parts and path != SERVER / "spool/format.py"]
+    assert files_with(text, modules) == [f"server/qrumb_server/{place}"], fact
+
+
+def test_the_contract_has_one_form_of_a_site_id_and_it_is_the_models() -> None:
+    """proto3 cannot share a pattern, so each message states it."""
+    found = set()
+    for path in sorted((ROOT / "proto").rglob("*.proto")):
+        for field in re.findall(r"string site_id = \d+ \[(.*?)\];", path.read_text(encoding="utf-8"), re.DOTALL):
+            found |= set(re.findall(r'string\.pattern = "(.*?)"', field))
+    assert found == {f"^{SITE_ID_PATTERN}$"}
+
+
+def test_a_site_without_settings_is_judged_by_the_defaults_of_the_pipeline() -> None:
+    assert SiteSettings().policy() == SitePolicy()
