@@ -89,6 +89,7 @@ def old_dialect(statement: str) -> tuple[str, ...]:
         (_SKIPPED_CLAUSE, ""),
         (_LOW_CARDINALITY, r"\1"),
         (re.compile(r"\bBool\b"), "UInt8"),
+        (re.compile(r" SYNC$"), ""),
         (re.compile(r"DateTime64\(3, 'UTC'\)"), "Int64"),
         (re.compile(r"PARTITION BY toYYYYMM\((\w+)\)"), r"PARTITION BY toYYYYMM(toDateTime(intDiv(\1, 1000)))"),
     ):

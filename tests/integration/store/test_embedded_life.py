@@ -9,17 +9,20 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from qrumb_server.errors import ConfigError, StoreRefusedError, StoreUnavailableError
+from qrumb_server.pipeline.identity import user_name
 from qrumb_server.ports import TableBatch
 from qrumb_server.store.embedded import EmbeddedStore
-from qrumb_server.store.engine import EngineSession
+from qrumb_server.store.engine import EngineSession, Statements
 from qrumb_server.store.native import decode_rows
 from qrumb_server.store.schema.files import load_migrations
+from qrumb_server.store.schema.migrations import apply_migrations
 
 pytestmark = pytest.mark.chdb
 
@@ -162,6 +165,58 @@ def test_a_migration_that_was_interrupted_is_finished_by_the_next_start(folder: 
     EmbeddedStore.open(folder).close()
 
 
+@pytest.mark.parametrize("last_file", [3, 4])
+def test_the_first_table_of_identities_goes_and_leaves_what_is_still_true(folder: Path, last_file: int) -> None:
+    """Hashes keep leading to stronger users, merged users come apart, and what was erased does not return."""
+    hashes = {name: sha256(name.encode()).hexdigest() for name in "abcd"}
+    names = {name: user_name("shop", "email_hash", value) for name, value in hashes.items()}
+    old = [
+        ("shop", "external_id", "alice", "alice"),
+        ("shop", "external_id", "bob", "alice"),
+        ("shop", "user_id", "bob", "alice"),
+        ("shop", "email_hash", hashes["a"], "alice"),
+        ("shop", "user_id", names["b"], "it's {x}"),
+        ("shop", "email_hash", hashes["b"], "it's {x}"),
+        ("shop", "phone_hash", hashes["c"], names["c"]),
+        ("shop", "email_hash", hashes["c"], names["c"]),
+        ("shop", "email_hash", hashes["d"], user_name("shop", "phone_hash", hashes["d"])),
+        ("shop", "scan_session", "visit", "alice"),
+        ("other", "email_hash", hashes["a"], "erased"),
+    ]
+    database = EngineSession(folder, {})
+    apply_migrations(load_migrations()[:3], Statements(database))
+    for number, row in enumerate(old):
+        values = ", ".join(f"'{value.replace(chr(39), chr(39) * 2)}'" for value in row)
+        time_sql = f"fromUnixTimestamp64Milli({number})"
+        database.run(f"INSERT INTO events.identities VALUES ({values}, {time_sql}, {number}, 'old', {number})")
+    if last_file == 4:
+        apply_migrations(load_migrations()[:4], Statements(database))
+        database.run("INSERT INTO events.erasures (site_id) VALUES ('other')")
+    database.close()
+    assert len(list(folder.glob("store/*/*/all_*"))) > len(old)
+    store = EmbeddedStore.open(folder)
+    try:
+        links = {
+            (row["site_id"], row["kind"], row["identifier"], row["user_id"], row["first_time"])
+            for row in store.query("SELECT * FROM events.identity_links FINAL")
+        }
+        tables = store.query("SELECT uuid FROM system.tables WHERE database = 'events' AND engine LIKE '%MergeTree'")
+    finally:
+        store.close()
+    of_other = {link for link in links if link[0] == "other"}
+    assert {link[3] for link in of_other} == ({"erased"} if last_file == 3 else set())
+    assert links - of_other == {
+        ("shop", "email", names["a"], "alice", 3),
+        ("shop", "email", names["b"], "it's {x}", 5),
+        ("shop", "phone", user_name("shop", "phone_hash", hashes["c"]), names["c"], 6),
+        ("shop", "scan_session", "visit", "alice", 9),
+    }
+    assert {path.parent.name for path in folder.glob("store/*/*/format_version.txt")} == {
+        str(row["uuid"]) for row in tables
+    }
+    assert not list(folder.glob("**/*identities*"))
+
+
 @pytest.mark.parametrize(
     ("statement", "complaint"),
     [
@@ -211,7 +266,7 @@ def test_inserts_are_synchronous_and_tables_sync_to_disk(store: EmbeddedStore) -
         "SELECT name, create_table_query AS text FROM system.tables "
         "WHERE database = 'events' AND engine LIKE '%MergeTree'"
     )
-    assert len(tables) == 8
+    assert len(tables) == 7
     for table in tables:
         assert "fsync_after_insert = 1, fsync_part_directory = 1" in table["text"], table["name"]
         assert "deduplication_window" not in table["text"], table["name"]

@@ -19,6 +19,7 @@ CREATE OR REPLACE VIEW events.unique_events AS SELECT * FROM events.valid_events
 DROP VIEW IF EXISTS events.attributed_events;
 CREATE VIEW IF NOT EXISTS events.attributed_events AS SELECT * FROM events.unique_events;
 DROP VIEW IF EXISTS events.unique_events;
+DROP TABLE IF EXISTS events.ledger SYNC;
 """  # noqa: E501
 
 
@@ -45,7 +46,10 @@ def test_in_a_cluster_the_plain_name_is_the_whole_and_checksums_stay() -> None:
     )
     assert "ReplicatedMergeTree('/clickhouse/tables/{shard}/events/valid_events', '{replica}')" in text
     assert "ReplicatedMergeTree('/clickhouse/tables/events/schema_migrations', '{shard}-{replica}')" in text
-    assert text.count("ENGINE = Distributed('main', events, ") == len(columns) - 1
+    assert text.count("ENGINE = Distributed('main', events, ") == len(columns) - 1 + text.count(
+        "_local ON CLUSTER 'main' SYNC"
+    )
+    assert not {"events.identities", "events.identities_local"} & of_cluster.keys()
     assert "\nENGINE = MergeTree" not in text
 
 
@@ -73,6 +77,13 @@ def test_in_a_cluster_the_plain_name_is_the_whole_and_checksums_stay() -> None:
             (f"CREATE OR REPLACE VIEW events.v {CLUSTER} AS\nSELECT 1",),
         ),
         ("DROP VIEW IF EXISTS events.v", (f"DROP VIEW IF EXISTS events.v {CLUSTER}",)),
+        (
+            "DROP TABLE IF EXISTS events.identities SYNC",
+            (
+                f"DROP TABLE IF EXISTS events.identities {CLUSTER} SYNC",
+                f"DROP TABLE IF EXISTS events.identities_local {CLUSTER} SYNC",
+            ),
+        ),
         ("INSERT INTO events.ledger SELECT 1", ("INSERT INTO events.ledger SELECT 1",)),
     ],
 )
@@ -88,7 +99,9 @@ def test_later_files_are_understood_in_every_dialect(tmp_path: Path, dialect: ob
     (tmp_path / "001_events.sql").write_text(";\n".join(first.statements) + ";\n")
     (tmp_path / "002_later.sql").write_text(LATER)
     migrations = render(load_migrations(tmp_path), dialect)  # type: ignore[arg-type]
-    columns = table_columns(migrations)["events.valid_events"]
+    tables = table_columns(migrations)
+    assert not {"events.ledger", "events.ledger_local"} & tables.keys()
+    columns = tables["events.valid_events"]
     assert (columns["note"], columns["more"]) == ("String", "Array(Tuple(String, UInt8))")
     assert "referrer" not in columns
     assert view_names(migrations) == (() if dialect is old_dialect else ("events.attributed_events",))

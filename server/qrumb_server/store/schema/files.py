@@ -5,11 +5,12 @@ The files keep the line rules written at the top of `001_events.sql`; this modul
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
-__all__ = ["SCHEMA_FOLDER", "Migration", "load_migrations", "table_columns", "view_names"]
+__all__ = ["SCHEMA_FOLDER", "Migration", "SchemaDatabase", "load_migrations", "table_columns", "view_names"]
 
 SCHEMA_FOLDER = Path(__file__).parent
 
@@ -18,6 +19,7 @@ _COMMENT_LINE = re.compile(r"(?m)^[ \t]*--.*\n?")
 _ON_CLUSTER = r"(?: ON CLUSTER '[^']*')?"
 _CREATE_TABLE = re.compile(rf"CREATE TABLE IF NOT EXISTS (\w+\.\w+){_ON_CLUSTER}\n\(\n(.*?)\n\)", re.DOTALL)
 _CREATE_LIKE = re.compile(rf"CREATE TABLE IF NOT EXISTS (\w+\.\w+){_ON_CLUSTER} AS (\w+\.\w+)")
+_DROP_TABLE = re.compile(r"DROP TABLE IF EXISTS (\w+\.\w+)")
 _VIEW = re.compile(r"(CREATE|DROP) (?:OR REPLACE )?VIEW (?:IF (?:NOT )?EXISTS )?(\w+\.\w+)")
 _ALTER = re.compile(rf"ALTER TABLE (\w+\.\w+){_ON_CLUSTER}\s+(.*)", re.DOTALL)
 _SET_COLUMN = re.compile(r"(?:ADD|MODIFY) COLUMN (?:IF (?:NOT )?EXISTS )?(.+)", re.DOTALL)
@@ -34,6 +36,18 @@ class Migration:
     statements: tuple[str, ...]
     checksum: str
     """SHA-256 in hex over the file's statements, so that editing a comment changes nothing, nor does a dialect."""
+
+
+class SchemaDatabase(Protocol):
+    """What migrations and the drift check need of a database."""
+
+    def execute(self, sql: str) -> None:
+        """Run one statement that returns nothing. Raises a `StoreError`."""
+        ...
+
+    def query(self, sql: str) -> Sequence[dict[str, Any]]:
+        """Rows of a SELECT as dicts. Raises a `StoreError`."""
+        ...
 
 
 def load_migrations(folder: Path = SCHEMA_FOLDER) -> tuple[Migration, ...]:
@@ -64,6 +78,8 @@ def table_columns(migrations: Iterable[Migration]) -> Mapping[str, Mapping[str, 
                 tables[created.group(1)] = dict(_column(line) for line in lines if not line.startswith(_NOT_A_COLUMN))
             elif like := _CREATE_LIKE.match(statement):
                 tables[like.group(1)] = dict(tables[like.group(2)])
+            elif dropped := _DROP_TABLE.match(statement):
+                tables.pop(dropped.group(1), None)
             elif altered := _ALTER.match(statement):
                 for clause in _split(altered.group(2)):
                     _alter(tables[altered.group(1)], clause)

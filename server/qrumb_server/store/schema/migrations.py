@@ -10,25 +10,18 @@ table that exists and differs; an insert into it fails later, or worse, does not
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
+from typing import Final
 
 from qrumb_server.errors import StoreRefusedError
-from qrumb_server.store.schema.files import Migration, table_columns, view_names
+from qrumb_server.store.schema.files import Migration, SchemaDatabase, table_columns, view_names
+from qrumb_server.store.schema.old_identities import take_over_hashes
 
-__all__ = ["SchemaDatabase", "apply_migrations", "check_drift", "pending_migrations"]
+__all__ = ["apply_migrations", "check_drift", "pending_migrations"]
 
-
-class SchemaDatabase(Protocol):
-    """What migrations and the drift check need of a database."""
-
-    def execute(self, sql: str) -> None:
-        """Run one statement that returns nothing. Raises a `StoreError`."""
-        ...
-
-    def query(self, sql: str) -> Sequence[dict[str, Any]]:
-        """Rows of a SELECT as dicts. Raises a `StoreError`."""
-        ...
+_BEFORE: Final[Mapping[str, Callable[[SchemaDatabase], None]]] = MappingProxyType({"old_identities": take_over_hashes})
+"""What SQL cannot do and a file relies on, by the file's name. Like its statements, it may run twice."""
 
 
 def pending_migrations(migrations: Iterable[Migration], database: SchemaDatabase) -> list[Migration]:
@@ -51,6 +44,8 @@ def apply_migrations(migrations: Iterable[Migration], database: SchemaDatabase) 
     """
     pending = pending_migrations(migrations, database)
     for migration in pending:
+        if migration.name in _BEFORE:
+            _BEFORE[migration.name](database)
         for statement in migration.statements:
             database.execute(statement)
         # Both values are of our own making: a file name of [a-z0-9_] and a hash in hex.

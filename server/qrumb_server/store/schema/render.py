@@ -41,6 +41,7 @@ _EVERYWHERE = "schema_migrations"
 
 _DATABASE = re.compile(r"CREATE DATABASE IF NOT EXISTS events")
 _TABLE = re.compile(r"CREATE TABLE IF NOT EXISTS events\.(\w+)\n")
+_DROP_TABLE = re.compile(r"DROP TABLE IF EXISTS events\.(\w+)")
 _ENGINE = re.compile(r"(?m)^ENGINE = (\w*MergeTree)(?:\(([^)\n]*)\))?")
 _VIEW = re.compile(r"((?:CREATE|DROP) (?:OR REPLACE )?VIEW (?:IF (?:NOT )?EXISTS )?events\.\w+)")
 _ALTER = re.compile(r"\s*ALTER\s+TABLE\s+events\.(\w+)(?=\s)", re.IGNORECASE)
@@ -72,6 +73,9 @@ def cluster_dialect(cluster: str) -> Dialect:
             return (f"{view.group(1)} {on_cluster}{statement[view.end() :]}",)
         if table := _TABLE.match(statement):
             return _tables(table.group(1), statement[table.end() :], cluster)
+        if dropped := _DROP_TABLE.match(statement):
+            names, rest = (f"events.{dropped.group(1)}", _local(dropped.group(1))), statement[dropped.end() :]
+            return tuple(f"DROP TABLE IF EXISTS {name} {on_cluster}{rest}" for name in names)
         if altered := _ALTER.match(statement):
             table_name, clauses = altered.group(1), statement[altered.end() :]
             local = f"ALTER TABLE {_local(table_name)} {on_cluster}{clauses}"
