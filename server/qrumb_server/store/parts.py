@@ -134,7 +134,8 @@ class PartKeeper:
         self._proved = {part.key for part in self._active()}
         self._seen: dict[str, set[str]] = {}
         self._newest: dict[tuple[str, str], int] = {}
-        self._note_seen(self._listing())
+        listing = self._listing()
+        self._note_seen(listing, self._new_in(listing, {}))
         self._report_not_loaded(detached_before)
 
     def prove_new(self) -> list[Part]:
@@ -148,11 +149,15 @@ class PartKeeper:
         inserted: list[Part] = []
         with self._lock:
             newest = dict(self._newest)
-            # Until nothing is new: a part that was merged away meanwhile is proved by the one that took its place.
-            while new := self._new_in(listing := self._listing(), newest):
+            is_gone = True
+            # A part that was merged away meanwhile is proved by the one that took its place.
+            while is_gone:
+                listing = self._listing()
+                new = self._new_in(listing, newest)
                 self._prove(new)
-                self._note_seen(listing)
+                self._note_seen(listing, new)
                 inserted += [part for part in new if part.is_inserted]
+                is_gone = any(part.key not in self._proved for part in new)
         return inserted
 
     def prove_all(self, run: Run | None = None) -> bool:
@@ -208,8 +213,8 @@ class PartKeeper:
             self._proved &= {part.key for part in active}
             return [part for part in active if part.key not in self._proved]
 
-    def _note_seen(self, listing: dict[str, set[str]]) -> None:
-        for part in self._new_in(listing, self._newest):
+    def _note_seen(self, listing: dict[str, set[str]], new: Sequence[Part]) -> None:
+        for part in new:
             self._newest[part.place] = max(part.last_block, self._newest.get(part.place, -1))
         self._seen = listing
 
