@@ -1,8 +1,8 @@
 """What it costs the loader to read back what it has stored: processor time of `confirm`, as a share of the loader's.
 
-Both are measured in one run and one process, the engine's threads included, so a busy machine changes neither much. What
-merges and other background threads of the engine do while `confirm` waits is the loader's, but not the read-back's: the
-longer a busy machine lets `confirm` wait, the more of it there would be.
+Both are measured in one run and one process, the engine's threads included, so a busy machine changes neither much.
+What merges and other background threads of the engine do while `confirm` waits is the loader's, but not the
+read-back's: the longer a busy machine lets `confirm` wait, the more of it there would be.
 
     python bench/read_back.py
 """
