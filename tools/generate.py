@@ -23,7 +23,7 @@ TYPESCRIPT: Final = ROOT / "clients/typescript"
 # Envoy renders an error detail only if its type is in the set; an unknown one makes the reply's body empty.
 ERROR_DETAILS: Final = "third_party/google/rpc/error_details.proto"
 # Imported for their options alone, which a Java program would have to link.
-OPTIONS_ONLY: Final = {"buf/validate/validate.proto", "google/api/annotations.proto"}
+OPTIONS_ONLY: Final = {"buf/validate/validate.proto", "google/api/annotations.proto", "qrumb/v1/options.proto"}
 
 
 def buf(*arguments: str) -> bytes:

@@ -6,8 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from qrumb.v1.event_row_pb2 import EventRow
 from qrumb_server.config.sites import SiteSettings
+from qrumb_server.loader.rows import event_batch
 from qrumb_server.model import SITE_ID_PATTERN, SitePolicy
+from qrumb_server.pipeline.erasure import BLANKED, ERASED
+from qrumb_server.store.schema.files import load_migrations, table_columns
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SERVER = ROOT / "server" / "qrumb_server"
@@ -41,6 +45,23 @@ def test_the_contract_has_one_form_of_a_site_id_and_it_is_the_models() -> None:
         for field in re.findall(r"string site_id = \d+ \[(.*?)\];", path.read_text(encoding="utf-8"), re.DOTALL):
             found |= set(re.findall(r'string\.pattern = "(.*?)"', field))
     assert found == {f"^{SITE_ID_PATTERN}$"}
+
+
+def test_a_column_of_events_is_a_field_of_the_contract_or_one_of_the_loaders_own() -> None:
+    """So a new column is a field, a line of a schema file, what fills it, and a page that explains it."""
+    table = table_columns(load_migrations())["events.valid_events"]
+    assert set(event_batch([]).columns) == set(table)
+    own = set(table) - set(EventRow.DESCRIPTOR.fields_by_name)
+    assert own == {"identified_user_id", "ip_key", "segment_id", "segment_row"}
+
+
+def test_what_erasure_leaves_is_said_by_the_contract() -> None:
+    """Kept are counts: what happened when, where, on which kind of device, and what it was worth."""
+    fields = set(EventRow.DESCRIPTOR.fields_by_name)
+    assert set(BLANKED) <= fields
+    assert {"user_id", "page_url", "referrer", "metadata", "city"} <= set(BLANKED)
+    assert {"event_id", "qr_code_id", "conversion_value", "is_duplicate", "country_code"} <= fields - set(BLANKED)
+    assert BLANKED["user_id_source"] == ERASED == "erased"
 
 
 def test_a_site_without_settings_is_judged_by_the_defaults_of_the_pipeline() -> None:

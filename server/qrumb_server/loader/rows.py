@@ -3,10 +3,12 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from operator import attrgetter
 from typing import Any, Final
 
 import orjson
 from google.protobuf.json_format import MessageToDict
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from qrumb.v1.event_row_pb2 import EventRow
 from qrumb.v1.receipt_pb2 import Violation
@@ -91,33 +93,33 @@ def _client_time(row: EventRow) -> int | None:
     return max(EARLIEST_MS, min(milliseconds(row.client_event_time), LATEST_MS))
 
 
-# Column by column, how a row fills it. The text columns carry the same name in the contract and in the table.
-_TEXT_COLUMNS: Final = (
-    "event_id", "site_id", "scan_session_id", "qr_code_id", "user_id", "event_type", "event_name", "source",
-    "page_url", "referrer", "device_type", "browser_family", "os_family", "country_code", "city",
-    "conversion_currency", "metadata", "is_duplicate", "is_counterpart", "is_fraud", "page_title", "consent",
-    "fingerprint", "user_id_source",
-)  # fmt: skip
-_OTHER_COLUMNS: Final[dict[str, Callable[[PlacedEvent], Any]]] = {
-    "event_time": lambda placed: milliseconds(placed.event.row.event_time),
-    "received_time": lambda placed: milliseconds(placed.event.row.received_time),
-    "conversion_value": lambda placed: Decimal(text) if (text := placed.event.row.conversion_value) else None,
-    "fraud_reasons": lambda placed: list(placed.event.row.fraud_reasons),
-    "identified_user_id": lambda placed: identified_user(placed.event),
+# Columns that are not a field of the row as it is: by name, how an event fills them.
+_OTHER_COLUMNS: Final[Mapping[str, Callable[[PlacedEvent], Any]]] = {
     "client_event_time": lambda placed: _client_time(placed.event.row),
+    "conversion_value": lambda placed: Decimal(text) if (text := placed.event.row.conversion_value) else None,
+    "identified_user_id": lambda placed: identified_user(placed.event),
     # Counted by in the loader's memory; not needed afterwards.
     "ip_key": lambda _placed: "",
     "segment_id": lambda placed: placed.row_id.segment_id,
     "segment_row": lambda placed: placed.row_id.segment_row,
 }
+# All others are fields of the same name.
+_FIELDS: Final = [field for field in EventRow.DESCRIPTOR.fields if field.name not in _OTHER_COLUMNS]
+
+
+def _values(field: Any, rows: Sequence[EventRow]) -> list[Any]:
+    values = map(attrgetter(field.name), rows)
+    if field.message_type is Timestamp.DESCRIPTOR:
+        return list(map(milliseconds, values))
+    return list(map(list, values)) if field.is_repeated else list(values)
 
 
 def event_batch(events: Sequence[PlacedEvent]) -> TableBatch:
     """The rows of events.valid_events."""
     rows = [placed.event.row for placed in events]
-    data: list[list[Any]] = [[getattr(row, name) for row in rows] for name in _TEXT_COLUMNS]
+    data = [_values(field, rows) for field in _FIELDS]
     data += [[fill(placed) for placed in events] for fill in _OTHER_COLUMNS.values()]
-    return TableBatch(table=VALID_EVENTS, columns=[*_TEXT_COLUMNS, *_OTHER_COLUMNS], data=data)
+    return TableBatch(table=VALID_EVENTS, columns=[*(field.name for field in _FIELDS), *_OTHER_COLUMNS], data=data)
 
 
 def dead_letter_batch(letters: Sequence[PlacedLetter]) -> TableBatch:

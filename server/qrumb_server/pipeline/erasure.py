@@ -1,28 +1,30 @@
-"""What is left of an event whose person was erased: one table of columns, for rows that are stored and rows to come.
+"""What is left of an event whose person was erased, for rows that are stored and rows to come.
 
-What was counted stays counted: the times, the site, the QR code, the money and the marks stay.
+The contract says it: the option erased_as on the fields of EventRow. What was counted stays counted: the times, the
+site, the QR code, the money and the marks stay.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
+
+from google.protobuf.descriptor import FieldDescriptor
 
 from qrumb.v1.event_row_pb2 import EventRow
 
 __all__ = ["BLANKED", "ERASED", "blank"]
 
-ERASED: Final = "erased"
-"""The user_id_source of an erased row: no session lends it a user."""
-BLANKED: Final[Mapping[str, str | int]] = {
-    "user_id": "",
-    "user_id_source": ERASED,
-    "page_url": "",
-    "page_title": "",
-    "referrer": "",
-    "metadata": "{}",
-    "city": "",
-    "fingerprint": 0,
-}
+
+def _blanked() -> Iterator[tuple[str, str | int]]:
+    for field in EventRow.DESCRIPTOR.fields:
+        for option, text in field.GetOptions().ListFields():
+            if option.full_name == "qrumb.v1.erased_as":
+                yield field.name, text if field.type == FieldDescriptor.TYPE_STRING else int(text)
+
+
+BLANKED: Final[Mapping[str, str | int]] = dict(_blanked())
 """Columns of events.valid_events with what erasure puts into them; fingerprint 0 says that nothing can be compared."""
+ERASED: Final = BLANKED["user_id_source"]
+"""The user_id_source of an erased row: no session lends it a user."""
 
 
 def blank(row: EventRow) -> None:

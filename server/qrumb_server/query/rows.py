@@ -6,12 +6,13 @@ from decimal import Decimal
 from typing import Any, Final, TypeVar
 
 from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from qrumb.v1.event_row_pb2 import EventRow
 from qrumb.v1.query_service_pb2 import RejectedEvent
 from qrumb.v1.receipt_pb2 import Violation
 from qrumb_server.enrich.currency import currency_decimals
-from qrumb_server.instants import timestamp
+from qrumb_server.instants import set_time, timestamp
 from qrumb_server.reasons.events import add_help
 
 __all__ = [
@@ -30,8 +31,7 @@ __all__ = [
 MAX_PAGE_BYTES: Final = 3 * 1024 * 1024
 _M = TypeVar("_M", bound=Message)
 
-_TIMES: Final = frozenset({"event_time", "received_time", "client_event_time"})
-_FIELDS: Final = frozenset(EventRow.DESCRIPTOR.fields_by_name)
+_FIELDS: Final = EventRow.DESCRIPTOR.fields_by_name
 
 
 def first_fitting(messages: Iterable[_M]) -> list[_M]:
@@ -50,12 +50,13 @@ def as_event_row(row: Mapping[str, Any]) -> EventRow:
     """A row of events.valid_events or of a view of it."""
     message = EventRow()
     for name, value in row.items():
-        if name not in _FIELDS or value is None:
+        field = _FIELDS.get(name)
+        if field is None or value is None:
             continue
-        if name in _TIMES:
-            getattr(message, name).CopyFrom(timestamp(value))
-        elif name == "fraud_reasons":
-            message.fraud_reasons.extend(value)
+        if field.message_type is Timestamp.DESCRIPTOR:
+            set_time(getattr(message, name), value)
+        elif field.is_repeated:
+            getattr(message, name).extend(value)
         elif name == "conversion_value":
             message.conversion_value = amount_text(value, row["conversion_currency"])
         else:

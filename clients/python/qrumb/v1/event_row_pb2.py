@@ -23,15 +23,32 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from qrumb.v1 import options_pb2 as qrumb_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18qrumb/v1/event_row.proto\x12\x08qrumb.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8d\x08\n\x08\x45ventRow\x12\x19\n\x08\x65vent_id\x18\x01 \x01(\tR\x07\x65ventId\x12\x39\n\nevent_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\teventTime\x12?\n\rreceived_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x0creceivedTime\x12\x17\n\x07site_id\x18\x04 \x01(\tR\x06siteId\x12&\n\x0fscan_session_id\x18\x05 \x01(\tR\rscanSessionId\x12\x1c\n\nqr_code_id\x18\x06 \x01(\tR\x08qrCodeId\x12\x17\n\x07user_id\x18\x07 \x01(\tR\x06userId\x12\x1d\n\nevent_type\x18\x08 \x01(\tR\teventType\x12\x1d\n\nevent_name\x18\t \x01(\tR\teventName\x12\x16\n\x06source\x18\n \x01(\tR\x06source\x12\x19\n\x08page_url\x18\x0b \x01(\tR\x07pageUrl\x12\x1a\n\x08referrer\x18\x0c \x01(\tR\x08referrer\x12\x1f\n\x0b\x64\x65vice_type\x18\r \x01(\tR\ndeviceType\x12%\n\x0e\x62rowser_family\x18\x0e \x01(\tR\rbrowserFamily\x12\x1b\n\tos_family\x18\x0f \x01(\tR\x08osFamily\x12!\n\x0c\x63ountry_code\x18\x10 \x01(\tR\x0b\x63ountryCode\x12\x12\n\x04\x63ity\x18\x11 \x01(\tR\x04\x63ity\x12)\n\x10\x63onversion_value\x18\x12 \x01(\tR\x0f\x63onversionValue\x12/\n\x13\x63onversion_currency\x18\x13 \x01(\tR\x12\x63onversionCurrency\x12\x1a\n\x08metadata\x18\x14 \x01(\tR\x08metadata\x12!\n\x0cis_duplicate\x18\x15 \x01(\rR\x0bisDuplicate\x12\x19\n\x08is_fraud\x18\x16 \x01(\rR\x07isFraud\x12\x1d\n\npage_title\x18\x17 \x01(\tR\tpageTitle\x12\x18\n\x07\x63onsent\x18\x18 \x01(\tR\x07\x63onsent\x12#\n\rfraud_reasons\x18\x19 \x03(\tR\x0c\x66raudReasons\x12\x46\n\x11\x63lient_event_time\x18\x1a \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x0f\x63lientEventTime\x12 \n\x0b\x66ingerprint\x18\x1b \x01(\x06R\x0b\x66ingerprint\x12$\n\x0euser_id_source\x18\x1c \x01(\tR\x0cuserIdSource\x12%\n\x0eis_counterpart\x18\x1d \x01(\rR\risCounterpartb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18qrumb/v1/event_row.proto\x12\x08qrumb.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16qrumb/v1/options.proto\"\xc6\x08\n\x08\x45ventRow\x12\x19\n\x08\x65vent_id\x18\x01 \x01(\tR\x07\x65ventId\x12\x39\n\nevent_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\teventTime\x12?\n\rreceived_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x0creceivedTime\x12\x17\n\x07site_id\x18\x04 \x01(\tR\x06siteId\x12&\n\x0fscan_session_id\x18\x05 \x01(\tR\rscanSessionId\x12\x1c\n\nqr_code_id\x18\x06 \x01(\tR\x08qrCodeId\x12\x1d\n\x07user_id\x18\x07 \x01(\tB\x04\xca\xc1\x18\x00R\x06userId\x12\x1d\n\nevent_type\x18\x08 \x01(\tR\teventType\x12\x1d\n\nevent_name\x18\t \x01(\tR\teventName\x12\x16\n\x06source\x18\n \x01(\tR\x06source\x12\x1f\n\x08page_url\x18\x0b \x01(\tB\x04\xca\xc1\x18\x00R\x07pageUrl\x12 \n\x08referrer\x18\x0c \x01(\tB\x04\xca\xc1\x18\x00R\x08referrer\x12\x1f\n\x0b\x64\x65vice_type\x18\r \x01(\tR\ndeviceType\x12%\n\x0e\x62rowser_family\x18\x0e \x01(\tR\rbrowserFamily\x12\x1b\n\tos_family\x18\x0f \x01(\tR\x08osFamily\x12!\n\x0c\x63ountry_code\x18\x10 \x01(\tR\x0b\x63ountryCode\x12\x18\n\x04\x63ity\x18\x11 \x01(\tB\x04\xca\xc1\x18\x00R\x04\x63ity\x12)\n\x10\x63onversion_value\x18\x12 \x01(\tR\x0f\x63onversionValue\x12/\n\x13\x63onversion_currency\x18\x13 \x01(\tR\x12\x63onversionCurrency\x12\"\n\x08metadata\x18\x14 \x01(\tB\x06\xca\xc1\x18\x02{}R\x08metadata\x12!\n\x0cis_duplicate\x18\x15 \x01(\rR\x0bisDuplicate\x12\x19\n\x08is_fraud\x18\x16 \x01(\rR\x07isFraud\x12#\n\npage_title\x18\x17 \x01(\tB\x04\xca\xc1\x18\x00R\tpageTitle\x12\x18\n\x07\x63onsent\x18\x18 \x01(\tR\x07\x63onsent\x12#\n\rfraud_reasons\x18\x19 \x03(\tR\x0c\x66raudReasons\x12\x46\n\x11\x63lient_event_time\x18\x1a \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x0f\x63lientEventTime\x12\'\n\x0b\x66ingerprint\x18\x1b \x01(\x06\x42\x05\xca\xc1\x18\x01\x30R\x0b\x66ingerprint\x12\x30\n\x0euser_id_source\x18\x1c \x01(\tB\n\xca\xc1\x18\x06\x65rasedR\x0cuserIdSource\x12%\n\x0eis_counterpart\x18\x1d \x01(\rR\risCounterpartb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'qrumb.v1.event_row_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_EVENTROW']._serialized_start=72
-  _globals['_EVENTROW']._serialized_end=1109
+  _globals['_EVENTROW'].fields_by_name['user_id']._loaded_options = None
+  _globals['_EVENTROW'].fields_by_name['user_id']._serialized_options = b'\312\301\030\000'
+  _globals['_EVENTROW'].fields_by_name['page_url']._loaded_options = None
+  _globals['_EVENTROW'].fields_by_name['page_url']._serialized_options = b'\312\301\030\000'
+  _globals['_EVENTROW'].fields_by_name['referrer']._loaded_options = None
+  _globals['_EVENTROW'].fields_by_name['referrer']._serialized_options = b'\312\301\030\000'
+  _globals['_EVENTROW'].fields_by_name['city']._loaded_options = None
+  _globals['_EVENTROW'].fields_by_name['city']._serialized_options = b'\312\301\030\000'
+  _globals['_EVENTROW'].fields_by_name['metadata']._loaded_options = None
+  _globals['_EVENTROW'].fields_by_name['metadata']._serialized_options = b'\312\301\030\002{}'
+  _globals['_EVENTROW'].fields_by_name['page_title']._loaded_options = None
+  _globals['_EVENTROW'].fields_by_name['page_title']._serialized_options = b'\312\301\030\000'
+  _globals['_EVENTROW'].fields_by_name['fingerprint']._loaded_options = None
+  _globals['_EVENTROW'].fields_by_name['fingerprint']._serialized_options = b'\312\301\030\0010'
+  _globals['_EVENTROW'].fields_by_name['user_id_source']._loaded_options = None
+  _globals['_EVENTROW'].fields_by_name['user_id_source']._serialized_options = b'\312\301\030\006erased'
+  _globals['_EVENTROW']._serialized_start=96
+  _globals['_EVENTROW']._serialized_end=1190
 # @@protoc_insertion_point(module_scope)
