@@ -92,10 +92,9 @@ class SiteRegistry:
 
     def quota(self, site_id: str) -> tuple[str, Quota]:
         """The quota that an event takes from: its site's; made-up names share one."""
-        site = self.find(site_id)
-        if site is None or not site.site_id:
-            return "", self._common.quota
-        return site_id, site.quota
+        self._look()
+        site = self._sites.get(site_id)
+        return ("", self._common.quota) if site is None else (site_id, site.quota)
 
     def named(self) -> list[str]:
         """Ids of the sites in the file."""

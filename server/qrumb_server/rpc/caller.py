@@ -8,7 +8,7 @@ import grpc
 
 from qrumb_server.model import Caller
 
-__all__ = ["GATEWAY_PEER", "believe_gateways", "is_from_gateway", "read_caller"]
+__all__ = ["GATEWAY_PEER", "believe_gateways", "is_from_gateway", "names_of_gateways", "read_caller"]
 
 # The workers' unix sockets are in a folder that only the node's user may enter: what comes through them comes
 # from our gateway, which sets these keys itself and removes what a client sent under their names.
@@ -25,9 +25,14 @@ PREFETCH_HEADERS: Final = (
 )
 
 
-def believe_gateways(names: Iterable[str]) -> None:
-    """For the current call: the names in whose certificates a gateway is believed."""
-    _gateway_names.set(frozenset(name.lower().encode() for name in names))
+def names_of_gateways(names: Iterable[str]) -> frozenset[bytes]:
+    """As gRPC gives the names in a certificate, in lower case."""
+    return frozenset(name.lower().encode() for name in names)
+
+
+def believe_gateways(names: frozenset[bytes]) -> None:
+    """For the current call: the `names_of_gateways` in whose certificates a gateway is believed."""
+    _gateway_names.set(names)
 
 
 def is_from_gateway(context: grpc.aio.ServicerContext[Any, Any]) -> bool:
@@ -44,28 +49,19 @@ def read_caller(context: grpc.aio.ServicerContext[Any, Any]) -> Caller:
     metadata = context.invocation_metadata()
     if not metadata:
         return Caller()
-    said = dict(metadata)
-    agent = _text(said, "user-agent")
+    said = {key: value for key, value in metadata if isinstance(value, str)}.get
+    agent = said("user-agent", "")
     if not is_from_gateway(context):
         return Caller(user_agent=agent)
+    attempt = said("x-envoy-attempt-count", "")
     return Caller(
-        request_id=_text(said, "x-request-id"),
-        client_ip=_text(said, "x-client-ip"),
+        request_id=said("x-request-id", ""),
+        client_ip=said("x-client-ip", ""),
         user_agent=agent,
-        referrer=_text(said, "referer"),
-        hint_brands=_text(said, "sec-ch-ua"),
-        hint_mobile=_text(said, "sec-ch-ua-mobile"),
-        hint_platform=_text(said, "sec-ch-ua-platform"),
-        is_prefetch=any(word in _text(said, name) for name, word in PREFETCH_HEADERS),
-        attempt=_number(said, "x-envoy-attempt-count"),
+        referrer=said("referer", ""),
+        hint_brands=said("sec-ch-ua", ""),
+        hint_mobile=said("sec-ch-ua-mobile", ""),
+        hint_platform=said("sec-ch-ua-platform", ""),
+        is_prefetch=any(word in said(name, "") for name, word in PREFETCH_HEADERS),
+        attempt=int(attempt) if attempt.isascii() and attempt.isdecimal() else 1,
     )
-
-
-def _text(said: dict[str, str | bytes], key: str) -> str:
-    value = said.get(key, "")
-    return value if isinstance(value, str) else ""
-
-
-def _number(said: dict[str, str | bytes], key: str) -> int:
-    text = _text(said, key)
-    return int(text) if text.isascii() and text.isdecimal() else 1

@@ -15,7 +15,7 @@ import structlog
 from google.protobuf.message import DecodeError
 
 from qrumb_server.reasons import calls
-from qrumb_server.rpc.caller import believe_gateways, read_caller
+from qrumb_server.rpc.caller import believe_gateways, names_of_gateways, read_caller
 from qrumb_server.rpc.faults import (
     SPOOL_ANSWERS,
     BatchRefused,
@@ -117,7 +117,7 @@ class Guard:
     """
 
     def __init__(self, *, gateway_names: Sequence[str] = ()) -> None:
-        self._gateway_names = gateway_names
+        self._gateway_names = names_of_gateways(gateway_names)
 
     def unary(self, _method: Method, call: Unary) -> Unary:
         """Aborts with the status of what was raised."""

@@ -255,8 +255,9 @@ class FolderQuota:
 
     def refusal(self, size_bytes: int) -> str | None:
         """Why there is no room for so many bytes more, or None."""
-        if self._lack(size_bytes) is not None:
-            self.scan_if_due()
+        if self._lack(size_bytes) is None:
+            return None
+        self.scan_if_due()
         return self._lack(size_bytes)
 
     def share_refusal(self, size_bytes: int, sites: Mapping[str, int]) -> OverShare | None:
@@ -266,8 +267,9 @@ class FolderQuota:
             size_bytes: what the folder would grow by.
             sites: what each site would.
         """
-        if self._excess(size_bytes, sites) is not None:
-            self.scan_if_due()
+        if self._excess(size_bytes, sites) is None:
+            return None
+        self.scan_if_due()
         over = self._excess(size_bytes, sites)
         if over is not None and len(self._turned_away) < _MAX_TURNED_AWAY:
             self._turned_away[over.site_id] = over.wanted_bytes
