@@ -64,7 +64,7 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Run the command; a problem with the configuration or the surroundings is told, not traced."""
+    """Run the command; a problem with the configuration or the surroundings is a sentence, without a traceback."""
     try:
         cli(prog_name="qrumb")
     except ConfigError as error:

@@ -1,4 +1,4 @@
-"""A disk that does not answer (a frozen filesystem): whoever asks how the node is learns it, and nothing is lost."""
+"""A disk that does not answer (a frozen filesystem): the node's status says so, and nothing is lost."""
 
 import contextlib
 import subprocess

@@ -34,7 +34,7 @@ class Authority:
         return path
 
     def trusting(self) -> ssl.SSLContext:
-        """For clients that trust it and nobody else."""
+        """For clients that trust this authority alone."""
         context = ssl.create_default_context(cafile=self.certificate)
         context.set_alpn_protocols(["http/1.1"])
         return context

@@ -155,7 +155,7 @@ class FaultyFileSystem:
 
     @property
     def is_off(self) -> bool:
-        """The power was cut and nobody restarted the machine."""
+        """The power was cut, and the machine is still off."""
         return self._calls_left == 0
 
     def bytes_used(self) -> int:

@@ -32,7 +32,7 @@ _untried = itertools.chain.from_iterable(_candidates() for _ in itertools.count(
 
 
 def claimed_port() -> int:
-    """A free port that nobody else is given while this process lives."""
+    """A free port that no other caller is given while this process lives."""
     for port in _untried:
         claim = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         try:

@@ -21,7 +21,7 @@ def judge_text(text: bytes, source: Source, arrival: Arrival) -> StampedEvent | 
 
 
 def raw_event(read: ReadEvent, source: Source) -> RawEvent:
-    """What is read, as the only event of a call that nobody makes."""
+    """What is read, as the only event of a made-up call."""
     return RawEvent(source=source, message=read.message, caller=Caller(), index=0, reading=read.reading)
 
 

@@ -207,7 +207,7 @@ def check_site(settings: Settings, site_id: str) -> None:
         click.ClickException: names those that there are.
     """
     served: Collection[str] = ()
-    with contextlib.suppress(ConfigError):  # a broken file is told by `sites check`; its sites may have rows
+    with contextlib.suppress(ConfigError):  # `sites check` reports a broken file; its sites may have rows
         served = settings.site_file.sites()
     if not site_id or site_id in served:
         return

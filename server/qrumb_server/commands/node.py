@@ -1,6 +1,6 @@
 """The running node as commands find it: through its run folder, and by calls to its processes.
 
-A process that is started again is waited for; one that stays away is told in one plain sentence.
+A process that is started again is waited for; one that stays away is reported in one plain sentence.
 """
 
 import contextlib

@@ -251,7 +251,7 @@ def _tables(container: Any) -> Iterator[Table]:
 @contextlib.contextmanager
 def _locked(folder: Path) -> Iterator[None]:
     """One change at a time."""
-    with contextlib.suppress(FileExistsError):  # a file, which is told below
+    with contextlib.suppress(FileExistsError):  # a file, which is reported below
         folder.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:

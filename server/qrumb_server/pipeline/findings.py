@@ -49,7 +49,7 @@ class Findings:
             self.add(field, Violation.CONTAINS_EMAIL, f"contains a raw e-mail address; {EMAIL_ADVICE}")
 
     def change(self, path: str, value: str | int) -> None:
-        """The field at `path` gets another value. What its sender has to know of it is said apart, by `warn`."""
+        """The field at `path` gets another value. `warn` tells its sender, where that is needed."""
         self._changes[path] = value
 
     def leave_out(self, path: str, why: str, nothing: str | int = "") -> None:

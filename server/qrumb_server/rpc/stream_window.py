@@ -1,6 +1,6 @@
-"""How much of a stream may be in work: what was read and is not answered yet, by count and by bytes.
+"""How much of a stream may be under way: what was read and is not answered yet, by count and by bytes.
 
-Invariant: what is in work goes over the bytes by less than one message, whatever the messages are; so one always fits.
+Invariant: what is under way exceeds the bytes by less than one message, whatever the messages are, so one always fits.
 """
 
 import asyncio
@@ -12,8 +12,8 @@ class StreamWindow:
     """For one reader; not for threads.
 
     Args:
-        max_events: in work at a time.
-        max_bytes: once so many are in work, none is read.
+        max_events: under way at a time.
+        max_bytes: once so many are under way, none is read.
     """
 
     def __init__(self, max_events: int, max_bytes: int) -> None:

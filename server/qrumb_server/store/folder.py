@@ -1,4 +1,4 @@
-"""The data folder of the embedded database: may it be opened, by whom is it held, where does scratch go.
+"""The data folder of the embedded database: whether it may be opened, which process holds it, where scratch goes.
 
 The engine locks `<folder>/status` with flock and writes its pid there. Its own complaint about a second
 opener goes to stderr and says little, so the lock is tried here first. A lock dies with its process, so

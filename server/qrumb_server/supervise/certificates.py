@@ -107,7 +107,7 @@ def state_of(*paths: Path) -> tuple[tuple[int, ...], ...]:
 
 
 async def renewals(files: TlsFiles, setting: str, use: Use = Use.SERVER) -> AsyncIterator[Pair]:
-    """Each new pair in the files from now on; one that cannot be used is told to the log and left out."""
+    """Each new pair in the files from now on; one that cannot be used is logged and left out."""
     paths = (files.certificate_file, files.key_file)
     known = state_of(*paths)
     while True:

@@ -32,7 +32,7 @@ AWAY: Final[Mapping[ChildState, str]] = {
     ),
     ChildState.ENDED: "has ended; it is started again",
 }
-# What ClickHouse's own numbers mean to an operator; what is not here is told by its number alone.
+# What ClickHouse's own numbers mean to an operator; any other is shown by its number alone.
 STORE_ERRORS: Final[Mapping[int, str]] = {
     **dict.fromkeys((16, 47, 60, 81), "its tables are not as they should be; see the log"),
     **dict.fromkeys((192, 193, 194, 497, 516), "it does not let its user in, or not do this"),

@@ -1,7 +1,7 @@
 """The spool as the supervisor sees it: how full, how old, how fast it grows, from the folders alone.
 
 Invariants: a look is never older than twenty times what it took, so that a spool of 100,000 files, a day of outage,
-does not keep the supervisor busy with counting; a disk that hangs holds up one thread and nobody who asks.
+does not keep the supervisor busy with counting; a disk that hangs holds up one thread, and no one who asks.
 """
 
 import asyncio
@@ -213,7 +213,7 @@ class SpoolWatch:
 
 
 async def _in_own_thread(look: Callable[[], SpoolLook]) -> SpoolLook:
-    """In a thread that keeps nobody from ending: the event loop's own threads are waited for at its end."""
+    """In a thread that delays no exit: the event loop's own threads are waited for at its end."""
     loop = asyncio.get_running_loop()
     done: asyncio.Future[SpoolLook] = loop.create_future()
 

@@ -33,7 +33,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     with running_stack(tmp_path_factory.mktemp("browser") / "data", QRUMB_ACCESS="keys") as running:
         with (running.data_dir / "sites.toml").open("a") as sites:
             sites.write("".join(f"[{site}]\norigins = ['{origin}']\n" for site, origin in site_origins().items()))
-        time.sleep(LOOK_INTERVAL_SECONDS)  # whoever asks now looks into the file first
+        time.sleep(LOOK_INTERVAL_SECONDS)  # the next question looks into the file first
         yield running
 
 

@@ -20,7 +20,7 @@ BUILD_SECONDS = 900
 @pytest.mark.stack
 @pytest.mark.timeout(BUILD_SECONDS)
 def test_the_go_checkout_reports_a_purchase(stack: Stack, tmp_path: Path) -> None:
-    """What was bought is a row; the buyer is somebody; stopping it delivers what waits."""
+    """What was bought is a row; the buyer is a known user; stopping it delivers what waits."""
     program = tmp_path / "checkout"
     build = [*GO, "build", "-C", str(ROOT / "examples" / "checkout_go"), "-o", str(program), "."]
     subprocess.run(build, check=True, timeout=patient(BUILD_SECONDS))

@@ -40,7 +40,7 @@ def test_json_face_gives_verdicts(front: Front) -> None:
     assert [receipt["outcome"] for receipt in answer.json()["receipts"]] == ["ACCEPTED", "REJECTED", "ACCEPTED"]
 
 
-def test_a_stopped_front_answers_nobody(front: Front) -> None:
+def test_a_stopped_front_answers_no_call(front: Front) -> None:
     """Not on a connection that was kept alive either; after the start it is as before."""
     with httpx.Client(base_url=front.http_url) as http:
         assert http.post("/collect/batch", json=batch("free", 1)).status_code == 200

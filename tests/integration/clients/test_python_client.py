@@ -124,7 +124,7 @@ def test_a_hook_that_sends_never_waits_for_itself(front: Front, site_id: str) ->
 def test_failed_events_are_logged_without_their_content(
     front: Front, site_id: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Where nobody listens, a log says how many events failed and nothing of them."""
+    """Where no server listens, a log says how many events failed and nothing of them."""
     client = Client("grpc://127.0.0.1:1", settings=PROMPT)
     client.send(server_event(site_id=site_id, event_name="lead", scan_session_id="s", properties={"note": "secret"}))
     with pytest.raises(UndeliveredError):
@@ -184,7 +184,7 @@ client.send(server_event(site_id=sys.argv[2], event_name="e0", scan_session_id="
 
 
 def test_the_end_of_a_program_delivers(front: Front, site_id: str) -> None:
-    """Nobody called close; the event arrives all the same."""
+    """The program never calls close; the event arrives all the same."""
     subprocess.run(
         [sys.executable, "-W", "error", "-c", CHILD, front.grpc_url, site_id], check=True, timeout=patient(30)
     )

@@ -54,7 +54,7 @@ async def assert_prompt(gateway: Gateway, seconds: float = 2) -> None:
 # --- Many connections
 
 
-async def test_a_thousand_slow_senders_cost_nobody_else_anything() -> None:
+async def test_a_thousand_slow_senders_cost_other_senders_nothing() -> None:
     """Slowloris: half of them never end their headers, half never their body."""
     short = timedelta(seconds=1)
     async with abused(header_timeout=short, stall_timeout=short, request_timeout=2 * short) as gateway:

@@ -72,7 +72,7 @@ async def test_headers_about_the_way_are_gone_behind_proxies_too(hops: int) -> N
         assert metadata["x-client-ip"] == ["127.0.0.1", "203.0.113.7", "198.51.100.2"][hops]
 
 
-async def test_envoys_own_headers_are_orders_of_nobody(gateway: Gateway) -> None:
+async def test_envoys_own_headers_are_no_orders_from_callers(gateway: Gateway) -> None:
     headers = {"x-envoy-upstream-rq-timeout-ms": "1", "x-envoy-max-retries": "0", "x-envoy-retry-on": "5xx"}
     gateway.worker.answer = gateway.worker.wait_until_released
     call = asyncio.create_task(gateway.http.post("/collect", content="{}", headers=headers))

@@ -140,7 +140,7 @@ async def test_a_call_that_a_stopping_worker_cancels_goes_to_the_other() -> None
         assert gateway.workers[0].calls
 
 
-async def test_a_drain_finishes_what_is_inside_and_then_lets_nobody_in() -> None:
+async def test_a_drain_finishes_what_is_inside_and_takes_no_new_call() -> None:
     async with running_gateway() as gateway, grpc.aio.insecure_channel(gateway.target) as channel:
         gateway.worker.answer = gateway.worker.wait_until_released
         by_json = asyncio.create_task(gateway.http.post("/collect", json={}))
@@ -192,5 +192,5 @@ async def wait_until_healthy(gateway: Gateway, count: int) -> None:
 
 
 async def wait_for_requests(gateway: Gateway, count: int) -> None:
-    """Until so many requests are in work with the workers."""
+    """Until the workers have so many requests under way."""
     await gateway.until_stat("cluster.collector.upstream_rq_active", lambda active: active == count)

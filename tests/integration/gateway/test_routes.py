@@ -105,7 +105,7 @@ async def test_a_beacon_is_taken_whatever_its_content_type_says(gateway: Gateway
 
 
 async def test_a_header_that_grpc_does_not_know_is_left_out(gateway: Gateway) -> None:
-    """HTTP allows more characters in a name; whoever sends one gets an answer like anybody."""
+    """HTTP allows more characters in a name than gRPC does; a request with such a name gets its usual answer."""
     names = ("a*b", "a!", "#", "$x%y&z", "it's", "a+b", "^", "`", "|", "~")
     for path in ("/collect", "/server-events"):
         reply = await gateway.http.post(path, json=EVENT, headers={**dict.fromkeys(names, "v"), "x-kept.as_is-1": "v"})

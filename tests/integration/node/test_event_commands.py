@@ -66,7 +66,7 @@ def test_ledger_as_table_and_lines(stack: Stack, events: tuple[str, str]) -> Non
 
 
 def test_erase_says_what_it_found(stack: Stack, events: tuple[str, str]) -> None:
-    """Somebody unknown is no error."""
+    """An unknown person is no error."""
     dry = stack.command("erase", "--site", SITE, "--external-id", "nobody-knows", "--dry-run")
     done = stack.command("erase", "--site", SITE, "--external-id", "nobody-knows")
     assert (dry.returncode, done.returncode) == (0, 0), dry.stderr + done.stderr

@@ -129,7 +129,7 @@ def test_device_from_the_requests_headers(
 
 
 def test_a_clients_attempt_count_is_not_believed_and_no_address_is_written(own: Stack) -> None:
-    """In the spool, with the loader held: the gateway's own count, and nobody's address."""
+    """In the spool, with the loader held: the gateway's own count, and no visitor's address."""
     forged = {"x-envoy-attempt-count": "5", "x-forwarded-for": ADDRESS, "x-client-ip": ADDRESS}
     loader = own.children()["loader"]
     loader.suspend()
@@ -209,14 +209,14 @@ def test_tail_misses_nothing_where_batches_are_small(own: Stack) -> None:
     assert sorted(seen) == sorted(sent)
 
 
-def test_replay_and_rescore_after_the_rules_were_mended(own: Stack) -> None:
+def test_replay_and_rescore_after_the_rules_were_corrected(own: Stack) -> None:
     """Letters whose events are accepted now become rows once, however often; marks follow the rules of today."""
-    said = {"site_id": "mended", "event_id": "nowhere", "page_url": "https://a.example/"}
+    said = {"site_id": "corrected", "event_id": "nowhere", "page_url": "https://a.example/"}
     letters = [{**said, "event_type": f"type-{number}"} for number in range(3)]
     with own.http() as client:
         for letter in letters:
             assert client.post("/collect", json=letter).status_code == 400
-        bot = {"site_id": "mended", "event_type": "bot"}
+        bot = {"site_id": "corrected", "event_type": "bot"}
         assert client.post("/collect", json=bot, headers={"user-agent": "curl/8.5.0"}).status_code == 200
     assert own.stop() == 0
     store = EmbeddedStore.open(own.data_dir / "clickhouse", lock_timeout=timedelta(seconds=10))
@@ -224,33 +224,33 @@ def test_replay_and_rescore_after_the_rules_were_mended(own: Stack) -> None:
     store.mutate(
         "ALTER TABLE events.invalid_events UPDATE payload = replaceOne(payload, 'nowhere', ''), "
         "event_id = toString(reinterpretAsUUID(MD5(payload))) "
-        "WHERE site_id = 'mended' AND payload NOT LIKE '%type-0%'"
+        "WHERE site_id = 'corrected' AND payload NOT LIKE '%type-0%'"
     )
     store.close()
-    (own.data_dir / "sites.toml").write_text('[mended.fraud]\nignored_reasons = ["bot"]\n')
+    (own.data_dir / "sites.toml").write_text('[corrected.fraud]\nignored_reasons = ["bot"]\n')
     own.start()
-    select = ("--site", "mended", "--reason", "invalid_uuid")
+    select = ("--site", "corrected", "--reason", "invalid_uuid")
     dry = own.command("replay", *select, "--dry-run")
     assert dry.stdout == "would be accepted: 2, still rejected: 1, not whole: 0\n"
     first, second = own.command("replay", *select), own.command("replay", *select)
     assert first.stdout == "accepted: 2, still rejected: 1, not whole: 0\n", first.stderr
     assert second.stdout == "accepted: 0, still rejected: 1, not whole: 0\n", second.stderr
     rows = own.query(
-        "SELECT event_type, page_url, fraud_reasons, is_fraud FROM events.valid_events WHERE site_id = 'mended' "
+        "SELECT event_type, page_url, fraud_reasons, is_fraud FROM events.valid_events WHERE site_id = 'corrected' "
         "AND event_type != 'bot' ORDER BY event_type"
     )
     assert rows == [
         {"event_type": f"type-{number}", "page_url": "https://a.example/", "fraud_reasons": [], "is_fraud": 0}
         for number in (1, 2)
     ]
-    ledger = own.command("ledger", "--site", "mended", "--format", "json")
+    ledger = own.command("ledger", "--site", "corrected", "--format", "json")
     assert ledger.returncode == 0
     entries = [json.loads(line) for line in ledger.stdout.splitlines()]
     assert {name: sum(entry[name] for entry in entries) for name in ("received_count", "stored_count")} == {
         "received_count": 4,
         "stored_count": 3,
     }
-    since = ("--site", "mended", "--since", "2026-01-01")
+    since = ("--site", "corrected", "--since", "2026-01-01")
     assert own.command("rescore", *since).stdout == "examined: 3, changed: 1\n"
     assert own.command("rescore", *since).stdout == "examined: 3, changed: 0\n"
-    assert own.count("site_id = 'mended' AND is_fraud = 1") == 0
+    assert own.count("site_id = 'corrected' AND is_fraud = 1") == 0

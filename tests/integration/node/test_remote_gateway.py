@@ -89,7 +89,7 @@ def test_a_gateway_of_its_own_reaches_the_node_over_mutual_tls(tmp_path: Path) -
                 "QRUMB_GATEWAY__UPSTREAM_TLS__SERVER_NAME": "node.example",
             }
 
-        # The page of a pixel is the request's Referer, if whoever says so is believed.
+        # The page of a pixel is the request's Referer, if the gateway that says so is believed.
         pixel = "/collect.gif?site_id=demo&event_type="
         with remote_gateway(stack, tmp_path / "one", **as_gateway(authority, "gateway.example")) as client:
             wait_until(lambda: client.get("/healthz").json().get("condition") == "READY")

@@ -35,7 +35,7 @@ SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.Health
 
 @pytest.fixture
 def front(tmp_path: Path) -> Iterator[NativeFront]:
-    """A ClickHouse server that lets nobody in at first."""
+    """A ClickHouse server that refuses every user at first."""
     with contextlib.closing(NativeFront(tmp_path / "front", {"me": "wrong"})) as running:
         yield running
 
@@ -227,7 +227,7 @@ def assert_metrics_add_up(node: Stack, accepted: int) -> None:
 
 
 def test_a_process_away_and_a_damaged_segment_are_named(tmp_path: Path) -> None:
-    """Events are still taken, and somebody is told what to look at; what is private stays on the node's sockets."""
+    """Events are still taken, and the status says what to look at; what is private stays on the node's sockets."""
     with running_stack(tmp_path / "data") as node:
         with grpc.insecure_channel(node.grpc_target) as worker, pytest.raises(grpc.RpcError) as refused:
             ProcessServiceStub(worker).GetMetrics(GetMetricsRequest(), timeout=patient(10))

@@ -1,4 +1,4 @@
-"""A node's stop is prompt, whoever is still connected."""
+"""A node stops promptly, whatever is still connected to it."""
 
 from pathlib import Path
 from queue import SimpleQueue

@@ -124,7 +124,7 @@ def test_all_faults_come_at_once(stack: Stack) -> None:
     ],
     ids=lambda body: f"{len(body)}-{body[:12]!r}",
 )
-def test_hostile_body_is_rejected_and_harms_nobody(stack: Stack, body: bytes) -> None:
+def test_hostile_body_is_rejected_and_harms_no_other_call(stack: Stack, body: bytes) -> None:
     """OK with a verdict, never 5xx, and the next caller is served."""
     assert found(validated(stack, BROWSER, body))
     assert validated(stack, BROWSER, b'{"site_id":"s","event_type":"view"}')["receipt"]["outcome"] == "VALIDATED"

@@ -21,7 +21,7 @@ class FixedClock:
 
 
 def test_letters_older_than_the_ledger_may_be_replayed(store: EmbeddedStore, tmp_path: Path) -> None:
-    """Nobody counted them when they were rejected; the minute is reported all the same."""
+    """They were not counted when they were rejected; the minute is reported all the same."""
     minute = 1_790_000_000_000 // 60_000 * 60_000
     counts = {"stored_count": 1, "unique_count": 1, "replayed_count": 1}
     store.insert(ledger_batch({("replay:a", "demo", minute): counts}))

@@ -35,7 +35,7 @@ TLS = """
 
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A self-signed certificate for the name localhost, and another one for nobody."""
+    """A self-signed certificate for the name localhost, and another one for no host at all."""
     folder = tmp_path_factory.mktemp("certificates")
     for name in ("server", "stranger"):
         command = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost"

@@ -105,7 +105,7 @@ def test_rows_that_never_came_are_missed(store: EmbeddedStore, event: Row, batch
 def test_a_merged_part_that_cannot_be_read_gives_way_to_those_it_was_made_of(
     store: EmbeddedStore, reports: list[SetAside], event: Row, batch_of: Batch, damage: str
 ) -> None:
-    """Whoever meets it first: the next statement works again, and no row is lost."""
+    """Whichever statement meets it first: the next one works again, and no row is lost."""
     for number in range(4):
         store.insert(events(event, batch_of, f"s-{number}"))
     store._writer.run("SYSTEM START MERGES")

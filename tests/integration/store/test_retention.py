@@ -116,7 +116,7 @@ def test_sites_that_keep_everything_cost_nothing(tmp_path: Path) -> None:
     """Not even a look at the tables."""
 
     class NoStore:
-        """Nobody may ask."""
+        """Must not be asked."""
 
     retention = Retention(
         store=NoStore(),  # type: ignore[arg-type]

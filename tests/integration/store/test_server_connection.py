@@ -1,4 +1,4 @@
-"""Connections to servers: what was sent is always known, a dead host stalls nobody, secrets stay out of errors."""
+"""Connections to servers: what was sent is always known, a dead host stalls no caller, secrets stay out of errors."""
 
 import socket
 import threading
@@ -59,7 +59,7 @@ def silent_port() -> Iterator[int]:
 
 
 def refused_port() -> int:
-    """A port where nobody listens."""
+    """A port where no server listens."""
     return claimed_port()
 
 
@@ -189,7 +189,7 @@ def test_two_nodes_may_migrate_at_once_and_the_second_time_nothing_is_pending(
     assert stores[0].migrate() == []
 
 
-def test_drift_is_refused_by_every_call_until_it_is_mended(
+def test_drift_is_refused_by_every_call_until_it_is_corrected(
     front: NativeFront, open_store: Callable[..., ServerStore], batch_of: Batch, event: Row
 ) -> None:
     open_store().migrate()

@@ -145,7 +145,7 @@ class SpoolMachine(RuleBasedStateMachine):
             segment = read_segment(ref, self.filesystem)
             assert segment.segment_id == str(ref.segment_id)
             for row, record in zip(segment.row_numbers, segment.records, strict=True):
-                assert record in self.records, "a row that nobody appended"
+                assert record in self.records, "a row that was never appended"
                 assert record not in self.refused, "a refused append was kept"
                 name = (segment.segment_id, row)
                 if name not in self.stored:

@@ -129,7 +129,7 @@ def test_origins(admission: Admission, site_id: str, origin: str, denial: str | 
     assert refused.value.reason.name == denial
 
 
-def test_open_access_asks_nobody(file: Path) -> None:
+def test_open_access_asks_for_no_key(file: Path) -> None:
     sites = SiteRegistry(file, read=lambda _path: SITES, common=Site(), is_open=True)
     admission = Admission(sites, Clock())
     admission.check_key(["any"], "", Scope.ADMIN)
@@ -172,7 +172,7 @@ def test_a_change_is_seen_and_a_broken_one_is_not(file: Path, capsys: pytest.Cap
 
 
 def test_made_up_names_share_one_quota(file: Path) -> None:
-    """The common one; where nobody is asked for a key, they have none."""
+    """The common one; there is none where no caller is asked for a key."""
     little = Quota(events_per_second=1, burst=1)
     sites = SiteRegistry(file, read=lambda _path: SITES, common=Site(quota=little), is_open=False)
     assert sites.quota("shop") == ("shop", SITES["shop"].quota)

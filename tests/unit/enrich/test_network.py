@@ -40,7 +40,7 @@ def test_without_a_file_no_network_is_known(open_networks: OpenNetworks) -> None
 
 
 def test_data_centres_are_those_that_were_named(open_networks: OpenNetworks) -> None:
-    """And never the network that nobody has."""
+    """And never the number that no network has."""
     reader = open_networks(data_centre_asns=(*DATA_CENTRE_ASNS, 64500, NO_NETWORK))
     assert reader.is_data_centre(16509)
     assert reader.is_data_centre(64500)

@@ -188,7 +188,7 @@ def test_unreadable_record_is_kept_in_quarantine(tmp_path: Path) -> None:
     assert len(list((tmp_path / "quarantine").iterdir())) == 1
 
 
-def test_event_without_a_uuid_is_kept_in_quarantine_and_holds_up_nobody(tmp_path: Path) -> None:
+def test_event_without_a_uuid_is_kept_in_quarantine_and_holds_up_no_other(tmp_path: Path) -> None:
     """A look-up by its id would be refused by the store for ever."""
     strange = Record(accepted_event=AcceptedEvent(row=EventRow(event_id="x" * 36, site_id="s", metadata="{}")))
     spool_up(tmp_path, [[event(1), strange.SerializeToString(), event(3)]])
@@ -235,7 +235,7 @@ def test_segment_begun_after_the_start_is_simply_inserted(tmp_path: Path) -> Non
     assert store.calls == ["insert"]
 
 
-def test_whoever_changes_rows_gets_a_turn_between_two_batches(tmp_path: Path) -> None:
+def test_a_change_of_rows_gets_its_turn_between_two_batches(tmp_path: Path) -> None:
     """However much there is to load: a busy loader does not keep the turn to itself."""
     spool_up(tmp_path, [[event(number)] for number in range(200)])
 

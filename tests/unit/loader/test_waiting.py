@@ -69,7 +69,7 @@ def test_a_worker_that_is_away_holds_up_the_others_for_a_moment_only(tmp_path: P
     assert listed(tmp_path) == []
 
 
-def test_a_loader_that_drains_waits_for_nobody(tmp_path: Path) -> None:
+def test_a_loader_that_drains_waits_for_no_worker(tmp_path: Path) -> None:
     """The workers have gone; what is open is sealed at their next start."""
     segment(tmp_path, "worker-0", NOW_MS - 400)
     segment(tmp_path, "worker-1", NOW_MS - 400, is_open=True)

@@ -158,7 +158,7 @@ def test_a_hash_stands_for_the_first_stronger_identifier_that_it_was_seen_with(s
     ids=["two addresses, one phone", "two accounts, one phone", "a chain of three", "the first", "an address stays"],
 )
 def test_what_a_shared_identifier_joins_and_what_not(sent: list[tuple[str, ...]], users: dict[str, str]) -> None:
-    """It stands for the first it was seen with, and joins nobody through itself."""
+    """It stands for the first user it was seen with, and joins no two users."""
     kinds = {"x": "external_id", "e": "email_hash", "p": "phone_hash"}
     events = [(known(**{kinds[value[0]]: value for value in values}), "", number) for number, values in enumerate(sent)]
     found = {value: user for (_kind, value), user in after([events]).items()}
@@ -166,7 +166,7 @@ def test_what_a_shared_identifier_joins_and_what_not(sent: list[tuple[str, ...]]
 
 
 def test_an_identifier_of_too_many_users_stands_for_itself_again() -> None:
-    """An office's phone; and a kiosk's session lends nobody. In whichever order they came."""
+    """An office's phone stands for no user, and a kiosk's session lends none, in whichever order they came."""
     events = [(known(external_id=f"x{n:02}", phone_hash="p"), "scan-1", n) for n in range(MAX_USERS + 1)]
     asked = [(known(phone_hash="p"), "scan-1", 0)]
     for order in (events, events[::-1]):

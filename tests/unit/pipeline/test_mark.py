@@ -86,7 +86,7 @@ def test_reasons_at_loading(shown: dict[str, Any], reasons: list[str]) -> None:
 
 @pytest.mark.parametrize("reason", list(FraudReason))
 def test_an_ignored_reason_never_marks(reason: FraudReason) -> None:
-    """Whichever it is and whoever finds it; the others stay."""
+    """Whichever reason it is and wherever it is found; the others stay."""
     rules = FraudRules(ignored_reasons=frozenset({reason}))
     agent = Agent(device_type="bot", is_bot=True, is_preview=True, contradicts_hints=True)
     found = at_receipt(

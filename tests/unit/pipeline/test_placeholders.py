@@ -1,4 +1,4 @@
-"""What names no one joins no one; what a site may call somebody is a name."""
+"""A placeholder names no one and joins no one; what a site may call a user is a name."""
 
 from hashlib import sha256
 

@@ -117,7 +117,7 @@ async def test_what_is_no_json_refuses_the_call_and_is_one_dead_letter(edge: Edg
 async def test_a_dry_run_is_asked_for_in_the_address_or_the_body(
     edge: Edge, path: str, body: bytes, is_dry: bool
 ) -> None:
-    """Other names in an address are somebody else's."""
+    """Other parameters in an address are not ours."""
     answer = await edge.post("CollectBrowserEvent", body, path)
     assert answer["receipt"]["outcome"] == ("VALIDATED" if is_dry else "ACCEPTED")
     assert ("row" in answer, bool(edge.records)) == (is_dry, not is_dry)

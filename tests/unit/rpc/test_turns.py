@@ -92,7 +92,7 @@ async def test_who_had_least_comes_first(turns: Turns, work: Work) -> None:
     assert len(work.done) == 96
 
 
-async def test_what_is_short_waits_for_nobody(turns: Turns, work: Work) -> None:
+async def test_what_is_short_waits_for_no_other(turns: Turns, work: Work) -> None:
     long = asyncio.create_task(turns.run(work.steps("long", 30), size=LONG))
     await asyncio.sleep(0)
     assert await turns.run(work.steps("short", 1), size=SHORT_BYTES) == [0]

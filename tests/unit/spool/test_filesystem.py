@@ -21,7 +21,7 @@ def test_lock_is_exclusive_until_released(tmp_path: Path) -> None:
 
 
 def test_new_file_must_be_new_and_is_private(tmp_path: Path) -> None:
-    """Two writers of one name would mix; and events are nobody else's business."""
+    """Two writers of one name would mix; and other users must not read events."""
     path = tmp_path / "a"
     file = DISK.create(path)
     file.write(b"abc")

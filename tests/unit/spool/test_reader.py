@@ -58,7 +58,7 @@ def test_segments_of_all_workers_come_oldest_first(tmp_path: Path) -> None:
 
 
 def test_only_sealed_segments_of_workers_are_listed(tmp_path: Path, ref: SegmentRef) -> None:
-    """Whatever else lies about is nobody's batch."""
+    """Other files in the folder are no segments."""
     stray = ref.path.read_bytes()
     (tmp_path / "quarantine").mkdir()
     for name in [
@@ -90,7 +90,7 @@ def test_rows_are_read_under_their_numbers(ref: SegmentRef) -> None:
 
 
 def test_segment_that_is_gone_raises_file_not_found(ref: SegmentRef) -> None:
-    """The caller knows that somebody else released it."""
+    """The caller learns that it was released before."""
     release(ref)
     with pytest.raises(FileNotFoundError):
         read_segment(ref)

@@ -150,7 +150,7 @@ def test_quarantined_files_that_hold_a_name_are_removed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("when", ["before it is read", "before it is removed"])
-def test_quarantined_file_that_somebody_removes_meanwhile_is_no_error(tmp_path: Path, when: str) -> None:
+def test_quarantined_file_that_is_removed_meanwhile_is_no_error(tmp_path: Path, when: str) -> None:
     """An operator tidies up while a person is erased."""
     _segment, path = sealed(tmp_path, "quarantine", 1)
 

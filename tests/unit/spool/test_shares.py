@@ -72,7 +72,7 @@ async def test_a_batch_of_several_sites_is_kept_whole_or_not_at_all(open_spool: 
 
 
 async def test_released_segments_give_their_bytes_back(open_spool: OpenSpool, filesystem: FaultyFileSystem) -> None:
-    """The loader tells nobody: the worker sees that they are gone."""
+    """The loader sends no word: the worker sees that they are gone."""
     writer = await open_spool(site_max_share=HALF)
     await flood(writer, "loud", SiteShareError)
     refs = list_sealed(ROOT, filesystem)
@@ -87,7 +87,7 @@ async def test_released_segments_give_their_bytes_back(open_spool: OpenSpool, fi
 
 
 async def test_what_a_predecessor_left_cannot_be_filled_up_by_one_site(open_spool: OpenSpool) -> None:
-    """Nobody knows whose it is after a restart; shares are of what is left, so others always find room."""
+    """Whose it is cannot be known after a restart; shares are of what is left, so others always find room."""
     writer = await open_spool(site_max_share=HALF)
     await flood(writer, "loud", SiteShareError)
     await writer.close()

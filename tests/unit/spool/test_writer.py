@@ -102,7 +102,7 @@ async def test_cancelled_append_does_not_cancel_the_others(open_spool: OpenSpool
 async def test_append_cancelled_before_its_commit_is_not_written(
     open_spool: OpenSpool, filesystem: FaultyFileSystem
 ) -> None:
-    """Nobody waits for it any more; its retry would be a duplicate."""
+    """Its caller no longer waits for it; its retry would be a duplicate."""
     writer = await open_spool()
     tasks = [asyncio.ensure_future(writer.append([b"%d" % number])) for number in range(3)]
     await asyncio.sleep(0)

@@ -160,7 +160,7 @@ def test_all_strange_migrations_are_named_and_nothing_is_run(migrations: tuple[M
     assert database.statements == []
 
 
-def test_drift_names_every_difference_and_strange_tables_are_nobodys_business(
+def test_drift_names_every_difference_and_leaves_strange_tables_alone(
     migrations: tuple[Migration, ...],
 ) -> None:
     database = FakeDatabase()

@@ -53,7 +53,7 @@ def test_processes_are_told_apart_and_each_metric_has_one_head() -> None:
 
 
 def test_site_labels_are_bounded() -> None:
-    """Whoever makes up sites makes up no time series, and no text of a sender becomes a label."""
+    """Made-up sites make no time series, and no text of a sender becomes a label."""
     labels = SiteLabels()
     assert labels.label("jane@example.org") == labels.label("") == OTHER_SITE
     given = [labels.label(f"site-{number}") for number in range(MAX_SITES + 500)]

@@ -33,13 +33,13 @@ def keeper() -> SocketKeeper:
     """Looks after the one name."""
 
     async def never(_lost: object) -> None:
-        raise AssertionError("look alone tells nobody")
+        raise AssertionError("looking must not make processes listen anew")
 
     return SocketKeeper(lambda: [NAME], enter_folder=lambda: None, listen_anew=never)
 
 
 def is_reachable() -> bool:
-    """Whether somebody listens under the name."""
+    """Whether a process listens under the name."""
     with socket.socket(socket.AF_UNIX) as caller:
         return caller.connect_ex(NAME) == 0
 

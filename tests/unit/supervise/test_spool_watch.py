@@ -52,7 +52,7 @@ def watch(tmp_path: Path, disk: SilentDisk) -> SpoolWatch:
     )
 
 
-async def test_a_disk_that_hangs_holds_nobody_up_and_is_said(watch: SpoolWatch, disk: SilentDisk) -> None:
+async def test_a_disk_that_hangs_holds_up_no_caller_and_is_reported(watch: SpoolWatch, disk: SilentDisk) -> None:
     """The last look, how long ago it was asked for the next one, one thread that waits; and all is well afterwards."""
     disk.may_answer.set()
     assert (await watch.look()).free_bytes == FREE
