@@ -93,9 +93,17 @@ def _client_time(row: EventRow) -> int | None:
     return max(EARLIEST_MS, min(milliseconds(row.client_event_time), LATEST_MS))
 
 
+def _client_time_text(row: EventRow) -> str:
+    """The same as it was sent, where the column does not hold it."""
+    if not row.HasField("client_event_time") or _client_time(row) == milliseconds(row.client_event_time):
+        return ""
+    return row.client_event_time.ToJsonString()
+
+
 # Columns that are not a field of the row as it is: by name, how an event fills them.
 _OTHER_COLUMNS: Final[Mapping[str, Callable[[PlacedEvent], Any]]] = {
     "client_event_time": lambda placed: _client_time(placed.event.row),
+    "client_event_time_text": lambda placed: _client_time_text(placed.event.row),
     "conversion_value": lambda placed: Decimal(text) if (text := placed.event.row.conversion_value) else None,
     "identified_user_id": lambda placed: identified_user(placed.event),
     # Counted by in the loader's memory; not needed afterwards.

@@ -61,6 +61,8 @@ def as_event_row(row: Mapping[str, Any]) -> EventRow:
             message.conversion_value = amount_text(value, row["conversion_currency"])
         else:
             setattr(message, name, value)
+    if text := row.get("client_event_time_text"):
+        message.client_event_time.FromJsonString(text)
     return message
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import time
+from datetime import datetime
 from typing import Any
 
 import grpc
@@ -47,7 +48,8 @@ EMPTY_ROW: dict[str, Any] = {
     "qr_code_id": "", "user_id": "", "event_type": "", "event_name": "", "page_url": "", "referrer": "",
     "device_type": "", "browser_family": "", "os_family": "", "country_code": "", "city": "",
     "conversion_value": None, "conversion_currency": "", "is_duplicate": 0, "is_fraud": 0, "page_title": "",
-    "fraud_reasons": [], "client_event_time": None, "ip_key": "", "scan_session_id": "scan-1", "consent": "granted",
+    "fraud_reasons": [], "client_event_time": None, "client_event_time_text": "", "ip_key": "",
+    "scan_session_id": "scan-1", "consent": "granted",
     "user_id_source": "", "identified_user_id": "", "is_counterpart": 0,
 }  # fmt: skip
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:133.0) Gecko/20100101 Firefox/133.0"
@@ -189,16 +191,28 @@ def test_defaults_are_an_id_and_now(stack: Stack) -> None:
     assert row["consent"] == ""
 
 
-def test_unbelievable_time_is_corrected_with_a_warning(stack: Stack) -> None:
-    """A clock in the future costs no event: the receipt's time counts, the sender's stays beside it."""
+@pytest.mark.parametrize(
+    ("sent", "column", "text"),
+    [
+        ("9999-12-31T23:59:59.999+00:00", "2299-12-31", "9999-12-31T23:59:59.999Z"),
+        ("0001-01-01T02:00:00+02:00", "1900-01-01", "0001-01-01T00:00:00Z"),
+        ("2299-12-31T23:59:59.999Z", "2299-12-31", ""),
+        ("1900-01-01T00:00:00Z", "1900-01-01", ""),
+    ],
+)
+def test_unbelievable_time_is_corrected_with_a_warning(stack: Stack, sent: str, column: str, text: str) -> None:
+    """A wrong clock costs no event: the receipt's time counts, the sender's stays beside it, as text where the column
+    ends. Who reads it gets what was sent."""
+    site = f"clock-{sent[:4]}"
     with stack.http() as client:
-        reply = client.post(
-            "/collect", json={"site_id": "clock", "event_type": "click", "event_time": "9999-12-31T23:59:59Z"}
-        )
-    assert [warning["code"] for warning in reply.json()["receipt"]["warnings"]] == ["CLOCK_CORRECTED"]
-    [row] = stored(stack, "clock")
+        reply = client.post("/collect", json={"site_id": site, "event_type": "click", "event_time": sent})
+        assert [warning["code"] for warning in reply.json()["receipt"]["warnings"]] == ["CLOCK_CORRECTED"]
+        [row] = stored(stack, site)
+        [told] = client.get(f"/v1/sites/{site}/tail").json()["events"]
     assert row["event_time"] == row["received_time"]
-    assert row["client_event_time"].startswith("2299-12-31")
+    assert row["client_event_time"].startswith(column)
+    assert row["client_event_time_text"] == text
+    assert datetime.fromisoformat(told["client_event_time"]) == datetime.fromisoformat(sent)
 
 
 def test_dry_run_stores_nothing_and_shows_the_row(stack: Stack) -> None:
