@@ -258,8 +258,8 @@ const (
 	EventWarning_USER_INFO_REMOVED EventWarning_Code = 7
 	// The contract has no such field, so it was not stored.
 	EventWarning_UNKNOWN_FIELD EventWarning_Code = 8
-	// A name that means something, in a place where it is not looked for, so it was not stored; the description says
-	// where it belongs.
+	// A name that means something, in a place where it is not looked for, so it was not stored, or stored only as one of
+	// the sender's own fields; the description says where it belongs.
 	EventWarning_MISPLACED_FIELD EventWarning_Code = 9
 	// A number that a double does not hold digit by digit: what is stored may not be what was meant.
 	EventWarning_INEXACT_NUMBER EventWarning_Code = 10

@@ -25,6 +25,7 @@ from qrumb_server.model import Conversion, RawEvent, Reading, Rejected, SitePoli
 from qrumb_server.pipeline.consent import ALLOWED, applied_consent
 from qrumb_server.pipeline.context_fields import check_context
 from qrumb_server.pipeline.findings import MAX_VIOLATIONS, Findings
+from qrumb_server.pipeline.personal_keys import personal_keys
 from qrumb_server.pipeline.placeholders import is_placeholder, is_placeholder_hash
 from qrumb_server.pipeline.struct_json import (
     FaultKind,
@@ -84,7 +85,7 @@ def validate(raw: RawEvent, policy: SitePolicy = _ANY_SITE) -> ValidEvent | Reje
     if isinstance(event, BrowserEvent):
         _check_event_type(event, findings)
         own = event.metadata if event.HasField("metadata") else None
-        metadata = _metadata("metadata", own, raw.reading, findings)
+        metadata = _own_fields("metadata", own, raw.reading, findings)
     else:
         _check_server(event, findings)
         if event.HasField("user_identifiers"):
@@ -92,7 +93,7 @@ def validate(raw: RawEvent, policy: SitePolicy = _ANY_SITE) -> ValidEvent | Reje
         if event.HasField("conversion_value"):
             conversion = _conversion(event.conversion_value, event.event_name, findings)
         own = event.properties if event.HasField("properties") else None
-        metadata = _metadata("properties", own, raw.reading, findings)
+        metadata = _own_fields("properties", own, raw.reading, findings)
     kept = findings.applied_to(event)
     if kept is not event:
         raw = replace(raw, message=kept)
@@ -255,8 +256,21 @@ def _conversion(value: ConversionValue, event_name: str, findings: Findings) -> 
     return Conversion(amount=text, currency=value.currency)
 
 
-def _metadata(field: str, struct: Struct | None, reading: Reading | None, findings: Findings) -> str:
-    """The sender's own fields as canonical JSON, from wherever they are."""
+def _own_fields(field: str, struct: Struct | None, reading: Reading | None, findings: Findings) -> str:
+    """The sender's own fields as canonical JSON, with a warning for what seems to say who a person is."""
+    text = _canonical(field, struct, reading, findings)
+    for key, meant in personal_keys(text):
+        findings.warn(
+            field,
+            EventWarning.MISPLACED_FIELD,
+            f"has the key `{key}`, stored as it is: no raw address or number belongs there, but its SHA-256 into "
+            f"user_identifiers.{meant} of a server event",
+        )
+    return text
+
+
+def _canonical(field: str, struct: Struct | None, reading: Reading | None, findings: Findings) -> str:
+    """From wherever they are."""
     answer: StructText | StructFault
     if reading is not None:
         if reading.own_text or not reading.own_fields:

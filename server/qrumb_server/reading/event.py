@@ -14,7 +14,7 @@ from functools import cache
 from typing import Any, Final, NamedTuple
 
 from google.protobuf import json_format, wrappers_pb2
-from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
+from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 from google.protobuf.message import Message
 from google.protobuf.struct_pb2 import Struct
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -57,6 +57,19 @@ _EXPECTED: Final = {
     FieldDescriptor.TYPE_ENUM: "must be the name of a value, as a string",
     FieldDescriptor.TYPE_MESSAGE: "must be an object",
 }
+# What stands where an event should.
+_FORMS: Final[Mapping[type, str]] = {
+    type(None): "null",
+    str: "a text",
+    bool: "true or false",
+    list: 'a list (several events are a batch: send {"events": [...]} to the path that ends in /batch)',
+    object: "a number",
+}
+# What is put around events elsewhere.
+_AROUND: Final[Mapping[str, str]] = {
+    "event": "belongs to gRPC: as JSON the body is the event itself, with its fields at the top",
+    "events": "makes a batch: send it to the path that ends in /batch",
+}
 _INEXACT: Final = "has more digits than a double keeps: was rounded; send it as text to keep them"
 # Where a name is no value of an enum: a number that is none either, so that the field's rule says what is allowed.
 _NO_VALUE: Final = -1
@@ -79,10 +92,11 @@ def read_event(sent: object, source: Source) -> ReadEvent:
     """
     message = MESSAGES[source]()
     reader = _Reader()
+    fault = _fault_of_form(sent, message.DESCRIPTOR)
     if isinstance(sent, JsonObject):
         reader.read_message(sent, message, None, 1)
-    else:
-        reader.violations.append(Violation(reason=Violation.INVALID_JSON, description="the event is no JSON object"))
+    if fault is not None:
+        reader.violations.append(fault)
         reader.unread |= {known.name: None for known in message.DESCRIPTOR.fields}
     reading = Reading(
         masked_text="" if isinstance(sent, JsonObject) else masked(json.dumps(sent, default=str).encode()),
@@ -93,6 +107,18 @@ def read_event(sent: object, source: Source) -> ReadEvent:
         unknown=reader.unknown,
     )
     return ReadEvent(message=message, reading=reading)
+
+
+def _fault_of_form(sent: object, event: Descriptor) -> Violation | None:
+    """What is wrong with a value that is not made as one event is; None where it is."""
+    if not isinstance(sent, JsonObject):
+        kind = next(kind for form, kind in _FORMS.items() if isinstance(sent, form))
+        return Violation(reason=Violation.INVALID_JSON, description=f"the event is {kind}, and no JSON object")
+    if sent.keys() & _fields(event).keys():
+        return None
+    for name in _AROUND.keys() & sent.keys():
+        return Violation(field=name, reason=Violation.INVALID_JSON, description=_AROUND[name])
+    return None
 
 
 class _At(NamedTuple):

@@ -111,25 +111,25 @@ VIOLATIONS: Final[Mapping[str, Finding]] = {
         advice="Send refunds with event_name refund, everything else with an amount of 0 or more.",
     ),
     "UNKNOWN_FIELD": Finding(
-        cause="Strict validators only: the contract has no such field. Collecting would drop it.",
+        cause="No longer sent: an unknown field is the warning of this name.",
         advice="Look for a typo; fields of your own belong into metadata or properties.",
         wrong='{"site_id": "demo", "event_type": "click", "pageurl": "https://shop.example/"}',
         right='{"site_id": "demo", "event_type": "click", "page_url": "https://shop.example/"}',
     ),
     "DUPLICATE_KEY": Finding(
-        cause="Strict validators only: one JSON object has a key twice. Collecting would take one of them.",
+        cause="One JSON object has a key twice, in one spelling or in two.",
         advice="Write each key once.",
         wrong='{"site_id": "demo", "event_type": "click", "event_type": "scroll"}',
         right='{"site_id": "demo", "event_type": "click"}',
     ),
     "PRECISION_LOSS": Finding(
-        cause="Strict validators only: a number has more digits than a double holds. Collecting would round it.",
+        cause="No longer sent: see the warning INEXACT_NUMBER.",
         advice="Send long ids as text.",
         wrong='{"site_id": "demo", "event_type": "click", "metadata": {"order": 12345678901234567890}}',
         right='{"site_id": "demo", "event_type": "click", "metadata": {"order": "12345678901234567890"}}',
     ),
     "INVALID_JSON": Finding(
-        cause="Strict validators only: the text is no JSON, or a value has another type than its field.",
+        cause="The body is no JSON, or no event, or a value has another type than its field.",
         advice="The description says where reading stopped and what was expected.",
         wrong='{"site_id": 5, "event_type": "click"}',
         right='{"site_id": "demo", "event_type": "click"}',
@@ -159,7 +159,7 @@ WARNINGS: Final[Mapping[str, Finding]] = {
     ),
     "CLOCK_CORRECTED": Finding(
         cause="event_time cannot be true: in the future, or older than rows are kept. The time of receipt is used, and "
-        "yours is kept in client_event_time.",
+        "yours is kept in client_event_time; before 1900 and after 2299 as text, in client_event_time_text.",
         advice="Send UTC, in RFC 3339 or as a Timestamp; set the sender's clock.",
     ),
     "AMOUNT_ROUNDED": Finding(
@@ -198,7 +198,8 @@ WARNINGS: Final[Mapping[str, Finding]] = {
         right='{"site_id": "demo", "event_type": "click", "page_url": "https://shop.example/"}',
     ),
     "MISPLACED_FIELD": Finding(
-        cause="The name means something, but not in this place, so it was not stored.",
+        cause="The name means something, but not in this place, so it was not stored; or an e-mail address or a phone "
+        "number seems to be among your own fields, where it is stored as it is.",
         advice="Put it where the description says.",
         wrong='{"site_id": "demo", "event_type": "click", "screen_width": 390}',
         right='{"site_id": "demo", "event_type": "click", "device": {"screen_width": 390}}',

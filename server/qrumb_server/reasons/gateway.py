@@ -52,7 +52,7 @@ PATH_UNKNOWN: Final = Reason(
     name="PATH_UNKNOWN",
     code=StatusCode.NOT_FOUND,
     retry=Retry.NO,
-    text="no such path",
+    text="no such path: compare it letter by letter, a slash at its end included",
     cause="No endpoint has this path.",
     advice="Compare it with docs/openapi.yaml; the paths of browser events are those of `gateway.collect_paths`.",
 )

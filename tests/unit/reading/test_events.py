@@ -287,8 +287,8 @@ def test_unknown_consent_is_answered_by_its_rule(value: str) -> None:
     [
         (b"", "is empty"),
         (b" \n ", "is empty"),
-        (b"null", "the event is no JSON object"),
-        (b'[{"site_id":"s"}]', "the event is no JSON object"),
+        (b"null", "the event is null, and no JSON object"),
+        (b'[{"site_id":"s"}]', "the event is a list (several events are a batch"),
         (b"NaN", "line 1, column 1 (byte 0): JSON has neither NaN nor Infinity"),
         (b'{"a":-Infinity}', "line 1, column 7 (byte 6): JSON has neither NaN nor Infinity"),
         (b'{"a":"\\x41"}', "JSON does not know this escape"),

@@ -462,8 +462,8 @@ export enum EventWarning_Code {
   UNKNOWN_FIELD = 8,
 
   /**
-   * A name that means something, in a place where it is not looked for, so it was not stored; the description says
-   * where it belongs.
+   * A name that means something, in a place where it is not looked for, so it was not stored, or stored only as one of
+   * the sender's own fields; the description says where it belongs.
    *
    * @generated from enum value: MISPLACED_FIELD = 9;
    */
