@@ -152,6 +152,11 @@ class Lookups:
         """Sessions that were just stored."""
         self._sessions.learn(news)
 
+    def forget_sessions(self, keys: Iterable[SessionKey]) -> None:
+        """Ask again for these."""
+        for key in keys:
+            self._sessions.forget(key)
+
     def owners(self, keys: Collection[Key]) -> dict[Key, Label]:
         """Owners of the keys, and of the e-mail addresses that these lead to; `SHARED` where there is none any more."""
         known = self._labels(keys)

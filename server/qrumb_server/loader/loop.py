@@ -32,6 +32,7 @@ from qrumb_server.loader.batch import Batch, read_batch
 from qrumb_server.loader.ledger import count_batch, ledger_batch
 from qrumb_server.loader.lookups import Lookups
 from qrumb_server.loader.progress import Progress
+from qrumb_server.loader.remarks import Remarks
 from qrumb_server.loader.rows import (
     PlacedEvent,
     PlacedLetter,
@@ -96,6 +97,7 @@ class Loader:
         self._store = store
         self._lookups = Lookups(store, monotonic=monotonic)
         self._attributor = Attributor(self._lookups, policy)
+        self._remarks = Remarks(store, self._lookups, monotonic=monotonic, policy=policy)
         self._turn = threading.Lock()
         self._clock = clock
         self._monotonic = monotonic
@@ -135,6 +137,7 @@ class Loader:
         # By name as well as by age: the clock may have been ahead when they were begun.
         suspects = {ref.path for ref in self._spool.until_allowed(lambda: list_sealed(self._spool_root))}
         started_ms = self._clock.now_ms()
+        self._remarks.begin(started_ms)
         while not self._stopping.is_set():
             draining = self._draining.is_set()
             taken = self._spool.until_allowed(partial(self._backlog.take, wait_for_open=not draining))
@@ -142,6 +145,8 @@ class Loader:
                 if draining:
                     return
                 self._probe_if_due()
+                with self._turn, suppress(StoreError):  # the probe has said so
+                    self._remarks.judge_if_due()
                 self._draining.wait(self._poll_seconds)
                 continue
             uncertain = any(ref.path in suspects or ref.begun_time_ms <= started_ms for ref in taken)
@@ -210,6 +215,7 @@ class Loader:
         load = _Load(batch=batch, uncertain=uncertain)
         for do in (
             self._store_sessions,
+            self._judge_again,
             self._attribute,
             self._store_links,
             self._store_events,
@@ -235,6 +241,13 @@ class Loader:
         if merged:
             self._insert(load, session_batch(merged, registrations), uncertain=False)
             self._lookups.learn_sessions(merged)
+        # An earlier try may have stored the sessions and gone no further.
+        changed = keys if load.uncertain else merged.keys()
+        self._remarks.add(changed, min(placed.registration.received_time_ms for placed in registrations))
+
+    def _judge_again(self, _load: "_Load") -> None:
+        """Events that were stored before their session."""
+        self._patiently(self._remarks.judge_if_due)
 
     def _attribute(self, load: "_Load") -> None:
         batch = load.batch

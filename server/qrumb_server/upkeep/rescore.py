@@ -10,7 +10,8 @@ from typing import Any, Final
 
 from qrumb_server.loader.lookups import KnownSession, Lookups
 from qrumb_server.loader.loop import Loader
-from qrumb_server.model import FraudReason, SitePolicy
+from qrumb_server.loader.remarks import GROUP, OF_SESSION, write_marks
+from qrumb_server.model import FraudReason, SitePolicy, Source
 from qrumb_server.pipeline.mark import RESCORABLE, is_impossible, kept_reasons, marks_at_loading
 from qrumb_server.ports import EventStore
 from qrumb_server.upkeep.replay import LOADER_PATIENCE
@@ -19,10 +20,6 @@ from qrumb_server.wire.v1 import upkeep_service_pb2 as pb
 __all__ = ["Rescore"]
 
 PAGE: Final = 20_000
-# Rows that one mutation names.
-GROUP: Final = 20_000
-# A row without its session, because consent was denied or its user was erased, keeps what was seen by it.
-OF_SESSION: Final = frozenset({FraudReason.BEFORE_SCAN, FraudReason.FOREIGN_SESSION})
 Row = Mapping[str, Any]
 
 
@@ -61,19 +58,21 @@ class Rescore:
                     changed[tuple(reasons)].append((row["segment_id"], row["segment_row"]))
         for reasons_now, rows in changed.items():
             for start in range(0, len(rows), GROUP):
-                self._write(reasons_now, rows[start : start + GROUP])
+                with self._loader.exclusively(LOADER_PATIENCE):
+                    write_marks(self._store, {reasons_now: rows[start : start + GROUP]})
         return pb.RescoreResponse(examined_count=examined, changed_count=sum(map(len, changed.values())))
 
     def _reasons(self, row: Row, session: KnownSession) -> list[str]:
         policy = self._policy(row["site_id"])
         rules, retention_ms = policy.fraud, min(self._retention_ms, policy.retention_ms)
+        # Without its session, because consent was denied or its user was erased, a row keeps what was seen by it.
         seen_anew = RESCORABLE if row["scan_session_id"] else RESCORABLE - OF_SESSION
         kept = [reason for reason in row["fraud_reasons"] if reason not in seen_anew]
         if row["device_type"] == "bot":
             kept.append(FraudReason.BOT)
         corrected_ms = row["client_event_time"]
         sent_ms = row["event_time"] if corrected_ms is None else corrected_ms
-        if is_impossible(sent_ms - row["received_time"], retention_ms, rules):
+        if row["source"] == Source.BROWSER and is_impossible(sent_ms - row["received_time"], retention_ms, rules):
             kept.append(FraudReason.IMPOSSIBLE_TIME)
         found = marks_at_loading(
             event_time_ms=row["event_time"],
@@ -89,7 +88,7 @@ class Rescore:
         after = (request.since_time_ms, "", 0)
         while True:
             page = self._store.query(
-                "SELECT site_id, scan_session_id, device_type, event_time, received_time, client_event_time, "
+                "SELECT site_id, scan_session_id, source, device_type, event_time, received_time, client_event_time, "
                 "fraud_reasons, segment_id, segment_row FROM events.valid_events "
                 "WHERE ({site:String} = '' OR site_id = {site:String}) "
                 "AND received_time >= {time:DateTime64(3, 'UTC')} AND (received_time, segment_id, segment_row) > "
@@ -103,11 +102,3 @@ class Rescore:
                 return
             last = page[-1]
             after = (last["received_time"], last["segment_id"], last["segment_row"])
-
-    def _write(self, reasons: Sequence[str], rows: Sequence[tuple[str, int]]) -> None:
-        with self._loader.exclusively(LOADER_PATIENCE):
-            self._store.mutate(
-                "ALTER TABLE events.valid_events UPDATE fraud_reasons = {reasons:Array(String)}, "
-                "is_fraud = {fraud:UInt8} WHERE (segment_id, segment_row) IN {rows:Array(Tuple(String, UInt32))}",
-                {"reasons": list(reasons), "fraud": int(bool(reasons)), "rows": list(rows)},
-            )
