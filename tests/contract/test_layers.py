@@ -25,7 +25,7 @@ ALLOWED = {
     "store": set(),
     "upkeep": {"access", "loader", "pipeline", "query", "reading", "rpc", "spool"},
     "loader": {"pipeline", "spool"},
-    "query": {"enrich", "loader", "rpc", "spool"},
+    "query": {"enrich", "loader", "pipeline", "rpc", "spool"},
     "rpc": {"access", "pipeline", "reading"},
     "gateway": {"config"},
     "supervise": {"config", "enrich", "gateway", "rpc", "spool"},

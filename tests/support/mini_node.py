@@ -29,18 +29,22 @@ from qrumb_server.pipeline.stamp import Arrival, Enrichers
 from qrumb_server.ports import Clock, EventStore, TableBatch
 from qrumb_server.query.charts import Charts
 from qrumb_server.query.reports import Reports
-from qrumb_server.query.service import Queries, SessionQueries
+from qrumb_server.query.service import Previews, Queries, SessionQueries
 from qrumb_server.rpc.collector import Collector
+from qrumb_server.rpc.preview import ask_loader
 from qrumb_server.rpc.scan_sessions import ScanSessions
 from qrumb_server.rpc.turns import Turns
 from qrumb_server.rpc.wrappers import Wrappers
 from qrumb_server.spool.reader import list_sealed
 from qrumb_server.spool.writer import SpoolWriter
 from qrumb_server.upkeep.erase import Eraser
+from qrumb_server.upkeep.export import Exporter
 from qrumb_server.upkeep.replay import Replay
 from qrumb_server.upkeep.rescore import Rescore
 from qrumb_server.upkeep.service import Privacy, Upkeep
+from qrumb_server.upkeep.split import Splitter
 from qrumb_server.upkeep.verify import LedgerCheck
+from qrumb_server.wire.v1.attribution_service_pb2_grpc import add_AttributionServiceServicer_to_server
 from qrumb_server.wire.v1.upkeep_service_pb2_grpc import UpkeepServiceStub, add_UpkeepServiceServicer_to_server
 from tests.support.opened import opening
 from tests.support.patience import patient
@@ -247,7 +251,12 @@ class MiniNode:
             progress=Progress(),
         )
         upkeep = Upkeep(
-            reports=reports, replay=self._replay(), rescore=self._rescore(), check=check, executor=self._executor
+            reports=reports,
+            replay=self._replay(),
+            rescore=self._rescore(),
+            check=check,
+            splitter=Splitter(store=self.store, loader=self.loader, clock=self.clock),
+            executor=self._executor,
         )
         add_UpkeepServiceServicer_to_server(upkeep, server)
         eraser = _WatchedEraser(
@@ -257,12 +266,23 @@ class MiniNode:
             clock=self.clock,
             waits=self._erasing_waits,
         )
-        add_PrivacyServiceServicer_to_server(Privacy(eraser=eraser, executor=self._executor), server)
+        exporter = Exporter(store=self.store, loader=self.loader, spool_root=self.spool_root)
+        privacy = Privacy(eraser=eraser, exporter=exporter, executor=self._executor)
+        add_PrivacyServiceServicer_to_server(privacy, server)
+        previews = Previews(
+            store=self.store,
+            spool_root=self.spool_root,
+            monotonic=self.clock.monotonic,
+            policy=self._policy,
+            executor=self._executor,
+        )
+        add_AttributionServiceServicer_to_server(previews, server)
         channel = await self._serve(server, "loader")
         self.queries = QueryServiceStub(channel)
         self.session_queries = ScanSessionServiceStub(channel)
         self.upkeep = UpkeepServiceStub(channel)
         self.privacy = PrivacyServiceStub(channel)
+        self._preview_channel = channel
 
     async def stop(self) -> None:
         """End everything; safe after a start that failed."""
@@ -354,7 +374,8 @@ class MiniNode:
         self._writers.append(spool)
         turns = Turns()
         server = grpc.aio.server(interceptors=[Wrappers(opening=opening(turns)), _ChosenAgent()])
-        collector = Collector(append=spool.append, new_arrival=self.new_arrival, turns=turns)
+        preview = ask_loader(lambda: self._preview_channel)
+        collector = Collector(append=spool.append, new_arrival=self.new_arrival, turns=turns, preview=preview)
         add_CollectorServiceServicer_to_server(collector, server)
         sessions = ScanSessions(
             append=spool.append, new_arrival=self.new_arrival, turns=turns, forward=_forward_nothing

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -18,7 +19,7 @@ from google.rpc.status_pb2 import Status
 from qrumb.v1 import collector_service_pb2 as pb
 from qrumb.v1 import privacy_service_pb2 as privacy_pb
 from qrumb.v1 import scan_session_service_pb2 as session_pb
-from qrumb.v1.receipt_pb2 import EventReceipt, Violation
+from qrumb.v1.receipt_pb2 import EventReceipt, EventWarning, Violation
 from qrumb.v1.scan_session_pb2 import ScanSession
 from qrumb_server.config.sites import SiteEntry
 from qrumb_server.errors import BadRowsError, OutcomeUnknownError
@@ -43,8 +44,20 @@ TIME_FIELDS: Final = {"event_time", "scan_time"}
 HASHES: Final = {"email_hash", "phone_hash"}
 STEP_KEYS: Final = {
     "register": {"worker"},
-    "browser": {"as", "worker", "agent", "address", "headers", "attempt", "request", "direct", "refused", "times"},
-    "server": {"as", "worker", "attempt", "request", "direct", "refused", "times"},
+    "browser": {
+        "as",
+        "worker",
+        "agent",
+        "address",
+        "headers",
+        "attempt",
+        "request",
+        "direct",
+        "refused",
+        "times",
+        "warned",
+    },
+    "server": {"as", "worker", "attempt", "request", "direct", "refused", "times", "warned"},
     "clock": set(),
     "seal": set(),
     "load": set(),
@@ -55,6 +68,9 @@ STEP_KEYS: Final = {
     "replay": {"counts"},
     "rescore": {"counts"},
     "erase": {"counts", "gone"},
+    "export": {"counts", "absent"},
+    "split": {"counts"},
+    "dry_run": {"row", "incomplete"},
     "expect": {"site"},
 }
 
@@ -168,6 +184,10 @@ class Play:
                 self.node.store.fail_next(f"events.{argument}", error, is_stored=options["stored"])
             case "poison":
                 self._poison(argument)
+            case "dry_run":
+                await self._dry_run(argument, options)
+            case "export":
+                await self._export(argument, options)
             case _:
                 await self._upkeep(verb, argument, options)
 
@@ -202,6 +222,8 @@ class Play:
                 self.ids |= {name: receipt.event_id for name, receipt in zip(names, receipts, strict=True)}
             refused = {Violation.Reason.Name(broken.reason) for receipt in receipts for broken in receipt.violations}
             assert refused == set(options.get("refused", [])), f"refused for {refused}"
+            warned = {EventWarning.Code.Name(warning.code) for receipt in receipts for warning in receipt.warnings}
+            assert warned == set(options.get("warned", warned)), f"warned of {warned}"
 
     def _event(self, source: str, written: Mapping[str, Any]) -> dict[str, Any]:
         event = {**DEFAULTS[source], **written}
@@ -257,6 +279,46 @@ class Play:
 
         self.node.store.poison = refuse
 
+    def named(self, kind: str, written: str, site_id: str) -> str:
+        """The name under which a suspicious identifier is listed."""
+        return self.session(written) if kind == "scan_session" else self.user(written, site_id)
+
+    def _subject(self, written: Mapping[str, Any], site_id: str) -> dict[str, Any]:
+        """What names a person."""
+        said = dict(written)
+        said["user_identifiers"] = _identifiers(said.get("user_identifiers", {}))
+        if "scan_session_id" in said:
+            said["scan_session_id"] = self.session(said["scan_session_id"])
+        if "user_id" in said:
+            said["user_id"] = self.user(said["user_id"], site_id)
+        return {**said, "site_id": site_id}
+
+    async def _dry_run(self, written: Mapping[str, Any], options: Mapping[str, Any]) -> None:
+        event: Any = to_message("browser", self._event("browser", written))
+        request = pb.CollectBrowserEventRequest(event=event, validate_only=True)
+        metadata = tuple(self._metadata("browser", {}))
+        answer = await self.node.gateway[0].CollectBrowserEvent(request, metadata=metadata)
+        shown = {name: getattr(answer.row, name) for name in options.get("row", {})}
+        assert shown == options.get("row", {}), f"the dry run's row has {shown}"
+        assert answer.is_incomplete == options.get("incomplete", False)
+
+    async def _export(self, written: Mapping[str, Any], options: Mapping[str, Any]) -> None:
+        site_id = self.site(None)
+        request = privacy_pb.ExportSubjectRequest(**self._subject(written, site_id))
+        await self.node.load()
+        records: list[privacy_pb.SubjectRecord] = []
+        while True:
+            page = await self.node.privacy.ExportSubject(request)
+            records += page.records
+            request.page_token = page.next_page_token
+            if not request.page_token:
+                break
+        counted = Counter(record.table for record in records)
+        assert dict(counted) == options["counts"], f"exported {counted}"
+        said = "\n".join(record.row for record in records)
+        absent = [self.user(name, site_id) for name in options.get("absent", [])]
+        assert [name for name in absent if name in said] == []
+
     async def _upkeep(self, verb: str, argument: Any, options: Mapping[str, Any]) -> None:
         node, said = self.node, dict(argument or {})
         site_id = self.site(said.pop("site_id", None))
@@ -268,13 +330,13 @@ class Play:
             answer: Any = await node.upkeep.Replay(upkeep_pb.ReplayRequest(site_id=site_id, **said))
         elif verb == "rescore":
             answer = await node.upkeep.Rescore(upkeep_pb.RescoreRequest(site_id=site_id, **said))
+        elif verb == "split":
+            kind = said.pop("kind").upper()
+            name = self.named(kind.lower(), said.pop("name"), site_id)
+            split = upkeep_pb.SplitIdentifierRequest(site_id=site_id, kind=kind, name=name, **said)
+            answer = await node.upkeep.SplitIdentifier(split)
         else:
-            identifiers = _identifiers(said.pop("user_identifiers", {}))
-            if "scan_session_id" in said:
-                said["scan_session_id"] = self.session(said["scan_session_id"])
-            if "user_id" in said:
-                said["user_id"] = self.user(said["user_id"], site_id)
-            request = privacy_pb.EraseSubjectRequest(site_id=site_id, user_identifiers=identifiers, **said)
+            request = privacy_pb.EraseSubjectRequest(**self._subject(said, site_id))
             ask = partial(node.privacy.EraseSubject, request)
             answer = await (ask() if request.validate_only else node.erase(ask))
             self.letters_erased = self.letters_erased or answer.rejected_event_count > 0

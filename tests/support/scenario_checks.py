@@ -23,6 +23,7 @@ USERS: Final = {"user_id"}
 EVER: Final = {"from_time": Timestamp(seconds=0), "to_time": Timestamp(seconds=10_000_000_000)}
 KINDS: Final = {
     "rows", "attributed", "receipts", "sessions", "ledger", "unique", "rejected", "users", "funnel",
+    "suspicious",
 }  # fmt: skip
 
 
@@ -48,11 +49,28 @@ async def check_expectations(play: Play, wanted: Mapping[str, Any], site: str | 
         request = pb.GetFunnelRequest(site_id=play.site(site), **EVER)
         answer = await play.node.queries.GetFunnel(request)
         assert _funnel(answer) == wanted["funnel"]
+    if "suspicious" in wanted:
+        await _check_suspicious(play, wanted["suspicious"], play.site(site))
     if "unique" in wanted:
         found = play.node.store.query(
             "SELECT event_id FROM events.unique_events WHERE site_id = {site:String}", {"site": play.site(site)}
         )
         assert len(found) == wanted["unique"], f"{len(found)} unique events"
+
+
+async def _check_suspicious(play: Play, wanted: Mapping[str, int], site_id: str) -> None:
+    answer = await play.node.queries.ListSuspiciousIdentifiers(pb.ListSuspiciousIdentifiersRequest(site_id=site_id))
+    found = {
+        (pb.SuspiciousIdentifier.Kind.Name(one.kind).lower(), one.name): -one.other_count
+        if one.is_split
+        else one.other_count
+        for one in answer.identifiers
+    }
+    meant = {}
+    for written, count in wanted.items():
+        kind, _, name = written.partition(":")
+        meant[kind, play.named(kind, name, site_id)] = count
+    assert found == meant
 
 
 def _funnel(answer: pb.GetFunnelResponse) -> dict[str, dict[str, Any]]:
@@ -104,6 +122,7 @@ async def _check_receipt(play: Play, name: str, wanted: Row, site: str | None) -
         "conflicts": receipt.conflict_count,
         "violations": sorted({Violation.Reason.Name(broken.reason) for broken in receipt.violations}),
         "has_row": receipt.HasField("row"),
+        "warnings": sorted(warning.field for warning in receipt.warnings),
     }
     plain = {key: value for key, value in wanted.items() if key != "row"}
     assert {key: said[key] for key in plain} == plain, f"receipt of {name}: {said}"

@@ -30,7 +30,7 @@ type CollectBrowserEventRequest struct {
 	Event *BrowserEvent `protobuf:"bytes,1,opt,name=event,proto3" json:"event,omitempty"`
 	// Dry run: everything but storing. The answer has the row that would be stored. Without a key of the site, and while
 	// ClickHouse cannot be read, it lacks what takes a look-up: qr_code_id, user_id, is_duplicate, and the marks that
-	// take more than this event.
+	// take more than this event; is_incomplete says so.
 	ValidateOnly  bool `protobuf:"varint,2,opt,name=validate_only,json=validateOnly,proto3" json:"validate_only,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -86,7 +86,9 @@ type CollectBrowserEventResponse struct {
 	// The verdict.
 	Receipt *EventReceipt `protobuf:"bytes,1,opt,name=receipt,proto3" json:"receipt,omitempty"`
 	// The row that would be stored. Only on a dry run.
-	Row           *EventRow `protobuf:"bytes,2,opt,name=row,proto3" json:"row,omitempty"`
+	Row *EventRow `protobuf:"bytes,2,opt,name=row,proto3" json:"row,omitempty"`
+	// On a dry run: the row lacks what takes a look-up, or sessions that still wait in the spool. Absent: it does not.
+	IsIncomplete  *bool `protobuf:"varint,3,opt,name=is_incomplete,json=isIncomplete,proto3,oneof" json:"is_incomplete,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -135,13 +137,21 @@ func (x *CollectBrowserEventResponse) GetRow() *EventRow {
 	return nil
 }
 
+func (x *CollectBrowserEventResponse) GetIsIncomplete() bool {
+	if x != nil && x.IsIncomplete != nil {
+		return *x.IsIncomplete
+	}
+	return false
+}
+
 // BatchCollectBrowserEventsRequest carries several browser events.
 type BatchCollectBrowserEventsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The events, 1 to 1,000 of them and 4 MiB together.
 	Events []*BrowserEvent `protobuf:"bytes,1,rep,name=events,proto3" json:"events,omitempty"`
 	// Dry run: everything but storing. The answer has the rows that would be stored. While ClickHouse cannot be read
-	// they lack what takes a look-up: qr_code_id, user_id, is_duplicate, and the marks that take more than one event.
+	// they lack what takes a look-up (qr_code_id, user_id, is_duplicate, and the marks that take more than one event), and
+	// is_incomplete says so.
 	ValidateOnly  bool `protobuf:"varint,2,opt,name=validate_only,json=validateOnly,proto3" json:"validate_only,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -197,7 +207,9 @@ type BatchCollectBrowserEventsResponse struct {
 	// Receipt i answers event i.
 	Receipts []*EventReceipt `protobuf:"bytes,1,rep,name=receipts,proto3" json:"receipts,omitempty"`
 	// Row i is what would be stored of event i, an empty row where it is rejected. Only on a dry run.
-	Rows          []*EventRow `protobuf:"bytes,2,rep,name=rows,proto3" json:"rows,omitempty"`
+	Rows []*EventRow `protobuf:"bytes,2,rep,name=rows,proto3" json:"rows,omitempty"`
+	// On a dry run: the rows lack what takes a look-up, or sessions that still wait in the spool. Absent: they do not.
+	IsIncomplete  *bool `protobuf:"varint,3,opt,name=is_incomplete,json=isIncomplete,proto3,oneof" json:"is_incomplete,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -246,6 +258,13 @@ func (x *BatchCollectBrowserEventsResponse) GetRows() []*EventRow {
 	return nil
 }
 
+func (x *BatchCollectBrowserEventsResponse) GetIsIncomplete() bool {
+	if x != nil && x.IsIncomplete != nil {
+		return *x.IsIncomplete
+	}
+	return false
+}
+
 // CollectServerEventRequest carries one server event.
 type CollectServerEventRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -253,7 +272,7 @@ type CollectServerEventRequest struct {
 	Event *ServerEvent `protobuf:"bytes,1,opt,name=event,proto3" json:"event,omitempty"`
 	// Dry run: everything but storing. The answer has the row that would be stored. Without a key of the site, and while
 	// ClickHouse cannot be read, it lacks what takes a look-up: qr_code_id, user_id, is_duplicate, and the marks that
-	// take more than this event.
+	// take more than this event; is_incomplete says so.
 	ValidateOnly  bool `protobuf:"varint,2,opt,name=validate_only,json=validateOnly,proto3" json:"validate_only,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -309,7 +328,9 @@ type CollectServerEventResponse struct {
 	// The verdict.
 	Receipt *EventReceipt `protobuf:"bytes,1,opt,name=receipt,proto3" json:"receipt,omitempty"`
 	// The row that would be stored. Only on a dry run.
-	Row           *EventRow `protobuf:"bytes,2,opt,name=row,proto3" json:"row,omitempty"`
+	Row *EventRow `protobuf:"bytes,2,opt,name=row,proto3" json:"row,omitempty"`
+	// On a dry run: the row lacks what takes a look-up, or sessions that still wait in the spool. Absent: it does not.
+	IsIncomplete  *bool `protobuf:"varint,3,opt,name=is_incomplete,json=isIncomplete,proto3,oneof" json:"is_incomplete,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -358,13 +379,21 @@ func (x *CollectServerEventResponse) GetRow() *EventRow {
 	return nil
 }
 
+func (x *CollectServerEventResponse) GetIsIncomplete() bool {
+	if x != nil && x.IsIncomplete != nil {
+		return *x.IsIncomplete
+	}
+	return false
+}
+
 // BatchCollectServerEventsRequest carries several server events.
 type BatchCollectServerEventsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The events, 1 to 1,000 of them and 4 MiB together.
 	Events []*ServerEvent `protobuf:"bytes,1,rep,name=events,proto3" json:"events,omitempty"`
 	// Dry run: everything but storing. The answer has the rows that would be stored. While ClickHouse cannot be read
-	// they lack what takes a look-up: qr_code_id, user_id, is_duplicate, and the marks that take more than one event.
+	// they lack what takes a look-up (qr_code_id, user_id, is_duplicate, and the marks that take more than one event), and
+	// is_incomplete says so.
 	ValidateOnly  bool `protobuf:"varint,2,opt,name=validate_only,json=validateOnly,proto3" json:"validate_only,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -420,7 +449,9 @@ type BatchCollectServerEventsResponse struct {
 	// Receipt i answers event i.
 	Receipts []*EventReceipt `protobuf:"bytes,1,rep,name=receipts,proto3" json:"receipts,omitempty"`
 	// Row i is what would be stored of event i, an empty row where it is rejected. Only on a dry run.
-	Rows          []*EventRow `protobuf:"bytes,2,rep,name=rows,proto3" json:"rows,omitempty"`
+	Rows []*EventRow `protobuf:"bytes,2,rep,name=rows,proto3" json:"rows,omitempty"`
+	// On a dry run: the rows lack what takes a look-up, or sessions that still wait in the spool. Absent: they do not.
+	IsIncomplete  *bool `protobuf:"varint,3,opt,name=is_incomplete,json=isIncomplete,proto3,oneof" json:"is_incomplete,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -467,6 +498,13 @@ func (x *BatchCollectServerEventsResponse) GetRows() []*EventRow {
 		return x.Rows
 	}
 	return nil
+}
+
+func (x *BatchCollectServerEventsResponse) GetIsIncomplete() bool {
+	if x != nil && x.IsIncomplete != nil {
+		return *x.IsIncomplete
+	}
+	return false
 }
 
 // StreamServerEventsRequest carries the next server event of a stream.
@@ -686,28 +724,36 @@ const file_qrumb_v1_collector_service_proto_rawDesc = "" +
 	" qrumb/v1/collector_service.proto\x12\bqrumb.v1\x1a\x19google/api/httpbody.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cqrumb/v1/browser_event.proto\x1a\x16qrumb/v1/consent.proto\x1a\x18qrumb/v1/event_row.proto\x1a\x16qrumb/v1/receipt.proto\x1a\x1bqrumb/v1/server_event.proto\"o\n" +
 	"\x1aCollectBrowserEventRequest\x12,\n" +
 	"\x05event\x18\x01 \x01(\v2\x16.qrumb.v1.BrowserEventR\x05event\x12#\n" +
-	"\rvalidate_only\x18\x02 \x01(\bR\fvalidateOnly\"u\n" +
+	"\rvalidate_only\x18\x02 \x01(\bR\fvalidateOnly\"\xb1\x01\n" +
 	"\x1bCollectBrowserEventResponse\x120\n" +
 	"\areceipt\x18\x01 \x01(\v2\x16.qrumb.v1.EventReceiptR\areceipt\x12$\n" +
-	"\x03row\x18\x02 \x01(\v2\x12.qrumb.v1.EventRowR\x03row\"w\n" +
+	"\x03row\x18\x02 \x01(\v2\x12.qrumb.v1.EventRowR\x03row\x12(\n" +
+	"\ris_incomplete\x18\x03 \x01(\bH\x00R\fisIncomplete\x88\x01\x01B\x10\n" +
+	"\x0e_is_incomplete\"w\n" +
 	" BatchCollectBrowserEventsRequest\x12.\n" +
 	"\x06events\x18\x01 \x03(\v2\x16.qrumb.v1.BrowserEventR\x06events\x12#\n" +
-	"\rvalidate_only\x18\x02 \x01(\bR\fvalidateOnly\"\x7f\n" +
+	"\rvalidate_only\x18\x02 \x01(\bR\fvalidateOnly\"\xbb\x01\n" +
 	"!BatchCollectBrowserEventsResponse\x122\n" +
 	"\breceipts\x18\x01 \x03(\v2\x16.qrumb.v1.EventReceiptR\breceipts\x12&\n" +
-	"\x04rows\x18\x02 \x03(\v2\x12.qrumb.v1.EventRowR\x04rows\"m\n" +
+	"\x04rows\x18\x02 \x03(\v2\x12.qrumb.v1.EventRowR\x04rows\x12(\n" +
+	"\ris_incomplete\x18\x03 \x01(\bH\x00R\fisIncomplete\x88\x01\x01B\x10\n" +
+	"\x0e_is_incomplete\"m\n" +
 	"\x19CollectServerEventRequest\x12+\n" +
 	"\x05event\x18\x01 \x01(\v2\x15.qrumb.v1.ServerEventR\x05event\x12#\n" +
-	"\rvalidate_only\x18\x02 \x01(\bR\fvalidateOnly\"t\n" +
+	"\rvalidate_only\x18\x02 \x01(\bR\fvalidateOnly\"\xb0\x01\n" +
 	"\x1aCollectServerEventResponse\x120\n" +
 	"\areceipt\x18\x01 \x01(\v2\x16.qrumb.v1.EventReceiptR\areceipt\x12$\n" +
-	"\x03row\x18\x02 \x01(\v2\x12.qrumb.v1.EventRowR\x03row\"u\n" +
+	"\x03row\x18\x02 \x01(\v2\x12.qrumb.v1.EventRowR\x03row\x12(\n" +
+	"\ris_incomplete\x18\x03 \x01(\bH\x00R\fisIncomplete\x88\x01\x01B\x10\n" +
+	"\x0e_is_incomplete\"u\n" +
 	"\x1fBatchCollectServerEventsRequest\x12-\n" +
 	"\x06events\x18\x01 \x03(\v2\x15.qrumb.v1.ServerEventR\x06events\x12#\n" +
-	"\rvalidate_only\x18\x02 \x01(\bR\fvalidateOnly\"~\n" +
+	"\rvalidate_only\x18\x02 \x01(\bR\fvalidateOnly\"\xba\x01\n" +
 	" BatchCollectServerEventsResponse\x122\n" +
 	"\breceipts\x18\x01 \x03(\v2\x16.qrumb.v1.EventReceiptR\breceipts\x12&\n" +
-	"\x04rows\x18\x02 \x03(\v2\x12.qrumb.v1.EventRowR\x04rows\"H\n" +
+	"\x04rows\x18\x02 \x03(\v2\x12.qrumb.v1.EventRowR\x04rows\x12(\n" +
+	"\ris_incomplete\x18\x03 \x01(\bH\x00R\fisIncomplete\x88\x01\x01B\x10\n" +
+	"\x0e_is_incomplete\"H\n" +
 	"\x19StreamServerEventsRequest\x12+\n" +
 	"\x05event\x18\x01 \x01(\v2\x15.qrumb.v1.ServerEventR\x05event\"P\n" +
 	"\x1aStreamServerEventsResponse\x122\n" +
@@ -812,6 +858,10 @@ func file_qrumb_v1_collector_service_proto_init() {
 	file_qrumb_v1_event_row_proto_init()
 	file_qrumb_v1_receipt_proto_init()
 	file_qrumb_v1_server_event_proto_init()
+	file_qrumb_v1_collector_service_proto_msgTypes[1].OneofWrappers = []any{}
+	file_qrumb_v1_collector_service_proto_msgTypes[3].OneofWrappers = []any{}
+	file_qrumb_v1_collector_service_proto_msgTypes[5].OneofWrappers = []any{}
+	file_qrumb_v1_collector_service_proto_msgTypes[7].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

@@ -230,6 +230,225 @@ func (x *EraseSubjectResponse) GetValidateOnly() bool {
 	return false
 }
 
+// ExportSubjectRequest names the person, in the ways of EraseSubjectRequest.
+type ExportSubjectRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Tracking site. REQUIRED.
+	SiteId string `protobuf:"bytes,1,opt,name=site_id,json=siteId,proto3" json:"site_id,omitempty"`
+	// The user, as in the column user_id. At most 256 characters. Empty: not by user.
+	UserId string `protobuf:"bytes,2,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
+	// Identifiers of the user. Absent: not by identifier.
+	UserIdentifiers *UserIdentifiers `protobuf:"bytes,3,opt,name=user_identifiers,json=userIdentifiers,proto3" json:"user_identifiers,omitempty"`
+	// One scan session. At most 128 characters. Empty: not by session.
+	ScanSessionId string `protobuf:"bytes,4,opt,name=scan_session_id,json=scanSessionId,proto3" json:"scan_session_id,omitempty"`
+	// next_page_token of the response before. Empty: the first page.
+	PageToken     string `protobuf:"bytes,5,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExportSubjectRequest) Reset() {
+	*x = ExportSubjectRequest{}
+	mi := &file_qrumb_v1_privacy_service_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExportSubjectRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExportSubjectRequest) ProtoMessage() {}
+
+func (x *ExportSubjectRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_qrumb_v1_privacy_service_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExportSubjectRequest.ProtoReflect.Descriptor instead.
+func (*ExportSubjectRequest) Descriptor() ([]byte, []int) {
+	return file_qrumb_v1_privacy_service_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *ExportSubjectRequest) GetSiteId() string {
+	if x != nil {
+		return x.SiteId
+	}
+	return ""
+}
+
+func (x *ExportSubjectRequest) GetUserId() string {
+	if x != nil {
+		return x.UserId
+	}
+	return ""
+}
+
+func (x *ExportSubjectRequest) GetUserIdentifiers() *UserIdentifiers {
+	if x != nil {
+		return x.UserIdentifiers
+	}
+	return nil
+}
+
+func (x *ExportSubjectRequest) GetScanSessionId() string {
+	if x != nil {
+		return x.ScanSessionId
+	}
+	return ""
+}
+
+func (x *ExportSubjectRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+// ExportSubjectResponse carries one page of what is stored.
+type ExportSubjectResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The rows, table by table.
+	Records []*SubjectRecord `protobuf:"bytes,1,rep,name=records,proto3" json:"records,omitempty"`
+	// Token for the next page. Empty: this was the last one.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	// Names of the person as in the column user_id; a hash has one of its own.
+	UserIds []string `protobuf:"bytes,3,rep,name=user_ids,json=userIds,proto3" json:"user_ids,omitempty"`
+	// Identifiers of the person that other users were seen with too. What is stored of the others is not in the answer.
+	SharedIdentifierCount uint64 `protobuf:"varint,4,opt,name=shared_identifier_count,json=sharedIdentifierCount,proto3" json:"shared_identifier_count,omitempty"`
+	// Scan sessions of the person in which other users identified too.
+	SharedSessionCount uint64 `protobuf:"varint,5,opt,name=shared_session_count,json=sharedSessionCount,proto3" json:"shared_session_count,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
+}
+
+func (x *ExportSubjectResponse) Reset() {
+	*x = ExportSubjectResponse{}
+	mi := &file_qrumb_v1_privacy_service_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExportSubjectResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExportSubjectResponse) ProtoMessage() {}
+
+func (x *ExportSubjectResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_qrumb_v1_privacy_service_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExportSubjectResponse.ProtoReflect.Descriptor instead.
+func (*ExportSubjectResponse) Descriptor() ([]byte, []int) {
+	return file_qrumb_v1_privacy_service_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *ExportSubjectResponse) GetRecords() []*SubjectRecord {
+	if x != nil {
+		return x.Records
+	}
+	return nil
+}
+
+func (x *ExportSubjectResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+func (x *ExportSubjectResponse) GetUserIds() []string {
+	if x != nil {
+		return x.UserIds
+	}
+	return nil
+}
+
+func (x *ExportSubjectResponse) GetSharedIdentifierCount() uint64 {
+	if x != nil {
+		return x.SharedIdentifierCount
+	}
+	return 0
+}
+
+func (x *ExportSubjectResponse) GetSharedSessionCount() uint64 {
+	if x != nil {
+		return x.SharedSessionCount
+	}
+	return 0
+}
+
+// SubjectRecord is one row.
+type SubjectRecord struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Table of the database events, such as valid_events.
+	Table string `protobuf:"bytes,1,opt,name=table,proto3" json:"table,omitempty"`
+	// The row as a JSON object, by column. Times are RFC 3339, amounts texts.
+	Row           string `protobuf:"bytes,2,opt,name=row,proto3" json:"row,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SubjectRecord) Reset() {
+	*x = SubjectRecord{}
+	mi := &file_qrumb_v1_privacy_service_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SubjectRecord) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SubjectRecord) ProtoMessage() {}
+
+func (x *SubjectRecord) ProtoReflect() protoreflect.Message {
+	mi := &file_qrumb_v1_privacy_service_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SubjectRecord.ProtoReflect.Descriptor instead.
+func (*SubjectRecord) Descriptor() ([]byte, []int) {
+	return file_qrumb_v1_privacy_service_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *SubjectRecord) GetTable() string {
+	if x != nil {
+		return x.Table
+	}
+	return ""
+}
+
+func (x *SubjectRecord) GetRow() string {
+	if x != nil {
+		return x.Row
+	}
+	return ""
+}
+
 var File_qrumb_v1_privacy_service_proto protoreflect.FileDescriptor
 
 const file_qrumb_v1_privacy_service_proto_rawDesc = "" +
@@ -254,9 +473,26 @@ const file_qrumb_v1_privacy_service_proto_rawDesc = "" +
 	"\n" +
 	"erasure_id\x18\t \x01(\tR\terasureId\x12#\n" +
 	"\rvalidate_only\x18\n" +
-	" \x01(\bR\fvalidateOnly2_\n" +
+	" \x01(\bR\fvalidateOnly\"\xd5\x01\n" +
+	"\x14ExportSubjectRequest\x12\x17\n" +
+	"\asite_id\x18\x01 \x01(\tR\x06siteId\x12\x17\n" +
+	"\auser_id\x18\x02 \x01(\tR\x06userId\x12D\n" +
+	"\x10user_identifiers\x18\x03 \x01(\v2\x19.qrumb.v1.UserIdentifiersR\x0fuserIdentifiers\x12&\n" +
+	"\x0fscan_session_id\x18\x04 \x01(\tR\rscanSessionId\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x05 \x01(\tR\tpageToken\"\xf7\x01\n" +
+	"\x15ExportSubjectResponse\x121\n" +
+	"\arecords\x18\x01 \x03(\v2\x17.qrumb.v1.SubjectRecordR\arecords\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12\x19\n" +
+	"\buser_ids\x18\x03 \x03(\tR\auserIds\x126\n" +
+	"\x17shared_identifier_count\x18\x04 \x01(\x04R\x15sharedIdentifierCount\x120\n" +
+	"\x14shared_session_count\x18\x05 \x01(\x04R\x12sharedSessionCount\"7\n" +
+	"\rSubjectRecord\x12\x14\n" +
+	"\x05table\x18\x01 \x01(\tR\x05table\x12\x10\n" +
+	"\x03row\x18\x02 \x01(\tR\x03row2\xb1\x01\n" +
 	"\x0ePrivacyService\x12M\n" +
-	"\fEraseSubject\x12\x1d.qrumb.v1.EraseSubjectRequest\x1a\x1e.qrumb.v1.EraseSubjectResponseB#Z!github.com/qrumb/qrumb-go/qrumbv1b\x06proto3"
+	"\fEraseSubject\x12\x1d.qrumb.v1.EraseSubjectRequest\x1a\x1e.qrumb.v1.EraseSubjectResponse\x12P\n" +
+	"\rExportSubject\x12\x1e.qrumb.v1.ExportSubjectRequest\x1a\x1f.qrumb.v1.ExportSubjectResponseB#Z!github.com/qrumb/qrumb-go/qrumbv1b\x06proto3"
 
 var (
 	file_qrumb_v1_privacy_service_proto_rawDescOnce sync.Once
@@ -270,21 +506,28 @@ func file_qrumb_v1_privacy_service_proto_rawDescGZIP() []byte {
 	return file_qrumb_v1_privacy_service_proto_rawDescData
 }
 
-var file_qrumb_v1_privacy_service_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
+var file_qrumb_v1_privacy_service_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
 var file_qrumb_v1_privacy_service_proto_goTypes = []any{
-	(*EraseSubjectRequest)(nil),  // 0: qrumb.v1.EraseSubjectRequest
-	(*EraseSubjectResponse)(nil), // 1: qrumb.v1.EraseSubjectResponse
-	(*UserIdentifiers)(nil),      // 2: qrumb.v1.UserIdentifiers
+	(*EraseSubjectRequest)(nil),   // 0: qrumb.v1.EraseSubjectRequest
+	(*EraseSubjectResponse)(nil),  // 1: qrumb.v1.EraseSubjectResponse
+	(*ExportSubjectRequest)(nil),  // 2: qrumb.v1.ExportSubjectRequest
+	(*ExportSubjectResponse)(nil), // 3: qrumb.v1.ExportSubjectResponse
+	(*SubjectRecord)(nil),         // 4: qrumb.v1.SubjectRecord
+	(*UserIdentifiers)(nil),       // 5: qrumb.v1.UserIdentifiers
 }
 var file_qrumb_v1_privacy_service_proto_depIdxs = []int32{
-	2, // 0: qrumb.v1.EraseSubjectRequest.user_identifiers:type_name -> qrumb.v1.UserIdentifiers
-	0, // 1: qrumb.v1.PrivacyService.EraseSubject:input_type -> qrumb.v1.EraseSubjectRequest
-	1, // 2: qrumb.v1.PrivacyService.EraseSubject:output_type -> qrumb.v1.EraseSubjectResponse
-	2, // [2:3] is the sub-list for method output_type
-	1, // [1:2] is the sub-list for method input_type
-	1, // [1:1] is the sub-list for extension type_name
-	1, // [1:1] is the sub-list for extension extendee
-	0, // [0:1] is the sub-list for field type_name
+	5, // 0: qrumb.v1.EraseSubjectRequest.user_identifiers:type_name -> qrumb.v1.UserIdentifiers
+	5, // 1: qrumb.v1.ExportSubjectRequest.user_identifiers:type_name -> qrumb.v1.UserIdentifiers
+	4, // 2: qrumb.v1.ExportSubjectResponse.records:type_name -> qrumb.v1.SubjectRecord
+	0, // 3: qrumb.v1.PrivacyService.EraseSubject:input_type -> qrumb.v1.EraseSubjectRequest
+	2, // 4: qrumb.v1.PrivacyService.ExportSubject:input_type -> qrumb.v1.ExportSubjectRequest
+	1, // 5: qrumb.v1.PrivacyService.EraseSubject:output_type -> qrumb.v1.EraseSubjectResponse
+	3, // 6: qrumb.v1.PrivacyService.ExportSubject:output_type -> qrumb.v1.ExportSubjectResponse
+	5, // [5:7] is the sub-list for method output_type
+	3, // [3:5] is the sub-list for method input_type
+	3, // [3:3] is the sub-list for extension type_name
+	3, // [3:3] is the sub-list for extension extendee
+	0, // [0:3] is the sub-list for field type_name
 }
 
 func init() { file_qrumb_v1_privacy_service_proto_init() }
@@ -299,7 +542,7 @@ func file_qrumb_v1_privacy_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_qrumb_v1_privacy_service_proto_rawDesc), len(file_qrumb_v1_privacy_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   2,
+			NumMessages:   5,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

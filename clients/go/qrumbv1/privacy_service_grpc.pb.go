@@ -19,7 +19,8 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	PrivacyService_EraseSubject_FullMethodName = "/qrumb.v1.PrivacyService/EraseSubject"
+	PrivacyService_EraseSubject_FullMethodName  = "/qrumb.v1.PrivacyService/EraseSubject"
+	PrivacyService_ExportSubject_FullMethodName = "/qrumb.v1.PrivacyService/ExportSubject"
 )
 
 // PrivacyServiceClient is the client API for PrivacyService service.
@@ -31,6 +32,9 @@ const (
 type PrivacyServiceClient interface {
 	// Erases one person, and no other, from every table, the dead letters and the spool. Idempotent.
 	EraseSubject(ctx context.Context, in *EraseSubjectRequest, opts ...grpc.CallOption) (*EraseSubjectResponse, error)
+	// Hands out what is stored of one person, and of no other, table by table: the rows that an erasure would touch.
+	// Events that are still in the spool are waited for first.
+	ExportSubject(ctx context.Context, in *ExportSubjectRequest, opts ...grpc.CallOption) (*ExportSubjectResponse, error)
 }
 
 type privacyServiceClient struct {
@@ -51,6 +55,16 @@ func (c *privacyServiceClient) EraseSubject(ctx context.Context, in *EraseSubjec
 	return out, nil
 }
 
+func (c *privacyServiceClient) ExportSubject(ctx context.Context, in *ExportSubjectRequest, opts ...grpc.CallOption) (*ExportSubjectResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ExportSubjectResponse)
+	err := c.cc.Invoke(ctx, PrivacyService_ExportSubject_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // PrivacyServiceServer is the server API for PrivacyService service.
 // All implementations must embed UnimplementedPrivacyServiceServer
 // for forward compatibility.
@@ -60,6 +74,9 @@ func (c *privacyServiceClient) EraseSubject(ctx context.Context, in *EraseSubjec
 type PrivacyServiceServer interface {
 	// Erases one person, and no other, from every table, the dead letters and the spool. Idempotent.
 	EraseSubject(context.Context, *EraseSubjectRequest) (*EraseSubjectResponse, error)
+	// Hands out what is stored of one person, and of no other, table by table: the rows that an erasure would touch.
+	// Events that are still in the spool are waited for first.
+	ExportSubject(context.Context, *ExportSubjectRequest) (*ExportSubjectResponse, error)
 	mustEmbedUnimplementedPrivacyServiceServer()
 }
 
@@ -72,6 +89,9 @@ type UnimplementedPrivacyServiceServer struct{}
 
 func (UnimplementedPrivacyServiceServer) EraseSubject(context.Context, *EraseSubjectRequest) (*EraseSubjectResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method EraseSubject not implemented")
+}
+func (UnimplementedPrivacyServiceServer) ExportSubject(context.Context, *ExportSubjectRequest) (*ExportSubjectResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ExportSubject not implemented")
 }
 func (UnimplementedPrivacyServiceServer) mustEmbedUnimplementedPrivacyServiceServer() {}
 func (UnimplementedPrivacyServiceServer) testEmbeddedByValue()                        {}
@@ -112,6 +132,24 @@ func _PrivacyService_EraseSubject_Handler(srv interface{}, ctx context.Context, 
 	return interceptor(ctx, in, info, handler)
 }
 
+func _PrivacyService_ExportSubject_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ExportSubjectRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(PrivacyServiceServer).ExportSubject(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: PrivacyService_ExportSubject_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(PrivacyServiceServer).ExportSubject(ctx, req.(*ExportSubjectRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // PrivacyService_ServiceDesc is the grpc.ServiceDesc for PrivacyService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -122,6 +160,10 @@ var PrivacyService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "EraseSubject",
 			Handler:    _PrivacyService_EraseSubject_Handler,
+		},
+		{
+			MethodName: "ExportSubject",
+			Handler:    _PrivacyService_ExportSubject_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

@@ -89,6 +89,69 @@ func (GetReceiptResponse_Fate) EnumDescriptor() ([]byte, []int) {
 	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{1, 0}
 }
 
+// Kind says what an identifier is.
+//
+// buf:lint:ignore ENUM_VALUE_PREFIX the message around it names it, so that a value in JSON is one word
+type SuspiciousIdentifier_Kind int32
+
+const (
+	// Never sent.
+	SuspiciousIdentifier_KIND_UNSPECIFIED SuspiciousIdentifier_Kind = 0
+	// An e-mail hash; the others are users.
+	SuspiciousIdentifier_EMAIL_HASH SuspiciousIdentifier_Kind = 1
+	// A phone hash; the others are users.
+	SuspiciousIdentifier_PHONE_HASH SuspiciousIdentifier_Kind = 2
+	// An external_id; the others are hashes that came with it.
+	SuspiciousIdentifier_EXTERNAL_ID SuspiciousIdentifier_Kind = 3
+	// A scan session; the others are users who identified in it.
+	SuspiciousIdentifier_SCAN_SESSION SuspiciousIdentifier_Kind = 4
+)
+
+// Enum value maps for SuspiciousIdentifier_Kind.
+var (
+	SuspiciousIdentifier_Kind_name = map[int32]string{
+		0: "KIND_UNSPECIFIED",
+		1: "EMAIL_HASH",
+		2: "PHONE_HASH",
+		3: "EXTERNAL_ID",
+		4: "SCAN_SESSION",
+	}
+	SuspiciousIdentifier_Kind_value = map[string]int32{
+		"KIND_UNSPECIFIED": 0,
+		"EMAIL_HASH":       1,
+		"PHONE_HASH":       2,
+		"EXTERNAL_ID":      3,
+		"SCAN_SESSION":     4,
+	}
+)
+
+func (x SuspiciousIdentifier_Kind) Enum() *SuspiciousIdentifier_Kind {
+	p := new(SuspiciousIdentifier_Kind)
+	*p = x
+	return p
+}
+
+func (x SuspiciousIdentifier_Kind) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (SuspiciousIdentifier_Kind) Descriptor() protoreflect.EnumDescriptor {
+	return file_qrumb_v1_query_service_proto_enumTypes[1].Descriptor()
+}
+
+func (SuspiciousIdentifier_Kind) Type() protoreflect.EnumType {
+	return &file_qrumb_v1_query_service_proto_enumTypes[1]
+}
+
+func (x SuspiciousIdentifier_Kind) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use SuspiciousIdentifier_Kind.Descriptor instead.
+func (SuspiciousIdentifier_Kind) EnumDescriptor() ([]byte, []int) {
+	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{15, 0}
+}
+
 // GetReceiptRequest names one event.
 type GetReceiptRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -160,7 +223,9 @@ type GetReceiptResponse struct {
 	// Every rule that the event breaks. Empty unless rejected.
 	Violations []*Violation `protobuf:"bytes,6,rep,name=violations,proto3" json:"violations,omitempty"`
 	// The row that counts. Absent unless stored.
-	Row           *EventRow `protobuf:"bytes,7,opt,name=row,proto3" json:"row,omitempty"`
+	Row *EventRow `protobuf:"bytes,7,opt,name=row,proto3" json:"row,omitempty"`
+	// What became known of the event since its receipt.
+	Warnings      []*EventWarning `protobuf:"bytes,8,rep,name=warnings,proto3" json:"warnings,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -240,6 +305,13 @@ func (x *GetReceiptResponse) GetViolations() []*Violation {
 func (x *GetReceiptResponse) GetRow() *EventRow {
 	if x != nil {
 		return x.Row
+	}
+	return nil
+}
+
+func (x *GetReceiptResponse) GetWarnings() []*EventWarning {
+	if x != nil {
+		return x.Warnings
 	}
 	return nil
 }
@@ -931,7 +1003,7 @@ type LedgerEntry struct {
 	DuplicateCount uint64 `protobuf:"varint,7,opt,name=duplicate_count,json=duplicateCount,proto3" json:"duplicate_count,omitempty"`
 	// Duplicates whose payload differs from that of the original.
 	ConflictCount uint64 `protobuf:"varint,8,opt,name=conflict_count,json=conflictCount,proto3" json:"conflict_count,omitempty"`
-	// Stored events that were marked as fraud when they were loaded.
+	// Stored events that are marked as fraud.
 	FraudCount    uint64 `protobuf:"varint,9,opt,name=fraud_count,json=fraudCount,proto3" json:"fraud_count,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1030,6 +1102,207 @@ func (x *LedgerEntry) GetFraudCount() uint64 {
 	return 0
 }
 
+// ListSuspiciousIdentifiersRequest says what is suspicious.
+type ListSuspiciousIdentifiersRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Tracking site. REQUIRED.
+	SiteId string `protobuf:"bytes,1,opt,name=site_id,json=siteId,proto3" json:"site_id,omitempty"`
+	// Identifiers that were seen with more others than this. 0: 10, beyond which hashes and sessions stop joining.
+	MoreThan uint32 `protobuf:"varint,2,opt,name=more_than,json=moreThan,proto3" json:"more_than,omitempty"`
+	// At most this many, 1 to 1,000. 0: 100.
+	Limit         uint32 `protobuf:"varint,3,opt,name=limit,proto3" json:"limit,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListSuspiciousIdentifiersRequest) Reset() {
+	*x = ListSuspiciousIdentifiersRequest{}
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListSuspiciousIdentifiersRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListSuspiciousIdentifiersRequest) ProtoMessage() {}
+
+func (x *ListSuspiciousIdentifiersRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListSuspiciousIdentifiersRequest.ProtoReflect.Descriptor instead.
+func (*ListSuspiciousIdentifiersRequest) Descriptor() ([]byte, []int) {
+	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *ListSuspiciousIdentifiersRequest) GetSiteId() string {
+	if x != nil {
+		return x.SiteId
+	}
+	return ""
+}
+
+func (x *ListSuspiciousIdentifiersRequest) GetMoreThan() uint32 {
+	if x != nil {
+		return x.MoreThan
+	}
+	return 0
+}
+
+func (x *ListSuspiciousIdentifiersRequest) GetLimit() uint32 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
+// ListSuspiciousIdentifiersResponse carries what was found.
+type ListSuspiciousIdentifiersResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Those with the most others first.
+	Identifiers   []*SuspiciousIdentifier `protobuf:"bytes,1,rep,name=identifiers,proto3" json:"identifiers,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListSuspiciousIdentifiersResponse) Reset() {
+	*x = ListSuspiciousIdentifiersResponse{}
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListSuspiciousIdentifiersResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListSuspiciousIdentifiersResponse) ProtoMessage() {}
+
+func (x *ListSuspiciousIdentifiersResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListSuspiciousIdentifiersResponse.ProtoReflect.Descriptor instead.
+func (*ListSuspiciousIdentifiersResponse) Descriptor() ([]byte, []int) {
+	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *ListSuspiciousIdentifiersResponse) GetIdentifiers() []*SuspiciousIdentifier {
+	if x != nil {
+		return x.Identifiers
+	}
+	return nil
+}
+
+// SuspiciousIdentifier was seen with more others than one person has.
+type SuspiciousIdentifier struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What it is.
+	Kind SuspiciousIdentifier_Kind `protobuf:"varint,1,opt,name=kind,proto3,enum=qrumb.v1.SuspiciousIdentifier_Kind" json:"kind,omitempty"`
+	// Its name: of a hash the user that it names by itself, as in the column user_id; else the identifier.
+	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	// With how many others it was seen.
+	OtherCount uint64 `protobuf:"varint,3,opt,name=other_count,json=otherCount,proto3" json:"other_count,omitempty"`
+	// When the first of them was seen with it.
+	FirstTime *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=first_time,json=firstTime,proto3" json:"first_time,omitempty"`
+	// When the last of them was first seen with it.
+	LastTime *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=last_time,json=lastTime,proto3" json:"last_time,omitempty"`
+	// Whether it was split by an operator: it joins nothing any more.
+	IsSplit       bool `protobuf:"varint,6,opt,name=is_split,json=isSplit,proto3" json:"is_split,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SuspiciousIdentifier) Reset() {
+	*x = SuspiciousIdentifier{}
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SuspiciousIdentifier) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SuspiciousIdentifier) ProtoMessage() {}
+
+func (x *SuspiciousIdentifier) ProtoReflect() protoreflect.Message {
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SuspiciousIdentifier.ProtoReflect.Descriptor instead.
+func (*SuspiciousIdentifier) Descriptor() ([]byte, []int) {
+	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *SuspiciousIdentifier) GetKind() SuspiciousIdentifier_Kind {
+	if x != nil {
+		return x.Kind
+	}
+	return SuspiciousIdentifier_KIND_UNSPECIFIED
+}
+
+func (x *SuspiciousIdentifier) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *SuspiciousIdentifier) GetOtherCount() uint64 {
+	if x != nil {
+		return x.OtherCount
+	}
+	return 0
+}
+
+func (x *SuspiciousIdentifier) GetFirstTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.FirstTime
+	}
+	return nil
+}
+
+func (x *SuspiciousIdentifier) GetLastTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.LastTime
+	}
+	return nil
+}
+
+func (x *SuspiciousIdentifier) GetIsSplit() bool {
+	if x != nil {
+		return x.IsSplit
+	}
+	return false
+}
+
 // GetFunnelRequest selects the scans to follow.
 type GetFunnelRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1045,7 +1318,7 @@ type GetFunnelRequest struct {
 
 func (x *GetFunnelRequest) Reset() {
 	*x = GetFunnelRequest{}
-	mi := &file_qrumb_v1_query_service_proto_msgTypes[13]
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1057,7 +1330,7 @@ func (x *GetFunnelRequest) String() string {
 func (*GetFunnelRequest) ProtoMessage() {}
 
 func (x *GetFunnelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_qrumb_v1_query_service_proto_msgTypes[13]
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1070,7 +1343,7 @@ func (x *GetFunnelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetFunnelRequest.ProtoReflect.Descriptor instead.
 func (*GetFunnelRequest) Descriptor() ([]byte, []int) {
-	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{13}
+	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *GetFunnelRequest) GetSiteId() string {
@@ -1105,7 +1378,7 @@ type GetFunnelResponse struct {
 
 func (x *GetFunnelResponse) Reset() {
 	*x = GetFunnelResponse{}
-	mi := &file_qrumb_v1_query_service_proto_msgTypes[14]
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1117,7 +1390,7 @@ func (x *GetFunnelResponse) String() string {
 func (*GetFunnelResponse) ProtoMessage() {}
 
 func (x *GetFunnelResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_qrumb_v1_query_service_proto_msgTypes[14]
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1130,7 +1403,7 @@ func (x *GetFunnelResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetFunnelResponse.ProtoReflect.Descriptor instead.
 func (*GetFunnelResponse) Descriptor() ([]byte, []int) {
-	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{14}
+	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *GetFunnelResponse) GetFunnels() []*QrCodeFunnel {
@@ -1149,9 +1422,9 @@ type QrCodeFunnel struct {
 	ScanCount uint64 `protobuf:"varint,2,opt,name=scan_count,json=scanCount,proto3" json:"scan_count,omitempty"`
 	// Those of them with at least one browser event.
 	VisitCount uint64 `protobuf:"varint,3,opt,name=visit_count,json=visitCount,proto3" json:"visit_count,omitempty"`
-	// Those of them with at least one server event.
+	// Those of them with at least one server event that is no refund.
 	ConversionCount uint64 `protobuf:"varint,4,opt,name=conversion_count,json=conversionCount,proto3" json:"conversion_count,omitempty"`
-	// Conversion amounts by currency.
+	// Conversion amounts by currency, refunds taken off.
 	Amounts       []*CurrencyAmount `protobuf:"bytes,5,rep,name=amounts,proto3" json:"amounts,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1159,7 +1432,7 @@ type QrCodeFunnel struct {
 
 func (x *QrCodeFunnel) Reset() {
 	*x = QrCodeFunnel{}
-	mi := &file_qrumb_v1_query_service_proto_msgTypes[15]
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1171,7 +1444,7 @@ func (x *QrCodeFunnel) String() string {
 func (*QrCodeFunnel) ProtoMessage() {}
 
 func (x *QrCodeFunnel) ProtoReflect() protoreflect.Message {
-	mi := &file_qrumb_v1_query_service_proto_msgTypes[15]
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1184,7 +1457,7 @@ func (x *QrCodeFunnel) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QrCodeFunnel.ProtoReflect.Descriptor instead.
 func (*QrCodeFunnel) Descriptor() ([]byte, []int) {
-	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{15}
+	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *QrCodeFunnel) GetQrCodeId() string {
@@ -1235,7 +1508,7 @@ type CurrencyAmount struct {
 
 func (x *CurrencyAmount) Reset() {
 	*x = CurrencyAmount{}
-	mi := &file_qrumb_v1_query_service_proto_msgTypes[16]
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1247,7 +1520,7 @@ func (x *CurrencyAmount) String() string {
 func (*CurrencyAmount) ProtoMessage() {}
 
 func (x *CurrencyAmount) ProtoReflect() protoreflect.Message {
-	mi := &file_qrumb_v1_query_service_proto_msgTypes[16]
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1260,7 +1533,7 @@ func (x *CurrencyAmount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CurrencyAmount.ProtoReflect.Descriptor instead.
 func (*CurrencyAmount) Descriptor() ([]byte, []int) {
-	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{16}
+	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *CurrencyAmount) GetCurrency() string {
@@ -1284,7 +1557,7 @@ const file_qrumb_v1_query_service_proto_rawDesc = "" +
 	"\x1cqrumb/v1/query_service.proto\x12\bqrumb.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18qrumb/v1/event_row.proto\x1a\x16qrumb/v1/receipt.proto\"G\n" +
 	"\x11GetReceiptRequest\x12\x17\n" +
 	"\asite_id\x18\x01 \x01(\tR\x06siteId\x12\x19\n" +
-	"\bevent_id\x18\x02 \x01(\tR\aeventId\"\xb0\x03\n" +
+	"\bevent_id\x18\x02 \x01(\tR\aeventId\"\xe4\x03\n" +
 	"\x12GetReceiptResponse\x12\x19\n" +
 	"\bevent_id\x18\x01 \x01(\tR\aeventId\x125\n" +
 	"\x04fate\x18\x02 \x01(\x0e2!.qrumb.v1.GetReceiptResponse.FateR\x04fate\x12?\n" +
@@ -1294,7 +1567,8 @@ const file_qrumb_v1_query_service_proto_rawDesc = "" +
 	"\n" +
 	"violations\x18\x06 \x03(\v2\x13.qrumb.v1.ViolationR\n" +
 	"violations\x12$\n" +
-	"\x03row\x18\a \x01(\v2\x12.qrumb.v1.EventRowR\x03row\"`\n" +
+	"\x03row\x18\a \x01(\v2\x12.qrumb.v1.EventRowR\x03row\x122\n" +
+	"\bwarnings\x18\b \x03(\v2\x16.qrumb.v1.EventWarningR\bwarnings\"`\n" +
 	"\x04Fate\x12\x14\n" +
 	"\x10FATE_UNSPECIFIED\x10\x00\x12\f\n" +
 	"\bNOT_SEEN\x10\x01\x12\v\n" +
@@ -1364,7 +1638,30 @@ const file_qrumb_v1_query_service_proto_rawDesc = "" +
 	"\x0fduplicate_count\x18\a \x01(\x04R\x0eduplicateCount\x12%\n" +
 	"\x0econflict_count\x18\b \x01(\x04R\rconflictCount\x12\x1f\n" +
 	"\vfraud_count\x18\t \x01(\x04R\n" +
-	"fraudCount\"\x99\x01\n" +
+	"fraudCount\"n\n" +
+	" ListSuspiciousIdentifiersRequest\x12\x17\n" +
+	"\asite_id\x18\x01 \x01(\tR\x06siteId\x12\x1b\n" +
+	"\tmore_than\x18\x02 \x01(\rR\bmoreThan\x12\x14\n" +
+	"\x05limit\x18\x03 \x01(\rR\x05limit\"e\n" +
+	"!ListSuspiciousIdentifiersResponse\x12@\n" +
+	"\videntifiers\x18\x01 \x03(\v2\x1e.qrumb.v1.SuspiciousIdentifierR\videntifiers\"\xf4\x02\n" +
+	"\x14SuspiciousIdentifier\x127\n" +
+	"\x04kind\x18\x01 \x01(\x0e2#.qrumb.v1.SuspiciousIdentifier.KindR\x04kind\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12\x1f\n" +
+	"\vother_count\x18\x03 \x01(\x04R\n" +
+	"otherCount\x129\n" +
+	"\n" +
+	"first_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\tfirstTime\x127\n" +
+	"\tlast_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\blastTime\x12\x19\n" +
+	"\bis_split\x18\x06 \x01(\bR\aisSplit\"_\n" +
+	"\x04Kind\x12\x14\n" +
+	"\x10KIND_UNSPECIFIED\x10\x00\x12\x0e\n" +
+	"\n" +
+	"EMAIL_HASH\x10\x01\x12\x0e\n" +
+	"\n" +
+	"PHONE_HASH\x10\x02\x12\x0f\n" +
+	"\vEXTERNAL_ID\x10\x03\x12\x10\n" +
+	"\fSCAN_SESSION\x10\x04\"\x99\x01\n" +
 	"\x10GetFunnelRequest\x12\x17\n" +
 	"\asite_id\x18\x01 \x01(\tR\x06siteId\x127\n" +
 	"\tfrom_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\bfromTime\x123\n" +
@@ -1382,7 +1679,7 @@ const file_qrumb_v1_query_service_proto_rawDesc = "" +
 	"\aamounts\x18\x05 \x03(\v2\x18.qrumb.v1.CurrencyAmountR\aamounts\"D\n" +
 	"\x0eCurrencyAmount\x12\x1a\n" +
 	"\bcurrency\x18\x01 \x01(\tR\bcurrency\x12\x16\n" +
-	"\x06amount\x18\x02 \x01(\tR\x06amount2\xd9\x03\n" +
+	"\x06amount\x18\x02 \x01(\tR\x06amount2\xcf\x04\n" +
 	"\fQueryService\x12G\n" +
 	"\n" +
 	"GetReceipt\x12\x1b.qrumb.v1.GetReceiptRequest\x1a\x1c.qrumb.v1.GetReceiptResponse\x12_\n" +
@@ -1390,7 +1687,8 @@ const file_qrumb_v1_query_service_proto_rawDesc = "" +
 	"\n" +
 	"TailEvents\x12\x1b.qrumb.v1.TailEventsRequest\x1a\x1c.qrumb.v1.TailEventsResponse\x12J\n" +
 	"\vCountEvents\x12\x1c.qrumb.v1.CountEventsRequest\x1a\x1d.qrumb.v1.CountEventsResponse\x12D\n" +
-	"\tGetLedger\x12\x1a.qrumb.v1.GetLedgerRequest\x1a\x1b.qrumb.v1.GetLedgerResponse\x12D\n" +
+	"\tGetLedger\x12\x1a.qrumb.v1.GetLedgerRequest\x1a\x1b.qrumb.v1.GetLedgerResponse\x12t\n" +
+	"\x19ListSuspiciousIdentifiers\x12*.qrumb.v1.ListSuspiciousIdentifiersRequest\x1a+.qrumb.v1.ListSuspiciousIdentifiersResponse\x12D\n" +
 	"\tGetFunnel\x12\x1a.qrumb.v1.GetFunnelRequest\x1a\x1b.qrumb.v1.GetFunnelResponseB#Z!github.com/qrumb/qrumb-go/qrumbv1b\x06proto3"
 
 var (
@@ -1405,72 +1703,84 @@ func file_qrumb_v1_query_service_proto_rawDescGZIP() []byte {
 	return file_qrumb_v1_query_service_proto_rawDescData
 }
 
-var file_qrumb_v1_query_service_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_qrumb_v1_query_service_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
+var file_qrumb_v1_query_service_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_qrumb_v1_query_service_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
 var file_qrumb_v1_query_service_proto_goTypes = []any{
-	(GetReceiptResponse_Fate)(0),       // 0: qrumb.v1.GetReceiptResponse.Fate
-	(*GetReceiptRequest)(nil),          // 1: qrumb.v1.GetReceiptRequest
-	(*GetReceiptResponse)(nil),         // 2: qrumb.v1.GetReceiptResponse
-	(*ListRejectedEventsRequest)(nil),  // 3: qrumb.v1.ListRejectedEventsRequest
-	(*ListRejectedEventsResponse)(nil), // 4: qrumb.v1.ListRejectedEventsResponse
-	(*RejectedEvent)(nil),              // 5: qrumb.v1.RejectedEvent
-	(*TailEventsRequest)(nil),          // 6: qrumb.v1.TailEventsRequest
-	(*TailEventsResponse)(nil),         // 7: qrumb.v1.TailEventsResponse
-	(*CountEventsRequest)(nil),         // 8: qrumb.v1.CountEventsRequest
-	(*CountEventsResponse)(nil),        // 9: qrumb.v1.CountEventsResponse
-	(*EventCount)(nil),                 // 10: qrumb.v1.EventCount
-	(*GetLedgerRequest)(nil),           // 11: qrumb.v1.GetLedgerRequest
-	(*GetLedgerResponse)(nil),          // 12: qrumb.v1.GetLedgerResponse
-	(*LedgerEntry)(nil),                // 13: qrumb.v1.LedgerEntry
-	(*GetFunnelRequest)(nil),           // 14: qrumb.v1.GetFunnelRequest
-	(*GetFunnelResponse)(nil),          // 15: qrumb.v1.GetFunnelResponse
-	(*QrCodeFunnel)(nil),               // 16: qrumb.v1.QrCodeFunnel
-	(*CurrencyAmount)(nil),             // 17: qrumb.v1.CurrencyAmount
-	(*timestamppb.Timestamp)(nil),      // 18: google.protobuf.Timestamp
-	(*Violation)(nil),                  // 19: qrumb.v1.Violation
-	(*EventRow)(nil),                   // 20: qrumb.v1.EventRow
-	(Violation_Reason)(0),              // 21: qrumb.v1.Violation.Reason
+	(GetReceiptResponse_Fate)(0),              // 0: qrumb.v1.GetReceiptResponse.Fate
+	(SuspiciousIdentifier_Kind)(0),            // 1: qrumb.v1.SuspiciousIdentifier.Kind
+	(*GetReceiptRequest)(nil),                 // 2: qrumb.v1.GetReceiptRequest
+	(*GetReceiptResponse)(nil),                // 3: qrumb.v1.GetReceiptResponse
+	(*ListRejectedEventsRequest)(nil),         // 4: qrumb.v1.ListRejectedEventsRequest
+	(*ListRejectedEventsResponse)(nil),        // 5: qrumb.v1.ListRejectedEventsResponse
+	(*RejectedEvent)(nil),                     // 6: qrumb.v1.RejectedEvent
+	(*TailEventsRequest)(nil),                 // 7: qrumb.v1.TailEventsRequest
+	(*TailEventsResponse)(nil),                // 8: qrumb.v1.TailEventsResponse
+	(*CountEventsRequest)(nil),                // 9: qrumb.v1.CountEventsRequest
+	(*CountEventsResponse)(nil),               // 10: qrumb.v1.CountEventsResponse
+	(*EventCount)(nil),                        // 11: qrumb.v1.EventCount
+	(*GetLedgerRequest)(nil),                  // 12: qrumb.v1.GetLedgerRequest
+	(*GetLedgerResponse)(nil),                 // 13: qrumb.v1.GetLedgerResponse
+	(*LedgerEntry)(nil),                       // 14: qrumb.v1.LedgerEntry
+	(*ListSuspiciousIdentifiersRequest)(nil),  // 15: qrumb.v1.ListSuspiciousIdentifiersRequest
+	(*ListSuspiciousIdentifiersResponse)(nil), // 16: qrumb.v1.ListSuspiciousIdentifiersResponse
+	(*SuspiciousIdentifier)(nil),              // 17: qrumb.v1.SuspiciousIdentifier
+	(*GetFunnelRequest)(nil),                  // 18: qrumb.v1.GetFunnelRequest
+	(*GetFunnelResponse)(nil),                 // 19: qrumb.v1.GetFunnelResponse
+	(*QrCodeFunnel)(nil),                      // 20: qrumb.v1.QrCodeFunnel
+	(*CurrencyAmount)(nil),                    // 21: qrumb.v1.CurrencyAmount
+	(*timestamppb.Timestamp)(nil),             // 22: google.protobuf.Timestamp
+	(*Violation)(nil),                         // 23: qrumb.v1.Violation
+	(*EventRow)(nil),                          // 24: qrumb.v1.EventRow
+	(*EventWarning)(nil),                      // 25: qrumb.v1.EventWarning
+	(Violation_Reason)(0),                     // 26: qrumb.v1.Violation.Reason
 }
 var file_qrumb_v1_query_service_proto_depIdxs = []int32{
 	0,  // 0: qrumb.v1.GetReceiptResponse.fate:type_name -> qrumb.v1.GetReceiptResponse.Fate
-	18, // 1: qrumb.v1.GetReceiptResponse.received_time:type_name -> google.protobuf.Timestamp
-	19, // 2: qrumb.v1.GetReceiptResponse.violations:type_name -> qrumb.v1.Violation
-	20, // 3: qrumb.v1.GetReceiptResponse.row:type_name -> qrumb.v1.EventRow
-	21, // 4: qrumb.v1.ListRejectedEventsRequest.reason:type_name -> qrumb.v1.Violation.Reason
-	18, // 5: qrumb.v1.ListRejectedEventsRequest.since_time:type_name -> google.protobuf.Timestamp
-	5,  // 6: qrumb.v1.ListRejectedEventsResponse.rejected_events:type_name -> qrumb.v1.RejectedEvent
-	18, // 7: qrumb.v1.RejectedEvent.received_time:type_name -> google.protobuf.Timestamp
-	19, // 8: qrumb.v1.RejectedEvent.violations:type_name -> qrumb.v1.Violation
-	20, // 9: qrumb.v1.TailEventsResponse.rows:type_name -> qrumb.v1.EventRow
-	18, // 10: qrumb.v1.CountEventsRequest.from_time:type_name -> google.protobuf.Timestamp
-	18, // 11: qrumb.v1.CountEventsRequest.to_time:type_name -> google.protobuf.Timestamp
-	10, // 12: qrumb.v1.CountEventsResponse.counts:type_name -> qrumb.v1.EventCount
-	18, // 13: qrumb.v1.EventCount.start_time:type_name -> google.protobuf.Timestamp
-	18, // 14: qrumb.v1.GetLedgerRequest.from_time:type_name -> google.protobuf.Timestamp
-	18, // 15: qrumb.v1.GetLedgerRequest.to_time:type_name -> google.protobuf.Timestamp
-	13, // 16: qrumb.v1.GetLedgerResponse.entries:type_name -> qrumb.v1.LedgerEntry
-	18, // 17: qrumb.v1.LedgerEntry.minute_time:type_name -> google.protobuf.Timestamp
-	18, // 18: qrumb.v1.GetFunnelRequest.from_time:type_name -> google.protobuf.Timestamp
-	18, // 19: qrumb.v1.GetFunnelRequest.to_time:type_name -> google.protobuf.Timestamp
-	16, // 20: qrumb.v1.GetFunnelResponse.funnels:type_name -> qrumb.v1.QrCodeFunnel
-	17, // 21: qrumb.v1.QrCodeFunnel.amounts:type_name -> qrumb.v1.CurrencyAmount
-	1,  // 22: qrumb.v1.QueryService.GetReceipt:input_type -> qrumb.v1.GetReceiptRequest
-	3,  // 23: qrumb.v1.QueryService.ListRejectedEvents:input_type -> qrumb.v1.ListRejectedEventsRequest
-	6,  // 24: qrumb.v1.QueryService.TailEvents:input_type -> qrumb.v1.TailEventsRequest
-	8,  // 25: qrumb.v1.QueryService.CountEvents:input_type -> qrumb.v1.CountEventsRequest
-	11, // 26: qrumb.v1.QueryService.GetLedger:input_type -> qrumb.v1.GetLedgerRequest
-	14, // 27: qrumb.v1.QueryService.GetFunnel:input_type -> qrumb.v1.GetFunnelRequest
-	2,  // 28: qrumb.v1.QueryService.GetReceipt:output_type -> qrumb.v1.GetReceiptResponse
-	4,  // 29: qrumb.v1.QueryService.ListRejectedEvents:output_type -> qrumb.v1.ListRejectedEventsResponse
-	7,  // 30: qrumb.v1.QueryService.TailEvents:output_type -> qrumb.v1.TailEventsResponse
-	9,  // 31: qrumb.v1.QueryService.CountEvents:output_type -> qrumb.v1.CountEventsResponse
-	12, // 32: qrumb.v1.QueryService.GetLedger:output_type -> qrumb.v1.GetLedgerResponse
-	15, // 33: qrumb.v1.QueryService.GetFunnel:output_type -> qrumb.v1.GetFunnelResponse
-	28, // [28:34] is the sub-list for method output_type
-	22, // [22:28] is the sub-list for method input_type
-	22, // [22:22] is the sub-list for extension type_name
-	22, // [22:22] is the sub-list for extension extendee
-	0,  // [0:22] is the sub-list for field type_name
+	22, // 1: qrumb.v1.GetReceiptResponse.received_time:type_name -> google.protobuf.Timestamp
+	23, // 2: qrumb.v1.GetReceiptResponse.violations:type_name -> qrumb.v1.Violation
+	24, // 3: qrumb.v1.GetReceiptResponse.row:type_name -> qrumb.v1.EventRow
+	25, // 4: qrumb.v1.GetReceiptResponse.warnings:type_name -> qrumb.v1.EventWarning
+	26, // 5: qrumb.v1.ListRejectedEventsRequest.reason:type_name -> qrumb.v1.Violation.Reason
+	22, // 6: qrumb.v1.ListRejectedEventsRequest.since_time:type_name -> google.protobuf.Timestamp
+	6,  // 7: qrumb.v1.ListRejectedEventsResponse.rejected_events:type_name -> qrumb.v1.RejectedEvent
+	22, // 8: qrumb.v1.RejectedEvent.received_time:type_name -> google.protobuf.Timestamp
+	23, // 9: qrumb.v1.RejectedEvent.violations:type_name -> qrumb.v1.Violation
+	24, // 10: qrumb.v1.TailEventsResponse.rows:type_name -> qrumb.v1.EventRow
+	22, // 11: qrumb.v1.CountEventsRequest.from_time:type_name -> google.protobuf.Timestamp
+	22, // 12: qrumb.v1.CountEventsRequest.to_time:type_name -> google.protobuf.Timestamp
+	11, // 13: qrumb.v1.CountEventsResponse.counts:type_name -> qrumb.v1.EventCount
+	22, // 14: qrumb.v1.EventCount.start_time:type_name -> google.protobuf.Timestamp
+	22, // 15: qrumb.v1.GetLedgerRequest.from_time:type_name -> google.protobuf.Timestamp
+	22, // 16: qrumb.v1.GetLedgerRequest.to_time:type_name -> google.protobuf.Timestamp
+	14, // 17: qrumb.v1.GetLedgerResponse.entries:type_name -> qrumb.v1.LedgerEntry
+	22, // 18: qrumb.v1.LedgerEntry.minute_time:type_name -> google.protobuf.Timestamp
+	17, // 19: qrumb.v1.ListSuspiciousIdentifiersResponse.identifiers:type_name -> qrumb.v1.SuspiciousIdentifier
+	1,  // 20: qrumb.v1.SuspiciousIdentifier.kind:type_name -> qrumb.v1.SuspiciousIdentifier.Kind
+	22, // 21: qrumb.v1.SuspiciousIdentifier.first_time:type_name -> google.protobuf.Timestamp
+	22, // 22: qrumb.v1.SuspiciousIdentifier.last_time:type_name -> google.protobuf.Timestamp
+	22, // 23: qrumb.v1.GetFunnelRequest.from_time:type_name -> google.protobuf.Timestamp
+	22, // 24: qrumb.v1.GetFunnelRequest.to_time:type_name -> google.protobuf.Timestamp
+	20, // 25: qrumb.v1.GetFunnelResponse.funnels:type_name -> qrumb.v1.QrCodeFunnel
+	21, // 26: qrumb.v1.QrCodeFunnel.amounts:type_name -> qrumb.v1.CurrencyAmount
+	2,  // 27: qrumb.v1.QueryService.GetReceipt:input_type -> qrumb.v1.GetReceiptRequest
+	4,  // 28: qrumb.v1.QueryService.ListRejectedEvents:input_type -> qrumb.v1.ListRejectedEventsRequest
+	7,  // 29: qrumb.v1.QueryService.TailEvents:input_type -> qrumb.v1.TailEventsRequest
+	9,  // 30: qrumb.v1.QueryService.CountEvents:input_type -> qrumb.v1.CountEventsRequest
+	12, // 31: qrumb.v1.QueryService.GetLedger:input_type -> qrumb.v1.GetLedgerRequest
+	15, // 32: qrumb.v1.QueryService.ListSuspiciousIdentifiers:input_type -> qrumb.v1.ListSuspiciousIdentifiersRequest
+	18, // 33: qrumb.v1.QueryService.GetFunnel:input_type -> qrumb.v1.GetFunnelRequest
+	3,  // 34: qrumb.v1.QueryService.GetReceipt:output_type -> qrumb.v1.GetReceiptResponse
+	5,  // 35: qrumb.v1.QueryService.ListRejectedEvents:output_type -> qrumb.v1.ListRejectedEventsResponse
+	8,  // 36: qrumb.v1.QueryService.TailEvents:output_type -> qrumb.v1.TailEventsResponse
+	10, // 37: qrumb.v1.QueryService.CountEvents:output_type -> qrumb.v1.CountEventsResponse
+	13, // 38: qrumb.v1.QueryService.GetLedger:output_type -> qrumb.v1.GetLedgerResponse
+	16, // 39: qrumb.v1.QueryService.ListSuspiciousIdentifiers:output_type -> qrumb.v1.ListSuspiciousIdentifiersResponse
+	19, // 40: qrumb.v1.QueryService.GetFunnel:output_type -> qrumb.v1.GetFunnelResponse
+	34, // [34:41] is the sub-list for method output_type
+	27, // [27:34] is the sub-list for method input_type
+	27, // [27:27] is the sub-list for extension type_name
+	27, // [27:27] is the sub-list for extension extendee
+	0,  // [0:27] is the sub-list for field type_name
 }
 
 func init() { file_qrumb_v1_query_service_proto_init() }
@@ -1485,8 +1795,8 @@ func file_qrumb_v1_query_service_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_qrumb_v1_query_service_proto_rawDesc), len(file_qrumb_v1_query_service_proto_rawDesc)),
-			NumEnums:      1,
-			NumMessages:   17,
+			NumEnums:      2,
+			NumMessages:   20,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -19,12 +19,13 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	QueryService_GetReceipt_FullMethodName         = "/qrumb.v1.QueryService/GetReceipt"
-	QueryService_ListRejectedEvents_FullMethodName = "/qrumb.v1.QueryService/ListRejectedEvents"
-	QueryService_TailEvents_FullMethodName         = "/qrumb.v1.QueryService/TailEvents"
-	QueryService_CountEvents_FullMethodName        = "/qrumb.v1.QueryService/CountEvents"
-	QueryService_GetLedger_FullMethodName          = "/qrumb.v1.QueryService/GetLedger"
-	QueryService_GetFunnel_FullMethodName          = "/qrumb.v1.QueryService/GetFunnel"
+	QueryService_GetReceipt_FullMethodName                = "/qrumb.v1.QueryService/GetReceipt"
+	QueryService_ListRejectedEvents_FullMethodName        = "/qrumb.v1.QueryService/ListRejectedEvents"
+	QueryService_TailEvents_FullMethodName                = "/qrumb.v1.QueryService/TailEvents"
+	QueryService_CountEvents_FullMethodName               = "/qrumb.v1.QueryService/CountEvents"
+	QueryService_GetLedger_FullMethodName                 = "/qrumb.v1.QueryService/GetLedger"
+	QueryService_ListSuspiciousIdentifiers_FullMethodName = "/qrumb.v1.QueryService/ListSuspiciousIdentifiers"
+	QueryService_GetFunnel_FullMethodName                 = "/qrumb.v1.QueryService/GetFunnel"
 )
 
 // QueryServiceClient is the client API for QueryService service.
@@ -44,6 +45,9 @@ type QueryServiceClient interface {
 	CountEvents(ctx context.Context, in *CountEventsRequest, opts ...grpc.CallOption) (*CountEventsResponse, error)
 	// Balances the events of a site: received = stored + rejected + spooled, stored = unique + duplicate.
 	GetLedger(ctx context.Context, in *GetLedgerRequest, opts ...grpc.CallOption) (*GetLedgerResponse, error)
+	// Lists identifiers that were seen with unreasonably many others, those with the most first: an office's phone, a
+	// kiosk's session, an external_id that a template made. They are named as in the column user_id, never by their hash.
+	ListSuspiciousIdentifiers(ctx context.Context, in *ListSuspiciousIdentifiersRequest, opts ...grpc.CallOption) (*ListSuspiciousIdentifiersResponse, error)
 	// Follows scan sessions from the scan to the conversion, for each QR code.
 	GetFunnel(ctx context.Context, in *GetFunnelRequest, opts ...grpc.CallOption) (*GetFunnelResponse, error)
 }
@@ -106,6 +110,16 @@ func (c *queryServiceClient) GetLedger(ctx context.Context, in *GetLedgerRequest
 	return out, nil
 }
 
+func (c *queryServiceClient) ListSuspiciousIdentifiers(ctx context.Context, in *ListSuspiciousIdentifiersRequest, opts ...grpc.CallOption) (*ListSuspiciousIdentifiersResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListSuspiciousIdentifiersResponse)
+	err := c.cc.Invoke(ctx, QueryService_ListSuspiciousIdentifiers_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *queryServiceClient) GetFunnel(ctx context.Context, in *GetFunnelRequest, opts ...grpc.CallOption) (*GetFunnelResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(GetFunnelResponse)
@@ -133,6 +147,9 @@ type QueryServiceServer interface {
 	CountEvents(context.Context, *CountEventsRequest) (*CountEventsResponse, error)
 	// Balances the events of a site: received = stored + rejected + spooled, stored = unique + duplicate.
 	GetLedger(context.Context, *GetLedgerRequest) (*GetLedgerResponse, error)
+	// Lists identifiers that were seen with unreasonably many others, those with the most first: an office's phone, a
+	// kiosk's session, an external_id that a template made. They are named as in the column user_id, never by their hash.
+	ListSuspiciousIdentifiers(context.Context, *ListSuspiciousIdentifiersRequest) (*ListSuspiciousIdentifiersResponse, error)
 	// Follows scan sessions from the scan to the conversion, for each QR code.
 	GetFunnel(context.Context, *GetFunnelRequest) (*GetFunnelResponse, error)
 	mustEmbedUnimplementedQueryServiceServer()
@@ -159,6 +176,9 @@ func (UnimplementedQueryServiceServer) CountEvents(context.Context, *CountEvents
 }
 func (UnimplementedQueryServiceServer) GetLedger(context.Context, *GetLedgerRequest) (*GetLedgerResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetLedger not implemented")
+}
+func (UnimplementedQueryServiceServer) ListSuspiciousIdentifiers(context.Context, *ListSuspiciousIdentifiersRequest) (*ListSuspiciousIdentifiersResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListSuspiciousIdentifiers not implemented")
 }
 func (UnimplementedQueryServiceServer) GetFunnel(context.Context, *GetFunnelRequest) (*GetFunnelResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetFunnel not implemented")
@@ -274,6 +294,24 @@ func _QueryService_GetLedger_Handler(srv interface{}, ctx context.Context, dec f
 	return interceptor(ctx, in, info, handler)
 }
 
+func _QueryService_ListSuspiciousIdentifiers_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListSuspiciousIdentifiersRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(QueryServiceServer).ListSuspiciousIdentifiers(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: QueryService_ListSuspiciousIdentifiers_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(QueryServiceServer).ListSuspiciousIdentifiers(ctx, req.(*ListSuspiciousIdentifiersRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _QueryService_GetFunnel_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(GetFunnelRequest)
 	if err := dec(in); err != nil {
@@ -318,6 +356,10 @@ var QueryService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "GetLedger",
 			Handler:    _QueryService_GetLedger_Handler,
+		},
+		{
+			MethodName: "ListSuspiciousIdentifiers",
+			Handler:    _QueryService_ListSuspiciousIdentifiers_Handler,
 		},
 		{
 			MethodName: "GetFunnel",

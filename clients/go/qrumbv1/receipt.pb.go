@@ -263,6 +263,11 @@ const (
 	EventWarning_MISPLACED_FIELD EventWarning_Code = 9
 	// A number that a double does not hold digit by digit: what is stored may not be what was meant.
 	EventWarning_INEXACT_NUMBER EventWarning_Code = 10
+	// A refund with a positive amount: it is kept as it was sent, and raises what its code earned. Refunds are negative.
+	EventWarning_REFUND_NOT_NEGATIVE EventWarning_Code = 11
+	// An identifier of the event's user, or its scan session, was seen with other users too, so what it lends to events
+	// without a stronger one may be another's. Said by GetReceipt alone, once the event is stored.
+	EventWarning_SHARED_IDENTIFIER EventWarning_Code = 12
 )
 
 // Enum value maps for EventWarning_Code.
@@ -279,19 +284,23 @@ var (
 		8:  "UNKNOWN_FIELD",
 		9:  "MISPLACED_FIELD",
 		10: "INEXACT_NUMBER",
+		11: "REFUND_NOT_NEGATIVE",
+		12: "SHARED_IDENTIFIER",
 	}
 	EventWarning_Code_value = map[string]int32{
-		"CODE_UNSPECIFIED":   0,
-		"EVENT_TYPE_MISSING": 1,
-		"CLOCK_CORRECTED":    2,
-		"AMOUNT_ROUNDED":     3,
-		"TIME_INTERPRETED":   4,
-		"LEFT_OUT":           5,
-		"EMAIL_REDACTED":     6,
-		"USER_INFO_REMOVED":  7,
-		"UNKNOWN_FIELD":      8,
-		"MISPLACED_FIELD":    9,
-		"INEXACT_NUMBER":     10,
+		"CODE_UNSPECIFIED":    0,
+		"EVENT_TYPE_MISSING":  1,
+		"CLOCK_CORRECTED":     2,
+		"AMOUNT_ROUNDED":      3,
+		"TIME_INTERPRETED":    4,
+		"LEFT_OUT":            5,
+		"EMAIL_REDACTED":      6,
+		"USER_INFO_REMOVED":   7,
+		"UNKNOWN_FIELD":       8,
+		"MISPLACED_FIELD":     9,
+		"INEXACT_NUMBER":      10,
+		"REFUND_NOT_NEGATIVE": 11,
+		"SHARED_IDENTIFIER":   12,
 	}
 )
 
@@ -603,12 +612,12 @@ const file_qrumb_v1_receipt_proto_rawDesc = "" +
 	"\rSTORE_REFUSED\x10\x16\x12\f\n" +
 	"\bINTERNAL\x10\x17\x12\x10\n" +
 	"\fINVALID_TIME\x10\x18\x12\x0f\n" +
-	"\vPLACEHOLDER\x10\x19\"\x81\x03\n" +
+	"\vPLACEHOLDER\x10\x19\"\xb1\x03\n" +
 	"\fEventWarning\x12\x14\n" +
 	"\x05field\x18\x01 \x01(\tR\x05field\x12/\n" +
 	"\x04code\x18\x02 \x01(\x0e2\x1b.qrumb.v1.EventWarning.CodeR\x04code\x12 \n" +
 	"\vdescription\x18\x03 \x01(\tR\vdescription\x12\x19\n" +
-	"\bhelp_url\x18\x04 \x01(\tR\ahelpUrl\"\xec\x01\n" +
+	"\bhelp_url\x18\x04 \x01(\tR\ahelpUrl\"\x9c\x02\n" +
 	"\x04Code\x12\x14\n" +
 	"\x10CODE_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x12EVENT_TYPE_MISSING\x10\x01\x1a\x02\b\x01\x12\x13\n" +
@@ -621,7 +630,9 @@ const file_qrumb_v1_receipt_proto_rawDesc = "" +
 	"\rUNKNOWN_FIELD\x10\b\x12\x13\n" +
 	"\x0fMISPLACED_FIELD\x10\t\x12\x12\n" +
 	"\x0eINEXACT_NUMBER\x10\n" +
-	"B#Z!github.com/qrumb/qrumb-go/qrumbv1b\x06proto3"
+	"\x12\x17\n" +
+	"\x13REFUND_NOT_NEGATIVE\x10\v\x12\x15\n" +
+	"\x11SHARED_IDENTIFIER\x10\fB#Z!github.com/qrumb/qrumb-go/qrumbv1b\x06proto3"
 
 var (
 	file_qrumb_v1_receipt_proto_rawDescOnce sync.Once

@@ -74,7 +74,9 @@ type ValidateBrowserEventResponse struct {
 	// VALIDATED, or REJECTED with every violation.
 	Receipt *EventReceipt `protobuf:"bytes,1,opt,name=receipt,proto3" json:"receipt,omitempty"`
 	// The row that would be stored. Absent where rejected.
-	Row           *EventRow `protobuf:"bytes,2,opt,name=row,proto3" json:"row,omitempty"`
+	Row *EventRow `protobuf:"bytes,2,opt,name=row,proto3" json:"row,omitempty"`
+	// The row lacks what takes a look-up, or sessions that still wait in the spool. Absent: it does not.
+	IsIncomplete  *bool `protobuf:"varint,3,opt,name=is_incomplete,json=isIncomplete,proto3,oneof" json:"is_incomplete,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -121,6 +123,13 @@ func (x *ValidateBrowserEventResponse) GetRow() *EventRow {
 		return x.Row
 	}
 	return nil
+}
+
+func (x *ValidateBrowserEventResponse) GetIsIncomplete() bool {
+	if x != nil && x.IsIncomplete != nil {
+		return *x.IsIncomplete
+	}
+	return false
 }
 
 // ValidateServerEventRequest carries the text to check.
@@ -175,7 +184,9 @@ type ValidateServerEventResponse struct {
 	// VALIDATED, or REJECTED with every violation.
 	Receipt *EventReceipt `protobuf:"bytes,1,opt,name=receipt,proto3" json:"receipt,omitempty"`
 	// The row that would be stored. Absent where rejected.
-	Row           *EventRow `protobuf:"bytes,2,opt,name=row,proto3" json:"row,omitempty"`
+	Row *EventRow `protobuf:"bytes,2,opt,name=row,proto3" json:"row,omitempty"`
+	// The row lacks what takes a look-up, or sessions that still wait in the spool. Absent: it does not.
+	IsIncomplete  *bool `protobuf:"varint,3,opt,name=is_incomplete,json=isIncomplete,proto3,oneof" json:"is_incomplete,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -224,21 +235,32 @@ func (x *ValidateServerEventResponse) GetRow() *EventRow {
 	return nil
 }
 
+func (x *ValidateServerEventResponse) GetIsIncomplete() bool {
+	if x != nil && x.IsIncomplete != nil {
+		return *x.IsIncomplete
+	}
+	return false
+}
+
 var File_qrumb_v1_validator_service_proto protoreflect.FileDescriptor
 
 const file_qrumb_v1_validator_service_proto_rawDesc = "" +
 	"\n" +
 	" qrumb/v1/validator_service.proto\x12\bqrumb.v1\x1a\x19google/api/httpbody.proto\x1a\x18qrumb/v1/event_row.proto\x1a\x16qrumb/v1/receipt.proto\"G\n" +
 	"\x1bValidateBrowserEventRequest\x12(\n" +
-	"\x04body\x18\x01 \x01(\v2\x14.google.api.HttpBodyR\x04body\"v\n" +
+	"\x04body\x18\x01 \x01(\v2\x14.google.api.HttpBodyR\x04body\"\xb2\x01\n" +
 	"\x1cValidateBrowserEventResponse\x120\n" +
 	"\areceipt\x18\x01 \x01(\v2\x16.qrumb.v1.EventReceiptR\areceipt\x12$\n" +
-	"\x03row\x18\x02 \x01(\v2\x12.qrumb.v1.EventRowR\x03row\"F\n" +
+	"\x03row\x18\x02 \x01(\v2\x12.qrumb.v1.EventRowR\x03row\x12(\n" +
+	"\ris_incomplete\x18\x03 \x01(\bH\x00R\fisIncomplete\x88\x01\x01B\x10\n" +
+	"\x0e_is_incomplete\"F\n" +
 	"\x1aValidateServerEventRequest\x12(\n" +
-	"\x04body\x18\x01 \x01(\v2\x14.google.api.HttpBodyR\x04body\"u\n" +
+	"\x04body\x18\x01 \x01(\v2\x14.google.api.HttpBodyR\x04body\"\xb1\x01\n" +
 	"\x1bValidateServerEventResponse\x120\n" +
 	"\areceipt\x18\x01 \x01(\v2\x16.qrumb.v1.EventReceiptR\areceipt\x12$\n" +
-	"\x03row\x18\x02 \x01(\v2\x12.qrumb.v1.EventRowR\x03row2\xdd\x01\n" +
+	"\x03row\x18\x02 \x01(\v2\x12.qrumb.v1.EventRowR\x03row\x12(\n" +
+	"\ris_incomplete\x18\x03 \x01(\bH\x00R\fisIncomplete\x88\x01\x01B\x10\n" +
+	"\x0e_is_incomplete2\xdd\x01\n" +
 	"\x10ValidatorService\x12e\n" +
 	"\x14ValidateBrowserEvent\x12%.qrumb.v1.ValidateBrowserEventRequest\x1a&.qrumb.v1.ValidateBrowserEventResponse\x12b\n" +
 	"\x13ValidateServerEvent\x12$.qrumb.v1.ValidateServerEventRequest\x1a%.qrumb.v1.ValidateServerEventResponseB#Z!github.com/qrumb/qrumb-go/qrumbv1b\x06proto3"
@@ -290,6 +312,8 @@ func file_qrumb_v1_validator_service_proto_init() {
 	}
 	file_qrumb_v1_event_row_proto_init()
 	file_qrumb_v1_receipt_proto_init()
+	file_qrumb_v1_validator_service_proto_msgTypes[1].OneofWrappers = []any{}
+	file_qrumb_v1_validator_service_proto_msgTypes[3].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

@@ -39,10 +39,12 @@ from qrumb_server.supervise.child import EXIT_CONFIG
 from qrumb_server.supervise.process import Process
 from qrumb_server.upkeep.backup import Backup
 from qrumb_server.upkeep.erase import Eraser
+from qrumb_server.upkeep.export import Exporter
 from qrumb_server.upkeep.replay import Replay
 from qrumb_server.upkeep.rescore import Rescore
 from qrumb_server.upkeep.retention import Retention
 from qrumb_server.upkeep.service import Privacy, Upkeep
+from qrumb_server.upkeep.split import Splitter
 from qrumb_server.upkeep.verify import LedgerCheck
 from qrumb_server.wire.v1.attribution_service_pb2_grpc import add_AttributionServiceServicer_to_server
 from qrumb_server.wire.v1.process_service_pb2 import GetLoadingResponse
@@ -102,7 +104,13 @@ async def run_loader(settings: Settings) -> int:
     access = Access(Admission(sites, clock), quotas=Quotas(share=1, monotonic=time.monotonic))
     public_server = inner_server(settings.rpc, access=access)
     add_SqlServiceServicer_to_server(SqlQueries(store=store, executor=readers), server)
-    previews = Previews(store=store, monotonic=time.monotonic, policy=sites.policy, executor=readers)
+    previews = Previews(
+        store=store,
+        spool_root=settings.spool_dir,
+        monotonic=time.monotonic,
+        policy=sites.policy,
+        executor=readers,
+    )
     add_AttributionServiceServicer_to_server(previews, server)
     reports = Reports(store=store, spool_root=settings.spool_dir, clock=clock)
     charts = Charts(store=store, clock=clock)
@@ -111,7 +119,8 @@ async def run_loader(settings: Settings) -> int:
         # Each process has one half of ScanSessionService; the base class answers UNIMPLEMENTED for the other.
         add_ScanSessionServiceServicer_to_server(SessionQueries(reports=reports, executor=readers), each)  # type: ignore[abstract]
         eraser = Eraser(store=store, loader=loader, spool_root=settings.spool_dir, clock=clock)
-        add_PrivacyServiceServicer_to_server(Privacy(eraser=eraser, executor=changers), each)
+        exporter = Exporter(store=store, loader=loader, spool_root=settings.spool_dir)
+        add_PrivacyServiceServicer_to_server(Privacy(eraser=eraser, exporter=exporter, executor=changers), each)
     check = LedgerCheck(
         store=store, loader=loader, clock=clock, policy=sites.policy, spool_root=settings.spool_dir, progress=progress
     )
@@ -227,7 +236,16 @@ def _add_upkeep(
             is_backup=lambda folder: (folder / NOTE).exists(),
         )
     add_UpkeepServiceServicer_to_server(
-        Upkeep(reports=reports, replay=replay, rescore=rescore, check=check, backup=backup, executor=executor), server
+        Upkeep(
+            reports=reports,
+            replay=replay,
+            rescore=rescore,
+            check=check,
+            splitter=Splitter(store=store, loader=loader, clock=clock),
+            backup=backup,
+            executor=executor,
+        ),
+        server,
     )
 
 

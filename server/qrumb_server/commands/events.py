@@ -1,4 +1,4 @@
-"""Events and persons by command: `qrumb receipt`, `rejected`, `replay`, `rescore` and `erase`.
+"""Events by command: `qrumb receipt`, `rejected`, `replay` and `rescore`.
 
 All of them ask the running node: only its loader may read the store and the spool together, or change them.
 """
@@ -13,13 +13,9 @@ import click
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 
-from qrumb.hashing import email_hash, phone_hash
-from qrumb.v1 import privacy_service_pb2 as privacy_pb
 from qrumb.v1 import query_service_pb2 as query_pb
-from qrumb.v1.privacy_service_pb2_grpc import PrivacyServiceStub
 from qrumb.v1.query_service_pb2_grpc import QueryServiceStub
 from qrumb.v1.receipt_pb2 import Violation
-from qrumb.v1.server_event_pb2 import UserIdentifiers
 from qrumb_server.commands.node import LONG_SECONDS, SHORT_SECONDS, ask_loader
 from qrumb_server.commands.options import TIME, any_site_option, as_utc, site_option, with_settings
 from qrumb_server.commands.store import FORMATS
@@ -31,7 +27,7 @@ from qrumb_server.wire.v1 import upkeep_service_pb2 as upkeep_pb
 from qrumb_server.wire.v1.sql_service_pb2_grpc import SqlServiceStub
 from qrumb_server.wire.v1.upkeep_service_pb2_grpc import UpkeepServiceStub
 
-__all__ = ["as_ms", "check_site", "erase", "receipt", "rejected", "replay", "rescore"]
+__all__ = ["as_ms", "check_site", "print_message", "receipt", "rejected", "replay", "rescore"]
 
 # Names of reasons as the commands take them.
 REASONS: Final = [name.lower() for name in Violation.Reason.keys() if name != "REASON_UNSPECIFIED"]  # noqa: SIM118
@@ -61,7 +57,9 @@ def receipt(settings: Settings, event_id: str, site: str) -> None:
     """Say what became of one event: spooled, stored, duplicate, rejected (with the reasons), or not seen."""
     check_site(settings, site)
     request = query_pb.GetReceiptRequest(site_id=site, event_id=event_id)
-    _print(ask_loader(settings, lambda channel: QueryServiceStub(channel).GetReceipt(request, timeout=SHORT_SECONDS)))
+    print_message(
+        ask_loader(settings, lambda channel: QueryServiceStub(channel).GetReceipt(request, timeout=SHORT_SECONDS))
+    )
 
 
 @click.command()
@@ -139,67 +137,6 @@ def rescore(settings: Settings, site: str, since: datetime) -> None:
     click.echo(f"examined: {done.examined_count}, changed: {done.changed_count}")
 
 
-@click.command()
-@site_option
-@click.option("--user-id", default="", help="The user, as in the column user_id.")
-@click.option("--external-id", default="", help="The site's own id of the user.")
-@click.option("--email-hash", "email_hash_", default="", help="SHA-256 of the e-mail address, 64 hex digits.")
-@click.option("--phone-hash", "phone_hash_", default="", help="SHA-256 of the phone number, 64 hex digits.")
-@click.option("--email", default="", help="The e-mail address itself: it is normalised and hashed here, and forgotten.")
-@click.option(
-    "--phone", default="", help="The phone number itself, with + and country code: hashed here, and forgotten."
-)
-@click.option("--scan-session-id", default="", help="One scan session.")
-@click.option("--dry-run", is_flag=True, help="Only count what would be erased.")
-@with_settings
-def erase(
-    settings: Settings,
-    site: str,
-    user_id: str,
-    external_id: str,
-    email_hash_: str,
-    phone_hash_: str,
-    email: str,
-    phone: str,
-    scan_session_id: str,
-    dry_run: bool,
-) -> None:
-    """Erase one person from every table, the dead letters and the spool. Events stay counted, without what could lead
-    to the person. What others share with the person, a session or a phone, is counted and stays theirs."""
-    identifiers = UserIdentifiers(
-        external_id=external_id,
-        email_hash=_hash_of_email(email) if email else email_hash_,
-        phone_hash=_hash_of_phone(phone) if phone else phone_hash_,
-    )
-    check_site(settings, site)
-    request = privacy_pb.EraseSubjectRequest(
-        site_id=site,
-        user_id=user_id,
-        scan_session_id=scan_session_id,
-        user_identifiers=identifiers,
-        validate_only=dry_run,
-    )
-    _print(
-        ask_loader(settings, lambda channel: PrivacyServiceStub(channel).EraseSubject(request, timeout=LONG_SECONDS))
-    )
-
-
-def _hash_of_email(raw: str) -> str:
-    """The hash under which events carry an e-mail address; the address is in no message."""
-    try:
-        return email_hash(raw)
-    except ValueError:
-        raise click.ClickException("--email is no e-mail address") from None
-
-
-def _hash_of_phone(raw: str) -> str:
-    """The hash under which events carry a phone number; the number is in no message."""
-    try:
-        return phone_hash(raw)
-    except ValueError:
-        raise click.ClickException("--phone is no number with + and country code, such as +436601234567") from None
-
-
 def check_site(settings: Settings, site_id: str) -> None:
     """Refuse a site that is neither served nor was ever: zeros for a mistyped name would pass for an answer.
 
@@ -231,7 +168,8 @@ def as_ms(time: datetime) -> int:
     return round(as_utc(time).timestamp() * 1000)
 
 
-def _print(message: Message) -> None:
+def print_message(message: Message) -> None:
+    """Print an answer as JSON."""
     shown: dict[str, Any] = MessageToDict(
         message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
     )

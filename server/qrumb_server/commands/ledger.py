@@ -21,7 +21,7 @@ from qrumb_server.instants import milliseconds, timestamp
 from qrumb_server.wire.v1 import upkeep_service_pb2 as upkeep_pb
 from qrumb_server.wire.v1.upkeep_service_pb2_grpc import UpkeepServiceStub
 
-__all__ = ["ledger"]
+__all__ = ["ledger", "print_whole"]
 
 # What is compared, in pairs: as counted, and as rows.
 VERIFIED: Final = ("stored_count", "stored_rows", "rejected_count", "rejected_rows")
@@ -87,7 +87,7 @@ def _verify(settings: Settings, site_id: str, since: datetime | None, output_for
         table = Table("minute", "site", "stored", "rows", "rejected", "rows", box=SIMPLE_HEAD, pad_edge=False)
         for time, one in rows:
             table.add_row(time, one.site_id or "(none)", *(f"{getattr(one, name):,}" for name in VERIFIED))
-        _print_whole(table)
+        print_whole(table)
     if left := found.difference_count - len(rows):
         click.echo(f"and {left:,} more", err=True)
     summary = f"the ledger and the tables differ in {found.difference_count:,} minute(s)"
@@ -110,10 +110,11 @@ def _print_table(columns: list[str], times: list[str], rows: list[dict[str, int]
         table.columns[index].footer = f"{sum(row[name] for row in rows):,}"
     for time, row in zip(times, rows, strict=True):
         table.add_row(time[5:16].replace("T", " "), *(f"{row[name]:,}" for name in columns))
-    _print_whole(table)
+    print_whole(table)
 
 
-def _print_whole(table: Table) -> None:
+def print_whole(table: Table) -> None:
+    """Print a table with nothing of it cut off."""
     console = Console()
     # In a narrow terminal lines wrap; numbers that are cut off would be worse.
     console.width = max(console.width, Console(width=1_000).measure(table).maximum)

@@ -14,6 +14,7 @@ from qrumb.v1.receipt_pb2 import Violation
 from qrumb.v1.scan_session_pb2 import ScanSession
 from qrumb_server.instants import milliseconds, timestamp
 from qrumb_server.ports import Clock, EventStore
+from qrumb_server.query.identities import Identities
 from qrumb_server.query.rows import (
     as_event_row,
     as_rejected_event,
@@ -42,6 +43,7 @@ class Reports:
         self._spool_root = spool_root
         self._clock = clock
         self._counts = SpoolCounts(spool_root)
+        self.identities = Identities(store)
 
     def get_receipt(self, site_id: str, event_id: str) -> pb.GetReceiptResponse:
         """What became of one event; `event_id` in canonical lower case."""
@@ -190,6 +192,8 @@ class Reports:
         )
         if rows:
             response.row.CopyFrom(as_event_row(rows[0]))
+            response.warnings.extend(self.identities.warnings(rows[0]))
+            add_help((), response.warnings)
 
 
 _LEDGER: Final = """

@@ -4,24 +4,26 @@ AttributionService for dry runs, and SqlService for the node's own commands."""
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import Executor
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import grpc
 
 from qrumb.v1 import query_service_pb2 as pb
 from qrumb.v1 import scan_session_service_pb2 as session_pb
-from qrumb.v1.event_row_pb2 import EventRow
 from qrumb.v1.query_service_pb2_grpc import QueryServiceServicer
 from qrumb.v1.scan_session_service_pb2_grpc import ScanSessionServiceServicer
 from qrumb_server.errors import StoreError
 from qrumb_server.loader.attribute import Attributor
 from qrumb_server.loader.lookups import Lookups
 from qrumb_server.loader.rows import PlacedEvent, RowId
+from qrumb_server.loader.sessions import merge_sessions
 from qrumb_server.model import SitePolicy, is_site_id, is_uuid
 from qrumb_server.ports import EventStore
 from qrumb_server.query.charts import Charts
 from qrumb_server.query.reports import Reports
 from qrumb_server.query.rows import BadPlaceError
+from qrumb_server.query.spooled_sessions import find_sessions
 from qrumb_server.reasons import calls
 from qrumb_server.rpc.faults import RequestFault
 from qrumb_server.wire.v1 import attribution_service_pb2 as attribution_pb
@@ -89,6 +91,15 @@ class Queries(QueryServiceServicer):
             raise RequestFault(calls.NUMBER_TOO_LARGE, field="bucket_seconds", limit=MAX_BUCKET_SECONDS)
         return await _read(self._executor, lambda: self._charts.count(request))
 
+    async def ListSuspiciousIdentifiers(
+        self, request: pb.ListSuspiciousIdentifiersRequest, context: Context
+    ) -> pb.ListSuspiciousIdentifiersResponse:
+        """What many share."""
+        _check_site(request.site_id)
+        if request.limit > MAX_PAGE:
+            raise RequestFault(calls.NUMBER_TOO_LARGE, field="limit", limit=MAX_PAGE)
+        return await _read(self._executor, lambda: self._reports.identities.suspicious(request))
+
     async def GetFunnel(self, request: pb.GetFunnelRequest, context: Context) -> pb.GetFunnelResponse:
         """From scan to conversion."""
         _check_site(request.site_id)
@@ -124,11 +135,13 @@ class Previews(AttributionServiceServicer):
         self,
         *,
         store: EventStore,
+        spool_root: Path,
         monotonic: Callable[[], float],
         policy: Callable[[str], SitePolicy],
         executor: Executor,
     ) -> None:
         self._store = store
+        self._spool_root = spool_root
         self._monotonic = monotonic
         self._policy = policy
         self._executor = executor
@@ -139,19 +152,25 @@ class Previews(AttributionServiceServicer):
         """One batch."""
         loop = asyncio.get_running_loop()
         try:
-            rows = await loop.run_in_executor(self._executor, self._attribute, request.events)
+            return await loop.run_in_executor(self._executor, self._attribute, request.events)
         except StoreError as error:
             raise RequestFault(calls.STORE_UNAVAILABLE) from error
-        return attribution_pb.PreviewRowsResponse(rows=rows)
 
-    def _attribute(self, events: Sequence[AcceptedEvent]) -> list[EventRow]:
+    def _attribute(self, events: Sequence[AcceptedEvent]) -> attribution_pb.PreviewRowsResponse:
         placed = [
             PlacedEvent(row_id=RowId(segment_id="preview", segment_row=place), event=event)
             for place, event in enumerate(events)
         ]
-        attributor = Attributor(Lookups(self._store, monotonic=self._monotonic), self._policy)
+        lookups = Lookups(self._store, monotonic=self._monotonic)
+        keys = {(event.row.site_id, event.row.scan_session_id) for event in events if event.row.scan_session_id}
+        spooled = find_sessions(self._spool_root, keys)
+        if spooled:
+            lookups.learn_sessions(merge_sessions(spooled, lookups.sessions(keys)))
+        attributor = Attributor(lookups, self._policy)
         attributor.apply(attributor.attribute(placed, [], uncertain=False))
-        return [event.row for event in events]
+        return attribution_pb.PreviewRowsResponse(
+            rows=[event.row for event in events], is_incomplete=bool(keys) and spooled is None
+        )
 
 
 class SqlQueries(SqlServiceServicer):

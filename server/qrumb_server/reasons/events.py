@@ -108,7 +108,8 @@ VIOLATIONS: Final[Mapping[str, Finding]] = {
     ),
     "NEGATIVE_AMOUNT": Finding(
         cause="conversion_value.amount is negative, and event_name is not refund.",
-        advice="Send refunds with event_name refund, everything else with an amount of 0 or more.",
+        advice="Send refunds with event_name refund, whatever your shop system calls them, and everything else with an "
+        "amount of 0 or more.",
     ),
     "UNKNOWN_FIELD": Finding(
         cause="No longer sent: an unknown field is the warning of this name.",
@@ -210,6 +211,17 @@ WARNINGS: Final[Mapping[str, Finding]] = {
         wrong='{"site_id": "demo", "event_type": "click", "metadata": {"order": 12345678901234567890}}',
         right='{"site_id": "demo", "event_type": "click", "metadata": {"order": "12345678901234567890"}}',
     ),
+    "REFUND_NOT_NEGATIVE": Finding(
+        cause="The amount of a refund is positive. It is kept as it was sent, and raises what its code earned.",
+        advice="Send what was paid back as a negative amount.",
+        wrong='{"event_name": "refund", "conversion_value": {"amount": 30, "currency": "EUR"}}',
+        right='{"event_name": "refund", "conversion_value": {"amount": -30, "currency": "EUR"}}',
+    ),
+    "SHARED_IDENTIFIER": Finding(
+        cause="An identifier of the event's user, or its scan session, was seen with other users too. What it lends to "
+        "events without a stronger identifier may be another's. Said by receipts of stored events.",
+        advice="Nothing where people share a phone or a device; `qrumb identities --suspicious` lists what many share.",
+    ),
 }
 
 MARKS: Final[Mapping[str, Finding]] = {
@@ -238,7 +250,8 @@ MARKS: Final[Mapping[str, Finding]] = {
         advice="Backends state the visitor's client_ip; a proxy in front is counted in `gateway.trusted_hops`.",
     ),
     "impossible_time": Finding(
-        cause="event_time is far in the future, or older than anything is kept.",
+        cause="A browser's event_time is far in the future, or older than anything is kept. A backend's is only "
+        "corrected, see CLOCK_CORRECTED.",
         advice="Set the sender's clock; the limit is `site.fraud.max_clock_ahead`.",
     ),
     "session_velocity": Finding(

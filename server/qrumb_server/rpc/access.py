@@ -74,7 +74,9 @@ RULES: Final[Mapping[str, Rule]] = {
     _QUERY + "TailEvents": Rule(site_ids=_of_request, scope=Scope.QUERY),
     _QUERY + "CountEvents": Rule(site_ids=_of_request, scope=Scope.QUERY),
     _QUERY + "GetFunnel": Rule(site_ids=_of_request, scope=Scope.QUERY),
+    _QUERY + "ListSuspiciousIdentifiers": Rule(site_ids=_of_request, scope=Scope.QUERY),
     "/qrumb.v1.PrivacyService/EraseSubject": Rule(site_ids=_of_request, scope=Scope.ADMIN),
+    "/qrumb.v1.PrivacyService/ExportSubject": Rule(site_ids=_of_request, scope=Scope.ADMIN),
 }
 # Methods without a table's entry, for every caller. The validators keep nothing and read a text, whose site they
 # cannot know before: they look at the caller's key themselves.

@@ -25,7 +25,7 @@ from qrumb_server.rpc.caller import read_caller
 from qrumb_server.rpc.faults import BatchRefused, EventRejected, RequestFault
 from qrumb_server.rpc.metrics import AppendRecords
 from qrumb_server.rpc.opened import Opened
-from qrumb_server.rpc.preview import Preview, without_lookups
+from qrumb_server.rpc.preview import NOTHING, Preview, Previewed, without_lookups
 from qrumb_server.rpc.stream_window import StreamWindow
 from qrumb_server.rpc.turns import Turns
 
@@ -119,22 +119,26 @@ class Collector(CollectorServiceServicer):
         self, request: Opened, context: Context
     ) -> pb.CollectBrowserEventResponse:
         """One browser event."""
-        receipt, row = await self.collect_one(Source.BROWSER, request, context)
-        return pb.CollectBrowserEventResponse(receipt=receipt, row=row)
+        receipt, previewed = await self.collect_one(Source.BROWSER, request, context)
+        return pb.CollectBrowserEventResponse(
+            receipt=receipt, row=next(iter(previewed.rows), None), is_incomplete=previewed.is_incomplete
+        )
 
     async def CollectServerEvent(  # type: ignore[override]
         self, request: Opened, context: Context
     ) -> pb.CollectServerEventResponse:
         """One server event."""
-        receipt, row = await self.collect_one(Source.SERVER, request, context)
-        return pb.CollectServerEventResponse(receipt=receipt, row=row)
+        receipt, previewed = await self.collect_one(Source.SERVER, request, context)
+        return pb.CollectServerEventResponse(
+            receipt=receipt, row=next(iter(previewed.rows), None), is_incomplete=previewed.is_incomplete
+        )
 
     async def BatchCollectBrowserEvents(  # type: ignore[override]
         self, request: Opened, context: Context
     ) -> pb.BatchCollectBrowserEventsResponse:
         """Several browser events."""
-        receipts, rows = await self.collect_batch(Source.BROWSER, request, context)
-        response = pb.BatchCollectBrowserEventsResponse(rows=rows)
+        receipts, previewed = await self.collect_batch(Source.BROWSER, request, context)
+        response = pb.BatchCollectBrowserEventsResponse(rows=previewed.rows, is_incomplete=previewed.is_incomplete)
         # Each is copied, which takes 10 ms where a thousand of them are rejected.
         await self._turns.run(map(response.receipts.append, receipts), size=request.size)
         return response
@@ -143,8 +147,8 @@ class Collector(CollectorServiceServicer):
         self, request: Opened, context: Context
     ) -> pb.BatchCollectServerEventsResponse:
         """Several server events."""
-        receipts, rows = await self.collect_batch(Source.SERVER, request, context)
-        response = pb.BatchCollectServerEventsResponse(rows=rows)
+        receipts, previewed = await self.collect_batch(Source.SERVER, request, context)
+        response = pb.BatchCollectServerEventsResponse(rows=previewed.rows, is_incomplete=previewed.is_incomplete)
         # Each is copied, which takes 10 ms where a thousand of them are rejected.
         await self._turns.run(map(response.receipts.append, receipts), size=request.size)
         return response
@@ -207,7 +211,7 @@ class Collector(CollectorServiceServicer):
 
     async def collect_one(
         self, source: Source, request: Opened, context: Context, say: Say = event_receipt
-    ) -> tuple[Any, EventRow | None]:
+    ) -> tuple[Any, Previewed]:
         """The receipt of the one event, as `say` has it, and on a dry run its row."""
         arrival = self._new_arrival()
         raw = _raw_event(source, request, 0, read_caller(context), 0)
@@ -216,12 +220,12 @@ class Collector(CollectorServiceServicer):
             await self._keep(judged)
         if isinstance(one.verdict, Rejected):
             raise EventRejected(one.verdict.event_id, one.verdict.violations)
-        row = (await self._preview_rows([one.verdict], context))[0] if request.validate_only else None
-        return one.answer, row
+        previewed = await self._preview_rows([one.verdict], context) if request.validate_only else NOTHING
+        return one.answer, previewed
 
     async def collect_batch(
         self, source: Source, request: Opened, context: Context, say: Say = event_receipt
-    ) -> tuple[list[Any], list[EventRow]]:
+    ) -> tuple[list[Any], Previewed]:
         """The receipts of all events, as `say` has them, and on a dry run their rows."""
         if not request.events:
             raise RequestFault(calls.BATCH_EMPTY, field="events")
@@ -237,7 +241,7 @@ class Collector(CollectorServiceServicer):
             return receipts, await self._preview_rows([one.verdict for one in judged], context)
         await self._keep(judged)
         await self._turns.run(_let_go(judged), size=request.size)
-        return receipts, []
+        return receipts, NOTHING
 
     async def _judge(
         self, raw: Iterable[RawEvent], arrival: Arrival, *, size: int, dry: bool, say: Say
@@ -249,12 +253,14 @@ class Collector(CollectorServiceServicer):
         )
         return await self._turns.run(steps, size=size)
 
-    async def _preview_rows(self, verdicts: Sequence[Verdict], context: Context) -> list[EventRow]:
+    async def _preview_rows(self, verdicts: Sequence[Verdict], context: Context) -> Previewed:
         """The row of each event; an empty one where it is rejected."""
         accepted = [verdict.record.accepted_event for verdict in verdicts if isinstance(verdict, StampedEvent)]
         is_trusted = self._may_look_up(context, {event.row.site_id for event in accepted})
-        rows = iter(await (self._preview if is_trusted else without_lookups)(accepted))
-        return [next(rows) if isinstance(verdict, StampedEvent) else EventRow() for verdict in verdicts]
+        previewed = await (self._preview if is_trusted else without_lookups)(accepted)
+        rows = iter(previewed.rows)
+        all_rows = [next(rows) if isinstance(verdict, StampedEvent) else EventRow() for verdict in verdicts]
+        return previewed._replace(rows=all_rows)
 
     async def _keep(self, judged: Sequence[_Judged]) -> None:
         """Make all verdicts durable: accepted events and dead letters alike, all or none."""

@@ -16,6 +16,7 @@ from qrumb_server.rpc.collector import Collector
 from qrumb_server.rpc.json_answers import as_members, receipt_members, written
 from qrumb_server.rpc.json_opening import JSON_COLLECTOR, JSON_KINDS
 from qrumb_server.rpc.opened import Opened
+from qrumb_server.rpc.preview import Previewed
 
 __all__ = ["add_json_collector"]
 
@@ -41,8 +42,11 @@ def add_json_collector(collector: Collector, server: grpc.aio.Server) -> None:
 
 def _single(collector: Collector, source: Source) -> Callable[[Opened, Context], Awaitable[HttpBody]]:
     async def collect(request: Opened, context: Context) -> HttpBody:
-        receipt, row = await collector.collect_one(source, _asked(request, context), context, receipt_members)
-        answer = {"receipt": receipt} if row is None else {"receipt": receipt, "row": as_members(row)}
+        receipt, previewed = await collector.collect_one(source, _asked(request, context), context, receipt_members)
+        answer = {"receipt": receipt}
+        for row in previewed.rows:
+            answer["row"] = as_members(row)
+        answer |= _said(previewed)
         return HttpBody(content_type=JSON, data=written(answer))
 
     return collect
@@ -50,11 +54,16 @@ def _single(collector: Collector, source: Source) -> Callable[[Opened, Context],
 
 def _batch(collector: Collector, source: Source) -> Callable[[Opened, Context], Awaitable[HttpBody]]:
     async def collect(request: Opened, context: Context) -> HttpBody:
-        receipts, rows = await collector.collect_batch(source, _asked(request, context), context, receipt_members)
-        answer = {"receipts": receipts, "rows": [as_members(row) for row in rows]}
+        receipts, previewed = await collector.collect_batch(source, _asked(request, context), context, receipt_members)
+        rows = [as_members(row) for row in previewed.rows]
+        answer = {"receipts": receipts, "rows": rows} | _said(previewed)
         return HttpBody(content_type=JSON, data=written(answer))
 
     return collect
+
+
+def _said(previewed: Previewed) -> dict[str, Any]:
+    return {"is_incomplete": True} if previewed.is_incomplete else {}
 
 
 def _asked(request: Opened, context: Context) -> Opened:

@@ -1,7 +1,7 @@
 """The rows of a dry run: the loader attributes them; where it cannot, they lack what takes a look-up."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Final
+from typing import Final, Literal, NamedTuple
 
 import grpc
 
@@ -11,27 +11,38 @@ from qrumb_server.wire.v1.attribution_service_pb2 import PreviewRowsRequest
 from qrumb_server.wire.v1.attribution_service_pb2_grpc import AttributionServiceStub
 from qrumb_server.wire.v1.record_pb2 import AcceptedEvent
 
-__all__ = ["Preview", "ask_loader", "without_lookups"]
+__all__ = ["NOTHING", "Preview", "Previewed", "ask_loader", "without_lookups"]
 
-Preview = Callable[[Sequence[AcceptedEvent]], Awaitable[Sequence[EventRow]]]
+
+class Previewed(NamedTuple):
+    """The rows of a dry run."""
+
+    rows: Sequence[EventRow]
+    is_incomplete: Literal[True] | None
+    """They lack what takes a look-up, or sessions that wait in the spool; None where they do not, or there are none."""
+
+
+NOTHING: Final = Previewed((), is_incomplete=None)
+"""No dry run, or no event that would be stored."""
+Preview = Callable[[Sequence[AcceptedEvent]], Awaitable[Previewed]]
 
 # A dry run must not hang because the store does; the gateway waits for five seconds.
 PATIENCE_SECONDS: Final = 3.0
 
 
-async def without_lookups(events: Sequence[AcceptedEvent]) -> Sequence[EventRow]:
+async def without_lookups(events: Sequence[AcceptedEvent]) -> Previewed:
     """The rows as far as a collector knows them."""
-    return [as_stored(event.row) for event in events]
+    return Previewed([as_stored(event.row) for event in events], is_incomplete=True if events else None)
 
 
 def ask_loader(open_channel: Callable[[], grpc.aio.Channel]) -> Preview:
     """A preview by the loader; its channel is opened at the first call."""
     channel: grpc.aio.Channel | None = None
 
-    async def preview(events: Sequence[AcceptedEvent]) -> Sequence[EventRow]:
+    async def preview(events: Sequence[AcceptedEvent]) -> Previewed:
         nonlocal channel
         if not events:
-            return []
+            return NOTHING
         channel = channel or open_channel()
         try:
             answer = await AttributionServiceStub(channel).PreviewRows(
@@ -39,6 +50,6 @@ def ask_loader(open_channel: Callable[[], grpc.aio.Channel]) -> Preview:
             )
         except grpc.aio.AioRpcError:
             return await without_lookups(events)
-        return answer.rows
+        return Previewed(answer.rows, is_incomplete=answer.is_incomplete or None)
 
     return preview

@@ -9,7 +9,6 @@ from typing import Any
 import grpc
 
 from qrumb.v1 import validator_service_pb2 as pb
-from qrumb.v1.event_row_pb2 import EventRow
 from qrumb.v1.receipt_pb2 import EventReceipt
 from qrumb.v1.validator_service_pb2_grpc import ValidatorServiceServicer
 from qrumb_server.model import Caller, RawEvent, Rejected, Source, StampedEvent
@@ -19,7 +18,7 @@ from qrumb_server.reading.body import read_single, unread
 from qrumb_server.reading.text import NotJsonError
 from qrumb_server.rpc.caller import read_caller
 from qrumb_server.rpc.collector import event_receipt
-from qrumb_server.rpc.preview import Preview, without_lookups
+from qrumb_server.rpc.preview import NOTHING, Preview, Previewed, without_lookups
 
 __all__ = ["Validator"]
 
@@ -50,25 +49,29 @@ class Validator(ValidatorServiceServicer):
         self, request: pb.ValidateBrowserEventRequest, context: Context
     ) -> pb.ValidateBrowserEventResponse:
         """The text of one browser event."""
-        receipt, row = await self._judge(request.body.data, Source.BROWSER, context)
-        return pb.ValidateBrowserEventResponse(receipt=receipt, row=row)
+        receipt, previewed = await self._judge(request.body.data, Source.BROWSER, context)
+        return pb.ValidateBrowserEventResponse(
+            receipt=receipt, row=next(iter(previewed.rows), None), is_incomplete=previewed.is_incomplete
+        )
 
     async def ValidateServerEvent(
         self, request: pb.ValidateServerEventRequest, context: Context
     ) -> pb.ValidateServerEventResponse:
         """The text of one server event."""
-        receipt, row = await self._judge(request.body.data, Source.SERVER, context)
-        return pb.ValidateServerEventResponse(receipt=receipt, row=row)
+        receipt, previewed = await self._judge(request.body.data, Source.SERVER, context)
+        return pb.ValidateServerEventResponse(
+            receipt=receipt, row=next(iter(previewed.rows), None), is_incomplete=previewed.is_incomplete
+        )
 
-    async def _judge(self, text: bytes, source: Source, context: Context) -> tuple[EventReceipt, EventRow | None]:
+    async def _judge(self, text: bytes, source: Source, context: Context) -> tuple[EventReceipt, Previewed]:
         arrival = self._new_arrival()
         verdict = _judge_text(text, source, read_caller(context), arrival)
-        row = None
+        previewed = NOTHING
         if isinstance(verdict, StampedEvent):
             accepted = verdict.record.accepted_event
             is_trusted = self._may_look_up(context, [accepted.row.site_id])
-            [row] = await (self._preview if is_trusted else without_lookups)([accepted])
-        return event_receipt(verdict, arrival, dry=True), row
+            previewed = await (self._preview if is_trusted else without_lookups)([accepted])
+        return event_receipt(verdict, arrival, dry=True), previewed
 
 
 def _judge_text(text: bytes, source: Source, caller: Caller, arrival: Arrival) -> StampedEvent | Rejected:

@@ -13,7 +13,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
-import orjson
 from google.protobuf.message import DecodeError
 
 from qrumb.v1 import privacy_service_pb2 as pb
@@ -21,19 +20,16 @@ from qrumb_server.errors import StoreUnavailableError
 from qrumb_server.loader.ledger import erased_ledger_batch
 from qrumb_server.loader.loop import Loader
 from qrumb_server.pipeline.erasure import BLANKED
-from qrumb_server.pipeline.identity import SESSION, kind_of_name, user_name
 from qrumb_server.ports import Clock, EventStore, TableBatch
 from qrumb_server.spool.reader import find_records, remove_quarantined, segment_ids
-from qrumb_server.upkeep.subject import Subject, find_subject
+from qrumb_server.upkeep.subject import NEEDLES, Subject, find_letters, find_subject
 from qrumb_server.wire.v1.record_pb2 import Record
 
-__all__ = ["Eraser"]
+__all__ = ["Eraser", "wait_for_spool"]
 
 # Segments are sealed after half a second and loaded in moments; longer means that the store is away.
 SPOOL_PATIENCE: Final = timedelta(seconds=20)
 POLL_SECONDS: Final = 0.05
-# The engine takes at most 255 texts to search for at a time.
-NEEDLES: Final = 200
 # Begins the name that a session has after its person was erased.
 RENAMED: Final = "erased-"
 _BLANK: Final = ", ".join(f"{column} = {value!r}" for column, value in {**BLANKED, "identified_user_id": ""}.items())
@@ -68,16 +64,16 @@ class Eraser:
             self._erase(subject, response)
             response.erasure_id = self._record(request.site_id, response, key_id)
             self._loader.forget()
-        remove_quarantined(self._spool_root, [name.encode() for name in sorted(self._texts(subject))])
+        remove_quarantined(self._spool_root, [name.encode() for name in sorted(subject.texts)])
         return response
 
     def _counts(self, subject: Subject, request: pb.EraseSubjectRequest) -> pb.EraseSubjectResponse:
         """What there is to erase, by table."""
         return pb.EraseSubjectResponse(
             event_count=self._count(f"events.valid_events WHERE {subject.events}", subject),
-            rejected_event_count=len(self._letters(subject)),
-            scan_session_count=self._count(f"events.scan_sessions FINAL WHERE {_SESSIONS}", subject),
-            identity_count=self._count(f"events.identity_links FINAL WHERE {_LINKS}", subject),
+            rejected_event_count=len(find_letters(self._store, subject)),
+            scan_session_count=self._count(f"events.scan_sessions FINAL WHERE {subject.scan_sessions}", subject),
+            identity_count=self._count(f"events.identity_links FINAL WHERE {subject.links}", subject),
             spooled_event_count=self._count_spooled(subject),
             user_ids=sorted(subject.users),
             shared_identifier_count=len(subject.shared_identifiers),
@@ -94,7 +90,7 @@ class Eraser:
             )
         if names:
             self._move_sessions(subject, names)
-        letters = self._letters(subject)
+        letters = find_letters(self._store, subject)
         if letters:
             # First, so that an erasure that is cut off is finished by the next, and no letter is left out of the count.
             self._store.insert_missing(erased_ledger_batch(letters))
@@ -113,7 +109,7 @@ class Eraser:
             )
         if found.identity_count:
             self._mutate(
-                f"ALTER TABLE events.identity_links DELETE WHERE {_LINKS}",
+                f"ALTER TABLE events.identity_links DELETE WHERE {subject.links}",
                 subject,
             )
 
@@ -163,48 +159,16 @@ class Eraser:
             subject,
         )
 
-    def _letters(self, subject: Subject) -> list[dict[str, Any]]:
-        """Dead letters of the person: those that hold a text of theirs, or a hash that names them."""
-        found: dict[tuple[str, int], dict[str, Any]] = {}
-        needles = [orjson.dumps(text).decode() for text in sorted(self._texts(subject))]
-        select = "SELECT site_id, received_time, segment_id, segment_row, payload FROM events.invalid_events"
-        for start in range(0, len(needles), NEEDLES):
-            for row in self._store.query(
-                f"{select} WHERE site_id = {{site:String}} "
-                "AND multiSearchAnyCaseInsensitiveUTF8(payload, {texts:Array(String)})",
-                {"site": subject.site_id, "texts": needles[start : start + NEEDLES]},
-            ):
-                found[row["segment_id"], row["segment_row"]] = row
-        if any(map(kind_of_name, subject.users)):
-            for row in self._store.query(
-                f"{select} WHERE site_id = {{site:String}} "
-                "AND (position(payload, 'email_hash') > 0 OR position(payload, 'phone_hash') > 0)",
-                {"site": subject.site_id},
-            ):
-                if _named_by_hash(subject.site_id, row["payload"]) & subject.users:
-                    found[row["segment_id"], row["segment_row"]] = row
-        return list(found.values())
-
-    def _texts(self, subject: Subject) -> set[str]:
-        """Texts by which events that were sent name the person."""
-        return {*subject.given, *subject.sessions, *(name for name in subject.users if not kind_of_name(name))}
-
     def _count_spooled(self, subject: Subject) -> int:
         places = set()
-        for text in self._texts(subject):
+        for text in subject.texts:
             for found in find_records(self._spool_root, text.encode()):
                 if _is_event_of(found.record, subject.site_id):
                     places.add((found.segment_id, found.row))
         return len(places)
 
     def _wait_for_spool(self) -> None:
-        """Until everything is loaded that was in the spool when this began."""
-        waited_for = segment_ids(self._spool_root)  # by name: a clock that stepped back tells nothing of their age
-        deadline = time.monotonic() + SPOOL_PATIENCE.total_seconds()
-        while waited_for & segment_ids(self._spool_root):
-            if time.monotonic() > deadline:
-                raise StoreUnavailableError(self._loader.last_error or "the spool is not loaded yet")
-            time.sleep(POLL_SECONDS)
+        wait_for_spool(self._spool_root, self._loader)
 
     def _record(self, site_id: str, done: pb.EraseSubjectResponse, key_id: str) -> str:
         """Keep that this was done; returns the name of the record."""
@@ -237,15 +201,6 @@ COUNTS: Final = (
     "shared_identifier_count",
     "shared_session_count",
 )
-_SESSIONS: Final = (
-    "site_id = {site:String} AND (user_id IN {users:Array(String)} OR scan_session_id IN {sessions:Array(String)})"
-)
-# What was seen with the person, what their own hashes were seen with, and who identified in their own sessions.
-_LINKS: Final = (
-    "site_id = {site:String} AND (user_id IN {users:Array(String)} "
-    "OR (kind IN ('email', 'phone') AND identifier IN {users:Array(String)}) "
-    f"OR (kind = '{SESSION}' AND identifier IN {{sessions:Array(String)}}))"
-)
 
 
 def _as_batch(table: str, rows: Sequence[Mapping[str, Any]]) -> TableBatch:
@@ -253,20 +208,18 @@ def _as_batch(table: str, rows: Sequence[Mapping[str, Any]]) -> TableBatch:
     return TableBatch(table=table, columns=columns, data=[[row[name] for row in rows] for name in columns])
 
 
-def _named_by_hash(site_id: str, payload: str) -> set[str]:
-    """Users that the hashes in a dead letter name by themselves."""
-    try:
-        sent = orjson.loads(payload)
-    except orjson.JSONDecodeError:
-        return set()  # cut: only texts are found in it
-    identifiers = sent.get("user_identifiers") if isinstance(sent, dict) else None
-    if not isinstance(identifiers, dict):
-        return set()
-    return {
-        user_name(site_id, kind, value.lower())
-        for kind in ("email_hash", "phone_hash")
-        if isinstance(value := identifiers.get(kind), str)
-    }
+def wait_for_spool(spool_root: Path, loader: Loader) -> None:
+    """Until everything is loaded that was in the spool when this began.
+
+    Raises:
+        StoreUnavailableError: it takes too long.
+    """
+    waited_for = segment_ids(spool_root)  # by name: a clock that stepped back tells nothing of their age
+    deadline = time.monotonic() + SPOOL_PATIENCE.total_seconds()
+    while waited_for & segment_ids(spool_root):
+        if time.monotonic() > deadline:
+            raise StoreUnavailableError(loader.last_error or "the spool is not loaded yet")
+        time.sleep(POLL_SECONDS)
 
 
 def _is_event_of(data: bytes, site_id: str) -> bool:

@@ -15,12 +15,16 @@ from qrumb_server.access.keys import id_of
 from qrumb_server.errors import ConfigError, StoreError
 from qrumb_server.model import is_site_id
 from qrumb_server.query.reports import Reports
+from qrumb_server.query.rows import BadPlaceError
 from qrumb_server.reasons import calls
 from qrumb_server.rpc.faults import RequestFault
 from qrumb_server.upkeep.backup import Backup
 from qrumb_server.upkeep.erase import Eraser
+from qrumb_server.upkeep.export import Exporter
 from qrumb_server.upkeep.replay import Replay
 from qrumb_server.upkeep.rescore import Rescore
+from qrumb_server.upkeep.split import Splitter
+from qrumb_server.upkeep.subject import Naming
 from qrumb_server.upkeep.verify import LedgerCheck
 from qrumb_server.wire.v1 import upkeep_service_pb2 as pb
 from qrumb_server.wire.v1.upkeep_service_pb2_grpc import UpkeepServiceServicer
@@ -44,12 +48,14 @@ class Upkeep(UpkeepServiceServicer):
         replay: Replay,
         rescore: Rescore,
         check: LedgerCheck,
+        splitter: Splitter,
         executor: Executor,
         backup: Backup | None = None,
     ) -> None:
         """`backup` is None where the store is not embedded."""
         self._backup = backup
         self._check = check
+        self._splitter = splitter
         self._reports = reports
         self._replay = replay
         self._rescore = rescore
@@ -68,6 +74,10 @@ class Upkeep(UpkeepServiceServicer):
     async def Rescore(self, request: pb.RescoreRequest, context: Context) -> pb.RescoreResponse:
         """Marks by the rules of today."""
         return await _change(self._executor, lambda: self._rescore.run(request))
+
+    async def SplitIdentifier(self, request: pb.SplitIdentifierRequest, context: Context) -> pb.SplitIdentifierResponse:
+        """What joined people who have nothing in common."""
+        return await _change(self._executor, lambda: self._splitter.run(request))
 
     async def VerifyLedger(self, request: pb.VerifyLedgerRequest, context: Context) -> pb.VerifyLedgerResponse:
         """The ledger against the tables."""
@@ -105,19 +115,30 @@ class Upkeep(UpkeepServiceServicer):
 
 
 class Privacy(PrivacyServiceServicer):
-    """Erasure."""
+    """Erasure and access."""
 
-    def __init__(self, *, eraser: Eraser, executor: Executor) -> None:
+    def __init__(self, *, eraser: Eraser, exporter: Exporter, executor: Executor) -> None:
         self._eraser = eraser
+        self._exporter = exporter
         self._executor = executor
 
     async def EraseSubject(
         self, request: privacy_pb.EraseSubjectRequest, context: Context
     ) -> privacy_pb.EraseSubjectResponse:
         """A person, by whatever names them."""
-        _check_erasure(request)
+        _check_named(request)
         key_id = _key_id(context)
         return await _change(self._executor, lambda: self._eraser.erase(request, key_id))
+
+    async def ExportSubject(
+        self, request: privacy_pb.ExportSubjectRequest, context: Context
+    ) -> privacy_pb.ExportSubjectResponse:
+        """What is stored of a person."""
+        _check_named(request)
+        try:
+            return await _change(self._executor, lambda: self._exporter.export(request))
+        except BadPlaceError as error:
+            raise RequestFault(calls.PAGE_TOKEN_FORM, field="page_token") from error
 
 
 def _key_id(context: Context) -> str:
@@ -136,7 +157,7 @@ async def _change(executor: Executor, change: Callable[[], T]) -> T:
         raise RequestFault(calls.STORE_UNAVAILABLE) from error
 
 
-def _check_erasure(request: privacy_pb.EraseSubjectRequest) -> None:
+def _check_named(request: Naming) -> None:
     identifiers = request.user_identifiers
     if not is_site_id(request.site_id):
         raise RequestFault(calls.SITE_ID_FORM, field="site_id")

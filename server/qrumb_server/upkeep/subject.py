@@ -9,12 +9,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import orjson
+
 from qrumb.v1 import privacy_service_pb2 as pb
 from qrumb_server.pipeline.erasure import ERASED
-from qrumb_server.pipeline.identity import SESSION, identifiers_of, user_name
+from qrumb_server.pipeline.identity import SESSION, identifiers_of, kind_of_name, user_name
 from qrumb_server.ports import EventStore
 
-__all__ = ["Subject", "find_subject"]
+__all__ = ["NEEDLES", "Naming", "Subject", "find_letters", "find_subject"]
+
+Naming = pb.EraseSubjectRequest | pb.ExportSubjectRequest
+"""What names a person."""
+NEEDLES: Final = 200
+"""Texts to search for at a time; the engine takes at most 255."""
 
 # A user's own rows, and those that a session lent to the user.
 _BY_USER: Final = "(user_id IN {users:Array(String)} OR identified_user_id IN {users:Array(String)})"
@@ -50,8 +57,57 @@ class Subject:
             f"OR (scan_session_id IN {{sessions:Array(String)}} AND {_UNNAMED}))"
         )
 
+    @property
+    def scan_sessions(self) -> str:
+        """Condition on events.scan_sessions: those of the person, or registered for the person."""
+        return (
+            "site_id = {site:String} "
+            "AND (user_id IN {users:Array(String)} OR scan_session_id IN {sessions:Array(String)})"
+        )
 
-def find_subject(store: EventStore, request: pb.EraseSubjectRequest) -> Subject:
+    @property
+    def links(self) -> str:
+        """Condition on events.identity_links: what was seen with the person, what their own hashes were seen with, and
+        who identified in their own sessions."""
+        return (
+            "site_id = {site:String} AND (user_id IN {users:Array(String)} "
+            "OR (kind IN ('email', 'phone') AND identifier IN {users:Array(String)}) "
+            f"OR (kind = '{SESSION}' AND identifier IN {{sessions:Array(String)}}))"
+        )
+
+    @property
+    def texts(self) -> set[str]:
+        """Texts by which events that were sent name the person."""
+        return {*self.given, *self.sessions, *(name for name in self.users if not kind_of_name(name))}
+
+
+def find_letters(store: EventStore, subject: Subject) -> list[dict[str, Any]]:
+    """Dead letters of the person: those that hold a text of theirs, or a hash that names them.
+
+    May raise a StoreError.
+    """
+    found: dict[tuple[str, int], dict[str, Any]] = {}
+    needles = [orjson.dumps(text).decode() for text in sorted(subject.texts)]
+    select = "SELECT * FROM events.invalid_events"
+    for start in range(0, len(needles), NEEDLES):
+        for row in store.query(
+            f"{select} WHERE site_id = {{site:String}} "
+            "AND multiSearchAnyCaseInsensitiveUTF8(payload, {texts:Array(String)})",
+            {"site": subject.site_id, "texts": needles[start : start + NEEDLES]},
+        ):
+            found[row["segment_id"], row["segment_row"]] = row
+    if any(map(kind_of_name, subject.users)):
+        for row in store.query(
+            f"{select} WHERE site_id = {{site:String}} "
+            "AND (position(payload, 'email_hash') > 0 OR position(payload, 'phone_hash') > 0)",
+            {"site": subject.site_id},
+        ):
+            if _named_by_hash(subject.site_id, row["payload"]) & subject.users:
+                found[row["segment_id"], row["segment_row"]] = row
+    return [found[place] for place in sorted(found)]
+
+
+def find_subject(store: EventStore, request: Naming) -> Subject:
     """The person whom a request names. May raise a StoreError."""
     subject = Subject(site_id=request.site_id)
     finder = _Finder(store, subject)
@@ -64,6 +120,22 @@ def find_subject(store: EventStore, request: pb.EraseSubjectRequest) -> Subject:
         finder.add_user(request.user_id)
     finder.add_sessions(request.scan_session_id)
     return subject
+
+
+def _named_by_hash(site_id: str, payload: str) -> set[str]:
+    """Users that the hashes in a dead letter name by themselves."""
+    try:
+        sent = orjson.loads(payload)
+    except orjson.JSONDecodeError:
+        return set()  # cut: only texts are found in it
+    identifiers = sent.get("user_identifiers") if isinstance(sent, dict) else None
+    if not isinstance(identifiers, dict):
+        return set()
+    return {
+        user_name(site_id, kind, value.lower())
+        for kind in ("email_hash", "phone_hash")
+        if isinstance(value := identifiers.get(kind), str)
+    }
 
 
 class _Finder:

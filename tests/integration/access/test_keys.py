@@ -71,10 +71,13 @@ CALLS = (
         for name, path in (
             ("ListRejectedEvents", "rejected-events"), ("GetLedger", "ledger"), ("TailEvents", "tail"),
             ("CountEvents", "counts"), ("GetFunnel", "funnel"),
+            ("ListSuspiciousIdentifiers", "suspicious-identifiers"),
         )
     ),
     Call(method="PrivacyService/EraseSubject", scope="admin", request={"site_id": "shop", "user_id": "nobody"},
          path="/v1/sites/shop/erase-subject", body={"user_id": "nobody"}),
+    Call(method="PrivacyService/ExportSubject", scope="admin", request={"site_id": "shop", "user_id": "nobody"},
+         path="/v1/sites/shop/export-subject", body={"user_id": "nobody"}),
 )  # fmt: skip
 HTTP_CODES = {"UNAUTHENTICATED": 401, "PERMISSION_DENIED": 403}
 FAULTS = (

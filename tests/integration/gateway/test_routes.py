@@ -34,7 +34,9 @@ ROUTES: list[tuple[str, str, Any, str, str]] = [
     ("GET", "/v1/sites/demo/counts?from_time=2026-01-02T03:04:05Z", None, "query", "CountEvents"),
     ("GET", "/v1/sites/demo/funnel", None, "query", "GetFunnel"),
     ("GET", "/v1/sites/demo/ledger", None, "query", "GetLedger"),
+    ("GET", "/v1/sites/demo/suspicious-identifiers?more_than=5", None, "query", "ListSuspiciousIdentifiers"),
     ("POST", "/v1/sites/demo/erase-subject", {"user_id": "u"}, "query", "EraseSubject"),
+    ("POST", "/v1/sites/demo/export-subject", {"user_id": "u"}, "query", "ExportSubject"),
     ("GET", "/healthz", None, "status", "GetStatus"),
 ]
 

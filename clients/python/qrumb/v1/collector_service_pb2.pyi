@@ -26,12 +26,14 @@ class CollectBrowserEventRequest(_message.Message):
     def __init__(self, event: _Optional[_Union[_browser_event_pb2.BrowserEvent, _Mapping]] = ..., validate_only: _Optional[bool] = ...) -> None: ...
 
 class CollectBrowserEventResponse(_message.Message):
-    __slots__ = ("receipt", "row")
+    __slots__ = ("receipt", "row", "is_incomplete")
     RECEIPT_FIELD_NUMBER: _ClassVar[int]
     ROW_FIELD_NUMBER: _ClassVar[int]
+    IS_INCOMPLETE_FIELD_NUMBER: _ClassVar[int]
     receipt: _receipt_pb2.EventReceipt
     row: _event_row_pb2.EventRow
-    def __init__(self, receipt: _Optional[_Union[_receipt_pb2.EventReceipt, _Mapping]] = ..., row: _Optional[_Union[_event_row_pb2.EventRow, _Mapping]] = ...) -> None: ...
+    is_incomplete: bool
+    def __init__(self, receipt: _Optional[_Union[_receipt_pb2.EventReceipt, _Mapping]] = ..., row: _Optional[_Union[_event_row_pb2.EventRow, _Mapping]] = ..., is_incomplete: _Optional[bool] = ...) -> None: ...
 
 class BatchCollectBrowserEventsRequest(_message.Message):
     __slots__ = ("events", "validate_only")
@@ -42,12 +44,14 @@ class BatchCollectBrowserEventsRequest(_message.Message):
     def __init__(self, events: _Optional[_Iterable[_Union[_browser_event_pb2.BrowserEvent, _Mapping]]] = ..., validate_only: _Optional[bool] = ...) -> None: ...
 
 class BatchCollectBrowserEventsResponse(_message.Message):
-    __slots__ = ("receipts", "rows")
+    __slots__ = ("receipts", "rows", "is_incomplete")
     RECEIPTS_FIELD_NUMBER: _ClassVar[int]
     ROWS_FIELD_NUMBER: _ClassVar[int]
+    IS_INCOMPLETE_FIELD_NUMBER: _ClassVar[int]
     receipts: _containers.RepeatedCompositeFieldContainer[_receipt_pb2.EventReceipt]
     rows: _containers.RepeatedCompositeFieldContainer[_event_row_pb2.EventRow]
-    def __init__(self, receipts: _Optional[_Iterable[_Union[_receipt_pb2.EventReceipt, _Mapping]]] = ..., rows: _Optional[_Iterable[_Union[_event_row_pb2.EventRow, _Mapping]]] = ...) -> None: ...
+    is_incomplete: bool
+    def __init__(self, receipts: _Optional[_Iterable[_Union[_receipt_pb2.EventReceipt, _Mapping]]] = ..., rows: _Optional[_Iterable[_Union[_event_row_pb2.EventRow, _Mapping]]] = ..., is_incomplete: _Optional[bool] = ...) -> None: ...
 
 class CollectServerEventRequest(_message.Message):
     __slots__ = ("event", "validate_only")
@@ -58,12 +62,14 @@ class CollectServerEventRequest(_message.Message):
     def __init__(self, event: _Optional[_Union[_server_event_pb2.ServerEvent, _Mapping]] = ..., validate_only: _Optional[bool] = ...) -> None: ...
 
 class CollectServerEventResponse(_message.Message):
-    __slots__ = ("receipt", "row")
+    __slots__ = ("receipt", "row", "is_incomplete")
     RECEIPT_FIELD_NUMBER: _ClassVar[int]
     ROW_FIELD_NUMBER: _ClassVar[int]
+    IS_INCOMPLETE_FIELD_NUMBER: _ClassVar[int]
     receipt: _receipt_pb2.EventReceipt
     row: _event_row_pb2.EventRow
-    def __init__(self, receipt: _Optional[_Union[_receipt_pb2.EventReceipt, _Mapping]] = ..., row: _Optional[_Union[_event_row_pb2.EventRow, _Mapping]] = ...) -> None: ...
+    is_incomplete: bool
+    def __init__(self, receipt: _Optional[_Union[_receipt_pb2.EventReceipt, _Mapping]] = ..., row: _Optional[_Union[_event_row_pb2.EventRow, _Mapping]] = ..., is_incomplete: _Optional[bool] = ...) -> None: ...
 
 class BatchCollectServerEventsRequest(_message.Message):
     __slots__ = ("events", "validate_only")
@@ -74,12 +80,14 @@ class BatchCollectServerEventsRequest(_message.Message):
     def __init__(self, events: _Optional[_Iterable[_Union[_server_event_pb2.ServerEvent, _Mapping]]] = ..., validate_only: _Optional[bool] = ...) -> None: ...
 
 class BatchCollectServerEventsResponse(_message.Message):
-    __slots__ = ("receipts", "rows")
+    __slots__ = ("receipts", "rows", "is_incomplete")
     RECEIPTS_FIELD_NUMBER: _ClassVar[int]
     ROWS_FIELD_NUMBER: _ClassVar[int]
+    IS_INCOMPLETE_FIELD_NUMBER: _ClassVar[int]
     receipts: _containers.RepeatedCompositeFieldContainer[_receipt_pb2.EventReceipt]
     rows: _containers.RepeatedCompositeFieldContainer[_event_row_pb2.EventRow]
-    def __init__(self, receipts: _Optional[_Iterable[_Union[_receipt_pb2.EventReceipt, _Mapping]]] = ..., rows: _Optional[_Iterable[_Union[_event_row_pb2.EventRow, _Mapping]]] = ...) -> None: ...
+    is_incomplete: bool
+    def __init__(self, receipts: _Optional[_Iterable[_Union[_receipt_pb2.EventReceipt, _Mapping]]] = ..., rows: _Optional[_Iterable[_Union[_event_row_pb2.EventRow, _Mapping]]] = ..., is_incomplete: _Optional[bool] = ...) -> None: ...
 
 class StreamServerEventsRequest(_message.Message):
     __slots__ = ("event",)

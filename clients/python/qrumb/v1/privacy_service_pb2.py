@@ -27,7 +27,7 @@ from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from qrumb.v1 import server_event_pb2 as qrumb_dot_v1_dot_server__event__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eqrumb/v1/privacy_service.proto\x12\x08qrumb.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1bqrumb/v1/server_event.proto\"\x8f\x02\n\x13\x45raseSubjectRequest\x12\x38\n\x07site_id\x18\x01 \x01(\tB\x1f\xbaH\x1cr\x17\x32\x15^[A-Za-z0-9_-]{1,64}$\xc8\x01\x01R\x06siteId\x12!\n\x07user_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02R\x06userId\x12\x44\n\x10user_identifiers\x18\x03 \x01(\x0b\x32\x19.qrumb.v1.UserIdentifiersR\x0fuserIdentifiers\x12\x30\n\x0fscan_session_id\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01R\rscanSessionId\x12#\n\rvalidate_only\x18\x05 \x01(\x08R\x0cvalidateOnly\"\xb7\x03\n\x14\x45raseSubjectResponse\x12\x1f\n\x0b\x65vent_count\x18\x01 \x01(\x04R\neventCount\x12\x30\n\x14rejected_event_count\x18\x02 \x01(\x04R\x12rejectedEventCount\x12,\n\x12scan_session_count\x18\x03 \x01(\x04R\x10scanSessionCount\x12%\n\x0eidentity_count\x18\x04 \x01(\x04R\ridentityCount\x12.\n\x13spooled_event_count\x18\x05 \x01(\x04R\x11spooledEventCount\x12\x19\n\x08user_ids\x18\x06 \x03(\tR\x07userIds\x12\x36\n\x17shared_identifier_count\x18\x07 \x01(\x04R\x15sharedIdentifierCount\x12\x30\n\x14shared_session_count\x18\x08 \x01(\x04R\x12sharedSessionCount\x12\x1d\n\nerasure_id\x18\t \x01(\tR\terasureId\x12#\n\rvalidate_only\x18\n \x01(\x08R\x0cvalidateOnly2\x8d\x01\n\x0ePrivacyService\x12{\n\x0c\x45raseSubject\x12\x1d.qrumb.v1.EraseSubjectRequest\x1a\x1e.qrumb.v1.EraseSubjectResponse\",\x82\xd3\xe4\x93\x02&\"!/v1/sites/{site_id}/erase-subject:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eqrumb/v1/privacy_service.proto\x12\x08qrumb.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1bqrumb/v1/server_event.proto\"\x8f\x02\n\x13\x45raseSubjectRequest\x12\x38\n\x07site_id\x18\x01 \x01(\tB\x1f\xbaH\x1cr\x17\x32\x15^[A-Za-z0-9_-]{1,64}$\xc8\x01\x01R\x06siteId\x12!\n\x07user_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02R\x06userId\x12\x44\n\x10user_identifiers\x18\x03 \x01(\x0b\x32\x19.qrumb.v1.UserIdentifiersR\x0fuserIdentifiers\x12\x30\n\x0fscan_session_id\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01R\rscanSessionId\x12#\n\rvalidate_only\x18\x05 \x01(\x08R\x0cvalidateOnly\"\xb7\x03\n\x14\x45raseSubjectResponse\x12\x1f\n\x0b\x65vent_count\x18\x01 \x01(\x04R\neventCount\x12\x30\n\x14rejected_event_count\x18\x02 \x01(\x04R\x12rejectedEventCount\x12,\n\x12scan_session_count\x18\x03 \x01(\x04R\x10scanSessionCount\x12%\n\x0eidentity_count\x18\x04 \x01(\x04R\ridentityCount\x12.\n\x13spooled_event_count\x18\x05 \x01(\x04R\x11spooledEventCount\x12\x19\n\x08user_ids\x18\x06 \x03(\tR\x07userIds\x12\x36\n\x17shared_identifier_count\x18\x07 \x01(\x04R\x15sharedIdentifierCount\x12\x30\n\x14shared_session_count\x18\x08 \x01(\x04R\x12sharedSessionCount\x12\x1d\n\nerasure_id\x18\t \x01(\tR\terasureId\x12#\n\rvalidate_only\x18\n \x01(\x08R\x0cvalidateOnly\"\x94\x02\n\x14\x45xportSubjectRequest\x12\x38\n\x07site_id\x18\x01 \x01(\tB\x1f\xbaH\x1cr\x17\x32\x15^[A-Za-z0-9_-]{1,64}$\xc8\x01\x01R\x06siteId\x12!\n\x07user_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02R\x06userId\x12\x44\n\x10user_identifiers\x18\x03 \x01(\x0b\x32\x19.qrumb.v1.UserIdentifiersR\x0fuserIdentifiers\x12\x30\n\x0fscan_session_id\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01R\rscanSessionId\x12\'\n\npage_token\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02R\tpageToken\"\xf7\x01\n\x15\x45xportSubjectResponse\x12\x31\n\x07records\x18\x01 \x03(\x0b\x32\x17.qrumb.v1.SubjectRecordR\x07records\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12\x19\n\x08user_ids\x18\x03 \x03(\tR\x07userIds\x12\x36\n\x17shared_identifier_count\x18\x04 \x01(\x04R\x15sharedIdentifierCount\x12\x30\n\x14shared_session_count\x18\x05 \x01(\x04R\x12sharedSessionCount\"7\n\rSubjectRecord\x12\x14\n\x05table\x18\x01 \x01(\tR\x05table\x12\x10\n\x03row\x18\x02 \x01(\tR\x03row2\x8e\x02\n\x0ePrivacyService\x12{\n\x0c\x45raseSubject\x12\x1d.qrumb.v1.EraseSubjectRequest\x1a\x1e.qrumb.v1.EraseSubjectResponse\",\x82\xd3\xe4\x93\x02&\"!/v1/sites/{site_id}/erase-subject:\x01*\x12\x7f\n\rExportSubject\x12\x1e.qrumb.v1.ExportSubjectRequest\x1a\x1f.qrumb.v1.ExportSubjectResponse\"-\x82\xd3\xe4\x93\x02\'\"\"/v1/sites/{site_id}/export-subject:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,12 +40,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ERASESUBJECTREQUEST'].fields_by_name['user_id']._serialized_options = b'\272H\005r\003\030\200\002'
   _globals['_ERASESUBJECTREQUEST'].fields_by_name['scan_session_id']._loaded_options = None
   _globals['_ERASESUBJECTREQUEST'].fields_by_name['scan_session_id']._serialized_options = b'\272H\005r\003\030\200\001'
+  _globals['_EXPORTSUBJECTREQUEST'].fields_by_name['site_id']._loaded_options = None
+  _globals['_EXPORTSUBJECTREQUEST'].fields_by_name['site_id']._serialized_options = b'\272H\034r\0272\025^[A-Za-z0-9_-]{1,64}$\310\001\001'
+  _globals['_EXPORTSUBJECTREQUEST'].fields_by_name['user_id']._loaded_options = None
+  _globals['_EXPORTSUBJECTREQUEST'].fields_by_name['user_id']._serialized_options = b'\272H\005r\003\030\200\002'
+  _globals['_EXPORTSUBJECTREQUEST'].fields_by_name['scan_session_id']._loaded_options = None
+  _globals['_EXPORTSUBJECTREQUEST'].fields_by_name['scan_session_id']._serialized_options = b'\272H\005r\003\030\200\001'
+  _globals['_EXPORTSUBJECTREQUEST'].fields_by_name['page_token']._loaded_options = None
+  _globals['_EXPORTSUBJECTREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\200\002'
   _globals['_PRIVACYSERVICE'].methods_by_name['EraseSubject']._loaded_options = None
   _globals['_PRIVACYSERVICE'].methods_by_name['EraseSubject']._serialized_options = b'\202\323\344\223\002&\"!/v1/sites/{site_id}/erase-subject:\001*'
+  _globals['_PRIVACYSERVICE'].methods_by_name['ExportSubject']._loaded_options = None
+  _globals['_PRIVACYSERVICE'].methods_by_name['ExportSubject']._serialized_options = b'\202\323\344\223\002\'\"\"/v1/sites/{site_id}/export-subject:\001*'
   _globals['_ERASESUBJECTREQUEST']._serialized_start=133
   _globals['_ERASESUBJECTREQUEST']._serialized_end=404
   _globals['_ERASESUBJECTRESPONSE']._serialized_start=407
   _globals['_ERASESUBJECTRESPONSE']._serialized_end=846
-  _globals['_PRIVACYSERVICE']._serialized_start=849
-  _globals['_PRIVACYSERVICE']._serialized_end=990
+  _globals['_EXPORTSUBJECTREQUEST']._serialized_start=849
+  _globals['_EXPORTSUBJECTREQUEST']._serialized_end=1125
+  _globals['_EXPORTSUBJECTRESPONSE']._serialized_start=1128
+  _globals['_EXPORTSUBJECTRESPONSE']._serialized_end=1375
+  _globals['_SUBJECTRECORD']._serialized_start=1377
+  _globals['_SUBJECTRECORD']._serialized_end=1432
+  _globals['_PRIVACYSERVICE']._serialized_start=1435
+  _globals['_PRIVACYSERVICE']._serialized_end=1705
 # @@protoc_insertion_point(module_scope)

@@ -46,3 +46,39 @@ class EraseSubjectResponse(_message.Message):
     erasure_id: str
     validate_only: bool
     def __init__(self, event_count: _Optional[int] = ..., rejected_event_count: _Optional[int] = ..., scan_session_count: _Optional[int] = ..., identity_count: _Optional[int] = ..., spooled_event_count: _Optional[int] = ..., user_ids: _Optional[_Iterable[str]] = ..., shared_identifier_count: _Optional[int] = ..., shared_session_count: _Optional[int] = ..., erasure_id: _Optional[str] = ..., validate_only: _Optional[bool] = ...) -> None: ...
+
+class ExportSubjectRequest(_message.Message):
+    __slots__ = ("site_id", "user_id", "user_identifiers", "scan_session_id", "page_token")
+    SITE_ID_FIELD_NUMBER: _ClassVar[int]
+    USER_ID_FIELD_NUMBER: _ClassVar[int]
+    USER_IDENTIFIERS_FIELD_NUMBER: _ClassVar[int]
+    SCAN_SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    site_id: str
+    user_id: str
+    user_identifiers: _server_event_pb2.UserIdentifiers
+    scan_session_id: str
+    page_token: str
+    def __init__(self, site_id: _Optional[str] = ..., user_id: _Optional[str] = ..., user_identifiers: _Optional[_Union[_server_event_pb2.UserIdentifiers, _Mapping]] = ..., scan_session_id: _Optional[str] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ExportSubjectResponse(_message.Message):
+    __slots__ = ("records", "next_page_token", "user_ids", "shared_identifier_count", "shared_session_count")
+    RECORDS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    USER_IDS_FIELD_NUMBER: _ClassVar[int]
+    SHARED_IDENTIFIER_COUNT_FIELD_NUMBER: _ClassVar[int]
+    SHARED_SESSION_COUNT_FIELD_NUMBER: _ClassVar[int]
+    records: _containers.RepeatedCompositeFieldContainer[SubjectRecord]
+    next_page_token: str
+    user_ids: _containers.RepeatedScalarFieldContainer[str]
+    shared_identifier_count: int
+    shared_session_count: int
+    def __init__(self, records: _Optional[_Iterable[_Union[SubjectRecord, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., user_ids: _Optional[_Iterable[str]] = ..., shared_identifier_count: _Optional[int] = ..., shared_session_count: _Optional[int] = ...) -> None: ...
+
+class SubjectRecord(_message.Message):
+    __slots__ = ("table", "row")
+    TABLE_FIELD_NUMBER: _ClassVar[int]
+    ROW_FIELD_NUMBER: _ClassVar[int]
+    table: str
+    row: str
+    def __init__(self, table: _Optional[str] = ..., row: _Optional[str] = ...) -> None: ...

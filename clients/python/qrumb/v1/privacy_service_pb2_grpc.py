@@ -41,6 +41,11 @@ class PrivacyServiceStub:
                 request_serializer=qrumb_dot_v1_dot_privacy__service__pb2.EraseSubjectRequest.SerializeToString,
                 response_deserializer=qrumb_dot_v1_dot_privacy__service__pb2.EraseSubjectResponse.FromString,
                 _registered_method=True)
+        self.ExportSubject = channel.unary_unary(
+                '/qrumb.v1.PrivacyService/ExportSubject',
+                request_serializer=qrumb_dot_v1_dot_privacy__service__pb2.ExportSubjectRequest.SerializeToString,
+                response_deserializer=qrumb_dot_v1_dot_privacy__service__pb2.ExportSubjectResponse.FromString,
+                _registered_method=True)
 
 
 class PrivacyServiceServicer:
@@ -55,6 +60,14 @@ class PrivacyServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ExportSubject(self, request, context):
+        """Hands out what is stored of one person, and of no other, table by table: the rows that an erasure would touch.
+        Events that are still in the spool are waited for first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_PrivacyServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -62,6 +75,11 @@ def add_PrivacyServiceServicer_to_server(servicer, server):
                     servicer.EraseSubject,
                     request_deserializer=qrumb_dot_v1_dot_privacy__service__pb2.EraseSubjectRequest.FromString,
                     response_serializer=qrumb_dot_v1_dot_privacy__service__pb2.EraseSubjectResponse.SerializeToString,
+            ),
+            'ExportSubject': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExportSubject,
+                    request_deserializer=qrumb_dot_v1_dot_privacy__service__pb2.ExportSubjectRequest.FromString,
+                    response_serializer=qrumb_dot_v1_dot_privacy__service__pb2.ExportSubjectResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -93,6 +111,33 @@ class PrivacyService:
             '/qrumb.v1.PrivacyService/EraseSubject',
             qrumb_dot_v1_dot_privacy__service__pb2.EraseSubjectRequest.SerializeToString,
             qrumb_dot_v1_dot_privacy__service__pb2.EraseSubjectResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportSubject(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/qrumb.v1.PrivacyService/ExportSubject',
+            qrumb_dot_v1_dot_privacy__service__pb2.ExportSubjectRequest.SerializeToString,
+            qrumb_dot_v1_dot_privacy__service__pb2.ExportSubjectResponse.FromString,
             options,
             channel_credentials,
             insecure,

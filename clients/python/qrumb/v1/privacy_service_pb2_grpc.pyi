@@ -37,6 +37,10 @@ class PrivacyServiceStub:
     def __new__(cls, channel: _aio.Channel) -> PrivacyServiceAsyncStub: ...
     EraseSubject: _grpc.UnaryUnaryMultiCallable[_privacy_service_pb2.EraseSubjectRequest, _privacy_service_pb2.EraseSubjectResponse]
     """Erases one person, and no other, from every table, the dead letters and the spool. Idempotent."""
+    ExportSubject: _grpc.UnaryUnaryMultiCallable[_privacy_service_pb2.ExportSubjectRequest, _privacy_service_pb2.ExportSubjectResponse]
+    """Hands out what is stored of one person, and of no other, table by table: the rows that an erasure would touch.
+    Events that are still in the spool are waited for first.
+    """
 
 @_typing.type_check_only
 class PrivacyServiceAsyncStub(PrivacyServiceStub):
@@ -47,6 +51,10 @@ class PrivacyServiceAsyncStub(PrivacyServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     EraseSubject: _aio.UnaryUnaryMultiCallable[_privacy_service_pb2.EraseSubjectRequest, _privacy_service_pb2.EraseSubjectResponse]  # type: ignore[assignment]
     """Erases one person, and no other, from every table, the dead letters and the spool. Idempotent."""
+    ExportSubject: _aio.UnaryUnaryMultiCallable[_privacy_service_pb2.ExportSubjectRequest, _privacy_service_pb2.ExportSubjectResponse]  # type: ignore[assignment]
+    """Hands out what is stored of one person, and of no other, table by table: the rows that an erasure would touch.
+    Events that are still in the spool are waited for first.
+    """
 
 class PrivacyServiceServicer(metaclass=_abc_1.ABCMeta):
     """PrivacyService carries out what data protection law asks for.
@@ -60,5 +68,15 @@ class PrivacyServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_privacy_service_pb2.EraseSubjectResponse, _abc.Awaitable[_privacy_service_pb2.EraseSubjectResponse]]:
         """Erases one person, and no other, from every table, the dead letters and the spool. Idempotent."""
+
+    @_abc_1.abstractmethod
+    def ExportSubject(
+        self,
+        request: _privacy_service_pb2.ExportSubjectRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_privacy_service_pb2.ExportSubjectResponse, _abc.Awaitable[_privacy_service_pb2.ExportSubjectResponse]]:
+        """Hands out what is stored of one person, and of no other, table by table: the rows that an erasure would touch.
+        Events that are still in the spool are waited for first.
+        """
 
 def add_PrivacyServiceServicer_to_server(servicer: PrivacyServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -23,7 +23,7 @@ class GetReceiptRequest(_message.Message):
     def __init__(self, site_id: _Optional[str] = ..., event_id: _Optional[str] = ...) -> None: ...
 
 class GetReceiptResponse(_message.Message):
-    __slots__ = ("event_id", "fate", "received_time", "arrival_count", "conflict_count", "violations", "row")
+    __slots__ = ("event_id", "fate", "received_time", "arrival_count", "conflict_count", "violations", "row", "warnings")
     class Fate(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         FATE_UNSPECIFIED: _ClassVar[GetReceiptResponse.Fate]
@@ -45,6 +45,7 @@ class GetReceiptResponse(_message.Message):
     CONFLICT_COUNT_FIELD_NUMBER: _ClassVar[int]
     VIOLATIONS_FIELD_NUMBER: _ClassVar[int]
     ROW_FIELD_NUMBER: _ClassVar[int]
+    WARNINGS_FIELD_NUMBER: _ClassVar[int]
     event_id: str
     fate: GetReceiptResponse.Fate
     received_time: _timestamp_pb2.Timestamp
@@ -52,7 +53,8 @@ class GetReceiptResponse(_message.Message):
     conflict_count: int
     violations: _containers.RepeatedCompositeFieldContainer[_receipt_pb2.Violation]
     row: _event_row_pb2.EventRow
-    def __init__(self, event_id: _Optional[str] = ..., fate: _Optional[_Union[GetReceiptResponse.Fate, str]] = ..., received_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., arrival_count: _Optional[int] = ..., conflict_count: _Optional[int] = ..., violations: _Optional[_Iterable[_Union[_receipt_pb2.Violation, _Mapping]]] = ..., row: _Optional[_Union[_event_row_pb2.EventRow, _Mapping]] = ...) -> None: ...
+    warnings: _containers.RepeatedCompositeFieldContainer[_receipt_pb2.EventWarning]
+    def __init__(self, event_id: _Optional[str] = ..., fate: _Optional[_Union[GetReceiptResponse.Fate, str]] = ..., received_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., arrival_count: _Optional[int] = ..., conflict_count: _Optional[int] = ..., violations: _Optional[_Iterable[_Union[_receipt_pb2.Violation, _Mapping]]] = ..., row: _Optional[_Union[_event_row_pb2.EventRow, _Mapping]] = ..., warnings: _Optional[_Iterable[_Union[_receipt_pb2.EventWarning, _Mapping]]] = ...) -> None: ...
 
 class ListRejectedEventsRequest(_message.Message):
     __slots__ = ("site_id", "reason", "since_time", "page_size", "page_token")
@@ -181,6 +183,50 @@ class LedgerEntry(_message.Message):
     conflict_count: int
     fraud_count: int
     def __init__(self, minute_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., received_count: _Optional[int] = ..., stored_count: _Optional[int] = ..., rejected_count: _Optional[int] = ..., spooled_count: _Optional[int] = ..., unique_count: _Optional[int] = ..., duplicate_count: _Optional[int] = ..., conflict_count: _Optional[int] = ..., fraud_count: _Optional[int] = ...) -> None: ...
+
+class ListSuspiciousIdentifiersRequest(_message.Message):
+    __slots__ = ("site_id", "more_than", "limit")
+    SITE_ID_FIELD_NUMBER: _ClassVar[int]
+    MORE_THAN_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    site_id: str
+    more_than: int
+    limit: int
+    def __init__(self, site_id: _Optional[str] = ..., more_than: _Optional[int] = ..., limit: _Optional[int] = ...) -> None: ...
+
+class ListSuspiciousIdentifiersResponse(_message.Message):
+    __slots__ = ("identifiers",)
+    IDENTIFIERS_FIELD_NUMBER: _ClassVar[int]
+    identifiers: _containers.RepeatedCompositeFieldContainer[SuspiciousIdentifier]
+    def __init__(self, identifiers: _Optional[_Iterable[_Union[SuspiciousIdentifier, _Mapping]]] = ...) -> None: ...
+
+class SuspiciousIdentifier(_message.Message):
+    __slots__ = ("kind", "name", "other_count", "first_time", "last_time", "is_split")
+    class Kind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        KIND_UNSPECIFIED: _ClassVar[SuspiciousIdentifier.Kind]
+        EMAIL_HASH: _ClassVar[SuspiciousIdentifier.Kind]
+        PHONE_HASH: _ClassVar[SuspiciousIdentifier.Kind]
+        EXTERNAL_ID: _ClassVar[SuspiciousIdentifier.Kind]
+        SCAN_SESSION: _ClassVar[SuspiciousIdentifier.Kind]
+    KIND_UNSPECIFIED: SuspiciousIdentifier.Kind
+    EMAIL_HASH: SuspiciousIdentifier.Kind
+    PHONE_HASH: SuspiciousIdentifier.Kind
+    EXTERNAL_ID: SuspiciousIdentifier.Kind
+    SCAN_SESSION: SuspiciousIdentifier.Kind
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    OTHER_COUNT_FIELD_NUMBER: _ClassVar[int]
+    FIRST_TIME_FIELD_NUMBER: _ClassVar[int]
+    LAST_TIME_FIELD_NUMBER: _ClassVar[int]
+    IS_SPLIT_FIELD_NUMBER: _ClassVar[int]
+    kind: SuspiciousIdentifier.Kind
+    name: str
+    other_count: int
+    first_time: _timestamp_pb2.Timestamp
+    last_time: _timestamp_pb2.Timestamp
+    is_split: bool
+    def __init__(self, kind: _Optional[_Union[SuspiciousIdentifier.Kind, str]] = ..., name: _Optional[str] = ..., other_count: _Optional[int] = ..., first_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., is_split: _Optional[bool] = ...) -> None: ...
 
 class GetFunnelRequest(_message.Message):
     __slots__ = ("site_id", "from_time", "to_time")

@@ -61,6 +61,11 @@ class QueryServiceStub:
                 request_serializer=qrumb_dot_v1_dot_query__service__pb2.GetLedgerRequest.SerializeToString,
                 response_deserializer=qrumb_dot_v1_dot_query__service__pb2.GetLedgerResponse.FromString,
                 _registered_method=True)
+        self.ListSuspiciousIdentifiers = channel.unary_unary(
+                '/qrumb.v1.QueryService/ListSuspiciousIdentifiers',
+                request_serializer=qrumb_dot_v1_dot_query__service__pb2.ListSuspiciousIdentifiersRequest.SerializeToString,
+                response_deserializer=qrumb_dot_v1_dot_query__service__pb2.ListSuspiciousIdentifiersResponse.FromString,
+                _registered_method=True)
         self.GetFunnel = channel.unary_unary(
                 '/qrumb.v1.QueryService/GetFunnel',
                 request_serializer=qrumb_dot_v1_dot_query__service__pb2.GetFunnelRequest.SerializeToString,
@@ -108,6 +113,14 @@ class QueryServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListSuspiciousIdentifiers(self, request, context):
+        """Lists identifiers that were seen with unreasonably many others, those with the most first: an office's phone, a
+        kiosk's session, an external_id that a template made. They are named as in the column user_id, never by their hash.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetFunnel(self, request, context):
         """Follows scan sessions from the scan to the conversion, for each QR code.
         """
@@ -142,6 +155,11 @@ def add_QueryServiceServicer_to_server(servicer, server):
                     servicer.GetLedger,
                     request_deserializer=qrumb_dot_v1_dot_query__service__pb2.GetLedgerRequest.FromString,
                     response_serializer=qrumb_dot_v1_dot_query__service__pb2.GetLedgerResponse.SerializeToString,
+            ),
+            'ListSuspiciousIdentifiers': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSuspiciousIdentifiers,
+                    request_deserializer=qrumb_dot_v1_dot_query__service__pb2.ListSuspiciousIdentifiersRequest.FromString,
+                    response_serializer=qrumb_dot_v1_dot_query__service__pb2.ListSuspiciousIdentifiersResponse.SerializeToString,
             ),
             'GetFunnel': grpc.unary_unary_rpc_method_handler(
                     servicer.GetFunnel,
@@ -286,6 +304,33 @@ class QueryService:
             '/qrumb.v1.QueryService/GetLedger',
             qrumb_dot_v1_dot_query__service__pb2.GetLedgerRequest.SerializeToString,
             qrumb_dot_v1_dot_query__service__pb2.GetLedgerResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSuspiciousIdentifiers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/qrumb.v1.QueryService/ListSuspiciousIdentifiers',
+            qrumb_dot_v1_dot_query__service__pb2.ListSuspiciousIdentifiersRequest.SerializeToString,
+            qrumb_dot_v1_dot_query__service__pb2.ListSuspiciousIdentifiersResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -45,6 +45,10 @@ class QueryServiceStub:
     """Counts events over time."""
     GetLedger: _grpc.UnaryUnaryMultiCallable[_query_service_pb2.GetLedgerRequest, _query_service_pb2.GetLedgerResponse]
     """Balances the events of a site: received = stored + rejected + spooled, stored = unique + duplicate."""
+    ListSuspiciousIdentifiers: _grpc.UnaryUnaryMultiCallable[_query_service_pb2.ListSuspiciousIdentifiersRequest, _query_service_pb2.ListSuspiciousIdentifiersResponse]
+    """Lists identifiers that were seen with unreasonably many others, those with the most first: an office's phone, a
+    kiosk's session, an external_id that a template made. They are named as in the column user_id, never by their hash.
+    """
     GetFunnel: _grpc.UnaryUnaryMultiCallable[_query_service_pb2.GetFunnelRequest, _query_service_pb2.GetFunnelResponse]
     """Follows scan sessions from the scan to the conversion, for each QR code."""
 
@@ -65,6 +69,10 @@ class QueryServiceAsyncStub(QueryServiceStub):
     """Counts events over time."""
     GetLedger: _aio.UnaryUnaryMultiCallable[_query_service_pb2.GetLedgerRequest, _query_service_pb2.GetLedgerResponse]  # type: ignore[assignment]
     """Balances the events of a site: received = stored + rejected + spooled, stored = unique + duplicate."""
+    ListSuspiciousIdentifiers: _aio.UnaryUnaryMultiCallable[_query_service_pb2.ListSuspiciousIdentifiersRequest, _query_service_pb2.ListSuspiciousIdentifiersResponse]  # type: ignore[assignment]
+    """Lists identifiers that were seen with unreasonably many others, those with the most first: an office's phone, a
+    kiosk's session, an external_id that a template made. They are named as in the column user_id, never by their hash.
+    """
     GetFunnel: _aio.UnaryUnaryMultiCallable[_query_service_pb2.GetFunnelRequest, _query_service_pb2.GetFunnelResponse]  # type: ignore[assignment]
     """Follows scan sessions from the scan to the conversion, for each QR code."""
 
@@ -112,6 +120,16 @@ class QueryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_query_service_pb2.GetLedgerResponse, _abc.Awaitable[_query_service_pb2.GetLedgerResponse]]:
         """Balances the events of a site: received = stored + rejected + spooled, stored = unique + duplicate."""
+
+    @_abc_1.abstractmethod
+    def ListSuspiciousIdentifiers(
+        self,
+        request: _query_service_pb2.ListSuspiciousIdentifiersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_query_service_pb2.ListSuspiciousIdentifiersResponse, _abc.Awaitable[_query_service_pb2.ListSuspiciousIdentifiersResponse]]:
+        """Lists identifiers that were seen with unreasonably many others, those with the most first: an office's phone, a
+        kiosk's session, an external_id that a template made. They are named as in the column user_id, never by their hash.
+        """
 
     @_abc_1.abstractmethod
     def GetFunnel(

@@ -115,6 +115,8 @@ class EventWarning(_message.Message):
         UNKNOWN_FIELD: _ClassVar[EventWarning.Code]
         MISPLACED_FIELD: _ClassVar[EventWarning.Code]
         INEXACT_NUMBER: _ClassVar[EventWarning.Code]
+        REFUND_NOT_NEGATIVE: _ClassVar[EventWarning.Code]
+        SHARED_IDENTIFIER: _ClassVar[EventWarning.Code]
     CODE_UNSPECIFIED: EventWarning.Code
     EVENT_TYPE_MISSING: EventWarning.Code
     CLOCK_CORRECTED: EventWarning.Code
@@ -126,6 +128,8 @@ class EventWarning(_message.Message):
     UNKNOWN_FIELD: EventWarning.Code
     MISPLACED_FIELD: EventWarning.Code
     INEXACT_NUMBER: EventWarning.Code
+    REFUND_NOT_NEGATIVE: EventWarning.Code
+    SHARED_IDENTIFIER: EventWarning.Code
     FIELD_FIELD_NUMBER: _ClassVar[int]
     CODE_FIELD_NUMBER: _ClassVar[int]
     DESCRIPTION_FIELD_NUMBER: _ClassVar[int]

@@ -28,7 +28,7 @@ from qrumb.v1 import event_row_pb2 as qrumb_dot_v1_dot_event__row__pb2
 from qrumb.v1 import receipt_pb2 as qrumb_dot_v1_dot_receipt__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n qrumb/v1/validator_service.proto\x12\x08qrumb.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto\x1a\x18qrumb/v1/event_row.proto\x1a\x16qrumb/v1/receipt.proto\"G\n\x1bValidateBrowserEventRequest\x12(\n\x04\x62ody\x18\x01 \x01(\x0b\x32\x14.google.api.HttpBodyR\x04\x62ody\"v\n\x1cValidateBrowserEventResponse\x12\x30\n\x07receipt\x18\x01 \x01(\x0b\x32\x16.qrumb.v1.EventReceiptR\x07receipt\x12$\n\x03row\x18\x02 \x01(\x0b\x32\x12.qrumb.v1.EventRowR\x03row\"F\n\x1aValidateServerEventRequest\x12(\n\x04\x62ody\x18\x01 \x01(\x0b\x32\x14.google.api.HttpBodyR\x04\x62ody\"u\n\x1bValidateServerEventResponse\x12\x30\n\x07receipt\x18\x01 \x01(\x0b\x32\x16.qrumb.v1.EventReceiptR\x07receipt\x12$\n\x03row\x18\x02 \x01(\x0b\x32\x12.qrumb.v1.EventRowR\x03row2\xac\x02\n\x10ValidatorService\x12\x8c\x01\n\x14ValidateBrowserEvent\x12%.qrumb.v1.ValidateBrowserEventRequest\x1a&.qrumb.v1.ValidateBrowserEventResponse\"%\x82\xd3\xe4\x93\x02\x1f\"\x17/validate/browser-event:\x04\x62ody\x12\x88\x01\n\x13ValidateServerEvent\x12$.qrumb.v1.ValidateServerEventRequest\x1a%.qrumb.v1.ValidateServerEventResponse\"$\x82\xd3\xe4\x93\x02\x1e\"\x16/validate/server-event:\x04\x62odyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n qrumb/v1/validator_service.proto\x12\x08qrumb.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto\x1a\x18qrumb/v1/event_row.proto\x1a\x16qrumb/v1/receipt.proto\"G\n\x1bValidateBrowserEventRequest\x12(\n\x04\x62ody\x18\x01 \x01(\x0b\x32\x14.google.api.HttpBodyR\x04\x62ody\"\xb2\x01\n\x1cValidateBrowserEventResponse\x12\x30\n\x07receipt\x18\x01 \x01(\x0b\x32\x16.qrumb.v1.EventReceiptR\x07receipt\x12$\n\x03row\x18\x02 \x01(\x0b\x32\x12.qrumb.v1.EventRowR\x03row\x12(\n\ris_incomplete\x18\x03 \x01(\x08H\x00R\x0cisIncomplete\x88\x01\x01\x42\x10\n\x0e_is_incomplete\"F\n\x1aValidateServerEventRequest\x12(\n\x04\x62ody\x18\x01 \x01(\x0b\x32\x14.google.api.HttpBodyR\x04\x62ody\"\xb1\x01\n\x1bValidateServerEventResponse\x12\x30\n\x07receipt\x18\x01 \x01(\x0b\x32\x16.qrumb.v1.EventReceiptR\x07receipt\x12$\n\x03row\x18\x02 \x01(\x0b\x32\x12.qrumb.v1.EventRowR\x03row\x12(\n\ris_incomplete\x18\x03 \x01(\x08H\x00R\x0cisIncomplete\x88\x01\x01\x42\x10\n\x0e_is_incomplete2\xac\x02\n\x10ValidatorService\x12\x8c\x01\n\x14ValidateBrowserEvent\x12%.qrumb.v1.ValidateBrowserEventRequest\x1a&.qrumb.v1.ValidateBrowserEventResponse\"%\x82\xd3\xe4\x93\x02\x1f\"\x17/validate/browser-event:\x04\x62ody\x12\x88\x01\n\x13ValidateServerEvent\x12$.qrumb.v1.ValidateServerEventRequest\x1a%.qrumb.v1.ValidateServerEventResponse\"$\x82\xd3\xe4\x93\x02\x1e\"\x16/validate/server-event:\x04\x62odyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,12 +41,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_VALIDATORSERVICE'].methods_by_name['ValidateServerEvent']._serialized_options = b'\202\323\344\223\002\036\"\026/validate/server-event:\004body'
   _globals['_VALIDATEBROWSEREVENTREQUEST']._serialized_start=153
   _globals['_VALIDATEBROWSEREVENTREQUEST']._serialized_end=224
-  _globals['_VALIDATEBROWSEREVENTRESPONSE']._serialized_start=226
-  _globals['_VALIDATEBROWSEREVENTRESPONSE']._serialized_end=344
-  _globals['_VALIDATESERVEREVENTREQUEST']._serialized_start=346
-  _globals['_VALIDATESERVEREVENTREQUEST']._serialized_end=416
-  _globals['_VALIDATESERVEREVENTRESPONSE']._serialized_start=418
-  _globals['_VALIDATESERVEREVENTRESPONSE']._serialized_end=535
-  _globals['_VALIDATORSERVICE']._serialized_start=538
-  _globals['_VALIDATORSERVICE']._serialized_end=838
+  _globals['_VALIDATEBROWSEREVENTRESPONSE']._serialized_start=227
+  _globals['_VALIDATEBROWSEREVENTRESPONSE']._serialized_end=405
+  _globals['_VALIDATESERVEREVENTREQUEST']._serialized_start=407
+  _globals['_VALIDATESERVEREVENTREQUEST']._serialized_end=477
+  _globals['_VALIDATESERVEREVENTRESPONSE']._serialized_start=480
+  _globals['_VALIDATESERVEREVENTRESPONSE']._serialized_end=657
+  _globals['_VALIDATORSERVICE']._serialized_start=660
+  _globals['_VALIDATORSERVICE']._serialized_end=960
 # @@protoc_insertion_point(module_scope)

@@ -16,12 +16,14 @@ class ValidateBrowserEventRequest(_message.Message):
     def __init__(self, body: _Optional[_Union[_httpbody_pb2.HttpBody, _Mapping]] = ...) -> None: ...
 
 class ValidateBrowserEventResponse(_message.Message):
-    __slots__ = ("receipt", "row")
+    __slots__ = ("receipt", "row", "is_incomplete")
     RECEIPT_FIELD_NUMBER: _ClassVar[int]
     ROW_FIELD_NUMBER: _ClassVar[int]
+    IS_INCOMPLETE_FIELD_NUMBER: _ClassVar[int]
     receipt: _receipt_pb2.EventReceipt
     row: _event_row_pb2.EventRow
-    def __init__(self, receipt: _Optional[_Union[_receipt_pb2.EventReceipt, _Mapping]] = ..., row: _Optional[_Union[_event_row_pb2.EventRow, _Mapping]] = ...) -> None: ...
+    is_incomplete: bool
+    def __init__(self, receipt: _Optional[_Union[_receipt_pb2.EventReceipt, _Mapping]] = ..., row: _Optional[_Union[_event_row_pb2.EventRow, _Mapping]] = ..., is_incomplete: _Optional[bool] = ...) -> None: ...
 
 class ValidateServerEventRequest(_message.Message):
     __slots__ = ("body",)
@@ -30,9 +32,11 @@ class ValidateServerEventRequest(_message.Message):
     def __init__(self, body: _Optional[_Union[_httpbody_pb2.HttpBody, _Mapping]] = ...) -> None: ...
 
 class ValidateServerEventResponse(_message.Message):
-    __slots__ = ("receipt", "row")
+    __slots__ = ("receipt", "row", "is_incomplete")
     RECEIPT_FIELD_NUMBER: _ClassVar[int]
     ROW_FIELD_NUMBER: _ClassVar[int]
+    IS_INCOMPLETE_FIELD_NUMBER: _ClassVar[int]
     receipt: _receipt_pb2.EventReceipt
     row: _event_row_pb2.EventRow
-    def __init__(self, receipt: _Optional[_Union[_receipt_pb2.EventReceipt, _Mapping]] = ..., row: _Optional[_Union[_event_row_pb2.EventRow, _Mapping]] = ...) -> None: ...
+    is_incomplete: bool
+    def __init__(self, receipt: _Optional[_Union[_receipt_pb2.EventReceipt, _Mapping]] = ..., row: _Optional[_Union[_event_row_pb2.EventRow, _Mapping]] = ..., is_incomplete: _Optional[bool] = ...) -> None: ...

@@ -26,7 +26,7 @@ from qrumb.v1 import event_row_pb2 as qrumb_dot_v1_dot_event__row__pb2
 from qrumb_server.wire.v1 import record_pb2 as qrumb__server_dot_wire_dot_v1_dot_record__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.qrumb_server/wire/v1/attribution_service.proto\x12\x14qrumb_server.wire.v1\x1a\x18qrumb/v1/event_row.proto\x1a!qrumb_server/wire/v1/record.proto\"Q\n\x12PreviewRowsRequest\x12;\n\x06\x65vents\x18\x01 \x03(\x0b\x32#.qrumb_server.wire.v1.AcceptedEventR\x06\x65vents\"=\n\x13PreviewRowsResponse\x12&\n\x04rows\x18\x01 \x03(\x0b\x32\x12.qrumb.v1.EventRowR\x04rows2x\n\x12\x41ttributionService\x12\x62\n\x0bPreviewRows\x12(.qrumb_server.wire.v1.PreviewRowsRequest\x1a).qrumb_server.wire.v1.PreviewRowsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.qrumb_server/wire/v1/attribution_service.proto\x12\x14qrumb_server.wire.v1\x1a\x18qrumb/v1/event_row.proto\x1a!qrumb_server/wire/v1/record.proto\"Q\n\x12PreviewRowsRequest\x12;\n\x06\x65vents\x18\x01 \x03(\x0b\x32#.qrumb_server.wire.v1.AcceptedEventR\x06\x65vents\"b\n\x13PreviewRowsResponse\x12&\n\x04rows\x18\x01 \x03(\x0b\x32\x12.qrumb.v1.EventRowR\x04rows\x12#\n\ris_incomplete\x18\x02 \x01(\x08R\x0cisIncomplete2x\n\x12\x41ttributionService\x12\x62\n\x0bPreviewRows\x12(.qrumb_server.wire.v1.PreviewRowsRequest\x1a).qrumb_server.wire.v1.PreviewRowsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,7 +36,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PREVIEWROWSREQUEST']._serialized_start=133
   _globals['_PREVIEWROWSREQUEST']._serialized_end=214
   _globals['_PREVIEWROWSRESPONSE']._serialized_start=216
-  _globals['_PREVIEWROWSRESPONSE']._serialized_end=277
-  _globals['_ATTRIBUTIONSERVICE']._serialized_start=279
-  _globals['_ATTRIBUTIONSERVICE']._serialized_end=399
+  _globals['_PREVIEWROWSRESPONSE']._serialized_end=314
+  _globals['_ATTRIBUTIONSERVICE']._serialized_start=316
+  _globals['_ATTRIBUTIONSERVICE']._serialized_end=436
 # @@protoc_insertion_point(module_scope)

@@ -15,7 +15,9 @@ class PreviewRowsRequest(_message.Message):
     def __init__(self, events: _Optional[_Iterable[_Union[_record_pb2.AcceptedEvent, _Mapping]]] = ...) -> None: ...
 
 class PreviewRowsResponse(_message.Message):
-    __slots__ = ("rows",)
+    __slots__ = ("rows", "is_incomplete")
     ROWS_FIELD_NUMBER: _ClassVar[int]
+    IS_INCOMPLETE_FIELD_NUMBER: _ClassVar[int]
     rows: _containers.RepeatedCompositeFieldContainer[_event_row_pb2.EventRow]
-    def __init__(self, rows: _Optional[_Iterable[_Union[_event_row_pb2.EventRow, _Mapping]]] = ...) -> None: ...
+    is_incomplete: bool
+    def __init__(self, rows: _Optional[_Iterable[_Union[_event_row_pb2.EventRow, _Mapping]]] = ..., is_incomplete: _Optional[bool] = ...) -> None: ...

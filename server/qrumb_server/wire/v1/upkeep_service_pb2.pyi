@@ -92,6 +92,24 @@ class RescoreResponse(_message.Message):
     changed_count: int
     def __init__(self, examined_count: _Optional[int] = ..., changed_count: _Optional[int] = ...) -> None: ...
 
+class SplitIdentifierRequest(_message.Message):
+    __slots__ = ("site_id", "kind", "name", "is_undone")
+    SITE_ID_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    IS_UNDONE_FIELD_NUMBER: _ClassVar[int]
+    site_id: str
+    kind: _query_service_pb2.SuspiciousIdentifier.Kind
+    name: str
+    is_undone: bool
+    def __init__(self, site_id: _Optional[str] = ..., kind: _Optional[_Union[_query_service_pb2.SuspiciousIdentifier.Kind, str]] = ..., name: _Optional[str] = ..., is_undone: _Optional[bool] = ...) -> None: ...
+
+class SplitIdentifierResponse(_message.Message):
+    __slots__ = ("identifier_count",)
+    IDENTIFIER_COUNT_FIELD_NUMBER: _ClassVar[int]
+    identifier_count: int
+    def __init__(self, identifier_count: _Optional[int] = ...) -> None: ...
+
 class BackupRequest(_message.Message):
     __slots__ = ("folder",)
     FOLDER_FIELD_NUMBER: _ClassVar[int]

@@ -55,6 +55,11 @@ class UpkeepServiceStub:
                 request_serializer=qrumb__server_dot_wire_dot_v1_dot_upkeep__service__pb2.VerifyLedgerRequest.SerializeToString,
                 response_deserializer=qrumb__server_dot_wire_dot_v1_dot_upkeep__service__pb2.VerifyLedgerResponse.FromString,
                 _registered_method=True)
+        self.SplitIdentifier = channel.unary_unary(
+                '/qrumb_server.wire.v1.UpkeepService/SplitIdentifier',
+                request_serializer=qrumb__server_dot_wire_dot_v1_dot_upkeep__service__pb2.SplitIdentifierRequest.SerializeToString,
+                response_deserializer=qrumb__server_dot_wire_dot_v1_dot_upkeep__service__pb2.SplitIdentifierResponse.FromString,
+                _registered_method=True)
         self.Backup = channel.unary_unary(
                 '/qrumb_server.wire.v1.UpkeepService/Backup',
                 request_serializer=qrumb__server_dot_wire_dot_v1_dot_upkeep__service__pb2.BackupRequest.SerializeToString,
@@ -94,6 +99,13 @@ class UpkeepServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SplitIdentifier(self, request, context):
+        """Splits an identifier: it joins nothing any more. Or lets it join again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Backup(self, request, context):
         """Copies the embedded database into a folder, between two batches of the loader. What waits in the spool is not part.
         """
@@ -123,6 +135,11 @@ def add_UpkeepServiceServicer_to_server(servicer, server):
                     servicer.VerifyLedger,
                     request_deserializer=qrumb__server_dot_wire_dot_v1_dot_upkeep__service__pb2.VerifyLedgerRequest.FromString,
                     response_serializer=qrumb__server_dot_wire_dot_v1_dot_upkeep__service__pb2.VerifyLedgerResponse.SerializeToString,
+            ),
+            'SplitIdentifier': grpc.unary_unary_rpc_method_handler(
+                    servicer.SplitIdentifier,
+                    request_deserializer=qrumb__server_dot_wire_dot_v1_dot_upkeep__service__pb2.SplitIdentifierRequest.FromString,
+                    response_serializer=qrumb__server_dot_wire_dot_v1_dot_upkeep__service__pb2.SplitIdentifierResponse.SerializeToString,
             ),
             'Backup': grpc.unary_unary_rpc_method_handler(
                     servicer.Backup,
@@ -239,6 +256,33 @@ class UpkeepService:
             '/qrumb_server.wire.v1.UpkeepService/VerifyLedger',
             qrumb__server_dot_wire_dot_v1_dot_upkeep__service__pb2.VerifyLedgerRequest.SerializeToString,
             qrumb__server_dot_wire_dot_v1_dot_upkeep__service__pb2.VerifyLedgerResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SplitIdentifier(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/qrumb_server.wire.v1.UpkeepService/SplitIdentifier',
+            qrumb__server_dot_wire_dot_v1_dot_upkeep__service__pb2.SplitIdentifierRequest.SerializeToString,
+            qrumb__server_dot_wire_dot_v1_dot_upkeep__service__pb2.SplitIdentifierResponse.FromString,
             options,
             channel_credentials,
             insecure,

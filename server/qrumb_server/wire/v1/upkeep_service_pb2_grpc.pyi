@@ -43,6 +43,8 @@ class UpkeepServiceStub:
     """Marks stored rows anew by the fraud rules of today, as far as their inputs are still known."""
     VerifyLedger: _grpc.UnaryUnaryMultiCallable[_upkeep_service_pb2.VerifyLedgerRequest, _upkeep_service_pb2.VerifyLedgerResponse]
     """Compares the ledger with the tables, site by site and minute by minute. Minutes that are being loaded are not judged."""
+    SplitIdentifier: _grpc.UnaryUnaryMultiCallable[_upkeep_service_pb2.SplitIdentifierRequest, _upkeep_service_pb2.SplitIdentifierResponse]
+    """Splits an identifier: it joins nothing any more. Or lets it join again."""
     Backup: _grpc.UnaryUnaryMultiCallable[_upkeep_service_pb2.BackupRequest, _upkeep_service_pb2.BackupResponse]
     """Copies the embedded database into a folder, between two batches of the loader. What waits in the spool is not part."""
 
@@ -59,6 +61,8 @@ class UpkeepServiceAsyncStub(UpkeepServiceStub):
     """Marks stored rows anew by the fraud rules of today, as far as their inputs are still known."""
     VerifyLedger: _aio.UnaryUnaryMultiCallable[_upkeep_service_pb2.VerifyLedgerRequest, _upkeep_service_pb2.VerifyLedgerResponse]  # type: ignore[assignment]
     """Compares the ledger with the tables, site by site and minute by minute. Minutes that are being loaded are not judged."""
+    SplitIdentifier: _aio.UnaryUnaryMultiCallable[_upkeep_service_pb2.SplitIdentifierRequest, _upkeep_service_pb2.SplitIdentifierResponse]  # type: ignore[assignment]
+    """Splits an identifier: it joins nothing any more. Or lets it join again."""
     Backup: _aio.UnaryUnaryMultiCallable[_upkeep_service_pb2.BackupRequest, _upkeep_service_pb2.BackupResponse]  # type: ignore[assignment]
     """Copies the embedded database into a folder, between two batches of the loader. What waits in the spool is not part."""
 
@@ -96,6 +100,14 @@ class UpkeepServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_upkeep_service_pb2.VerifyLedgerResponse, _abc.Awaitable[_upkeep_service_pb2.VerifyLedgerResponse]]:
         """Compares the ledger with the tables, site by site and minute by minute. Minutes that are being loaded are not judged."""
+
+    @_abc_1.abstractmethod
+    def SplitIdentifier(
+        self,
+        request: _upkeep_service_pb2.SplitIdentifierRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_upkeep_service_pb2.SplitIdentifierResponse, _abc.Awaitable[_upkeep_service_pb2.SplitIdentifierResponse]]:
+        """Splits an identifier: it joins nothing any more. Or lets it join again."""
 
     @_abc_1.abstractmethod
     def Backup(

@@ -24,7 +24,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file qrumb/v1/collector_service.proto.
  */
 export const file_qrumb_v1_collector_service: GenFile = /*@__PURE__*/
-  fileDesc("CiBxcnVtYi92MS9jb2xsZWN0b3Jfc2VydmljZS5wcm90bxIIcXJ1bWIudjEiWgoaQ29sbGVjdEJyb3dzZXJFdmVudFJlcXVlc3QSJQoFZXZlbnQYASABKAsyFi5xcnVtYi52MS5Ccm93c2VyRXZlbnQSFQoNdmFsaWRhdGVfb25seRgCIAEoCCJnChtDb2xsZWN0QnJvd3NlckV2ZW50UmVzcG9uc2USJwoHcmVjZWlwdBgBIAEoCzIWLnFydW1iLnYxLkV2ZW50UmVjZWlwdBIfCgNyb3cYAiABKAsyEi5xcnVtYi52MS5FdmVudFJvdyJhCiBCYXRjaENvbGxlY3RCcm93c2VyRXZlbnRzUmVxdWVzdBImCgZldmVudHMYASADKAsyFi5xcnVtYi52MS5Ccm93c2VyRXZlbnQSFQoNdmFsaWRhdGVfb25seRgCIAEoCCJvCiFCYXRjaENvbGxlY3RCcm93c2VyRXZlbnRzUmVzcG9uc2USKAoIcmVjZWlwdHMYASADKAsyFi5xcnVtYi52MS5FdmVudFJlY2VpcHQSIAoEcm93cxgCIAMoCzISLnFydW1iLnYxLkV2ZW50Um93IlgKGUNvbGxlY3RTZXJ2ZXJFdmVudFJlcXVlc3QSJAoFZXZlbnQYASABKAsyFS5xcnVtYi52MS5TZXJ2ZXJFdmVudBIVCg12YWxpZGF0ZV9vbmx5GAIgASgIImYKGkNvbGxlY3RTZXJ2ZXJFdmVudFJlc3BvbnNlEicKB3JlY2VpcHQYASABKAsyFi5xcnVtYi52MS5FdmVudFJlY2VpcHQSHwoDcm93GAIgASgLMhIucXJ1bWIudjEuRXZlbnRSb3ciXwofQmF0Y2hDb2xsZWN0U2VydmVyRXZlbnRzUmVxdWVzdBIlCgZldmVudHMYASADKAsyFS5xcnVtYi52MS5TZXJ2ZXJFdmVudBIVCg12YWxpZGF0ZV9vbmx5GAIgASgIIm4KIEJhdGNoQ29sbGVjdFNlcnZlckV2ZW50c1Jlc3BvbnNlEigKCHJlY2VpcHRzGAEgAygLMhYucXJ1bWIudjEuRXZlbnRSZWNlaXB0EiAKBHJvd3MYAiADKAsyEi5xcnVtYi52MS5FdmVudFJvdyJBChlTdHJlYW1TZXJ2ZXJFdmVudHNSZXF1ZXN0EiQKBWV2ZW50GAEgASgLMhUucXJ1bWIudjEuU2VydmVyRXZlbnQiRgoaU3RyZWFtU2VydmVyRXZlbnRzUmVzcG9uc2USKAoIcmVjZWlwdHMYASADKAsyFi5xcnVtYi52MS5FdmVudFJlY2VpcHQi9wEKE0NvbGxlY3RQaXhlbFJlcXVlc3QSDwoHc2l0ZV9pZBgBIAEoCRIQCghldmVudF9pZBgCIAEoCRIuCgpldmVudF90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIXCg9zY2FuX3Nlc3Npb25faWQYBCABKAkSKAoHY29uc2VudBgFIAEoDjIXLnFydW1iLnYxLkNvbnNlbnQuU3RhdGUSEgoKZXZlbnRfdHlwZRgGIAEoCRIQCghwYWdlX3VybBgHIAEoCRISCgpwYWdlX3RpdGxlGAggASgJEhAKCHJlZmVycmVyGAkgASgJMuoEChBDb2xsZWN0b3JTZXJ2aWNlEmIKE0NvbGxlY3RCcm93c2VyRXZlbnQSJC5xcnVtYi52MS5Db2xsZWN0QnJvd3NlckV2ZW50UmVxdWVzdBolLnFydW1iLnYxLkNvbGxlY3RCcm93c2VyRXZlbnRSZXNwb25zZRJ0ChlCYXRjaENvbGxlY3RCcm93c2VyRXZlbnRzEioucXJ1bWIudjEuQmF0Y2hDb2xsZWN0QnJvd3NlckV2ZW50c1JlcXVlc3QaKy5xcnVtYi52MS5CYXRjaENvbGxlY3RCcm93c2VyRXZlbnRzUmVzcG9uc2USXwoSQ29sbGVjdFNlcnZlckV2ZW50EiMucXJ1bWIudjEuQ29sbGVjdFNlcnZlckV2ZW50UmVxdWVzdBokLnFydW1iLnYxLkNvbGxlY3RTZXJ2ZXJFdmVudFJlc3BvbnNlEnEKGEJhdGNoQ29sbGVjdFNlcnZlckV2ZW50cxIpLnFydW1iLnYxLkJhdGNoQ29sbGVjdFNlcnZlckV2ZW50c1JlcXVlc3QaKi5xcnVtYi52MS5CYXRjaENvbGxlY3RTZXJ2ZXJFdmVudHNSZXNwb25zZRJjChJTdHJlYW1TZXJ2ZXJFdmVudHMSIy5xcnVtYi52MS5TdHJlYW1TZXJ2ZXJFdmVudHNSZXF1ZXN0GiQucXJ1bWIudjEuU3RyZWFtU2VydmVyRXZlbnRzUmVzcG9uc2UoATABEkMKDENvbGxlY3RQaXhlbBIdLnFydW1iLnYxLkNvbGxlY3RQaXhlbFJlcXVlc3QaFC5nb29nbGUuYXBpLkh0dHBCb2R5YgZwcm90bzM", [file_google_api_httpbody, file_google_protobuf_timestamp, file_qrumb_v1_browser_event, file_qrumb_v1_consent, file_qrumb_v1_event_row, file_qrumb_v1_receipt, file_qrumb_v1_server_event]);
+  fileDesc("CiBxcnVtYi92MS9jb2xsZWN0b3Jfc2VydmljZS5wcm90bxIIcXJ1bWIudjEiWgoaQ29sbGVjdEJyb3dzZXJFdmVudFJlcXVlc3QSJQoFZXZlbnQYASABKAsyFi5xcnVtYi52MS5Ccm93c2VyRXZlbnQSFQoNdmFsaWRhdGVfb25seRgCIAEoCCKVAQobQ29sbGVjdEJyb3dzZXJFdmVudFJlc3BvbnNlEicKB3JlY2VpcHQYASABKAsyFi5xcnVtYi52MS5FdmVudFJlY2VpcHQSHwoDcm93GAIgASgLMhIucXJ1bWIudjEuRXZlbnRSb3cSGgoNaXNfaW5jb21wbGV0ZRgDIAEoCEgAiAEBQhAKDl9pc19pbmNvbXBsZXRlImEKIEJhdGNoQ29sbGVjdEJyb3dzZXJFdmVudHNSZXF1ZXN0EiYKBmV2ZW50cxgBIAMoCzIWLnFydW1iLnYxLkJyb3dzZXJFdmVudBIVCg12YWxpZGF0ZV9vbmx5GAIgASgIIp0BCiFCYXRjaENvbGxlY3RCcm93c2VyRXZlbnRzUmVzcG9uc2USKAoIcmVjZWlwdHMYASADKAsyFi5xcnVtYi52MS5FdmVudFJlY2VpcHQSIAoEcm93cxgCIAMoCzISLnFydW1iLnYxLkV2ZW50Um93EhoKDWlzX2luY29tcGxldGUYAyABKAhIAIgBAUIQCg5faXNfaW5jb21wbGV0ZSJYChlDb2xsZWN0U2VydmVyRXZlbnRSZXF1ZXN0EiQKBWV2ZW50GAEgASgLMhUucXJ1bWIudjEuU2VydmVyRXZlbnQSFQoNdmFsaWRhdGVfb25seRgCIAEoCCKUAQoaQ29sbGVjdFNlcnZlckV2ZW50UmVzcG9uc2USJwoHcmVjZWlwdBgBIAEoCzIWLnFydW1iLnYxLkV2ZW50UmVjZWlwdBIfCgNyb3cYAiABKAsyEi5xcnVtYi52MS5FdmVudFJvdxIaCg1pc19pbmNvbXBsZXRlGAMgASgISACIAQFCEAoOX2lzX2luY29tcGxldGUiXwofQmF0Y2hDb2xsZWN0U2VydmVyRXZlbnRzUmVxdWVzdBIlCgZldmVudHMYASADKAsyFS5xcnVtYi52MS5TZXJ2ZXJFdmVudBIVCg12YWxpZGF0ZV9vbmx5GAIgASgIIpwBCiBCYXRjaENvbGxlY3RTZXJ2ZXJFdmVudHNSZXNwb25zZRIoCghyZWNlaXB0cxgBIAMoCzIWLnFydW1iLnYxLkV2ZW50UmVjZWlwdBIgCgRyb3dzGAIgAygLMhIucXJ1bWIudjEuRXZlbnRSb3cSGgoNaXNfaW5jb21wbGV0ZRgDIAEoCEgAiAEBQhAKDl9pc19pbmNvbXBsZXRlIkEKGVN0cmVhbVNlcnZlckV2ZW50c1JlcXVlc3QSJAoFZXZlbnQYASABKAsyFS5xcnVtYi52MS5TZXJ2ZXJFdmVudCJGChpTdHJlYW1TZXJ2ZXJFdmVudHNSZXNwb25zZRIoCghyZWNlaXB0cxgBIAMoCzIWLnFydW1iLnYxLkV2ZW50UmVjZWlwdCL3AQoTQ29sbGVjdFBpeGVsUmVxdWVzdBIPCgdzaXRlX2lkGAEgASgJEhAKCGV2ZW50X2lkGAIgASgJEi4KCmV2ZW50X3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhcKD3NjYW5fc2Vzc2lvbl9pZBgEIAEoCRIoCgdjb25zZW50GAUgASgOMhcucXJ1bWIudjEuQ29uc2VudC5TdGF0ZRISCgpldmVudF90eXBlGAYgASgJEhAKCHBhZ2VfdXJsGAcgASgJEhIKCnBhZ2VfdGl0bGUYCCABKAkSEAoIcmVmZXJyZXIYCSABKAky6gQKEENvbGxlY3RvclNlcnZpY2USYgoTQ29sbGVjdEJyb3dzZXJFdmVudBIkLnFydW1iLnYxLkNvbGxlY3RCcm93c2VyRXZlbnRSZXF1ZXN0GiUucXJ1bWIudjEuQ29sbGVjdEJyb3dzZXJFdmVudFJlc3BvbnNlEnQKGUJhdGNoQ29sbGVjdEJyb3dzZXJFdmVudHMSKi5xcnVtYi52MS5CYXRjaENvbGxlY3RCcm93c2VyRXZlbnRzUmVxdWVzdBorLnFydW1iLnYxLkJhdGNoQ29sbGVjdEJyb3dzZXJFdmVudHNSZXNwb25zZRJfChJDb2xsZWN0U2VydmVyRXZlbnQSIy5xcnVtYi52MS5Db2xsZWN0U2VydmVyRXZlbnRSZXF1ZXN0GiQucXJ1bWIudjEuQ29sbGVjdFNlcnZlckV2ZW50UmVzcG9uc2UScQoYQmF0Y2hDb2xsZWN0U2VydmVyRXZlbnRzEikucXJ1bWIudjEuQmF0Y2hDb2xsZWN0U2VydmVyRXZlbnRzUmVxdWVzdBoqLnFydW1iLnYxLkJhdGNoQ29sbGVjdFNlcnZlckV2ZW50c1Jlc3BvbnNlEmMKElN0cmVhbVNlcnZlckV2ZW50cxIjLnFydW1iLnYxLlN0cmVhbVNlcnZlckV2ZW50c1JlcXVlc3QaJC5xcnVtYi52MS5TdHJlYW1TZXJ2ZXJFdmVudHNSZXNwb25zZSgBMAESQwoMQ29sbGVjdFBpeGVsEh0ucXJ1bWIudjEuQ29sbGVjdFBpeGVsUmVxdWVzdBoULmdvb2dsZS5hcGkuSHR0cEJvZHliBnByb3RvMw", [file_google_api_httpbody, file_google_protobuf_timestamp, file_qrumb_v1_browser_event, file_qrumb_v1_consent, file_qrumb_v1_event_row, file_qrumb_v1_receipt, file_qrumb_v1_server_event]);
 
 /**
  * CollectBrowserEventRequest carries one browser event.
@@ -42,7 +42,7 @@ export type CollectBrowserEventRequest = Message<"qrumb.v1.CollectBrowserEventRe
   /**
    * Dry run: everything but storing. The answer has the row that would be stored. Without a key of the site, and while
    * ClickHouse cannot be read, it lacks what takes a look-up: qr_code_id, user_id, is_duplicate, and the marks that
-   * take more than this event.
+   * take more than this event; is_incomplete says so.
    *
    * @generated from field: bool validate_only = 2;
    */
@@ -75,6 +75,13 @@ export type CollectBrowserEventResponse = Message<"qrumb.v1.CollectBrowserEventR
    * @generated from field: qrumb.v1.EventRow row = 2;
    */
   row?: EventRow | undefined;
+
+  /**
+   * On a dry run: the row lacks what takes a look-up, or sessions that still wait in the spool. Absent: it does not.
+   *
+   * @generated from field: optional bool is_incomplete = 3;
+   */
+  isIncomplete?: boolean | undefined;
 };
 
 /**
@@ -99,7 +106,8 @@ export type BatchCollectBrowserEventsRequest = Message<"qrumb.v1.BatchCollectBro
 
   /**
    * Dry run: everything but storing. The answer has the rows that would be stored. While ClickHouse cannot be read
-   * they lack what takes a look-up: qr_code_id, user_id, is_duplicate, and the marks that take more than one event.
+   * they lack what takes a look-up (qr_code_id, user_id, is_duplicate, and the marks that take more than one event), and
+   * is_incomplete says so.
    *
    * @generated from field: bool validate_only = 2;
    */
@@ -132,6 +140,13 @@ export type BatchCollectBrowserEventsResponse = Message<"qrumb.v1.BatchCollectBr
    * @generated from field: repeated qrumb.v1.EventRow rows = 2;
    */
   rows: EventRow[];
+
+  /**
+   * On a dry run: the rows lack what takes a look-up, or sessions that still wait in the spool. Absent: they do not.
+   *
+   * @generated from field: optional bool is_incomplete = 3;
+   */
+  isIncomplete?: boolean | undefined;
 };
 
 /**
@@ -157,7 +172,7 @@ export type CollectServerEventRequest = Message<"qrumb.v1.CollectServerEventRequ
   /**
    * Dry run: everything but storing. The answer has the row that would be stored. Without a key of the site, and while
    * ClickHouse cannot be read, it lacks what takes a look-up: qr_code_id, user_id, is_duplicate, and the marks that
-   * take more than this event.
+   * take more than this event; is_incomplete says so.
    *
    * @generated from field: bool validate_only = 2;
    */
@@ -190,6 +205,13 @@ export type CollectServerEventResponse = Message<"qrumb.v1.CollectServerEventRes
    * @generated from field: qrumb.v1.EventRow row = 2;
    */
   row?: EventRow | undefined;
+
+  /**
+   * On a dry run: the row lacks what takes a look-up, or sessions that still wait in the spool. Absent: it does not.
+   *
+   * @generated from field: optional bool is_incomplete = 3;
+   */
+  isIncomplete?: boolean | undefined;
 };
 
 /**
@@ -214,7 +236,8 @@ export type BatchCollectServerEventsRequest = Message<"qrumb.v1.BatchCollectServ
 
   /**
    * Dry run: everything but storing. The answer has the rows that would be stored. While ClickHouse cannot be read
-   * they lack what takes a look-up: qr_code_id, user_id, is_duplicate, and the marks that take more than one event.
+   * they lack what takes a look-up (qr_code_id, user_id, is_duplicate, and the marks that take more than one event), and
+   * is_incomplete says so.
    *
    * @generated from field: bool validate_only = 2;
    */
@@ -247,6 +270,13 @@ export type BatchCollectServerEventsResponse = Message<"qrumb.v1.BatchCollectSer
    * @generated from field: repeated qrumb.v1.EventRow rows = 2;
    */
   rows: EventRow[];
+
+  /**
+   * On a dry run: the rows lack what takes a look-up, or sessions that still wait in the spool. Absent: they do not.
+   *
+   * @generated from field: optional bool is_incomplete = 3;
+   */
+  isIncomplete?: boolean | undefined;
 };
 
 /**

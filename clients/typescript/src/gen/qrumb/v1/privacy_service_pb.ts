@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file qrumb/v1/privacy_service.proto.
  */
 export const file_qrumb_v1_privacy_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch5xcnVtYi92MS9wcml2YWN5X3NlcnZpY2UucHJvdG8SCHFydW1iLnYxIpwBChNFcmFzZVN1YmplY3RSZXF1ZXN0Eg8KB3NpdGVfaWQYASABKAkSDwoHdXNlcl9pZBgCIAEoCRIzChB1c2VyX2lkZW50aWZpZXJzGAMgASgLMhkucXJ1bWIudjEuVXNlcklkZW50aWZpZXJzEhcKD3NjYW5fc2Vzc2lvbl9pZBgEIAEoCRIVCg12YWxpZGF0ZV9vbmx5GAUgASgIIpYCChRFcmFzZVN1YmplY3RSZXNwb25zZRITCgtldmVudF9jb3VudBgBIAEoBBIcChRyZWplY3RlZF9ldmVudF9jb3VudBgCIAEoBBIaChJzY2FuX3Nlc3Npb25fY291bnQYAyABKAQSFgoOaWRlbnRpdHlfY291bnQYBCABKAQSGwoTc3Bvb2xlZF9ldmVudF9jb3VudBgFIAEoBBIQCgh1c2VyX2lkcxgGIAMoCRIfChdzaGFyZWRfaWRlbnRpZmllcl9jb3VudBgHIAEoBBIcChRzaGFyZWRfc2Vzc2lvbl9jb3VudBgIIAEoBBISCgplcmFzdXJlX2lkGAkgASgJEhUKDXZhbGlkYXRlX29ubHkYCiABKAgyXwoOUHJpdmFjeVNlcnZpY2USTQoMRXJhc2VTdWJqZWN0Eh0ucXJ1bWIudjEuRXJhc2VTdWJqZWN0UmVxdWVzdBoeLnFydW1iLnYxLkVyYXNlU3ViamVjdFJlc3BvbnNlYgZwcm90bzM", [file_qrumb_v1_server_event]);
+  fileDesc("Ch5xcnVtYi92MS9wcml2YWN5X3NlcnZpY2UucHJvdG8SCHFydW1iLnYxIpwBChNFcmFzZVN1YmplY3RSZXF1ZXN0Eg8KB3NpdGVfaWQYASABKAkSDwoHdXNlcl9pZBgCIAEoCRIzChB1c2VyX2lkZW50aWZpZXJzGAMgASgLMhkucXJ1bWIudjEuVXNlcklkZW50aWZpZXJzEhcKD3NjYW5fc2Vzc2lvbl9pZBgEIAEoCRIVCg12YWxpZGF0ZV9vbmx5GAUgASgIIpYCChRFcmFzZVN1YmplY3RSZXNwb25zZRITCgtldmVudF9jb3VudBgBIAEoBBIcChRyZWplY3RlZF9ldmVudF9jb3VudBgCIAEoBBIaChJzY2FuX3Nlc3Npb25fY291bnQYAyABKAQSFgoOaWRlbnRpdHlfY291bnQYBCABKAQSGwoTc3Bvb2xlZF9ldmVudF9jb3VudBgFIAEoBBIQCgh1c2VyX2lkcxgGIAMoCRIfChdzaGFyZWRfaWRlbnRpZmllcl9jb3VudBgHIAEoBBIcChRzaGFyZWRfc2Vzc2lvbl9jb3VudBgIIAEoBBISCgplcmFzdXJlX2lkGAkgASgJEhUKDXZhbGlkYXRlX29ubHkYCiABKAgimgEKFEV4cG9ydFN1YmplY3RSZXF1ZXN0Eg8KB3NpdGVfaWQYASABKAkSDwoHdXNlcl9pZBgCIAEoCRIzChB1c2VyX2lkZW50aWZpZXJzGAMgASgLMhkucXJ1bWIudjEuVXNlcklkZW50aWZpZXJzEhcKD3NjYW5fc2Vzc2lvbl9pZBgEIAEoCRISCgpwYWdlX3Rva2VuGAUgASgJIqsBChVFeHBvcnRTdWJqZWN0UmVzcG9uc2USKAoHcmVjb3JkcxgBIAMoCzIXLnFydW1iLnYxLlN1YmplY3RSZWNvcmQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJEhAKCHVzZXJfaWRzGAMgAygJEh8KF3NoYXJlZF9pZGVudGlmaWVyX2NvdW50GAQgASgEEhwKFHNoYXJlZF9zZXNzaW9uX2NvdW50GAUgASgEIisKDVN1YmplY3RSZWNvcmQSDQoFdGFibGUYASABKAkSCwoDcm93GAIgASgJMrEBCg5Qcml2YWN5U2VydmljZRJNCgxFcmFzZVN1YmplY3QSHS5xcnVtYi52MS5FcmFzZVN1YmplY3RSZXF1ZXN0Gh4ucXJ1bWIudjEuRXJhc2VTdWJqZWN0UmVzcG9uc2USUAoNRXhwb3J0U3ViamVjdBIeLnFydW1iLnYxLkV4cG9ydFN1YmplY3RSZXF1ZXN0Gh8ucXJ1bWIudjEuRXhwb3J0U3ViamVjdFJlc3BvbnNlYgZwcm90bzM", [file_qrumb_v1_server_event]);
 
 /**
  * EraseSubjectRequest names the person. At least one of the three ways MUST be given; all that are given apply.
@@ -148,6 +148,132 @@ export const EraseSubjectResponseSchema: GenMessage<EraseSubjectResponse> = /*@_
   messageDesc(file_qrumb_v1_privacy_service, 1);
 
 /**
+ * ExportSubjectRequest names the person, in the ways of EraseSubjectRequest.
+ *
+ * @generated from message qrumb.v1.ExportSubjectRequest
+ */
+export type ExportSubjectRequest = Message<"qrumb.v1.ExportSubjectRequest"> & {
+  /**
+   * Tracking site. REQUIRED.
+   *
+   * @generated from field: string site_id = 1;
+   */
+  siteId: string;
+
+  /**
+   * The user, as in the column user_id. At most 256 characters. Empty: not by user.
+   *
+   * @generated from field: string user_id = 2;
+   */
+  userId: string;
+
+  /**
+   * Identifiers of the user. Absent: not by identifier.
+   *
+   * @generated from field: qrumb.v1.UserIdentifiers user_identifiers = 3;
+   */
+  userIdentifiers?: UserIdentifiers | undefined;
+
+  /**
+   * One scan session. At most 128 characters. Empty: not by session.
+   *
+   * @generated from field: string scan_session_id = 4;
+   */
+  scanSessionId: string;
+
+  /**
+   * next_page_token of the response before. Empty: the first page.
+   *
+   * @generated from field: string page_token = 5;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message qrumb.v1.ExportSubjectRequest.
+ * Use `create(ExportSubjectRequestSchema)` to create a new message.
+ */
+export const ExportSubjectRequestSchema: GenMessage<ExportSubjectRequest> = /*@__PURE__*/
+  messageDesc(file_qrumb_v1_privacy_service, 2);
+
+/**
+ * ExportSubjectResponse carries one page of what is stored.
+ *
+ * @generated from message qrumb.v1.ExportSubjectResponse
+ */
+export type ExportSubjectResponse = Message<"qrumb.v1.ExportSubjectResponse"> & {
+  /**
+   * The rows, table by table.
+   *
+   * @generated from field: repeated qrumb.v1.SubjectRecord records = 1;
+   */
+  records: SubjectRecord[];
+
+  /**
+   * Token for the next page. Empty: this was the last one.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+
+  /**
+   * Names of the person as in the column user_id; a hash has one of its own.
+   *
+   * @generated from field: repeated string user_ids = 3;
+   */
+  userIds: string[];
+
+  /**
+   * Identifiers of the person that other users were seen with too. What is stored of the others is not in the answer.
+   *
+   * @generated from field: uint64 shared_identifier_count = 4;
+   */
+  sharedIdentifierCount: bigint;
+
+  /**
+   * Scan sessions of the person in which other users identified too.
+   *
+   * @generated from field: uint64 shared_session_count = 5;
+   */
+  sharedSessionCount: bigint;
+};
+
+/**
+ * Describes the message qrumb.v1.ExportSubjectResponse.
+ * Use `create(ExportSubjectResponseSchema)` to create a new message.
+ */
+export const ExportSubjectResponseSchema: GenMessage<ExportSubjectResponse> = /*@__PURE__*/
+  messageDesc(file_qrumb_v1_privacy_service, 3);
+
+/**
+ * SubjectRecord is one row.
+ *
+ * @generated from message qrumb.v1.SubjectRecord
+ */
+export type SubjectRecord = Message<"qrumb.v1.SubjectRecord"> & {
+  /**
+   * Table of the database events, such as valid_events.
+   *
+   * @generated from field: string table = 1;
+   */
+  table: string;
+
+  /**
+   * The row as a JSON object, by column. Times are RFC 3339, amounts texts.
+   *
+   * @generated from field: string row = 2;
+   */
+  row: string;
+};
+
+/**
+ * Describes the message qrumb.v1.SubjectRecord.
+ * Use `create(SubjectRecordSchema)` to create a new message.
+ */
+export const SubjectRecordSchema: GenMessage<SubjectRecord> = /*@__PURE__*/
+  messageDesc(file_qrumb_v1_privacy_service, 4);
+
+/**
  * PrivacyService carries out what data protection law asks for.
  * Every call needs a key of the site with the scope admin.
  *
@@ -163,6 +289,17 @@ export const PrivacyService: GenService<{
     methodKind: "unary";
     input: typeof EraseSubjectRequestSchema;
     output: typeof EraseSubjectResponseSchema;
+  },
+  /**
+   * Hands out what is stored of one person, and of no other, table by table: the rows that an erasure would touch.
+   * Events that are still in the spool are waited for first.
+   *
+   * @generated from rpc qrumb.v1.PrivacyService.ExportSubject
+   */
+  exportSubject: {
+    methodKind: "unary";
+    input: typeof ExportSubjectRequestSchema;
+    output: typeof ExportSubjectResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_qrumb_v1_privacy_service, 0);

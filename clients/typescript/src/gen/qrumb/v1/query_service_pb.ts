@@ -8,7 +8,7 @@ import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { EventRow } from "./event_row_pb.js";
 import { file_qrumb_v1_event_row } from "./event_row_pb.js";
-import type { Violation, Violation_Reason } from "./receipt_pb.js";
+import type { EventWarning, Violation, Violation_Reason } from "./receipt_pb.js";
 import { file_qrumb_v1_receipt } from "./receipt_pb.js";
 import type { Message } from "@bufbuild/protobuf";
 
@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file qrumb/v1/query_service.proto.
  */
 export const file_qrumb_v1_query_service: GenFile = /*@__PURE__*/
-  fileDesc("ChxxcnVtYi92MS9xdWVyeV9zZXJ2aWNlLnByb3RvEghxcnVtYi52MSI2ChFHZXRSZWNlaXB0UmVxdWVzdBIPCgdzaXRlX2lkGAEgASgJEhAKCGV2ZW50X2lkGAIgASgJIuUCChJHZXRSZWNlaXB0UmVzcG9uc2USEAoIZXZlbnRfaWQYASABKAkSLwoEZmF0ZRgCIAEoDjIhLnFydW1iLnYxLkdldFJlY2VpcHRSZXNwb25zZS5GYXRlEjEKDXJlY2VpdmVkX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhUKDWFycml2YWxfY291bnQYBCABKA0SFgoOY29uZmxpY3RfY291bnQYBSABKA0SJwoKdmlvbGF0aW9ucxgGIAMoCzITLnFydW1iLnYxLlZpb2xhdGlvbhIfCgNyb3cYByABKAsyEi5xcnVtYi52MS5FdmVudFJvdyJgCgRGYXRlEhQKEEZBVEVfVU5TUEVDSUZJRUQQABIMCghOT1RfU0VFThABEgsKB1NQT09MRUQQAhIKCgZTVE9SRUQQAxINCglEVVBMSUNBVEUQBBIMCghSRUpFQ1RFRBAFIq8BChlMaXN0UmVqZWN0ZWRFdmVudHNSZXF1ZXN0Eg8KB3NpdGVfaWQYASABKAkSKgoGcmVhc29uGAIgASgOMhoucXJ1bWIudjEuVmlvbGF0aW9uLlJlYXNvbhIuCgpzaW5jZV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIRCglwYWdlX3NpemUYBCABKA0SEgoKcGFnZV90b2tlbhgFIAEoCSJnChpMaXN0UmVqZWN0ZWRFdmVudHNSZXNwb25zZRIwCg9yZWplY3RlZF9ldmVudHMYASADKAsyFy5xcnVtYi52MS5SZWplY3RlZEV2ZW50EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSKvAQoNUmVqZWN0ZWRFdmVudBIPCgdzaXRlX2lkGAEgASgJEhAKCGV2ZW50X2lkGAIgASgJEg4KBnNvdXJjZRgDIAEoCRIxCg1yZWNlaXZlZF90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBInCgp2aW9sYXRpb25zGAUgAygLMhMucXJ1bWIudjEuVmlvbGF0aW9uEg8KB3BheWxvYWQYBiABKAkiQwoRVGFpbEV2ZW50c1JlcXVlc3QSDwoHc2l0ZV9pZBgBIAEoCRIOCgZjdXJzb3IYAiABKAkSDQoFbGltaXQYAyABKA0iRgoSVGFpbEV2ZW50c1Jlc3BvbnNlEiAKBHJvd3MYASADKAsyEi5xcnVtYi52MS5FdmVudFJvdxIOCgZjdXJzb3IYAiABKAkimQEKEkNvdW50RXZlbnRzUmVxdWVzdBIPCgdzaXRlX2lkGAEgASgJEi0KCWZyb21fdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKwoHdG9fdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFgoOYnVja2V0X3NlY29uZHMYBCABKA0iOwoTQ291bnRFdmVudHNSZXNwb25zZRIkCgZjb3VudHMYASADKAsyFC5xcnVtYi52MS5FdmVudENvdW50Ip4BCgpFdmVudENvdW50Ei4KCnN0YXJ0X3RpbWUYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg4KBnNvdXJjZRgCIAEoCRIMCgRuYW1lGAMgASgJEhQKDHVuaXF1ZV9jb3VudBgEIAEoBBIXCg9kdXBsaWNhdGVfY291bnQYBSABKAQSEwoLZnJhdWRfY291bnQYBiABKAQifwoQR2V0TGVkZ2VyUmVxdWVzdBIPCgdzaXRlX2lkGAEgASgJEi0KCWZyb21fdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKwoHdG9fdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiOwoRR2V0TGVkZ2VyUmVzcG9uc2USJgoHZW50cmllcxgBIAMoCzIVLnFydW1iLnYxLkxlZGdlckVudHJ5IvcBCgtMZWRnZXJFbnRyeRIvCgttaW51dGVfdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFgoOcmVjZWl2ZWRfY291bnQYAiABKAQSFAoMc3RvcmVkX2NvdW50GAMgASgEEhYKDnJlamVjdGVkX2NvdW50GAQgASgEEhUKDXNwb29sZWRfY291bnQYBSABKAQSFAoMdW5pcXVlX2NvdW50GAYgASgEEhcKD2R1cGxpY2F0ZV9jb3VudBgHIAEoBBIWCg5jb25mbGljdF9jb3VudBgIIAEoBBITCgtmcmF1ZF9jb3VudBgJIAEoBCJ/ChBHZXRGdW5uZWxSZXF1ZXN0Eg8KB3NpdGVfaWQYASABKAkSLQoJZnJvbV90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIrCgd0b190aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCI8ChFHZXRGdW5uZWxSZXNwb25zZRInCgdmdW5uZWxzGAEgAygLMhYucXJ1bWIudjEuUXJDb2RlRnVubmVsIpABCgxRckNvZGVGdW5uZWwSEgoKcXJfY29kZV9pZBgBIAEoCRISCgpzY2FuX2NvdW50GAIgASgEEhMKC3Zpc2l0X2NvdW50GAMgASgEEhgKEGNvbnZlcnNpb25fY291bnQYBCABKAQSKQoHYW1vdW50cxgFIAMoCzIYLnFydW1iLnYxLkN1cnJlbmN5QW1vdW50IjIKDkN1cnJlbmN5QW1vdW50EhAKCGN1cnJlbmN5GAEgASgJEg4KBmFtb3VudBgCIAEoCTLZAwoMUXVlcnlTZXJ2aWNlEkcKCkdldFJlY2VpcHQSGy5xcnVtYi52MS5HZXRSZWNlaXB0UmVxdWVzdBocLnFydW1iLnYxLkdldFJlY2VpcHRSZXNwb25zZRJfChJMaXN0UmVqZWN0ZWRFdmVudHMSIy5xcnVtYi52MS5MaXN0UmVqZWN0ZWRFdmVudHNSZXF1ZXN0GiQucXJ1bWIudjEuTGlzdFJlamVjdGVkRXZlbnRzUmVzcG9uc2USRwoKVGFpbEV2ZW50cxIbLnFydW1iLnYxLlRhaWxFdmVudHNSZXF1ZXN0GhwucXJ1bWIudjEuVGFpbEV2ZW50c1Jlc3BvbnNlEkoKC0NvdW50RXZlbnRzEhwucXJ1bWIudjEuQ291bnRFdmVudHNSZXF1ZXN0Gh0ucXJ1bWIudjEuQ291bnRFdmVudHNSZXNwb25zZRJECglHZXRMZWRnZXISGi5xcnVtYi52MS5HZXRMZWRnZXJSZXF1ZXN0GhsucXJ1bWIudjEuR2V0TGVkZ2VyUmVzcG9uc2USRAoJR2V0RnVubmVsEhoucXJ1bWIudjEuR2V0RnVubmVsUmVxdWVzdBobLnFydW1iLnYxLkdldEZ1bm5lbFJlc3BvbnNlYgZwcm90bzM", [file_google_protobuf_timestamp, file_qrumb_v1_event_row, file_qrumb_v1_receipt]);
+  fileDesc("ChxxcnVtYi92MS9xdWVyeV9zZXJ2aWNlLnByb3RvEghxcnVtYi52MSI2ChFHZXRSZWNlaXB0UmVxdWVzdBIPCgdzaXRlX2lkGAEgASgJEhAKCGV2ZW50X2lkGAIgASgJIo8DChJHZXRSZWNlaXB0UmVzcG9uc2USEAoIZXZlbnRfaWQYASABKAkSLwoEZmF0ZRgCIAEoDjIhLnFydW1iLnYxLkdldFJlY2VpcHRSZXNwb25zZS5GYXRlEjEKDXJlY2VpdmVkX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhUKDWFycml2YWxfY291bnQYBCABKA0SFgoOY29uZmxpY3RfY291bnQYBSABKA0SJwoKdmlvbGF0aW9ucxgGIAMoCzITLnFydW1iLnYxLlZpb2xhdGlvbhIfCgNyb3cYByABKAsyEi5xcnVtYi52MS5FdmVudFJvdxIoCgh3YXJuaW5ncxgIIAMoCzIWLnFydW1iLnYxLkV2ZW50V2FybmluZyJgCgRGYXRlEhQKEEZBVEVfVU5TUEVDSUZJRUQQABIMCghOT1RfU0VFThABEgsKB1NQT09MRUQQAhIKCgZTVE9SRUQQAxINCglEVVBMSUNBVEUQBBIMCghSRUpFQ1RFRBAFIq8BChlMaXN0UmVqZWN0ZWRFdmVudHNSZXF1ZXN0Eg8KB3NpdGVfaWQYASABKAkSKgoGcmVhc29uGAIgASgOMhoucXJ1bWIudjEuVmlvbGF0aW9uLlJlYXNvbhIuCgpzaW5jZV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIRCglwYWdlX3NpemUYBCABKA0SEgoKcGFnZV90b2tlbhgFIAEoCSJnChpMaXN0UmVqZWN0ZWRFdmVudHNSZXNwb25zZRIwCg9yZWplY3RlZF9ldmVudHMYASADKAsyFy5xcnVtYi52MS5SZWplY3RlZEV2ZW50EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSKvAQoNUmVqZWN0ZWRFdmVudBIPCgdzaXRlX2lkGAEgASgJEhAKCGV2ZW50X2lkGAIgASgJEg4KBnNvdXJjZRgDIAEoCRIxCg1yZWNlaXZlZF90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBInCgp2aW9sYXRpb25zGAUgAygLMhMucXJ1bWIudjEuVmlvbGF0aW9uEg8KB3BheWxvYWQYBiABKAkiQwoRVGFpbEV2ZW50c1JlcXVlc3QSDwoHc2l0ZV9pZBgBIAEoCRIOCgZjdXJzb3IYAiABKAkSDQoFbGltaXQYAyABKA0iRgoSVGFpbEV2ZW50c1Jlc3BvbnNlEiAKBHJvd3MYASADKAsyEi5xcnVtYi52MS5FdmVudFJvdxIOCgZjdXJzb3IYAiABKAkimQEKEkNvdW50RXZlbnRzUmVxdWVzdBIPCgdzaXRlX2lkGAEgASgJEi0KCWZyb21fdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKwoHdG9fdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFgoOYnVja2V0X3NlY29uZHMYBCABKA0iOwoTQ291bnRFdmVudHNSZXNwb25zZRIkCgZjb3VudHMYASADKAsyFC5xcnVtYi52MS5FdmVudENvdW50Ip4BCgpFdmVudENvdW50Ei4KCnN0YXJ0X3RpbWUYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg4KBnNvdXJjZRgCIAEoCRIMCgRuYW1lGAMgASgJEhQKDHVuaXF1ZV9jb3VudBgEIAEoBBIXCg9kdXBsaWNhdGVfY291bnQYBSABKAQSEwoLZnJhdWRfY291bnQYBiABKAQifwoQR2V0TGVkZ2VyUmVxdWVzdBIPCgdzaXRlX2lkGAEgASgJEi0KCWZyb21fdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKwoHdG9fdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiOwoRR2V0TGVkZ2VyUmVzcG9uc2USJgoHZW50cmllcxgBIAMoCzIVLnFydW1iLnYxLkxlZGdlckVudHJ5IvcBCgtMZWRnZXJFbnRyeRIvCgttaW51dGVfdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFgoOcmVjZWl2ZWRfY291bnQYAiABKAQSFAoMc3RvcmVkX2NvdW50GAMgASgEEhYKDnJlamVjdGVkX2NvdW50GAQgASgEEhUKDXNwb29sZWRfY291bnQYBSABKAQSFAoMdW5pcXVlX2NvdW50GAYgASgEEhcKD2R1cGxpY2F0ZV9jb3VudBgHIAEoBBIWCg5jb25mbGljdF9jb3VudBgIIAEoBBITCgtmcmF1ZF9jb3VudBgJIAEoBCJVCiBMaXN0U3VzcGljaW91c0lkZW50aWZpZXJzUmVxdWVzdBIPCgdzaXRlX2lkGAEgASgJEhEKCW1vcmVfdGhhbhgCIAEoDRINCgVsaW1pdBgDIAEoDSJYCiFMaXN0U3VzcGljaW91c0lkZW50aWZpZXJzUmVzcG9uc2USMwoLaWRlbnRpZmllcnMYASADKAsyHi5xcnVtYi52MS5TdXNwaWNpb3VzSWRlbnRpZmllciK+AgoUU3VzcGljaW91c0lkZW50aWZpZXISMQoEa2luZBgBIAEoDjIjLnFydW1iLnYxLlN1c3BpY2lvdXNJZGVudGlmaWVyLktpbmQSDAoEbmFtZRgCIAEoCRITCgtvdGhlcl9jb3VudBgDIAEoBBIuCgpmaXJzdF90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBItCglsYXN0X3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCGlzX3NwbGl0GAYgASgIIl8KBEtpbmQSFAoQS0lORF9VTlNQRUNJRklFRBAAEg4KCkVNQUlMX0hBU0gQARIOCgpQSE9ORV9IQVNIEAISDwoLRVhURVJOQUxfSUQQAxIQCgxTQ0FOX1NFU1NJT04QBCJ/ChBHZXRGdW5uZWxSZXF1ZXN0Eg8KB3NpdGVfaWQYASABKAkSLQoJZnJvbV90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIrCgd0b190aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCI8ChFHZXRGdW5uZWxSZXNwb25zZRInCgdmdW5uZWxzGAEgAygLMhYucXJ1bWIudjEuUXJDb2RlRnVubmVsIpABCgxRckNvZGVGdW5uZWwSEgoKcXJfY29kZV9pZBgBIAEoCRISCgpzY2FuX2NvdW50GAIgASgEEhMKC3Zpc2l0X2NvdW50GAMgASgEEhgKEGNvbnZlcnNpb25fY291bnQYBCABKAQSKQoHYW1vdW50cxgFIAMoCzIYLnFydW1iLnYxLkN1cnJlbmN5QW1vdW50IjIKDkN1cnJlbmN5QW1vdW50EhAKCGN1cnJlbmN5GAEgASgJEg4KBmFtb3VudBgCIAEoCTLPBAoMUXVlcnlTZXJ2aWNlEkcKCkdldFJlY2VpcHQSGy5xcnVtYi52MS5HZXRSZWNlaXB0UmVxdWVzdBocLnFydW1iLnYxLkdldFJlY2VpcHRSZXNwb25zZRJfChJMaXN0UmVqZWN0ZWRFdmVudHMSIy5xcnVtYi52MS5MaXN0UmVqZWN0ZWRFdmVudHNSZXF1ZXN0GiQucXJ1bWIudjEuTGlzdFJlamVjdGVkRXZlbnRzUmVzcG9uc2USRwoKVGFpbEV2ZW50cxIbLnFydW1iLnYxLlRhaWxFdmVudHNSZXF1ZXN0GhwucXJ1bWIudjEuVGFpbEV2ZW50c1Jlc3BvbnNlEkoKC0NvdW50RXZlbnRzEhwucXJ1bWIudjEuQ291bnRFdmVudHNSZXF1ZXN0Gh0ucXJ1bWIudjEuQ291bnRFdmVudHNSZXNwb25zZRJECglHZXRMZWRnZXISGi5xcnVtYi52MS5HZXRMZWRnZXJSZXF1ZXN0GhsucXJ1bWIudjEuR2V0TGVkZ2VyUmVzcG9uc2USdAoZTGlzdFN1c3BpY2lvdXNJZGVudGlmaWVycxIqLnFydW1iLnYxLkxpc3RTdXNwaWNpb3VzSWRlbnRpZmllcnNSZXF1ZXN0GisucXJ1bWIudjEuTGlzdFN1c3BpY2lvdXNJZGVudGlmaWVyc1Jlc3BvbnNlEkQKCUdldEZ1bm5lbBIaLnFydW1iLnYxLkdldEZ1bm5lbFJlcXVlc3QaGy5xcnVtYi52MS5HZXRGdW5uZWxSZXNwb25zZWIGcHJvdG8z", [file_google_protobuf_timestamp, file_qrumb_v1_event_row, file_qrumb_v1_receipt]);
 
 /**
  * GetReceiptRequest names one event.
@@ -100,6 +100,13 @@ export type GetReceiptResponse = Message<"qrumb.v1.GetReceiptResponse"> & {
    * @generated from field: qrumb.v1.EventRow row = 7;
    */
   row?: EventRow | undefined;
+
+  /**
+   * What became known of the event since its receipt.
+   *
+   * @generated from field: repeated qrumb.v1.EventWarning warnings = 8;
+   */
+  warnings: EventWarning[];
 };
 
 /**
@@ -601,7 +608,7 @@ export type LedgerEntry = Message<"qrumb.v1.LedgerEntry"> & {
   conflictCount: bigint;
 
   /**
-   * Stored events that were marked as fraud when they were loaded.
+   * Stored events that are marked as fraud.
    *
    * @generated from field: uint64 fraud_count = 9;
    */
@@ -614,6 +621,168 @@ export type LedgerEntry = Message<"qrumb.v1.LedgerEntry"> & {
  */
 export const LedgerEntrySchema: GenMessage<LedgerEntry> = /*@__PURE__*/
   messageDesc(file_qrumb_v1_query_service, 12);
+
+/**
+ * ListSuspiciousIdentifiersRequest says what is suspicious.
+ *
+ * @generated from message qrumb.v1.ListSuspiciousIdentifiersRequest
+ */
+export type ListSuspiciousIdentifiersRequest = Message<"qrumb.v1.ListSuspiciousIdentifiersRequest"> & {
+  /**
+   * Tracking site. REQUIRED.
+   *
+   * @generated from field: string site_id = 1;
+   */
+  siteId: string;
+
+  /**
+   * Identifiers that were seen with more others than this. 0: 10, beyond which hashes and sessions stop joining.
+   *
+   * @generated from field: uint32 more_than = 2;
+   */
+  moreThan: number;
+
+  /**
+   * At most this many, 1 to 1,000. 0: 100.
+   *
+   * @generated from field: uint32 limit = 3;
+   */
+  limit: number;
+};
+
+/**
+ * Describes the message qrumb.v1.ListSuspiciousIdentifiersRequest.
+ * Use `create(ListSuspiciousIdentifiersRequestSchema)` to create a new message.
+ */
+export const ListSuspiciousIdentifiersRequestSchema: GenMessage<ListSuspiciousIdentifiersRequest> = /*@__PURE__*/
+  messageDesc(file_qrumb_v1_query_service, 13);
+
+/**
+ * ListSuspiciousIdentifiersResponse carries what was found.
+ *
+ * @generated from message qrumb.v1.ListSuspiciousIdentifiersResponse
+ */
+export type ListSuspiciousIdentifiersResponse = Message<"qrumb.v1.ListSuspiciousIdentifiersResponse"> & {
+  /**
+   * Those with the most others first.
+   *
+   * @generated from field: repeated qrumb.v1.SuspiciousIdentifier identifiers = 1;
+   */
+  identifiers: SuspiciousIdentifier[];
+};
+
+/**
+ * Describes the message qrumb.v1.ListSuspiciousIdentifiersResponse.
+ * Use `create(ListSuspiciousIdentifiersResponseSchema)` to create a new message.
+ */
+export const ListSuspiciousIdentifiersResponseSchema: GenMessage<ListSuspiciousIdentifiersResponse> = /*@__PURE__*/
+  messageDesc(file_qrumb_v1_query_service, 14);
+
+/**
+ * SuspiciousIdentifier was seen with more others than one person has.
+ *
+ * @generated from message qrumb.v1.SuspiciousIdentifier
+ */
+export type SuspiciousIdentifier = Message<"qrumb.v1.SuspiciousIdentifier"> & {
+  /**
+   * What it is.
+   *
+   * @generated from field: qrumb.v1.SuspiciousIdentifier.Kind kind = 1;
+   */
+  kind: SuspiciousIdentifier_Kind;
+
+  /**
+   * Its name: of a hash the user that it names by itself, as in the column user_id; else the identifier.
+   *
+   * @generated from field: string name = 2;
+   */
+  name: string;
+
+  /**
+   * With how many others it was seen.
+   *
+   * @generated from field: uint64 other_count = 3;
+   */
+  otherCount: bigint;
+
+  /**
+   * When the first of them was seen with it.
+   *
+   * @generated from field: google.protobuf.Timestamp first_time = 4;
+   */
+  firstTime?: Timestamp | undefined;
+
+  /**
+   * When the last of them was first seen with it.
+   *
+   * @generated from field: google.protobuf.Timestamp last_time = 5;
+   */
+  lastTime?: Timestamp | undefined;
+
+  /**
+   * Whether it was split by an operator: it joins nothing any more.
+   *
+   * @generated from field: bool is_split = 6;
+   */
+  isSplit: boolean;
+};
+
+/**
+ * Describes the message qrumb.v1.SuspiciousIdentifier.
+ * Use `create(SuspiciousIdentifierSchema)` to create a new message.
+ */
+export const SuspiciousIdentifierSchema: GenMessage<SuspiciousIdentifier> = /*@__PURE__*/
+  messageDesc(file_qrumb_v1_query_service, 15);
+
+/**
+ * Kind says what an identifier is.
+ *
+ * buf:lint:ignore ENUM_VALUE_PREFIX the message around it names it, so that a value in JSON is one word
+ *
+ * @generated from enum qrumb.v1.SuspiciousIdentifier.Kind
+ */
+export enum SuspiciousIdentifier_Kind {
+  /**
+   * Never sent.
+   *
+   * @generated from enum value: KIND_UNSPECIFIED = 0;
+   */
+  KIND_UNSPECIFIED = 0,
+
+  /**
+   * An e-mail hash; the others are users.
+   *
+   * @generated from enum value: EMAIL_HASH = 1;
+   */
+  EMAIL_HASH = 1,
+
+  /**
+   * A phone hash; the others are users.
+   *
+   * @generated from enum value: PHONE_HASH = 2;
+   */
+  PHONE_HASH = 2,
+
+  /**
+   * An external_id; the others are hashes that came with it.
+   *
+   * @generated from enum value: EXTERNAL_ID = 3;
+   */
+  EXTERNAL_ID = 3,
+
+  /**
+   * A scan session; the others are users who identified in it.
+   *
+   * @generated from enum value: SCAN_SESSION = 4;
+   */
+  SCAN_SESSION = 4,
+}
+
+/**
+ * Describes the enum qrumb.v1.SuspiciousIdentifier.Kind.
+ */
+export const SuspiciousIdentifier_KindSchema: GenEnum<SuspiciousIdentifier_Kind> = /*@__PURE__*/
+  enumDesc(file_qrumb_v1_query_service, 15, 0);
 
 /**
  * GetFunnelRequest selects the scans to follow.
@@ -648,7 +817,7 @@ export type GetFunnelRequest = Message<"qrumb.v1.GetFunnelRequest"> & {
  * Use `create(GetFunnelRequestSchema)` to create a new message.
  */
 export const GetFunnelRequestSchema: GenMessage<GetFunnelRequest> = /*@__PURE__*/
-  messageDesc(file_qrumb_v1_query_service, 13);
+  messageDesc(file_qrumb_v1_query_service, 16);
 
 /**
  * GetFunnelResponse carries one funnel for each QR code.
@@ -669,7 +838,7 @@ export type GetFunnelResponse = Message<"qrumb.v1.GetFunnelResponse"> & {
  * Use `create(GetFunnelResponseSchema)` to create a new message.
  */
 export const GetFunnelResponseSchema: GenMessage<GetFunnelResponse> = /*@__PURE__*/
-  messageDesc(file_qrumb_v1_query_service, 14);
+  messageDesc(file_qrumb_v1_query_service, 17);
 
 /**
  * QrCodeFunnel follows the scans of one QR code. Marked fraud is left out.
@@ -699,14 +868,14 @@ export type QrCodeFunnel = Message<"qrumb.v1.QrCodeFunnel"> & {
   visitCount: bigint;
 
   /**
-   * Those of them with at least one server event.
+   * Those of them with at least one server event that is no refund.
    *
    * @generated from field: uint64 conversion_count = 4;
    */
   conversionCount: bigint;
 
   /**
-   * Conversion amounts by currency.
+   * Conversion amounts by currency, refunds taken off.
    *
    * @generated from field: repeated qrumb.v1.CurrencyAmount amounts = 5;
    */
@@ -718,7 +887,7 @@ export type QrCodeFunnel = Message<"qrumb.v1.QrCodeFunnel"> & {
  * Use `create(QrCodeFunnelSchema)` to create a new message.
  */
 export const QrCodeFunnelSchema: GenMessage<QrCodeFunnel> = /*@__PURE__*/
-  messageDesc(file_qrumb_v1_query_service, 15);
+  messageDesc(file_qrumb_v1_query_service, 18);
 
 /**
  * CurrencyAmount is a sum of money in one currency.
@@ -746,7 +915,7 @@ export type CurrencyAmount = Message<"qrumb.v1.CurrencyAmount"> & {
  * Use `create(CurrencyAmountSchema)` to create a new message.
  */
 export const CurrencyAmountSchema: GenMessage<CurrencyAmount> = /*@__PURE__*/
-  messageDesc(file_qrumb_v1_query_service, 16);
+  messageDesc(file_qrumb_v1_query_service, 19);
 
 /**
  * QueryService is the read side: what became of an event, and what the events add up to.
@@ -804,6 +973,17 @@ export const QueryService: GenService<{
     methodKind: "unary";
     input: typeof GetLedgerRequestSchema;
     output: typeof GetLedgerResponseSchema;
+  },
+  /**
+   * Lists identifiers that were seen with unreasonably many others, those with the most first: an office's phone, a
+   * kiosk's session, an external_id that a template made. They are named as in the column user_id, never by their hash.
+   *
+   * @generated from rpc qrumb.v1.QueryService.ListSuspiciousIdentifiers
+   */
+  listSuspiciousIdentifiers: {
+    methodKind: "unary";
+    input: typeof ListSuspiciousIdentifiersRequestSchema;
+    output: typeof ListSuspiciousIdentifiersResponseSchema;
   },
   /**
    * Follows scan sessions from the scan to the conversion, for each QR code.

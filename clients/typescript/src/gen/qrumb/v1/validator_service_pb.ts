@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file qrumb/v1/validator_service.proto.
  */
 export const file_qrumb_v1_validator_service: GenFile = /*@__PURE__*/
-  fileDesc("CiBxcnVtYi92MS92YWxpZGF0b3Jfc2VydmljZS5wcm90bxIIcXJ1bWIudjEiQQobVmFsaWRhdGVCcm93c2VyRXZlbnRSZXF1ZXN0EiIKBGJvZHkYASABKAsyFC5nb29nbGUuYXBpLkh0dHBCb2R5ImgKHFZhbGlkYXRlQnJvd3NlckV2ZW50UmVzcG9uc2USJwoHcmVjZWlwdBgBIAEoCzIWLnFydW1iLnYxLkV2ZW50UmVjZWlwdBIfCgNyb3cYAiABKAsyEi5xcnVtYi52MS5FdmVudFJvdyJAChpWYWxpZGF0ZVNlcnZlckV2ZW50UmVxdWVzdBIiCgRib2R5GAEgASgLMhQuZ29vZ2xlLmFwaS5IdHRwQm9keSJnChtWYWxpZGF0ZVNlcnZlckV2ZW50UmVzcG9uc2USJwoHcmVjZWlwdBgBIAEoCzIWLnFydW1iLnYxLkV2ZW50UmVjZWlwdBIfCgNyb3cYAiABKAsyEi5xcnVtYi52MS5FdmVudFJvdzLdAQoQVmFsaWRhdG9yU2VydmljZRJlChRWYWxpZGF0ZUJyb3dzZXJFdmVudBIlLnFydW1iLnYxLlZhbGlkYXRlQnJvd3NlckV2ZW50UmVxdWVzdBomLnFydW1iLnYxLlZhbGlkYXRlQnJvd3NlckV2ZW50UmVzcG9uc2USYgoTVmFsaWRhdGVTZXJ2ZXJFdmVudBIkLnFydW1iLnYxLlZhbGlkYXRlU2VydmVyRXZlbnRSZXF1ZXN0GiUucXJ1bWIudjEuVmFsaWRhdGVTZXJ2ZXJFdmVudFJlc3BvbnNlYgZwcm90bzM", [file_google_api_httpbody, file_qrumb_v1_event_row, file_qrumb_v1_receipt]);
+  fileDesc("CiBxcnVtYi92MS92YWxpZGF0b3Jfc2VydmljZS5wcm90bxIIcXJ1bWIudjEiQQobVmFsaWRhdGVCcm93c2VyRXZlbnRSZXF1ZXN0EiIKBGJvZHkYASABKAsyFC5nb29nbGUuYXBpLkh0dHBCb2R5IpYBChxWYWxpZGF0ZUJyb3dzZXJFdmVudFJlc3BvbnNlEicKB3JlY2VpcHQYASABKAsyFi5xcnVtYi52MS5FdmVudFJlY2VpcHQSHwoDcm93GAIgASgLMhIucXJ1bWIudjEuRXZlbnRSb3cSGgoNaXNfaW5jb21wbGV0ZRgDIAEoCEgAiAEBQhAKDl9pc19pbmNvbXBsZXRlIkAKGlZhbGlkYXRlU2VydmVyRXZlbnRSZXF1ZXN0EiIKBGJvZHkYASABKAsyFC5nb29nbGUuYXBpLkh0dHBCb2R5IpUBChtWYWxpZGF0ZVNlcnZlckV2ZW50UmVzcG9uc2USJwoHcmVjZWlwdBgBIAEoCzIWLnFydW1iLnYxLkV2ZW50UmVjZWlwdBIfCgNyb3cYAiABKAsyEi5xcnVtYi52MS5FdmVudFJvdxIaCg1pc19pbmNvbXBsZXRlGAMgASgISACIAQFCEAoOX2lzX2luY29tcGxldGUy3QEKEFZhbGlkYXRvclNlcnZpY2USZQoUVmFsaWRhdGVCcm93c2VyRXZlbnQSJS5xcnVtYi52MS5WYWxpZGF0ZUJyb3dzZXJFdmVudFJlcXVlc3QaJi5xcnVtYi52MS5WYWxpZGF0ZUJyb3dzZXJFdmVudFJlc3BvbnNlEmIKE1ZhbGlkYXRlU2VydmVyRXZlbnQSJC5xcnVtYi52MS5WYWxpZGF0ZVNlcnZlckV2ZW50UmVxdWVzdBolLnFydW1iLnYxLlZhbGlkYXRlU2VydmVyRXZlbnRSZXNwb25zZWIGcHJvdG8z", [file_google_api_httpbody, file_qrumb_v1_event_row, file_qrumb_v1_receipt]);
 
 /**
  * ValidateBrowserEventRequest carries the text to check.
@@ -58,6 +58,13 @@ export type ValidateBrowserEventResponse = Message<"qrumb.v1.ValidateBrowserEven
    * @generated from field: qrumb.v1.EventRow row = 2;
    */
   row?: EventRow | undefined;
+
+  /**
+   * The row lacks what takes a look-up, or sessions that still wait in the spool. Absent: it does not.
+   *
+   * @generated from field: optional bool is_incomplete = 3;
+   */
+  isIncomplete?: boolean | undefined;
 };
 
 /**
@@ -107,6 +114,13 @@ export type ValidateServerEventResponse = Message<"qrumb.v1.ValidateServerEventR
    * @generated from field: qrumb.v1.EventRow row = 2;
    */
   row?: EventRow | undefined;
+
+  /**
+   * The row lacks what takes a look-up, or sessions that still wait in the spool. Absent: it does not.
+   *
+   * @generated from field: optional bool is_incomplete = 3;
+   */
+  isIncomplete?: boolean | undefined;
 };
 
 /**

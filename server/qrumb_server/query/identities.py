@@ -1,0 +1,123 @@
+"""What is known of identifiers: which of them were seen with many others, and which of an event's are shared.
+
+Invariant: nothing here names a person by a hash. A hash goes by the user that it names by itself.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from qrumb.v1 import query_service_pb2 as pb
+from qrumb.v1.receipt_pb2 import EventWarning
+from qrumb_server.instants import timestamp
+from qrumb_server.pipeline.identity import EMAIL, MAX_USERS, PHONE, SESSION
+from qrumb_server.ports import EventStore
+
+__all__ = ["KINDS", "Identities"]
+
+DEFAULT_LIMIT: Final = 100
+KINDS: Final[Mapping[str, pb.SuspiciousIdentifier.Kind]] = {
+    EMAIL: pb.SuspiciousIdentifier.EMAIL_HASH,
+    PHONE: pb.SuspiciousIdentifier.PHONE_HASH,
+    "external_id": pb.SuspiciousIdentifier.EXTERNAL_ID,
+    SESSION: pb.SuspiciousIdentifier.SCAN_SESSION,
+}
+"""By the words of events.identity_links. It has no rows of the kind external_id: these are the users of its hashes."""
+_FIELDS: Final = {
+    EMAIL: "user_identifiers.email_hash",
+    PHONE: "user_identifiers.phone_hash",
+    SESSION: "scan_session_id",
+}
+
+
+class Identities:
+    """Reads for one node. Calls block; every one may raise a StoreError."""
+
+    def __init__(self, store: EventStore) -> None:
+        self._store = store
+
+    def suspicious(self, request: pb.ListSuspiciousIdentifiersRequest) -> pb.ListSuspiciousIdentifiersResponse:
+        """Identifiers of a site that were seen with more others than a person has."""
+        rows = self._store.query(
+            _SUSPICIOUS,
+            {
+                "site": request.site_id,
+                "more": request.more_than or MAX_USERS,
+                "limit": request.limit or DEFAULT_LIMIT,
+            },
+        )
+        return pb.ListSuspiciousIdentifiersResponse(
+            identifiers=[
+                pb.SuspiciousIdentifier(
+                    kind=KINDS[row["kind"]],
+                    name=row["name"],
+                    other_count=row["others"],
+                    first_time=timestamp(row["first"]),
+                    last_time=timestamp(row["last"]),
+                    is_split=bool(row["is_split"]),
+                )
+                for row in rows
+            ]
+        )
+
+    def warnings(self, row: Mapping[str, Any]) -> list[EventWarning]:
+        """What of a row of events.attributed_events others were seen with too: what led to its user, or may have led
+        others to it."""
+        if row["user_id_source"] == "identifiers":
+            found = self._store.query(_SHARED_HASHES, {"site": row["site_id"], "name": row["identified_user_id"]})
+        elif row["user_id_source"] == "session":
+            found = self._store.query(_SHARED_SESSION, {"site": row["site_id"], "session": row["scan_session_id"]})
+        else:
+            return []
+        return [
+            EventWarning(
+                field=_FIELDS[one["kind"]],
+                code=EventWarning.SHARED_IDENTIFIER,
+                description=_ambiguity(one["kind"], one["users"], is_split=bool(one["is_split"])),
+            )
+            for one in found
+        ]
+
+
+def _ambiguity(kind: str, users: int, *, is_split: bool) -> str:
+    is_shared = is_split or users > MAX_USERS
+    if kind == SESSION:
+        lent = "no user that it learnt" if is_shared else "the first of them"
+        return f"{users} users identified in it: it lends {lent}"
+    return f"was seen with {users} users: alone it stands for {'itself' if is_shared else 'the first of them'}"
+
+
+_USERS: Final = "countIf(user_id != '') AS users, max(user_id = '') AS is_split"
+_SHARED_HASHES: Final = f"""
+SELECT kind, {_USERS} FROM events.identity_links FINAL
+WHERE site_id = {{site:String}} AND kind IN ('{EMAIL}', '{PHONE}') AND (identifier = {{name:String}} OR identifier IN
+    (
+        SELECT identifier FROM events.identity_links
+        WHERE site_id = {{site:String}} AND kind IN ('{EMAIL}', '{PHONE}') AND user_id = {{name:String}}
+    ))
+GROUP BY kind, identifier HAVING users > 1 ORDER BY kind, identifier
+"""  # noqa: S608
+_SHARED_SESSION: Final = f"""
+SELECT kind, {_USERS} FROM events.identity_links FINAL
+WHERE site_id = {{site:String}} AND kind = '{SESSION}' AND identifier = {{session:String}}
+GROUP BY kind HAVING users > 1
+"""  # noqa: S608
+# Both ways: the users of a hash or a session, and the hashes of a user. What is split has a link to no user.
+_SUSPICIOUS: Final = f"""
+WITH links AS
+(
+    SELECT kind AS sort, identifier, user_id, first_time,
+        max(user_id = '') OVER (PARTITION BY kind, identifier) AS split
+    FROM events.identity_links FINAL WHERE site_id = {{site:String}}
+)
+SELECT kind, name, uniqExact(other) AS others, min(first_time) AS first, max(first_time) AS last, min(split) AS is_split
+FROM
+(
+    SELECT sort AS kind, identifier AS name, user_id AS other, first_time, split FROM links WHERE user_id != ''
+    UNION ALL
+    SELECT if(match(user_id, '^email-[0-9a-f]{{32}}$'), '{EMAIL}', 'external_id') AS kind, user_id AS name,
+        identifier AS other, first_time, split
+    FROM links WHERE user_id != '' AND sort IN ('{EMAIL}', '{PHONE}')
+)
+GROUP BY kind, name HAVING others > {{more:UInt32}}
+ORDER BY others DESC, kind, name LIMIT {{limit:UInt32}}
+"""  # noqa: S608
