@@ -99,7 +99,7 @@ class FraudReason(StrEnum):
     DATA_CENTRE_NETWORK = "data_centre_network"
     """The address belongs to a network that rents out machines."""
     IMPOSSIBLE_TIME = "impossible_time"
-    """The sender's time is far in the future, or older than anything is kept."""
+    """A browser's time is far in the future, or older than anything is kept."""
     SESSION_VELOCITY = "session_velocity"
     """More events of one scan session within a minute than a visitor makes."""
     ADDRESS_VELOCITY = "address_velocity"

@@ -40,7 +40,7 @@ class FraudSettings(Group):
     address_events_per_minute: int = Field(default=_POLICY.fraud.address_events_per_minute, ge=1)
     """More events of one address: address_velocity. Many visitors can share an address."""
     max_clock_ahead: timedelta = timedelta(milliseconds=_POLICY.fraud.max_clock_ahead_ms)
-    """An event_time further in the future: impossible_time."""
+    """A browser's event_time further in the future: impossible_time. A backend's is only corrected."""
     before_scan_tolerance: timedelta = timedelta(milliseconds=_POLICY.fraud.before_scan_tolerance_ms)
     """An event_time that much before the scan: before_scan. Phones' clocks differ from the redirect's."""
     ignored_reasons: tuple[FraudReason, ...] = tuple(_POLICY.fraud.ignored_reasons)

@@ -49,7 +49,8 @@ def marks_at_receipt(
         found.append(FraudReason.AGENT_MISMATCH)
     if is_data_centre:
         found.append(FraudReason.DATA_CENTRE_NETWORK)
-    if is_impossible(ahead_ms, retention_ms, rules):
+    # A backend's key vouches for the event: its wrong clock is corrected and said, and its money counts.
+    if source is Source.BROWSER and is_impossible(ahead_ms, retention_ms, rules):
         found.append(FraudReason.IMPOSSIBLE_TIME)
     if is_forged:
         found.append(FraudReason.FORGED_SESSION)
@@ -83,7 +84,7 @@ def marks_at_loading(
 
 
 def is_impossible(ahead_ms: int, retention_ms: int, rules: FraudRules) -> bool:
-    """Whether no honest clock is that far ahead of the receipt (negative: behind)."""
+    """Whether no honest browser's clock is that far ahead of the receipt (negative: behind)."""
     return ahead_ms > rules.max_clock_ahead_ms or -ahead_ms > retention_ms
 
 

@@ -35,6 +35,7 @@ from qrumb_server.pipeline.struct_json import (
     canonical_json,
     canonical_plain,
 )
+from qrumb_server.pipeline.times import read_time
 
 __all__ = ["MAX_VIOLATIONS", "MAX_WRONG_ID", "validate", "validate_scan_session"]
 
@@ -79,6 +80,7 @@ def validate(raw: RawEvent, policy: SitePolicy = _ANY_SITE) -> ValidEvent | Reje
     event = raw.message
     consent = applied_consent(event, policy)
     _check_core(event, findings)
+    event_time_ms = _event_time_ms(event, findings) if event.HasField("event_time") else None
     check_context(event, ALLOWED[consent], findings)
     conversion: Conversion | None = None
     identifiers: UserIdentifiers | None = None
@@ -103,7 +105,7 @@ def validate(raw: RawEvent, policy: SitePolicy = _ANY_SITE) -> ValidEvent | Reje
     return ValidEvent(
         raw=raw,
         event_id=kept.event_id,
-        event_time_ms=milliseconds(event.event_time) if event.HasField("event_time") else None,
+        event_time_ms=event_time_ms,
         conversion=conversion,
         user_identifiers=identifiers,
         metadata=metadata,
@@ -142,13 +144,22 @@ def _check_core(event: BrowserEvent | ServerEvent, findings: Findings) -> None:
     _check_site_id(event.site_id, findings)
     if event.event_id:
         _check_event_id(event.event_id, findings)
-    if event.HasField("event_time") and not is_timestamp(event.event_time):
-        findings.add(
-            "event_time", Violation.OUT_OF_RANGE, "must have nanos from 0 to 999,999,999, in the years 1 to 9999"
-        )
     _check_session(event, findings)
     if event.consent not in _CONSENTS:
         findings.add("consent", Violation.INVALID_ENUM, "must be granted, denied or pending; leave it out if not known")
+
+
+def _event_time_ms(event: BrowserEvent | ServerEvent, findings: Findings) -> int | None:
+    sent = event.event_time
+    if is_timestamp(sent):
+        return milliseconds(sent)
+    # A backend that writes milliseconds where seconds belong names a time far beyond every calendar: its event counts.
+    meant = read_time(sent.seconds) if isinstance(event, ServerEvent) and sent.seconds > 0 else None
+    if meant is not None:
+        findings.warn("event_time", EventWarning.TIME_INTERPRETED, meant.warning)
+        return milliseconds(meant.timestamp())
+    findings.add("event_time", Violation.OUT_OF_RANGE, "must have nanos from 0 to 999,999,999, in the years 1 to 9999")
+    return None
 
 
 def _check_session(event: BrowserEvent | ServerEvent, findings: Findings) -> None:
@@ -248,6 +259,8 @@ def _conversion(value: ConversionValue, event_name: str, findings: Findings) -> 
         return None
     if amount < 0 and event_name != REFUND:
         findings.add(field, Violation.NEGATIVE_AMOUNT, "may be negative only where event_name is refund")
+    elif amount > 0 and event_name == REFUND:
+        findings.warn(field, EventWarning.REFUND_NOT_NEGATIVE, "is positive: it raises what the code earned")
     if decimals is None:
         return None
     text, changed = quantize(amount, decimals)

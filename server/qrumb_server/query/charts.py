@@ -141,10 +141,12 @@ _SCANS: Final = """
 """
 # Both copies of an event that a browser and a backend sent: the one is a visit, the other a conversion.
 _COUNTED: Final = "(is_duplicate = 0 OR is_counterpart = 1)"
+# A refund is none; its negative amount lowers what the code of its session earned.
+_CONVERTS: Final = "source = 'server' AND event_name != 'refund'"
 # What has a QR code and no session any more, since consent was denied: nothing tells its visits apart, so only
 # conversions are counted, each as one, by the time of the event.
 _ALONE: Final = f"""
-    SELECT qr_code_id, conversion_currency, conversion_value FROM events.valid_events
+    SELECT qr_code_id, source, event_name, conversion_currency, conversion_value FROM events.valid_events
     WHERE site_id = {{site:String}} AND {_COUNTED} AND is_fraud = 0 AND source = 'server'
         AND scan_session_id = '' AND qr_code_id != ''
         AND event_time >= {{from:DateTime64(3, 'UTC')}} AND event_time < {{to:DateTime64(3, 'UTC')}}
@@ -158,14 +160,15 @@ FROM
     FROM ({_SCANS}) AS scans
     LEFT JOIN
     (
-        SELECT scan_session_id, countIf(source = 'browser') > 0 AS visited, countIf(source = 'server') > 0 AS converted
+        SELECT scan_session_id, countIf(source = 'browser') > 0 AS visited, countIf({_CONVERTS}) > 0 AS converted
         FROM events.valid_events
         WHERE site_id = {{site:String}} AND {_COUNTED} AND is_fraud = 0 AND scan_session_id != ''
         GROUP BY scan_session_id
     ) AS seen USING (scan_session_id)
     GROUP BY qr_code_id
     UNION ALL
-    SELECT qr_code_id, 0 AS scans, 0 AS visits, count() AS conversions FROM ({_ALONE}) AS alone GROUP BY qr_code_id
+    SELECT qr_code_id, 0 AS scans, 0 AS visits, countIf({_CONVERTS}) AS conversions FROM ({_ALONE}) AS alone
+    GROUP BY qr_code_id
 ) AS parts
 GROUP BY qr_code_id ORDER BY scans DESC, qr_code_id
 """  # noqa: S608

@@ -55,6 +55,8 @@ def at_loading(**shown: Any) -> list[str]:
         ({"ahead_ms": DAY_MS + 1}, ["impossible_time"]),
         ({"ahead_ms": -400 * DAY_MS}, []),
         ({"ahead_ms": -400 * DAY_MS - 1}, ["impossible_time"]),
+        ({"ahead_ms": DAY_MS + 1, "source": Source.SERVER}, []),
+        ({"ahead_ms": -4000 * DAY_MS, "source": Source.SERVER}, []),
         ({"is_forged": True}, ["forged_session"]),
         ({"is_prefetch": True, "is_data_centre": True}, ["prefetch", "data_centre_network"]),
     ],

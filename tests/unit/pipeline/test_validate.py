@@ -56,6 +56,38 @@ def test_amounts_are_exact_decimals_of_their_currency(
     assert [warning.code for warning in verdict.warnings] == ([EventWarning.AMOUNT_ROUNDED] if is_rounded else [])
 
 
+@pytest.mark.parametrize(
+    ("seconds", "time_ms"),
+    [
+        (1_790_000_000_000, 1_790_000_000_000),
+        (1_790_000_000_000_000, 1_790_000_000_000),
+        (253_402_300_799, 253_402_300_799_000),
+    ],
+)
+def test_a_backends_milliseconds_in_place_of_seconds_are_read_as_what_they_are(seconds: int, time_ms: int) -> None:
+    """Over gRPC nothing but the size tells; up to the year 9999 a time is a time, and its correction comes later."""
+    sent = ParseDict(PURCHASE, ServerEvent(event_time=Timestamp(seconds=seconds)))
+    verdict = validate(RawEvent(source=Source.SERVER, message=sent, caller=Caller(), index=0))
+    assert isinstance(verdict, ValidEvent)
+    assert verdict.event_time_ms == time_ms
+    wanted = [EventWarning.TIME_INTERPRETED] if seconds > 253_402_300_799 else []
+    assert [warning.code for warning in verdict.warnings] == wanted
+
+
+def test_a_browsers_time_beyond_every_calendar_is_rejected() -> None:
+    """The page's clock is not believed."""
+    sent = BrowserEvent(site_id="s", event_type="click", event_time=Timestamp(seconds=1_790_000_000_000))
+    verdict = validate(RawEvent(source=Source.BROWSER, message=sent, caller=Caller(), index=0))
+    assert found(verdict) == [("event_time", "OUT_OF_RANGE")]
+
+
+def test_a_refund_of_a_positive_amount_is_said() -> None:
+    """It is kept as it was sent, and would raise what the code earned."""
+    verdict = server(event_name="refund", conversion_value={"amount": 30, "currency": "EUR"})
+    assert isinstance(verdict, ValidEvent)
+    assert [warning.code for warning in verdict.warnings] == [EventWarning.REFUND_NOT_NEGATIVE]
+
+
 @pytest.mark.parametrize("currency", ["ABC", "XXX", "XTS"])
 def test_three_letters_are_no_currency_by_themselves(currency: str) -> None:
     """ISO 4217 membership, without the codes for tests and for no currency."""
