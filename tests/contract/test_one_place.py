@@ -52,7 +52,7 @@ def test_a_column_of_events_is_a_field_of_the_contract_or_one_of_the_loaders_own
     table = table_columns(load_migrations())["events.valid_events"]
     assert set(event_batch([]).columns) == set(table)
     own = set(table) - set(EventRow.DESCRIPTOR.fields_by_name)
-    assert own == {"identified_user_id", "ip_key", "segment_id", "segment_row"}
+    assert own == {"client_event_time_text", "identified_user_id", "ip_key", "segment_id", "segment_row"}
 
 
 def test_what_erasure_leaves_is_said_by_the_contract() -> None:

@@ -12,6 +12,7 @@ import grpc
 from qrumb.v1 import query_service_pb2 as pb
 from qrumb.v1 import scan_session_service_pb2 as session_pb
 from qrumb.v1.query_service_pb2_grpc import QueryServiceServicer
+from qrumb.v1.receipt_pb2 import Violation
 from qrumb.v1.scan_session_service_pb2_grpc import ScanSessionServiceServicer
 from qrumb_server.errors import StoreError
 from qrumb_server.loader.attribute import Attributor
@@ -39,6 +40,7 @@ T = TypeVar("T")
 MAX_PAGE: Final = 1000
 MAX_BUCKET_SECONDS: Final = 86_400
 MAX_SCAN_SESSION_ID: Final = 128
+REASONS: Final = frozenset(Violation.Reason.values())
 
 
 class Queries(QueryServiceServicer):
@@ -64,6 +66,8 @@ class Queries(QueryServiceServicer):
         _check_site(request.site_id)
         if request.page_size > MAX_PAGE:
             raise RequestFault(calls.NUMBER_TOO_LARGE, field="page_size", limit=MAX_PAGE)
+        if request.reason not in REASONS:
+            raise RequestFault(calls.NUMBER_TOO_LARGE, field="reason", limit=max(REASONS))
         try:
             return await _read(self._executor, lambda: self._reports.list_rejected(request))
         except BadPlaceError as error:
@@ -119,7 +123,7 @@ class SessionQueries(ScanSessionServiceServicer):
         """One session."""
         _check_site(request.site_id)
         if not 1 <= len(request.scan_session_id) <= MAX_SCAN_SESSION_ID:
-            raise RequestFault(calls.SCAN_SESSION_ID_LENGTH, field="scan_session_id", limit=MAX_SCAN_SESSION_ID)
+            raise RequestFault(calls.NAME_LENGTH, field="scan_session_id", limit=MAX_SCAN_SESSION_ID)
         found = await _read(
             self._executor, lambda: self._reports.get_scan_session(request.site_id, request.scan_session_id)
         )

@@ -88,13 +88,13 @@ SESSION_BATCH_EMPTY: Final = Reason(
     cause="A batch holds no scan session.",
     advice="Leave out the call, or look at the name of the list: it is `scan_sessions`.",
 )
-SCAN_SESSION_ID_LENGTH: Final = Reason(
+NAME_LENGTH: Final = Reason(
     name="REQUIRED",
     code=StatusCode.INVALID_ARGUMENT,
     retry=Retry.NO,
     text="must have 1 to {limit} characters",
-    cause="A scan session is asked for by an id that none can have.",
-    advice="Ask by the id that the redirect gave the visit.",
+    cause="A scan session, or a person who is to be erased, is named by a text that none can have.",
+    advice="Name it as the events do; a scan session by the id that the redirect gave the visit.",
 )
 SUBJECT_UNNAMED: Final = Reason(
     name="REQUIRED",

@@ -36,7 +36,7 @@ EXAMPLES: Final[Mapping[str, Example]] = {
     "SESSION_BATCH_EMPTY": Example(
         'POST /scan-sessions/batch {"sessions": [...]}', 'POST /scan-sessions/batch {"scan_sessions": [...]}'
     ),
-    "SCAN_SESSION_ID_LENGTH": Example("an id of 129 characters", "GET /v1/sites/demo/scan-sessions/s1"),
+    "NAME_LENGTH": Example("an id of 129 characters", "GET /v1/sites/demo/scan-sessions/s1"),
     "SUBJECT_UNNAMED": Example(
         "POST /v1/sites/demo/erase-subject {}", 'POST /v1/sites/demo/erase-subject {"user_id": "u-17"}'
     ),

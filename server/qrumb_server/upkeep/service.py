@@ -16,6 +16,7 @@ from qrumb_server.errors import ConfigError, StoreError
 from qrumb_server.model import is_site_id
 from qrumb_server.query.reports import Reports
 from qrumb_server.query.rows import BadPlaceError
+from qrumb_server.query.service import MAX_SCAN_SESSION_ID
 from qrumb_server.reasons import calls
 from qrumb_server.rpc.faults import RequestFault
 from qrumb_server.upkeep.backup import Backup
@@ -34,6 +35,7 @@ __all__ = ["Privacy", "Upkeep"]
 Context = grpc.aio.ServicerContext[Any, Any]
 T = TypeVar("T")
 LISTED: Final = 1_000
+MAX_USER_ID: Final = 256
 
 _is_hash = re.compile(r"[0-9a-fA-F]{64}").fullmatch
 
@@ -161,6 +163,13 @@ def _check_named(request: Naming) -> None:
     identifiers = request.user_identifiers
     if not is_site_id(request.site_id):
         raise RequestFault(calls.SITE_ID_FORM, field="site_id")
+    for field, name, limit in (
+        ("user_id", request.user_id, MAX_USER_ID),
+        ("user_identifiers.external_id", identifiers.external_id, MAX_USER_ID),
+        ("scan_session_id", request.scan_session_id, MAX_SCAN_SESSION_ID),
+    ):
+        if len(name) > limit:
+            raise RequestFault(calls.NAME_LENGTH, field=field, limit=limit)
     for kind in ("email_hash", "phone_hash"):
         value = getattr(identifiers, kind)
         if value and not _is_hash(value):
