@@ -70,7 +70,7 @@ _percent_prefixes = re.compile(r"%(?:25)*([89A-Fa-f][0-9A-Fa-f])").sub
 _BACKSLASHED: Final = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f", "v": "\v", "0": "\0"}
 
 # Short pieces, because Python puts combining marks in order in quadratic time. The Arabic word ligatures stay as
-# they are: one becomes up to 18 letters, and none belongs into an address.
+# they are: one becomes up to 18 letters, and none belongs in an address.
 _WIDE_RUN: Final = re.compile(r"[^\x00-\x7f\ufdf0-\ufdfd][^\ufdf0-\ufdfd]{0,63}")
 _WIDE_CHAR: Final = re.compile(r"[^\x00-\x7f\ufdf0-\ufdfd]")
 _wide_signs = re.compile(r"[^\w\x00-\x7f]+").sub

@@ -90,7 +90,7 @@ def read_batch(refs: Sequence[SegmentRef]) -> Batch:
 
 def _is_known(row: EventRow) -> bool:
     """Whether this version can attribute the event; what a newer one wrote may say things that it cannot. A look-up by
-    an id that is none would be refused by the store, time and again."""
+    an id that is not a UUID would be refused by the store, time and again."""
     return row.consent in ALLOWED and is_uuid(row.event_id) is not None
 
 

@@ -16,15 +16,15 @@ __all__ = ["MAX_NAME_READ", "about_unknown", "is_raw_identifier"]
 MAX_NAME_READ: Final = 64
 
 _MONEY: Final = (
-    'is not stored: an amount belongs into conversion_value of a server event, as {"amount": 49.90, "currency": "EUR"}'
+    'is not stored: an amount belongs in conversion_value of a server event, as {"amount": 49.90, "currency": "EUR"}'
 )
 _EMAIL: Final = (
-    "is not stored: raw addresses never are; the SHA-256 belongs into user_identifiers.email_hash of a server event"
+    "is not stored: raw addresses never are; the SHA-256 belongs in user_identifiers.email_hash of a server event"
 )
 _PHONE: Final = (
-    "is not stored: raw phone numbers never are; the SHA-256 belongs into user_identifiers.phone_hash of a server event"
+    "is not stored: raw phone numbers never are; the SHA-256 belongs in user_identifiers.phone_hash of a server event"
 )
-_USER: Final = "is not stored: your own id of a user belongs into user_identifiers.external_id of a server event"
+_USER: Final = "is not stored: your own id of a user belongs in user_identifiers.external_id of a server event"
 # Names in one case and without underscores. They mean something that would be missed.
 _MEANT: Final[Mapping[str, str]] = {
     **dict.fromkeys(("amount", "currency", "value", "price", "revenue", "total", "conversionamount"), _MONEY),

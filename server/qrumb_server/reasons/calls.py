@@ -117,7 +117,7 @@ HASH_FORM: Final = Reason(
     code=StatusCode.INVALID_ARGUMENT,
     retry=Retry.NO,
     text="must be a SHA-256 as 64 hex digits",
-    cause="An erasure names a person by a hash that is none.",
+    cause="An erasure or an export names a person by a text that is not a SHA-256.",
     advice="Hash the identifier as for events; see UserIdentifiers in the contract.",
 )
 PAGE_TOKEN_FORM: Final = Reason(

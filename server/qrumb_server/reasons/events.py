@@ -51,7 +51,7 @@ VIOLATIONS: Final[Mapping[str, Finding]] = {
         advice="Send one of the field's values, or leave it out.",
     ),
     "INVALID_URL": Finding(
-        cause="No longer sent: a page_url or referrer that is none is left out, see LEFT_OUT. Events that were "
+        cause="No longer sent: a page_url or referrer that is not a URL is left out, see LEFT_OUT. Events that were "
         "rejected before have it.",
         advice="Send the whole address, `location.href`, or leave the field out.",
         wrong='{"site_id": "demo", "event_type": "click", "page_url": "shop.example"}',
@@ -113,7 +113,7 @@ VIOLATIONS: Final[Mapping[str, Finding]] = {
     ),
     "UNKNOWN_FIELD": Finding(
         cause="No longer sent: an unknown field is the warning of this name.",
-        advice="Look for a typo; fields of your own belong into metadata or properties.",
+        advice="Look for a typo; fields of your own belong in metadata or properties.",
         wrong='{"site_id": "demo", "event_type": "click", "pageurl": "https://shop.example/"}',
         right='{"site_id": "demo", "event_type": "click", "page_url": "https://shop.example/"}',
     ),
@@ -194,7 +194,7 @@ WARNINGS: Final[Mapping[str, Finding]] = {
     ),
     "UNKNOWN_FIELD": Finding(
         cause="The contract has no such field, so it was not stored.",
-        advice="Look for a typo; fields of your own belong into metadata or properties.",
+        advice="Look for a typo; fields of your own belong in metadata or properties.",
         wrong='{"site_id": "demo", "event_type": "click", "pageurl": "https://shop.example/"}',
         right='{"site_id": "demo", "event_type": "click", "page_url": "https://shop.example/"}',
     ),

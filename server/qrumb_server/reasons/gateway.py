@@ -33,8 +33,7 @@ KEY_IN_ADDRESS: Final = Reason(
     name="KEY_IN_ADDRESS",
     code=StatusCode.INVALID_ARGUMENT,
     retry=Retry.NO,
-    text="a key belongs into the header authorization, as Bearer KEY, never into the address, which is written into "
-    "logs",
+    text="a key belongs in the header authorization, as Bearer KEY, never in the address, which is written into logs",
     cause="The URL has a parameter such as key, token or authorization.",
     advice="Send the key in the header, and revoke this one: `qrumb sites revoke`.",
 )

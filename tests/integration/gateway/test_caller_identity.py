@@ -89,7 +89,7 @@ async def test_a_key_in_an_address_is_refused_and_not_repeated(gateway: Gateway)
         for method, path in [("POST", "/collect"), ("GET", "/collect.gif"), ("GET", "/v1/sites/a/tail"), ("GET", "/")]:
             reply = await gateway.http.request(method, f"{path}?{query}")
             assert reply.status_code == 400
-            assert "a key belongs into the header authorization" in reply.json()["message"]
+            assert "a key belongs in the header authorization" in reply.json()["message"]
             assert "qk_1" not in reply.text + str(reply.headers)
         by_grpc = f"/qrumb.v1.CollectorService/CollectServerEvent?{query}"
         await gateway.http.post(by_grpc, headers={"content-type": "application/grpc"})
