@@ -34,7 +34,6 @@ FULL_ROW: dict[str, Any] = {
     "consent": "granted",
     "fraud_reasons": ["no_agent", AWKWARD, ""],
     "client_event_time": -1,
-    "client_event_time_text": AWKWARD,
     "segment_id": "worker-1/7",
     "segment_row": 4_294_967_295,
     "fingerprint": 18_446_744_073_709_551_615,
@@ -42,6 +41,7 @@ FULL_ROW: dict[str, Any] = {
     "user_id_source": "session",
     "identified_user_id": AWKWARD,
     "is_counterpart": 1,
+    "client_event_time_text": AWKWARD,
 }
 EMPTY_ROW: dict[str, Any] = {
     **dict.fromkeys(FULL_ROW, ""),

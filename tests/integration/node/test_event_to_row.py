@@ -208,7 +208,7 @@ def test_unbelievable_time_is_corrected_with_a_warning(stack: Stack, sent: str, 
         reply = client.post("/collect", json={"site_id": site, "event_type": "click", "event_time": sent})
         assert [warning["code"] for warning in reply.json()["receipt"]["warnings"]] == ["CLOCK_CORRECTED"]
         [row] = stored(stack, site)
-        [told] = client.get(f"/v1/sites/{site}/tail").json()["events"]
+        [told] = client.get(f"/v1/sites/{site}/tail").json()["rows"]
     assert row["event_time"] == row["received_time"]
     assert row["client_event_time"].startswith(column)
     assert row["client_event_time_text"] == text
