@@ -8,6 +8,7 @@ PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_CONSTRAINT=constraints.txt $(BIN)/pip
 # Real servers and toolchains for tests; without them those tests are skipped.
 TEST_PACKAGES := chromium clickhouse-server maven openjdk-17-jdk-headless openssl zookeeper
 SET_UP_INPUTS := pyproject.toml clients/python/pyproject.toml constraints.txt
+HOTPATH := $(wildcard server/hotpath/*.toml server/hotpath/Cargo.lock server/hotpath/*.rs server/hotpath/*.binpb server/hotpath/src/*.rs)
 
 .PHONY: run test quick check fresh audit secrets clients-test lint types generate constraints fuzz soak bench setup setup-dev geoip baseline clean help
 
@@ -36,6 +37,7 @@ lint: setup-dev
 	$(BIN)/buf lint
 	$(BIN)/buf format --diff --exit-code proto
 	$(BIN)/buf breaking proto --against proto/baseline.binpb
+	$(BIN)/python tools/hotpath.py check
 
 types: setup-dev
 	$(BIN)/mypy
@@ -77,8 +79,8 @@ bench: setup-dev ## the measurements of bench/README.md
 	$(BIN)/python bench/clients.py
 	$(BIN)/python bench/isolation.py
 
-setup: $(VENV)/.ready third_party/geoip/.ready
-setup-dev: $(VENV)/.ready-dev third_party/.ready $(VENV)/.ready-plugins $(VENV)/.ready-go $(VENV)/.ready-java
+setup: $(VENV)/.ready $(VENV)/.ready-hotpath third_party/geoip/.ready
+setup-dev: $(VENV)/.ready-dev third_party/.ready $(VENV)/.ready-plugins $(VENV)/.ready-go $(VENV)/.ready-java $(VENV)/.ready-hotpath
 
 $(VENV)/bin/python:
 	@echo "set-up: a Python environment in $(VENV)"
@@ -94,6 +96,10 @@ $(VENV)/.ready-dev: $(SET_UP_INPUTS) | $(VENV)/bin/python
 	@echo "set-up: packages for the tests"
 	@$(PIP) -e clients/python -e '.[dev]'
 	@touch $@ $(VENV)/.ready
+
+# Not having it stops nothing: events are judged in Python alone.
+$(VENV)/.ready-hotpath: $(HOTPATH) | $(VENV)/bin/python
+	@$(BIN)/python tools/hotpath.py
 
 third_party/.ready: tools/third_party.py constraints.txt | $(VENV)/.ready-dev
 	@echo "set-up: the contract's imports into third_party/"

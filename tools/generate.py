@@ -1,9 +1,10 @@
 """Generates code from proto/: `python tools/generate.py`. Each buf.gen*.yaml says what it makes. Beside these:
 
 gateway/qrumb.binpb is Envoy's descriptor set: the contract, the error details, and the methods that take the bodies of
-events unread (json_methods.py); the Java client's build generates its code
-from clients/java/src/main/protobuf/contract.binpb; docs/openapi.yaml is what the plugin makes, completed by openapi.py;
-the pages of PAGES come from the server's own tables, each by the program beside its name.
+events unread (json_methods.py); the Java client's build generates its code from
+clients/java/src/main/protobuf/contract.binpb, and the compiled way's from server/hotpath/messages.binpb;
+docs/openapi.yaml is what the plugin makes, completed by openapi.py; the pages of PAGES come from the server's own
+tables, each by the program beside its name.
 """
 
 import os
@@ -24,6 +25,8 @@ TYPESCRIPT: Final = ROOT / "clients/typescript"
 ERROR_DETAILS: Final = "third_party/google/rpc/error_details.proto"
 # Imported for their options alone, which a Java program would have to link.
 OPTIONS_ONLY: Final = {"buf/validate/validate.proto", "google/api/annotations.proto", "qrumb/v1/options.proto"}
+# What the compiled way reads and writes; with what these import.
+COMPILED: Final = ("proto/qrumb/v1/browser_event.proto", "proto/qrumb_server/wire/v1/record.proto")
 
 
 def buf(*arguments: str) -> bytes:
@@ -54,6 +57,15 @@ def for_java() -> bytes:
     return FileDescriptorSet(file=kept).SerializeToString()
 
 
+def for_rust() -> bytes:
+    """Events, receipts and the spool's records, without custom options."""
+    messages = descriptors(*COMPILED, comments=False)
+    messages.DiscardUnknownFields()
+    for file in (kept := [file for file in messages.file if file.name not in OPTIONS_ONLY]):
+        file.dependency[:] = [name for name in file.dependency if name not in OPTIONS_ONLY]
+    return FileDescriptorSet(file=kept).SerializeToString()
+
+
 def main() -> None:
     """Replace what was generated before."""
     for folder in FOLDERS:
@@ -64,6 +76,7 @@ def main() -> None:
         if not stub.with_suffix(".py").exists():
             stub.unlink()  # mypy_grpc writes one for a file without a service too
     (ROOT / "clients/java/src/main/protobuf/contract.binpb").write_bytes(for_java())
+    (ROOT / "server/hotpath/messages.binpb").write_bytes(for_rust())
     contract = descriptors("proto/qrumb", ERROR_DETAILS, comments=False)
     # These import the options' code, which was only now generated.
     from json_methods import with_json_methods

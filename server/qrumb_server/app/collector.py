@@ -21,12 +21,13 @@ from qrumb_server.app.circumstances import arrivals, enrichers
 from qrumb_server.app.clock import SteadyClock, SystemClock
 from qrumb_server.app.servers import add_direct_port, call_limits, direct_server, inner_server, stop_event
 from qrumb_server.app.stores import LOCK_TIMEOUT
-from qrumb_server.config import Settings
+from qrumb_server.config import RpcSettings, Settings
 from qrumb_server.enrich.agent import warm_up
 from qrumb_server.errors import ConfigError
 from qrumb_server.metrics import metrics_text, new_registry
 from qrumb_server.rpc.access import Access
 from qrumb_server.rpc.collector import Collector
+from qrumb_server.rpc.compiled import Compiled, is_built
 from qrumb_server.rpc.forward import FORWARDED, FORWARDED_STATUS, Forwarding
 from qrumb_server.rpc.health import Health
 from qrumb_server.rpc.json_collector import add_json_collector
@@ -84,7 +85,13 @@ async def run_collector(settings: Settings, index: int, address_secret: bytes) -
         count=metrics.count_refused,
     )
     turns = Turns()
-    opening = Opening(call_limits(settings.rpc), turns=turns, may_begin=access.may_begin, count=metrics.count_refused)
+    opening = Opening(
+        call_limits(settings.rpc),
+        turns=turns,
+        may_begin=access.may_begin,
+        count=metrics.count_refused,
+        compiled=_compiled(settings.rpc, turns),
+    )
     inner, direct = (new(settings.rpc, opening=opening, access=access) for new in (inner_server, direct_server))
     new_arrival = arrivals(clock, enrichers(settings, sites, address_secret))
     forwarding = Forwarding(lambda: _open(sockets.QUERIES))
@@ -153,6 +160,13 @@ async def _collecting(spool: SpoolWriter, quotas: Quotas) -> GetCollectingRespon
         forecast_factor=look.forecast_factor,
         disk_silent_seconds=silent_for.total_seconds(),
     )
+
+
+def _compiled(rpc: RpcSettings, turns: Turns) -> Compiled | None:
+    """The compiled way, where it is wanted and there."""
+    if not rpc.compiled or not is_built():
+        return None
+    return Compiled(turns=turns, max_event_bytes=rpc.max_event_bytes, max_batch_events=rpc.max_batch_events)
 
 
 def _open(socket: str) -> grpc.aio.Channel:

@@ -53,6 +53,7 @@ def _show(settings: Settings, output_format: str) -> int:
             "store_error": described.store_error,
             "sites_at_share": list(described.sites_at_share),
             "sites_over_quota": list(described.sites_over_quota),
+            "compiled": described.compiled,
         }
         click.echo(json.dumps({**shown, **own}, indent=2, ensure_ascii=False))
     else:
@@ -101,6 +102,7 @@ def _facts(described: DescribeNodeResponse) -> list[tuple[str, str]]:
         ("lag", f"{loading.lag_seconds:,.1f} s"),
         ("sites at their share of the spool", _names(described.sites_at_share)),
         ("sites over their quota", _names(described.sites_over_quota)),
+        ("events judged by", "the compiled way; unusual ones by Python" if described.compiled else "Python alone"),
         ("last error of ClickHouse", described.store_error or "none"),
         ("version", found.version),
     ]

@@ -17,7 +17,7 @@ from ua_parser.regex import Resolver
 from qrumb_server.enrich.agent_rules import bot_kind, device_class, is_automated_brand, load_rules
 from qrumb_server.enrich.email import may_contain_email
 
-__all__ = ["DEVICE_TYPES", "MAX_AGENT", "Agent", "ClientHints", "describe_agent", "refine", "warm_up"]
+__all__ = ["DEVICE_TYPES", "MAX_AGENT", "NEVER_ON_IPAD", "Agent", "ClientHints", "describe_agent", "refine", "warm_up"]
 
 DEVICE_TYPES: Final = frozenset({"desktop", "mobile", "tablet", "tv", "console", "bot", "other"})
 # The contract's limit for a User-Agent; headers can be longer, and are cut.
@@ -54,7 +54,7 @@ _AGENT_PLATFORMS: Final = (
     ("linux", ("X11", "CrOS", "Linux")),
 )
 # Browsers that say Macintosh on a Macintosh only: on an iPad they are other programs under other names.
-_NEVER_ON_IPAD: Final = frozenset(
+NEVER_ON_IPAD: Final = frozenset(
     {"Chrome", "Chromium", "Edge", "Electron", "Firefox", "HeadlessChrome", "Opera", "Samsung Internet", "Vivaldi"}
 )
 
@@ -109,7 +109,7 @@ def refine(agent: Agent, max_touch_points: int, stated_type: str) -> Agent:
     """
     if agent.is_bot:
         return agent
-    if agent.os_family == "Mac OS X" and max_touch_points > 1 and agent.browser_family not in _NEVER_ON_IPAD:
+    if agent.os_family == "Mac OS X" and max_touch_points > 1 and agent.browser_family not in NEVER_ON_IPAD:
         return replace(agent, device_type="tablet", os_family="iOS")
     if stated_type and agent.device_type in ("", "other"):
         stated = stated_type.strip().lower()

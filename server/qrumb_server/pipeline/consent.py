@@ -19,7 +19,7 @@ from qrumb.v1.server_event_pb2 import ServerEvent
 from qrumb_server.model import SitePolicy, ValidEvent
 from qrumb_server.pipeline.urls import bare
 
-__all__ = ["ALLOWED", "Allowed", "applied_consent", "apply_consent", "as_stored", "without_personal"]
+__all__ = ["ALLOWED", "STATED", "Allowed", "applied_consent", "apply_consent", "as_stored", "without_personal"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,12 +46,12 @@ ALLOWED: Final = {
     "pending": replace(_EVERYTHING, user=False, city=False, address_key=False),
     "denied": Allowed(user=False, city=False, address_key=False, session=False, full_urls=False, all_metadata=False),
 }
-_STATED: Final = {Consent.GRANTED: "granted", Consent.DENIED: "denied", Consent.PENDING: "pending"}
+STATED: Final = {Consent.GRANTED: "granted", Consent.DENIED: "denied", Consent.PENDING: "pending"}
 
 
 def applied_consent(message: BrowserEvent | ServerEvent, policy: SitePolicy) -> str:
     """The consent that counts: granted, denied or pending; empty where none is stated and all is allowed."""
-    stated = _STATED.get(message.consent, "")
+    stated = STATED.get(message.consent, "")
     return stated or ("" if policy.default_consent == "granted" else policy.default_consent)
 
 

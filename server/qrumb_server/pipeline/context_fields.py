@@ -18,11 +18,14 @@ from qrumb_server.pipeline.consent import Allowed
 from qrumb_server.pipeline.findings import Findings
 from qrumb_server.pipeline.urls import bare, is_page_url, is_referrer, without_user_info
 
-__all__ = ["check_context"]
+__all__ = ["check_context", "is_ip"]
 
 MAX_URL: Final = 8_192
 MAX_TITLE: Final = 1_024
 MAX_USER_AGENT: Final = 2_048
+MAX_DEVICE_TYPE: Final = 32
+MAX_LANGUAGE: Final = 64
+MAX_TIMEZONE: Final = 64
 MAX_SCREEN: Final = 100_000
 MAX_TOUCH_POINTS: Final = 1_000
 
@@ -39,7 +42,7 @@ def check_context(event: BrowserEvent | ServerEvent, allowed: Allowed, findings:
         if event.HasField("device"):
             _check_device(event.device, findings)
         return
-    if event.client_ip and not _is_ip(event.client_ip):
+    if event.client_ip and not is_ip(event.client_ip):
         findings.leave_out("client_ip", "must be an IPv4 or IPv6 address alone, without a port or a mask")
     _check_length("user_agent", event.user_agent, MAX_USER_AGENT, findings)
 
@@ -75,10 +78,10 @@ def _check_title(sent: str, findings: Findings) -> None:
 
 
 def _check_device(device: Device, findings: Findings) -> None:
-    _check_length("device.type", device.type, 32, findings)
+    _check_length("device.type", device.type, MAX_DEVICE_TYPE, findings)
     _check_length("device.user_agent", device.user_agent, MAX_USER_AGENT, findings)
-    _check_length("device.language", device.language, 64, findings)
-    _check_length("device.timezone", device.timezone, 64, findings)
+    _check_length("device.language", device.language, MAX_LANGUAGE, findings)
+    _check_length("device.timezone", device.timezone, MAX_TIMEZONE, findings)
     for name, value in (
         ("screen_width", device.screen_width),
         ("screen_height", device.screen_height),
@@ -108,7 +111,8 @@ def _too_long(value: str, limit: int) -> str:
     return f"has {len(value)} characters; at most {limit} are kept"
 
 
-def _is_ip(text: str) -> bool:
+def is_ip(text: str) -> bool:
+    """Whether a text is an address alone, of either version."""
     try:
         ip_address(text)
     except ValueError:

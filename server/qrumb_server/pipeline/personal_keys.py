@@ -8,14 +8,18 @@ once: what matches is a key.
 import re
 from typing import Final
 
-__all__ = ["personal_keys"]
+__all__ = ["PERSONAL_KEY_PATTERN", "personal_keys"]
 
 # With something behind them: a switch (`"phone": true`) and an empty text tell of no one.
 _VALUE: Final = r'[_-]?(?:address|number|no)?)":(?:"[^"]|-?[0-9])'
+_MAIL: Final = rf'"(e[_-]?mail{_VALUE}'
+_PHONE: Final = rf'"((?:tele|mobile[_-]?)?phone{_VALUE}'
 _KINDS: Final = (
-    ("mail", "email_hash", re.compile(rf'"(e[_-]?mail{_VALUE}', re.IGNORECASE).search),
-    ("phone", "phone_hash", re.compile(rf'"((?:tele|mobile[_-]?)?phone{_VALUE}', re.IGNORECASE).search),
+    ("mail", "email_hash", re.compile(_MAIL, re.IGNORECASE).search),
+    ("phone", "phone_hash", re.compile(_PHONE, re.IGNORECASE).search),
 )
+PERSONAL_KEY_PATTERN: Final = f"(?i:{_MAIL}|{_PHONE})"
+"""All of them as one expression."""
 
 
 def personal_keys(canonical: str) -> list[tuple[str, str]]:

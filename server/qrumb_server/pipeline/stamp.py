@@ -21,11 +21,11 @@ from qrumb_server.pipeline.consent import ALLOWED
 from qrumb_server.pipeline.mark import marks_at_receipt
 from qrumb_server.wire.v1.record_pb2 import AcceptedEvent, Record
 
-__all__ = ["MAX_AHEAD", "Arrival", "Enrichers", "stamp"]
+__all__ = ["MAX_AHEAD", "MAX_AHEAD_MS", "Arrival", "Enrichers", "stamp"]
 
 # Clocks of phones are off by minutes; what is further ahead cannot be true.
 MAX_AHEAD: Final = timedelta(minutes=10)
-_MAX_AHEAD_MS: Final = MAX_AHEAD // timedelta(milliseconds=1)
+MAX_AHEAD_MS: Final = MAX_AHEAD // timedelta(milliseconds=1)
 _NOWHERE: Final = Place()
 _ANY_SITE: Final = SitePolicy()
 
@@ -73,7 +73,7 @@ def stamp(event: ValidEvent, arrival: Arrival) -> StampedEvent:
     warnings = event.warnings
     received_ms = arrival.received_time_ms
     event_ms = received_ms if event.event_time_ms is None else event.event_time_ms
-    if not received_ms - retention_ms <= event_ms <= received_ms + _MAX_AHEAD_MS:
+    if not received_ms - retention_ms <= event_ms <= received_ms + MAX_AHEAD_MS:
         set_time(row.client_event_time, event_ms)
         event_ms = received_ms
         corrected = EventWarning(

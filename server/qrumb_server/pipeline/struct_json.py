@@ -44,7 +44,7 @@ MAX_PATH_SHOWN: Final = 200
 
 # Wire bytes that one byte of JSON can stand for: a number in a list takes 11 on the wire and 2 (`0,`) in JSON, and
 # nothing is worse. A Struct above that ratio is too large whatever it holds, and need not be written out.
-_WIRE_BYTES_PER_JSON_BYTE: Final = 6
+WIRE_BYTES_PER_JSON_BYTE: Final = 6
 # Doubles below this hold every integer exactly; JSON readers agree on those.
 _EXACT: Final = 2.0**53
 
@@ -135,7 +135,7 @@ def canonical_json(struct: Struct, limits: StructLimits, field: str = "metadata"
         root = _plain_object(struct, 1, walk)
     except _TooManyValuesError:
         return _refuse(_fault(field, FaultKind.TOO_MANY_VALUES, limits))
-    if struct.ByteSize() > limits.max_json_bytes * _WIRE_BYTES_PER_JSON_BYTE:
+    if struct.ByteSize() > limits.max_json_bytes * WIRE_BYTES_PER_JSON_BYTE:
         return _refuse(_fault(field, FaultKind.TOO_LARGE, limits))
     answer = _held_to_limits(root, limits, field)
     if walk.has_inexact and isinstance(answer, StructText):

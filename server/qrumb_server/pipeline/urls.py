@@ -5,13 +5,17 @@ linear in the text.
 """
 
 import re
+from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 
-__all__ = ["bare", "is_page_url", "is_referrer", "without_user_info"]
+__all__ = ["PAGE_URL_PATTERN", "REFERRER_PATTERN", "bare", "is_page_url", "is_referrer", "without_user_info"]
 
-is_page_url = re.compile(r"[hH][tT][tT][pP][sS]?://[^/?#].*").fullmatch
+PAGE_URL_PATTERN: Final = r"[hH][tT][tT][pP][sS]?://[^/?#].*"
+REFERRER_PATTERN: Final = r"([hH][tT][tT][pP][sS]?|android-app)://[^/?#].*"
+
+is_page_url = re.compile(PAGE_URL_PATTERN).fullmatch
 """Whether a text is an absolute http or https URL."""
-is_referrer = re.compile(r"([hH][tT][tT][pP][sS]?|android-app)://[^/?#].*").fullmatch
+is_referrer = re.compile(REFERRER_PATTERN).fullmatch
 """As is_page_url, and android-app, which Chrome on Android states for apps."""
 
 _own_user_info = re.compile(r"([^/?#]*//)[^/?#]*@").match

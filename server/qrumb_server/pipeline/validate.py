@@ -61,7 +61,9 @@ _CONSENTS: Final = frozenset(Consent.State.values())
 # The one event_name whose amount may be negative.
 REFUND: Final = "refund"
 
-_is_hash = re.compile(r"[0-9a-fA-F]{64}").fullmatch
+HASH_PATTERN: Final = r"[0-9a-fA-F]{64}"
+
+_is_hash = re.compile(HASH_PATTERN).fullmatch
 _is_currency = re.compile(r"[A-Z]{3}").fullmatch
 _is_phone_like = re.compile(r"\+?[0-9 ()./-]{6,24}").fullmatch
 _SOME_UUID: Final = "0192f0c1-7e1a-7c3d-9b1e-2f6a7d8c9e0f"
@@ -69,9 +71,9 @@ _UUID_ADVICE: Final = (
     "derive one from your order number (UUIDv5; the clients have a function for it), or leave it out to have one made"
 )
 # What libraries give where they have none: every event that has it would be a duplicate of the first.
-_NO_NAMES: Final = frozenset({"00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff"})
+NO_NAMES: Final = frozenset({"00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff"})
 _NO_ONE: Final = "is a word or a template that stands for no value, such as undefined, and names no one"
-_HASH_OF_NOTHING: Final = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+HASH_OF_NOTHING: Final = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
 
 def validate(raw: RawEvent, policy: SitePolicy = _ANY_SITE) -> ValidEvent | Rejected:
@@ -176,7 +178,7 @@ def _check_event_id(sent: str, findings: Findings) -> None:
     lowered = sent.lower()
     if not is_uuid(lowered):
         findings.add("event_id", Violation.INVALID_UUID, f"must be a UUID such as {_SOME_UUID}; {_UUID_ADVICE}")
-    elif lowered in _NO_NAMES:
+    elif lowered in NO_NAMES:
         findings.add(
             "event_id", Violation.INVALID_UUID, f"is the nil or the max UUID, which names nothing; {_UUID_ADVICE}"
         )
@@ -235,7 +237,7 @@ def _check_hash(name: str, value: str, normalise: str, findings: Findings) -> No
             )
         else:
             findings.add(field, Violation.INVALID_FORMAT, "must be a SHA-256 as 64 hex digits")
-    elif value.lower() == _HASH_OF_NOTHING:
+    elif value.lower() == HASH_OF_NOTHING:
         findings.add(field, Violation.HASH_OF_NOTHING, "is the SHA-256 of the empty string: leave it out instead")
 
 

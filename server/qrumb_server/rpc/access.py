@@ -5,7 +5,6 @@ A method that is not in the table is served to this node's own processes only.
 
 import asyncio
 import re
-from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from math import ceil
@@ -18,6 +17,7 @@ from qrumb_server.reasons import calls
 from qrumb_server.rpc.caller import GATEWAY_PEER, is_from_gateway
 from qrumb_server.rpc.faults import RequestFault
 from qrumb_server.rpc.json_opening import JSON_COLLECTOR, JSON_KINDS
+from qrumb_server.rpc.opened import Opened
 from qrumb_server.rpc.wrappers import Context, Method, Streams, Unary
 
 __all__ = ["RULES", "Access", "Rule"]
@@ -27,56 +27,44 @@ __all__ = ["RULES", "Access", "Rule"]
 class Rule:
     """What a method takes."""
 
-    site_ids: Callable[[Any], Iterable[str]]
-    """Sites that a request is about: one entry per event."""
+    sites: Callable[[Any], Mapping[str, int]]
+    """Sites that a request is about, and how many events of each it has."""
     scope: Scope | None = None
     """What the caller's key must be for. None: browsers call it; the page's origin is looked at in place of a key."""
     is_metered: bool = False
     """Its events count towards the site's quota."""
 
 
-def _of_request(request: Any) -> Iterable[str]:
-    return (request.site_id,)
+def _of_request(request: Any) -> Mapping[str, int]:
+    return {request.site_id: 1}
 
 
-def _of_event(request: Any) -> Iterable[str]:
-    return (request.event.site_id,)
-
-
-def _of_events(request: Any) -> Iterable[str]:
-    return [event.site_id for event in request.events]
-
-
-def _of_session(request: Any) -> Iterable[str]:
-    return (request.scan_session.site_id,)
-
-
-def _of_sessions(request: Any) -> Iterable[str]:
-    return [session.site_id for session in request.scan_sessions]
+def _of_opened(request: Opened) -> Mapping[str, int]:
+    return request.sites
 
 
 _COLLECTOR: Final = "/qrumb.v1.CollectorService/"
 _SESSIONS: Final = "/qrumb.v1.ScanSessionService/"
 _QUERY: Final = "/qrumb.v1.QueryService/"
 RULES: Final[Mapping[str, Rule]] = {
-    _COLLECTOR + "CollectBrowserEvent": Rule(site_ids=_of_event, is_metered=True),
-    _COLLECTOR + "BatchCollectBrowserEvents": Rule(site_ids=_of_events, is_metered=True),
-    _COLLECTOR + "CollectPixel": Rule(site_ids=_of_request, is_metered=True),
-    _COLLECTOR + "CollectServerEvent": Rule(site_ids=_of_event, scope=Scope.COLLECT, is_metered=True),
-    _COLLECTOR + "BatchCollectServerEvents": Rule(site_ids=_of_events, scope=Scope.COLLECT, is_metered=True),
-    _COLLECTOR + "StreamServerEvents": Rule(site_ids=_of_event, scope=Scope.COLLECT, is_metered=True),
-    _SESSIONS + "RegisterScanSession": Rule(site_ids=_of_session, scope=Scope.COLLECT, is_metered=True),
-    _SESSIONS + "BatchRegisterScanSessions": Rule(site_ids=_of_sessions, scope=Scope.COLLECT, is_metered=True),
-    _SESSIONS + "GetScanSession": Rule(site_ids=_of_request, scope=Scope.QUERY),
-    _QUERY + "GetReceipt": Rule(site_ids=_of_request, scope=Scope.QUERY),
-    _QUERY + "ListRejectedEvents": Rule(site_ids=_of_request, scope=Scope.QUERY),
-    _QUERY + "GetLedger": Rule(site_ids=_of_request, scope=Scope.QUERY),
-    _QUERY + "TailEvents": Rule(site_ids=_of_request, scope=Scope.QUERY),
-    _QUERY + "CountEvents": Rule(site_ids=_of_request, scope=Scope.QUERY),
-    _QUERY + "GetFunnel": Rule(site_ids=_of_request, scope=Scope.QUERY),
-    _QUERY + "ListSuspiciousIdentifiers": Rule(site_ids=_of_request, scope=Scope.QUERY),
-    "/qrumb.v1.PrivacyService/EraseSubject": Rule(site_ids=_of_request, scope=Scope.ADMIN),
-    "/qrumb.v1.PrivacyService/ExportSubject": Rule(site_ids=_of_request, scope=Scope.ADMIN),
+    _COLLECTOR + "CollectBrowserEvent": Rule(sites=_of_opened, is_metered=True),
+    _COLLECTOR + "BatchCollectBrowserEvents": Rule(sites=_of_opened, is_metered=True),
+    _COLLECTOR + "CollectPixel": Rule(sites=_of_request, is_metered=True),
+    _COLLECTOR + "CollectServerEvent": Rule(sites=_of_opened, scope=Scope.COLLECT, is_metered=True),
+    _COLLECTOR + "BatchCollectServerEvents": Rule(sites=_of_opened, scope=Scope.COLLECT, is_metered=True),
+    _COLLECTOR + "StreamServerEvents": Rule(sites=_of_opened, scope=Scope.COLLECT, is_metered=True),
+    _SESSIONS + "RegisterScanSession": Rule(sites=_of_opened, scope=Scope.COLLECT, is_metered=True),
+    _SESSIONS + "BatchRegisterScanSessions": Rule(sites=_of_opened, scope=Scope.COLLECT, is_metered=True),
+    _SESSIONS + "GetScanSession": Rule(sites=_of_request, scope=Scope.QUERY),
+    _QUERY + "GetReceipt": Rule(sites=_of_request, scope=Scope.QUERY),
+    _QUERY + "ListRejectedEvents": Rule(sites=_of_request, scope=Scope.QUERY),
+    _QUERY + "GetLedger": Rule(sites=_of_request, scope=Scope.QUERY),
+    _QUERY + "TailEvents": Rule(sites=_of_request, scope=Scope.QUERY),
+    _QUERY + "CountEvents": Rule(sites=_of_request, scope=Scope.QUERY),
+    _QUERY + "GetFunnel": Rule(sites=_of_request, scope=Scope.QUERY),
+    _QUERY + "ListSuspiciousIdentifiers": Rule(sites=_of_request, scope=Scope.QUERY),
+    "/qrumb.v1.PrivacyService/EraseSubject": Rule(sites=_of_request, scope=Scope.ADMIN),
+    "/qrumb.v1.PrivacyService/ExportSubject": Rule(sites=_of_request, scope=Scope.ADMIN),
 }
 # Methods without a table's entry, for every caller. The validators keep nothing and read a text, whose site they
 # cannot know before: they look at the caller's key themselves.
@@ -143,7 +131,7 @@ class Access:
 
     def _checked(self, rule: Rule, call: Unary) -> Unary:
         async def checked(request: Any, context: Context) -> Any:
-            self._check(rule, rule.site_ids(request), context)
+            self._check(rule, rule.sites(request), context)
             if over := next(self._over_quota(rule, request), None):
                 self._count(calls.SITE_QUOTA.name)
                 site_id, seconds = over
@@ -158,7 +146,7 @@ class Access:
 
         async def admitted(requests: AsyncIterator[Any], context: Context) -> AsyncIterator[Any]:
             async for request in requests:
-                self._check(rule, rule.site_ids(request), context)
+                self._check(rule, rule.sites(request), context)
                 while waits := [  # noqa: ASYNC110  (nothing tells when there is room again)
                     seconds for _site_id, seconds in self._over_quota(rule, request)
                 ]:
@@ -187,7 +175,7 @@ class Access:
         """Sites that have no room for their events of this request, and for how long."""
         if not rule.is_metered:
             return
-        for site_id, number in Counter(rule.site_ids(request)).items():
+        for site_id, number in rule.sites(request).items():
             name, quota = self._admission.quota(site_id)
             # Apart, so that strangers cannot use up what the site's own backends need.
             if seconds := self._quotas.take((name, rule.scope), number, quota):

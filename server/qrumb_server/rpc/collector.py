@@ -2,7 +2,7 @@
 
 import asyncio
 from base64 import b64decode
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -22,6 +22,7 @@ from qrumb_server.pipeline.stamp import Arrival
 from qrumb_server.reasons import calls
 from qrumb_server.reasons.events import add_help
 from qrumb_server.rpc.caller import read_caller
+from qrumb_server.rpc.compiled import CompiledCall
 from qrumb_server.rpc.faults import BatchRefused, EventRejected, RequestFault
 from qrumb_server.rpc.metrics import AppendRecords
 from qrumb_server.rpc.opened import Opened
@@ -56,6 +57,11 @@ def event_receipt(verdict: Verdict, arrival: Arrival, *, dry: bool = False) -> E
     return answer
 
 
+def receipt_field(verdict: Verdict, arrival: Arrival, *, dry: bool = False) -> bytes:
+    """The same as the field of a response; it has one number in all of them."""
+    return pb.CollectBrowserEventResponse(receipt=event_receipt(verdict, arrival, dry=dry)).SerializeToString()
+
+
 class _Judged(NamedTuple):
     """A verdict, and what becomes of it."""
 
@@ -87,7 +93,7 @@ class Collector(CollectorServiceServicer):
         turns: shares the event loop among long calls.
         preview: the rows that accepted events of a dry run would become.
         may_look_up: whether the caller of a dry run may see in them what the store knows of a site's visitors.
-        count: told the verdicts of what was made durable.
+        count: told the verdicts of what was made durable, and how many events of each site the compiled way accepted.
     """
 
     def __init__(
@@ -98,7 +104,7 @@ class Collector(CollectorServiceServicer):
         turns: Turns,
         preview: Preview = without_lookups,
         may_look_up: Callable[[Context, Iterable[str]], bool] = lambda _context, _site_ids: True,
-        count: Callable[[Sequence[Verdict]], None] = lambda _verdicts: None,
+        count: Callable[[Sequence[Verdict], Mapping[str, int]], None] = lambda _verdicts, _accepted: None,
     ) -> None:
         self._append = append
         self._new_arrival = new_arrival
@@ -117,8 +123,10 @@ class Collector(CollectorServiceServicer):
 
     async def CollectBrowserEvent(  # type: ignore[override]  # opened, in place of what it was sent as
         self, request: Opened, context: Context
-    ) -> pb.CollectBrowserEventResponse:
+    ) -> pb.CollectBrowserEventResponse | bytes:
         """One browser event."""
+        if request.compiled:
+            return await self._collect_compiled(request, request.compiled, context, is_single=True)
         receipt, previewed = await self.collect_one(Source.BROWSER, request, context)
         return pb.CollectBrowserEventResponse(
             receipt=receipt, row=next(iter(previewed.rows), None), is_incomplete=previewed.is_incomplete
@@ -126,8 +134,10 @@ class Collector(CollectorServiceServicer):
 
     async def CollectServerEvent(  # type: ignore[override]
         self, request: Opened, context: Context
-    ) -> pb.CollectServerEventResponse:
+    ) -> pb.CollectServerEventResponse | bytes:
         """One server event."""
+        if request.compiled:
+            return await self._collect_compiled(request, request.compiled, context, is_single=True)
         receipt, previewed = await self.collect_one(Source.SERVER, request, context)
         return pb.CollectServerEventResponse(
             receipt=receipt, row=next(iter(previewed.rows), None), is_incomplete=previewed.is_incomplete
@@ -135,8 +145,10 @@ class Collector(CollectorServiceServicer):
 
     async def BatchCollectBrowserEvents(  # type: ignore[override]
         self, request: Opened, context: Context
-    ) -> pb.BatchCollectBrowserEventsResponse:
+    ) -> pb.BatchCollectBrowserEventsResponse | bytes:
         """Several browser events."""
+        if request.compiled:
+            return await self._collect_compiled(request, request.compiled, context, is_single=False)
         receipts, previewed = await self.collect_batch(Source.BROWSER, request, context)
         response = pb.BatchCollectBrowserEventsResponse(rows=previewed.rows, is_incomplete=previewed.is_incomplete)
         # Each is copied, which takes 10 ms where a thousand of them are rejected.
@@ -145,8 +157,10 @@ class Collector(CollectorServiceServicer):
 
     async def BatchCollectServerEvents(  # type: ignore[override]
         self, request: Opened, context: Context
-    ) -> pb.BatchCollectServerEventsResponse:
+    ) -> pb.BatchCollectServerEventsResponse | bytes:
         """Several server events."""
+        if request.compiled:
+            return await self._collect_compiled(request, request.compiled, context, is_single=False)
         receipts, previewed = await self.collect_batch(Source.SERVER, request, context)
         response = pb.BatchCollectServerEventsResponse(rows=previewed.rows, is_incomplete=previewed.is_incomplete)
         # Each is copied, which takes 10 ms where a thousand of them are rejected.
@@ -243,6 +257,27 @@ class Collector(CollectorServiceServicer):
         await self._turns.run(_let_go(judged), size=request.size)
         return receipts, NOTHING
 
+    async def _collect_compiled(
+        self, request: Opened, compiled: CompiledCall, context: Context, *, is_single: bool
+    ) -> bytes:
+        """The whole answer of a call that is kept. Events that the compiled way leaves are judged here."""
+        arrival, caller = self._new_arrival(), read_caller(context)
+        judged = await compiled.judge(caller, arrival)
+        accepted, verdicts = judged.accepted, []
+        if left := judged.left:
+            raw = (_raw_event(compiled.source, request, index, caller, index) for index in left)
+            for index, one in zip(
+                left, await self._judge(raw, arrival, size=request.size, dry=False, say=receipt_field), strict=True
+            ):
+                verdicts.append(one.verdict)
+                judged.records[index], judged.receipts[index] = one.record, one.answer
+                judged.sites[index] = _site_of(one.verdict)
+        await self._append(*judged.whole())
+        self._count(verdicts, accepted)
+        if is_single and verdicts and isinstance(verdict := verdicts[0], Rejected):
+            raise EventRejected(verdict.event_id, verdict.violations)
+        return judged.answer()
+
     async def _judge(
         self, raw: Iterable[RawEvent], arrival: Arrival, *, size: int, dry: bool, say: Say
     ) -> list[_Judged]:
@@ -266,7 +301,7 @@ class Collector(CollectorServiceServicer):
         """Make all verdicts durable: accepted events and dead letters alike, all or none."""
         verdicts = [one.verdict for one in judged]
         await self._append([one.record for one in judged], [_site_of(verdict) for verdict in verdicts])
-        self._count(verdicts)
+        self._count(verdicts, {})
 
 
 def _record(verdict: Verdict, arrival: Arrival) -> bytes:

@@ -1,7 +1,7 @@
 """What a collector worker counts."""
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
@@ -73,9 +73,9 @@ class CollectorMetrics:
 
         return timed
 
-    def count(self, verdicts: Sequence[StampedEvent | Rejected]) -> None:
-        """Count what was kept of one request."""
-        accepted: dict[str, int] = {}
+    def count(self, verdicts: Sequence[StampedEvent | Rejected], accepted_by_site: Mapping[str, int]) -> None:
+        """Count what was kept of one request: by the verdicts, and what else was accepted."""
+        accepted = dict(accepted_by_site)
         for verdict in verdicts:
             if isinstance(verdict, StampedEvent):
                 site_id = verdict.record.accepted_event.row.site_id

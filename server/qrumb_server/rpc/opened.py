@@ -1,10 +1,12 @@
 """A request that carries events, opened: what the servicers and the access rules see in place of what was sent."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from qrumb_server.model import Reading
+from qrumb_server.rpc.compiled import CompiledCall
 
 __all__ = ["Opened"]
 
@@ -25,6 +27,14 @@ class Opened:
     """What the JSON of each event had to say beside its message; none over gRPC."""
     is_refused: bool = False
     """The JSON of the whole could not be read; the one event stands for it."""
+
+    compiled: CompiledCall | None = None
+    """The same call on the compiled way; its events are then decoded when they are asked for."""
+
+    @property
+    def sites(self) -> Mapping[str, int]:
+        """How many events each site has."""
+        return self.compiled.sites if self.compiled else Counter(event.site_id for event in self.events)
 
     def as_dry_run(self) -> "Opened":
         """The same, to be judged only."""

@@ -15,7 +15,9 @@ from google.protobuf.message import DecodeError, Message
 from qrumb.v1.browser_event_pb2 import BrowserEvent
 from qrumb.v1.scan_session_pb2 import ScanSession
 from qrumb.v1.server_event_pb2 import ServerEvent
+from qrumb_server.model import Source
 from qrumb_server.reasons import calls
+from qrumb_server.rpc.compiled import Compiled
 from qrumb_server.rpc.envelope import TooManyEventsError, beginning_of, read_envelope
 from qrumb_server.rpc.faults import RequestFault
 from qrumb_server.rpc.json_opening import JSON_KINDS, open_json
@@ -48,6 +50,8 @@ class _Kind:
     message: type[Message]
     is_batch: bool = False
     field: str = "events"
+    source: Source | None = None
+    """Of events that the compiled way may take."""
 
     @property
     def is_event(self) -> bool:
@@ -58,10 +62,10 @@ class _Kind:
 _COLLECTOR: Final = "/qrumb.v1.CollectorService/"
 _SESSIONS: Final = "/qrumb.v1.ScanSessionService/"
 _KINDS: Final[Mapping[str, _Kind]] = {
-    _COLLECTOR + "CollectBrowserEvent": _Kind(message=BrowserEvent),
-    _COLLECTOR + "BatchCollectBrowserEvents": _Kind(message=BrowserEvent, is_batch=True),
-    _COLLECTOR + "CollectServerEvent": _Kind(message=ServerEvent),
-    _COLLECTOR + "BatchCollectServerEvents": _Kind(message=ServerEvent, is_batch=True),
+    _COLLECTOR + "CollectBrowserEvent": _Kind(message=BrowserEvent, source=Source.BROWSER),
+    _COLLECTOR + "BatchCollectBrowserEvents": _Kind(message=BrowserEvent, is_batch=True, source=Source.BROWSER),
+    _COLLECTOR + "CollectServerEvent": _Kind(message=ServerEvent, source=Source.SERVER),
+    _COLLECTOR + "BatchCollectServerEvents": _Kind(message=ServerEvent, is_batch=True, source=Source.SERVER),
     _COLLECTOR + "StreamServerEvents": _Kind(message=ServerEvent),
     _SESSIONS + "RegisterScanSession": _Kind(message=ScanSession, field="scan_sessions"),
     _SESSIONS + "BatchRegisterScanSessions": _Kind(message=ScanSession, is_batch=True, field="scan_sessions"),
@@ -76,6 +80,7 @@ class Opening:
         turns: shared with what goes on working on the events.
         may_begin: raises where the caller may not make such a call at all, whatever is in it.
         count: told the reason of each call that is refused here.
+        compiled: takes the calls whose events can all be decoded.
     """
 
     def __init__(
@@ -85,8 +90,10 @@ class Opening:
         turns: Turns,
         may_begin: Callable[[str, Context], None] = lambda _method, _context: None,
         count: Callable[[str], None] = lambda _reason: None,
+        compiled: Compiled | None = None,
     ) -> None:
         self._limits = limits
+        self._compiled = compiled
         self._turns = turns
         self._may_begin = may_begin
         self._count = count
@@ -144,6 +151,12 @@ class Opening:
             self._count(calls.MESSAGE_TOO_LARGE.name)
             most = limits.max_batch_bytes if kind.is_batch else limits.max_event_bytes
             raise RequestFault(calls.MESSAGE_TOO_LARGE, size=len(request), limit=most)
+        if (
+            self._compiled
+            and kind.source
+            and (opened := await self._compiled.open(request, kind.source, is_batch=kind.is_batch))
+        ):
+            return Opened(events=opened.events, size=opened.size, compiled=opened)
         try:
             envelope = read_envelope(request, max_events=limits.max_batch_events)
         except TooManyEventsError:

@@ -241,7 +241,10 @@ class Wrappers(grpc.aio.ServerInterceptor):
             calls_of_kind = {"unary_stream": _given_one(streams)}
         else:
             raise NotImplementedError("no method of ours streams requests and answers once")
-        return handler._replace(request_deserializer=None, **calls_of_kind)  # type: ignore[no-any-return]
+        serialize = _serializer(handler.response_serializer)
+        return handler._replace(  # type: ignore[no-any-return]
+            request_deserializer=None, response_serializer=serialize, **calls_of_kind
+        )
 
     def _around_unary(self, method: Method, call: Unary) -> Any:
         for wrapper in reversed(self._wrappers):
@@ -252,6 +255,11 @@ class Wrappers(grpc.aio.ServerInterceptor):
         for wrapper in reversed(self._wrappers):
             call = wrapper.streams(method, call)
         return call
+
+
+def _serializer(serialize: Callable[[Any], bytes] | None) -> Callable[[Any], bytes]:
+    """Of answers; those of the compiled way are bytes already."""
+    return lambda answer: answer if isinstance(answer, bytes) or serialize is None else serialize(answer)
 
 
 def _taking_one(call: Callable[[Any, Context], AsyncIterator[Any]]) -> Streams:

@@ -25,6 +25,7 @@ from qrumb_server.config import Settings
 from qrumb_server.enrich.address import KEY_BYTES
 from qrumb_server.errors import ConfigError
 from qrumb_server.ports import Clock
+from qrumb_server.rpc.compiled import is_built
 from qrumb_server.rpc.health import Health
 from qrumb_server.rpc.wrappers import Wrappers
 from qrumb_server.supervise import sockets
@@ -237,7 +238,8 @@ class _Node:
     async def _start_status_server(self) -> None:
         self._server = grpc.aio.server(interceptors=[Wrappers()])
         add_StatusServiceServicer_to_server(NodeStatus(self._watch), self._server)
-        add_NodeServiceServicer_to_server(NodeDescriptions(self._watch), self._server)
+        is_compiled = self._settings.rpc.compiled and is_built()
+        add_NodeServiceServicer_to_server(NodeDescriptions(self._watch, is_compiled=is_compiled), self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         self._server.add_insecure_port(f"unix:{sockets.STATUS}")
         await self._server.start()

@@ -135,8 +135,9 @@ class NodeStatus(StatusServiceServicer):
 class NodeDescriptions(NodeServiceServicer):
     """NodeService: the same, NOT_READY included, and what ClickHouse said."""
 
-    def __init__(self, watch: NodeWatch) -> None:
+    def __init__(self, watch: NodeWatch, *, is_compiled: bool) -> None:
         self._watch = watch
+        self._is_compiled = is_compiled
 
     async def DescribeNode(self, request: DescribeNodeRequest, context: Context) -> DescribeNodeResponse:
         """How this node is doing."""
@@ -147,4 +148,5 @@ class NodeDescriptions(NodeServiceServicer):
             store_error=facts.loading.store_error if facts.loading else "",
             sites_at_share=sorted(at_share),
             sites_over_quota=sorted(over_quota),
+            compiled=self._is_compiled,
         )

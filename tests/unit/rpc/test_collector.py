@@ -52,9 +52,9 @@ async def spool() -> Spool:
     return Spool()
 
 
-@pytest.fixture
-async def target(spool: Spool, tmp_path: Path) -> AsyncIterator[int]:
-    """A server with one port and one unix socket, as a worker has."""
+@pytest.fixture(params=["python", "compiled"])
+async def target(spool: Spool, tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[int]:
+    """A server with one port and one unix socket, as a worker has; without the package both are the same."""
     collector = Collector(
         append=spool.append,
         new_arrival=lambda: Arrival(
@@ -63,7 +63,8 @@ async def target(spool: Spool, tmp_path: Path) -> AsyncIterator[int]:
         turns=TURNS,
     )
     server = grpc.aio.server(
-        interceptors=[Wrappers(opening=opening(TURNS))], options=[("grpc.max_receive_message_length", 32 * 1024 * 1024)]
+        interceptors=[Wrappers(opening=opening(TURNS, by_python=request.param == "python"))],
+        options=[("grpc.max_receive_message_length", 32 * 1024 * 1024)],
     )
     add_CollectorServiceServicer_to_server(collector, server)
     port = server.add_insecure_port("127.0.0.1:0")

@@ -74,11 +74,12 @@ async def test_a_worker_counts_refusals_and_broken_rules_by_their_names() -> Non
         await metrics.metered(refuse)([b"x"], ["s"])
     raw = RawEvent(source=Source.SERVER, message=ServerEvent(site_id="jane@example.org"), caller=Caller(), index=0)
     violations = [Violation(reason=Violation.REQUIRED), Violation(reason=Violation.REQUIRED)]
-    metrics.count([Rejected(raw=raw, event_id="", violations=violations)])
+    metrics.count([Rejected(raw=raw, event_id="", violations=violations)], {"demo": 2})
     said = metrics_text(registry)
     assert 'qrumb_spool_refusals_total{reason="SITE_SPOOL_SHARE"} 1.0' in said
     assert 'qrumb_event_violations_total{reason="REQUIRED"} 1.0' in said
     assert 'qrumb_events_rejected_total{site_id="other"} 1.0' in said
+    assert 'qrumb_events_accepted_total{site_id="demo"} 2.0' in said
     assert "jane" not in said
 
 

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from qrumb.v1 import status_service_pb2 as qrumb_dot_v1_dot_status__service__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'qrumb_server/wire/v1/node_service.proto\x12\x14qrumb_server.wire.v1\x1a\x1dqrumb/v1/status_service.proto\"\x15\n\x13\x44\x65scribeNodeRequest\"\xbc\x01\n\x14\x44\x65scribeNodeResponse\x12\x33\n\x06status\x18\x01 \x01(\x0b\x32\x1b.qrumb.v1.GetStatusResponseR\x06status\x12\x1f\n\x0bstore_error\x18\x02 \x01(\tR\nstoreError\x12$\n\x0esites_at_share\x18\x03 \x03(\tR\x0csitesAtShare\x12(\n\x10sites_over_quota\x18\x04 \x03(\tR\x0esitesOverQuota2t\n\x0bNodeService\x12\x65\n\x0c\x44\x65scribeNode\x12).qrumb_server.wire.v1.DescribeNodeRequest\x1a*.qrumb_server.wire.v1.DescribeNodeResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'qrumb_server/wire/v1/node_service.proto\x12\x14qrumb_server.wire.v1\x1a\x1dqrumb/v1/status_service.proto\"\x15\n\x13\x44\x65scribeNodeRequest\"\xd8\x01\n\x14\x44\x65scribeNodeResponse\x12\x33\n\x06status\x18\x01 \x01(\x0b\x32\x1b.qrumb.v1.GetStatusResponseR\x06status\x12\x1f\n\x0bstore_error\x18\x02 \x01(\tR\nstoreError\x12$\n\x0esites_at_share\x18\x03 \x03(\tR\x0csitesAtShare\x12(\n\x10sites_over_quota\x18\x04 \x03(\tR\x0esitesOverQuota\x12\x1a\n\x08\x63ompiled\x18\x05 \x01(\x08R\x08\x63ompiled2t\n\x0bNodeService\x12\x65\n\x0c\x44\x65scribeNode\x12).qrumb_server.wire.v1.DescribeNodeRequest\x1a*.qrumb_server.wire.v1.DescribeNodeResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,7 +35,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DESCRIBENODEREQUEST']._serialized_start=96
   _globals['_DESCRIBENODEREQUEST']._serialized_end=117
   _globals['_DESCRIBENODERESPONSE']._serialized_start=120
-  _globals['_DESCRIBENODERESPONSE']._serialized_end=308
-  _globals['_NODESERVICE']._serialized_start=310
-  _globals['_NODESERVICE']._serialized_end=426
+  _globals['_DESCRIBENODERESPONSE']._serialized_end=336
+  _globals['_NODESERVICE']._serialized_start=338
+  _globals['_NODESERVICE']._serialized_end=454
 # @@protoc_insertion_point(module_scope)

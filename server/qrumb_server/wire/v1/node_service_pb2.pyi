@@ -12,13 +12,15 @@ class DescribeNodeRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class DescribeNodeResponse(_message.Message):
-    __slots__ = ("status", "store_error", "sites_at_share", "sites_over_quota")
+    __slots__ = ("status", "store_error", "sites_at_share", "sites_over_quota", "compiled")
     STATUS_FIELD_NUMBER: _ClassVar[int]
     STORE_ERROR_FIELD_NUMBER: _ClassVar[int]
     SITES_AT_SHARE_FIELD_NUMBER: _ClassVar[int]
     SITES_OVER_QUOTA_FIELD_NUMBER: _ClassVar[int]
+    COMPILED_FIELD_NUMBER: _ClassVar[int]
     status: _status_service_pb2.GetStatusResponse
     store_error: str
     sites_at_share: _containers.RepeatedScalarFieldContainer[str]
     sites_over_quota: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, status: _Optional[_Union[_status_service_pb2.GetStatusResponse, _Mapping]] = ..., store_error: _Optional[str] = ..., sites_at_share: _Optional[_Iterable[str]] = ..., sites_over_quota: _Optional[_Iterable[str]] = ...) -> None: ...
+    compiled: bool
+    def __init__(self, status: _Optional[_Union[_status_service_pb2.GetStatusResponse, _Mapping]] = ..., store_error: _Optional[str] = ..., sites_at_share: _Optional[_Iterable[str]] = ..., sites_over_quota: _Optional[_Iterable[str]] = ..., compiled: _Optional[bool] = ...) -> None: ...

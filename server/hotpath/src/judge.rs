@@ -1,0 +1,286 @@
+//! The field rules, and what only the receipt of an event can tell: the twin of `pipeline.validate`, `pipeline.consent`
+//! and `pipeline.stamp` for an event in which they find nothing to say. Everything else is None, "yours".
+
+use prost_types::Timestamp;
+
+use crate::circumstances::{Circumstances, Site};
+use crate::decode::Sent;
+use crate::messages::qrumb::v1::{BrowserEvent, ConversionValue, Device, EventRow, ServerEvent, UserIdentifiers};
+use crate::metadata::Own;
+use crate::money;
+use crate::record::{Kept, fingerprint, timestamp};
+use crate::rules::{Allowed, Rules, within};
+use crate::visitors::{Address, Agent, Visitors};
+
+/// All that an event is judged by.
+pub struct Bench<'a, 'py> {
+    /// The constants.
+    pub rules: &'a Rules,
+    /// What was looked up.
+    pub visitors: &'a Visitors,
+    /// Of the call.
+    pub at: &'a Circumstances<'py>,
+}
+
+/// What both kinds of events have.
+struct Core<'a> {
+    site_id: &'a str,
+    event_id: &'a str,
+    event_time: Option<&'a Timestamp>,
+    scan_session_id: &'a str,
+    consent: i32,
+}
+
+/// What its core says of an event.
+struct Found<'a> {
+    site: &'a Site,
+    consent: &'a str,
+    allowed: Allowed,
+    /// How far the sender's clock is ahead.
+    ahead_ms: i64,
+}
+
+impl Bench<'_, '_> {
+    /// What is kept of the event, but for the id that its sender did not give; None: yours.
+    pub fn judge(&self, sent: Sent) -> Option<Kept> {
+        match sent {
+            Sent::Browser(event) => self.browser(*event),
+            Sent::Server(event) => self.server(*event),
+            Sent::Yours(_) => None,
+        }
+    }
+
+    fn browser(&self, mut event: BrowserEvent) -> Option<Kept> {
+        let rules = self.rules;
+        let found = self.core(&Core {
+            site_id: &event.site_id,
+            event_id: &event.event_id,
+            event_time: event.event_time.as_ref(),
+            scan_session_id: &event.scan_session_id,
+            consent: event.consent,
+        })?;
+        let is_clean = !event.event_type.is_empty()
+            && rules.is_clean(&event.event_type, rules.max_name)
+            && rules.is_clean(&event.page_title, rules.max_title)
+            && is_url(&event.page_url, &rules.page_url, rules)
+            && is_url(&event.referrer, &rules.referrer, rules)
+            && event.device.as_ref().is_none_or(|device| is_device(device, rules))
+            && (event.scan_session_id.is_empty() || !found.site.signs_sessions());
+        if !is_clean {
+            return None;
+        }
+        let agent = self.browser_agent(event.device.as_ref())?;
+        let metadata = event.metadata.take().map_or(Own::Nothing, Own::Struct).text(rules)?;
+        let fingerprint = fingerprint(&event, &metadata);
+        let marks = self.marks(&agent, &self.at.address, agent.device_type.is_empty(), found.site);
+        let row = EventRow {
+            event_id: event.event_id,
+            site_id: event.site_id,
+            scan_session_id: event.scan_session_id,
+            source: "browser".to_owned(),
+            event_type: event.event_type,
+            page_url: event.page_url,
+            page_title: event.page_title,
+            referrer: event.referrer,
+            metadata,
+            fingerprint,
+            ..Default::default()
+        };
+        Some(self.kept(row, &found, agent, &self.at.address, marks, None))
+    }
+
+    fn server(&self, mut event: ServerEvent) -> Option<Kept> {
+        let rules = self.rules;
+        let found = self.core(&Core {
+            site_id: &event.site_id,
+            event_id: &event.event_id,
+            event_time: event.event_time.as_ref(),
+            scan_session_id: &event.scan_session_id,
+            consent: event.consent,
+        })?;
+        let is_clean = !event.scan_session_id.is_empty()
+            && !event.event_name.is_empty()
+            && rules.is_clean(&event.event_name, rules.max_name)
+            && within(&event.user_agent, rules.max_user_agent);
+        if !is_clean {
+            return None;
+        }
+        if !found.allowed.user {
+            // Looked at all the same, since a broken rule refuses the event whatever its consent.
+            event.user_identifiers.take().map_or(Some(()), |sent| identifiers(&sent, rules).map(|_| ()))?;
+        }
+        let user_identifiers = match &event.user_identifiers {
+            Some(sent) => Some(identifiers(sent, rules)?),
+            None => None,
+        };
+        let (conversion_value, conversion_currency) = match &event.conversion_value {
+            Some(sent) => conversion(sent, &event.event_name, rules)?,
+            None => Default::default(),
+        };
+        let agent = self.visitors.agent(&event.user_agent)?;
+        let address = self.visitors.address(&event.client_ip)?;
+        let metadata = event.properties.take().map_or(Own::Nothing, Own::Struct).text(rules)?;
+        let fingerprint = fingerprint(&event, &metadata);
+        let marks = self.marks(&agent, &address, false, found.site);
+        let row = EventRow {
+            event_id: event.event_id,
+            site_id: event.site_id,
+            scan_session_id: event.scan_session_id,
+            source: "server".to_owned(),
+            event_name: event.event_name,
+            conversion_value,
+            conversion_currency,
+            metadata,
+            fingerprint,
+            ..Default::default()
+        };
+        Some(self.kept(row, &found, agent, &address, marks, user_identifiers))
+    }
+
+    fn core(&self, core: &Core<'_>) -> Option<Found<'_>> {
+        let rules = self.rules;
+        let site = self.at.sites.get(core.site_id)?.get();
+        let stated = if core.consent == 0 { None } else { Some(rules.consents.get(&core.consent)?.as_str()) };
+        let consent = stated.unwrap_or_else(|| site.unstated_consent());
+        let allowed = *rules.allowed.get(consent)?;
+        let ahead_ms = core.event_time.map_or(Some(0), |time| self.ahead_ms(time, site))?;
+        let is_ordinary = rules.site_id.matches(core.site_id)
+            && is_event_id(core.event_id, rules)
+            && rules.is_clean(core.scan_session_id, rules.max_scan_session_id)
+            && (core.scan_session_id.is_empty() || rules.is_name(core.scan_session_id))
+            // What consent takes out of texts, Python takes out.
+            && allowed.full_urls
+            && allowed.all_metadata;
+        is_ordinary.then_some(Found { site, consent, allowed, ahead_ms })
+    }
+
+    /// How far a time is ahead of the receipt; None where it cannot be true, or is marked.
+    fn ahead_ms(&self, time: &Timestamp, site: &Site) -> Option<i64> {
+        let rules = self.rules;
+        if !(0..1_000_000_000).contains(&time.nanos)
+            || !(rules.first_second..=rules.last_second).contains(&time.seconds)
+        {
+            return None;
+        }
+        let ahead = time.seconds * 1000 + i64::from(time.nanos / 1_000_000) - self.at.received_time_ms;
+        let latest = rules.max_ahead_ms.min(site.max_clock_ahead_ms());
+        (-site.retention_ms()..=latest).contains(&ahead).then_some(ahead)
+    }
+
+    fn browser_agent(&self, device: Option<&Device>) -> Option<Agent> {
+        let Some(device) = device else { return Some(self.at.agent.clone()) };
+        if !device.r#type.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return None;
+        }
+        let described = match device.user_agent.as_str() {
+            "" => self.at.agent.clone(),
+            stated => self.visitors.agent(stated)?,
+        };
+        Some(described.refined(device.max_touch_points, &device.r#type, self.rules))
+    }
+
+    /// The twin of `pipeline.mark.marks_at_receipt`.
+    fn marks(&self, agent: &Agent, address: &Address, lacks_agent: bool, site: &Site) -> Vec<String> {
+        let names = &self.rules.marks;
+        [
+            (agent.is_bot, &names.bot),
+            (agent.is_preview, &names.preview),
+            (self.at.is_prefetch, &names.prefetch),
+            (lacks_agent, &names.missing_agent),
+            (agent.contradicts_hints, &names.agent_mismatch),
+            (address.is_data_centre, &names.data_centre_network),
+        ]
+        .into_iter()
+        .filter(|(is_found, name)| *is_found && site.counts(name))
+        .map(|(_, name)| name.clone())
+        .collect()
+    }
+
+    fn kept(
+        &self,
+        row: EventRow,
+        found: &Found<'_>,
+        agent: Agent,
+        address: &Address,
+        marks: Vec<String>,
+        user_identifiers: Option<UserIdentifiers>,
+    ) -> Kept {
+        let received_ms = self.at.received_time_ms;
+        let of = |is_allowed: bool, value: &String| if is_allowed { value.clone() } else { String::new() };
+        Kept {
+            row: EventRow {
+                event_time: Some(timestamp(received_ms + found.ahead_ms)),
+                received_time: Some(timestamp(received_ms)),
+                consent: found.consent.to_owned(),
+                device_type: agent.device_type,
+                browser_family: agent.browser_family,
+                os_family: agent.os_family,
+                country_code: address.country_code.clone(),
+                city: of(found.allowed.city, &address.city),
+                is_fraud: u32::from(!marks.is_empty()),
+                fraud_reasons: marks,
+                ..row
+            },
+            user_identifiers,
+            ip_key: of(found.allowed.address_key, &address.key),
+            event_id_generated: false,
+            retried: self.at.is_retried,
+        }
+    }
+}
+
+fn is_event_id(text: &str, rules: &Rules) -> bool {
+    text.is_empty()
+        || (rules.uuid.matches(text)
+            && !text.bytes().any(|byte| byte.is_ascii_uppercase())
+            && !rules.no_names.contains(text))
+}
+
+/// Without a sign of an @ a URL holds no user info either.
+fn is_url(text: &str, form: &crate::rules::Whole, rules: &Rules) -> bool {
+    text.is_empty() || (rules.is_clean(text, rules.max_url) && form.matches(text))
+}
+
+fn is_device(device: &Device, rules: &Rules) -> bool {
+    let sizes = [device.screen_width, device.screen_height, device.viewport_width, device.viewport_height];
+    within(&device.r#type, rules.max_device_type)
+        && within(&device.user_agent, rules.max_user_agent)
+        && within(&device.language, rules.max_language)
+        && within(&device.timezone, rules.max_timezone)
+        && sizes.iter().all(|size| *size <= rules.max_screen)
+        && device.max_touch_points <= rules.max_touch_points
+}
+
+/// In their normal form; None where one breaks a rule or names no one.
+fn identifiers(sent: &UserIdentifiers, rules: &Rules) -> Option<UserIdentifiers> {
+    let is_id = sent.external_id.is_empty()
+        || (rules.is_clean(&sent.external_id, rules.max_external_id) && rules.is_name(&sent.external_id));
+    is_id.then_some(())?;
+    Some(UserIdentifiers {
+        email_hash: hash(&sent.email_hash, rules)?,
+        phone_hash: hash(&sent.phone_hash, rules)?,
+        external_id: sent.external_id.clone(),
+    })
+}
+
+fn hash(sent: &str, rules: &Rules) -> Option<String> {
+    if sent.is_empty() {
+        return Some(String::new());
+    }
+    let lowered = sent.to_ascii_lowercase();
+    let is_ones = rules.hash.matches(sent)
+        && lowered != rules.hash_of_nothing
+        && !rules.placeholder_hashes.contains(&lowered)
+        && !rules.placeholder_filler.matches(&lowered);
+    is_ones.then_some(lowered)
+}
+
+/// Amount and currency; None where one breaks a rule or the amount is to be rounded.
+fn conversion(sent: &ConversionValue, event_name: &str, rules: &Rules) -> Option<(String, String)> {
+    let decimals = *rules.currency_decimals.get(&sent.currency)?;
+    let is_allowed = sent.amount.is_finite()
+        && sent.amount.abs() <= rules.max_amount
+        && if event_name == rules.refund { sent.amount <= 0.0 } else { sent.amount >= 0.0 };
+    is_allowed.then_some(())?;
+    Some((money::exact(sent.amount, decimals)?, sent.currency.clone()))
+}

@@ -1,0 +1,145 @@
+//! The field rules' constants, as Python states them.
+//!
+//! `pipeline/compiled.py` reads each from the module that owns it, so that nothing is stated twice.
+
+use std::collections::{HashMap, HashSet};
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use regex::Regex;
+
+/// A pattern that a whole text has to match.
+pub struct Whole(Regex);
+
+impl Whole {
+    /// Whether it does.
+    pub fn matches(&self, text: &str) -> bool {
+        self.0.is_match(text)
+    }
+}
+
+impl<'a, 'py> FromPyObject<'a, 'py> for Whole {
+    type Error = PyErr;
+
+    fn extract(pattern: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        compiled(&format!(r"\A(?:{})\z", pattern.extract::<&str>()?)).map(Self)
+    }
+}
+
+/// A pattern that is looked for anywhere in a text.
+pub struct Sign(Regex);
+
+impl Sign {
+    /// Whether the text has it.
+    pub fn is_in(&self, text: &str) -> bool {
+        self.0.is_match(text)
+    }
+}
+
+impl<'a, 'py> FromPyObject<'a, 'py> for Sign {
+    type Error = PyErr;
+
+    fn extract(pattern: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        compiled(pattern.extract()?).map(Self)
+    }
+}
+
+fn compiled(pattern: &str) -> PyResult<Regex> {
+    Regex::new(pattern).map_err(|error| PyValueError::new_err(error.to_string()))
+}
+
+/// What consent allows to keep; the fields are those of `pipeline.consent.Allowed`.
+#[derive(FromPyObject, Clone, Copy)]
+pub struct Allowed {
+    pub user: bool,
+    pub city: bool,
+    pub address_key: bool,
+    pub full_urls: bool,
+    pub all_metadata: bool,
+}
+
+/// Why an event is marked, in the order in which `pipeline.mark` finds it.
+#[derive(FromPyObject)]
+pub struct MarkNames {
+    pub bot: String,
+    pub preview: String,
+    pub prefetch: String,
+    pub missing_agent: String,
+    pub agent_mismatch: String,
+    pub data_centre_network: String,
+}
+
+/// All of them; the fields are those of `pipeline.compiled.Rules`.
+#[derive(FromPyObject)]
+pub struct Rules {
+    pub max_event_bytes: usize,
+    pub max_batch_events: usize,
+    pub site_id: Whole,
+    pub uuid: Whole,
+    /// UUIDs that name nothing.
+    pub no_names: HashSet<String>,
+    pub max_scan_session_id: usize,
+    pub max_name: usize,
+    pub max_url: usize,
+    pub max_title: usize,
+    pub max_user_agent: usize,
+    pub max_device_type: usize,
+    pub max_language: usize,
+    pub max_timezone: usize,
+    pub max_screen: u32,
+    pub max_touch_points: u32,
+    pub max_external_id: usize,
+    pub page_url: Whole,
+    pub referrer: Whole,
+    pub email_sign: Sign,
+    pub placeholder_words: HashSet<String>,
+    pub placeholder_template: Whole,
+    pub placeholder_filler: Whole,
+    pub placeholder_hashes: HashSet<String>,
+    pub hash: Whole,
+    pub hash_of_nothing: String,
+    pub currency_decimals: HashMap<String, usize>,
+    pub max_amount: f64,
+    pub refund: String,
+    /// A key of canonical JSON that seems to say who a person is.
+    pub personal_key: Sign,
+    pub max_depth: usize,
+    pub max_values: usize,
+    pub max_json_bytes: usize,
+    /// A Struct of more bytes on the wire is too large, whatever it holds.
+    pub max_struct_bytes: usize,
+    pub max_ahead_ms: i64,
+    pub first_second: i64,
+    pub last_second: i64,
+    /// Names of the stated consents, by number.
+    pub consents: HashMap<i32, String>,
+    /// By name.
+    pub allowed: HashMap<String, Allowed>,
+    pub marks: MarkNames,
+    pub device_types: HashSet<String>,
+    /// Browsers that say Macintosh on a Macintosh only.
+    pub never_on_ipad: HashSet<String>,
+}
+
+impl Rules {
+    /// Whether a stored text keeps its limit, in characters, and has no sign of an e-mail address.
+    pub fn is_clean(&self, text: &str, limit: usize) -> bool {
+        within(text, limit) && !self.email_sign.is_in(text)
+    }
+
+    /// Whether an identifier surely names one. Case and white space need Python's own tables where it is not ASCII.
+    pub fn is_name(&self, text: &str) -> bool {
+        text.bytes().all(|byte| byte.is_ascii_graphic()) && !self.is_placeholder(&text.to_ascii_lowercase())
+    }
+
+    fn is_placeholder(&self, folded: &str) -> bool {
+        self.placeholder_words.contains(folded)
+            || self.placeholder_filler.matches(folded)
+            || self.placeholder_template.matches(folded)
+    }
+}
+
+/// Whether a text has at most so many characters.
+pub fn within(text: &str, limit: usize) -> bool {
+    text.len() <= limit || text.chars().count() <= limit
+}

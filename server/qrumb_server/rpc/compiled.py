@@ -1,0 +1,215 @@
+"""The compiled way of a call (`qrumb_hotpath`, built from server/hotpath): opened, let in and judged as bytes.
+
+It takes ordinary events only. Whatever it leaves is opened or judged by Python in the same call, in its place among the
+answers, so that the two ways look alike from outside; without the package, Python does it all.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, Final, cast, overload
+
+from qrumb.v1.browser_event_pb2 import BrowserEvent
+from qrumb.v1.server_event_pb2 import ServerEvent
+from qrumb_server.model import Caller, RawEvent, SitePolicy, Source
+from qrumb_server.pipeline.compiled import Circumstances, described, look_up, rules, site_rules, visitor
+from qrumb_server.pipeline.context_fields import is_ip
+from qrumb_server.pipeline.stamp import Arrival
+from qrumb_server.rpc.turns import Turns
+
+if TYPE_CHECKING:
+    from qrumb_hotpath import Call, Judge, Site
+else:
+    try:
+        from qrumb_hotpath import Call, Judge, Site
+    except ImportError:
+        Judge = None
+
+__all__ = ["Compiled", "CompiledCall", "JudgedCall", "is_built"]
+
+# Bytes that are read or judged in one step: some 0.1 ms.
+STEP_BYTES: Final = 16 * 1024
+# What is known of an address is looked up anew after so long: the databases may have been replaced, and its key
+# changes with the day.
+EPOCH_MS: Final = 60_000
+# Sites of which it is remembered what they want.
+MAX_SITES: Final = 10_000
+MESSAGES: Final[dict[Source, type[BrowserEvent] | type[ServerEvent]]] = {
+    Source.BROWSER: BrowserEvent,
+    Source.SERVER: ServerEvent,
+}
+_Step = tuple[list[bytes | None], list[bytes | None], list[str | None]]
+
+
+def is_built() -> bool:
+    """Whether the package is there."""
+    return Judge is not None
+
+
+@dataclass(slots=True)
+class JudgedCall:
+    """What became of the events of a call, in their order; each None until Python has judged what was left to it."""
+
+    records: list[bytes | None]
+    receipts: list[bytes | None]
+    """Each as the field of a response."""
+    sites: list[str | None]
+
+    def add(self, records: list[bytes | None], receipts: list[bytes | None], sites: list[str | None]) -> None:
+        """Those of the next events."""
+        self.records += records
+        self.receipts += receipts
+        self.sites += sites
+
+    @property
+    def left(self) -> list[int]:
+        """Places of the events that are Python's."""
+        if None not in self.records:
+            return []
+        return [index for index, record in enumerate(self.records) if record is None]
+
+    @property
+    def accepted(self) -> Mapping[str, int]:
+        """How many events of each site were accepted here."""
+        numbers = Counter(self.sites)
+        return {site_id: number for site_id, number in numbers.items() if site_id is not None}
+
+    def whole(self) -> tuple[list[bytes], list[str]]:
+        """Records and sites, nothing of which is left."""
+        return cast(list[bytes], self.records), cast(list[str], self.sites)
+
+    def answer(self) -> bytes:
+        """The response; likewise."""
+        return b"".join(cast(list[bytes], self.receipts))
+
+
+class Undecoded(Sequence[Any]):
+    """The events of a call, each decoded when it is asked for."""
+
+    def __init__(self, call: "Call", source: Source) -> None:
+        self._call = call
+        self._message = MESSAGES[source]
+
+    def __len__(self) -> int:
+        return len(self._call)
+
+    @overload
+    def __getitem__(self, index: int) -> Any: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Any]: ...
+    def __getitem__(self, index: int | slice) -> Any:
+        if isinstance(index, slice):
+            return [self[place] for place in range(len(self))[index]]
+        return self._message.FromString(self._call.event(index))
+
+
+@dataclass(frozen=True)
+class CompiledCall:
+    """A call of which every event can be decoded."""
+
+    way: "Compiled"
+    call: "Call"
+    source: Source
+    size: int
+
+    @property
+    def events(self) -> Sequence[Any]:
+        """Each decoded when it is asked for."""
+        return Undecoded(self.call, self.source)
+
+    @cached_property
+    def sites(self) -> Mapping[str, int]:
+        """How many events each site has."""
+        return self.call.sites()
+
+    async def judge(self, caller: Caller, arrival: Arrival) -> JudgedCall:
+        """Judge all of them."""
+        return await self.way.judge(self, caller, arrival)
+
+
+class Compiled:
+    """One for a process.
+
+    Args:
+        turns: shared with what else works on events.
+
+    Raises:
+        TypeError: the package is not there.
+    """
+
+    def __init__(self, *, turns: Turns, max_event_bytes: int, max_batch_events: int) -> None:
+        self._turns = turns
+        self._judge = Judge(rules(max_event_bytes=max_event_bytes, max_batch_events=max_batch_events))
+        self._sites: dict[str, tuple[SitePolicy, int, Site]] = {}
+
+    async def open(self, request: bytes, source: Source, *, is_batch: bool) -> CompiledCall | None:
+        """The call of a request; None where Python has to open it."""
+        call = self._judge.open(request, source is Source.SERVER, is_batch)
+        if call is None:
+            return None
+        try:
+            if not call.read(STEP_BYTES):
+                await self._turns.run(_read(call), size=len(request))
+        except ValueError:
+            return None
+        return CompiledCall(self, call, source, len(request))
+
+    async def judge(self, opened: CompiledCall, caller: Caller, arrival: Arrival) -> JudgedCall:
+        """Judge all events of a call."""
+        call = opened.call
+        agents, addresses = self._judge.lacking(call, arrival.received_time_ms // EPOCH_MS)
+        if agents or addresses:
+            await self._turns.run(self._learn(agents, addresses, arrival), size=opened.size)
+        at = Circumstances(
+            received_time_ms=arrival.received_time_ms,
+            agent=visitor(caller),
+            address=look_up(caller.client_ip, arrival.received_time_ms, arrival.enrichers),
+            is_prefetch=caller.is_prefetch,
+            is_retried=caller.attempt > 1,
+            sites={site_id: self._site(site_id, arrival) for site_id in opened.sites},
+            new_event_id=partial(_new_event_id, arrival, opened.source, caller),
+        )
+        judged = JudgedCall(*self._judge.judge(call, at, STEP_BYTES))
+        if len(judged.records) < len(call):
+            for step in await self._turns.run(self._rest(call, at, len(judged.records)), size=opened.size):
+                judged.add(*step)
+        return judged
+
+    def _site(self, site_id: str, arrival: Arrival) -> "Site":
+        """What the site wants, as it is now; made anew where its policy is another."""
+        policy = arrival.enrichers.policy(site_id)
+        known = self._sites.get(site_id)
+        if known is not None and known[0] is policy and known[1] == arrival.retention_ms:
+            return known[2]
+        if len(self._sites) >= MAX_SITES:  # names can be made up
+            self._sites.clear()
+        made = Site(site_rules(policy, arrival.retention_ms))
+        self._sites[site_id] = policy, arrival.retention_ms, made
+        return made
+
+    def _learn(self, agents: Iterable[str], addresses: Iterable[str], arrival: Arrival) -> Iterator[None]:
+        """Look up what the events of a call state of their visitors, one after another."""
+        for text in agents:
+            self._judge.learn_agent(text, described(text))
+            yield
+        for text in addresses:
+            if is_ip(text):  # else its sender is warned, by Python
+                self._judge.learn_address(text, look_up(text, arrival.received_time_ms, arrival.enrichers))
+            yield
+
+    def _rest(self, call: "Call", at: Circumstances, judged: int) -> Iterator[_Step]:
+        while judged < len(call):
+            step = self._judge.judge(call, at, STEP_BYTES)
+            judged += len(step[0])
+            yield step
+
+
+def _read(call: "Call") -> Iterator[None]:
+    while not call.read(STEP_BYTES):
+        yield
+
+
+def _new_event_id(arrival: Arrival, source: Source, caller: Caller, index: int) -> str:
+    event = RawEvent(source=source, message=MESSAGES[source](), caller=caller, index=index)
+    return arrival.make_event_id(event)
