@@ -1,69 +1,21 @@
 """Generates code from proto/: `python tools/generate.py`. Each buf.gen*.yaml says what it makes. Beside these:
 
-gateway/qrumb.binpb is Envoy's descriptor set: the contract, the error details, and the methods that take the bodies of
-events unread (json_methods.py); the Java client's build generates its code from
-clients/java/src/main/protobuf/contract.binpb, and the compiled way's from server/hotpath/messages.binpb;
-docs/openapi.yaml is what the plugin makes, completed by openapi.py; the pages of PAGES come from the server's own
-tables, each by the program beside its name.
+descriptor_sets.py makes what the builds of the Java client and of the compiled way read, and Envoy's descriptor set, to
+which json_methods.py adds the methods that take the bodies of events unread; docs/openapi.yaml is what the plugin
+makes, completed by openapi.py; the pages of PAGES come from the server's own tables, each by the program beside its
+name.
 """
 
-import os
 import shutil
 import subprocess
 import sys
-import sysconfig
-from pathlib import Path
 from typing import Final
 
-from google.protobuf.descriptor_pb2 import FileDescriptorSet
+from descriptor_sets import ROOT, buf, for_gateway, for_java, for_rust
 
-ROOT: Final = Path(__file__).resolve().parent.parent
 FOLDERS: Final = ("clients/python/qrumb/v1", "clients/python/buf", "clients/go/qrumbv1", "server/qrumb_server/wire")
 PAGES: Final = {"docs/errors.md": "errors.py", "docs/settings.md": "settings.py"}
 TYPESCRIPT: Final = ROOT / "clients/typescript"
-# Envoy renders an error detail only if its type is in the set; an unknown one makes the reply's body empty.
-ERROR_DETAILS: Final = "third_party/google/rpc/error_details.proto"
-# Imported for their options alone, which a Java program would have to link.
-OPTIONS_ONLY: Final = {"buf/validate/validate.proto", "google/api/annotations.proto", "qrumb/v1/options.proto"}
-# What the compiled way reads and writes; with what these import.
-COMPILED: Final = ("proto/qrumb/v1/browser_event.proto", "proto/qrumb_server/wire/v1/record.proto")
-
-
-def buf(*arguments: str) -> bytes:
-    """Run buf with the plugins of this environment, or stop."""
-    environment = {**os.environ, "PATH": f"{sysconfig.get_path('scripts')}{os.pathsep}{os.environ['PATH']}"}
-    done = subprocess.run(["buf", *arguments], cwd=ROOT, env=environment, stdout=subprocess.PIPE, check=False)
-    return done.stdout if done.returncode == 0 else sys.exit("buf failed; is third_party/ there? (make setup-dev)")
-
-
-def descriptors(*paths: str, comments: bool) -> FileDescriptorSet:
-    """The files below `paths` and what they import."""
-    options = [f"--path={path}" for path in paths] + ([] if comments else ["--exclude-source-info"])
-    return FileDescriptorSet.FromString(buf("build", "--as-file-descriptor-set", *options, "-o", "-"))
-
-
-def for_java() -> bytes:
-    """The contract without custom options, each file in a Java package.
-
-    Custom options are unknown fields as long as nothing has imported their code.
-    """
-    contract = descriptors("proto/qrumb", comments=True)
-    contract.DiscardUnknownFields()
-    for file in (kept := [file for file in contract.file if file.name not in OPTIONS_ONLY]):
-        file.dependency[:] = [name for name in file.dependency if name not in OPTIONS_ONLY]
-        if file.package == "qrumb.v1":
-            file.options.java_package = "dev.qrumb.v1"
-            file.options.java_multiple_files = True
-    return FileDescriptorSet(file=kept).SerializeToString()
-
-
-def for_rust() -> bytes:
-    """Events, receipts and the spool's records, without custom options."""
-    messages = descriptors(*COMPILED, comments=False)
-    messages.DiscardUnknownFields()
-    for file in (kept := [file for file in messages.file if file.name not in OPTIONS_ONLY]):
-        file.dependency[:] = [name for name in file.dependency if name not in OPTIONS_ONLY]
-    return FileDescriptorSet(file=kept).SerializeToString()
 
 
 def main() -> None:
@@ -77,7 +29,7 @@ def main() -> None:
             stub.unlink()  # mypy_grpc writes one for a file without a service too
     (ROOT / "clients/java/src/main/protobuf/contract.binpb").write_bytes(for_java())
     (ROOT / "server/hotpath/messages.binpb").write_bytes(for_rust())
-    contract = descriptors("proto/qrumb", ERROR_DETAILS, comments=False)
+    contract = for_gateway()
     # These import the options' code, which was only now generated.
     from json_methods import with_json_methods
     from openapi import complete
