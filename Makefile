@@ -117,9 +117,10 @@ $(VENV)/.ready-plugins: tools/protoc_plugins.py | $(VENV)/.ready-dev
 	@$(BIN)/python tools/protoc_plugins.py
 	@touch $@
 
-$(VENV)/.ready-go: clients/go/go.sum | $(VENV)/.ready-dev
+$(VENV)/.ready-go: clients/go/go.sum clients/go/phone/go.sum | $(VENV)/.ready-dev
 	@echo "set-up: what the Go client is made of, two minutes"
 	@$(BIN)/python tools/go_toolchain.py vet ./...
+	@$(BIN)/python tools/go_toolchain.py -C phone vet ./...
 	@touch $@
 
 # Not having Maven stops nothing: the Java client's tests are skipped, and the next set-up tries again.

@@ -1,6 +1,7 @@
 """Packages of clients/ that are written in TypeScript: installed and built once, or a reason why not."""
 
 import fcntl
+import json
 import os
 import re
 import shutil
@@ -33,13 +34,26 @@ def built_package(name: str) -> Path:
     package = ROOT / "clients" / name
     with (Path(tempfile.gettempdir()) / f"qrumb-npm-{os.getuid()}-{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (package / "node_modules").exists():
+        if not _is_installed(package):
             done = npm(package, "ci", "--no-audit", "--no-fund")
             if done.returncode != 0:
                 pytest.skip(f"npm cannot install what clients/{name} needs: {done.stderr[-300:]}")
         done = npm(package, "run", "build")
         assert done.returncode == 0, done.stdout + done.stderr
     return package
+
+
+def _is_installed(package: Path) -> bool:
+    """Whether node_modules/ holds what the lock file names; what is optional may be of another platform."""
+    there = package / "node_modules" / ".package-lock.json"
+    if not there.exists():
+        return False
+    wanted, found = (json.loads(path.read_text())["packages"] for path in (package / "package-lock.json", there))
+    return all(
+        name in found and found[name]["version"] == entry["version"]
+        for name, entry in wanted.items()
+        if name and not entry.get("optional")
+    )
 
 
 def npm(package: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

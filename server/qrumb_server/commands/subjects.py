@@ -193,13 +193,13 @@ def _hash_of_email(raw: str) -> str:
     """The hash under which events carry an e-mail address; the address is in no message."""
     try:
         return email_hash(raw)
-    except ValueError:
-        raise click.ClickException("--email is no e-mail address") from None
+    except ValueError as refused:
+        raise click.ClickException(f"--{refused}") from None
 
 
 def _hash_of_phone(raw: str) -> str:
     """The hash under which events carry a phone number; the number is in no message."""
     try:
         return phone_hash(raw)
-    except ValueError:
-        raise click.ClickException("--phone is no number with + and country code, such as +436601234567") from None
+    except ValueError as refused:
+        raise click.ClickException(f"--{refused}") from None

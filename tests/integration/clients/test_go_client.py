@@ -59,11 +59,21 @@ def case_results(output: str) -> dict[tuple[str, str], str]:
 @pytest.mark.timeout(BUILD_SECONDS)
 def test_go_code_is_formatted_and_vetted() -> None:
     """gofmt would change nothing of what is written by hand, and go vet finds nothing."""
-    own = [str(path) for folder in ("clients/go", "examples/checkout_go") for path in (ROOT / folder).glob("*.go")]
+    folders = ("clients/go", "clients/go/internal/phonelib", "clients/go/phone", "examples/checkout_go")
+    own = [str(path) for folder in folders for path in (ROOT / folder).glob("*.go")]
     gofmt = Path(sysconfig.get_path("purelib")) / "go" / "bin" / "gofmt"
     assert subprocess.run([str(gofmt), "-l", *own], capture_output=True, text=True, check=True).stdout == ""
-    vetted = go("vet", "./...")
-    assert vetted.returncode == 0, vetted.stderr
+    for module in (".", "phone"):
+        vetted = go("-C", module, "vet", "./...")
+        assert vetted.returncode == 0, vetted.stderr
+
+
+@pytest.mark.timeout(BUILD_SECONDS)
+def test_the_package_phone_decides_what_is_doubtful() -> None:
+    """A module of its own, with the vectors that the client passes without it."""
+    done = go("-C", "phone", "test", "-count=1", "-v", ".")
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr
+    assert done.stdout.count("--- PASS: TestHashes/") == len(load_cases("hashes"))
 
 
 def test_the_example_of_the_readme_is_the_one_that_runs() -> None:

@@ -1,11 +1,15 @@
 """The Python clients keep what clients/cases promises of every client."""
 
 import base64
+import re
+import sys
+from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 import grpc
+import phonenumbers
 import pytest
 from google.protobuf import json_format
 
@@ -17,6 +21,7 @@ from qrumb import (
     device,
     email_hash,
     event_id_for,
+    normal_forms,
     phone_hash,
     server_event,
 )
@@ -48,17 +53,36 @@ def build(kind: str, arguments: Case) -> Event:
     return server_event(**given) if kind == "server" else browser_event(**given)
 
 
+@pytest.fixture(params=["with the extra", "without it"])
+def has_extra(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[bool]:
+    """Whether the library of qrumb[phone] can be imported."""
+    normal_forms._phonenumbers.cache_clear()
+    if request.param == "without it":
+        monkeypatch.setitem(sys.modules, "phonenumbers", None)
+    yield request.param == "with the extra"
+    normal_forms._phonenumbers.cache_clear()
+
+
 @cases("hashes")
-def test_hashes(case: Case) -> None:
+def test_hashes(case: Case, has_extra: bool) -> None:
     """The same person has the same hash in every language; what cannot be meant is refused and not quoted."""
     make = email_hash if case["kind"] == "email" else phone_hash
-    if case.get("refused"):
-        with pytest.raises(ValueError, match=case["kind"]) as caught:
+    if case.get("refused") or case.get("extra") == ("refuses" if has_extra else "decides"):
+        names_extra = case.get("extra") == "decides"
+        with pytest.raises(ValueError, match=r"qrumb\[phone\]" if names_extra else case["kind"]) as caught:
             make(case["input"])
         assert not case["input"].strip() or case["input"].strip() not in str(caught.value)
         assert caught.value.__cause__ is None
     else:
         assert make(case["input"]) == case["hash"]
+
+
+def test_country_codes_are_those_that_are_assigned() -> None:
+    """A digit too many in a country code would take a trunk prefix for a part of the number."""
+    assigned = {str(code) for code in phonenumbers.COUNTRY_CODE_TO_REGION_CODE}
+    taken = {str(code) for code in range(1, 1000) if re.fullmatch(normal_forms._COUNTRY, f"+{code}")}
+    assert assigned <= taken
+    assert not [code for code in taken if any(code != other and code.startswith(other) for other in taken)]
 
 
 @cases("event_ids")

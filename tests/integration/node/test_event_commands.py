@@ -88,13 +88,17 @@ def test_erase_says_what_it_found(stack: Stack, events: tuple[str, str]) -> None
 
 def test_a_raw_address_or_number_is_hashed_before_it_is_asked_for(stack: Stack, events: tuple[str, str]) -> None:
     """And said nowhere, least of all where it is none."""
-    found = stack.command("erase", "--site", SITE, "--email", " Jane@Shop.Example ", "--phone", "+43 660 1234567")
+    found = stack.command("erase", "--site", SITE, "--email", "mailto:Jane@Shop.Example", "--phone", "0043 660/1234567")
     assert found.returncode == 0, found.stderr
     assert sorted(name.partition("-")[0] for name in json.loads(found.stdout)["user_ids"]) == ["email", "phone"]
     wrong = stack.command("erase", "--site", SITE, "--email", "jane at home")
     assert (wrong.returncode, wrong.stdout) == (1, "")
     assert "--email is no e-mail address" in wrong.stderr
     assert "jane" not in wrong.stderr
+    wrong = stack.command("erase", "--site", SITE, "--phone", "0660 1234567")
+    assert (wrong.returncode, wrong.stdout) == (1, "")
+    assert "--phone is no international number: it needs + or 00" in wrong.stderr
+    assert "0660" not in wrong.stderr
 
 
 @pytest.mark.parametrize(
