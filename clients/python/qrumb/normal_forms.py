@@ -7,6 +7,7 @@ another person. The error never quotes the text. clients/cases/hashes.yaml holds
 import re
 import unicodedata
 from functools import cache
+from importlib import import_module
 from types import ModuleType
 from typing import Final
 
@@ -138,10 +139,9 @@ def _decoded(label: str) -> str:
 def _phonenumbers() -> ModuleType | None:
     """The library of the extra, imported with the first number; None: it is not installed."""
     try:
-        import phonenumbers
+        return import_module("phonenumbers")
     except ImportError:
         return None
-    return phonenumbers
 
 
 def _confirmed(library: ModuleType, number: str, *, is_doubtful: bool, drops_zero: bool) -> str:
