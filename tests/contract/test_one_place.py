@@ -15,6 +15,7 @@ from qrumb_server.store.schema.files import load_migrations, table_columns
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SERVER = ROOT / "server" / "qrumb_server"
+MODULES = sorted(path for path in SERVER.rglob("*.py") if "wire" not in path.relative_to(SERVER).parts)
 
 
 def files_with(text: str, paths: Iterable[Path]) -> list[str]:
@@ -34,8 +35,8 @@ def files_with(text: str, paths: Iterable[Path]) -> list[str]:
 )
 def test_a_fact_stands_in_one_module(fact: str, text: str, place: str) -> None:
     # The name of a segment is a UUID of version 7, which is a form of its own.
-    modules = [path for path in SERVER.rglob("*.py") if "wire" not in path.parts and path != SERVER / "spool/format.py"]
-    assert files_with(text, modules) == [f"server/qrumb_server/{place}"], fact
+    others = [path for path in MODULES if path != SERVER / "spool/format.py"]
+    assert files_with(text, others) == [f"server/qrumb_server/{place}"], fact
 
 
 def test_the_contract_has_one_form_of_a_site_id_and_it_is_the_models() -> None:
@@ -66,3 +67,9 @@ def test_what_erasure_leaves_is_said_by_the_contract() -> None:
 
 def test_a_site_without_settings_is_judged_by_the_defaults_of_the_pipeline() -> None:
     assert SiteSettings().policy() == SitePolicy()
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(SERVER)))
+def test_a_module_is_short_enough_to_be_read(path: Path) -> None:
+    """At most 400 lines; most have a hundred. A longer one holds two thoughts."""
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 400

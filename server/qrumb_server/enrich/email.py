@@ -40,7 +40,6 @@ _MAX_FOUND: Final = 16
 # Signs and characters beyond ASCII in a text that is redacted; it ends there. Each takes a few µs.
 _MAX_SIGNS: Final = 2_048
 _MAX_WIDE: Final = 8_192
-
 # Characters of the longest address, 254, with every one of them escaped.
 _MAX_WRITTEN: Final = 1024
 
@@ -54,7 +53,6 @@ SIGN_PATTERN: Final = "|".join(("@", _PERCENT_AT, _ENTITY_AT, _BACKSLASH_AT, *_W
 _percent_at = re.compile(_PERCENT_AT).search
 _entity_at = re.compile(_ENTITY_AT).search
 _backslash_at = re.compile(_BACKSLASH_AT).search
-
 _sign = re.compile(r"[@%&\\]").finditer
 _wide = re.compile(r"[^\x00-\x7f]").finditer
 
