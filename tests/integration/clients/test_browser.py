@@ -143,6 +143,15 @@ def test_astray__a_site_or_an_address_that_is_wrong_is_said(rows: Rows, found: d
     assert rows == []
 
 
+def test_traced__headers_of_tracing_libraries_pass(rows: Rows, found: dict[str, Any]) -> None:
+    """Each fetch has them, so Chromium asks whether it may; a title arrives character by character."""
+    assert found["traced"]
+    for names in found["traced"]:
+        assert {"sentry-trace", "baggage", "traceparent"} <= set(names)
+    assert [row["event_type"] for row in rows] == ["pageview", "pageview", "traced"]
+    assert {row["page_title"] for row in rows[1:]} == {"Sneakers \U0001f45f\U0001f468\u200d\U0001f469\u200d\U0001f467"}
+
+
 def test_outbound__a_link_to_another_host_is_a_click_without_its_query(rows: Rows, found: dict[str, Any]) -> None:
     assert told(rows) == [("pageview", {}), ("click", {"outbound": True, "url": f"{found['other']}/away"})]
 

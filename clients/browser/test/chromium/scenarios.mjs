@@ -49,17 +49,27 @@ export const scenarios = {
     return { unknown: said, path, unnamed: unknown.warning.slice(said.length + path.length) };
   },
 
-  async traced({ page, shop }) {
+  async traced({ page, shop, calls }) {
     await page.addInitScript(() => {
       const original = window.fetch;
-      const headers = { "sentry-trace": "0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-1", baggage: "sentry-release=1" };
+      const trace = "0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331";
+      const headers = {
+        "sentry-trace": `${trace}-1`,
+        baggage: "sentry-release=1,sentry-public_key=abc",
+        traceparent: `00-${trace}-01`,
+      };
       window.fetch = (url, options) => original(url, { ...options, headers: { ...options?.headers, ...headers } });
     });
     await page.goto(`${shop}/traced/`);
     await page.waitForFunction(() => window.qrumb.loaded);
+    await page.evaluate(() => {
+      document.title = "Sneakers \u{1f45f}\u{1f468}\u200d\u{1f469}\u200d\u{1f467}";
+      history.pushState({}, "", "/traced/more");
+    });
     await tag(page, "event", "traced");
     await sleep(SETTLED);
-    return {};
+    const posts = calls.filter((request) => request.method() === "POST");
+    return Promise.all(posts.map(async (request) => Object.keys(await request.allHeaders())));
   },
 
   async journey({ page, shop }) {
