@@ -7,7 +7,8 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -15,7 +16,7 @@ import pytest
 
 from tests.support.patience import patient
 
-__all__ = ["ROOT", "built_package", "chromium", "run_node", "run_suite"]
+__all__ = ["ROOT", "built_package", "chromium", "corpus", "run_node", "run_suite"]
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 NODE_AT_LEAST = 20
@@ -32,15 +33,38 @@ def built_package(name: str) -> Path:
     if version is None or int(version.group(1)) < NODE_AT_LEAST:
         pytest.skip(f"needs Node.js {NODE_AT_LEAST}, found {found.strip()}")
     package = ROOT / "clients" / name
-    with (Path(tempfile.gettempdir()) / f"qrumb-npm-{os.getuid()}-{name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not _is_installed(package):
-            done = npm(package, "ci", "--no-audit", "--no-fund")
-            if done.returncode != 0:
-                pytest.skip(f"npm cannot install what clients/{name} needs: {done.stderr[-300:]}")
+    with alone_with(package):
+        install(package)
         done = npm(package, "run", "build")
         assert done.returncode == 0, done.stdout + done.stderr
     return package
+
+
+def corpus(name: str) -> Path:
+    """The folder of a package of tests/corpora; skips the test where npm cannot install it."""
+    if shutil.which("npm") is None:
+        pytest.skip("needs npm")
+    package = ROOT / "tests" / "corpora"
+    with alone_with(package):
+        install(package, "--ignore-scripts")
+    return package / "node_modules" / name
+
+
+@contextmanager
+def alone_with(package: Path) -> Iterator[None]:
+    """One process at a time changes a package."""
+    with (Path(tempfile.gettempdir()) / f"qrumb-npm-{os.getuid()}-{package.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def install(package: Path, *options: str) -> None:
+    """What the package needs, unless it is there; skips the test where npm cannot."""
+    if _is_installed(package):
+        return
+    done = npm(package, "ci", "--no-audit", "--no-fund", *options)
+    if done.returncode != 0:
+        pytest.skip(f"npm cannot install what {package.relative_to(ROOT)} needs: {done.stderr[-300:]}")
 
 
 def _is_installed(package: Path) -> bool:
