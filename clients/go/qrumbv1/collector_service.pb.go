@@ -28,9 +28,10 @@ type CollectBrowserEventRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The event. REQUIRED. Over HTTP it is the request's body.
 	Event *BrowserEvent `protobuf:"bytes,1,opt,name=event,proto3" json:"event,omitempty"`
-	// Dry run: everything but storing. The answer has the row that would be stored. Without a key of the site, and while
-	// ClickHouse cannot be read, it lacks what takes a look-up: qr_code_id, user_id, is_duplicate, and the marks that
-	// take more than this event; is_incomplete says so.
+	// Dry run: everything but storing. Over HTTP it is a query parameter, or stands in the body beside the event's own
+	// fields. The answer has the row that would be stored. Without a key of the site, and while ClickHouse cannot be
+	// read, it lacks what takes a look-up: qr_code_id, user_id, is_duplicate, and the marks that take more than this
+	// event; is_incomplete says so.
 	ValidateOnly  bool `protobuf:"varint,2,opt,name=validate_only,json=validateOnly,proto3" json:"validate_only,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -270,9 +271,10 @@ type CollectServerEventRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The event. REQUIRED. Over HTTP it is the request's body.
 	Event *ServerEvent `protobuf:"bytes,1,opt,name=event,proto3" json:"event,omitempty"`
-	// Dry run: everything but storing. The answer has the row that would be stored. Without a key of the site, and while
-	// ClickHouse cannot be read, it lacks what takes a look-up: qr_code_id, user_id, is_duplicate, and the marks that
-	// take more than this event; is_incomplete says so.
+	// Dry run: everything but storing. Over HTTP it is a query parameter, or stands in the body beside the event's own
+	// fields. The answer has the row that would be stored. Without a key of the site, and while ClickHouse cannot be
+	// read, it lacks what takes a look-up: qr_code_id, user_id, is_duplicate, and the marks that take more than this
+	// event; is_incomplete says so.
 	ValidateOnly  bool `protobuf:"varint,2,opt,name=validate_only,json=validateOnly,proto3" json:"validate_only,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -40,9 +40,10 @@ export type CollectBrowserEventRequest = Message<"qrumb.v1.CollectBrowserEventRe
   event?: BrowserEvent | undefined;
 
   /**
-   * Dry run: everything but storing. The answer has the row that would be stored. Without a key of the site, and while
-   * ClickHouse cannot be read, it lacks what takes a look-up: qr_code_id, user_id, is_duplicate, and the marks that
-   * take more than this event; is_incomplete says so.
+   * Dry run: everything but storing. Over HTTP it is a query parameter, or stands in the body beside the event's own
+   * fields. The answer has the row that would be stored. Without a key of the site, and while ClickHouse cannot be
+   * read, it lacks what takes a look-up: qr_code_id, user_id, is_duplicate, and the marks that take more than this
+   * event; is_incomplete says so.
    *
    * @generated from field: bool validate_only = 2;
    */
@@ -170,9 +171,10 @@ export type CollectServerEventRequest = Message<"qrumb.v1.CollectServerEventRequ
   event?: ServerEvent | undefined;
 
   /**
-   * Dry run: everything but storing. The answer has the row that would be stored. Without a key of the site, and while
-   * ClickHouse cannot be read, it lacks what takes a look-up: qr_code_id, user_id, is_duplicate, and the marks that
-   * take more than this event; is_incomplete says so.
+   * Dry run: everything but storing. Over HTTP it is a query parameter, or stands in the body beside the event's own
+   * fields. The answer has the row that would be stored. Without a key of the site, and while ClickHouse cannot be
+   * read, it lacks what takes a look-up: qr_code_id, user_id, is_duplicate, and the marks that take more than this
+   * event; is_incomplete says so.
    *
    * @generated from field: bool validate_only = 2;
    */
