@@ -152,8 +152,7 @@ def contains_email(text: str) -> bool:
     if not may_contain_email(text):
         return False
     for _ in range(_MAX_DECODINGS):
-        plain = _ESCAPE.sub(_unescape, text)
-        if plain == text:
+        if not _may_be_escaped(text) or (plain := _ESCAPE.sub(_unescape, text)) == text:
             break
         text = plain
     if not text.isascii():
@@ -167,9 +166,10 @@ def redact_emails(text: str) -> str:
     An address is taken with all that may belong to it. Where that does not do, the whole text becomes `MARK`.
     """
     for _ in range(_MAX_PASSES):
-        if not contains_email(text):
+        redacted = _redact_once(text) if may_contain_email(text) else text
+        if redacted is text:
             return text
-        text = _redact_once(text)
+        text = redacted
     return MARK if contains_email(text) else text
 
 
@@ -191,8 +191,11 @@ def _redactable(text: str, limit: int) -> int:
 
 
 def _redact_once(text: str) -> str:
+    """The text without the addresses that one search finds; itself where there is none."""
     plain, tracks = text, []
     for _ in range(_MAX_DECODINGS):
+        if not _may_be_escaped(plain):
+            break
         decoded, track = _traced_sub(_ESCAPE, _unescape, plain)
         if decoded == plain:
             break
@@ -209,8 +212,12 @@ def _redact_once(text: str) -> str:
         # Two addresses may share one escape; then the first has taken the beginning of the second.
         kept += (text[done:start], MARK) if start >= done else ()
         done = max(done, end)
-    kept.append(text[done:])
-    return "".join(kept)
+    return "".join([*kept, text[done:]]) if kept else text
+
+
+def _may_be_escaped(text: str) -> bool:
+    """Whether `_ESCAPE` can match at all; it looks at every character."""
+    return "%" in text or "&" in text or "\\" in text
 
 
 class _Track:
