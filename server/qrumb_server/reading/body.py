@@ -3,9 +3,10 @@
 Invariant: every event of a body is read, in order; or the whole body is refused.
 """
 
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -13,10 +14,12 @@ from qrumb.v1.receipt_pb2 import EventWarning, Violation
 from qrumb_server.model import Reading, Source
 from qrumb_server.reading.event import DRY_RUN, MESSAGES, ReadEvent, read_event
 from qrumb_server.reading.mask import masked, stated_site
+from qrumb_server.reading.pieces import Pieces
 from qrumb_server.reading.text import (
     JsonObject,
     NotJsonError,
     TooLargeError,
+    check_values,
     has_surrogate_escape,
     not_json,
     read_value,
@@ -28,10 +31,13 @@ __all__ = [
     "MAX_EVENT_BYTES",
     "BatchBody",
     "SingleBody",
+    "batch_of",
+    "pieces_of",
     "read_batch",
     "read_flag",
     "read_items",
     "read_single",
+    "read_usual_batch",
     "unread",
 ]
 
@@ -41,6 +47,8 @@ EVENTS: Final = "events"
 _BESIDE_EVENTS: Final = (
     "the batch, not this event, has a member beside events and validate_only, which was not looked at"
 )
+# Commas in a text that is split into events at once: a few ms of work, since no list has many more items than commas.
+MAX_SPLIT_AT_ONCE: Final = 20_000
 _FLAGS: Final = {None: False, "": False, "false": False, "true": True}
 
 
@@ -67,8 +75,8 @@ class SingleBody:
 class BatchBody:
     """A body that is a list of events."""
 
-    items: Sequence[Any]
-    """Each for `read_items`."""
+    items: Sequence[bytes]
+    """The text of each."""
     is_dry_run: bool = False
     unknown: Sequence[str] = ()
     """Members of the body that a batch does not have."""
@@ -82,6 +90,7 @@ def read_single(text: bytes, source: Source) -> SingleBody:
     """
     if len(text) > MAX_EVENT_BYTES:
         raise TooLargeError(f"is larger than {MAX_EVENT_BYTES:,} bytes")
+    check_values(text)
     if usual := read_usual(text, source):
         return SingleBody(event=usual)
     sent = read_value(text)
@@ -89,56 +98,81 @@ def read_single(text: bytes, source: Source) -> SingleBody:
     return SingleBody(event=read_event(sent, source), is_dry_run=is_dry_run)
 
 
-def read_batch(text: bytes) -> BatchBody:
+def read_batch(text: bytes, *, most: int = sys.maxsize) -> BatchBody:
     """The events that a body is, each still to be read.
+
+    Args:
+        most: events; of a longer list there are more than so many, but not all.
 
     Raises:
         NotJsonError: the body is no JSON, or none that has a list of events.
     """
+    if usual := read_usual_batch(text):
+        return usual
+    pieces = pieces_of(text, most=most)
+    for _ in pieces.steps():
+        pass
+    return batch_of(pieces)
+
+
+def read_usual_batch(text: bytes) -> BatchBody | None:
+    """The same of a body that is as most are, by the compiled reader; None: it takes `pieces_of`.
+
+    Raises:
+        NotJsonError: the body is no JSON.
+    """
+    if text.count(b",") > MAX_SPLIT_AT_ONCE:
+        return None
     try:
         text.decode()  # what is only taken apart is not decoded
         envelope = _split(text)
     except (ValueError, RecursionError) as error:
         # Well-formed or not, it is to be explained; where nothing can be read, the compiled reader knows the place.
-        if not isinstance(error, msgspec.ValidationError) and not has_surrogate_escape(text):
-            if without_mark(text) is text:
-                raise not_json(text, error) from None
-            return read_batch(without_mark(text))
-        return _read_odd_batch(text)
+        if isinstance(error, msgspec.ValidationError) or has_surrogate_escape(text):
+            return None
+        if without_mark(text) is text:
+            raise not_json(text, error) from None
+        return read_usual_batch(without_mark(text))
     # Of equal names the last would count; each name has a colon, and so has each of the events' own.
     if text.count(b":") - sum(bytes(item).count(b":") for item in envelope.events) > 1 + (b"validate_only" in text):
-        return _read_odd_batch(text)
+        return None
     return BatchBody(items=[bytes(item) for item in envelope.events], is_dry_run=envelope.validate_only)
 
 
-def _read_odd_batch(text: bytes) -> BatchBody:
-    sent = read_value(text)
+def pieces_of(text: bytes, *, most: int) -> Pieces:
+    """A body to be taken apart step by step, for `batch_of`."""
+    return Pieces(text, name=EVENTS, max_length=MAX_EVENT_BYTES, most=most)
+
+
+def batch_of(pieces: Pieces) -> BatchBody:
+    """The events of a body that was taken apart.
+
+    Raises:
+        NotJsonError: it has no list of events, or one of its members twice.
+    """
     form = f'{{"{EVENTS}": [{{...}}, ...]}}'
-    if not isinstance(sent, JsonObject):
+    if not pieces.is_object:
         raise NotJsonError(f"is no batch: send {form}")
-    known = DRY_RUN | {EVENTS}
-    if twice := sorted(known & sent.repeated):
+    if twice := sorted((DRY_RUN | {EVENTS}) & pieces.repeated):
         raise NotJsonError(f"has {twice[0]} twice: keep one")
-    events = sent.get(EVENTS)
-    if not isinstance(events, list):
+    if pieces.items is None:
         raise NotJsonError(f"has no list of events: send {form}")
     return BatchBody(
-        items=events,
-        is_dry_run=any(read_flag(sent[name]) for name in DRY_RUN & sent.keys()),
-        unknown=tuple(sent.keys() - known),
+        items=pieces.items,
+        is_dry_run=any(read_flag(pieces.others[name]) for name in DRY_RUN & pieces.others.keys()),
+        unknown=tuple(pieces.others.keys() - DRY_RUN),
     )
 
 
-def _read_item(item: object, source: Source) -> ReadEvent:
+def _read_item(item: bytes, source: Source) -> ReadEvent:
     """One event of a batch, whatever it is."""
-    if not isinstance(item, bytes):
-        return read_event(item, source)
     if len(item) > MAX_EVENT_BYTES:
         description = f"has {len(item):,} bytes, far more than its fields need within their limits"
         return unread(item, TooLargeError(description), source, "the event")
     try:
+        check_values(item)
         return read_usual(item, source) or read_event(read_value(item), source)
-    except NotJsonError as error:  # only for its depth: for all else the batch would have been no JSON
+    except NotJsonError as error:  # for its depth or its values: for all else the batch would have been no JSON
         return unread(item, error, source, "the event")
 
 

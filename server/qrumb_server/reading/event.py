@@ -73,6 +73,7 @@ _AROUND: Final[Mapping[str, str]] = {
 _INEXACT: Final = "has more digits than a double keeps: was rounded; send it as text to keep them"
 # Where a name is no value of an enum: a number that is none either, so that the field's rule says what is allowed.
 _NO_VALUE: Final = -1
+_PLAIN: Final = frozenset({int, float, bool, type(None)})
 # Doubles that protobuf's JSON writes as texts.
 _QUOTED: Final = frozenset({"NaN", "Infinity", "-Infinity"})
 
@@ -248,8 +249,16 @@ class _Reader:
             self._fault(at, Violation.TOO_DEEP, f"is nested deeper than {MAX_NESTING} levels")
             return None
         if isinstance(value, list):
-            return [self._plain(item, _At(at, None, index), depth + 1) for index, item in enumerate(value)]
-        return {_encodable(key): self._plain_member(value, key, at, depth) for key in value}
+            return [
+                item if _is_plain(item) else self._plain(item, _At(at, None, index), depth + 1)
+                for index, item in enumerate(value)
+            ]
+        return {
+            _encodable(key): item
+            if _is_plain(item) and key.isascii() and key not in value.repeated
+            else self._plain_member(value, key, at, depth)
+            for key, item in value.items()
+        }
 
     def _plain_member(self, holder: JsonObject, key: str, at: _At | None, depth: int) -> object:
         inner = _At(at, holder, key)
@@ -319,6 +328,12 @@ def _number_of(name: str, enum: EnumDescriptor) -> int:
     """Names of enum values are taken in any case, and - for _."""
     value = enum.values_by_name.get(name.upper().replace("-", "_")) if name.isascii() else None
     return value.number if value else _NO_VALUE
+
+
+def _is_plain(value: object) -> bool:
+    """Whether `_Reader._plain` has nothing to say of it: the usual case, of which there may be tens of thousands."""
+    kind = type(value)
+    return kind in _PLAIN or (kind is str and value.isascii())  # type: ignore[attr-defined]
 
 
 def _is_encodable(text: str) -> bool:

@@ -13,7 +13,7 @@ from qrumb.v1.receipt_pb2 import Violation
 from qrumb_server.model import Rejected, Source, StampedEvent
 from qrumb_server.pipeline.placeholders import is_placeholder
 from qrumb_server.pipeline.stamp import Arrival
-from qrumb_server.reading.body import read_batch
+from qrumb_server.reading.body import BatchBody, batch_of, pieces_of, read_batch
 from qrumb_server.reading.text import NotJsonError
 from tests.support.reading import judge_text
 
@@ -150,16 +150,75 @@ def test_what_is_no_json_is_refused(value: bytes) -> None:
     assert isinstance(verdict, Rejected)
     [violation] = verdict.violations
     assert violation.reason == Violation.INVALID_JSON
+    batch = b'{"events":[' + members(b"1") + b"," + members(value) + b"]}"
     with pytest.raises(NotJsonError, match=r"line|UTF|nested"):
-        read_batch(b'{"events":[' + members(b"1") + b"," + members(value) + b"]}")
+        read_batch(batch)
+    with pytest.raises(NotJsonError, match=r"line|UTF|nested"):
+        in_pieces(batch)
 
 
 @pytest.mark.parametrize("text", WHOLE, ids=lambda text: repr(text[:12]))
 def test_a_body_that_is_no_json_is_refused(text: bytes) -> None:
     """Whatever it is sent as."""
     assert isinstance(judge_text(text, Source.SERVER, ARRIVAL), Rejected)
-    with pytest.raises(NotJsonError):
-        read_batch(text)
+    for read in (read_batch, in_pieces):
+        with pytest.raises(NotJsonError):
+            read(text)
+
+
+def in_pieces(text: bytes, most: int = 1_000) -> BatchBody:
+    """A body that was taken apart step by step."""
+    pieces = pieces_of(text, most=most)
+    for _ in pieces.steps():
+        pass
+    return batch_of(pieces)
+
+
+ODD_BATCHES = {
+    "blanks": (b' { "events" : [ {"a":"]"} ,\n[1, [2]] , "x" ] } ', [b'{"a":"]"}', b"[1, [2]]", b'"x"']),
+    "empty": (b'{"events":[]}', []),
+    "others": (b'{"x":{"events":[1]},"events":[{}],"validateOnly":true}', [b"{}"]),
+    "half of a pair": (b'{"events":["\\ud800",1]}', [b'"\\ud800"', b"1"]),
+    "an event that is too large": (
+        b'{"events":[1,["' + b'a\\"[' * 50_000 + b'",{}],{"b":2}]}',
+        [b"1", b'["' + b'a\\"[' * 50_000 + b'",{}]', b'{"b":2}'],
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "items"), ODD_BATCHES.values(), ids=ODD_BATCHES)
+def test_a_batch_taken_apart_step_by_step_has_the_same_events(text: bytes, items: list[bytes]) -> None:
+    body = in_pieces(text)
+    assert list(body.items) == items == list(read_batch(text).items)
+    assert body.is_dry_run == (b"validate" in text)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (b'{"events":[1],"events":[2]}', "twice"),
+        (b'{"events":{}}', "no list"),
+        (b"[1]", "no batch"),
+        (b'{"events":[1,]}', "this comma is one too many"),
+        (b'{"events":[1],}', "this comma is one too many"),
+        (b'{"events":[1]}x', "line 1, column 15"),
+        (b'{"events":[' + b"1" * 200_000, "line 1"),
+        (b'{"events":[["' + b'\\"' * 200_000, "line 1"),
+        (b'{"x":[' + b"[]," * 50_000 + b'1],"events":[]}', "more than 131,072 characters beside events"),
+        (b"{" + b",".join(b'"%d":1' % n for n in range(1_002)) + b"}", "more than 1,000 members beside events"),
+    ],
+    ids=lambda value: repr(value[:20]),
+)
+def test_what_is_no_batch_says_why(text: bytes, said: str) -> None:
+    with pytest.raises(NotJsonError, match=said):
+        in_pieces(text)
+
+
+def test_events_are_counted_before_all_of_them_are_found() -> None:
+    """A body of 4 MiB can hold more than a million."""
+    pieces = pieces_of(b'{"events":[' + b"{}," * 1_000_000 + b"{}]}", most=10)
+    assert sum(1 for _ in pieces.steps()) < 20
+    assert len(batch_of(pieces).items) == 11
 
 
 @pytest.mark.parametrize(("written", "value"), VALUES, ids=lambda value: repr(value)[:24])
