@@ -92,7 +92,10 @@ async def run_collector(settings: Settings, index: int, address_secret: bytes) -
         count=metrics.count_refused,
         compiled=_compiled(settings.rpc, turns),
     )
-    inner, direct = (new(settings.rpc, opening=opening, access=access) for new in (inner_server, direct_server))
+    inner, direct = (
+        new(settings.rpc, opening=opening, access=access, arriving=turns.arriving)
+        for new in (inner_server, direct_server)
+    )
     new_arrival = arrivals(clock, enrichers(settings, sites, address_secret))
     forwarding = Forwarding(lambda: _open(sockets.QUERIES))
     status = Forwarding(lambda: _open(sockets.STATUS), FORWARDED_STATUS)

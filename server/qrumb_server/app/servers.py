@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Final
 
@@ -47,31 +48,44 @@ def call_limits(rpc: RpcSettings) -> CallLimits:
     )
 
 
-def inner_server(rpc: RpcSettings, *, opening: Wrapper | None = None, access: Wrapper | None = None) -> grpc.aio.Server:
+def inner_server(
+    rpc: RpcSettings,
+    *,
+    opening: Wrapper | None = None,
+    access: Wrapper | None = None,
+    arriving: Callable[[], None] = lambda: None,
+) -> grpc.aio.Server:
     """A server on a unix socket, where the gateway bounds what comes from outside.
 
     Args:
         opening: of requests that carry events; none: this server has no such methods.
         access: who may call; none: every caller that reaches the socket.
+        arriving: told of each call before its message is read.
     """
-    wrappers = Wrappers(opening=opening or Decoding(rpc.max_event_bytes), access=access)
+    wrappers = Wrappers(opening=opening or Decoding(rpc.max_event_bytes), access=access, arriving=arriving)
     return grpc.aio.server(interceptors=[wrappers], options=_message_limits(rpc, rpc.max_message_bytes))
 
 
 def direct_server(
-    rpc: RpcSettings, *, opening: Wrapper | None = None, access: Wrapper | None = None
+    rpc: RpcSettings,
+    *,
+    opening: Wrapper | None = None,
+    access: Wrapper | None = None,
+    arriving: Callable[[], None] = lambda: None,
 ) -> grpc.aio.Server:
     """A server for every caller that reaches its port.
 
     Args:
         opening: of requests that carry events; none: this server has no such methods.
         access: who may call; none: every caller that reaches the socket.
+        arriving: told of each call before its message is read.
     """
     wrappers = Wrappers(
         capacity=Capacity(rpc.max_concurrent_calls),
         guard=Guard(gateway_names=rpc.tls.gateway_names if rpc.tls else ()),
         opening=opening or Decoding(rpc.max_event_bytes),
         access=access,
+        arriving=arriving,
     )
     return grpc.aio.server(
         interceptors=[wrappers],

@@ -90,7 +90,7 @@ class Collector(CollectorServiceServicer):
     Args:
         append: makes records durable, all or none; returns after the sync.
         new_arrival: the circumstances of this moment.
-        turns: shares the event loop among long calls.
+        turns: shares the event loop among long calls; also for those who write the answers.
         preview: the rows that accepted events of a dry run would become.
         may_look_up: whether the caller of a dry run may see in them what the store knows of a site's visitors.
         count: told the verdicts of what was made durable, and how many events of each site the compiled way accepted.
@@ -111,7 +111,7 @@ class Collector(CollectorServiceServicer):
         self._preview = preview
         self._may_look_up = may_look_up
         self._count = count
-        self._turns = turns
+        self.turns = turns
         self._stream_readers: set[asyncio.Task[None]] = set()
         self._ending_streams = asyncio.Event()
 
@@ -152,7 +152,7 @@ class Collector(CollectorServiceServicer):
         receipts, previewed = await self.collect_batch(Source.BROWSER, request, context)
         response = pb.BatchCollectBrowserEventsResponse(rows=previewed.rows, is_incomplete=previewed.is_incomplete)
         # Each is copied, which takes 10 ms where a thousand of them are rejected.
-        await self._turns.run(map(response.receipts.append, receipts), size=request.size)
+        await self.turns.run(map(response.receipts.append, receipts), size=request.size)
         return response
 
     async def BatchCollectServerEvents(  # type: ignore[override]
@@ -164,7 +164,7 @@ class Collector(CollectorServiceServicer):
         receipts, previewed = await self.collect_batch(Source.SERVER, request, context)
         response = pb.BatchCollectServerEventsResponse(rows=previewed.rows, is_incomplete=previewed.is_incomplete)
         # Each is copied, which takes 10 ms where a thousand of them are rejected.
-        await self._turns.run(map(response.receipts.append, receipts), size=request.size)
+        await self.turns.run(map(response.receipts.append, receipts), size=request.size)
         return response
 
     async def StreamServerEvents(  # type: ignore[override]
@@ -254,7 +254,7 @@ class Collector(CollectorServiceServicer):
         if request.validate_only:
             return receipts, await self._preview_rows([one.verdict for one in judged], context)
         await self._keep(judged)
-        await self._turns.run(_let_go(judged), size=request.size)
+        await self.turns.run(_let_go(judged), size=request.size)
         return receipts, NOTHING
 
     async def _collect_compiled(
@@ -286,7 +286,7 @@ class Collector(CollectorServiceServicer):
             _Judged(verdict, b"" if dry else _record(verdict, arrival), say(verdict, arrival, dry=dry))
             for verdict in judge(raw, arrival)
         )
-        return await self._turns.run(steps, size=size)
+        return await self.turns.run(steps, size=size)
 
     async def _preview_rows(self, verdicts: Sequence[Verdict], context: Context) -> Previewed:
         """The row of each event; an empty one where it is rejected."""

@@ -1,6 +1,7 @@
 """Answers as the gateway's transcoder writes them, for bodies that it hands on unread: with the contract's names,
 values for fields that are not set, 64 bits as texts."""
 
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any, Final
 
@@ -14,7 +15,7 @@ from qrumb_server.model import Rejected, StampedEvent
 from qrumb_server.pipeline.stamp import Arrival
 from qrumb_server.reasons.events import add_help
 
-__all__ = ["as_members", "receipt_members", "written"]
+__all__ = ["as_members", "batch_text", "receipt_members", "receipt_text", "written"]
 
 _ACCEPTED, _VALIDATED, _REJECTED = (
     EventReceipt.Outcome.Name(outcome)
@@ -54,6 +55,17 @@ def receipt_members(verdict: StampedEvent | Rejected, arrival: Arrival, *, dry: 
         for warning in verdict.warnings
     ]
     return _members(event_id, outcome, received_time, [], warnings)
+
+
+def receipt_text(verdict: StampedEvent | Rejected, arrival: Arrival, *, dry: bool = False) -> bytes:
+    """The same as a text, so that an answer of thousands of violations is not written all at once."""
+    return written(receipt_members(verdict, arrival, dry=dry))
+
+
+def batch_text(receipts: Iterable[bytes], rows: Iterable[bytes], more: dict[str, Any]) -> bytes:
+    """The answer to a batch, of the texts of its receipts and rows, and what else is said."""
+    rest = b"," + written(more)[1:] if more else b"}"
+    return b'{"receipts":[%b],"rows":[%b]%b' % (b",".join(receipts), b",".join(rows), rest)
 
 
 @lru_cache(maxsize=16)

@@ -13,7 +13,7 @@ from google.api.httpbody_pb2 import HttpBody
 from qrumb_server.model import Source
 from qrumb_server.reading.body import read_flag
 from qrumb_server.rpc.collector import Collector
-from qrumb_server.rpc.json_answers import as_members, receipt_members, written
+from qrumb_server.rpc.json_answers import as_members, batch_text, receipt_members, receipt_text, written
 from qrumb_server.rpc.json_opening import JSON_COLLECTOR, JSON_KINDS
 from qrumb_server.rpc.opened import Opened
 from qrumb_server.rpc.preview import Previewed
@@ -54,10 +54,10 @@ def _single(collector: Collector, source: Source) -> Callable[[Opened, Context],
 
 def _batch(collector: Collector, source: Source) -> Callable[[Opened, Context], Awaitable[HttpBody]]:
     async def collect(request: Opened, context: Context) -> HttpBody:
-        receipts, previewed = await collector.collect_batch(source, _asked(request, context), context, receipt_members)
-        rows = [as_members(row) for row in previewed.rows]
-        answer = {"receipts": receipts, "rows": rows} | _said(previewed)
-        return HttpBody(content_type=JSON, data=written(answer))
+        receipts, previewed = await collector.collect_batch(source, _asked(request, context), context, receipt_text)
+        rows = (written(as_members(row)) for row in previewed.rows)
+        texts = await collector.turns.run(rows, size=request.size)
+        return HttpBody(content_type=JSON, data=batch_text(receipts, texts, _said(previewed)))
 
     return collect
 

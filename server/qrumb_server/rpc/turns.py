@@ -1,12 +1,14 @@
 """Long work on an event loop that must stay free for others: done in short slices, one call's at a time.
 
-Invariants: between any two slices the loop takes one round, so that what is short never waits
-for more than one slice per round; and the next slice goes to the call that had least so far, so that a long call
-delays a shorter one by a slice or two, however many long ones there are.
+Invariants: between any two slices the loop takes one round, and where short calls come at all it has half of the time
+to itself: taking a call in is some rounds of the loop before anything is known of it, each of which would wait for a
+slice. The next slice goes to the call that had least so far, so that a long call delays a shorter one by a slice or
+two, however many long ones there are.
 """
 
 import asyncio
 import heapq
+import math
 import time
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -18,10 +20,20 @@ T = TypeVar("T")
 
 # A slice ends with the first step beyond it.
 SLICE_SECONDS: Final = 0.001
-# While short calls are under way, long ones wait after each slice until there is none, but no longer than so many times
-# what the slice took: however many short ones there are, long calls have a fifth of the loop. A call through gRPC takes
-# some five rounds of the loop and a sync of the disk, so that most are through in one pause.
+# While calls come in and short ones are under way, long ones wait after each slice until there is a lull, but no longer
+# than so many times what the slice took: however many short ones there are, long calls have a fifth of the loop. A call
+# through gRPC takes some five rounds of the loop and a sync of the disk, so that most are through in one pause.
 PAUSE_SHARE: Final = 4.0
+# So long nothing came in; or as long as the slice took if that was longer, as it is where processors are scarce. The
+# loop sleeps meanwhile: the thread that hands it calls needs the interpreter, too.
+LULL_SECONDS: Final = 0.001
+MAX_LULL_SECONDS: Final = 0.02
+# Of the processor's time: what most senders send takes a third of it for a step. Work of longer steps is what attacks
+# are made of: beside short calls it has a tenth of the loop, whether these are under way or only may be.
+COSTLY_STEP_SECONDS: Final = 0.0003
+COSTLY_PAUSE_SHARE: Final = 9.0
+# After the last short call long ones pause no more: a node that takes in batches alone loses no time.
+RECENT_SECONDS: Final = 1.0
 # No event of this size takes more than a part of a slice, and most single events are shorter.
 SHORT_BYTES: Final = 2 * 1024
 
@@ -32,11 +44,19 @@ class Turns:
     Args:
         slice_seconds: when a slice ends.
         clock: seconds of a clock that never goes back.
+        processor_clock: seconds that the thread has worked.
     """
 
-    def __init__(self, *, slice_seconds: float = SLICE_SECONDS, clock: Callable[[], float] = time.perf_counter) -> None:
+    def __init__(
+        self,
+        *,
+        slice_seconds: float = SLICE_SECONDS,
+        clock: Callable[[], float] = time.perf_counter,
+        processor_clock: Callable[[], float] = time.thread_time,
+    ) -> None:
         self._slice_seconds = slice_seconds
         self._clock = clock
+        self._processor_clock = processor_clock
         self._is_taken = False
         # By what each has had; the number keeps equal ones in order.
         self._waiting: list[tuple[float, int, asyncio.Future[None]]] = []
@@ -44,15 +64,27 @@ class Turns:
         self._short_calls = 0
         self._no_short_calls = asyncio.Event()
         self._no_short_calls.set()
+        self._arrivals = 0
+        self._last_short = -math.inf
+        # When the last slice of any call ended, and what it took.
+        self._slice_ended = -math.inf
+        self._slice_took = 0.0
+        self._was_costly = False
+
+    def arriving(self) -> None:
+        """A call has come, of which nothing is known yet."""
+        self._arrivals += 1
 
     @contextmanager
     def short_call(self) -> Iterator[None]:
         """Around a short call that is under way: long ones pause for it."""
         self._short_calls += 1
+        self._arrivals += 1
         self._no_short_calls.clear()
         try:
             yield
         finally:
+            self._last_short = self._clock()
             self._short_calls -= 1
             if not self._short_calls:
                 self._no_short_calls.set()
@@ -70,18 +102,23 @@ class Turns:
         used = 0.0
         await self._take(used)
         while True:
-            begun = self._clock()
             try:
+                await self._pause()
+                begun = self._clock()
+                before, begun_processor = len(results), self._processor_clock()
                 is_done = self._slice(rest, results, begun)
             except BaseException:
                 self._pass_on()
                 raise
+            self._slice_ended = self._clock()
+            self._slice_took = self._slice_ended - begun
+            worked = self._processor_clock() - begun_processor
+            self._was_costly = worked > COSTLY_STEP_SECONDS * (len(results) - before + 1)
             if is_done:
                 self._pass_on()
                 return results
-            slice_seconds = self._clock() - begun
-            used += slice_seconds
-            await self._give_way(used, slice_seconds)
+            used += self._slice_took
+            await self._give_way(used)
 
     def _slice(self, rest: Iterator[T], results: list[T], begun: float) -> bool:
         """Work until the slice is over; whether nothing is left."""
@@ -97,13 +134,29 @@ class Turns:
             await self._queue(used)
         self._is_taken = True
 
-    async def _give_way(self, used: float, slice_seconds: float) -> None:
+    async def _pause(self) -> None:
+        """Wait for a lull, as far as the last slice of whichever call still owes it."""
+        share = COSTLY_PAUSE_SHARE if self._was_costly else PAUSE_SHARE
+        owed = share * self._slice_took - (self._clock() - self._slice_ended)
+        if owed <= 0 or not self._has_short_calls:
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(owed):
+                is_lull = False
+                while self._has_short_calls and not is_lull:
+                    await self._no_short_calls.wait()
+                    arrivals = self._arrivals
+                    await asyncio.sleep(min(max(self._slice_took, LULL_SECONDS), MAX_LULL_SECONDS))
+                    is_lull = self._arrivals == arrivals and not self._was_costly
+
+    @property
+    def _has_short_calls(self) -> bool:
+        return self._short_calls > 0 or self._clock() - self._last_short < RECENT_SECONDS
+
+    async def _give_way(self, used: float) -> None:
         """Let the loop take a round, and others their turns."""
         try:
             await asyncio.sleep(0)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(PAUSE_SHARE * slice_seconds):
-                    await self._no_short_calls.wait()
         except asyncio.CancelledError:
             self._pass_on()
             raise

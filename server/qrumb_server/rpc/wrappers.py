@@ -196,6 +196,7 @@ class Wrappers(grpc.aio.ServerInterceptor):
         guard: answers for what those behind it raise.
         opening: makes requests of bytes.
         access: who may call; it sees the requests.
+        arriving: told of each call before its message is read.
     """
 
     def __init__(
@@ -205,7 +206,9 @@ class Wrappers(grpc.aio.ServerInterceptor):
         guard: Wrapper | None = None,
         opening: Wrapper | None = None,
         access: Wrapper | None = None,
+        arriving: Callable[[], None] = lambda: None,
     ) -> None:
+        self._arriving = arriving
         self._capacity = capacity
         in_order = (capacity, guard or Guard(), opening or Decoding(), access)
         self._wrappers: Sequence[Wrapper] = [wrapper for wrapper in in_order if wrapper is not None]
@@ -217,6 +220,7 @@ class Wrappers(grpc.aio.ServerInterceptor):
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Handler | None:
         """The wrapped handler of a known method; an unknown one stays None, which gRPC answers UNIMPLEMENTED."""
+        self._arriving()
         method = str(handler_call_details.method)
         if self._capacity is not None and self._capacity.refuses(method):
             return grpc.stream_stream_rpc_method_handler(_refuse)

@@ -48,7 +48,7 @@ def work() -> Work:
 @pytest.fixture
 def turns(work: Work) -> Turns:
     """Slices of three steps."""
-    return Turns(slice_seconds=0.0025, clock=work.clock)
+    return Turns(slice_seconds=0.0025, clock=work.clock, processor_clock=work.clock)
 
 
 async def test_between_two_slices_the_loop_takes_a_round(turns: Turns, work: Work) -> None:
@@ -115,7 +115,7 @@ async def test_a_call_that_fails_or_is_given_up_passes_its_turn_on(turns: Turns,
 
 
 async def test_long_work_waits_for_short_calls_and_goes_on_once_there_are_none(work: Work) -> None:
-    turns = Turns(slice_seconds=0.001, clock=work.clock)
+    turns = Turns(slice_seconds=0.001, clock=work.clock, processor_clock=work.clock)
 
     def steps() -> Iterator[int]:
         for step in range(3):
@@ -131,6 +131,7 @@ async def test_long_work_waits_for_short_calls_and_goes_on_once_there_are_none(w
         for _ in range(50):
             await asyncio.sleep(0)
         assert work.done == ["long"]
+    work.clock.now += 1_000.0  # the last short call was long ago
     async with asyncio.timeout(patient(5)):
         assert await long == [0, 1, 2]
 
@@ -139,3 +140,25 @@ async def test_long_work_goes_on_however_many_short_calls_there_are(turns: Turns
     with turns.short_call():
         async with asyncio.timeout(patient(10)):
             assert await turns.run(work.steps("a", 9), size=LONG) == list(range(9))
+
+
+async def test_work_of_costly_steps_rests_where_short_calls_come_and_others_wait_for_a_lull(work: Work) -> None:
+    """A thousand steps of some microseconds, then two that are long: those have a tenth of the time."""
+    turns = Turns(slice_seconds=0.001, clock=work.clock, processor_clock=work.clock)
+    turns.arriving()
+    with turns.short_call():
+        pass
+
+    def steps(seconds: float, number: int) -> Iterator[int]:
+        for step in range(number):
+            work.clock.now += seconds
+            yield step
+
+    async with asyncio.timeout(patient(20)):
+        assert len(await turns.run(steps(0.00001, 1_000), size=LONG)) == 1_000
+    costly = asyncio.create_task(turns.run(steps(0.5, 2), size=LONG))
+    await asyncio.sleep(0.1)
+    assert not costly.done()
+    work.clock.now += 10.0  # no short call was here lately
+    async with asyncio.timeout(patient(5)):
+        assert await costly == [0, 1]
