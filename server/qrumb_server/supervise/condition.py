@@ -171,7 +171,8 @@ def _spool(look: SpoolLook) -> Iterator[str]:
     used = look.usage.total_bytes
     part = used / look.limit_bytes if look.limit_bytes else 1.0
     is_filling = look.full_in is not None and look.full_in < FILLING_SOON
-    if part > FILLING_PART or is_filling:
+    # On a full disk the spool may hold no more than it does: that is the disk's doing, and said of it.
+    if not look.is_disk_full and (part > FILLING_PART or is_filling):
         forecast = "" if look.full_in is None else f"; at this speed it is full in {_duration(look.full_in)}"
         yield f"the spool is {part:.0%} full: {_bytes(used)} of {_bytes(look.limit_bytes)}{forecast}"
     if look.silent_for is not None:

@@ -179,3 +179,11 @@ def test_a_burst_a_standstill_and_a_drain_are_no_growth() -> None:
 def test_what_has_stopped_growing_has_no_forecast() -> None:
     """As where one site has its share: what it sent until then says nothing of what comes."""
     assert grown(lambda second: min(second, 60) * 100, 76) == 0
+
+
+def test_a_disk_that_others_have_filled_is_the_one_reason() -> None:
+    """The spool may then hold no more than it does: it would be called 100 % full, of 0 bytes."""
+    assessment = assess(spool(free_bytes=100 * MIB, limit_bytes=0))
+    assert assessment.condition == NOT_READY
+    [reason] = assessment.reasons
+    assert reason.startswith("the disk is full: 100 MiB are free and 1.0 GiB must stay")
