@@ -13,7 +13,7 @@ from qrumb.v1.browser_event_pb2 import BrowserEvent
 from qrumb.v1.receipt_pb2 import EventReceipt
 from tests.support.stack import Stack
 
-pytestmark = pytest.mark.usefixtures("unharmed")
+pytestmark = [pytest.mark.stack, pytest.mark.usefixtures("unharmed")]
 
 SITE = "limits"
 SINGLE, BATCH = "CollectBrowserEvent", "BatchCollectBrowserEvents"
