@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from qrumb.v1.browser_event_pb2 import BrowserEvent
 from qrumb.v1.receipt_pb2 import Violation
 from qrumb.v1.server_event_pb2 import ServerEvent
-from qrumb_server.enrich.email import contains_email, may_contain_email, redact_emails
+from qrumb_server.enrich.email import contains_email, redact_emails
+from qrumb_server.enrich.email_signs import may_contain_email
 from qrumb_server.model import Caller, RawEvent, Rejected, Source, StampedEvent
 from qrumb_server.pipeline.dead_letter import bury
 from qrumb_server.pipeline.run import judge

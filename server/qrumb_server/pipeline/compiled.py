@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from qrumb_server.enrich.agent import DEVICE_TYPES, NEVER_ON_IPAD, Agent, ClientHints, describe_agent
 from qrumb_server.enrich.currency import currency_decimals
-from qrumb_server.enrich.email import SIGN_PATTERN
+from qrumb_server.enrich.email_signs import SIGN_PATTERN
 from qrumb_server.instants import FIRST_SECOND, LAST_SECOND
 from qrumb_server.model import SITE_ID_PATTERN, UUID_PATTERN, Caller, FraudReason, SitePolicy
 from qrumb_server.pipeline import context_fields, placeholders, struct_json, validate

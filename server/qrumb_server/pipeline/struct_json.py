@@ -20,7 +20,8 @@ from typing import Final
 import orjson
 from google.protobuf.struct_pb2 import Struct, Value
 
-from qrumb_server.enrich.email import contains_email, may_contain_email
+from qrumb_server.enrich.email import contains_email
+from qrumb_server.enrich.email_signs import may_contain_email
 
 __all__ = [
     "FaultKind",

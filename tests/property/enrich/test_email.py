@@ -7,7 +7,8 @@ import orjson
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from qrumb_server.enrich.email import MARK, contains_email, may_contain_email, redact_emails
+from qrumb_server.enrich.email import MARK, contains_email, redact_emails
+from qrumb_server.enrich.email_signs import may_contain_email
 
 # Whatever has a meaning to the detector, glued together at random: far more often an address, or nearly one, than
 # random characters are.

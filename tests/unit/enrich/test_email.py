@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from qrumb_server.enrich.email import MARK, contains_email, may_contain_email, redact_emails, redacted_beginning
+from qrumb_server.enrich.email import MARK, contains_email, redact_emails, redacted_beginning
+from qrumb_server.enrich.email_signs import may_contain_email
 
 _CORPUS = Path(__file__).parents[2] / "golden" / "emails.tsv"
 
