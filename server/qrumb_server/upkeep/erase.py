@@ -132,8 +132,10 @@ class Eraser:
             for row in self._store.query(
                 "SELECT scan_session_id, segment_id, segment_row FROM events.scan_sessions FINAL "  # noqa: S608
                 f"WHERE site_id = {{site:String}} AND startsWith(scan_session_id, '{RENAMED}') "
+                # A redirect may name its sessions like that too.
+                "AND scan_session_id NOT IN {sessions:Array(String)} "
                 "AND (segment_id, segment_row) IN {places:Array(Tuple(String, UInt32))}",
-                {"site": subject.site_id, "places": places},
+                {"site": subject.site_id, "sessions": sorted(subject.sessions), "places": places},
             )
         }
         fresh = []

@@ -1,5 +1,6 @@
 """One embedded ClickHouse for all examples, kept apart by site_id."""
 
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -14,3 +15,9 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedStore]:
     opened = EmbeddedStore.open(tmp_path_factory.mktemp("any-order") / "clickhouse", lock_timeout=timedelta(seconds=10))
     yield opened
     opened.close()
+
+
+@pytest.fixture(scope="module")
+def base_ms() -> int:
+    """An hour ago: old enough for all times of the stories, recent enough for every retention."""
+    return int(time.time()) * 1000 - 60 * 60_000

@@ -5,7 +5,6 @@ die and inserts of unknown outcome in between: the rows are those that a model w
 """
 
 import tempfile
-import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import count
@@ -21,7 +20,7 @@ from qrumb.v1.consent_pb2 import Consent
 from qrumb.v1.server_event_pb2 import ServerEvent
 from qrumb_server.errors import OutcomeUnknownError
 from qrumb_server.instants import set_time
-from qrumb_server.model import Caller, RawEvent, Source, StampedEvent
+from qrumb_server.model import Caller, FraudRules, RawEvent, SitePolicy, Source, StampedEvent
 from qrumb_server.pipeline.identity import Label, identifiers_of, label_version, own_label, user_name
 from qrumb_server.pipeline.run import judge
 from qrumb_server.store.embedded import EmbeddedStore
@@ -39,6 +38,7 @@ CONSENTS = {
     "pending": Consent.PENDING,
 }
 MINUTE_MS = 60_000
+POLICY = SitePolicy(fraud=FraudRules(before_scan_tolerance_ms=MINUTE_MS // 2))
 numbers = count(1)
 
 
@@ -114,31 +114,33 @@ def stories(draw: st.DrawFn) -> tuple[list[Thing], list[Batch]]:
     return things, [(batch, draw(troubles)) for batch in batches]
 
 
-@pytest.fixture(scope="module")
-def base_ms() -> int:
-    """An hour ago: old enough for all times of the stories, recent enough for every retention."""
-    return int(time.time()) * 1000 - 60 * MINUTE_MS
-
-
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(story=stories())
 async def test_any_order_gives_the_same_attributed_events(
     story: tuple[list[Thing], list[Batch]], store: EmbeddedStore, base_ms: int
 ) -> None:
-    """Exactly equal: QR code, user and where it comes from, consent, and every event once."""
+    """Exactly equal: QR code, user and where it comes from, consent, marks, and every event once."""
     things, batches = story
     site_id = f"site-{next(numbers)}"
     with tempfile.TemporaryDirectory(prefix="qrumb-") as folder:
         clock = SettableClock(base_ms + 30 * MINUTE_MS)
-        async with running_mini_node(Path(folder), store, clock, policies={}) as node:
+        async with running_mini_node(Path(folder), store, clock, policies={site_id: POLICY}) as node:
             for batch, trouble in batches:
                 for worker, thing in batch:
                     clock.tick()
                     await node.append(worker, [as_record(node, thing, site_id, base_ms).SerializeToString()])
                 await load(node, trouble)
     found = {
-        row["event_id"]: (row["qr_code_id"], row["user_id"], row["user_id_source"], row["consent"])
-        for row in read(store, "event_id, qr_code_id, user_id, user_id_source, consent", "attributed_events", site_id)
+        row["event_id"]: (
+            row["qr_code_id"],
+            row["user_id"],
+            row["user_id_source"],
+            row["consent"],
+            row["fraud_reasons"],
+        )
+        for row in read(
+            store, "event_id, qr_code_id, user_id, user_id_source, consent, fraud_reasons", "attributed_events", site_id
+        )
     }
     assert found == expected(things, site_id, base_ms)
     [unique] = read(store, "count() AS n", "unique_events", site_id)
@@ -204,7 +206,7 @@ def event_id(event: Event) -> str:
     return str(UUID(int=event.number, version=4))
 
 
-def expected(things: Sequence[Thing], site_id: str, base_ms: int) -> dict[str, tuple[str, str, str, str]]:
+def expected(things: Sequence[Thing], site_id: str, base_ms: int) -> dict[str, tuple[str, str, str, str, list[str]]]:
     """The rows that the set stands for."""
     sent = [thing for thing in things if isinstance(thing, Event)]
     labels, owners = users(sent, site_id, base_ms)
@@ -220,7 +222,9 @@ def expected(things: Sequence[Thing], site_id: str, base_ms: int) -> dict[str, t
             source = "session" if name else ""
         code = earliest((scan.minute, scan.code) for scan in scans)
         owner = owners.get(name, name)
-        rows[event_id(event)] = code, owners.get(owner, owner), source, event.consent
+        is_early = bool(scans) and event.minute < min(scan.minute for scan in scans)
+        marks = ["before_scan"] if is_early else []
+        rows[event_id(event)] = code, owners.get(owner, owner), source, event.consent, marks
     return rows
 
 
