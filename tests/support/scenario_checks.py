@@ -1,6 +1,7 @@
 """What a scenario expects of the stored rows, receipts and the ledger, and what must hold after every scenario."""
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final
@@ -12,6 +13,7 @@ from qrumb.v1 import query_service_pb2 as pb
 from qrumb.v1 import scan_session_service_pb2 as session_pb
 from qrumb.v1.receipt_pb2 import Violation
 from qrumb_server.instants import milliseconds
+from qrumb_server.query.rows import amount_text, as_event_row
 from qrumb_server.upkeep.erase import RENAMED
 from tests.support.scenario import Play, hash_of
 
@@ -206,6 +208,66 @@ async def check_promises(play: Play) -> None:
         assert not stored["forbidden"] + unique["forbidden"], "consent is not kept"
         assert not stored["odd"], "an ip_key is kept, or is_fraud and its reasons differ"
         _check_links(play, site_id)
+        await _check_agreement(play, site_id, ledger)
+
+
+async def _check_agreement(play: Play, site_id: str, ledger: Mapping[str, int]) -> None:
+    """One answer to one question: rows, views, counts, funnel, receipts and the ledger."""
+    node = play.node
+    rows = node.store.query("SELECT * FROM events.attributed_events WHERE site_id = {site:String}", {"site": site_id})
+    [marked] = node.store.query(
+        "SELECT sum(is_fraud) AS n FROM events.valid_events WHERE site_id = {site:String}", {"site": site_id}
+    )
+    assert ledger["fraud"] == marked["n"], "the ledger counts other marks than the rows have"
+    answer = await node.queries.CountEvents(pb.CountEventsRequest(site_id=site_id, bucket_seconds=86_400, **EVER))
+    counted = Counter[tuple[str, str]]()
+    for one in answer.counts:
+        counted[one.source, one.name] += one.unique_count
+    assert +counted == Counter(
+        (row["source"], row["event_name"] if row["source"] == "server" else row["event_type"]) for row in rows
+    ), "counts are not those of the view"
+    assert (sum(counted.values()), sum(one.duplicate_count for one in answer.counts)) == (
+        ledger["unique"],
+        ledger["duplicate"],
+    )
+    assert sum(one.fraud_count for one in answer.counts) == sum(row["is_fraud"] for row in rows)
+    found = _funnel(await node.queries.GetFunnel(pb.GetFunnelRequest(site_id=site_id, **EVER)))
+    assert {code: said for code, said in found.items() if any(said.values())} == _funnel_of(play, site_id, rows)
+    for row in rows[:3]:
+        receipt = await node.queries.GetReceipt(pb.GetReceiptRequest(site_id=site_id, event_id=row["event_id"]))
+        assert receipt.row == as_event_row(row), "the receipt has another row than the view"
+        assert receipt.fate in {pb.GetReceiptResponse.STORED, pb.GetReceiptResponse.DUPLICATE}
+
+
+def _funnel_of(play: Play, site_id: str, rows: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """What the rows of events.attributed_events say of each code; worked out from them alone, and the scans."""
+    scans = play.node.store.query(
+        "SELECT scan_session_id, qr_code_id FROM events.scan_sessions FINAL WHERE site_id = {site:String}",
+        {"site": site_id},
+    )
+    counts: dict[str, dict[str, Any]] = {}
+    for scan in scans:
+        one = counts.setdefault(scan["qr_code_id"], {"scans": 0, "visits": 0, "conversions": 0})
+        one["scans"] += 1
+    seen: set[tuple[str, str]] = set()
+    for row in rows:
+        session, code = row["scan_session_id"], row["qr_code_id"]
+        if row["is_fraud"] or not code:
+            continue
+        one = counts.setdefault(code, {"scans": 0, "visits": 0, "conversions": 0})
+        is_conversion = row["source"] == "server" and row["event_name"] != "refund"
+        for kind, is_one in (("visits", bool(row["event_type"]) and bool(session)), ("conversions", is_conversion)):
+            if is_one and (not session or (kind, session) not in seen):
+                one[kind] += 1
+                seen.add((kind, session))
+        if row["conversion_value"] is not None and row["source"] == "server":
+            currency = row["conversion_currency"]
+            one[currency] = one.get(currency, Decimal(0)) + row["conversion_value"]
+    return {
+        code: {name: amount_text(value, name) if isinstance(value, Decimal) else value for name, value in one.items()}
+        for code, one in counts.items()
+        if any(one.values())
+    }
 
 
 def _sums(play: Play, table: str, site_id: str) -> dict[str, int]:

@@ -76,12 +76,7 @@ class Charts:
         to_ms = milliseconds(request.to_time) if request.HasField("to_time") else self._clock.now_ms()
         from_ms = milliseconds(request.from_time) if request.HasField("from_time") else to_ms - DAY_MS
         rows = self._store.query(
-            "SELECT intDiv(toUnixTimestamp64Milli(event_time), {width:Int64}) * {width:Int64} AS start, source, "
-            "if(source = 'browser', event_type, event_name) AS name, countIf(is_duplicate = 0) AS uniques, "
-            "countIf(is_duplicate = 1) AS duplicates, countIf(is_duplicate = 0 AND is_fraud = 1) AS frauds "
-            "FROM events.valid_events WHERE site_id = {site:String} "
-            "AND event_time >= {from:DateTime64(3, 'UTC')} AND event_time < {to:DateTime64(3, 'UTC')} "
-            "GROUP BY start, source, name ORDER BY start, source, name",
+            _COUNTS,
             {
                 "site": request.site_id,
                 "from": from_ms,
@@ -134,6 +129,23 @@ def _begun_ms(segment_id: str) -> int:
         return 0
 
 
+# Of a browser's and a backend's copy of one event the backend's is the one that counts, as in events.unique_events.
+_STANDS: Final = """
+if(is_counterpart = 1, source = 'server', is_duplicate = 0 AND NOT (source = 'browser' AND event_id IN
+(
+    SELECT event_id FROM events.valid_events
+    WHERE site_id = {site:String} AND is_counterpart = 1 AND source = 'server'
+)))
+"""
+_COUNTS: Final = f"""
+SELECT intDiv(toUnixTimestamp64Milli(event_time), {{width:Int64}}) * {{width:Int64}} AS start, source,
+    if(source = 'browser', event_type, event_name) AS name,
+    countIf({_STANDS}) AS uniques, countIf(NOT {_STANDS}) AS duplicates, countIf({_STANDS} AND is_fraud = 1) AS frauds
+FROM events.valid_events
+WHERE site_id = {{site:String}}
+    AND event_time >= {{from:DateTime64(3, 'UTC')}} AND event_time < {{to:DateTime64(3, 'UTC')}}
+GROUP BY start, source, name ORDER BY start, source, name
+"""  # noqa: S608
 _SCANS: Final = """
     SELECT scan_session_id, qr_code_id FROM events.scan_sessions FINAL
     WHERE site_id = {site:String}

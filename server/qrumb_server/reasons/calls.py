@@ -100,8 +100,8 @@ SUBJECT_UNNAMED: Final = Reason(
     name="REQUIRED",
     code=StatusCode.INVALID_ARGUMENT,
     retry=Retry.NO,
-    text="say whom to erase: user_id, user_identifiers or scan_session_id, at least one",
-    cause="An erasure names no person.",
+    text="say whom to erase or to hand out: user_id, user_identifiers or scan_session_id, at least one",
+    cause="An erasure or an export names no person.",
     advice="Name the person by any of these.",
 )
 SITE_ID_FORM: Final = Reason(
