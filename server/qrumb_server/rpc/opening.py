@@ -129,6 +129,7 @@ class Opening:
                 raise RequestFault(calls.TOO_MANY_CALLS)
             self._bytes_in_work += size
             try:
+                await self._turns.take_in(size)
                 return await call(await open_request(request), context)
             finally:
                 self._bytes_in_work -= size

@@ -162,3 +162,18 @@ async def test_work_of_costly_steps_rests_where_short_calls_come_and_others_wait
     work.clock.now += 10.0  # no short call was here lately
     async with asyncio.timeout(patient(5)):
         assert await costly == [0, 1]
+
+
+async def test_long_messages_wait_for_each_other_where_short_calls_come(work: Work) -> None:
+    """Were they only refused: to take in 4 MiB holds the loop for some ms, and nothing else would slow their sender."""
+    turns = Turns(clock=work.clock, processor_clock=work.clock)
+    async with asyncio.timeout(patient(5)):
+        await turns.take_in(1 << 40)
+        await turns.take_in(1 << 40)  # no short call was here lately
+    with turns.short_call():
+        second = asyncio.create_task(turns.take_in(1))
+        await asyncio.sleep(0.05)
+        assert not second.done()
+    work.clock.now += 1_000_000.0
+    async with asyncio.timeout(patient(5)):
+        await second
