@@ -15,7 +15,7 @@ from qrumb_server.rpc.collector import receipt_field
 from qrumb_server.rpc.compiled import Compiled
 from qrumb_server.rpc.turns import Turns
 
-__all__ = ["AGENT", "NOW_MS", "Ways", "new_compiled"]
+__all__ = ["AGENT", "BATCHES", "NOW_MS", "Ways", "new_compiled"]
 
 NOW_MS = 1_790_000_000_000
 AGENT = (

@@ -1,5 +1,6 @@
 """The compiled way says yes to ordinary events, and then the very bytes that Python would have made."""
 
+import asyncio
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -9,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from google.protobuf.internal.encoder import _VarintBytes  # type: ignore[attr-defined]
 from google.protobuf.json_format import ParseDict, ParseError
+from google.protobuf.message import DecodeError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -24,7 +27,7 @@ from qrumb_server.rpc.compiled import is_built
 from tests.property.pipeline.test_rules_agree import browser_events, server_events
 from tests.property.reading.test_two_ways import own_fields, struct
 from tests.support.strings import SAMPLES, texts_event
-from tests.support.two_ways import AGENT, NOW_MS, Ways, new_compiled
+from tests.support.two_ways import AGENT, BATCHES, NOW_MS, Ways, new_compiled
 from tests.support.verdict_cases import FILES, load_cases
 
 pytestmark = pytest.mark.skipif(not is_built(), reason="the compiled way is not built: it takes cargo")
@@ -94,6 +97,30 @@ def test_amounts_are_equal(amount: float, currency: str, decimals: int) -> None:
         event.conversion_value.CopyFrom(ConversionValue(amount=worth, currency=currency))
         event.properties.update({"worth": worth})
         assert not Ways(COMPILED).differences([event], Source.SERVER)
+
+
+@settings(max_examples=600, deadline=None)
+@given(st.sampled_from(list(Source)), st.integers(0, 400), st.binary(min_size=1, max_size=6), st.integers(0, 6))
+def test_damaged_bytes_are_left_or_equal(source: Source, place: int, bytes_: bytes, cut: int) -> None:
+    """Bytes that are put into a message in place of others: no panic, and nothing is taken that protobuf refuses."""
+    sent = ordinary(source, 1).SerializeToString()
+    damaged = sent[:place] + bytes_ + sent[place + cut :]
+    try:
+        event = MESSAGES[source].FromString(damaged)
+    except DecodeError:
+        request = BATCHES[source](events=[MESSAGES[source]()]).SerializeToString()[:1]
+        request += _VarintBytes(len(damaged)) + damaged
+        assert asyncio.run(COMPILED.open(request, source, is_batch=True)) is None
+        return
+    assert not Ways(COMPILED).differences([event], source)
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_a_call_or_none(request: bytes) -> None:
+    """Nothing of the outside raises anything but what Python answers."""
+    for source in Source:
+        for is_batch in (False, True):
+            asyncio.run(COMPILED.open(request, source, is_batch=is_batch))
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
