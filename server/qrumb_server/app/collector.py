@@ -3,7 +3,6 @@
 import asyncio
 import gc
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from datetime import timedelta
 from typing import Final
@@ -37,6 +36,7 @@ from qrumb_server.rpc.preview import ask_loader
 from qrumb_server.rpc.scan_sessions import ScanSessions
 from qrumb_server.rpc.turns import Turns
 from qrumb_server.rpc.validator import Validator
+from qrumb_server.spool.disk_thread import DiskThread
 from qrumb_server.spool.quota import SpoolLimits
 from qrumb_server.spool.writer import SpoolWriter
 from qrumb_server.supervise import sockets
@@ -63,7 +63,7 @@ async def run_collector(settings: Settings, index: int, address_secret: bytes) -
     """
     warm_up()
     stop = stop_event()
-    executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="disk")
+    executor = DiskThread()
     clock = SteadyClock(SystemClock())
     spool = await SpoolWriter.open(
         settings.spool_dir / f"worker-{index}",

@@ -241,6 +241,8 @@ class SegmentJournal:
 
 
 def _sum_of_sites(members: Sequence[Append]) -> Mapping[str, int]:
+    if len(members) == 1:
+        return members[0].sites
     total: Counter[str] = Counter()
     for member in members:
         for site_id, size_bytes in member.sites.items():

@@ -6,7 +6,7 @@ executor; no timer stands between a write and its answer; a caller's cancellatio
 
 import asyncio
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -226,30 +226,36 @@ class SpoolWriter:
         elif self._is_closing:
             self._run(self._journal.close, self._release_folder)
 
-    def _run(self, job: Callable[[], _T], answer: Callable[[asyncio.Future[_T]], None]) -> None:
+    def _run(self, job: Callable[[], _T], answer: Callable[[Future[_T]], None]) -> None:
         self._job_begun = self._loop.time()
         try:
-            future = self._loop.run_in_executor(self._executor, job)
+            future = self._executor.submit(job)
         except RuntimeError as error:
             # the executor was shut down before the spool was closed
-            future = self._loop.create_future()
+            future = Future()
             future.set_exception(error)
-        future.add_done_callback(lambda done: self._finish_job(done, answer))
+        # One step back to the loop; a future of the loop's own would take three.
+        future.add_done_callback(lambda done: self._call_back(done, answer))
 
-    def _finish_job(self, job: asyncio.Future[_T], answer: Callable[[asyncio.Future[_T]], None]) -> None:
+    def _call_back(self, job: Future[_T], answer: Callable[[Future[_T]], None]) -> None:
+        """In whichever thread the job has ended; a loop that is gone waits for no answer."""
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._finish_job, job, answer)
+
+    def _finish_job(self, job: Future[_T], answer: Callable[[Future[_T]], None]) -> None:
         self._job_begun = None
         answer(job)
         self._set_timer()
         self._start_job()
 
-    def _answer_look(self, job: asyncio.Future[FolderLook]) -> None:
+    def _answer_look(self, job: Future[FolderLook]) -> None:
         if _fault_of(job) is None:
             self._last_look = job.result()
         looking, self._looking = self._looking, None
         if looking is not None:
             looking.set_result(None)
 
-    def _release_folder(self, job: asyncio.Future[None]) -> None:
+    def _release_folder(self, job: Future[None]) -> None:
         self._unlock()
         fault = _fault_of(job)
         if fault is None:
@@ -294,7 +300,7 @@ def _bytes_of_sites(records: Sequence[bytes], sites: Sequence[str]) -> dict[str,
     return sizes
 
 
-def _answer_appends(group: Sequence[_Waiting], job: asyncio.Future[list[Refusal | None]]) -> None:
+def _answer_appends(group: Sequence[_Waiting], job: Future[list[Refusal | None]]) -> None:
     fault = _fault_of(job)
     answers = job.result() if fault is None else [None] * len(group)
     for member, refusal in zip(group, answers, strict=True):
@@ -308,7 +314,7 @@ def _answer_appends(group: Sequence[_Waiting], job: asyncio.Future[list[Refusal 
             member.done.set_result(None)
 
 
-def _answer_seals(waiters: Sequence[asyncio.Future[None]], job: asyncio.Future[bool]) -> None:
+def _answer_seals(waiters: Sequence[asyncio.Future[None]], job: Future[bool]) -> None:
     fault = _fault_of(job)
     is_done = fault is None and job.result()
     for waiter in waiters:
@@ -320,7 +326,7 @@ def _answer_seals(waiters: Sequence[asyncio.Future[None]], job: asyncio.Future[b
             waiter.set_exception(_failure("the segment could not be sealed", fault))
 
 
-def _fault_of(job: asyncio.Future[Any]) -> BaseException | None:
+def _fault_of(job: Future[Any]) -> BaseException | None:
     """What ended a job that is not among its answers: an executor that was shut down, or an error of ours."""
     return asyncio.CancelledError() if job.cancelled() else job.exception()
 
