@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from google.protobuf.internal.encoder import _VarintBytes  # type: ignore[attr-defined]
+from google.protobuf.internal.encoder import _VarintBytes
 from google.protobuf.json_format import ParseDict, ParseError
 from google.protobuf.message import DecodeError
 from hypothesis import HealthCheck, given, settings
