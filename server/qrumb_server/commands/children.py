@@ -9,10 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import click
-import uvloop
 
 from qrumb_server.config import Settings
 from qrumb_server.supervise.logs import configure_logging
+
+try:  # a quarter of what a call costs a worker is its event loop
+    from uvloop import run as run_fast
+except ImportError:  # where uvloop is not built for the interpreter
+    run_fast = asyncio.run  # type: ignore[assignment]  # its own argument loop_factory
 
 __all__ = ["loader", "worker"]
 
@@ -27,8 +31,7 @@ def worker(index: int, settings_file: Path, address_secret: int | None) -> None:
     from qrumb_server.enrich.address import KEY_BYTES
 
     secret = secrets.token_bytes(KEY_BYTES) if address_secret is None else os.pread(address_secret, KEY_BYTES, 0)
-    # Its event loop is a quarter of what a call costs a worker.
-    _run(f"worker-{index}", settings_file, lambda settings: run_collector(settings, index, secret), uvloop.run)
+    _run(f"worker-{index}", settings_file, lambda settings: run_collector(settings, index, secret), run_fast)
 
 
 @click.command(hidden=True)
