@@ -46,7 +46,7 @@ people = st.one_of(
 Row = Mapping[str, Any]
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(story=stories(), person=people)
 async def test_an_erasure_touches_one_person_and_no_number(
     story: tuple[list[Thing], list[Batch]], person: UserIdentifiers, store: EmbeddedStore, base_ms: int
