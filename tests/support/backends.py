@@ -244,6 +244,10 @@ class _Services(
         await self._backend.take(request, context)
         return query_service_pb2.CountEventsResponse()
 
+    async def ListSuspiciousIdentifiers(self, request: Any, context: Context) -> Any:
+        await self._backend.take(request, context)
+        return query_service_pb2.ListSuspiciousIdentifiersResponse()
+
     async def GetFunnel(self, request: Any, context: Context) -> Any:
         await self._backend.take(request, context)
         return query_service_pb2.GetFunnelResponse()
@@ -251,6 +255,10 @@ class _Services(
     async def GetLedger(self, request: Any, context: Context) -> Any:
         await self._backend.take(request, context)
         return query_service_pb2.GetLedgerResponse()
+
+    async def ExportSubject(self, request: Any, context: Context) -> Any:
+        await self._backend.take(request, context)
+        return privacy_service_pb2.ExportSubjectResponse()
 
     async def EraseSubject(self, request: Any, context: Context) -> Any:
         await self._backend.take(request, context)
