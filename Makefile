@@ -65,9 +65,10 @@ baseline: setup-dev ## on a release: make today's contract the one that must not
 fuzz: setup-dev ## fuzz the validators for FUZZ_SECONDS (300), a node with FUZZ_REQUESTS (200,000)
 	@FUZZ_SECONDS=$${FUZZ_SECONDS:-300} FUZZ_REQUESTS=$${FUZZ_REQUESTS:-200000} $(BIN)/python -m pytest tests/fuzz -n 0 -q -s
 
-soak: setup-dev ## one node, then two, under load and faults for SOAK_SECONDS (600) each, the one on until SOAK_EVENTS and SOAK_FAULTS; 1,000 restarts of the loader
+soak: setup-dev ## one node, then two, under load and faults for SOAK_SECONDS (600) each, the one on until SOAK_EVENTS and SOAK_FAULTS; days of 4,000 arrivals against their oracle; 1,000 restarts of the loader
 	@SOAK_SECONDS=$${SOAK_SECONDS:-600} $(BIN)/python -m pytest tests/faults/test_soak.py -n 0 -q -s
 	@SOAK_SECONDS=$${SOAK_SECONDS:-600} $(BIN)/python -m pytest tests/faults/test_two_nodes.py -n 0 -q -s
+	@DAY_ARRIVALS=$${DAY_ARRIVALS:-4000} $(BIN)/python -m pytest tests/integration/scenarios/test_day.py tests/faults/test_day.py -n 0 -q
 	@$(BIN)/python -m pytest tests/faults/test_restarts.py -m long -n 0 -q
 
 bench: setup-dev ## the measurements of bench/README.md
