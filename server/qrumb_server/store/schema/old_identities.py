@@ -10,12 +10,14 @@ from itertools import groupby
 from types import MappingProxyType
 from typing import Final
 
+from qrumb_server.errors import StoreError
 from qrumb_server.store.schema.files import SchemaDatabase
 
 __all__ = ["take_over_hashes"]
 
 _KINDS: Final[Mapping[str, str]] = MappingProxyType({"email_hash": "email", "phone_hash": "phone"})
 """Kind of the link by kind of the identity."""
+_UNKNOWN_TABLE: Final = 60
 # Some 160 characters each: a server parses 256 KiB of a statement.
 _AT_A_TIME: Final = 1000
 
@@ -37,8 +39,20 @@ def take_over_hashes(database: SchemaDatabase) -> None:
     Raises:
         StoreError: as the database.
     """
-    if not database.query("SELECT name FROM system.tables WHERE database = 'events' AND name = 'identities'"):
-        return
+    try:
+        if _is_there(database):
+            _copy_all(database)
+    except StoreError as error:
+        # Another node has dropped it meanwhile, which it does once it has taken over all that is in it.
+        if error.code != _UNKNOWN_TABLE or _is_there(database):
+            raise
+
+
+def _is_there(database: SchemaDatabase) -> bool:
+    return bool(database.query("SELECT name FROM system.tables WHERE database = 'events' AND name = 'identities'"))
+
+
+def _copy_all(database: SchemaDatabase) -> None:
     erased = {row["site_id"] for row in database.query("SELECT DISTINCT site_id FROM events.erasures")}
     last = ("", "", "")
     while rows := [
