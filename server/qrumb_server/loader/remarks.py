@@ -128,7 +128,6 @@ class Remarks:
             "ids": sorted({session_id for _site, session_id in registered}),
             "keys": sorted(registered),
             "scan": max((session.scan_time_ms or 0 for session in known.values()), default=0),
-            "marks": sorted(OF_SESSION),
             "size": PAGE,
         }
         after: tuple[int, str, int] = (min(registered.values()) - LATE_MS, "", 0)
@@ -142,11 +141,12 @@ class Remarks:
             after = (last["received_time"], last["segment_id"], last["segment_row"])
 
 
+_IS_MARKED: Final = " OR ".join(f"has(fraud_reasons, '{reason}')" for reason in sorted(OF_SESSION))
 _ROWS: Final = f"""
 SELECT site_id, scan_session_id, event_time, received_time, fraud_reasons, segment_id, segment_row
 FROM {VALID_EVENTS} PREWHERE scan_session_id IN {{ids:Array(String)}}
 WHERE received_time >= {{time:DateTime64(3, 'UTC')}}
-    AND (event_time < {{scan:DateTime64(3, 'UTC')}} OR hasAny(fraud_reasons, {{marks:Array(String)}})
+    AND (event_time < {{scan:DateTime64(3, 'UTC')}} OR {_IS_MARKED}
         OR (site_id, scan_session_id) NOT IN {{keys:Array(Tuple(String, String))}})
     AND (received_time, segment_id, segment_row) > ({{time:DateTime64(3, 'UTC')}}, {{segment:String}}, {{row:Int64}})
 ORDER BY received_time, segment_id, segment_row LIMIT {{size:UInt32}}
