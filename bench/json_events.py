@@ -8,6 +8,7 @@ ratio of the two ways in each round.
 import argparse
 import json
 import statistics
+import sys
 import tempfile
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +16,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from tests.support.stack import Stack, running_stack
 

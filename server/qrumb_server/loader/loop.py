@@ -145,8 +145,8 @@ class Loader:
                 if draining:
                     return
                 self._probe_if_due()
-                with self._turn, suppress(StoreError):  # the probe has said so
-                    self._remarks.judge_if_due()
+                with self._turn:
+                    self._judge_late()
                 self._draining.wait(self._poll_seconds)
                 continue
             uncertain = any(ref.path in suspects or ref.begun_time_ms <= started_ms for ref in taken)
@@ -215,7 +215,7 @@ class Loader:
         load = _Load(batch=batch, uncertain=uncertain)
         for do in (
             self._store_sessions,
-            self._judge_again,
+            self._judge_late,
             self._attribute,
             self._store_links,
             self._store_events,
@@ -245,9 +245,18 @@ class Loader:
         changed = keys if load.uncertain else merged.keys()
         self._remarks.add(changed, min(placed.registration.received_time_ms for placed in registrations))
 
-    def _judge_again(self, _load: "_Load") -> None:
-        """Events that were stored before their session."""
-        self._patiently(self._remarks.judge_if_due)
+    def _judge_late(self, _load: "_Load | None" = None) -> None:
+        """Judge events that were stored before their session. That it fails holds up nothing: it is tried again."""
+        try:
+            has_looked = self._remarks.judge_if_due()
+        except StoreError as error:
+            log.warning("late_sessions_not_judged", error=error.loggable, kind=type(error).__name__)
+            self._progress.note(
+                "late sessions", "events that were stored before their scan session keep the marks that they had so far"
+            )
+        else:
+            if has_looked:
+                self._progress.clear("late sessions")
 
     def _attribute(self, load: "_Load") -> None:
         batch = load.batch

@@ -74,14 +74,24 @@ class Remarks:
         """Sessions that were stored or changed; `registered_ms` is when the first registration was received."""
         self._fresh |= dict.fromkeys(registered, registered_ms)
 
-    def judge_if_due(self) -> None:
+    def judge_if_due(self) -> bool:
         """Mark stored rows of the added sessions, of whichever site, as these are known now, where it is time to look.
+        Returns whether it was.
 
-        Raises a StoreError, and may then be repeated.
+        Raises a StoreError, and may then be repeated; it waits before the next look as after any other.
         """
         begun = self._monotonic()
         if begun < self._next_look:
-            return
+            return False
+        try:
+            self._look(begun)
+            return True
+        finally:
+            ended = self._monotonic()
+            if ended - begun > SHORT_LOOK_SECONDS:
+                self._next_look = ended + LOOK_SHARE * (ended - begun)
+
+    def _look(self, begun: float) -> None:
         if self._since_ms is not None:
             self._fresh |= self._registered_since(self._since_ms)
             self._since_ms = None
@@ -95,9 +105,6 @@ class Remarks:
         if self._fresh:
             self._once.append((begun + SECOND_LOOK_SECONDS, self._fresh))
             self._fresh = {}
-        ended = self._monotonic()
-        if ended - begun > SHORT_LOOK_SECONDS:
-            self._next_look = ended + LOOK_SHARE * (ended - begun)
 
     def _registered_since(self, since_ms: int) -> dict[SessionKey, int]:
         rows = self._store.query(
