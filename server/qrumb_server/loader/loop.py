@@ -32,7 +32,7 @@ from qrumb_server.loader.batch import Batch, read_batch
 from qrumb_server.loader.ledger import count_batch, ledger_batch
 from qrumb_server.loader.lookups import Lookups
 from qrumb_server.loader.progress import Progress
-from qrumb_server.loader.remarks import Remarks
+from qrumb_server.loader.remarks import LATE, Remarks
 from qrumb_server.loader.rows import (
     PlacedEvent,
     PlacedLetter,
@@ -189,7 +189,8 @@ class Loader:
         duplicates whose payload is not the original's. Raises a StoreError where the store is away.
         """
         batch = Batch(whole=(), damaged=(), events=events, letters=(), sessions=())
-        attribution = self._attributor.attribute(events, _segments_of(events), uncertain=True)
+        segment_ids = {placed.row_id.segment_id for placed in events}
+        attribution = self._attributor.attribute(events, segment_ids, uncertain=True)
         self._attributor.apply(attribution)
         load = _Load(batch=batch, uncertain=True, attribution=attribution)
         if attribution.links:
@@ -248,15 +249,11 @@ class Loader:
     def _judge_late(self, _load: "_Load | None" = None) -> None:
         """Judge events that were stored before their session. That it fails holds up nothing: it is tried again."""
         try:
-            has_looked = self._remarks.judge_if_due()
+            if self._remarks.judge_if_due():
+                self._progress.clear(LATE)
         except StoreError as error:
             log.warning("late_sessions_not_judged", error=error.loggable, kind=type(error).__name__)
-            self._progress.note(
-                "late sessions", "events that were stored before their scan session keep the marks that they had so far"
-            )
-        else:
-            if has_looked:
-                self._progress.clear("late sessions")
+            self._progress.note(LATE, "events that were stored before their scan session are not marked anew yet")
 
     def _attribute(self, load: "_Load") -> None:
         batch = load.batch
@@ -390,10 +387,6 @@ def _as_rows(events: Sequence[PlacedEvent]) -> TableBatch:
     except Exception as error:
         # One event that our own code cannot turn into a row must not hold up the rest: bisection finds it.
         raise BadRowsError(f"cannot be made a row: {type(error).__name__}") from error
-
-
-def _segments_of(events: Sequence[PlacedEvent]) -> set[str]:
-    return {placed.row_id.segment_id for placed in events}
 
 
 def _kept(

@@ -16,10 +16,12 @@ from qrumb_server.model import FraudReason, FraudRules, SitePolicy
 from qrumb_server.pipeline.mark import marks_at_loading
 from qrumb_server.ports import EventStore
 
-__all__ = ["GROUP", "LATE_MS", "OF_SESSION", "Remarks", "write_marks"]
+__all__ = ["GROUP", "LATE", "LATE_MS", "OF_SESSION", "Remarks", "write_marks"]
 
 OF_SESSION: Final = frozenset({FraudReason.BEFORE_SCAN, FraudReason.FOREIGN_SESSION})
 """Reasons that only a session gives."""
+LATE: Final = "late sessions"
+"""Of what the node is DEGRADED by a look that failed."""
 LATE_MS: Final = 7 * 86_400_000
 """Events that were received this long before their session's registration are judged again; older ones by a rescoring.
 It keeps the look-up within the newest parts."""
