@@ -19,13 +19,7 @@ import structlog
 from tenacity import RetryCallState, Retrying, retry_if_exception_type
 from tenacity.wait import wait_random_exponential
 
-from qrumb_server.errors import (
-    BadRowsError,
-    OutcomeUnknownError,
-    StoreError,
-    StoreRefusedError,
-    StoreUnavailableError,
-)
+from qrumb_server.errors import BadRowsError, OutcomeUnknownError, StoreError, StoreRefusedError, StoreUnavailableError
 from qrumb_server.loader.attribute import Attribution, Attributor
 from qrumb_server.loader.backlog import Backlog
 from qrumb_server.loader.batch import Batch, read_batch
@@ -155,10 +149,11 @@ class Loader:
             suspects.difference_update(ref.path for ref in taken)
 
     def _probe_if_due(self) -> None:
-        now = self._monotonic()
-        if now < self._next_probe:
-            return
-        self._next_probe = now + PROBE_SECONDS
+        if self._monotonic() >= self._next_probe:
+            self._probe()
+
+    def _probe(self) -> None:
+        self._next_probe = self._monotonic() + PROBE_SECONDS
         try:
             self._store.query("SELECT 1")
         except StoreError as error:
@@ -253,7 +248,9 @@ class Loader:
                 self._progress.clear(LATE)
         except StoreError as error:
             log.warning("late_sessions_not_judged", error=error.loggable, kind=type(error).__name__)
-            self._progress.note(LATE, "events that were stored before their scan session are not marked anew yet")
+            self._probe()
+            if self._progress.last_error is None:  # a store that is away is a reason of its own
+                self._progress.note(LATE, "events that were stored before their scan session are not marked anew yet")
 
     def _attribute(self, load: "_Load") -> None:
         batch = load.batch
