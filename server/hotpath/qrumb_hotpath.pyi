@@ -1,7 +1,7 @@
 """The compiled way (server/hotpath): bytes of a call in, spool records and receipts out, for ordinary events."""
 
 from qrumb_server.enrich.agent import Agent
-from qrumb_server.pipeline.compiled import Address, Circumstances, Rules, SiteRules
+from qrumb_server.pipeline.compiled_rules import Address, Circumstances, Rules, SiteRules
 
 class Site:
     """What a site wants done with its events."""

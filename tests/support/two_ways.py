@@ -12,7 +12,7 @@ from qrumb_server.model import Caller, RawEvent, SitePolicy, Source, StampedEven
 from qrumb_server.pipeline.run import judge
 from qrumb_server.pipeline.stamp import Arrival, Enrichers
 from qrumb_server.rpc.collector import receipt_field
-from qrumb_server.rpc.compiled import Compiled
+from qrumb_server.rpc.compiled_calls import Compiled
 from qrumb_server.rpc.turns import Turns
 
 __all__ = ["AGENT", "BATCHES", "NOW_MS", "Ways", "new_compiled"]

@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 
 use crate::visitors::{Address, Agent};
 
-/// What a site wants done with its events; the fields of `pipeline.compiled.SiteRules`.
+/// What a site wants done with its events; the fields of `pipeline.compiled_rules.SiteRules`.
 #[derive(FromPyObject)]
 struct Stated {
     unstated_consent: String,
@@ -55,7 +55,7 @@ impl Site {
     }
 }
 
-/// The fields of `pipeline.compiled.Circumstances`.
+/// The fields of `pipeline.compiled_rules.Circumstances`.
 #[derive(FromPyObject)]
 pub struct Circumstances<'py> {
     pub received_time_ms: i64,

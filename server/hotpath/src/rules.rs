@@ -1,6 +1,6 @@
 //! The field rules' constants, as Python states them.
 //!
-//! `pipeline/compiled.py` reads each from the module that owns it, so that nothing is stated twice.
+//! `pipeline/compiled_rules.py` reads each from the module that owns it, so that nothing is stated twice.
 
 use std::collections::{HashMap, HashSet};
 
@@ -69,7 +69,7 @@ pub struct MarkNames {
     pub data_centre_network: String,
 }
 
-/// All of them; the fields are those of `pipeline.compiled.Rules`.
+/// All of them; the fields are those of `pipeline.compiled_rules.Rules`.
 #[derive(FromPyObject)]
 pub struct Rules {
     pub max_event_bytes: usize,

@@ -45,7 +45,7 @@ impl Agent {
     }
 }
 
-/// Of a visitor's address, which is not kept itself; the fields are those of `pipeline.compiled.Address`.
+/// Of a visitor's address, which is not kept itself; the fields are those of `pipeline.compiled_rules.Address`.
 #[derive(FromPyObject, Clone, Default)]
 pub struct Address {
     pub country_code: String,

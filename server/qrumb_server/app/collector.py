@@ -26,7 +26,7 @@ from qrumb_server.errors import ConfigError
 from qrumb_server.metrics import metrics_text, new_registry
 from qrumb_server.rpc.access import Access
 from qrumb_server.rpc.collector import Collector
-from qrumb_server.rpc.compiled import Compiled, is_built
+from qrumb_server.rpc.compiled_calls import Compiled, is_built
 from qrumb_server.rpc.forward import FORWARDED, FORWARDED_STATUS, Forwarding
 from qrumb_server.rpc.health import Health
 from qrumb_server.rpc.json_collector import add_json_collector

@@ -22,7 +22,7 @@ from qrumb_server.pipeline.stamp import Arrival
 from qrumb_server.reasons import calls
 from qrumb_server.reasons.events import add_help
 from qrumb_server.rpc.caller import read_caller
-from qrumb_server.rpc.compiled import CompiledCall
+from qrumb_server.rpc.compiled_calls import CompiledCall
 from qrumb_server.rpc.faults import BatchRefused, EventRejected, RequestFault
 from qrumb_server.rpc.metrics import AppendRecords
 from qrumb_server.rpc.opened import Opened

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from qrumb_server.model import Reading
-from qrumb_server.rpc.compiled import CompiledCall
+from qrumb_server.rpc.compiled_calls import CompiledCall
 
 __all__ = ["Opened"]
 

@@ -17,7 +17,7 @@ from qrumb.v1.scan_session_pb2 import ScanSession
 from qrumb.v1.server_event_pb2 import ServerEvent
 from qrumb_server.model import Source
 from qrumb_server.reasons import calls
-from qrumb_server.rpc.compiled import Compiled
+from qrumb_server.rpc.compiled_calls import Compiled
 from qrumb_server.rpc.envelope import TooManyEventsError, beginning_of, read_envelope
 from qrumb_server.rpc.faults import RequestFault
 from qrumb_server.rpc.json_opening import JSON_KINDS, open_json

@@ -25,7 +25,7 @@ from qrumb_server.config import Settings
 from qrumb_server.enrich.address import KEY_BYTES
 from qrumb_server.errors import ConfigError
 from qrumb_server.ports import Clock
-from qrumb_server.rpc.compiled import is_built
+from qrumb_server.rpc.compiled_calls import is_built
 from qrumb_server.rpc.health import Health
 from qrumb_server.rpc.wrappers import Wrappers
 from qrumb_server.supervise import sockets

@@ -23,7 +23,7 @@ from qrumb.v1.server_event_pb2 import ConversionValue, ServerEvent, UserIdentifi
 from qrumb_server.enrich import agent as agents
 from qrumb_server.model import Caller, FraudReason, FraudRules, SitePolicy, Source
 from qrumb_server.pipeline import consent, context_fields, mark, placeholders, stamp, struct_json, urls, validate
-from qrumb_server.rpc.compiled import is_built
+from qrumb_server.rpc.compiled_calls import is_built
 from tests.property.pipeline.test_rules_agree import browser_events, server_events
 from tests.property.reading.test_two_ways import own_fields, struct
 from tests.support.strings import SAMPLES, texts_event

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, cast, overload
 from qrumb.v1.browser_event_pb2 import BrowserEvent
 from qrumb.v1.server_event_pb2 import ServerEvent
 from qrumb_server.model import Caller, RawEvent, SitePolicy, Source
-from qrumb_server.pipeline.compiled import Circumstances, described, look_up, rules, site_rules, visitor
+from qrumb_server.pipeline.compiled_rules import Circumstances, described, look_up, rules, site_rules, visitor
 from qrumb_server.pipeline.context_fields import is_ip
 from qrumb_server.pipeline.stamp import Arrival
 from qrumb_server.rpc.turns import Turns
