@@ -12,7 +12,18 @@ from cachetools import LRUCache
 
 from qrumb_server.loader.ledger import Counts
 from qrumb_server.loader.rows import IDENTITY_LINKS, SCAN_SESSIONS, VALID_EVENTS, RowId
-from qrumb_server.pipeline.identity import EMAIL, MAX_USERS, SHARED, Key, Label, Link, kind_of_name
+from qrumb_server.pipeline.identity import (
+    EMAIL,
+    MAX_HASHES,
+    MAX_USERS,
+    PHONE,
+    SESSION,
+    SHARED,
+    Key,
+    Label,
+    Link,
+    kind_of_name,
+)
 from qrumb_server.ports import EventStore
 
 __all__ = ["EventKey", "KnownSession", "Lookups", "SessionKey"]
@@ -241,11 +252,7 @@ class Lookups:
         known, unknown = self._owners.split(keys)
         if unknown:
             rows: list[dict[str, Any]] = self._store.query(
-                "SELECT site_id, kind, identifier, count() AS users, countIf(user_id = '') AS splits, "  # noqa: S608
-                "argMin(user_id, (first_time, user_id)) AS owner, min(first_time) AS since "
-                f"FROM {IDENTITY_LINKS} FINAL "
-                "WHERE site_id IN {sites:Array(String)} AND kind IN {kinds:Array(String)} "
-                "AND identifier IN {identifiers:Array(String)} GROUP BY site_id, kind, identifier",
+                _OWNERS,
                 # One list each: the engine takes four times as long to read one of tuples. What these name besides
                 # the keys is left out here.
                 {
@@ -258,11 +265,34 @@ class Lookups:
             answers = {
                 key: SHARED if row["splits"] or row["users"] > MAX_USERS else Label(row["since"], row["owner"])
                 for row in rows
-                if (key := (row["site_id"], row["kind"], row["identifier"])) in asked
+                if (key := (row["site_id"], row["kind"], row["identifier"])) in asked and row["seen"]
             }
             self._owners.put(unknown, answers)
             known |= answers
         return known
+
+
+_ASKED: Final = (
+    f"FROM {IDENTITY_LINKS} FINAL WHERE site_id IN {{sites:Array(String)}} "
+    "AND kind IN {kinds:Array(String)} AND identifier IN {identifiers:Array(String)}"
+)
+# As events.identity_owners has it, for some. `seen` is 0 where no user that was seen with the identifier may own it.
+_OWNERS: Final = f"""
+SELECT site_id, kind, identifier, count() AS users, countIf(user_id = '') AS splits,
+    countIf(may_own) AS seen, argMinIf(user_id, (first_time, user_id), may_own) AS owner,
+    minIf(first_time, may_own) AS since
+FROM
+(
+    SELECT site_id, kind, identifier, user_id, first_time, kind = '{SESSION}' OR (site_id, user_id) GLOBAL NOT IN
+    (
+        SELECT site_id, user_id FROM {IDENTITY_LINKS} FINAL
+        WHERE kind IN ('{EMAIL}', '{PHONE}') AND user_id != '' AND user_id GLOBAL IN (SELECT user_id {_ASKED})
+        GROUP BY site_id, user_id HAVING count() > {MAX_HASHES}
+    ) AS may_own
+    {_ASKED}
+) AS links
+GROUP BY site_id, kind, identifier
+"""  # noqa: S608
 
 
 def _as_asked(asked: Iterable[SessionKey], rows: Iterable[Mapping[str, Any]]) -> dict[SessionKey, KnownSession]:

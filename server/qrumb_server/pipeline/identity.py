@@ -9,7 +9,8 @@ share a phone stay two users.
 What is kept is evidence (`Link`: this identifier was first seen with this user then), and the earliest link of an
 identifier names its owner. Taking the earliest is commutative and idempotent, so the outcome depends neither on the
 order in which events arrive nor on who stores them. An identifier with more than `MAX_USERS` users is shared and has no
-owner. The view `events.identity_owners` says the same in SQL. docs/attribution.md explains the rules by examples.
+owner, and a user with more than `MAX_HASHES` hashes is no person and owns none. The view `events.identity_owners` says
+the same in SQL. docs/attribution.md explains the rules by examples.
 """
 
 import re
@@ -23,6 +24,7 @@ from qrumb.v1.server_event_pb2 import UserIdentifiers
 __all__ = [
     "EMAIL",
     "KINDS",
+    "MAX_HASHES",
     "MAX_USERS",
     "PHONE",
     "SESSION",
@@ -46,6 +48,8 @@ PHONE: Final = "phone"
 SESSION: Final = "scan_session"
 MAX_USERS: Final = 10
 """Users that may share one identifier before it stops standing for the first of them: a household, not an office."""
+MAX_HASHES: Final = 10
+"""Hashes of e-mail addresses and phones that one user may own: a person's, not those of a desk's account."""
 Key = tuple[str, str, str]
 """(site_id, kind, identifier): EMAIL and PHONE with the name of the hash's own user, SESSION with a scan_session_id."""
 

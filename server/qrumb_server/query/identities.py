@@ -9,7 +9,7 @@ from typing import Any, Final
 from qrumb.v1 import query_service_pb2 as pb
 from qrumb.v1.receipt_pb2 import EventWarning
 from qrumb_server.instants import timestamp
-from qrumb_server.pipeline.identity import EMAIL, MAX_USERS, PHONE, SESSION
+from qrumb_server.pipeline.identity import EMAIL, MAX_HASHES, MAX_USERS, PHONE, SESSION, kind_of_name
 from qrumb_server.ports import EventStore
 
 __all__ = ["KINDS", "Identities"]
@@ -26,6 +26,7 @@ _FIELDS: Final = {
     EMAIL: "user_identifiers.email_hash",
     PHONE: "user_identifiers.phone_hash",
     SESSION: "scan_session_id",
+    "external_id": "user_identifiers.external_id",
 }
 
 
@@ -63,7 +64,9 @@ class Identities:
         """What of a row of events.attributed_events others were seen with too: what led to its user, or may have led
         others to it."""
         if row["user_id_source"] == "identifiers":
-            found = self._store.query(_SHARED_HASHES, {"site": row["site_id"], "name": row["identified_user_id"]})
+            name = row["identified_user_id"]
+            account = kind_of_name(name) or "external_id"
+            found = self._store.query(_SHARED_HASHES, {"site": row["site_id"], "name": name, "account": account})
         elif row["user_id_source"] == "session":
             found = self._store.query(_SHARED_SESSION, {"site": row["site_id"], "session": row["scan_session_id"]})
         else:
@@ -72,14 +75,17 @@ class Identities:
             EventWarning(
                 field=_FIELDS[one["kind"]],
                 code=EventWarning.SHARED_IDENTIFIER,
-                description=_ambiguity(one["kind"], one["users"], is_split=bool(one["is_split"])),
+                description=_ambiguity(one),
             )
-            for one in found
+            for one in sorted(found, key=lambda one: (one["kind"], one.get("identifier", "")))
         ]
 
 
-def _ambiguity(kind: str, users: int, *, is_split: bool) -> str:
-    is_shared = is_split or users > MAX_USERS
+def _ambiguity(found: Mapping[str, Any]) -> str:
+    kind, users = found["kind"], found["users"]
+    if found["hashes"]:
+        return f"was seen with {found['hashes']} hashes: none of them stands for it"
+    is_shared = found["is_split"] or users > MAX_USERS
     if kind == SESSION:
         lent = "no user that it learnt" if is_shared else "the first of them"
         return f"{users} users identified in it: it lends {lent}"
@@ -88,16 +94,21 @@ def _ambiguity(kind: str, users: int, *, is_split: bool) -> str:
 
 _USERS: Final = "countIf(user_id != '') AS users, max(user_id = '') AS is_split"
 _SHARED_HASHES: Final = f"""
-SELECT kind, {_USERS} FROM events.identity_links FINAL
+SELECT kind, identifier, {_USERS}, 0 AS hashes FROM events.identity_links FINAL
 WHERE site_id = {{site:String}} AND kind IN ('{EMAIL}', '{PHONE}') AND (identifier = {{name:String}} OR identifier IN
     (
         SELECT identifier FROM events.identity_links
         WHERE site_id = {{site:String}} AND kind IN ('{EMAIL}', '{PHONE}') AND user_id = {{name:String}}
     ))
-GROUP BY kind, identifier HAVING users > 1 ORDER BY kind, identifier
+GROUP BY kind, identifier HAVING users > 1
+UNION ALL
+SELECT {{account:String}} AS account, {{name:String}} AS account_name, 0 AS users, 0 AS is_split, count() AS hashes
+FROM events.identity_links FINAL
+WHERE site_id = {{site:String}} AND kind IN ('{EMAIL}', '{PHONE}') AND user_id = {{name:String}}
+HAVING hashes > {MAX_HASHES}
 """  # noqa: S608
 _SHARED_SESSION: Final = f"""
-SELECT kind, {_USERS} FROM events.identity_links FINAL
+SELECT kind, {_USERS}, 0 AS hashes FROM events.identity_links FINAL
 WHERE site_id = {{site:String}} AND kind = '{SESSION}' AND identifier = {{session:String}}
 GROUP BY kind HAVING users > 1
 """  # noqa: S608

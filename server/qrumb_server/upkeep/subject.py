@@ -13,7 +13,7 @@ import orjson
 
 from qrumb.v1 import privacy_service_pb2 as pb
 from qrumb_server.pipeline.erasure import ERASED
-from qrumb_server.pipeline.identity import SESSION, identifiers_of, kind_of_name, user_name
+from qrumb_server.pipeline.identity import MAX_HASHES, SESSION, identifiers_of, kind_of_name, user_name
 from qrumb_server.ports import EventStore
 
 __all__ = ["NEEDLES", "Naming", "Subject", "find_letters", "find_subject"]
@@ -144,20 +144,23 @@ class _Finder:
         self._subject = subject
 
     def add_user(self, name: str) -> None:
-        """A user with the hashes that are theirs alone; for a hash, the account that it is alone with."""
+        """A user with the hashes that are theirs alone; for a hash, the account that it is alone with.
+
+        An account with more hashes than a person has stands for no person: it leads to none of them, nor they to it.
+        """
         waiting = [name]
         while waiting:
             name = waiting.pop()
             if name in self._subject.users:
                 continue
             self._subject.users.add(name)
-            others = self._users_of(name)
-            if len(others) > 1:
+            others, hashes = self._users_of(name), self._hashes_of(name)
+            if len(others) > 1 or any(len(self._hashes_of(other)) > MAX_HASHES for other in others):
                 self._subject.shared_identifiers.add(name)
             else:
                 waiting.extend(others)
-            for hash_name in self._hashes_of(name):
-                if len(self._users_of(hash_name)) > 1:
+            for hash_name in hashes:
+                if len(hashes) > MAX_HASHES or len(self._users_of(hash_name)) > 1:
                     self._subject.shared_identifiers.add(hash_name)
                 else:
                     waiting.append(hash_name)

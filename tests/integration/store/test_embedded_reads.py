@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from qrumb_server.errors import StoreRefusedError, StoreUnavailableError
-from qrumb_server.pipeline.identity import MAX_USERS
+from qrumb_server.pipeline.identity import MAX_HASHES, MAX_USERS
 from qrumb_server.ports import TableBatch
 from qrumb_server.store.embedded import EmbeddedStore
 
@@ -321,6 +321,17 @@ def test_the_views_limit_is_the_loaders(store: EmbeddedStore, batch_of: Batch, n
         assert [row["owner"] for row in owners] == ["u00"] * bool(number)
         store.insert(batch_of([identity_row(now_ms, user_id=f"u{number:02}")], "events.identity_links"))
     assert store.query("SELECT owner FROM events.identity_owners") == []
+
+
+def test_the_views_limit_of_hashes_is_the_loaders(store: EmbeddedStore, batch_of: Batch, now_ms: int) -> None:
+    """Of a user with one hash too many none is owned, whatever sessions it identified in."""
+    store.insert(batch_of([identity_row(now_ms, user_id="u")], "events.identity_links"))
+    for number in range(MAX_HASHES + 1):
+        owners = store.query("SELECT kind, owner FROM events.identity_owners ORDER BY kind")
+        assert [row["owner"] for row in owners] == ["u"] * (number + 1)
+        row = identity_row(now_ms, kind="email", identifier=f"email-{number:02}", user_id="u")
+        store.insert(batch_of([row], "events.identity_links"))
+    assert store.query("SELECT kind, owner FROM events.identity_owners") == [{"kind": "scan_session", "owner": "u"}]
 
 
 def test_a_backends_copy_completes_a_browsers_and_the_other_way_round(

@@ -124,7 +124,7 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 def owner(kind: str, *, site: str = "s", users: int = 1, splits: int = 0) -> dict[str, Any]:
     """What the store says of the links of one identifier."""
     said = {"site_id": site, "kind": kind, "identifier": "same", "owner": f"{site}-{kind}", "since": 1}
-    return {**said, "users": users, "splits": splits}
+    return {**said, "users": users, "splits": splits, "seen": users}
 
 
 def test_identities_that_the_lists_name_besides_the_keys_are_left_out() -> None:
