@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import grpc
@@ -10,15 +11,17 @@ import pytest
 
 from qrumb.v1 import query_service_pb2 as pb
 from qrumb.v1.query_service_pb2_grpc import QueryServiceStub
-from tests.support.day import HOUR_MS, Day, Sent, make_day
+from tests.support.day import HOUR_MS, Day, Person, Sent, make_day
 from tests.support.day_checks import (
     EVER,
     check_counts,
     check_funnel,
+    check_gone,
     check_ledger,
     check_receipts,
     check_rejected,
     check_rows,
+    erasable,
 )
 from tests.support.day_oracle import outcome_of
 from tests.support.stack import Stack, running_stack
@@ -27,6 +30,7 @@ PATHS = {"browser": "/collect", "server": "/server-events", "register": "/scan-s
 # `make soak` has a day of 4,000.
 ARRIVALS = int(os.environ.get("DAY_ARRIVALS", "250"))
 KILLS = 3
+ERASED = 20
 pytestmark = [pytest.mark.stack, pytest.mark.slow, pytest.mark.timeout(400 + ARRIVALS)]
 
 # A day passes within seconds here, all of it from one address, so rates say nothing.
@@ -56,6 +60,11 @@ def test_a_day_with_kills(tmp_path: Path) -> None:
         check_rows(stack.query(f"SELECT * FROM events.attributed_events WHERE site_id = '{day.site_id}'"), outcome)
         verified = stack.command("ledger", "--verify")
         assert verified.returncode == 0, verified.stdout + verified.stderr
+        gone = erasable(day, outcome, ERASED)
+        erase(stack, day, gone)
+        database = data_dir / "clickhouse"
+        files = [path for path in data_dir.rglob("*") if path.is_file() and database not in path.parents]
+        check_gone(stack.query, gone, [*files, stack.log_path])
 
 
 def send(stack: Stack, part: list[Sent]) -> None:
@@ -65,6 +74,16 @@ def send(stack: Stack, part: list[Sent]) -> None:
             answer = client.post(PATHS[sent.kind], json=sent.body, headers={"user-agent": sent.agent})
             wanted = httpx.codes.BAD_REQUEST if sent.is_bad else httpx.codes.OK
             assert answer.status_code == wanted, f"{answer.text}: {sent.body}"
+
+
+def erase(stack: Stack, day: Day, gone: Sequence[Person]) -> None:
+    """By the accounts that they are known under."""
+    with stack.http() as client:
+        for one in gone:
+            named = {"userIdentifiers": {"externalId": one.external_id}}
+            answer = client.post(f"/v1/sites/{day.site_id}/erase-subject", json=named)
+            assert answer.status_code == httpx.codes.OK, answer.text
+            assert int(answer.json()["event_count"]) >= 1
 
 
 def check_answers(stack: Stack, day: Day) -> None:

@@ -1,19 +1,61 @@
 """A day's answers against its oracle: rows, receipts, funnel, ledger and counts, however they were asked for."""
 
+import random
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, Final
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from qrumb.v1 import query_service_pb2 as pb
+from tests.support.day import Day, Person, sha
 from tests.support.day_oracle import Event, Outcome
 
-__all__ = ["EVER", "check_counts", "check_funnel", "check_ledger", "check_receipts", "check_rejected", "check_rows"]
+__all__ = [
+    "EVER",
+    "check_counts",
+    "check_funnel",
+    "check_gone",
+    "check_ledger",
+    "check_receipts",
+    "check_rejected",
+    "check_rows",
+    "erasable",
+]
 
 EVER: Final[dict[str, Any]] = {"from_time": Timestamp(seconds=0), "to_time": Timestamp(seconds=10_000_000_000)}
 Row = Mapping[str, Any]
+
+
+def erasable(day: Day, outcome: Outcome, number: int) -> list[Person]:
+    """So many of those who were seen, no account that is no person."""
+    known = {event.token[1] for event in outcome.events.values() if event.token[0] == "ext"}
+    persons = [one for one in day.people if one.external_id in known and not one.external_id.startswith("desk-")]
+    return random.Random(1).sample(persons, min(number, len(persons)))
+
+
+def check_gone(query: Callable[[str], Sequence[Row]], gone: Iterable[Person], paths: Iterable[Path]) -> None:
+    """No text of any table and no file holds an erased person's account, address or hash of the address.
+
+    The database's own files are left out: old parts of it go within minutes, and its tables are searched.
+    """
+    texts = {text for one in gone for text in (one.external_id, one.email, one.email and sha(one.email)) if text}
+    # As a whole: acct-1 is not in acct-12.
+    whole = f"(^|[^A-Za-z0-9_-])({'|'.join(map(re.escape, sorted(texts)))})([^A-Za-z0-9_-]|$)"
+    pattern = whole.replace("\\", "\\\\").replace("'", "\\'")
+    for table in query(
+        "SELECT table, groupArray(name) AS names FROM system.columns "
+        "WHERE database = 'events' AND type LIKE '%String%' GROUP BY table"
+    ):
+        if any(view in table["table"] for view in ("unique_events", "attributed_events", "identity_owners")):
+            continue  # of the tables' own columns
+        columns = ", '|', ".join(f"toString({name})" for name in table["names"])
+        found = query(f"SELECT concat({columns}) AS text FROM events.{table['table']} WHERE match(text, '{pattern}')")
+        assert not found, f"in {table['table']}: {found[:2]}"
+    for path in paths:
+        assert not re.search(whole.encode(), path.read_bytes()), f"in {path.name}"
 
 
 def check_rows(rows: Sequence[Row], outcome: Outcome) -> None:

@@ -8,7 +8,6 @@ import os
 import random
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from itertools import count
@@ -29,15 +28,17 @@ from qrumb_server.model import FraudReason, FraudRules, SitePolicy
 from qrumb_server.store.embedded import EmbeddedStore
 from qrumb_server.wire.v1 import upkeep_service_pb2 as upkeep_pb
 from tests.support.collector_calls import to_message
-from tests.support.day import HOUR_MS, Day, Person, Sent, make_day, sha
+from tests.support.day import HOUR_MS, Day, Sent, make_day
 from tests.support.day_checks import (
     EVER,
     check_counts,
     check_funnel,
+    check_gone,
     check_ledger,
     check_receipts,
     check_rejected,
     check_rows,
+    erasable,
 )
 from tests.support.day_oracle import Event, Outcome, outcome_of
 from tests.support.mini_node import AGENT_KEY, LoaderDied, MiniNode, SettableClock, running_mini_node
@@ -153,9 +154,7 @@ async def funnel(node: MiniNode, day: Day) -> query_pb.GetFunnelResponse:
 
 async def check_erasures(node: MiniNode, day: Day, outcome: Outcome) -> None:
     """Twenty persons go, one after another: no sum moves, no neighbour's row changes, nothing of them is left."""
-    known = Counter(event.token[1] for event in outcome.events.values() if event.token[0] == "ext")
-    persons = [one for one in day.people if known[one.external_id] and not one.external_id.startswith("desk-")]
-    gone = random.Random(1).sample(persons, min(ERASED, len(persons)))
+    gone = erasable(day, outcome, ERASED)
     names = {("ext", one.external_id) for one in gone}
     kept = {event_id for event_id, event in outcome.events.items() if is_neighbour(event, names, outcome)}
     before = {row["event_id"]: row for row in read(node, day, "attributed_events") if row["event_id"] in kept}
@@ -168,7 +167,7 @@ async def check_erasures(node: MiniNode, day: Day, outcome: Outcome) -> None:
     after = {row["event_id"]: row for row in read(node, day, "attributed_events") if row["event_id"] in kept}
     assert after == before
     assert await funnel(node, day) == funnel_before
-    check_gone(node, day, gone)
+    check_gone(node.store.query, gone, filter(Path.is_file, node.spool_root.rglob("*")))
 
 
 def is_neighbour(event: Event, names: set[tuple[str, str]], outcome: Outcome) -> bool:
@@ -177,23 +176,6 @@ def is_neighbour(event: Event, names: set[tuple[str, str]], outcome: Outcome) ->
     return event.token not in names and not any(
         other.token in names for other in outcome.events.values() if other.first.body["scan_session_id"] == session
     )
-
-
-def check_gone(node: MiniNode, day: Day, gone: Sequence[Person]) -> None:
-    """No table's text and no file of a spool holds an erased person's identifiers."""
-    texts = [text for one in gone for text in (one.external_id, sha(one.email)) if text]
-    exact = node.store.query(
-        "SELECT user_id FROM events.valid_events WHERE site_id = {site:String} AND "
-        "(user_id IN {texts:Array(String)} OR identified_user_id IN {texts:Array(String)})",
-        {"site": day.site_id, "texts": texts},
-    )
-    assert exact == []
-    for table, column in (("identity_links", "user_id"), ("scan_sessions", "user_id")):
-        condition = f"site_id = {{site:String}} AND {column} IN {{texts:Array(String)}}"
-        found = node.store.query(
-            f"SELECT * FROM events.{table} FINAL WHERE {condition}", {"site": day.site_id, "texts": texts}
-        )
-        assert found == [], table
 
 
 def read(node: MiniNode, day: Day, table: str) -> list[dict[str, Any]]:
