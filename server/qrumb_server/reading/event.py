@@ -8,7 +8,7 @@ holds an e-mail address; of a value that could not be read its field's rules say
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Final, NamedTuple
@@ -37,8 +37,8 @@ MESSAGES: Final = {Source.BROWSER: BrowserEvent, Source.SERVER: ServerEvent}
 DRY_RUN: Final = frozenset({"validate_only", "validateOnly"})
 # A longer path stops at the object that it has reached, so that the answer stays small.
 MAX_PATH: Final = 256
-# As many as violations: a receipt has to fit its limits.
-MAX_WARNINGS: Final = 50
+# Of one event; of a thousand events with as many an answer has 4 MB, which is all that a worker writes in one go.
+MAX_WARNINGS: Final = 20
 
 # protobuf's own reading of a JSON value as each kind of field.
 _WRAPPERS: Final = {
@@ -103,7 +103,7 @@ def read_event(sent: object, source: Source) -> ReadEvent:
         masked_text="" if isinstance(sent, JsonObject) else masked(json.dumps(sent, default=str).encode()),
         own_fields=reader.own_fields,
         violations=tuple(reader.violations),
-        warnings=tuple(reader.warnings),
+        warnings=tuple(reader.all_warnings()),
         unread=reader.unread,
         unknown=reader.unknown,
     )
@@ -152,6 +152,15 @@ class _Reader:
     """Paths of fields that stay unset because their values could not be read, and these values."""
     unknown: dict[str, object] = field(default_factory=dict)
     """Members that the contract does not have."""
+    unlisted: int = 0
+    """Warnings beyond `MAX_WARNINGS`."""
+
+    def all_warnings(self) -> Sequence[EventWarning]:
+        """The warnings, and how many more there are."""
+        if not self.unlisted:
+            return self.warnings
+        more = f"{self.unlisted} more warnings of this event are not listed"
+        return [*self.warnings, EventWarning(code=self.warnings[-1].code, description=more)]
 
     def read_message(self, sent: JsonObject, message: Message, at: _At | None, depth: int) -> None:
         """Set the fields that the object has; `depth` is the object's, 1 for the event."""
@@ -178,7 +187,7 @@ class _Reader:
         if at is None and key in DRY_RUN:
             return
         inner = _At(at, sent, key)
-        if len(self.warnings) < MAX_WARNINGS:
+        if self._has_room():
             code, description = about_unknown(_encodable(key), message)
             self.warnings.append(EventWarning(field=inner.path(), code=code, description=description))
         plain = self._plain_member(sent, key, at, depth)
@@ -287,8 +296,14 @@ class _Reader:
             self.violations.append(Violation(field=at.path(), reason=reason, description=description))
 
     def _warn(self, at: _At, code: EventWarning.Code, description: str) -> None:
-        if len(self.warnings) < MAX_WARNINGS:
+        if self._has_room():
             self.warnings.append(EventWarning(field=at.path(), code=code, description=description))
+
+    def _has_room(self) -> bool:
+        """Whether one more warning is listed; if not, it is counted."""
+        has_room = len(self.warnings) < MAX_WARNINGS
+        self.unlisted += not has_room
+        return has_room
 
 
 @cache

@@ -13,7 +13,7 @@ from qrumb.v1.server_event_pb2 import ServerEvent
 from qrumb_server.model import Rejected, Source, StampedEvent
 from qrumb_server.pipeline.stamp import Arrival
 from qrumb_server.reading.body import MAX_EVENT_BYTES
-from qrumb_server.reading.event import _EXPECTED, _WRAPPERS
+from qrumb_server.reading.event import _EXPECTED, _WRAPPERS, MAX_WARNINGS
 from tests.support.reading import judge_text
 
 NOW_MS = 1_793_530_000_000
@@ -123,6 +123,16 @@ def test_unknown_field_is_found_at_any_depth_of_the_contract_and_not_in_own_fiel
     verdict = browser('"device":{"screen_widht":5,"type":"mobile"},"metadata":{"page_ulr":1}')
     assert warned(verdict) == [("device.screen_widht", "UNKNOWN_FIELD")]
     assert advice_of(verdict).endswith("did you mean `screen_width`?")
+
+
+def test_of_many_unknown_fields_the_first_are_listed_and_the_others_counted() -> None:
+    """So that an answer stays small and nothing is left out without a word."""
+    verdict = browser(",".join(f'"unknown_{number}":1' for number in range(MAX_WARNINGS + 7)))
+    assert isinstance(verdict, StampedEvent)
+    assert len(verdict.warnings) == MAX_WARNINGS + 1
+    assert verdict.warnings[-1].description == "7 more warnings of this event are not listed"
+    exact = browser(",".join(f'"unknown_{number}":1' for number in range(MAX_WARNINGS)))
+    assert len(warned(exact)) == MAX_WARNINGS
 
 
 def test_camel_case_is_the_same_name() -> None:
@@ -429,7 +439,7 @@ def test_violations_are_bounded() -> None:
     """However many faults a text has."""
     faults = ",".join(f'"k{number}":"\\ud800"' for number in range(4_000))
     assert len(found(browser(faults))) == 50
-    assert len(warned(browser(",".join(f'"k{number}":0' for number in range(4_000))))) == 50
+    assert len(warned(browser(",".join(f'"k{number}":0' for number in range(4_000))))) == MAX_WARNINGS + 1
 
 
 def test_every_field_of_the_contract_can_be_read() -> None:
