@@ -19,18 +19,21 @@ class Call:
         """Read the next events; whether all are read now.
 
         Raises:
-            ValueError: one cannot be decoded.
+            ValueError: the call is Python's as a whole.
         """
 
+    def unread(self) -> list[int]:
+        """Places of the events that are for Python to read."""
+
     def sites(self) -> dict[str, int]:
-        """How many events each site has, before anything is judged."""
+        """How many events each site has, but for the unread ones, before anything is judged."""
 
 class Judge:
     """Judges calls, and keeps what was looked up of their visitors."""
 
     def __new__(cls, rules: Rules) -> Judge: ...
-    def open(self, request: bytes, is_server: bool, is_batch: bool) -> Call | None:
-        """The call of a request; None where it is Python's as a whole."""
+    def open(self, request: bytes, is_server: bool, is_batch: bool, is_json: bool) -> Call:
+        """The call of a request: a message, or a text of JSON."""
 
     def lacking(self, call: Call, epoch: int) -> tuple[set[str], set[str]]:
         """Agents and addresses that are to be looked up; addresses of an earlier epoch are forgotten."""

@@ -1,18 +1,21 @@
 """Events judged by Python and by the compiled way, and where the two are not equal."""
 
 import asyncio
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from qrumb.v1 import collector_service_pb2 as pb
 from qrumb_server.config import RpcSettings
 from qrumb_server.enrich.address import Place, address_key
-from qrumb_server.model import Caller, RawEvent, SitePolicy, Source, StampedEvent
+from qrumb_server.model import Caller, RawEvent, Rejected, SitePolicy, Source, StampedEvent
 from qrumb_server.pipeline.run import judge
 from qrumb_server.pipeline.stamp import Arrival, Enrichers
-from qrumb_server.rpc.collector import receipt_field
-from qrumb_server.rpc.compiled_calls import Compiled
+from qrumb_server.reading.body import read_batch, read_single
+from qrumb_server.rpc.collector import Say, receipt_field
+from qrumb_server.rpc.compiled_calls import Compiled, JudgedCall
+from qrumb_server.rpc.json_answers import receipt_text
 from qrumb_server.rpc.turns import Turns
 
 __all__ = ["AGENT", "BATCHES", "NOW_MS", "Ways", "new_compiled"]
@@ -74,14 +77,37 @@ class Ways:
             RawEvent(source=source, message=event, caller=self.caller, index=index)
             for index, event in enumerate(events)
         ]
+        return self._compared(made, judge(raw, self.arrival()), receipt_field)
+
+    def differences_of_json(self, body: bytes, source: Source, *, is_batch: bool = True) -> list[int]:
+        """The same of a body. A call that it takes has the events that Python finds in it, in their places.
+
+        Raises:
+            NotJsonError: it takes what Python refuses.
+        """
+        call = asyncio.run(self.compiled.open(body, source, is_batch=is_batch, is_json=True))
+        if call is None or call.call.unread():  # of such a call Python decides whether it is one
+            return []
+        made = asyncio.run(call.judge(self.caller, self.arrival()))
+        items = read_batch(body).items if is_batch else [body]
+        read = [read_single(item, source).event for item in items]
+        raw = [
+            RawEvent(source=source, message=event.message, caller=self.caller, index=index, reading=event.reading)
+            for index, event in enumerate(read)
+        ]
+        assert len(raw) == len(made.records)
+        assert call.sites == Counter(event.message.site_id for event in read)
+        return self._compared(made, judge(raw, self.arrival()), receipt_text)
+
+    def _compared(self, made: JudgedCall, verdicts: Iterable[StampedEvent | Rejected], say: Say) -> list[int]:
         found = []
-        for index, verdict in enumerate(judge(raw, self.arrival())):
+        for index, verdict in enumerate(verdicts):
             self.given += 1
             if made.records[index] is None:
                 continue
             self.taken += 1
             record = verdict.record.SerializeToString() if isinstance(verdict, StampedEvent) else b""
-            if (made.records[index], made.receipts[index]) != (record, receipt_field(verdict, self.arrival())):
+            if (made.records[index], made.receipts[index]) != (record, say(verdict, self.arrival(), dry=False)):
                 found.append(index)
         return found
 

@@ -8,50 +8,28 @@ use crate::visitors::{Address, Agent};
 
 /// What a site wants done with its events; the fields of `pipeline.compiled_rules.SiteRules`.
 #[derive(FromPyObject)]
-struct Stated {
-    unstated_consent: String,
-    retention_ms: i64,
-    max_clock_ahead_ms: i64,
-    ignored_reasons: HashSet<String>,
-    signs_sessions: bool,
+pub struct SiteRules {
+    /// The consent that counts where an event states none; empty where all is allowed.
+    pub unstated_consent: String,
+    /// How old an event may be.
+    pub retention_ms: i64,
+    /// Clocks that are further ahead are marked.
+    pub max_clock_ahead_ms: i64,
+    /// Reasons by which the site does not want to be marked.
+    pub ignored_reasons: HashSet<String>,
+    /// Whether its redirect signs scan sessions, so that a browser's has to be checked.
+    pub signs_sessions: bool,
 }
 
 /// The same, made once for each policy.
 #[pyclass(frozen, module = "qrumb_hotpath")]
-pub struct Site(Stated);
+pub struct Site(pub SiteRules);
 
 #[pymethods]
 impl Site {
     #[new]
-    fn new(stated: Stated) -> Self {
+    fn new(stated: SiteRules) -> Self {
         Self(stated)
-    }
-}
-
-impl Site {
-    /// The consent that counts where an event states none; empty where all is allowed.
-    pub fn unstated_consent(&self) -> &str {
-        &self.0.unstated_consent
-    }
-
-    /// How old an event may be.
-    pub fn retention_ms(&self) -> i64 {
-        self.0.retention_ms
-    }
-
-    /// Clocks that are further ahead are marked.
-    pub fn max_clock_ahead_ms(&self) -> i64 {
-        self.0.max_clock_ahead_ms
-    }
-
-    /// Whether the site wants to be marked by a reason.
-    pub fn counts(&self, reason: &str) -> bool {
-        !self.0.ignored_reasons.contains(reason)
-    }
-
-    /// Whether its redirect signs scan sessions, so that a browser's has to be checked.
-    pub fn signs_sessions(&self) -> bool {
-        self.0.signs_sessions
     }
 }
 
@@ -67,6 +45,8 @@ pub struct Circumstances<'py> {
     pub is_retried: bool,
     /// By id; all sites of the call.
     pub sites: HashMap<String, Py<Site>>,
+    /// What stands around the id of an accepted event in its receipt as JSON; None: the answer is protobuf.
+    pub receipt_around: Option<(String, String)>,
     /// Names the event at a place, whose sender did not.
     pub new_event_id: Bound<'py, PyAny>,
 }

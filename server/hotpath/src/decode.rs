@@ -1,16 +1,12 @@
-//! Takes a call apart into its events, and decodes them.
+//! An event as it was sent, and how protobuf's bytes become one.
 //!
 //! An event of which the contract's messages here do not hold every byte has something unknown: a field of a later
 //! contract, one that is there twice. Python keeps and judges such things, so the event is Python's.
 
-use std::ops::Range;
-
 use prost::Message;
 
 use crate::messages::qrumb::v1::{BrowserEvent, ServerEvent};
-
-/// Field 1 of a request, of length-delimited type: its event or events.
-const EVENT_TAG: u8 = 0x0a;
+use crate::metadata::Own;
 
 /// Where an event came from.
 #[derive(Clone, Copy, PartialEq)]
@@ -21,15 +17,16 @@ pub enum Source {
     Server,
 }
 
-/// An event as it was sent, its own fields included.
-#[derive(Clone, PartialEq)]
+/// An event as it was sent; its own fields stand beside it.
 pub enum Sent {
     /// Of a page.
-    Browser(Box<BrowserEvent>),
+    Browser(Box<BrowserEvent>, Own),
     /// Of a backend.
-    Server(Box<ServerEvent>),
+    Server(Box<ServerEvent>, Own),
     /// For Python to judge; the id of its site, since the call is let in by it.
     Yours(String),
+    /// For Python to read.
+    Unread,
 }
 
 impl Sent {
@@ -37,53 +34,40 @@ impl Sent {
     pub fn decode(bytes: &[u8], source: Source) -> Option<Self> {
         match source {
             Source::Browser => {
-                let event = BrowserEvent::decode(bytes).ok()?;
-                let is_whole = event.encoded_len() == bytes.len();
-                Some(if is_whole { Self::Browser(Box::new(event)) } else { Self::Yours(event.site_id) })
+                let mut event = BrowserEvent::decode(bytes).ok()?;
+                if event.encoded_len() != bytes.len() {
+                    return Some(Self::Yours(event.site_id));
+                }
+                let own = event.metadata.take().map_or(Own::Nothing, Own::Struct);
+                Some(Self::Browser(Box::new(event), own))
             }
             Source::Server => {
-                let event = ServerEvent::decode(bytes).ok()?;
-                let is_whole = event.encoded_len() == bytes.len();
-                Some(if is_whole { Self::Server(Box::new(event)) } else { Self::Yours(event.site_id) })
+                let mut event = ServerEvent::decode(bytes).ok()?;
+                if event.encoded_len() != bytes.len() {
+                    return Some(Self::Yours(event.site_id));
+                }
+                let own = event.properties.take().map_or(Own::Nothing, Own::Struct);
+                Some(Self::Server(Box::new(event), own))
             }
         }
     }
 
-    /// The site that it is sent to.
-    pub fn site_id(&self) -> &str {
+    /// The site that it is sent to, where it is read.
+    pub fn site_id(&self) -> Option<&str> {
         match self {
-            Self::Browser(event) => &event.site_id,
-            Self::Server(event) => &event.site_id,
-            Self::Yours(site_id) => site_id,
+            Self::Browser(event, _) => Some(&event.site_id),
+            Self::Server(event, _) => Some(&event.site_id),
+            Self::Yours(site_id) => Some(site_id),
+            Self::Unread => None,
         }
     }
 
     /// What it states of the visitor: the agent, and the address.
     pub fn visitor(&self) -> (&str, &str) {
         match self {
-            Self::Browser(event) => (event.device.as_ref().map_or("", |device| &device.user_agent), ""),
-            Self::Server(event) => (&event.user_agent, &event.client_ip),
-            Self::Yours(_) => ("", ""),
+            Self::Browser(event, _) => (event.device.as_ref().map_or("", |device| &device.user_agent), ""),
+            Self::Server(event, _) => (&event.user_agent, &event.client_ip),
+            Self::Yours(_) | Self::Unread => ("", ""),
         }
     }
-}
-
-/// Where the events of a request are; None where it holds anything else, or more or larger ones than allowed.
-pub fn events(request: &[u8], max_events: usize, max_event_bytes: usize) -> Option<Vec<Range<usize>>> {
-    let mut found = Vec::new();
-    let mut rest = request;
-    while let Some((&tag, behind)) = rest.split_first() {
-        rest = behind;
-        if tag != EVENT_TAG || found.len() == max_events {
-            return None;
-        }
-        let length = prost::decode_length_delimiter(&mut rest).ok()?;
-        if length > rest.len() || length > max_event_bytes {
-            return None;
-        }
-        let start = request.len() - rest.len();
-        found.push(start..start + length);
-        rest = rest.get(length..)?;
-    }
-    Some(found)
 }

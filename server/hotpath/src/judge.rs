@@ -3,12 +3,13 @@
 
 use prost_types::Timestamp;
 
-use crate::circumstances::{Circumstances, Site};
+use crate::circumstances::{Circumstances, SiteRules};
 use crate::decode::Sent;
 use crate::messages::qrumb::v1::{BrowserEvent, ConversionValue, Device, EventRow, ServerEvent, UserIdentifiers};
+use crate::messages::qrumb_server::wire::v1::AcceptedEvent;
 use crate::metadata::Own;
 use crate::money;
-use crate::record::{Kept, fingerprint, timestamp};
+use crate::record::{fingerprint, timestamp};
 use crate::rules::{Allowed, Rules, within};
 use crate::visitors::{Address, Agent, Visitors};
 
@@ -33,7 +34,7 @@ struct Core<'a> {
 
 /// What its core says of an event.
 struct Found<'a> {
-    site: &'a Site,
+    site: &'a SiteRules,
     consent: &'a str,
     allowed: Allowed,
     /// How far the sender's clock is ahead.
@@ -42,15 +43,15 @@ struct Found<'a> {
 
 impl Bench<'_, '_> {
     /// What is kept of the event, but for the id that its sender did not give; None: yours.
-    pub fn judge(&self, sent: Sent) -> Option<Kept> {
+    pub fn judge(&self, sent: Sent) -> Option<AcceptedEvent> {
         match sent {
-            Sent::Browser(event) => self.browser(*event),
-            Sent::Server(event) => self.server(*event),
-            Sent::Yours(_) => None,
+            Sent::Browser(event, own) => self.browser(*event, own),
+            Sent::Server(event, own) => self.server(*event, own),
+            Sent::Yours(_) | Sent::Unread => None,
         }
     }
 
-    fn browser(&self, mut event: BrowserEvent) -> Option<Kept> {
+    fn browser(&self, event: BrowserEvent, own: Own) -> Option<AcceptedEvent> {
         let rules = self.rules;
         let found = self.core(&Core {
             site_id: &event.site_id,
@@ -65,12 +66,12 @@ impl Bench<'_, '_> {
             && is_url(&event.page_url, &rules.page_url, rules)
             && is_url(&event.referrer, &rules.referrer, rules)
             && event.device.as_ref().is_none_or(|device| is_device(device, rules))
-            && (event.scan_session_id.is_empty() || !found.site.signs_sessions());
+            && (event.scan_session_id.is_empty() || !found.site.signs_sessions);
         if !is_clean {
             return None;
         }
         let agent = self.browser_agent(event.device.as_ref())?;
-        let metadata = event.metadata.take().map_or(Own::Nothing, Own::Struct).text(rules)?;
+        let metadata = own.text(rules)?;
         let fingerprint = fingerprint(&event, &metadata);
         let marks = self.marks(&agent, &self.at.address, agent.device_type.is_empty(), found.site);
         let row = EventRow {
@@ -89,7 +90,7 @@ impl Bench<'_, '_> {
         Some(self.kept(row, &found, agent, &self.at.address, marks, None))
     }
 
-    fn server(&self, mut event: ServerEvent) -> Option<Kept> {
+    fn server(&self, mut event: ServerEvent, own: Own) -> Option<AcceptedEvent> {
         let rules = self.rules;
         let found = self.core(&Core {
             site_id: &event.site_id,
@@ -117,9 +118,9 @@ impl Bench<'_, '_> {
             Some(sent) => conversion(sent, &event.event_name, rules)?,
             None => Default::default(),
         };
-        let agent = self.visitors.agent(&event.user_agent)?;
-        let address = self.visitors.address(&event.client_ip)?;
-        let metadata = event.properties.take().map_or(Own::Nothing, Own::Struct).text(rules)?;
+        let agent = self.visitors.agents.of(&event.user_agent)?;
+        let address = self.visitors.addresses.of(&event.client_ip)?;
+        let metadata = own.text(rules)?;
         let fingerprint = fingerprint(&event, &metadata);
         let marks = self.marks(&agent, &address, false, found.site);
         let row = EventRow {
@@ -139,12 +140,12 @@ impl Bench<'_, '_> {
 
     fn core(&self, core: &Core<'_>) -> Option<Found<'_>> {
         let rules = self.rules;
-        let site = self.at.sites.get(core.site_id)?.get();
+        let site = &self.at.sites.get(core.site_id)?.get().0;
         let stated = if core.consent == 0 { None } else { Some(rules.consents.get(&core.consent)?.as_str()) };
-        let consent = stated.unwrap_or_else(|| site.unstated_consent());
+        let consent = stated.unwrap_or_else(|| &site.unstated_consent);
         let allowed = *rules.allowed.get(consent)?;
         let ahead_ms = core.event_time.map_or(Some(0), |time| self.ahead_ms(time, site))?;
-        let is_ordinary = rules.site_id.matches(core.site_id)
+        let is_ordinary = rules.site_id.is_in(core.site_id)
             && is_event_id(core.event_id, rules)
             && rules.is_clean(core.scan_session_id, rules.max_scan_session_id)
             && (core.scan_session_id.is_empty() || rules.is_name(core.scan_session_id))
@@ -155,7 +156,7 @@ impl Bench<'_, '_> {
     }
 
     /// How far a time is ahead of the receipt; None where it cannot be true, or is marked.
-    fn ahead_ms(&self, time: &Timestamp, site: &Site) -> Option<i64> {
+    fn ahead_ms(&self, time: &Timestamp, site: &SiteRules) -> Option<i64> {
         let rules = self.rules;
         if !(0..1_000_000_000).contains(&time.nanos)
             || !(rules.first_second..=rules.last_second).contains(&time.seconds)
@@ -163,8 +164,8 @@ impl Bench<'_, '_> {
             return None;
         }
         let ahead = time.seconds * 1000 + i64::from(time.nanos / 1_000_000) - self.at.received_time_ms;
-        let latest = rules.max_ahead_ms.min(site.max_clock_ahead_ms());
-        (-site.retention_ms()..=latest).contains(&ahead).then_some(ahead)
+        let latest = rules.max_ahead_ms.min(site.max_clock_ahead_ms);
+        (-site.retention_ms..=latest).contains(&ahead).then_some(ahead)
     }
 
     fn browser_agent(&self, device: Option<&Device>) -> Option<Agent> {
@@ -174,13 +175,13 @@ impl Bench<'_, '_> {
         }
         let described = match device.user_agent.as_str() {
             "" => self.at.agent.clone(),
-            stated => self.visitors.agent(stated)?,
+            stated => self.visitors.agents.of(stated)?,
         };
         Some(described.refined(device.max_touch_points, &device.r#type, self.rules))
     }
 
     /// The twin of `pipeline.mark.marks_at_receipt`.
-    fn marks(&self, agent: &Agent, address: &Address, lacks_agent: bool, site: &Site) -> Vec<String> {
+    fn marks(&self, agent: &Agent, address: &Address, lacks_agent: bool, site: &SiteRules) -> Vec<String> {
         let names = &self.rules.marks;
         [
             (agent.is_bot, &names.bot),
@@ -191,7 +192,7 @@ impl Bench<'_, '_> {
             (address.is_data_centre, &names.data_centre_network),
         ]
         .into_iter()
-        .filter(|(is_found, name)| *is_found && site.counts(name))
+        .filter(|(is_found, name)| *is_found && !site.ignored_reasons.contains(*name))
         .map(|(_, name)| name.clone())
         .collect()
     }
@@ -204,11 +205,11 @@ impl Bench<'_, '_> {
         address: &Address,
         marks: Vec<String>,
         user_identifiers: Option<UserIdentifiers>,
-    ) -> Kept {
+    ) -> AcceptedEvent {
         let received_ms = self.at.received_time_ms;
         let of = |is_allowed: bool, value: &String| if is_allowed { value.clone() } else { String::new() };
-        Kept {
-            row: EventRow {
+        AcceptedEvent {
+            row: Some(EventRow {
                 event_time: Some(timestamp(received_ms + found.ahead_ms)),
                 received_time: Some(timestamp(received_ms)),
                 consent: found.consent.to_owned(),
@@ -220,7 +221,7 @@ impl Bench<'_, '_> {
                 is_fraud: u32::from(!marks.is_empty()),
                 fraud_reasons: marks,
                 ..row
-            },
+            }),
             user_identifiers,
             ip_key: of(found.allowed.address_key, &address.key),
             event_id_generated: false,
@@ -231,14 +232,14 @@ impl Bench<'_, '_> {
 
 fn is_event_id(text: &str, rules: &Rules) -> bool {
     text.is_empty()
-        || (rules.uuid.matches(text)
+        || (rules.uuid.is_in(text)
             && !text.bytes().any(|byte| byte.is_ascii_uppercase())
             && !rules.no_names.contains(text))
 }
 
 /// Without a sign of an @ a URL holds no user info either.
-fn is_url(text: &str, form: &crate::rules::Whole, rules: &Rules) -> bool {
-    text.is_empty() || (rules.is_clean(text, rules.max_url) && form.matches(text))
+fn is_url(text: &str, form: &crate::rules::Pattern, rules: &Rules) -> bool {
+    text.is_empty() || (rules.is_clean(text, rules.max_url) && form.is_in(text))
 }
 
 fn is_device(device: &Device, rules: &Rules) -> bool {
@@ -268,10 +269,10 @@ fn hash(sent: &str, rules: &Rules) -> Option<String> {
         return Some(String::new());
     }
     let lowered = sent.to_ascii_lowercase();
-    let is_ones = rules.hash.matches(sent)
+    let is_ones = rules.hash.is_in(sent)
         && lowered != rules.hash_of_nothing
         && !rules.placeholder_hashes.contains(&lowered)
-        && !rules.placeholder_filler.matches(&lowered);
+        && !rules.placeholder_filler.is_in(&lowered);
     is_ones.then_some(lowered)
 }
 

@@ -1,4 +1,4 @@
-//! The compiled way of an ordinary event: bytes of a call in, spool records and receipts out.
+//! The compiled way of an ordinary event: bytes of a call in, protobuf or JSON, spool records and receipts out.
 //!
 //! It may only say yes. Whatever it does not know to be ordinary is "yours": Python, which stays the reference, judges
 //! that event. What it does take is byte for byte what Python would have made; tests hold the two together.
@@ -6,9 +6,11 @@
 //! Invariants: no bytes make it panic; a slice of work ends with the first event beyond its size; every limit, pattern
 //! and word comes from the Python module that owns it (`rules`).
 
+mod body;
 mod call;
 mod circumstances;
 mod decode;
+mod json;
 mod judge;
 mod metadata;
 mod money;

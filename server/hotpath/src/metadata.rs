@@ -1,14 +1,20 @@
-//! The sender's own fields as canonical JSON: the twin of `pipeline.struct_json.canonical_json`, where it finds nothing.
+//! The sender's own fields as canonical JSON: the twin of `pipeline.struct_json`, where it finds nothing to say.
 
+use std::ops::Range;
+
+use jiter::{Jiter, Peek};
 use prost_types::value::Kind;
 use prost_types::{Struct, Value};
 
+use crate::json;
 use crate::rules::Rules;
 
 /// Doubles below this hold every whole number exactly.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 /// Smaller fractions may be written with an exponent, in which the writers of JSON differ.
 const SMALLEST: f64 = 1e-4;
+/// Digits of a whole number that no double comes near.
+const MAX_DIGITS: usize = 300;
 
 /// Fields of the sender's own, whichever way they came.
 pub enum Own {
@@ -16,15 +22,36 @@ pub enum Own {
     Nothing,
     /// Over gRPC.
     Struct(Struct),
+    /// Out of JSON: canonical already.
+    Text(Vec<u8>),
 }
 
 impl Own {
-    /// As canonical JSON; None where a limit is broken or a value is unusual.
+    /// Those that the next value is; None where a limit is broken or a value is unusual.
+    pub fn of_json(reader: &mut Jiter<'_>, rules: &Rules) -> Option<Self> {
+        match reader.peek().ok()? {
+            Peek::Null => reader.known_null().ok().map(|()| Self::Nothing),
+            Peek::Object => {
+                let mut writer = Writer::new(rules);
+                writer.json_object(reader, 1)?;
+                Some(Self::Text(writer.out))
+            }
+            _ => None,
+        }
+    }
+
+    /// As canonical JSON; likewise.
     pub fn text(self, rules: &Rules) -> Option<String> {
-        let Self::Struct(root) = self else { return Some("{}".to_owned()) };
-        let mut writer = Writer { out: Vec::with_capacity(128), values_left: rules.max_values, rules };
-        writer.object(&root, 1)?;
-        let text = String::from_utf8(writer.out).ok()?;
+        let bytes = match self {
+            Self::Nothing => return Some("{}".to_owned()),
+            Self::Struct(root) => {
+                let mut writer = Writer::new(rules);
+                writer.object(&root, 1)?;
+                writer.out
+            }
+            Self::Text(bytes) => bytes,
+        };
+        let text = String::from_utf8(bytes).ok()?;
         let is_ordinary =
             text.len() <= rules.max_json_bytes && !rules.email_sign.is_in(&text) && !rules.personal_key.is_in(&text);
         is_ordinary.then_some(text)
@@ -37,7 +64,11 @@ struct Writer<'a> {
     rules: &'a Rules,
 }
 
-impl Writer<'_> {
+impl<'a> Writer<'a> {
+    fn new(rules: &'a Rules) -> Self {
+        Self { out: Vec::with_capacity(128), values_left: rules.max_values, rules }
+    }
+
     /// Keys of a map come sorted by their bytes, which is their order by code points.
     fn object(&mut self, object: &Struct, depth: usize) -> Option<()> {
         self.enter(object.fields.len())?;
@@ -71,26 +102,112 @@ impl Writer<'_> {
         match value.kind.as_ref()? {
             Kind::NullValue(number) => (*number == 0).then(|| self.out.extend_from_slice(b"null")),
             Kind::BoolValue(is_true) => {
-                self.out.extend_from_slice(if *is_true { b"true" } else { b"false" });
+                self.boolean(*is_true);
                 Some(())
             }
             Kind::NumberValue(number) => self.number(*number),
             Kind::StringValue(text) => self.string(text),
-            Kind::StructValue(inner) => {
-                if depth < self.rules.max_depth {
-                    self.object(inner, depth + 1)
-                } else {
-                    None
-                }
-            }
-            Kind::ListValue(inner) => {
-                if depth < self.rules.max_depth {
-                    self.list(&inner.values, depth + 1)
-                } else {
-                    None
-                }
+            Kind::StructValue(inner) => self.object(inner, self.deeper(depth)?),
+            Kind::ListValue(inner) => self.list(&inner.values, self.deeper(depth)?),
+        }
+    }
+
+    /// The same of JSON, whose members come in any order: they are sorted once they are written.
+    fn json_object(&mut self, reader: &mut Jiter<'_>, depth: usize) -> Option<()> {
+        self.out.push(b'{');
+        let start = self.out.len();
+        let mut members: Vec<(Range<usize>, Range<usize>)> = Vec::new();
+        let mut next = reader.known_object().ok()?.map(|key| self.key(key));
+        while let Some(key) = next {
+            let key = key?;
+            self.enter(1)?;
+            self.json_value(reader, depth)?;
+            members.push((key.clone(), key.start - 1..self.out.len()));
+            next = reader.next_key().ok()?.map(|key| {
+                self.out.push(b',');
+                self.key(key)
+            });
+        }
+        self.sort(members, start)?;
+        self.out.push(b'}');
+        Some(())
+    }
+
+    /// Bring members, places of their keys and of all of them, into the order of their keys; each is there once.
+    fn sort(&mut self, mut members: Vec<(Range<usize>, Range<usize>)>, start: usize) -> Option<()> {
+        let out = &self.out;
+        let key = |member: &(Range<usize>, Range<usize>)| out.get(member.0.clone());
+        if members.is_sorted_by(|one, other| key(one) < key(other)) {
+            return Some(());
+        }
+        members.sort_unstable_by(|one, other| key(one).cmp(&key(other)));
+        if !members.is_sorted_by(|one, other| key(one) < key(other)) {
+            return None;
+        }
+        let texts: Option<Vec<&[u8]>> = members.iter().map(|(_, all)| out.get(all.clone())).collect();
+        let sorted = texts?.join(&b',');
+        self.out.truncate(start);
+        self.out.extend_from_slice(&sorted);
+        Some(())
+    }
+
+    /// Write a key; its place. One with escapes is not in the order of its text.
+    fn key(&mut self, key: &str) -> Option<Range<usize>> {
+        let start = self.out.len() + 1;
+        self.string(key)?;
+        self.out.push(b':');
+        (self.out.len() == start + key.len() + 2).then_some(start..start + key.len())
+    }
+
+    fn json_list(&mut self, reader: &mut Jiter<'_>, depth: usize) -> Option<()> {
+        self.out.push(b'[');
+        let mut next = reader.known_array().ok()?;
+        while next.is_some() {
+            self.enter(1)?;
+            self.json_value(reader, depth)?;
+            next = reader.array_step().ok()?;
+            if next.is_some() {
+                self.out.push(b',');
             }
         }
+        self.out.push(b']');
+        Some(())
+    }
+
+    fn json_value(&mut self, reader: &mut Jiter<'_>, depth: usize) -> Option<()> {
+        match reader.peek().ok()? {
+            Peek::Null => {
+                reader.known_null().ok()?;
+                self.out.extend_from_slice(b"null");
+                Some(())
+            }
+            Peek::String => self.string(reader.known_str().ok()?),
+            Peek::Object => self.json_object(reader, self.deeper(depth)?),
+            Peek::Array => self.json_list(reader, self.deeper(depth)?),
+            truth @ (Peek::True | Peek::False) => {
+                self.boolean(reader.known_bool(truth).ok()?);
+                Some(())
+            }
+            _ => self.json_number(json::number(reader)?),
+        }
+    }
+
+    /// Whole numbers keep all their digits, others have no more than their double keeps.
+    fn json_number(&mut self, written: &str) -> Option<()> {
+        if json::has_exponent(written) || written == "-0" || written.len() > MAX_DIGITS {
+            return None;
+        }
+        if !written.contains('.') {
+            self.out.extend_from_slice(written.as_bytes());
+            return Some(());
+        }
+        let number: f64 = written.parse().ok()?;
+        let is_kept = written.len() <= json::KEPT_DIGITS || ryu::Buffer::new().format(number) == written;
+        if is_kept { self.number(number) } else { None }
+    }
+
+    fn boolean(&mut self, is_true: bool) {
+        self.out.extend_from_slice(if is_true { b"true" } else { b"false" });
     }
 
     #[allow(clippy::cast_possible_truncation)] // below EXACT nothing is
@@ -108,6 +225,11 @@ impl Writer<'_> {
 
     fn string(&mut self, text: &str) -> Option<()> {
         serde_json::to_writer(&mut self.out, text).ok()
+    }
+
+    /// The depth of what a value holds, where that may be.
+    fn deeper(&self, depth: usize) -> Option<usize> {
+        (depth < self.rules.max_depth).then_some(depth + 1)
     }
 
     /// Count what a container holds, as Python does.

@@ -1,22 +1,29 @@
 //! The answer to one event, as it stands in the answer of its call.
 
 use prost::Message;
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
 
+use crate::circumstances::Circumstances;
 use crate::messages::qrumb::v1::{EventReceipt, event_receipt::Outcome};
 use crate::record::timestamp;
 
 /// Field 1 of a response, of length-delimited type: its receipt or receipts.
 const RECEIPT_TAG: u8 = 0x0a;
 
-/// The receipt of an accepted event as a field of a response.
-pub fn accepted(event_id: &str, received_time_ms: i64) -> Vec<u8> {
+/// The receipt of an accepted event: the field of a response, or a JSON object.
+pub fn accepted(event_id: &str, at: &Circumstances<'_>) -> PyResult<Vec<u8>> {
+    if let Some((before, behind)) = &at.receipt_around {
+        let event_id = serde_json::to_string(event_id).map_err(|error| PyValueError::new_err(error.to_string()))?;
+        return Ok([before, event_id.as_str(), behind].concat().into_bytes());
+    }
     let receipt = EventReceipt {
         event_id: event_id.to_owned(),
         outcome: Outcome::Accepted.into(),
-        received_time: Some(timestamp(received_time_ms)),
+        received_time: Some(timestamp(at.received_time_ms)),
         ..Default::default()
     };
     let mut field = vec![RECEIPT_TAG];
     field.extend(receipt.encode_length_delimited_to_vec());
-    field
+    Ok(field)
 }

@@ -5,37 +5,11 @@ use blake2::{Blake2b, Digest};
 use prost::Message;
 use prost_types::Timestamp;
 
-use crate::messages::qrumb::v1::{EventRow, UserIdentifiers};
 use crate::messages::qrumb_server::wire::v1::{AcceptedEvent, Record, record::Kind};
 
-/// A row that is complete but for what its visitor and its moment add, and what stands beside it.
-#[derive(Default)]
-pub struct Kept {
-    /// The row.
-    pub row: EventRow,
-    /// Who it was, where consent allows.
-    pub user_identifiers: Option<UserIdentifiers>,
-    /// Of the visitor's address.
-    pub ip_key: String,
-    /// Its sender did not name it.
-    pub event_id_generated: bool,
-    /// The gateway may have sent it before.
-    pub retried: bool,
-}
-
-impl Kept {
-    /// The spool record.
-    pub fn record(self) -> Record {
-        Record {
-            kind: Some(Kind::AcceptedEvent(AcceptedEvent {
-                row: Some(self.row),
-                user_identifiers: self.user_identifiers,
-                ip_key: self.ip_key,
-                event_id_generated: self.event_id_generated,
-                retried: self.retried,
-            })),
-        }
-    }
+/// The spool record of an accepted event.
+pub fn record(accepted: AcceptedEvent) -> Record {
+    Record { kind: Some(Kind::AcceptedEvent(accepted)) }
 }
 
 /// Tells a retry from another event under the same id: the twin of `pipeline.stamp`'s.

@@ -8,44 +8,22 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use regex::Regex;
 
-/// A pattern that a whole text has to match.
-pub struct Whole(Regex);
+/// A regular expression. Those that a whole text has to match say so themselves.
+pub struct Pattern(Regex);
 
-impl Whole {
-    /// Whether it does.
-    pub fn matches(&self, text: &str) -> bool {
-        self.0.is_match(text)
-    }
-}
-
-impl<'a, 'py> FromPyObject<'a, 'py> for Whole {
-    type Error = PyErr;
-
-    fn extract(pattern: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
-        compiled(&format!(r"\A(?:{})\z", pattern.extract::<&str>()?)).map(Self)
-    }
-}
-
-/// A pattern that is looked for anywhere in a text.
-pub struct Sign(Regex);
-
-impl Sign {
-    /// Whether the text has it.
+impl Pattern {
+    /// Whether it is in the text.
     pub fn is_in(&self, text: &str) -> bool {
         self.0.is_match(text)
     }
 }
 
-impl<'a, 'py> FromPyObject<'a, 'py> for Sign {
+impl<'a, 'py> FromPyObject<'a, 'py> for Pattern {
     type Error = PyErr;
 
     fn extract(pattern: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
-        compiled(pattern.extract()?).map(Self)
+        Regex::new(pattern.extract()?).map(Self).map_err(|error| PyValueError::new_err(error.to_string()))
     }
-}
-
-fn compiled(pattern: &str) -> PyResult<Regex> {
-    Regex::new(pattern).map_err(|error| PyValueError::new_err(error.to_string()))
 }
 
 /// What consent allows to keep; the fields are those of `pipeline.consent.Allowed`.
@@ -74,8 +52,8 @@ pub struct MarkNames {
 pub struct Rules {
     pub max_event_bytes: usize,
     pub max_batch_events: usize,
-    pub site_id: Whole,
-    pub uuid: Whole,
+    pub site_id: Pattern,
+    pub uuid: Pattern,
     /// UUIDs that name nothing.
     pub no_names: HashSet<String>,
     pub max_scan_session_id: usize,
@@ -89,20 +67,20 @@ pub struct Rules {
     pub max_screen: u32,
     pub max_touch_points: u32,
     pub max_external_id: usize,
-    pub page_url: Whole,
-    pub referrer: Whole,
-    pub email_sign: Sign,
+    pub page_url: Pattern,
+    pub referrer: Pattern,
+    pub email_sign: Pattern,
     pub placeholder_words: HashSet<String>,
-    pub placeholder_template: Whole,
-    pub placeholder_filler: Whole,
+    pub placeholder_template: Pattern,
+    pub placeholder_filler: Pattern,
     pub placeholder_hashes: HashSet<String>,
-    pub hash: Whole,
+    pub hash: Pattern,
     pub hash_of_nothing: String,
     pub currency_decimals: HashMap<String, usize>,
     pub max_amount: f64,
     pub refund: String,
     /// A key of canonical JSON that seems to say who a person is.
-    pub personal_key: Sign,
+    pub personal_key: Pattern,
     pub max_depth: usize,
     pub max_values: usize,
     pub max_json_bytes: usize,
@@ -111,6 +89,10 @@ pub struct Rules {
     pub max_ahead_ms: i64,
     pub first_second: i64,
     pub last_second: i64,
+    /// The form of time that nearly all senders write in JSON.
+    pub plain_time: Pattern,
+    /// Numbers of the consents that can be stated, by what JSON has for them.
+    pub consent_names: HashMap<String, i32>,
     /// Names of the stated consents, by number.
     pub consents: HashMap<i32, String>,
     /// By name.
@@ -134,8 +116,8 @@ impl Rules {
 
     fn is_placeholder(&self, folded: &str) -> bool {
         self.placeholder_words.contains(folded)
-            || self.placeholder_filler.matches(folded)
-            || self.placeholder_template.matches(folded)
+            || self.placeholder_filler.is_in(folded)
+            || self.placeholder_template.is_in(folded)
     }
 }
 

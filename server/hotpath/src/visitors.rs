@@ -11,6 +11,8 @@ use crate::rules::Rules;
 
 /// Entries of a cache that is then emptied: an entry takes some 200 bytes.
 const MAX_KNOWN: usize = 20_000;
+/// Longer agents are not kept in memory, and so are Python's.
+const MAX_KNOWN_TEXT: usize = 512;
 
 /// Of a visitor's device; the fields are those of `enrich.agent.Agent`.
 #[derive(FromPyObject, Clone, Default)]
@@ -55,56 +57,46 @@ pub struct Address {
     pub is_data_centre: bool,
 }
 
+/// What was looked up of texts; of the empty one nothing is to be known.
+#[derive(Default)]
+pub struct Known<T>(HashMap<String, T>);
+
+impl<T: Clone + Default> Known<T> {
+    /// What is known of a text.
+    pub fn of(&self, text: &str) -> Option<T> {
+        if text.is_empty() { Some(T::default()) } else { self.0.get(text).cloned() }
+    }
+
+    /// Whether a look-up is still to be done.
+    pub fn lacks(&self, text: &str) -> bool {
+        !text.is_empty() && text.len() <= MAX_KNOWN_TEXT && !self.0.contains_key(text)
+    }
+
+    /// Keep what Python found.
+    pub fn learn(&mut self, text: String, found: T) {
+        if self.0.len() >= MAX_KNOWN {
+            self.0.clear();
+        }
+        self.0.insert(text, found);
+    }
+}
+
 /// Both caches.
 #[derive(Default)]
 pub struct Visitors {
-    agents: HashMap<String, Agent>,
-    addresses: HashMap<String, Address>,
+    /// Of their devices.
+    pub agents: Known<Agent>,
+    /// Of where they are.
+    pub addresses: Known<Address>,
     epoch: i64,
 }
 
 impl Visitors {
-    /// What is known of an agent. The empty one is no one's.
-    pub fn agent(&self, text: &str) -> Option<Agent> {
-        if text.is_empty() { Some(Agent::default()) } else { self.agents.get(text).cloned() }
-    }
-
-    /// What is known of an address; the empty one is nowhere.
-    pub fn address(&self, text: &str) -> Option<Address> {
-        if text.is_empty() { Some(Address::default()) } else { self.addresses.get(text).cloned() }
-    }
-
-    /// Whether a look-up is still to be done.
-    pub fn lacks_agent(&self, text: &str) -> bool {
-        !text.is_empty() && !self.agents.contains_key(text)
-    }
-
-    /// Likewise.
-    pub fn lacks_address(&self, text: &str) -> bool {
-        !text.is_empty() && !self.addresses.contains_key(text)
-    }
-
-    /// Keep what Python found.
-    pub fn learn_agent(&mut self, text: String, agent: Agent) {
-        if self.agents.len() >= MAX_KNOWN {
-            self.agents.clear();
-        }
-        self.agents.insert(text, agent);
-    }
-
-    /// Likewise.
-    pub fn learn_address(&mut self, text: String, address: Address) {
-        if self.addresses.len() >= MAX_KNOWN {
-            self.addresses.clear();
-        }
-        self.addresses.insert(text, address);
-    }
-
     /// Forget the addresses of an earlier epoch.
     pub fn begin(&mut self, epoch: i64) {
         if epoch != self.epoch {
             self.epoch = epoch;
-            self.addresses.clear();
+            self.addresses = Known::default();
         }
     }
 }

@@ -19,6 +19,7 @@ from qrumb_server.pipeline import context_fields, placeholders, struct_json, val
 from qrumb_server.pipeline.consent import ALLOWED, STATED, Allowed
 from qrumb_server.pipeline.personal_keys import PERSONAL_KEY_PATTERN
 from qrumb_server.pipeline.stamp import MAX_AHEAD_MS, Enrichers
+from qrumb_server.pipeline.times import PLAIN_TIME_PATTERN
 from qrumb_server.pipeline.urls import PAGE_URL_PATTERN, REFERRER_PATTERN
 
 __all__ = [
@@ -87,6 +88,8 @@ class Rules:
     max_ahead_ms: int
     first_second: int
     last_second: int
+    plain_time: str
+    consent_names: Mapping[str, int]
     consents: Mapping[int, str]
     allowed: Mapping[str, Allowed]
     marks: MarkNames
@@ -128,18 +131,20 @@ class Circumstances:
     is_retried: bool
     sites: Mapping[str, object]
     """A qrumb_hotpath.Site for each site of the call."""
+    receipt_around: tuple[str, str] | None
+    """What stands around the id of an accepted event in its receipt as JSON; None: the answer is protobuf."""
     new_event_id: Callable[[int], str]
     """Names the event at a place, whose sender did not."""
 
 
-def rules(*, max_event_bytes: int, max_batch_events: int) -> Rules:
-    """The constants as they are now, and two limits of the edge."""
+def rules(*, max_event_bytes: int, max_batch_events: int, consent_names: Mapping[str, int]) -> Rules:
+    """The constants as they are now, two limits of the edge, and what its JSON calls the consents."""
     limits = validate.STRUCT_LIMITS
     return Rules(
         max_event_bytes=max_event_bytes,
         max_batch_events=max_batch_events,
-        site_id=SITE_ID_PATTERN,
-        uuid=UUID_PATTERN,
+        site_id=_whole(SITE_ID_PATTERN),
+        uuid=_whole(UUID_PATTERN),
         no_names=set(validate.NO_NAMES),
         max_scan_session_id=validate.MAX_SCAN_SESSION_ID,
         max_name=validate.MAX_NAME,
@@ -152,14 +157,14 @@ def rules(*, max_event_bytes: int, max_batch_events: int) -> Rules:
         max_screen=context_fields.MAX_SCREEN,
         max_touch_points=context_fields.MAX_TOUCH_POINTS,
         max_external_id=validate.MAX_EXTERNAL_ID,
-        page_url=PAGE_URL_PATTERN,
-        referrer=REFERRER_PATTERN,
+        page_url=_whole(PAGE_URL_PATTERN),
+        referrer=_whole(REFERRER_PATTERN),
         email_sign=SIGN_PATTERN,
         placeholder_words=set(placeholders.WORDS),
-        placeholder_template=placeholders.TEMPLATE_PATTERN,
-        placeholder_filler=placeholders.FILLER_PATTERN,
+        placeholder_template=_whole(placeholders.TEMPLATE_PATTERN),
+        placeholder_filler=_whole(placeholders.FILLER_PATTERN),
         placeholder_hashes=set(placeholders.placeholder_hashes()),
-        hash=validate.HASH_PATTERN,
+        hash=_whole(validate.HASH_PATTERN),
         hash_of_nothing=validate.HASH_OF_NOTHING,
         currency_decimals=currency_decimals(),
         max_amount=validate.MAX_AMOUNT,
@@ -172,12 +177,19 @@ def rules(*, max_event_bytes: int, max_batch_events: int) -> Rules:
         max_ahead_ms=MAX_AHEAD_MS,
         first_second=FIRST_SECOND,
         last_second=LAST_SECOND,
+        plain_time=_whole(PLAIN_TIME_PATTERN),
+        consent_names=consent_names,
         consents={int(state): name for state, name in STATED.items()},
         allowed=ALLOWED,
         marks=MarkNames(),
         device_types=set(DEVICE_TYPES),
         never_on_ipad=set(NEVER_ON_IPAD),
     )
+
+
+def _whole(pattern: str) -> str:
+    """As Rust looks for a pattern that is the whole text."""
+    return rf"\A(?:{pattern})\z"
 
 
 def site_rules(policy: SitePolicy, retention_ms: int) -> SiteRules:

@@ -23,10 +23,16 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from qrumb_server.instants import is_timestamp
 
-__all__ = ["EXPECTED_TIME", "TimeReading", "read_time"]
+__all__ = ["EXPECTED_TIME", "PLAIN_TIME_PATTERN", "TimeReading", "read_time"]
 
 EXPECTED_TIME: Final = "must be a time with its offset from UTC, such as 2026-11-01T10:20:30Z"
 """What is wrong with a value that is no time, for a violation."""
+
+PLAIN_TIME_PATTERN: Final = (
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,9})?"
+    r"(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
+)
+"""What nearly all senders write, of all that `read_time` takes."""
 
 _NANOS: Final = 1_000_000_000
 _EPOCH_DAY: Final = date(1970, 1, 1).toordinal()

@@ -35,6 +35,7 @@ __all__ = [
     "pieces_of",
     "read_batch",
     "read_flag",
+    "read_item",
     "read_items",
     "read_single",
     "read_usual_batch",
@@ -164,7 +165,7 @@ def batch_of(pieces: Pieces) -> BatchBody:
     )
 
 
-def _read_item(item: bytes, source: Source) -> ReadEvent:
+def read_item(item: bytes, source: Source) -> ReadEvent:
     """One event of a batch, whatever it is."""
     if len(item) > MAX_EVENT_BYTES:
         description = f"has {len(item):,} bytes, far more than its fields need within their limits"
@@ -179,7 +180,7 @@ def _read_item(item: bytes, source: Source) -> ReadEvent:
 def read_items(body: BatchBody, source: Source) -> Iterator[ReadEvent]:
     """The events of a batch one after another. What is odd about the batch is said with its first."""
     for index, item in enumerate(body.items):
-        read = _read_item(item, source)
+        read = read_item(item, source)
         if index == 0 and body.unknown:
             said = EventWarning(code=EventWarning.UNKNOWN_FIELD, description=_BESIDE_EVENTS)
             read = ReadEvent(read.message, replace(read.reading, warnings=(said, *read.reading.warnings)))

@@ -14,7 +14,7 @@ from functools import cache
 from typing import Any, Final, NamedTuple
 
 from google.protobuf import json_format, wrappers_pb2
-from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
+from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
 from google.protobuf.message import Message
 from google.protobuf.struct_pb2 import Struct
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -32,7 +32,10 @@ from qrumb_server.reading.text import MAX_NESTING, JsonObject, LossyNumber, TooL
 
 __all__ = ["DRY_RUN", "MESSAGES", "ReadEvent", "read_event"]
 
-MESSAGES: Final = {Source.BROWSER: BrowserEvent, Source.SERVER: ServerEvent}
+MESSAGES: Final[Mapping[Source, type[BrowserEvent] | type[ServerEvent]]] = {
+    Source.BROWSER: BrowserEvent,
+    Source.SERVER: ServerEvent,
+}
 # A member of the call that may stand in its one event.
 DRY_RUN: Final = frozenset({"validate_only", "validateOnly"})
 # A longer path stops at the object that it has reached, so that the answer stays small.
@@ -110,7 +113,7 @@ def read_event(sent: object, source: Source) -> ReadEvent:
     return ReadEvent(message=message, reading=reading)
 
 
-def _fault_of_form(sent: object, event: Descriptor) -> Violation | None:
+def _fault_of_form(sent: object, event: Any) -> Violation | None:
     """What is wrong with a value that is not made as one event is; None where it is."""
     if not isinstance(sent, JsonObject):
         kind = next(kind for form, kind in _FORMS.items() if isinstance(sent, form))

@@ -22,7 +22,7 @@ from qrumb_server.pipeline.times import read_time
 from qrumb_server.pipeline.validate import STRUCT_LIMITS
 from qrumb_server.reading.event import ReadEvent
 
-__all__ = ["read_usual"]
+__all__ = ["CONSENTS", "read_usual"]
 
 _Unset: Final = msgspec.UnsetType
 _SCALARS: Final[dict[int, Any]] = {
@@ -31,9 +31,10 @@ _SCALARS: Final[dict[int, Any]] = {
     FieldDescriptor.TYPE_DOUBLE: float,
     FieldDescriptor.TYPE_UINT32: Annotated[int, msgspec.Meta(ge=0, le=2**32 - 1)],
 }
-_CONSENTS: Final = {
+CONSENTS: Final = {
     spelling: number for name, number in Consent.State.items() for spelling in (name, name.lower()) if number
 }
+"""Numbers of the consents that can be stated, by what most senders write."""
 # Below it doubles have fewer digits.
 _SMALLEST: Final = 1e-300
 # As many digits as a double surely keeps; a dot counts as one, so that a fraction is one row.
@@ -114,7 +115,7 @@ def _core_fields(shaped: Any) -> dict[str, Any] | None:
             return None
         fields["event_time"] = time.timestamp()
     if stated := shaped.consent:
-        consent = _CONSENTS.get(stated)
+        consent = CONSENTS.get(stated)
         if consent is None:
             return None
         fields["consent"] = consent

@@ -5,17 +5,21 @@ answers, so that the two ways look alike from outside; without the package, Pyth
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, Final, cast, overload
+from typing import TYPE_CHECKING, Final, cast
 
 from qrumb.v1.browser_event_pb2 import BrowserEvent
 from qrumb.v1.server_event_pb2 import ServerEvent
-from qrumb_server.model import Caller, RawEvent, SitePolicy, Source
+from qrumb_server.model import Caller, RawEvent, Reading, SitePolicy, Source
 from qrumb_server.pipeline.compiled_rules import Circumstances, described, look_up, rules, site_rules, visitor
 from qrumb_server.pipeline.context_fields import is_ip
 from qrumb_server.pipeline.stamp import Arrival
+from qrumb_server.reading.body import read_item
+from qrumb_server.reading.event import MESSAGES, ReadEvent
+from qrumb_server.reading.usual import CONSENTS
+from qrumb_server.rpc.json_answers import around_event_id
 from qrumb_server.rpc.turns import Turns
 
 if TYPE_CHECKING:
@@ -35,10 +39,6 @@ STEP_BYTES: Final = 16 * 1024
 EPOCH_MS: Final = 60_000
 # Sites of which it is remembered what they want.
 MAX_SITES: Final = 10_000
-MESSAGES: Final[dict[Source, type[BrowserEvent] | type[ServerEvent]]] = {
-    Source.BROWSER: BrowserEvent,
-    Source.SERVER: ServerEvent,
-}
 _Step = tuple[list[bytes | None], list[bytes | None], list[str | None]]
 
 
@@ -53,7 +53,7 @@ class JudgedCall:
 
     records: list[bytes | None]
     receipts: list[bytes | None]
-    """Each as the field of a response."""
+    """Each as the field of a response, or as a JSON object."""
     sites: list[str | None]
 
     def add(self, records: list[bytes | None], receipts: list[bytes | None], sites: list[str | None]) -> None:
@@ -75,53 +75,41 @@ class JudgedCall:
         numbers = Counter(self.sites)
         return {site_id: number for site_id, number in numbers.items() if site_id is not None}
 
-    def whole(self) -> tuple[list[bytes], list[str]]:
-        """Records and sites, nothing of which is left."""
-        return cast(list[bytes], self.records), cast(list[str], self.sites)
-
-    def answer(self) -> bytes:
-        """The response; likewise."""
-        return b"".join(cast(list[bytes], self.receipts))
+    def whole(self) -> tuple[list[bytes], list[bytes], list[str]]:
+        """The same, where nothing is left."""
+        return cast(list[bytes], self.records), cast(list[bytes], self.receipts), cast(list[str], self.sites)
 
 
-class Undecoded(Sequence[Any]):
-    """The events of a call, each decoded when it is asked for."""
-
-    def __init__(self, call: "Call", source: Source) -> None:
-        self._call = call
-        self._message = MESSAGES[source]
-
-    def __len__(self) -> int:
-        return len(self._call)
-
-    @overload
-    def __getitem__(self, index: int) -> Any: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Any]: ...
-    def __getitem__(self, index: int | slice) -> Any:
-        if isinstance(index, slice):
-            return [self[place] for place in range(len(self))[index]]
-        return self._message.FromString(self._call.event(index))
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CompiledCall:
-    """A call of which every event can be decoded."""
+    """A call of which every event was read, or can be decoded."""
 
     way: "Compiled"
     call: "Call"
     source: Source
     size: int
+    is_json: bool
+    read: Mapping[int, ReadEvent] = field(default_factory=dict)
+    """Events that Python has read, by their places: JSON that is unusual."""
 
     @property
-    def events(self) -> Sequence[Any]:
-        """Each decoded when it is asked for."""
-        return Undecoded(self.call, self.source)
+    def number(self) -> int:
+        """How many events there are."""
+        return len(self.call)
+
+    def sent(self, place: int) -> tuple[BrowserEvent | ServerEvent, Reading | None]:
+        """An event for Python to judge."""
+        if self.is_json:
+            return self.read.get(place) or read_item(self.call.event(place), self.source)
+        return MESSAGES[self.source].FromString(self.call.event(place)), None
 
     @cached_property
     def sites(self) -> Mapping[str, int]:
         """How many events each site has."""
-        return self.call.sites()
+        sites = self.call.sites()
+        for read in self.read.values():
+            sites[read.message.site_id] = sites.get(read.message.site_id, 0) + 1
+        return sites
 
     async def judge(self, caller: Caller, arrival: Arrival) -> JudgedCall:
         """Judge all of them."""
@@ -140,20 +128,26 @@ class Compiled:
 
     def __init__(self, *, turns: Turns, max_event_bytes: int, max_batch_events: int) -> None:
         self._turns = turns
-        self._judge = Judge(rules(max_event_bytes=max_event_bytes, max_batch_events=max_batch_events))
+        self._judge = Judge(
+            rules(max_event_bytes=max_event_bytes, max_batch_events=max_batch_events, consent_names=CONSENTS)
+        )
         self._sites: dict[str, tuple[SitePolicy, int, Site]] = {}
 
-    async def open(self, request: bytes, source: Source, *, is_batch: bool) -> CompiledCall | None:
-        """The call of a request; None where Python has to open it."""
-        call = self._judge.open(request, source is Source.SERVER, is_batch)
-        if call is None:
-            return None
+    async def open(
+        self, request: bytes, source: Source, *, is_batch: bool, is_json: bool = False
+    ) -> CompiledCall | None:
+        """The call of a request; None where Python has to open it.
+
+        Of JSON the events that `CompiledCall.call.unread` names are for Python to read, and nothing is said of the
+        form of those.
+        """
+        call = self._judge.open(request, source is Source.SERVER, is_batch, is_json)
         try:
             if not call.read(STEP_BYTES):
                 await self._turns.run(_read(call), size=len(request))
         except ValueError:
             return None
-        return CompiledCall(self, call, source, len(request))
+        return CompiledCall(way=self, call=call, source=source, size=len(request), is_json=is_json)
 
     async def judge(self, opened: CompiledCall, caller: Caller, arrival: Arrival) -> JudgedCall:
         """Judge all events of a call."""
@@ -168,6 +162,7 @@ class Compiled:
             is_prefetch=caller.is_prefetch,
             is_retried=caller.attempt > 1,
             sites={site_id: self._site(site_id, arrival) for site_id in opened.sites},
+            receipt_around=around_event_id(arrival.received_time_ms) if opened.is_json else None,
             new_event_id=partial(_new_event_id, arrival, opened.source, caller),
         )
         judged = JudgedCall(*self._judge.judge(call, at, STEP_BYTES))

@@ -15,7 +15,7 @@ from qrumb_server.model import Rejected, StampedEvent
 from qrumb_server.pipeline.stamp import Arrival
 from qrumb_server.reasons.events import add_help
 
-__all__ = ["as_members", "batch_text", "receipt_members", "receipt_text", "written"]
+__all__ = ["around_event_id", "as_members", "batch_text", "receipt_members", "receipt_text", "written"]
 
 _ACCEPTED, _VALIDATED, _REJECTED = (
     EventReceipt.Outcome.Name(outcome)
@@ -60,6 +60,13 @@ def receipt_members(verdict: StampedEvent | Rejected, arrival: Arrival, *, dry: 
 def receipt_text(verdict: StampedEvent | Rejected, arrival: Arrival, *, dry: bool = False) -> bytes:
     """The same as a text, so that an answer of thousands of violations is not written all at once."""
     return written(receipt_members(verdict, arrival, dry=dry))
+
+
+@lru_cache(maxsize=16)
+def around_event_id(received_time_ms: int) -> tuple[str, str]:
+    """The same of an event that is accepted without a word: what stands before its id, and what behind."""
+    before, _, behind = written(_members("", _ACCEPTED, _time(received_time_ms), [], [])).decode().partition('""')
+    return before, behind
 
 
 def batch_text(receipts: Iterable[bytes], rows: Iterable[bytes], more: dict[str, Any]) -> bytes:

@@ -6,7 +6,7 @@ has a dead letter and is counted like any other; `Opened.is_refused` says that n
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from google.api.httpbody_pb2 import HttpBody
@@ -18,6 +18,7 @@ from qrumb_server.reading.body import (
     batch_of,
     pieces_of,
     read_batch,
+    read_item,
     read_items,
     read_single,
     read_usual_batch,
@@ -26,6 +27,7 @@ from qrumb_server.reading.body import (
 from qrumb_server.reading.event import ReadEvent
 from qrumb_server.reading.text import NotJsonError
 from qrumb_server.reasons import calls
+from qrumb_server.rpc.compiled_calls import Compiled, CompiledCall
 from qrumb_server.rpc.faults import RequestFault
 from qrumb_server.rpc.opened import Opened
 from qrumb_server.rpc.turns import Turns
@@ -53,8 +55,13 @@ JSON_KINDS: Final = {
 }
 
 
-async def open_json(kind: JsonKind, request: bytes, *, turns: Turns, max_events: int) -> Opened:
+async def open_json(
+    kind: JsonKind, request: bytes, *, turns: Turns, max_events: int, compiled: Compiled | None = None
+) -> Opened:
     """The events of a body.
+
+    Args:
+        compiled: takes those that it knows to be ordinary.
 
     Raises:
         RequestFault: there are too many of them.
@@ -63,6 +70,8 @@ async def open_json(kind: JsonKind, request: bytes, *, turns: Turns, max_events:
         text = HttpBody.FromString(request).data
     except DecodeError:
         raise RequestFault(calls.UNDECODABLE) from None
+    if compiled and (call := await _compiled(compiled, kind, text, turns)):
+        return Opened(size=len(text), compiled=call)
     if not kind.is_batch:
         return _open_single(text, kind.source)
     try:
@@ -77,6 +86,22 @@ async def open_json(kind: JsonKind, request: bytes, *, turns: Turns, max_events:
         raise RequestFault(calls.TOO_MANY_EVENTS, field="events", limit=max_events)
     read = await turns.run(read_items(body, kind.source), size=len(text))
     return _opened(read, text, validate_only=body.is_dry_run)
+
+
+async def _compiled(way: Compiled, kind: JsonKind, text: bytes, turns: Turns) -> CompiledCall | None:
+    """The call on the compiled way, with what that could not read; None: it is not for it."""
+    opened = await way.open(text, kind.source, is_batch=kind.is_batch, is_json=True)
+    if opened is None or not (unread := opened.call.unread()):
+        return opened
+    # What it passes over it does not check: whether the whole is JSON, the reader sees that refuses calls.
+    try:
+        body = read_usual_batch(text) if len(text) <= SHORT_BODY else await asyncio.to_thread(read_usual_batch, text)
+    except NotJsonError:
+        return None
+    if body is None:
+        return None
+    read = await turns.run((read_item(body.items[index], kind.source) for index in unread), size=len(text))
+    return replace(opened, read=dict(zip(unread, read, strict=True)))
 
 
 async def _taken_apart(text: bytes, turns: Turns, max_events: int) -> BatchBody:

@@ -15,7 +15,7 @@ __all__ = ["Opened"]
 class Opened:
     """A request in place of the contract's own, with the fields of all its forms."""
 
-    events: Sequence[Any]
+    events: Sequence[Any] = ()
     """BrowserEvent, ServerEvent or ScanSession, by the method."""
     size: int
     """Bytes of the message."""
@@ -29,12 +29,23 @@ class Opened:
     """The JSON of the whole could not be read; the one event stands for it."""
 
     compiled: CompiledCall | None = None
-    """The same call on the compiled way; its events are then decoded when they are asked for."""
+    """The same call on the compiled way, in place of its events."""
 
     @property
     def sites(self) -> Mapping[str, int]:
         """How many events each site has."""
         return self.compiled.sites if self.compiled else Counter(event.site_id for event in self.events)
+
+    @property
+    def number(self) -> int:
+        """How many events there are."""
+        return self.compiled.number if self.compiled else len(self.events)
+
+    def sent(self, place: int) -> tuple[Any, Reading | None]:
+        """The event at a place, and what its JSON had to say beside."""
+        if self.compiled:
+            return self.compiled.sent(place)
+        return self.events[place], self.readings[place] if self.readings else None
 
     def as_dry_run(self) -> "Opened":
         """The same, to be judged only."""

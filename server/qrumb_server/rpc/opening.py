@@ -80,7 +80,7 @@ class Opening:
         turns: shared with what goes on working on the events.
         may_begin: raises where the caller may not make such a call at all, whatever is in it.
         count: told the reason of each call that is refused here.
-        compiled: takes the calls whose events can all be decoded.
+        compiled: takes the calls whose events can all be decoded, and of JSON those that it reads.
     """
 
     def __init__(
@@ -104,7 +104,13 @@ class Opening:
         """The opening before a call that takes events, a bound of size before all others."""
         if json_kind := JSON_KINDS.get(method.name):
             limits = self._limits
-            open_body = partial(open_json, json_kind, turns=self._turns, max_events=limits.max_batch_events)
+            open_body = partial(
+                open_json,
+                json_kind,
+                turns=self._turns,
+                max_events=limits.max_batch_events,
+                compiled=self._compiled,
+            )
             return self._opened(method.name, open_body, call)
         if kind := _KINDS.get(method.name):
             return self._opened(method.name, partial(self._open, kind), call)
@@ -157,7 +163,7 @@ class Opening:
             and kind.source
             and (opened := await self._compiled.open(request, kind.source, is_batch=kind.is_batch))
         ):
-            return Opened(events=opened.events, size=opened.size, compiled=opened)
+            return Opened(size=opened.size, compiled=opened)
         try:
             envelope = read_envelope(request, max_events=limits.max_batch_events)
         except TooManyEventsError:

@@ -1,8 +1,10 @@
 """The compiled way says yes to ordinary events, and then the very bytes that Python would have made."""
 
 import asyncio
+import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import reduce
@@ -11,7 +13,7 @@ from typing import Any
 
 import pytest
 from google.protobuf.internal.encoder import _VarintBytes
-from google.protobuf.json_format import ParseDict, ParseError
+from google.protobuf.json_format import MessageToDict, ParseDict, ParseError, SerializeToJsonError
 from google.protobuf.message import DecodeError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -23,6 +25,8 @@ from qrumb.v1.server_event_pb2 import ConversionValue, ServerEvent, UserIdentifi
 from qrumb_server.enrich import agent as agents
 from qrumb_server.model import Caller, FraudReason, FraudRules, SitePolicy, Source
 from qrumb_server.pipeline import consent, context_fields, mark, placeholders, stamp, struct_json, urls, validate
+from qrumb_server.pipeline.times import TimeReading
+from qrumb_server.reading import usual
 from qrumb_server.rpc.compiled_calls import is_built
 from tests.property.pipeline.test_rules_agree import browser_events, server_events
 from tests.property.reading.test_two_ways import own_fields, struct
@@ -63,11 +67,19 @@ def timed(event: Any, seconds: int | None) -> Any:
 
 
 def check(ways: Ways, event: Any, own: dict[str, Any] | None) -> None:
-    """Equal, alone and beside others."""
+    """Equal, alone and beside others, as a message and as JSON."""
     source = Source.BROWSER if isinstance(event, BrowserEvent) else Source.SERVER
     if own is not None:
         getattr(event, "metadata" if source is Source.BROWSER else "properties").CopyFrom(struct(own))
     assert not ways.differences([event, ordinary(source, 1), event], source)
+    with suppress(ValueError, SerializeToJsonError):  # a time that JSON cannot say
+        assert not ways.differences_of_json(written([event, ordinary(source, 1), event]), source)
+
+
+def written(events: Sequence[Any], *, in_camel_case: bool = False) -> bytes:
+    """The body of a batch of them."""
+    members = [MessageToDict(event, preserving_proto_field_name=not in_camel_case) for event in events]
+    return json.dumps({"events": members}, ensure_ascii=in_camel_case).encode()
 
 
 @settings(max_examples=600, deadline=None, suppress_health_check=list(HealthCheck))
@@ -129,6 +141,9 @@ def test_cases_of_the_verdicts_are_equal(path: Path) -> None:
     ways = Ways(COMPILED)
     for case in load_cases(path, datetime.fromtimestamp(SECONDS, UTC)):
         source = Source(case.source)
+        text = json.dumps(case.event).encode()
+        assert not ways.differences_of_json(text, source, is_batch=False), case.name
+        assert not ways.differences_of_json(b'{"events":[%b]}' % text, source), case.name
         try:
             event = ParseDict(dict(case.event), MESSAGES[source](), ignore_unknown_fields=True)
         except ParseError:
@@ -145,8 +160,11 @@ def test_texts_are_equal(source: Source) -> None:
     texts = {*SAMPLES, *(cell for cells in emails for cell in cells), *(line.split("\t")[-1] for line in lines)}
     ways = Ways(COMPILED)
     for text in sorted(texts):
-        event = ParseDict(texts_event("demo", source.value, text, "x"), MESSAGES[source]())
-        assert not ways.differences([event], source), text
+        members = texts_event("demo", source.value, text, "x")
+        assert not ways.differences([ParseDict(members, MESSAGES[source]())], source), text
+        for is_ascii in (True, False):
+            body = json.dumps({"events": [members]}, ensure_ascii=is_ascii).encode()
+            assert not ways.differences_of_json(body, source), text
     assert ways.taken > 0.02 * ways.given
 
 
@@ -186,8 +204,11 @@ def ordinary(source: Source, number: int) -> Any:
 def test_ordinary_events_are_taken(source: Source) -> None:
     """Nearly all: "yours" for everything would be equal as well."""
     ways = Ways(COMPILED)
-    assert not ways.differences([ordinary(source, number) for number in range(1, 501)], source)
-    assert ways.given == 500
+    events = [ordinary(source, number) for number in range(1, 501)]
+    assert not ways.differences(events, source)
+    for in_camel_case in (True, False):
+        assert not ways.differences_of_json(written(events, in_camel_case=in_camel_case), source)
+    assert ways.given == 1_500
     assert ways.taken >= 0.95 * ways.given
 
 
@@ -300,6 +321,27 @@ MUTATIONS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
 }
 
 
+def limited(**limits: int) -> Callable[[pytest.MonkeyPatch], None]:
+    """Own fields with other limits, wherever they are read."""
+
+    def change(patch: pytest.MonkeyPatch) -> None:
+        for module in (usual, validate):
+            patch.setattr(module, "STRUCT_LIMITS", replace(validate.STRUCT_LIMITS, **limits))
+
+    return change
+
+
+# What JSON goes through besides.
+MUTATIONS_OF_READING: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
+    "bytes of own fields": limited(max_json_bytes=10_000),
+    "depth of own fields": limited(max_depth=4),
+    "values of own fields": limited(max_values=400),
+    "exact numbers": changed(usual, "usual_text", lambda own, _limits: json.dumps(own, sort_keys=True)),
+    "times": changed(usual, "read_time", lambda _text: TimeReading(seconds=SECONDS, nanos=5)),
+    "names of consents": changed(usual, "CONSENTS", dict.fromkeys(usual.CONSENTS, Consent.GRANTED)),
+}
+
+
 @pytest.mark.parametrize("name", MUTATIONS)
 def test_a_rule_that_is_changed_in_python_alone_is_noticed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each rule has an event that shows it."""
@@ -308,6 +350,16 @@ def test_a_rule_that_is_changed_in_python_alone_is_noticed(name: str, monkeypatc
     caller = Caller(user_agent=AGENT, is_prefetch=name.startswith("mark"))
     MUTATIONS[name](monkeypatch)
     assert [event for source, event in every if Ways(COMPILED, caller).differences([event], source)]
+
+
+@pytest.mark.parametrize("name", [*MUTATIONS, *MUTATIONS_OF_READING])
+def test_it_is_noticed_in_json_too(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where its fields are read by their own rules."""
+    every = [(source, written([event])) for source, event in probes()]
+    assert not [body for source, body in every if Ways(COMPILED).differences_of_json(body, source)]
+    caller = Caller(user_agent=AGENT, is_prefetch=name.startswith("mark"))
+    (MUTATIONS | MUTATIONS_OF_READING)[name](monkeypatch)
+    assert [body for source, body in every if Ways(COMPILED, caller).differences_of_json(body, source)]
 
 
 def test_placeholders_and_hashes_come_from_python() -> None:

@@ -3,6 +3,8 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,6 @@ import pytest
 from google.api.httpbody_pb2 import HttpBody
 from google.protobuf.json_format import MessageToDict
 
-from qrumb_server.app.circumstances import make_event_id
 from qrumb_server.model import Source
 from qrumb_server.pipeline.run import judge
 from qrumb_server.pipeline.stamp import Arrival
@@ -23,8 +24,13 @@ from qrumb_server.rpc.wrappers import Wrappers
 from qrumb_server.wire.v1.record_pb2 import Record
 from tests.support.opened import opening
 from tests.support.reading import explained
+from tests.support.verdict_cases import FILES, load_cases
 
-ARRIVAL = Arrival(received_time_ms=1_790_000_000_123, retention_ms=400 * 86_400_000, make_event_id=make_event_id)
+ARRIVAL = Arrival(
+    received_time_ms=1_790_000_000_123,
+    retention_ms=400 * 86_400_000,
+    make_event_id=lambda event: f"0192f0c1-7e1a-7c3d-9b1e-{event.index:012}",
+)
 METHODS = "/qrumb_server.wire.v1.JsonCollectorService/"
 GOOD = b'{"site_id":"s","event_type":"e","nosuch":1}'
 
@@ -49,18 +55,33 @@ class Edge:
         read: dict[str, Any] = json.loads(answer.data)
         return read
 
+    async def answer(self, method: str, body: bytes) -> tuple[object, ...]:
+        """The same as bytes; or the error."""
+        call = self.channel.unary_unary(METHODS + method)
+        try:
+            return (await call(HttpBody(data=body).SerializeToString()),)
+        except grpc.aio.AioRpcError as error:
+            return (error.code(), error.details(), *(error.trailing_metadata() or ()))
 
-@pytest.fixture
-async def edge(tmp_path: Path) -> AsyncIterator[Edge]:
+
+@asynccontextmanager
+async def serving(socket: Path, *, by_python: bool) -> AsyncIterator[Edge]:
     """Served on a unix socket."""
     edge, turns = Edge(), Turns()
-    server = grpc.aio.server(interceptors=[Wrappers(opening=opening(turns))])
+    server = grpc.aio.server(interceptors=[Wrappers(opening=opening(turns, by_python=by_python))])
     add_json_collector(Collector(append=edge.append, new_arrival=lambda: ARRIVAL, turns=turns), server)
-    server.add_insecure_port(f"unix:{tmp_path / 'json.sock'}")
+    server.add_insecure_port(f"unix:{socket}")
     await server.start()
-    async with grpc.aio.insecure_channel(f"unix:{tmp_path / 'json.sock'}") as edge.channel:
+    async with grpc.aio.insecure_channel(f"unix:{socket}", options=[("grpc.max_metadata_size", 2**20)]) as edge.channel:
         yield edge
     await server.stop(0)
+
+
+@pytest.fixture(params=["python", "compiled"])
+async def edge(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Edge]:
+    """Without the package both are the same."""
+    async with serving(tmp_path / "json.sock", by_python=request.param == "python") as edge:
+        yield edge
 
 
 async def test_one_event_is_answered_and_kept(edge: Edge) -> None:
@@ -70,6 +91,24 @@ async def test_one_event_is_answered_and_kept(edge: Edge) -> None:
     assert [warning["code"] for warning in receipt["warnings"]] == ["UNKNOWN_FIELD"]
     [record] = edge.records
     assert record.accepted_event.row.event_id == receipt["event_id"]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+async def test_the_compiled_way_answers_and_keeps_what_python_does(path: Path, tmp_path: Path) -> None:
+    """Every case of the tables, alone and in one batch: byte for byte, errors too."""
+    cases = load_cases(path, datetime.fromtimestamp(ARRIVAL.received_time_ms // 1000, UTC))
+    texts = [json.dumps(case.event).encode() for case in cases if "http" in case.transports]
+    method = "CollectBrowserEvent" if cases[0].source == "browser" else "CollectServerEvent"
+    said, kept = [], []
+    for by_python in (True, False):
+        async with serving(tmp_path / f"{by_python}.sock", by_python=by_python) as edge:
+            answers = [await edge.answer(method, text) for text in texts]
+            answers.append(await edge.answer(f"Batch{method}s", b'{"events":[%b]}' % b" ,".join(texts)))
+        said.append(answers)
+        kept.append(edge.records)
+    assert said[0] == said[1]
+    assert kept[0] == kept[1]
+    assert len(kept[0]) == 2 * len(texts)
 
 
 async def test_each_event_of_a_batch_has_its_own_verdict(edge: Edge) -> None:
