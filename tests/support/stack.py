@@ -161,8 +161,13 @@ class Stack:
         return answer
 
     def wait_for_empty_spool(self) -> None:
-        """Until everything that was accepted so far is in its table."""
-        wait_until(lambda: self.health()["spool_bytes"] == "0")
+        """Until everything that was accepted so far is in its table, however much it is, as long as it gets less."""
+        least = self._spool_bytes()
+        while least:
+            least = wait_until(lambda least=least: [left] if (left := self._spool_bytes()) < least else None)[0]
+
+    def _spool_bytes(self) -> int:
+        return int(self.health()["spool_bytes"])
 
     def http(self) -> httpx.Client:
         """A client of the gateway."""
