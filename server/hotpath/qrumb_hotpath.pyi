@@ -3,6 +3,9 @@
 from qrumb_server.enrich.agent import Agent
 from qrumb_server.pipeline.compiled_rules import Address, Circumstances, Rules, SiteRules
 
+INTERFACE: int
+"""What Python and this say to each other; another number, another language."""
+
 class Site:
     """What a site wants done with its events."""
 

@@ -14,8 +14,8 @@ use crate::body::{Body, Form};
 use crate::circumstances::Circumstances;
 use crate::decode::{Sent, Source};
 use crate::judge::Bench;
+use crate::messages::qrumb_server::wire::v1::{Record, record::Kind};
 use crate::receipt;
-use crate::record::record;
 use crate::rules::Rules;
 use crate::visitors::{Address, Agent, Visitors};
 
@@ -173,7 +173,8 @@ impl Judge {
             }
             sites.append(names.get(row.site_id.as_str()))?;
             receipts.append(PyBytes::new(py, &receipt::accepted(&row.event_id, &at)?))?;
-            records.append(PyBytes::new(py, &record(accepted).encode_to_vec()))?;
+            let record = Record { kind: Some(Kind::AcceptedEvent(accepted)) };
+            records.append(PyBytes::new(py, &record.encode_to_vec()))?;
         }
         Ok((records, receipts, sites))
     }

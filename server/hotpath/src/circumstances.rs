@@ -17,8 +17,10 @@ pub struct SiteRules {
     pub max_clock_ahead_ms: i64,
     /// Reasons by which the site does not want to be marked.
     pub ignored_reasons: HashSet<String>,
-    /// Whether its redirect signs scan sessions, so that a browser's has to be checked.
-    pub signs_sessions: bool,
+    /// Whether it has listed own fields that stay where consent is denied.
+    pub keeps_fields: bool,
+    /// Tells whether its redirect has not signed a scan session; None: it signs none.
+    pub is_forged: Option<Py<PyAny>>,
 }
 
 /// The same, made once for each policy.

@@ -149,7 +149,7 @@ fn field_name(key: &str) -> String {
 }
 
 /// Whether the next value is null, which is then read.
-fn is_null(json: &mut Jiter<'_>) -> Option<bool> {
+pub fn is_null(json: &mut Jiter<'_>) -> Option<bool> {
     let is_null = json.peek().ok()? == Peek::Null;
     if is_null {
         json.known_null().ok()?;

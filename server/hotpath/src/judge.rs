@@ -23,15 +23,6 @@ pub struct Bench<'a, 'py> {
     pub at: &'a Circumstances<'py>,
 }
 
-/// What both kinds of events have.
-struct Core<'a> {
-    site_id: &'a str,
-    event_id: &'a str,
-    event_time: Option<&'a Timestamp>,
-    scan_session_id: &'a str,
-    consent: i32,
-}
-
 /// What its core says of an event.
 struct Found<'a> {
     site: &'a SiteRules,
@@ -39,6 +30,17 @@ struct Found<'a> {
     allowed: Allowed,
     /// How far the sender's clock is ahead.
     ahead_ms: i64,
+}
+
+impl Found<'_> {
+    /// What consent leaves of the sender's own fields; None where the site has listed some that stay.
+    fn kept_fields(&self, text: String) -> Option<String> {
+        if self.allowed.all_metadata || text == "{}" {
+            Some(text)
+        } else {
+            (!self.site.keeps_fields).then(|| "{}".to_owned())
+        }
+    }
 }
 
 impl Bench<'_, '_> {
@@ -51,29 +53,27 @@ impl Bench<'_, '_> {
         }
     }
 
-    fn browser(&self, event: BrowserEvent, own: Own) -> Option<AcceptedEvent> {
+    fn browser(&self, mut event: BrowserEvent, own: Own) -> Option<AcceptedEvent> {
         let rules = self.rules;
-        let found = self.core(&Core {
-            site_id: &event.site_id,
-            event_id: &event.event_id,
-            event_time: event.event_time.as_ref(),
-            scan_session_id: &event.scan_session_id,
-            consent: event.consent,
-        })?;
+        event.event_id.make_ascii_lowercase();
+        let found =
+            self.core([&event.site_id, &event.event_id, &event.scan_session_id], event.event_time, event.consent)?;
+        if !found.allowed.full_urls {
+            bare(&mut event.page_url, rules)?;
+            bare(&mut event.referrer, rules)?;
+        }
         let is_clean = !event.event_type.is_empty()
             && rules.is_clean(&event.event_type, rules.max_name)
             && rules.is_clean(&event.page_title, rules.max_title)
             && is_url(&event.page_url, &rules.page_url, rules)
             && is_url(&event.referrer, &rules.referrer, rules)
-            && event.device.as_ref().is_none_or(|device| is_device(device, rules))
-            && (event.scan_session_id.is_empty() || !found.site.signs_sessions);
-        if !is_clean {
-            return None;
-        }
+            && event.device.as_ref().is_none_or(|device| is_device(device, rules));
+        is_clean.then_some(())?;
         let agent = self.browser_agent(event.device.as_ref())?;
-        let metadata = own.text(rules)?;
+        let metadata = found.kept_fields(own.text(rules)?)?;
         let fingerprint = fingerprint(&event, &metadata);
-        let marks = self.marks(&agent, &self.at.address, agent.device_type.is_empty(), found.site);
+        let of_page = [agent.device_type.is_empty(), self.is_forged(&event.scan_session_id, found.site)?];
+        let marks = self.marks(&agent, &self.at.address, of_page, found.site);
         let row = EventRow {
             event_id: event.event_id,
             site_id: event.site_id,
@@ -92,37 +92,27 @@ impl Bench<'_, '_> {
 
     fn server(&self, mut event: ServerEvent, own: Own) -> Option<AcceptedEvent> {
         let rules = self.rules;
-        let found = self.core(&Core {
-            site_id: &event.site_id,
-            event_id: &event.event_id,
-            event_time: event.event_time.as_ref(),
-            scan_session_id: &event.scan_session_id,
-            consent: event.consent,
-        })?;
+        event.event_id.make_ascii_lowercase();
+        let found =
+            self.core([&event.site_id, &event.event_id, &event.scan_session_id], event.event_time, event.consent)?;
         let is_clean = !event.scan_session_id.is_empty()
             && !event.event_name.is_empty()
             && rules.is_clean(&event.event_name, rules.max_name)
             && within(&event.user_agent, rules.max_user_agent);
-        if !is_clean {
-            return None;
-        }
-        if !found.allowed.user {
-            // Looked at all the same, since a broken rule refuses the event whatever its consent.
-            event.user_identifiers.take().map_or(Some(()), |sent| identifiers(&sent, rules).map(|_| ()))?;
-        }
-        let user_identifiers = match &event.user_identifiers {
-            Some(sent) => Some(identifiers(sent, rules)?),
-            None => None,
-        };
+        is_clean.then_some(())?;
+        // Looked at in any case, since a broken rule refuses the event whatever its consent.
+        let stated = event.user_identifiers.as_ref().map(|sent| identifiers(sent, rules).ok_or(()));
+        let user_identifiers = stated.transpose().ok()?.filter(|_| found.allowed.user);
+        event.user_identifiers.take_if(|_| !found.allowed.user);
         let (conversion_value, conversion_currency) = match &event.conversion_value {
             Some(sent) => conversion(sent, &event.event_name, rules)?,
             None => Default::default(),
         };
         let agent = self.visitors.agents.of(&event.user_agent)?;
         let address = self.visitors.addresses.of(&event.client_ip)?;
-        let metadata = own.text(rules)?;
+        let metadata = found.kept_fields(own.text(rules)?)?;
         let fingerprint = fingerprint(&event, &metadata);
-        let marks = self.marks(&agent, &address, false, found.site);
+        let marks = self.marks(&agent, &address, [false; 2], found.site);
         let row = EventRow {
             event_id: event.event_id,
             site_id: event.site_id,
@@ -138,25 +128,22 @@ impl Bench<'_, '_> {
         Some(self.kept(row, &found, agent, &address, marks, user_identifiers))
     }
 
-    fn core(&self, core: &Core<'_>) -> Option<Found<'_>> {
-        let rules = self.rules;
-        let site = &self.at.sites.get(core.site_id)?.get().0;
-        let stated = if core.consent == 0 { None } else { Some(rules.consents.get(&core.consent)?.as_str()) };
-        let consent = stated.unwrap_or_else(|| &site.unstated_consent);
+    fn core(&self, ids: [&str; 3], event_time: Option<Timestamp>, consent: i32) -> Option<Found<'_>> {
+        let (rules, [site_id, event_id, session_id]) = (self.rules, ids);
+        let site = &self.at.sites.get(site_id)?.get().0;
+        let stated = if consent == 0 { None } else { Some(rules.consents.get(&consent)?.as_str()) };
+        let consent = stated.unwrap_or(&site.unstated_consent);
         let allowed = *rules.allowed.get(consent)?;
-        let ahead_ms = core.event_time.map_or(Some(0), |time| self.ahead_ms(time, site))?;
-        let is_ordinary = rules.site_id.is_in(core.site_id)
-            && is_event_id(core.event_id, rules)
-            && rules.is_clean(core.scan_session_id, rules.max_scan_session_id)
-            && (core.scan_session_id.is_empty() || rules.is_name(core.scan_session_id))
-            // What consent takes out of texts, Python takes out.
-            && allowed.full_urls
-            && allowed.all_metadata;
+        let ahead_ms = event_time.map_or(Some(0), |time| self.ahead_ms(time, site))?;
+        let is_ordinary = rules.site_id.is_in(site_id)
+            && (event_id.is_empty() || (rules.uuid.is_in(event_id) && !rules.no_names.contains(event_id)))
+            && rules.is_clean(session_id, rules.max_scan_session_id)
+            && (session_id.is_empty() || rules.is_name(session_id));
         is_ordinary.then_some(Found { site, consent, allowed, ahead_ms })
     }
 
     /// How far a time is ahead of the receipt; None where it cannot be true, or is marked.
-    fn ahead_ms(&self, time: &Timestamp, site: &SiteRules) -> Option<i64> {
+    fn ahead_ms(&self, time: Timestamp, site: &SiteRules) -> Option<i64> {
         let rules = self.rules;
         if !(0..1_000_000_000).contains(&time.nanos)
             || !(rules.first_second..=rules.last_second).contains(&time.seconds)
@@ -180,8 +167,18 @@ impl Bench<'_, '_> {
         Some(described.refined(device.max_touch_points, &device.r#type, self.rules))
     }
 
+    /// Whether the site signs the scan sessions of browsers, and not this one.
+    fn is_forged(&self, session_id: &str, site: &SiteRules) -> Option<bool> {
+        let py = self.at.new_event_id.py();
+        match &site.is_forged {
+            Some(look) if !session_id.is_empty() => look.call1(py, (session_id,)).ok()?.extract(py).ok(),
+            _ => Some(false),
+        }
+    }
+
     /// The twin of `pipeline.mark.marks_at_receipt`.
-    fn marks(&self, agent: &Agent, address: &Address, lacks_agent: bool, site: &SiteRules) -> Vec<String> {
+    fn marks(&self, agent: &Agent, address: &Address, of_page: [bool; 2], site: &SiteRules) -> Vec<String> {
+        let [lacks_agent, is_forged] = of_page;
         let names = &self.rules.marks;
         [
             (agent.is_bot, &names.bot),
@@ -190,6 +187,7 @@ impl Bench<'_, '_> {
             (lacks_agent, &names.missing_agent),
             (agent.contradicts_hints, &names.agent_mismatch),
             (address.is_data_centre, &names.data_centre_network),
+            (is_forged, &names.forged_session),
         ]
         .into_iter()
         .filter(|(is_found, name)| *is_found && !site.ignored_reasons.contains(*name))
@@ -230,11 +228,14 @@ impl Bench<'_, '_> {
     }
 }
 
-fn is_event_id(text: &str, rules: &Rules) -> bool {
-    text.is_empty()
-        || (rules.uuid.is_in(text)
-            && !text.bytes().any(|byte| byte.is_ascii_uppercase())
-            && !rules.no_names.contains(text))
+/// Cut what denied consent takes from a URL; None where that may be more than its query and fragment.
+fn bare(url: &mut String, rules: &Rules) -> Option<()> {
+    let scheme = url.split(':').next().unwrap_or_default();
+    let is_plain = !rules.email_sign.is_in(url)
+        && url.bytes().all(|byte| byte >= b' ')
+        && !scheme.bytes().any(|byte| byte.is_ascii_uppercase());
+    url.truncate(url.find(['?', '#']).unwrap_or(url.len()));
+    is_plain.then_some(())
 }
 
 /// Without a sign of an @ a URL holds no user info either.

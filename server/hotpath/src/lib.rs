@@ -34,4 +34,8 @@ mod qrumb_hotpath {
     use crate::call::{Call, Judge};
     #[pymodule_export]
     use crate::circumstances::Site;
+
+    /// What Python and this say to each other; another number, another language.
+    #[pymodule_export]
+    const INTERFACE: u32 = 3;
 }

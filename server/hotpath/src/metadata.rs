@@ -29,15 +29,13 @@ pub enum Own {
 impl Own {
     /// Those that the next value is; None where a limit is broken or a value is unusual.
     pub fn of_json(reader: &mut Jiter<'_>, rules: &Rules) -> Option<Self> {
-        match reader.peek().ok()? {
-            Peek::Null => reader.known_null().ok().map(|()| Self::Nothing),
-            Peek::Object => {
-                let mut writer = Writer::new(rules);
-                writer.json_object(reader, 1)?;
-                Some(Self::Text(writer.out))
-            }
-            _ => None,
+        if json::is_null(reader)? {
+            return Some(Self::Nothing);
         }
+        (reader.peek().ok()? == Peek::Object).then_some(())?;
+        let mut writer = Writer::new(rules);
+        writer.json_object(reader, 1)?;
+        Some(Self::Text(writer.out))
     }
 
     /// As canonical JSON; likewise.
@@ -71,30 +69,28 @@ impl<'a> Writer<'a> {
 
     /// Keys of a map come sorted by their bytes, which is their order by code points.
     fn object(&mut self, object: &Struct, depth: usize) -> Option<()> {
-        self.enter(object.fields.len())?;
-        self.out.push(b'{');
-        for (place, (key, value)) in object.fields.iter().enumerate() {
-            if place > 0 {
-                self.out.push(b',');
-            }
-            self.string(key)?;
-            self.out.push(b':');
-            self.value(value, depth)?;
-        }
-        self.out.push(b'}');
-        Some(())
+        self.within(b"{}", object.fields.iter(), |writer, (key, value)| {
+            writer.string(key)?;
+            writer.out.push(b':');
+            writer.value(value, depth)
+        })
     }
 
-    fn list(&mut self, values: &[Value], depth: usize) -> Option<()> {
-        self.enter(values.len())?;
-        self.out.push(b'[');
-        for (place, value) in values.iter().enumerate() {
+    fn within<T>(
+        &mut self,
+        [open, close]: &[u8; 2],
+        items: impl ExactSizeIterator<Item = T>,
+        write: impl Fn(&mut Self, T) -> Option<()>,
+    ) -> Option<()> {
+        self.enter(items.len())?;
+        self.out.push(*open);
+        for (place, item) in items.enumerate() {
             if place > 0 {
                 self.out.push(b',');
             }
-            self.value(value, depth)?;
+            write(self, item)?;
         }
-        self.out.push(b']');
+        self.out.push(*close);
         Some(())
     }
 
@@ -108,7 +104,10 @@ impl<'a> Writer<'a> {
             Kind::NumberValue(number) => self.number(*number),
             Kind::StringValue(text) => self.string(text),
             Kind::StructValue(inner) => self.object(inner, self.deeper(depth)?),
-            Kind::ListValue(inner) => self.list(&inner.values, self.deeper(depth)?),
+            Kind::ListValue(inner) => {
+                let depth = self.deeper(depth)?;
+                self.within(b"[]", inner.values.iter(), |writer, value| writer.value(value, depth))
+            }
         }
     }
 

@@ -1,16 +1,9 @@
-//! An accepted event as the spool keeps it.
+//! What a row has beside what was sent: its fingerprint and its times.
 
 use blake2::digest::consts::U8;
 use blake2::{Blake2b, Digest};
 use prost::Message;
 use prost_types::Timestamp;
-
-use crate::messages::qrumb_server::wire::v1::{AcceptedEvent, Record, record::Kind};
-
-/// The spool record of an accepted event.
-pub fn record(accepted: AcceptedEvent) -> Record {
-    Record { kind: Some(Kind::AcceptedEvent(accepted)) }
-}
 
 /// Tells a retry from another event under the same id: the twin of `pipeline.stamp`'s.
 ///

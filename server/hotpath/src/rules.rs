@@ -45,6 +45,7 @@ pub struct MarkNames {
     pub missing_agent: String,
     pub agent_mismatch: String,
     pub data_centre_network: String,
+    pub forged_session: String,
 }
 
 /// All of them; the fields are those of `pipeline.compiled_rules.Rules`.

@@ -8,6 +8,7 @@ another form than before, tests/property/pipeline/test_compiled.py fails until i
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 from qrumb_server.enrich.agent import DEVICE_TYPES, NEVER_ON_IPAD, Agent, ClientHints, describe_agent
@@ -18,7 +19,7 @@ from qrumb_server.model import SITE_ID_PATTERN, UUID_PATTERN, Caller, FraudReaso
 from qrumb_server.pipeline import context_fields, placeholders, struct_json, validate
 from qrumb_server.pipeline.consent import ALLOWED, STATED, Allowed
 from qrumb_server.pipeline.personal_keys import PERSONAL_KEY_PATTERN
-from qrumb_server.pipeline.stamp import MAX_AHEAD_MS, Enrichers
+from qrumb_server.pipeline.stamp import MAX_AHEAD_MS, Enrichers, is_forged
 from qrumb_server.pipeline.times import PLAIN_TIME_PATTERN
 from qrumb_server.pipeline.urls import PAGE_URL_PATTERN, REFERRER_PATTERN
 
@@ -46,6 +47,7 @@ class MarkNames:
     missing_agent: str = FraudReason.MISSING_AGENT.value
     agent_mismatch: str = FraudReason.AGENT_MISMATCH.value
     data_centre_network: str = FraudReason.DATA_CENTRE_NETWORK.value
+    forged_session: str = FraudReason.FORGED_SESSION.value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +117,10 @@ class SiteRules:
     retention_ms: int
     max_clock_ahead_ms: int
     ignored_reasons: set[str]
-    signs_sessions: bool
+    keeps_fields: bool
+    """It has listed own fields that stay where consent is denied."""
+    is_forged: Callable[[str], bool] | None
+    """Tells whether its redirect has not signed a scan session; None: it signs none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,7 +197,7 @@ def _whole(pattern: str) -> str:
     return rf"\A(?:{pattern})\z"
 
 
-def site_rules(policy: SitePolicy, retention_ms: int) -> SiteRules:
+def site_rules(site_id: str, policy: SitePolicy, retention_ms: int) -> SiteRules:
     """What a policy says. `retention_ms`: no site keeps a row longer."""
     fraud = policy.fraud
     return SiteRules(
@@ -200,7 +205,8 @@ def site_rules(policy: SitePolicy, retention_ms: int) -> SiteRules:
         retention_ms=min(retention_ms, policy.retention_ms),
         max_clock_ahead_ms=fraud.max_clock_ahead_ms,
         ignored_reasons={reason.value for reason in fraud.ignored_reasons},
-        signs_sessions=bool(policy.session_secrets),
+        keeps_fields=bool(policy.non_personal_keys),
+        is_forged=partial(is_forged, policy.session_secrets, site_id) if policy.session_secrets else None,
     )
 
 

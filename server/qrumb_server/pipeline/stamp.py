@@ -21,7 +21,7 @@ from qrumb_server.pipeline.consent import ALLOWED
 from qrumb_server.pipeline.mark import marks_at_receipt
 from qrumb_server.wire.v1.record_pb2 import AcceptedEvent, Record
 
-__all__ = ["MAX_AHEAD", "MAX_AHEAD_MS", "Arrival", "Enrichers", "stamp"]
+__all__ = ["MAX_AHEAD", "MAX_AHEAD_MS", "Arrival", "Enrichers", "is_forged", "stamp"]
 
 # Clocks of phones are off by minutes; what is further ahead cannot be true.
 MAX_AHEAD: Final = timedelta(minutes=10)
@@ -97,7 +97,10 @@ def stamp(event: ValidEvent, arrival: Arrival) -> StampedEvent:
         is_data_centre=is_data_centre,
         ahead_ms=0 if event.event_time_ms is None else event.event_time_ms - received_ms,
         retention_ms=retention_ms,
-        is_forged=bool(policy.session_secrets) and _is_forged(event.raw, policy.session_secrets),
+        is_forged=bool(policy.session_secrets)
+        and event.raw.source is Source.BROWSER  # backends are believed
+        and bool(sent.scan_session_id)
+        and is_forged(policy.session_secrets, sent.site_id, sent.scan_session_id),
         rules=policy.fraud,
     )
     if marks:
@@ -159,12 +162,9 @@ def _enrich(event: ValidEvent, accepted: AcceptedEvent, arrival: Arrival) -> tup
     return agent, bool(address) and enrichers.is_data_centre(address)
 
 
-def _is_forged(raw: RawEvent, secrets: tuple[str, ...]) -> bool:
-    """A browser states a session that the site's redirect has not signed, though it signs. Backends are believed."""
-    session_id = raw.message.scan_session_id
-    if not session_id or raw.source is not Source.BROWSER:
-        return False
-    return not any(is_signed(secret, raw.message.site_id, session_id) for secret in secrets)
+def is_forged(secrets: tuple[str, ...], site_id: str, session_id: str) -> bool:
+    """Whether a site's redirect, which signs, has not signed a scan session."""
+    return not any(is_signed(secret, site_id, session_id) for secret in secrets)
 
 
 def _visitor(raw: RawEvent) -> tuple[Agent, str]:

@@ -23,15 +23,17 @@ from qrumb_server.rpc.json_answers import around_event_id
 from qrumb_server.rpc.turns import Turns
 
 if TYPE_CHECKING:
-    from qrumb_hotpath import Call, Judge, Site
+    from qrumb_hotpath import INTERFACE, Call, Judge, Site
 else:
     try:
-        from qrumb_hotpath import Call, Judge, Site
+        from qrumb_hotpath import INTERFACE, Call, Judge, Site
     except ImportError:
-        Judge = None
+        INTERFACE = 0
 
 __all__ = ["Compiled", "CompiledCall", "JudgedCall", "is_built"]
 
+# What the package has to speak: one that an earlier set-up has left would take other arguments.
+SPOKEN: Final = 3
 # Bytes that are read or judged in one step: some 0.1 ms.
 STEP_BYTES: Final = 16 * 1024
 # What is known of an address is looked up anew after so long: the databases may have been replaced, and its key
@@ -43,8 +45,8 @@ _Step = tuple[list[bytes | None], list[bytes | None], list[str | None]]
 
 
 def is_built() -> bool:
-    """Whether the package is there."""
-    return Judge is not None
+    """Whether the package is there, and built from a source that this module was written for."""
+    return INTERFACE == SPOKEN
 
 
 @dataclass(slots=True)
@@ -179,7 +181,7 @@ class Compiled:
             return known[2]
         if len(self._sites) >= MAX_SITES:  # names can be made up
             self._sites.clear()
-        made = Site(site_rules(policy, arrival.retention_ms))
+        made = Site(site_rules(site_id, policy, arrival.retention_ms))
         self._sites[site_id] = policy, arrival.retention_ms, made
         return made
 

@@ -54,7 +54,7 @@ POLICIES = st.sampled_from([
     SitePolicy(default_consent="denied", non_personal_keys=frozenset({"a"})),
     SitePolicy(fraud=FraudRules(ignored_reasons=frozenset({FraudReason.MISSING_AGENT, FraudReason.BOT}))),
     SitePolicy(fraud=FraudRules(max_clock_ahead_ms=1000), retention_ms=86_400_000),
-    SitePolicy(session_secrets=("secret",)),
+    SitePolicy(session_secrets=("secret", "old")),
 ])  # fmt: skip
 likely_times = st.none() | st.integers(SECONDS - 2 * 86_400, SECONDS + 1200)
 

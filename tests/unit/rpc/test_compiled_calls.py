@@ -1,0 +1,11 @@
+"""Whether there is a compiled way."""
+
+import pytest
+
+from qrumb_server.rpc import compiled_calls
+
+
+def test_a_package_of_another_version_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that an earlier set-up has left: Python judges all events until the next one."""
+    monkeypatch.setattr(compiled_calls, "INTERFACE", compiled_calls.SPOKEN - 1)
+    assert not compiled_calls.is_built()
