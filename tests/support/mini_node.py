@@ -24,6 +24,7 @@ from qrumb.v1.scan_session_service_pb2_grpc import ScanSessionServiceStub, add_S
 from qrumb_server.app.circumstances import make_event_id
 from qrumb_server.loader.loop import Loader
 from qrumb_server.loader.progress import Progress
+from qrumb_server.loader.races import SETTLED_SECONDS
 from qrumb_server.model import SitePolicy
 from qrumb_server.pipeline.stamp import Arrival, Enrichers
 from qrumb_server.ports import Clock, EventStore, TableBatch
@@ -324,6 +325,13 @@ class MiniNode:
         # Segments are released before the turn ends; what reads caches must come after.
         with self._loader.exclusively(timedelta(seconds=LOAD_SECONDS)):
             pass
+
+    async def settle_races(self) -> None:
+        """Wait until the loader has looked again for what another one stored at the same moment."""
+        self.clock.set(self.clock.now_ms() + int(SETTLED_SECONDS * 1000))
+        async with asyncio.timeout(patient(LOAD_SECONDS)):
+            while self._loader._races._waiting:
+                await asyncio.sleep(0.001)
 
     async def restart_loader(self) -> None:
         """A new loader in place of one that was told to stop, or has died."""

@@ -99,6 +99,7 @@ async def run_loader(settings: Settings) -> int:
         retry_max_delay=settings.loader.retry_max_delay,
         refused_delay=settings.loader.refused_delay,
         progress=progress,
+        is_alone=isinstance(store, EmbeddedStore),
     )
     server = inner_server(settings.rpc)
     access = Access(Admission(sites, clock), quotas=Quotas(share=1, monotonic=time.monotonic))

@@ -12,7 +12,7 @@ from cachetools import LRUCache
 
 from qrumb.v1.event_row_pb2 import EventRow
 from qrumb_server.instants import milliseconds
-from qrumb_server.loader.lookups import EventKey, KnownSession, Lookups, SessionKey
+from qrumb_server.loader.lookups import Arrived, EventKey, KnownSession, Lookups, SessionKey
 from qrumb_server.loader.rows import PlacedEvent, RowId
 from qrumb_server.loader.velocity import RateCounter
 from qrumb_server.model import SitePolicy
@@ -84,6 +84,8 @@ class Attribution:
     """Places in the batch of what had arrived before from the same side."""
     counterparts: set[int] = field(default_factory=set)
     """Places in the batch of the other side's copy of an event that is there already."""
+    asked: Sequence[Arrived] = ()
+    """Events that may have arrived before."""
     erased: set[int] = field(default_factory=set)
     """Places in the batch of duplicates whose original was erased."""
 
@@ -183,12 +185,12 @@ class Attributor:
         places = sorted(range(len(facts)), key=lambda place: facts[place].arrival)
         if firsts:
             places.sort(key=lambda place: facts[place].row_id not in firsts)
-        asked = [
+        result.asked = [
             (facts[place].site_id, facts[place].event_id, facts[place].received_ms)
             for place in places
             if uncertain or self._may_repeat(facts[place])
         ]
-        originals = self._lookups.arrivals(asked, own_segments)
+        originals = self._lookups.arrivals(result.asked, own_segments)
         for place in places:
             key, fingerprint = facts[place].key, facts[place].row.fingerprint
             original = originals.get(key)

@@ -26,10 +26,12 @@ from qrumb_server.pipeline.identity import (
 )
 from qrumb_server.ports import EventStore
 
-__all__ = ["EventKey", "KnownSession", "Lookups", "SessionKey"]
+__all__ = ["DUPLICATE_WITHIN_MS", "Arrived", "EventKey", "KnownSession", "Lookups", "SessionKey"]
 
 SessionKey = tuple[str, str]
 """(site_id, scan_session_id)"""
+Arrived = tuple[str, str, int]
+"""(site_id, event_id, received_time in milliseconds)"""
 EventKey = tuple[str, str, str]
 """(site_id, event_id, source): the first arrival is the original of all others."""
 _K = TypeVar("_K")
@@ -186,8 +188,8 @@ class Lookups:
         for link in news:
             self._owners.forget(link.key)
 
-    def arrivals(self, events: Sequence[tuple[str, str, int]], own_segments: Collection[str]) -> dict[EventKey, int]:
-        """Fingerprints of the originals of events, given as (site_id, event_id, received_time_ms); 0: it was erased.
+    def arrivals(self, events: Sequence[Arrived], own_segments: Collection[str]) -> dict[EventKey, int]:
+        """Fingerprints of the originals of events; 0: it was erased.
 
         Rows of `own_segments` are the events themselves, stored by an earlier try.
         """

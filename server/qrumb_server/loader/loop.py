@@ -26,6 +26,7 @@ from qrumb_server.loader.batch import Batch, read_batch
 from qrumb_server.loader.ledger import count_batch, ledger_batch
 from qrumb_server.loader.lookups import Lookups
 from qrumb_server.loader.progress import Progress
+from qrumb_server.loader.races import Races
 from qrumb_server.loader.remarks import LATE, Remarks
 from qrumb_server.loader.rows import (
     PlacedEvent,
@@ -70,6 +71,7 @@ class Loader:
         retry_max_delay: longest pause while the store is unavailable.
         refused_delay: pause after an error that only an operator can fix.
         progress: told what happens.
+        is_alone: no other loader writes into the store.
     """
 
     def __init__(
@@ -86,12 +88,14 @@ class Loader:
         retry_max_delay: timedelta,
         refused_delay: timedelta,
         progress: Progress | None = None,
+        is_alone: bool = False,
     ) -> None:
         self._spool_root = spool_root
         self._store = store
         self._lookups = Lookups(store, monotonic=monotonic)
         self._attributor = Attributor(self._lookups, policy)
         self._remarks = Remarks(store, self._lookups, monotonic=monotonic, policy=policy)
+        self._races = Races(store, monotonic=monotonic, is_alone=is_alone)
         self._turn = threading.Lock()
         self._clock = clock
         self._monotonic = monotonic
@@ -132,6 +136,7 @@ class Loader:
         suspects = {ref.path for ref in self._spool.until_allowed(lambda: list_sealed(self._spool_root))}
         started_ms = self._clock.now_ms()
         self._remarks.begin(started_ms)
+        self._races.begin(started_ms)
         while not self._stopping.is_set():
             draining = self._draining.is_set()
             taken = self._spool.until_allowed(partial(self._backlog.take, wait_for_open=not draining))
@@ -242,15 +247,16 @@ class Loader:
         self._remarks.add(changed, min(placed.registration.received_time_ms for placed in registrations))
 
     def _judge_late(self, _load: "_Load | None" = None) -> None:
-        """Judge events that were stored before their session. That it fails holds up nothing: it is tried again."""
+        """Judge events that were stored before their session, or twice. Tried again: a failure holds up nothing."""
         try:
+            self._races.settle_if_due()
             if self._remarks.judge_if_due():
                 self._progress.clear(LATE)
         except StoreError as error:
             log.warning("late_sessions_not_judged", error=error.loggable, kind=type(error).__name__)
             self._probe()
             if self._progress.last_error is None:  # a store that is away is a reason of its own
-                self._progress.note(LATE, "events that were stored before their scan session are not marked anew yet")
+                self._progress.note(LATE, "events of late sessions, or of two nodes at once, are not marked anew yet")
 
     def _attribute(self, load: "_Load") -> None:
         batch = load.batch
@@ -306,13 +312,14 @@ class Loader:
             self._spool.until_allowed(partial(release, ref))
         if load.ledger is not None:
             self._progress.count_ledger(load.ledger)
+        self._races.add(load.attribution.asked)
 
     def _store_or_refuse(self, load: "_Load", events: Sequence[PlacedEvent]) -> Sequence[PlacedLetter]:
         """Store the events; those that the store will not take come back as dead letters."""
         if not events:
             return []
         try:
-            self._insert(load, _as_rows(events), uncertain=load.uncertain)
+            self._insert(load, event_batch(events), uncertain=load.uncertain)
         except BadRowsError as error:
             self._progress.count_error(error)
             if len(events) == 1:
@@ -376,14 +383,6 @@ class _Load:
     ledger: TableBatch | None = None
     written: list[TableBatch] = field(default_factory=list)
     """What the store has taken, and has still to prove."""
-
-
-def _as_rows(events: Sequence[PlacedEvent]) -> TableBatch:
-    try:
-        return event_batch(events)
-    except Exception as error:
-        # One event that our own code cannot turn into a row must not hold up the rest: bisection finds it.
-        raise BadRowsError(f"cannot be made a row: {type(error).__name__}") from error
 
 
 def _kept(

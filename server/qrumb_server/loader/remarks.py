@@ -16,7 +16,7 @@ from qrumb_server.model import FraudReason, FraudRules, SitePolicy
 from qrumb_server.pipeline.mark import marks_at_loading
 from qrumb_server.ports import EventStore
 
-__all__ = ["GROUP", "LATE", "LATE_MS", "OF_SESSION", "Remarks", "write_marks"]
+__all__ = ["GROUP", "LATE", "LATE_MS", "OF_SESSION", "Remarks", "RowKey", "recount", "write_marks"]
 
 OF_SESSION: Final = frozenset({FraudReason.BEFORE_SCAN, FraudReason.FOREIGN_SESSION})
 """Reasons that only a session gives."""
@@ -171,30 +171,37 @@ def write_marks(store: EventStore, changed: Mapping[tuple[str, ...], Sequence[Ro
                 "is_fraud = {fraud:UInt8} WHERE (segment_id, segment_row) IN {rows:Array(Tuple(String, UInt32))}",
                 {"reasons": list(reasons), "fraud": int(bool(reasons)), "rows": list(rows[start : start + GROUP])},
             )
-    _count_marks(store, {segment_id for rows in changed.values() for segment_id, _row in rows})
+    recount(store, {segment_id for rows in changed.values() for segment_id, _row in rows})
     return sum(map(len, changed.values()))
 
 
-def _count_marks(store: EventStore, segment_ids: Iterable[str]) -> None:
-    """Put the number of marked rows of segments into their entries of the ledger; those that are not there yet are
-    counted from the rows when they are made."""
+def recount(store: EventStore, segment_ids: Iterable[str]) -> None:
+    """Put the marks of the rows of segments into their entries of the ledger; those that are not there yet are counted
+    from the rows when they are made. May be repeated; may raise a StoreError."""
     segments = sorted(segment_ids)
     for start in range(0, len(segments), GROUP):
         some = segments[start : start + GROUP]
-        counts: defaultdict[int, list[tuple[str, str, int]]] = defaultdict(list)
+        counts: defaultdict[tuple[int, int, int], list[tuple[str, str, int]]] = defaultdict(list)
         for row in store.query(
             f"SELECT segment_id, site_id, intDiv(toUnixTimestamp64Milli(received_time), {MINUTE_MS}) AS minute, "  # noqa: S608
-            f"sum(is_fraud) AS frauds FROM {VALID_EVENTS} WHERE segment_id IN {{segments:Array(String)}} "
+            "sum(is_fraud) AS frauds, sum(is_duplicate) AS duplicates, count() AS stored "
+            f"FROM {VALID_EVENTS} WHERE segment_id IN {{segments:Array(String)}} "
             "GROUP BY segment_id, site_id, minute",
             {"segments": some},
         ):
-            counts[row["frauds"]].append((row["segment_id"], row["site_id"], row["minute"]))
-        for frauds, entries in counts.items():
+            counts[row["frauds"], row["duplicates"], row["stored"]].append(
+                (row["segment_id"], row["site_id"], row["minute"])
+            )
+        for (frauds, duplicates, stored), entries in counts.items():
             store.mutate(
-                f"ALTER TABLE {LEDGER} UPDATE fraud_count = {{frauds:UInt64}} WHERE fraud_count != {{frauds:UInt64}} "
+                f"ALTER TABLE {LEDGER} UPDATE fraud_count = {{frauds:UInt64}}, "
+                # Where rows are missing, the ledger must balance all the same.
+                "duplicate_count = if(stored_count = {stored:UInt64}, {duplicates:UInt64}, duplicate_count), "
+                "unique_count = if(stored_count = {stored:UInt64}, stored_count - {duplicates:UInt64}, unique_count) "
+                "WHERE (fraud_count != {frauds:UInt64} OR duplicate_count != {duplicates:UInt64}) "
                 f"AND (segment_id, site_id, intDiv(toUnixTimestamp64Milli(minute_time), {MINUTE_MS})) "
                 "IN {entries:Array(Tuple(String, String, Int64))}",
-                {"frauds": frauds, "entries": entries},
+                {"frauds": frauds, "duplicates": duplicates, "stored": stored, "entries": entries},
             )
 
 

@@ -12,6 +12,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from qrumb.v1.event_row_pb2 import EventRow
 from qrumb.v1.receipt_pb2 import Violation
+from qrumb_server.errors import BadRowsError
 from qrumb_server.instants import EARLIEST_MS, LATEST_MS, milliseconds
 from qrumb_server.pipeline.identity import Label, Link, identifiers_of, label_version, own_label
 from qrumb_server.ports import TableBatch
@@ -123,10 +124,14 @@ def _values(field: Any, rows: Sequence[EventRow]) -> list[Any]:
 
 
 def event_batch(events: Sequence[PlacedEvent]) -> TableBatch:
-    """The rows of events.valid_events."""
+    """The rows of events.valid_events. Raises BadRowsError where one of the events cannot be made a row."""
     rows = [placed.event.row for placed in events]
-    data = [_values(field, rows) for field in _FIELDS]
-    data += [[fill(placed) for placed in events] for fill in _OTHER_COLUMNS.values()]
+    try:
+        data = [_values(field, rows) for field in _FIELDS]
+        data += [[fill(placed) for placed in events] for fill in _OTHER_COLUMNS.values()]
+    except Exception as error:
+        # One event that our own code cannot turn into a row must not hold up the rest: bisection finds it.
+        raise BadRowsError(f"cannot be made a row: {type(error).__name__}") from error
     return TableBatch(table=VALID_EVENTS, columns=[*(field.name for field in _FIELDS), *_OTHER_COLUMNS], data=data)
 
 

@@ -187,7 +187,9 @@ class Reports:
 
     def _fill_row(self, response: pb.GetReceiptResponse, parameters: dict[str, str]) -> None:
         rows = self._store.query(
-            "SELECT * FROM events.attributed_events WHERE site_id = {site:String} AND event_id = {event:UUID}",
+            "SELECT * FROM events.attributed_events WHERE site_id = {site:String} AND event_id = {event:UUID} "
+            # After seven days an id may be another event's.
+            "ORDER BY received_time LIMIT 1",
             parameters,
         )
         if rows:

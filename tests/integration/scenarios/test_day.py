@@ -74,6 +74,8 @@ class Nodes:
             if self._chance.random() < 0.004:
                 await asyncio.gather(*map(self._load, self.nodes))
         await asyncio.gather(*map(self._load, self.nodes))
+        for node in self.nodes:
+            await node.settle_races()
 
     async def _send(self, sent: Sent) -> None:
         node = self.nodes[sent.node]

@@ -192,22 +192,6 @@ def test_an_export_that_fails_halfway_yields_nothing(store: EmbeddedStore) -> No
         store.export("SELECT throwIf(number = 299999) FROM numbers(300000)", "CSV")
 
 
-def test_an_event_that_two_loaders_stored_at_once_counts_once(
-    store: EmbeddedStore, batch_of: Batch, event: Row, now_ms: int
-) -> None:
-    one = event(segment_id="node-b", received_time=now_ms)
-    same_elsewhere = event(event_id=one["event_id"], site_id="other")
-    store.insert(batch_of([one, same_elsewhere]))
-    store.insert(batch_of([one | {"segment_id": "node-a", "received_time": now_ms + 1}]))
-    store.insert(batch_of([one | {"segment_id": "node-c", "is_duplicate": 1}]))
-    for view in ("unique_events", "attributed_events"):
-        rows = store.query(f"SELECT site_id, segment_id FROM events.{view} ORDER BY site_id")
-        assert rows == [
-            {"site_id": "other", "segment_id": same_elsewhere["segment_id"]},
-            {"site_id": "shop", "segment_id": "node-b"},
-        ]
-
-
 def session_row(now_ms: int, **values: Any) -> dict[str, Any]:
     plain = {
         "site_id": "shop",
