@@ -89,6 +89,199 @@ func (GetReceiptResponse_Fate) EnumDescriptor() ([]byte, []int) {
 	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{1, 0}
 }
 
+// Bucket is a stretch of time that begins at a full hour, day, Monday or month of a time zone.
+//
+// buf:lint:ignore ENUM_VALUE_PREFIX the message around it names it, so that a value in JSON is one word
+type CountEventsRequest_Bucket int32
+
+const (
+	// Not chosen.
+	CountEventsRequest_BUCKET_UNSPECIFIED CountEventsRequest_Bucket = 0
+	// An hour.
+	CountEventsRequest_HOUR CountEventsRequest_Bucket = 1
+	// A day.
+	CountEventsRequest_DAY CountEventsRequest_Bucket = 2
+	// A week, from Monday on.
+	CountEventsRequest_WEEK CountEventsRequest_Bucket = 3
+	// A month.
+	CountEventsRequest_MONTH CountEventsRequest_Bucket = 4
+	// One bucket from from_time to to_time.
+	CountEventsRequest_WHOLE CountEventsRequest_Bucket = 5
+)
+
+// Enum value maps for CountEventsRequest_Bucket.
+var (
+	CountEventsRequest_Bucket_name = map[int32]string{
+		0: "BUCKET_UNSPECIFIED",
+		1: "HOUR",
+		2: "DAY",
+		3: "WEEK",
+		4: "MONTH",
+		5: "WHOLE",
+	}
+	CountEventsRequest_Bucket_value = map[string]int32{
+		"BUCKET_UNSPECIFIED": 0,
+		"HOUR":               1,
+		"DAY":                2,
+		"WEEK":               3,
+		"MONTH":              4,
+		"WHOLE":              5,
+	}
+)
+
+func (x CountEventsRequest_Bucket) Enum() *CountEventsRequest_Bucket {
+	p := new(CountEventsRequest_Bucket)
+	*p = x
+	return p
+}
+
+func (x CountEventsRequest_Bucket) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (CountEventsRequest_Bucket) Descriptor() protoreflect.EnumDescriptor {
+	return file_qrumb_v1_query_service_proto_enumTypes[1].Descriptor()
+}
+
+func (CountEventsRequest_Bucket) Type() protoreflect.EnumType {
+	return &file_qrumb_v1_query_service_proto_enumTypes[1]
+}
+
+func (x CountEventsRequest_Bucket) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use CountEventsRequest_Bucket.Descriptor instead.
+func (CountEventsRequest_Bucket) EnumDescriptor() ([]byte, []int) {
+	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{8, 0}
+}
+
+// Dimension is what events are told apart by.
+//
+// buf:lint:ignore ENUM_VALUE_PREFIX the message around it names it, so that a value in JSON is one word
+type CountEventsRequest_Dimension int32
+
+const (
+	// Never sent.
+	CountEventsRequest_DIMENSION_UNSPECIFIED CountEventsRequest_Dimension = 0
+	// browser or server.
+	CountEventsRequest_SOURCE CountEventsRequest_Dimension = 1
+	// event_type or event_name.
+	CountEventsRequest_NAME CountEventsRequest_Dimension = 2
+	// The QR code, as it is known by now.
+	CountEventsRequest_QR_CODE CountEventsRequest_Dimension = 3
+	// The visitor's country.
+	CountEventsRequest_COUNTRY CountEventsRequest_Dimension = 4
+	// The kind of device.
+	CountEventsRequest_DEVICE CountEventsRequest_Dimension = 5
+	// The value of one key of the metadata, see campaign_key.
+	CountEventsRequest_CAMPAIGN CountEventsRequest_Dimension = 6
+)
+
+// Enum value maps for CountEventsRequest_Dimension.
+var (
+	CountEventsRequest_Dimension_name = map[int32]string{
+		0: "DIMENSION_UNSPECIFIED",
+		1: "SOURCE",
+		2: "NAME",
+		3: "QR_CODE",
+		4: "COUNTRY",
+		5: "DEVICE",
+		6: "CAMPAIGN",
+	}
+	CountEventsRequest_Dimension_value = map[string]int32{
+		"DIMENSION_UNSPECIFIED": 0,
+		"SOURCE":                1,
+		"NAME":                  2,
+		"QR_CODE":               3,
+		"COUNTRY":               4,
+		"DEVICE":                5,
+		"CAMPAIGN":              6,
+	}
+)
+
+func (x CountEventsRequest_Dimension) Enum() *CountEventsRequest_Dimension {
+	p := new(CountEventsRequest_Dimension)
+	*p = x
+	return p
+}
+
+func (x CountEventsRequest_Dimension) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (CountEventsRequest_Dimension) Descriptor() protoreflect.EnumDescriptor {
+	return file_qrumb_v1_query_service_proto_enumTypes[2].Descriptor()
+}
+
+func (CountEventsRequest_Dimension) Type() protoreflect.EnumType {
+	return &file_qrumb_v1_query_service_proto_enumTypes[2]
+}
+
+func (x CountEventsRequest_Dimension) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use CountEventsRequest_Dimension.Descriptor instead.
+func (CountEventsRequest_Dimension) EnumDescriptor() ([]byte, []int) {
+	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{8, 1}
+}
+
+// Fraud says where marked events are counted.
+//
+// buf:lint:ignore ENUM_VALUE_PREFIX the message around it names it, so that a value in JSON is one word
+type CountEventsRequest_Fraud int32
+
+const (
+	// As BESIDE.
+	CountEventsRequest_FRAUD_UNSPECIFIED CountEventsRequest_Fraud = 0
+	// Among the others, and once more in fraud_count.
+	CountEventsRequest_BESIDE CountEventsRequest_Fraud = 1
+	// Nowhere.
+	CountEventsRequest_EXCLUDED CountEventsRequest_Fraud = 2
+)
+
+// Enum value maps for CountEventsRequest_Fraud.
+var (
+	CountEventsRequest_Fraud_name = map[int32]string{
+		0: "FRAUD_UNSPECIFIED",
+		1: "BESIDE",
+		2: "EXCLUDED",
+	}
+	CountEventsRequest_Fraud_value = map[string]int32{
+		"FRAUD_UNSPECIFIED": 0,
+		"BESIDE":            1,
+		"EXCLUDED":          2,
+	}
+)
+
+func (x CountEventsRequest_Fraud) Enum() *CountEventsRequest_Fraud {
+	p := new(CountEventsRequest_Fraud)
+	*p = x
+	return p
+}
+
+func (x CountEventsRequest_Fraud) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (CountEventsRequest_Fraud) Descriptor() protoreflect.EnumDescriptor {
+	return file_qrumb_v1_query_service_proto_enumTypes[3].Descriptor()
+}
+
+func (CountEventsRequest_Fraud) Type() protoreflect.EnumType {
+	return &file_qrumb_v1_query_service_proto_enumTypes[3]
+}
+
+func (x CountEventsRequest_Fraud) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use CountEventsRequest_Fraud.Descriptor instead.
+func (CountEventsRequest_Fraud) EnumDescriptor() ([]byte, []int) {
+	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{8, 2}
+}
+
 // Kind says what an identifier is.
 //
 // buf:lint:ignore ENUM_VALUE_PREFIX the message around it names it, so that a value in JSON is one word
@@ -136,11 +329,11 @@ func (x SuspiciousIdentifier_Kind) String() string {
 }
 
 func (SuspiciousIdentifier_Kind) Descriptor() protoreflect.EnumDescriptor {
-	return file_qrumb_v1_query_service_proto_enumTypes[1].Descriptor()
+	return file_qrumb_v1_query_service_proto_enumTypes[4].Descriptor()
 }
 
 func (SuspiciousIdentifier_Kind) Type() protoreflect.EnumType {
-	return &file_qrumb_v1_query_service_proto_enumTypes[1]
+	return &file_qrumb_v1_query_service_proto_enumTypes[4]
 }
 
 func (x SuspiciousIdentifier_Kind) Number() protoreflect.EnumNumber {
@@ -149,7 +342,74 @@ func (x SuspiciousIdentifier_Kind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use SuspiciousIdentifier_Kind.Descriptor instead.
 func (SuspiciousIdentifier_Kind) EnumDescriptor() ([]byte, []int) {
-	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{15, 0}
+	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{16, 0}
+}
+
+// Model says how a conversion is divided among the scans that led to it.
+//
+// buf:lint:ignore ENUM_VALUE_PREFIX the message around it names it, so that a value in JSON is one word
+type GetAttributionRequest_Model int32
+
+const (
+	// Never sent.
+	GetAttributionRequest_MODEL_UNSPECIFIED GetAttributionRequest_Model = 0
+	// All of it to the first scan.
+	GetAttributionRequest_FIRST GetAttributionRequest_Model = 1
+	// All of it to the last scan.
+	GetAttributionRequest_LAST GetAttributionRequest_Model = 2
+	// The same to each scan.
+	GetAttributionRequest_LINEAR GetAttributionRequest_Model = 3
+	// 40 % to the first, 40 % to the last, and 20 % to those between them; of two scans half to each.
+	GetAttributionRequest_POSITION_BASED GetAttributionRequest_Model = 4
+	// Half as much for a scan that is seven days earlier.
+	GetAttributionRequest_TIME_DECAY GetAttributionRequest_Model = 5
+)
+
+// Enum value maps for GetAttributionRequest_Model.
+var (
+	GetAttributionRequest_Model_name = map[int32]string{
+		0: "MODEL_UNSPECIFIED",
+		1: "FIRST",
+		2: "LAST",
+		3: "LINEAR",
+		4: "POSITION_BASED",
+		5: "TIME_DECAY",
+	}
+	GetAttributionRequest_Model_value = map[string]int32{
+		"MODEL_UNSPECIFIED": 0,
+		"FIRST":             1,
+		"LAST":              2,
+		"LINEAR":            3,
+		"POSITION_BASED":    4,
+		"TIME_DECAY":        5,
+	}
+)
+
+func (x GetAttributionRequest_Model) Enum() *GetAttributionRequest_Model {
+	p := new(GetAttributionRequest_Model)
+	*p = x
+	return p
+}
+
+func (x GetAttributionRequest_Model) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (GetAttributionRequest_Model) Descriptor() protoreflect.EnumDescriptor {
+	return file_qrumb_v1_query_service_proto_enumTypes[5].Descriptor()
+}
+
+func (GetAttributionRequest_Model) Type() protoreflect.EnumType {
+	return &file_qrumb_v1_query_service_proto_enumTypes[5]
+}
+
+func (x GetAttributionRequest_Model) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use GetAttributionRequest_Model.Descriptor instead.
+func (GetAttributionRequest_Model) EnumDescriptor() ([]byte, []int) {
+	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{21, 0}
 }
 
 // GetReceiptRequest names one event.
@@ -225,7 +485,9 @@ type GetReceiptResponse struct {
 	// The row that counts. Absent unless stored.
 	Row *EventRow `protobuf:"bytes,7,opt,name=row,proto3" json:"row,omitempty"`
 	// What became known of the event since its receipt.
-	Warnings      []*EventWarning `protobuf:"bytes,8,rep,name=warnings,proto3" json:"warnings,omitempty"`
+	Warnings []*EventWarning `protobuf:"bytes,8,rep,name=warnings,proto3" json:"warnings,omitempty"`
+	// Of a conversion: the scans that led to it within 30 days, as GetAttribution takes them, the earliest first.
+	Touches       []*Touch `protobuf:"bytes,9,rep,name=touches,proto3" json:"touches,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -316,6 +578,77 @@ func (x *GetReceiptResponse) GetWarnings() []*EventWarning {
 	return nil
 }
 
+func (x *GetReceiptResponse) GetTouches() []*Touch {
+	if x != nil {
+		return x.Touches
+	}
+	return nil
+}
+
+// Touch is a scan on the way to a conversion.
+type Touch struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// QR code that was scanned.
+	QrCodeId string `protobuf:"bytes,1,opt,name=qr_code_id,json=qrCodeId,proto3" json:"qr_code_id,omitempty"`
+	// Scan session that the scan began. Empty where consent was denied: of the scan only the QR code is known then.
+	ScanSessionId string `protobuf:"bytes,2,opt,name=scan_session_id,json=scanSessionId,proto3" json:"scan_session_id,omitempty"`
+	// When it was scanned. Absent where consent was denied.
+	ScanTime      *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=scan_time,json=scanTime,proto3" json:"scan_time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Touch) Reset() {
+	*x = Touch{}
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Touch) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Touch) ProtoMessage() {}
+
+func (x *Touch) ProtoReflect() protoreflect.Message {
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Touch.ProtoReflect.Descriptor instead.
+func (*Touch) Descriptor() ([]byte, []int) {
+	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Touch) GetQrCodeId() string {
+	if x != nil {
+		return x.QrCodeId
+	}
+	return ""
+}
+
+func (x *Touch) GetScanSessionId() string {
+	if x != nil {
+		return x.ScanSessionId
+	}
+	return ""
+}
+
+func (x *Touch) GetScanTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ScanTime
+	}
+	return nil
+}
+
 // ListRejectedEventsRequest selects rejected events.
 type ListRejectedEventsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -335,7 +668,7 @@ type ListRejectedEventsRequest struct {
 
 func (x *ListRejectedEventsRequest) Reset() {
 	*x = ListRejectedEventsRequest{}
-	mi := &file_qrumb_v1_query_service_proto_msgTypes[2]
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -347,7 +680,7 @@ func (x *ListRejectedEventsRequest) String() string {
 func (*ListRejectedEventsRequest) ProtoMessage() {}
 
 func (x *ListRejectedEventsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_qrumb_v1_query_service_proto_msgTypes[2]
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -360,7 +693,7 @@ func (x *ListRejectedEventsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRejectedEventsRequest.ProtoReflect.Descriptor instead.
 func (*ListRejectedEventsRequest) Descriptor() ([]byte, []int) {
-	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{2}
+	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *ListRejectedEventsRequest) GetSiteId() string {
@@ -411,7 +744,7 @@ type ListRejectedEventsResponse struct {
 
 func (x *ListRejectedEventsResponse) Reset() {
 	*x = ListRejectedEventsResponse{}
-	mi := &file_qrumb_v1_query_service_proto_msgTypes[3]
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -423,7 +756,7 @@ func (x *ListRejectedEventsResponse) String() string {
 func (*ListRejectedEventsResponse) ProtoMessage() {}
 
 func (x *ListRejectedEventsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_qrumb_v1_query_service_proto_msgTypes[3]
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -436,7 +769,7 @@ func (x *ListRejectedEventsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRejectedEventsResponse.ProtoReflect.Descriptor instead.
 func (*ListRejectedEventsResponse) Descriptor() ([]byte, []int) {
-	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{3}
+	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *ListRejectedEventsResponse) GetRejectedEvents() []*RejectedEvent {
@@ -475,7 +808,7 @@ type RejectedEvent struct {
 
 func (x *RejectedEvent) Reset() {
 	*x = RejectedEvent{}
-	mi := &file_qrumb_v1_query_service_proto_msgTypes[4]
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -487,7 +820,7 @@ func (x *RejectedEvent) String() string {
 func (*RejectedEvent) ProtoMessage() {}
 
 func (x *RejectedEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_qrumb_v1_query_service_proto_msgTypes[4]
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -500,7 +833,7 @@ func (x *RejectedEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RejectedEvent.ProtoReflect.Descriptor instead.
 func (*RejectedEvent) Descriptor() ([]byte, []int) {
-	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{4}
+	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *RejectedEvent) GetSiteId() string {
@@ -560,7 +893,7 @@ type TailEventsRequest struct {
 
 func (x *TailEventsRequest) Reset() {
 	*x = TailEventsRequest{}
-	mi := &file_qrumb_v1_query_service_proto_msgTypes[5]
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -572,7 +905,7 @@ func (x *TailEventsRequest) String() string {
 func (*TailEventsRequest) ProtoMessage() {}
 
 func (x *TailEventsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_qrumb_v1_query_service_proto_msgTypes[5]
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -585,7 +918,7 @@ func (x *TailEventsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TailEventsRequest.ProtoReflect.Descriptor instead.
 func (*TailEventsRequest) Descriptor() ([]byte, []int) {
-	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{5}
+	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *TailEventsRequest) GetSiteId() string {
@@ -622,7 +955,7 @@ type TailEventsResponse struct {
 
 func (x *TailEventsResponse) Reset() {
 	*x = TailEventsResponse{}
-	mi := &file_qrumb_v1_query_service_proto_msgTypes[6]
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -634,7 +967,7 @@ func (x *TailEventsResponse) String() string {
 func (*TailEventsResponse) ProtoMessage() {}
 
 func (x *TailEventsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_qrumb_v1_query_service_proto_msgTypes[6]
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -647,7 +980,7 @@ func (x *TailEventsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TailEventsResponse.ProtoReflect.Descriptor instead.
 func (*TailEventsResponse) Descriptor() ([]byte, []int) {
-	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{6}
+	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *TailEventsResponse) GetRows() []*EventRow {
@@ -669,19 +1002,47 @@ type CountEventsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Tracking site. REQUIRED.
 	SiteId string `protobuf:"bytes,1,opt,name=site_id,json=siteId,proto3" json:"site_id,omitempty"`
-	// From this event_time on. Absent: 24 hours before to_time.
+	// From this event_time on. Absent: 24 hours before to_time. MUST be before to_time.
 	FromTime *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=from_time,json=fromTime,proto3" json:"from_time,omitempty"`
 	// Up to this event_time, exclusive. Absent: now.
 	ToTime *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=to_time,json=toTime,proto3" json:"to_time,omitempty"`
-	// Width of a bucket in seconds, 1 to 86,400. 0: 3,600.
+	// Width of a bucket in seconds, 1 to 86,400, where bucket is unset. 0: 3,600. At most 86,400 buckets shorter than an
+	// hour may lie between from_time and to_time, and at most 9,600 others, which are 400 days of hours.
 	BucketSeconds uint32 `protobuf:"varint,4,opt,name=bucket_seconds,json=bucketSeconds,proto3" json:"bucket_seconds,omitempty"`
+	// Kind of bucket. Unset: bucket_seconds says its width. MUST NOT be set beside bucket_seconds.
+	Bucket CountEventsRequest_Bucket `protobuf:"varint,5,opt,name=bucket,proto3,enum=qrumb.v1.CountEventsRequest_Bucket" json:"bucket,omitempty"`
+	// Time zone of the buckets by its IANA name, such as Europe/Vienna: a local day is one bucket, of 23 or 25 hours
+	// where the clocks change. Empty: UTC.
+	TimeZone string `protobuf:"bytes,6,opt,name=time_zone,json=timeZone,proto3" json:"time_zone,omitempty"`
+	// What is counted apart. Empty: SOURCE and NAME.
+	GroupBy []CountEventsRequest_Dimension `protobuf:"varint,7,rep,packed,name=group_by,json=groupBy,proto3,enum=qrumb.v1.CountEventsRequest_Dimension" json:"group_by,omitempty"`
+	// Key of the event's metadata that the dimension CAMPAIGN reads, such as utm_source. Empty: utm_campaign.
+	CampaignKey string `protobuf:"bytes,8,opt,name=campaign_key,json=campaignKey,proto3" json:"campaign_key,omitempty"`
+	// Only events of these QR codes; "" stands for none. Empty: all.
+	QrCodeIds []string `protobuf:"bytes,9,rep,name=qr_code_ids,json=qrCodeIds,proto3" json:"qr_code_ids,omitempty"`
+	// Only events of these sources: browser, server. Empty: both.
+	Sources []string `protobuf:"bytes,10,rep,name=sources,proto3" json:"sources,omitempty"`
+	// Only events of these types (browser) or names (server). Empty: all.
+	Names []string `protobuf:"bytes,11,rep,name=names,proto3" json:"names,omitempty"`
+	// Only events of these countries, by ISO 3166-1 alpha-2 code; "" stands for an unknown one. Empty: all.
+	CountryCodes []string `protobuf:"bytes,12,rep,name=country_codes,json=countryCodes,proto3" json:"country_codes,omitempty"`
+	// Only events of these device types; "" stands for an unknown one. Empty: all.
+	DeviceTypes []string `protobuf:"bytes,13,rep,name=device_types,json=deviceTypes,proto3" json:"device_types,omitempty"`
+	// event_names of server events that are conversions. Empty: all but refund.
+	ConversionNames []string `protobuf:"bytes,14,rep,name=conversion_names,json=conversionNames,proto3" json:"conversion_names,omitempty"`
+	// What becomes of events that are marked as fraud. Unset: BESIDE.
+	Fraud CountEventsRequest_Fraud `protobuf:"varint,15,opt,name=fraud,proto3,enum=qrumb.v1.CountEventsRequest_Fraud" json:"fraud,omitempty"`
+	// At most this many, 1 to 10,000. 0: 10,000.
+	PageSize uint32 `protobuf:"varint,16,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// next_page_token of the response before, with the same request. Empty: the first page.
+	PageToken     string `protobuf:"bytes,17,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *CountEventsRequest) Reset() {
 	*x = CountEventsRequest{}
-	mi := &file_qrumb_v1_query_service_proto_msgTypes[7]
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -693,7 +1054,7 @@ func (x *CountEventsRequest) String() string {
 func (*CountEventsRequest) ProtoMessage() {}
 
 func (x *CountEventsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_qrumb_v1_query_service_proto_msgTypes[7]
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -706,7 +1067,7 @@ func (x *CountEventsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CountEventsRequest.ProtoReflect.Descriptor instead.
 func (*CountEventsRequest) Descriptor() ([]byte, []int) {
-	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{7}
+	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *CountEventsRequest) GetSiteId() string {
@@ -737,18 +1098,111 @@ func (x *CountEventsRequest) GetBucketSeconds() uint32 {
 	return 0
 }
 
+func (x *CountEventsRequest) GetBucket() CountEventsRequest_Bucket {
+	if x != nil {
+		return x.Bucket
+	}
+	return CountEventsRequest_BUCKET_UNSPECIFIED
+}
+
+func (x *CountEventsRequest) GetTimeZone() string {
+	if x != nil {
+		return x.TimeZone
+	}
+	return ""
+}
+
+func (x *CountEventsRequest) GetGroupBy() []CountEventsRequest_Dimension {
+	if x != nil {
+		return x.GroupBy
+	}
+	return nil
+}
+
+func (x *CountEventsRequest) GetCampaignKey() string {
+	if x != nil {
+		return x.CampaignKey
+	}
+	return ""
+}
+
+func (x *CountEventsRequest) GetQrCodeIds() []string {
+	if x != nil {
+		return x.QrCodeIds
+	}
+	return nil
+}
+
+func (x *CountEventsRequest) GetSources() []string {
+	if x != nil {
+		return x.Sources
+	}
+	return nil
+}
+
+func (x *CountEventsRequest) GetNames() []string {
+	if x != nil {
+		return x.Names
+	}
+	return nil
+}
+
+func (x *CountEventsRequest) GetCountryCodes() []string {
+	if x != nil {
+		return x.CountryCodes
+	}
+	return nil
+}
+
+func (x *CountEventsRequest) GetDeviceTypes() []string {
+	if x != nil {
+		return x.DeviceTypes
+	}
+	return nil
+}
+
+func (x *CountEventsRequest) GetConversionNames() []string {
+	if x != nil {
+		return x.ConversionNames
+	}
+	return nil
+}
+
+func (x *CountEventsRequest) GetFraud() CountEventsRequest_Fraud {
+	if x != nil {
+		return x.Fraud
+	}
+	return CountEventsRequest_FRAUD_UNSPECIFIED
+}
+
+func (x *CountEventsRequest) GetPageSize() uint32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *CountEventsRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
 // CountEventsResponse carries counts over time.
 type CountEventsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Counts by bucket and type or name, in order of time; empty buckets are left out.
-	Counts        []*EventCount `protobuf:"bytes,1,rep,name=counts,proto3" json:"counts,omitempty"`
+	// Counts by bucket and the dimensions of group_by, in order of time; empty buckets are left out.
+	Counts []*EventCount `protobuf:"bytes,1,rep,name=counts,proto3" json:"counts,omitempty"`
+	// Token for the next page. Empty: this was the last one.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *CountEventsResponse) Reset() {
 	*x = CountEventsResponse{}
-	mi := &file_qrumb_v1_query_service_proto_msgTypes[8]
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -760,7 +1214,7 @@ func (x *CountEventsResponse) String() string {
 func (*CountEventsResponse) ProtoMessage() {}
 
 func (x *CountEventsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_qrumb_v1_query_service_proto_msgTypes[8]
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -773,7 +1227,7 @@ func (x *CountEventsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CountEventsResponse.ProtoReflect.Descriptor instead.
 func (*CountEventsResponse) Descriptor() ([]byte, []int) {
-	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{8}
+	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *CountEventsResponse) GetCounts() []*EventCount {
@@ -783,12 +1237,19 @@ func (x *CountEventsResponse) GetCounts() []*EventCount {
 	return nil
 }
 
+func (x *CountEventsResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
 // EventCount counts the events of one kind in one bucket of time.
 type EventCount struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Start of the bucket.
 	StartTime *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
-	// browser or server.
+	// browser or server. Empty unless counted apart; so are all dimensions.
 	Source string `protobuf:"bytes,2,opt,name=source,proto3" json:"source,omitempty"`
 	// event_type or event_name.
 	Name string `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
@@ -797,14 +1258,30 @@ type EventCount struct {
 	// Repeated arrivals.
 	DuplicateCount uint64 `protobuf:"varint,5,opt,name=duplicate_count,json=duplicateCount,proto3" json:"duplicate_count,omitempty"`
 	// Those of unique_count that are marked as fraud.
-	FraudCount    uint64 `protobuf:"varint,6,opt,name=fraud_count,json=fraudCount,proto3" json:"fraud_count,omitempty"`
+	FraudCount uint64 `protobuf:"varint,6,opt,name=fraud_count,json=fraudCount,proto3" json:"fraud_count,omitempty"`
+	// End of the bucket, exclusive.
+	EndTime *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
+	// Whether the bucket begins before from_time or ends after to_time, so that only a part of it is counted.
+	IsPartial bool `protobuf:"varint,8,opt,name=is_partial,json=isPartial,proto3" json:"is_partial,omitempty"`
+	// QR code.
+	QrCodeId string `protobuf:"bytes,9,opt,name=qr_code_id,json=qrCodeId,proto3" json:"qr_code_id,omitempty"`
+	// ISO 3166-1 alpha-2 code.
+	CountryCode string `protobuf:"bytes,10,opt,name=country_code,json=countryCode,proto3" json:"country_code,omitempty"`
+	// Kind of device.
+	DeviceType string `protobuf:"bytes,11,opt,name=device_type,json=deviceType,proto3" json:"device_type,omitempty"`
+	// Value of campaign_key.
+	Campaign string `protobuf:"bytes,12,opt,name=campaign,proto3" json:"campaign,omitempty"`
+	// Those of unique_count that are conversions and not marked as fraud.
+	ConversionCount uint64 `protobuf:"varint,13,opt,name=conversion_count,json=conversionCount,proto3" json:"conversion_count,omitempty"`
+	// Amounts of these conversions by currency, refunds taken off.
+	Amounts       []*CurrencyAmount `protobuf:"bytes,14,rep,name=amounts,proto3" json:"amounts,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *EventCount) Reset() {
 	*x = EventCount{}
-	mi := &file_qrumb_v1_query_service_proto_msgTypes[9]
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -816,7 +1293,7 @@ func (x *EventCount) String() string {
 func (*EventCount) ProtoMessage() {}
 
 func (x *EventCount) ProtoReflect() protoreflect.Message {
-	mi := &file_qrumb_v1_query_service_proto_msgTypes[9]
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -829,7 +1306,7 @@ func (x *EventCount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EventCount.ProtoReflect.Descriptor instead.
 func (*EventCount) Descriptor() ([]byte, []int) {
-	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{9}
+	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *EventCount) GetStartTime() *timestamppb.Timestamp {
@@ -874,6 +1351,62 @@ func (x *EventCount) GetFraudCount() uint64 {
 	return 0
 }
 
+func (x *EventCount) GetEndTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.EndTime
+	}
+	return nil
+}
+
+func (x *EventCount) GetIsPartial() bool {
+	if x != nil {
+		return x.IsPartial
+	}
+	return false
+}
+
+func (x *EventCount) GetQrCodeId() string {
+	if x != nil {
+		return x.QrCodeId
+	}
+	return ""
+}
+
+func (x *EventCount) GetCountryCode() string {
+	if x != nil {
+		return x.CountryCode
+	}
+	return ""
+}
+
+func (x *EventCount) GetDeviceType() string {
+	if x != nil {
+		return x.DeviceType
+	}
+	return ""
+}
+
+func (x *EventCount) GetCampaign() string {
+	if x != nil {
+		return x.Campaign
+	}
+	return ""
+}
+
+func (x *EventCount) GetConversionCount() uint64 {
+	if x != nil {
+		return x.ConversionCount
+	}
+	return 0
+}
+
+func (x *EventCount) GetAmounts() []*CurrencyAmount {
+	if x != nil {
+		return x.Amounts
+	}
+	return nil
+}
+
 // GetLedgerRequest selects the minutes to balance.
 type GetLedgerRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -889,7 +1422,7 @@ type GetLedgerRequest struct {
 
 func (x *GetLedgerRequest) Reset() {
 	*x = GetLedgerRequest{}
-	mi := &file_qrumb_v1_query_service_proto_msgTypes[10]
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -901,7 +1434,7 @@ func (x *GetLedgerRequest) String() string {
 func (*GetLedgerRequest) ProtoMessage() {}
 
 func (x *GetLedgerRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_qrumb_v1_query_service_proto_msgTypes[10]
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -914,7 +1447,7 @@ func (x *GetLedgerRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetLedgerRequest.ProtoReflect.Descriptor instead.
 func (*GetLedgerRequest) Descriptor() ([]byte, []int) {
-	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{10}
+	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *GetLedgerRequest) GetSiteId() string {
@@ -949,7 +1482,7 @@ type GetLedgerResponse struct {
 
 func (x *GetLedgerResponse) Reset() {
 	*x = GetLedgerResponse{}
-	mi := &file_qrumb_v1_query_service_proto_msgTypes[11]
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -961,7 +1494,7 @@ func (x *GetLedgerResponse) String() string {
 func (*GetLedgerResponse) ProtoMessage() {}
 
 func (x *GetLedgerResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_qrumb_v1_query_service_proto_msgTypes[11]
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -974,7 +1507,7 @@ func (x *GetLedgerResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetLedgerResponse.ProtoReflect.Descriptor instead.
 func (*GetLedgerResponse) Descriptor() ([]byte, []int) {
-	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{11}
+	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *GetLedgerResponse) GetEntries() []*LedgerEntry {
@@ -1011,7 +1544,7 @@ type LedgerEntry struct {
 
 func (x *LedgerEntry) Reset() {
 	*x = LedgerEntry{}
-	mi := &file_qrumb_v1_query_service_proto_msgTypes[12]
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1023,7 +1556,7 @@ func (x *LedgerEntry) String() string {
 func (*LedgerEntry) ProtoMessage() {}
 
 func (x *LedgerEntry) ProtoReflect() protoreflect.Message {
-	mi := &file_qrumb_v1_query_service_proto_msgTypes[12]
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1036,7 +1569,7 @@ func (x *LedgerEntry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LedgerEntry.ProtoReflect.Descriptor instead.
 func (*LedgerEntry) Descriptor() ([]byte, []int) {
-	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{12}
+	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *LedgerEntry) GetMinuteTime() *timestamppb.Timestamp {
@@ -1117,7 +1650,7 @@ type ListSuspiciousIdentifiersRequest struct {
 
 func (x *ListSuspiciousIdentifiersRequest) Reset() {
 	*x = ListSuspiciousIdentifiersRequest{}
-	mi := &file_qrumb_v1_query_service_proto_msgTypes[13]
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1129,7 +1662,7 @@ func (x *ListSuspiciousIdentifiersRequest) String() string {
 func (*ListSuspiciousIdentifiersRequest) ProtoMessage() {}
 
 func (x *ListSuspiciousIdentifiersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_qrumb_v1_query_service_proto_msgTypes[13]
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1142,7 +1675,7 @@ func (x *ListSuspiciousIdentifiersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSuspiciousIdentifiersRequest.ProtoReflect.Descriptor instead.
 func (*ListSuspiciousIdentifiersRequest) Descriptor() ([]byte, []int) {
-	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{13}
+	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ListSuspiciousIdentifiersRequest) GetSiteId() string {
@@ -1177,7 +1710,7 @@ type ListSuspiciousIdentifiersResponse struct {
 
 func (x *ListSuspiciousIdentifiersResponse) Reset() {
 	*x = ListSuspiciousIdentifiersResponse{}
-	mi := &file_qrumb_v1_query_service_proto_msgTypes[14]
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1189,7 +1722,7 @@ func (x *ListSuspiciousIdentifiersResponse) String() string {
 func (*ListSuspiciousIdentifiersResponse) ProtoMessage() {}
 
 func (x *ListSuspiciousIdentifiersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_qrumb_v1_query_service_proto_msgTypes[14]
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1202,7 +1735,7 @@ func (x *ListSuspiciousIdentifiersResponse) ProtoReflect() protoreflect.Message 
 
 // Deprecated: Use ListSuspiciousIdentifiersResponse.ProtoReflect.Descriptor instead.
 func (*ListSuspiciousIdentifiersResponse) Descriptor() ([]byte, []int) {
-	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{14}
+	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ListSuspiciousIdentifiersResponse) GetIdentifiers() []*SuspiciousIdentifier {
@@ -1233,7 +1766,7 @@ type SuspiciousIdentifier struct {
 
 func (x *SuspiciousIdentifier) Reset() {
 	*x = SuspiciousIdentifier{}
-	mi := &file_qrumb_v1_query_service_proto_msgTypes[15]
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1245,7 +1778,7 @@ func (x *SuspiciousIdentifier) String() string {
 func (*SuspiciousIdentifier) ProtoMessage() {}
 
 func (x *SuspiciousIdentifier) ProtoReflect() protoreflect.Message {
-	mi := &file_qrumb_v1_query_service_proto_msgTypes[15]
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1258,7 +1791,7 @@ func (x *SuspiciousIdentifier) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SuspiciousIdentifier.ProtoReflect.Descriptor instead.
 func (*SuspiciousIdentifier) Descriptor() ([]byte, []int) {
-	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{15}
+	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *SuspiciousIdentifier) GetKind() SuspiciousIdentifier_Kind {
@@ -1308,17 +1841,39 @@ type GetFunnelRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Tracking site. REQUIRED.
 	SiteId string `protobuf:"bytes,1,opt,name=site_id,json=siteId,proto3" json:"site_id,omitempty"`
-	// Scans from this time on. Absent: 30 days before to_time.
+	// Scans from this time on. Absent: 30 days before to_time. MUST be before to_time.
 	FromTime *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=from_time,json=fromTime,proto3" json:"from_time,omitempty"`
 	// Scans up to this time, exclusive. Absent: now.
-	ToTime        *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=to_time,json=toTime,proto3" json:"to_time,omitempty"`
+	ToTime *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=to_time,json=toTime,proto3" json:"to_time,omitempty"`
+	// Kind of bucket that scans are put into, with the limits of CountEvents. Unset: WHOLE.
+	Bucket CountEventsRequest_Bucket `protobuf:"varint,4,opt,name=bucket,proto3,enum=qrumb.v1.CountEventsRequest_Bucket" json:"bucket,omitempty"`
+	// Time zone of the buckets by its IANA name, such as Europe/Vienna: a local day is one bucket, of 23 or 25 hours
+	// where the clocks change. Empty: UTC.
+	TimeZone string `protobuf:"bytes,5,opt,name=time_zone,json=timeZone,proto3" json:"time_zone,omitempty"`
+	// What is followed apart: QR_CODE, or what the first browser events of a session say, COUNTRY, DEVICE, CAMPAIGN.
+	// Empty: QR_CODE.
+	GroupBy []CountEventsRequest_Dimension `protobuf:"varint,6,rep,packed,name=group_by,json=groupBy,proto3,enum=qrumb.v1.CountEventsRequest_Dimension" json:"group_by,omitempty"`
+	// Key of the event's metadata that the dimension CAMPAIGN reads, such as utm_source. Empty: utm_campaign.
+	CampaignKey string `protobuf:"bytes,7,opt,name=campaign_key,json=campaignKey,proto3" json:"campaign_key,omitempty"`
+	// Only scans of these QR codes. Empty: all.
+	QrCodeIds []string `protobuf:"bytes,8,rep,name=qr_code_ids,json=qrCodeIds,proto3" json:"qr_code_ids,omitempty"`
+	// Only sessions of these countries; "" stands for an unknown one. Empty: all.
+	CountryCodes []string `protobuf:"bytes,9,rep,name=country_codes,json=countryCodes,proto3" json:"country_codes,omitempty"`
+	// Only sessions of these device types; "" stands for an unknown one. Empty: all.
+	DeviceTypes []string `protobuf:"bytes,10,rep,name=device_types,json=deviceTypes,proto3" json:"device_types,omitempty"`
+	// event_names of server events that are conversions. Empty: all but refund.
+	ConversionNames []string `protobuf:"bytes,11,rep,name=conversion_names,json=conversionNames,proto3" json:"conversion_names,omitempty"`
+	// At most this many, 1 to 10,000. 0: 10,000.
+	PageSize uint32 `protobuf:"varint,12,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// next_page_token of the response before, with the same request. Empty: the first page.
+	PageToken     string `protobuf:"bytes,13,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *GetFunnelRequest) Reset() {
 	*x = GetFunnelRequest{}
-	mi := &file_qrumb_v1_query_service_proto_msgTypes[16]
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1330,7 +1885,7 @@ func (x *GetFunnelRequest) String() string {
 func (*GetFunnelRequest) ProtoMessage() {}
 
 func (x *GetFunnelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_qrumb_v1_query_service_proto_msgTypes[16]
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1343,7 +1898,7 @@ func (x *GetFunnelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetFunnelRequest.ProtoReflect.Descriptor instead.
 func (*GetFunnelRequest) Descriptor() ([]byte, []int) {
-	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{16}
+	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *GetFunnelRequest) GetSiteId() string {
@@ -1367,18 +1922,90 @@ func (x *GetFunnelRequest) GetToTime() *timestamppb.Timestamp {
 	return nil
 }
 
-// GetFunnelResponse carries one funnel for each QR code.
+func (x *GetFunnelRequest) GetBucket() CountEventsRequest_Bucket {
+	if x != nil {
+		return x.Bucket
+	}
+	return CountEventsRequest_BUCKET_UNSPECIFIED
+}
+
+func (x *GetFunnelRequest) GetTimeZone() string {
+	if x != nil {
+		return x.TimeZone
+	}
+	return ""
+}
+
+func (x *GetFunnelRequest) GetGroupBy() []CountEventsRequest_Dimension {
+	if x != nil {
+		return x.GroupBy
+	}
+	return nil
+}
+
+func (x *GetFunnelRequest) GetCampaignKey() string {
+	if x != nil {
+		return x.CampaignKey
+	}
+	return ""
+}
+
+func (x *GetFunnelRequest) GetQrCodeIds() []string {
+	if x != nil {
+		return x.QrCodeIds
+	}
+	return nil
+}
+
+func (x *GetFunnelRequest) GetCountryCodes() []string {
+	if x != nil {
+		return x.CountryCodes
+	}
+	return nil
+}
+
+func (x *GetFunnelRequest) GetDeviceTypes() []string {
+	if x != nil {
+		return x.DeviceTypes
+	}
+	return nil
+}
+
+func (x *GetFunnelRequest) GetConversionNames() []string {
+	if x != nil {
+		return x.ConversionNames
+	}
+	return nil
+}
+
+func (x *GetFunnelRequest) GetPageSize() uint32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *GetFunnelRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+// GetFunnelResponse carries one funnel for each QR code, or whatever group_by names.
 type GetFunnelResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The funnels, the most scanned code first.
-	Funnels       []*QrCodeFunnel `protobuf:"bytes,1,rep,name=funnels,proto3" json:"funnels,omitempty"`
+	// The funnels in order of time, the most scanned code first.
+	Funnels []*QrCodeFunnel `protobuf:"bytes,1,rep,name=funnels,proto3" json:"funnels,omitempty"`
+	// Token for the next page. Empty: this was the last one.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *GetFunnelResponse) Reset() {
 	*x = GetFunnelResponse{}
-	mi := &file_qrumb_v1_query_service_proto_msgTypes[17]
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1390,7 +2017,7 @@ func (x *GetFunnelResponse) String() string {
 func (*GetFunnelResponse) ProtoMessage() {}
 
 func (x *GetFunnelResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_qrumb_v1_query_service_proto_msgTypes[17]
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1403,7 +2030,7 @@ func (x *GetFunnelResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetFunnelResponse.ProtoReflect.Descriptor instead.
 func (*GetFunnelResponse) Descriptor() ([]byte, []int) {
-	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{17}
+	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *GetFunnelResponse) GetFunnels() []*QrCodeFunnel {
@@ -1413,10 +2040,17 @@ func (x *GetFunnelResponse) GetFunnels() []*QrCodeFunnel {
 	return nil
 }
 
-// QrCodeFunnel follows the scans of one QR code. Marked fraud is left out.
+func (x *GetFunnelResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+// QrCodeFunnel follows the scans of one QR code. Events that are marked as fraud are left out of all but fraud_count.
 type QrCodeFunnel struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// QR code.
+	// QR code. Empty unless followed apart; so are all dimensions.
 	QrCodeId string `protobuf:"bytes,1,opt,name=qr_code_id,json=qrCodeId,proto3" json:"qr_code_id,omitempty"`
 	// Scan sessions.
 	ScanCount uint64 `protobuf:"varint,2,opt,name=scan_count,json=scanCount,proto3" json:"scan_count,omitempty"`
@@ -1425,14 +2059,28 @@ type QrCodeFunnel struct {
 	// Those of them with at least one server event that is no refund.
 	ConversionCount uint64 `protobuf:"varint,4,opt,name=conversion_count,json=conversionCount,proto3" json:"conversion_count,omitempty"`
 	// Conversion amounts by currency, refunds taken off.
-	Amounts       []*CurrencyAmount `protobuf:"bytes,5,rep,name=amounts,proto3" json:"amounts,omitempty"`
+	Amounts []*CurrencyAmount `protobuf:"bytes,5,rep,name=amounts,proto3" json:"amounts,omitempty"`
+	// Start of the bucket.
+	StartTime *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
+	// End of the bucket, exclusive.
+	EndTime *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
+	// Whether the bucket begins before from_time or ends after to_time, so that only a part of it is followed.
+	IsPartial bool `protobuf:"varint,8,opt,name=is_partial,json=isPartial,proto3" json:"is_partial,omitempty"`
+	// ISO 3166-1 alpha-2 code.
+	CountryCode string `protobuf:"bytes,9,opt,name=country_code,json=countryCode,proto3" json:"country_code,omitempty"`
+	// Kind of device.
+	DeviceType string `protobuf:"bytes,10,opt,name=device_type,json=deviceType,proto3" json:"device_type,omitempty"`
+	// Value of campaign_key.
+	Campaign string `protobuf:"bytes,11,opt,name=campaign,proto3" json:"campaign,omitempty"`
+	// Those of scan_count with at least one event that is marked as fraud.
+	FraudCount    uint64 `protobuf:"varint,12,opt,name=fraud_count,json=fraudCount,proto3" json:"fraud_count,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *QrCodeFunnel) Reset() {
 	*x = QrCodeFunnel{}
-	mi := &file_qrumb_v1_query_service_proto_msgTypes[18]
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1444,7 +2092,7 @@ func (x *QrCodeFunnel) String() string {
 func (*QrCodeFunnel) ProtoMessage() {}
 
 func (x *QrCodeFunnel) ProtoReflect() protoreflect.Message {
-	mi := &file_qrumb_v1_query_service_proto_msgTypes[18]
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1457,7 +2105,7 @@ func (x *QrCodeFunnel) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QrCodeFunnel.ProtoReflect.Descriptor instead.
 func (*QrCodeFunnel) Descriptor() ([]byte, []int) {
-	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{18}
+	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *QrCodeFunnel) GetQrCodeId() string {
@@ -1495,6 +2143,55 @@ func (x *QrCodeFunnel) GetAmounts() []*CurrencyAmount {
 	return nil
 }
 
+func (x *QrCodeFunnel) GetStartTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.StartTime
+	}
+	return nil
+}
+
+func (x *QrCodeFunnel) GetEndTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.EndTime
+	}
+	return nil
+}
+
+func (x *QrCodeFunnel) GetIsPartial() bool {
+	if x != nil {
+		return x.IsPartial
+	}
+	return false
+}
+
+func (x *QrCodeFunnel) GetCountryCode() string {
+	if x != nil {
+		return x.CountryCode
+	}
+	return ""
+}
+
+func (x *QrCodeFunnel) GetDeviceType() string {
+	if x != nil {
+		return x.DeviceType
+	}
+	return ""
+}
+
+func (x *QrCodeFunnel) GetCampaign() string {
+	if x != nil {
+		return x.Campaign
+	}
+	return ""
+}
+
+func (x *QrCodeFunnel) GetFraudCount() uint64 {
+	if x != nil {
+		return x.FraudCount
+	}
+	return 0
+}
+
 // CurrencyAmount is a sum of money in one currency.
 type CurrencyAmount struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1508,7 +2205,7 @@ type CurrencyAmount struct {
 
 func (x *CurrencyAmount) Reset() {
 	*x = CurrencyAmount{}
-	mi := &file_qrumb_v1_query_service_proto_msgTypes[19]
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1520,7 +2217,7 @@ func (x *CurrencyAmount) String() string {
 func (*CurrencyAmount) ProtoMessage() {}
 
 func (x *CurrencyAmount) ProtoReflect() protoreflect.Message {
-	mi := &file_qrumb_v1_query_service_proto_msgTypes[19]
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1533,7 +2230,7 @@ func (x *CurrencyAmount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CurrencyAmount.ProtoReflect.Descriptor instead.
 func (*CurrencyAmount) Descriptor() ([]byte, []int) {
-	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{19}
+	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *CurrencyAmount) GetCurrency() string {
@@ -1550,6 +2247,289 @@ func (x *CurrencyAmount) GetAmount() string {
 	return ""
 }
 
+// GetAttributionRequest selects the conversions to divide.
+type GetAttributionRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Tracking site. REQUIRED.
+	SiteId string `protobuf:"bytes,1,opt,name=site_id,json=siteId,proto3" json:"site_id,omitempty"`
+	// Conversions and refunds from this event_time on. Absent: 30 days before to_time. MUST be before to_time.
+	FromTime *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=from_time,json=fromTime,proto3" json:"from_time,omitempty"`
+	// Conversions and refunds up to this event_time, exclusive. Absent: now.
+	ToTime *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=to_time,json=toTime,proto3" json:"to_time,omitempty"`
+	// Models to divide by. Empty: all of them.
+	Models []GetAttributionRequest_Model `protobuf:"varint,4,rep,packed,name=models,proto3,enum=qrumb.v1.GetAttributionRequest_Model" json:"models,omitempty"`
+	// A scan counts if it was at most so many days before the conversion, 1 to 400. 0: 30.
+	WindowDays uint32 `protobuf:"varint,5,opt,name=window_days,json=windowDays,proto3" json:"window_days,omitempty"`
+	// event_names of server events that are conversions. Empty: all but refund.
+	ConversionNames []string `protobuf:"bytes,6,rep,name=conversion_names,json=conversionNames,proto3" json:"conversion_names,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *GetAttributionRequest) Reset() {
+	*x = GetAttributionRequest{}
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetAttributionRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetAttributionRequest) ProtoMessage() {}
+
+func (x *GetAttributionRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetAttributionRequest.ProtoReflect.Descriptor instead.
+func (*GetAttributionRequest) Descriptor() ([]byte, []int) {
+	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *GetAttributionRequest) GetSiteId() string {
+	if x != nil {
+		return x.SiteId
+	}
+	return ""
+}
+
+func (x *GetAttributionRequest) GetFromTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.FromTime
+	}
+	return nil
+}
+
+func (x *GetAttributionRequest) GetToTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ToTime
+	}
+	return nil
+}
+
+func (x *GetAttributionRequest) GetModels() []GetAttributionRequest_Model {
+	if x != nil {
+		return x.Models
+	}
+	return nil
+}
+
+func (x *GetAttributionRequest) GetWindowDays() uint32 {
+	if x != nil {
+		return x.WindowDays
+	}
+	return 0
+}
+
+func (x *GetAttributionRequest) GetConversionNames() []string {
+	if x != nil {
+		return x.ConversionNames
+	}
+	return nil
+}
+
+// GetAttributionResponse carries the conversions, divided by each model.
+type GetAttributionResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// One for each model, in the order of the request.
+	Attributions []*ModelAttribution `protobuf:"bytes,1,rep,name=attributions,proto3" json:"attributions,omitempty"`
+	// Conversions that were divided: server events that are no refunds and not marked as fraud.
+	ConversionCount uint64 `protobuf:"varint,2,opt,name=conversion_count,json=conversionCount,proto3" json:"conversion_count,omitempty"`
+	// Refunds that were taken off.
+	RefundCount uint64 `protobuf:"varint,3,opt,name=refund_count,json=refundCount,proto3" json:"refund_count,omitempty"`
+	// Amounts of both by currency: what the credits of each model add up to.
+	Amounts       []*CurrencyAmount `protobuf:"bytes,4,rep,name=amounts,proto3" json:"amounts,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetAttributionResponse) Reset() {
+	*x = GetAttributionResponse{}
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetAttributionResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetAttributionResponse) ProtoMessage() {}
+
+func (x *GetAttributionResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetAttributionResponse.ProtoReflect.Descriptor instead.
+func (*GetAttributionResponse) Descriptor() ([]byte, []int) {
+	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *GetAttributionResponse) GetAttributions() []*ModelAttribution {
+	if x != nil {
+		return x.Attributions
+	}
+	return nil
+}
+
+func (x *GetAttributionResponse) GetConversionCount() uint64 {
+	if x != nil {
+		return x.ConversionCount
+	}
+	return 0
+}
+
+func (x *GetAttributionResponse) GetRefundCount() uint64 {
+	if x != nil {
+		return x.RefundCount
+	}
+	return 0
+}
+
+func (x *GetAttributionResponse) GetAmounts() []*CurrencyAmount {
+	if x != nil {
+		return x.Amounts
+	}
+	return nil
+}
+
+// ModelAttribution divides all conversions by one model.
+type ModelAttribution struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The model.
+	Model GetAttributionRequest_Model `protobuf:"varint,1,opt,name=model,proto3,enum=qrumb.v1.GetAttributionRequest_Model" json:"model,omitempty"`
+	// Credits by QR code, the one with the most conversions first.
+	Credits       []*QrCodeCredit `protobuf:"bytes,2,rep,name=credits,proto3" json:"credits,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ModelAttribution) Reset() {
+	*x = ModelAttribution{}
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ModelAttribution) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ModelAttribution) ProtoMessage() {}
+
+func (x *ModelAttribution) ProtoReflect() protoreflect.Message {
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ModelAttribution.ProtoReflect.Descriptor instead.
+func (*ModelAttribution) Descriptor() ([]byte, []int) {
+	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *ModelAttribution) GetModel() GetAttributionRequest_Model {
+	if x != nil {
+		return x.Model
+	}
+	return GetAttributionRequest_MODEL_UNSPECIFIED
+}
+
+func (x *ModelAttribution) GetCredits() []*QrCodeCredit {
+	if x != nil {
+		return x.Credits
+	}
+	return nil
+}
+
+// QrCodeCredit is one QR code's share of the conversions.
+type QrCodeCredit struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// QR code. Empty: conversions that no known scan led to.
+	QrCodeId string `protobuf:"bytes,1,opt,name=qr_code_id,json=qrCodeId,proto3" json:"qr_code_id,omitempty"`
+	// Share of conversion_count, an exact decimal number with six decimals, such as "12.500000".
+	ConversionCredit string `protobuf:"bytes,2,opt,name=conversion_credit,json=conversionCredit,proto3" json:"conversion_credit,omitempty"`
+	// Share of the amounts by currency, exact decimal numbers.
+	Amounts       []*CurrencyAmount `protobuf:"bytes,3,rep,name=amounts,proto3" json:"amounts,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *QrCodeCredit) Reset() {
+	*x = QrCodeCredit{}
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *QrCodeCredit) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*QrCodeCredit) ProtoMessage() {}
+
+func (x *QrCodeCredit) ProtoReflect() protoreflect.Message {
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use QrCodeCredit.ProtoReflect.Descriptor instead.
+func (*QrCodeCredit) Descriptor() ([]byte, []int) {
+	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *QrCodeCredit) GetQrCodeId() string {
+	if x != nil {
+		return x.QrCodeId
+	}
+	return ""
+}
+
+func (x *QrCodeCredit) GetConversionCredit() string {
+	if x != nil {
+		return x.ConversionCredit
+	}
+	return ""
+}
+
+func (x *QrCodeCredit) GetAmounts() []*CurrencyAmount {
+	if x != nil {
+		return x.Amounts
+	}
+	return nil
+}
+
 var File_qrumb_v1_query_service_proto protoreflect.FileDescriptor
 
 const file_qrumb_v1_query_service_proto_rawDesc = "" +
@@ -1557,7 +2537,7 @@ const file_qrumb_v1_query_service_proto_rawDesc = "" +
 	"\x1cqrumb/v1/query_service.proto\x12\bqrumb.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18qrumb/v1/event_row.proto\x1a\x16qrumb/v1/receipt.proto\"G\n" +
 	"\x11GetReceiptRequest\x12\x17\n" +
 	"\asite_id\x18\x01 \x01(\tR\x06siteId\x12\x19\n" +
-	"\bevent_id\x18\x02 \x01(\tR\aeventId\"\xe4\x03\n" +
+	"\bevent_id\x18\x02 \x01(\tR\aeventId\"\x8f\x04\n" +
 	"\x12GetReceiptResponse\x12\x19\n" +
 	"\bevent_id\x18\x01 \x01(\tR\aeventId\x125\n" +
 	"\x04fate\x18\x02 \x01(\x0e2!.qrumb.v1.GetReceiptResponse.FateR\x04fate\x12?\n" +
@@ -1568,7 +2548,8 @@ const file_qrumb_v1_query_service_proto_rawDesc = "" +
 	"violations\x18\x06 \x03(\v2\x13.qrumb.v1.ViolationR\n" +
 	"violations\x12$\n" +
 	"\x03row\x18\a \x01(\v2\x12.qrumb.v1.EventRowR\x03row\x122\n" +
-	"\bwarnings\x18\b \x03(\v2\x16.qrumb.v1.EventWarningR\bwarnings\"`\n" +
+	"\bwarnings\x18\b \x03(\v2\x16.qrumb.v1.EventWarningR\bwarnings\x12)\n" +
+	"\atouches\x18\t \x03(\v2\x0f.qrumb.v1.TouchR\atouches\"`\n" +
 	"\x04Fate\x12\x14\n" +
 	"\x10FATE_UNSPECIFIED\x10\x00\x12\f\n" +
 	"\bNOT_SEEN\x10\x01\x12\v\n" +
@@ -1576,7 +2557,12 @@ const file_qrumb_v1_query_service_proto_rawDesc = "" +
 	"\n" +
 	"\x06STORED\x10\x03\x12\r\n" +
 	"\tDUPLICATE\x10\x04\x12\f\n" +
-	"\bREJECTED\x10\x05\"\xdf\x01\n" +
+	"\bREJECTED\x10\x05\"\x86\x01\n" +
+	"\x05Touch\x12\x1c\n" +
+	"\n" +
+	"qr_code_id\x18\x01 \x01(\tR\bqrCodeId\x12&\n" +
+	"\x0fscan_session_id\x18\x02 \x01(\tR\rscanSessionId\x127\n" +
+	"\tscan_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\bscanTime\"\xdf\x01\n" +
 	"\x19ListRejectedEventsRequest\x12\x17\n" +
 	"\asite_id\x18\x01 \x01(\tR\x06siteId\x122\n" +
 	"\x06reason\x18\x02 \x01(\x0e2\x1a.qrumb.v1.Violation.ReasonR\x06reason\x129\n" +
@@ -1603,14 +2589,52 @@ const file_qrumb_v1_query_service_proto_rawDesc = "" +
 	"\x05limit\x18\x03 \x01(\rR\x05limit\"T\n" +
 	"\x12TailEventsResponse\x12&\n" +
 	"\x04rows\x18\x01 \x03(\v2\x12.qrumb.v1.EventRowR\x04rows\x12\x16\n" +
-	"\x06cursor\x18\x02 \x01(\tR\x06cursor\"\xc2\x01\n" +
+	"\x06cursor\x18\x02 \x01(\tR\x06cursor\"\xbc\a\n" +
 	"\x12CountEventsRequest\x12\x17\n" +
 	"\asite_id\x18\x01 \x01(\tR\x06siteId\x127\n" +
 	"\tfrom_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\bfromTime\x123\n" +
 	"\ato_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x06toTime\x12%\n" +
-	"\x0ebucket_seconds\x18\x04 \x01(\rR\rbucketSeconds\"C\n" +
+	"\x0ebucket_seconds\x18\x04 \x01(\rR\rbucketSeconds\x12;\n" +
+	"\x06bucket\x18\x05 \x01(\x0e2#.qrumb.v1.CountEventsRequest.BucketR\x06bucket\x12\x1b\n" +
+	"\ttime_zone\x18\x06 \x01(\tR\btimeZone\x12A\n" +
+	"\bgroup_by\x18\a \x03(\x0e2&.qrumb.v1.CountEventsRequest.DimensionR\agroupBy\x12!\n" +
+	"\fcampaign_key\x18\b \x01(\tR\vcampaignKey\x12\x1e\n" +
+	"\vqr_code_ids\x18\t \x03(\tR\tqrCodeIds\x12\x18\n" +
+	"\asources\x18\n" +
+	" \x03(\tR\asources\x12\x14\n" +
+	"\x05names\x18\v \x03(\tR\x05names\x12#\n" +
+	"\rcountry_codes\x18\f \x03(\tR\fcountryCodes\x12!\n" +
+	"\fdevice_types\x18\r \x03(\tR\vdeviceTypes\x12)\n" +
+	"\x10conversion_names\x18\x0e \x03(\tR\x0fconversionNames\x128\n" +
+	"\x05fraud\x18\x0f \x01(\x0e2\".qrumb.v1.CountEventsRequest.FraudR\x05fraud\x12\x1b\n" +
+	"\tpage_size\x18\x10 \x01(\rR\bpageSize\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x11 \x01(\tR\tpageToken\"S\n" +
+	"\x06Bucket\x12\x16\n" +
+	"\x12BUCKET_UNSPECIFIED\x10\x00\x12\b\n" +
+	"\x04HOUR\x10\x01\x12\a\n" +
+	"\x03DAY\x10\x02\x12\b\n" +
+	"\x04WEEK\x10\x03\x12\t\n" +
+	"\x05MONTH\x10\x04\x12\t\n" +
+	"\x05WHOLE\x10\x05\"p\n" +
+	"\tDimension\x12\x19\n" +
+	"\x15DIMENSION_UNSPECIFIED\x10\x00\x12\n" +
+	"\n" +
+	"\x06SOURCE\x10\x01\x12\b\n" +
+	"\x04NAME\x10\x02\x12\v\n" +
+	"\aQR_CODE\x10\x03\x12\v\n" +
+	"\aCOUNTRY\x10\x04\x12\n" +
+	"\n" +
+	"\x06DEVICE\x10\x05\x12\f\n" +
+	"\bCAMPAIGN\x10\x06\"8\n" +
+	"\x05Fraud\x12\x15\n" +
+	"\x11FRAUD_UNSPECIFIED\x10\x00\x12\n" +
+	"\n" +
+	"\x06BESIDE\x10\x01\x12\f\n" +
+	"\bEXCLUDED\x10\x02\"k\n" +
 	"\x13CountEventsResponse\x12,\n" +
-	"\x06counts\x18\x01 \x03(\v2\x14.qrumb.v1.EventCountR\x06counts\"\xe0\x01\n" +
+	"\x06counts\x18\x01 \x03(\v2\x14.qrumb.v1.EventCountR\x06counts\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x93\x04\n" +
 	"\n" +
 	"EventCount\x129\n" +
 	"\n" +
@@ -1620,7 +2644,19 @@ const file_qrumb_v1_query_service_proto_rawDesc = "" +
 	"\funique_count\x18\x04 \x01(\x04R\vuniqueCount\x12'\n" +
 	"\x0fduplicate_count\x18\x05 \x01(\x04R\x0eduplicateCount\x12\x1f\n" +
 	"\vfraud_count\x18\x06 \x01(\x04R\n" +
-	"fraudCount\"\x99\x01\n" +
+	"fraudCount\x125\n" +
+	"\bend_time\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\aendTime\x12\x1d\n" +
+	"\n" +
+	"is_partial\x18\b \x01(\bR\tisPartial\x12\x1c\n" +
+	"\n" +
+	"qr_code_id\x18\t \x01(\tR\bqrCodeId\x12!\n" +
+	"\fcountry_code\x18\n" +
+	" \x01(\tR\vcountryCode\x12\x1f\n" +
+	"\vdevice_type\x18\v \x01(\tR\n" +
+	"deviceType\x12\x1a\n" +
+	"\bcampaign\x18\f \x01(\tR\bcampaign\x12)\n" +
+	"\x10conversion_count\x18\r \x01(\x04R\x0fconversionCount\x122\n" +
+	"\aamounts\x18\x0e \x03(\v2\x18.qrumb.v1.CurrencyAmountR\aamounts\"\x99\x01\n" +
 	"\x10GetLedgerRequest\x12\x17\n" +
 	"\asite_id\x18\x01 \x01(\tR\x06siteId\x127\n" +
 	"\tfrom_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\bfromTime\x123\n" +
@@ -1661,13 +2697,26 @@ const file_qrumb_v1_query_service_proto_rawDesc = "" +
 	"\n" +
 	"PHONE_HASH\x10\x02\x12\x0f\n" +
 	"\vEXTERNAL_ID\x10\x03\x12\x10\n" +
-	"\fSCAN_SESSION\x10\x04\"\x99\x01\n" +
+	"\fSCAN_SESSION\x10\x04\"\xa8\x04\n" +
 	"\x10GetFunnelRequest\x12\x17\n" +
 	"\asite_id\x18\x01 \x01(\tR\x06siteId\x127\n" +
 	"\tfrom_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\bfromTime\x123\n" +
-	"\ato_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x06toTime\"E\n" +
+	"\ato_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x06toTime\x12;\n" +
+	"\x06bucket\x18\x04 \x01(\x0e2#.qrumb.v1.CountEventsRequest.BucketR\x06bucket\x12\x1b\n" +
+	"\ttime_zone\x18\x05 \x01(\tR\btimeZone\x12A\n" +
+	"\bgroup_by\x18\x06 \x03(\x0e2&.qrumb.v1.CountEventsRequest.DimensionR\agroupBy\x12!\n" +
+	"\fcampaign_key\x18\a \x01(\tR\vcampaignKey\x12\x1e\n" +
+	"\vqr_code_ids\x18\b \x03(\tR\tqrCodeIds\x12#\n" +
+	"\rcountry_codes\x18\t \x03(\tR\fcountryCodes\x12!\n" +
+	"\fdevice_types\x18\n" +
+	" \x03(\tR\vdeviceTypes\x12)\n" +
+	"\x10conversion_names\x18\v \x03(\tR\x0fconversionNames\x12\x1b\n" +
+	"\tpage_size\x18\f \x01(\rR\bpageSize\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\r \x01(\tR\tpageToken\"m\n" +
 	"\x11GetFunnelResponse\x120\n" +
-	"\afunnels\x18\x01 \x03(\v2\x16.qrumb.v1.QrCodeFunnelR\afunnels\"\xcb\x01\n" +
+	"\afunnels\x18\x01 \x03(\v2\x16.qrumb.v1.QrCodeFunnelR\afunnels\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xdd\x03\n" +
 	"\fQrCodeFunnel\x12\x1c\n" +
 	"\n" +
 	"qr_code_id\x18\x01 \x01(\tR\bqrCodeId\x12\x1d\n" +
@@ -1676,10 +2725,52 @@ const file_qrumb_v1_query_service_proto_rawDesc = "" +
 	"\vvisit_count\x18\x03 \x01(\x04R\n" +
 	"visitCount\x12)\n" +
 	"\x10conversion_count\x18\x04 \x01(\x04R\x0fconversionCount\x122\n" +
-	"\aamounts\x18\x05 \x03(\v2\x18.qrumb.v1.CurrencyAmountR\aamounts\"D\n" +
+	"\aamounts\x18\x05 \x03(\v2\x18.qrumb.v1.CurrencyAmountR\aamounts\x129\n" +
+	"\n" +
+	"start_time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime\x125\n" +
+	"\bend_time\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\aendTime\x12\x1d\n" +
+	"\n" +
+	"is_partial\x18\b \x01(\bR\tisPartial\x12!\n" +
+	"\fcountry_code\x18\t \x01(\tR\vcountryCode\x12\x1f\n" +
+	"\vdevice_type\x18\n" +
+	" \x01(\tR\n" +
+	"deviceType\x12\x1a\n" +
+	"\bcampaign\x18\v \x01(\tR\bcampaign\x12\x1f\n" +
+	"\vfraud_count\x18\f \x01(\x04R\n" +
+	"fraudCount\"D\n" +
 	"\x0eCurrencyAmount\x12\x1a\n" +
 	"\bcurrency\x18\x01 \x01(\tR\bcurrency\x12\x16\n" +
-	"\x06amount\x18\x02 \x01(\tR\x06amount2\xcf\x04\n" +
+	"\x06amount\x18\x02 \x01(\tR\x06amount\"\x8e\x03\n" +
+	"\x15GetAttributionRequest\x12\x17\n" +
+	"\asite_id\x18\x01 \x01(\tR\x06siteId\x127\n" +
+	"\tfrom_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\bfromTime\x123\n" +
+	"\ato_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x06toTime\x12=\n" +
+	"\x06models\x18\x04 \x03(\x0e2%.qrumb.v1.GetAttributionRequest.ModelR\x06models\x12\x1f\n" +
+	"\vwindow_days\x18\x05 \x01(\rR\n" +
+	"windowDays\x12)\n" +
+	"\x10conversion_names\x18\x06 \x03(\tR\x0fconversionNames\"c\n" +
+	"\x05Model\x12\x15\n" +
+	"\x11MODEL_UNSPECIFIED\x10\x00\x12\t\n" +
+	"\x05FIRST\x10\x01\x12\b\n" +
+	"\x04LAST\x10\x02\x12\n" +
+	"\n" +
+	"\x06LINEAR\x10\x03\x12\x12\n" +
+	"\x0ePOSITION_BASED\x10\x04\x12\x0e\n" +
+	"\n" +
+	"TIME_DECAY\x10\x05\"\xda\x01\n" +
+	"\x16GetAttributionResponse\x12>\n" +
+	"\fattributions\x18\x01 \x03(\v2\x1a.qrumb.v1.ModelAttributionR\fattributions\x12)\n" +
+	"\x10conversion_count\x18\x02 \x01(\x04R\x0fconversionCount\x12!\n" +
+	"\frefund_count\x18\x03 \x01(\x04R\vrefundCount\x122\n" +
+	"\aamounts\x18\x04 \x03(\v2\x18.qrumb.v1.CurrencyAmountR\aamounts\"\x81\x01\n" +
+	"\x10ModelAttribution\x12;\n" +
+	"\x05model\x18\x01 \x01(\x0e2%.qrumb.v1.GetAttributionRequest.ModelR\x05model\x120\n" +
+	"\acredits\x18\x02 \x03(\v2\x16.qrumb.v1.QrCodeCreditR\acredits\"\x8d\x01\n" +
+	"\fQrCodeCredit\x12\x1c\n" +
+	"\n" +
+	"qr_code_id\x18\x01 \x01(\tR\bqrCodeId\x12+\n" +
+	"\x11conversion_credit\x18\x02 \x01(\tR\x10conversionCredit\x122\n" +
+	"\aamounts\x18\x03 \x03(\v2\x18.qrumb.v1.CurrencyAmountR\aamounts2\xa4\x05\n" +
 	"\fQueryService\x12G\n" +
 	"\n" +
 	"GetReceipt\x12\x1b.qrumb.v1.GetReceiptRequest\x1a\x1c.qrumb.v1.GetReceiptResponse\x12_\n" +
@@ -1689,7 +2780,8 @@ const file_qrumb_v1_query_service_proto_rawDesc = "" +
 	"\vCountEvents\x12\x1c.qrumb.v1.CountEventsRequest\x1a\x1d.qrumb.v1.CountEventsResponse\x12D\n" +
 	"\tGetLedger\x12\x1a.qrumb.v1.GetLedgerRequest\x1a\x1b.qrumb.v1.GetLedgerResponse\x12t\n" +
 	"\x19ListSuspiciousIdentifiers\x12*.qrumb.v1.ListSuspiciousIdentifiersRequest\x1a+.qrumb.v1.ListSuspiciousIdentifiersResponse\x12D\n" +
-	"\tGetFunnel\x12\x1a.qrumb.v1.GetFunnelRequest\x1a\x1b.qrumb.v1.GetFunnelResponseB#Z!github.com/qrumb/qrumb-go/qrumbv1b\x06proto3"
+	"\tGetFunnel\x12\x1a.qrumb.v1.GetFunnelRequest\x1a\x1b.qrumb.v1.GetFunnelResponse\x12S\n" +
+	"\x0eGetAttribution\x12\x1f.qrumb.v1.GetAttributionRequest\x1a .qrumb.v1.GetAttributionResponseB#Z!github.com/qrumb/qrumb-go/qrumbv1b\x06proto3"
 
 var (
 	file_qrumb_v1_query_service_proto_rawDescOnce sync.Once
@@ -1703,84 +2795,114 @@ func file_qrumb_v1_query_service_proto_rawDescGZIP() []byte {
 	return file_qrumb_v1_query_service_proto_rawDescData
 }
 
-var file_qrumb_v1_query_service_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_qrumb_v1_query_service_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
+var file_qrumb_v1_query_service_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
+var file_qrumb_v1_query_service_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
 var file_qrumb_v1_query_service_proto_goTypes = []any{
 	(GetReceiptResponse_Fate)(0),              // 0: qrumb.v1.GetReceiptResponse.Fate
-	(SuspiciousIdentifier_Kind)(0),            // 1: qrumb.v1.SuspiciousIdentifier.Kind
-	(*GetReceiptRequest)(nil),                 // 2: qrumb.v1.GetReceiptRequest
-	(*GetReceiptResponse)(nil),                // 3: qrumb.v1.GetReceiptResponse
-	(*ListRejectedEventsRequest)(nil),         // 4: qrumb.v1.ListRejectedEventsRequest
-	(*ListRejectedEventsResponse)(nil),        // 5: qrumb.v1.ListRejectedEventsResponse
-	(*RejectedEvent)(nil),                     // 6: qrumb.v1.RejectedEvent
-	(*TailEventsRequest)(nil),                 // 7: qrumb.v1.TailEventsRequest
-	(*TailEventsResponse)(nil),                // 8: qrumb.v1.TailEventsResponse
-	(*CountEventsRequest)(nil),                // 9: qrumb.v1.CountEventsRequest
-	(*CountEventsResponse)(nil),               // 10: qrumb.v1.CountEventsResponse
-	(*EventCount)(nil),                        // 11: qrumb.v1.EventCount
-	(*GetLedgerRequest)(nil),                  // 12: qrumb.v1.GetLedgerRequest
-	(*GetLedgerResponse)(nil),                 // 13: qrumb.v1.GetLedgerResponse
-	(*LedgerEntry)(nil),                       // 14: qrumb.v1.LedgerEntry
-	(*ListSuspiciousIdentifiersRequest)(nil),  // 15: qrumb.v1.ListSuspiciousIdentifiersRequest
-	(*ListSuspiciousIdentifiersResponse)(nil), // 16: qrumb.v1.ListSuspiciousIdentifiersResponse
-	(*SuspiciousIdentifier)(nil),              // 17: qrumb.v1.SuspiciousIdentifier
-	(*GetFunnelRequest)(nil),                  // 18: qrumb.v1.GetFunnelRequest
-	(*GetFunnelResponse)(nil),                 // 19: qrumb.v1.GetFunnelResponse
-	(*QrCodeFunnel)(nil),                      // 20: qrumb.v1.QrCodeFunnel
-	(*CurrencyAmount)(nil),                    // 21: qrumb.v1.CurrencyAmount
-	(*timestamppb.Timestamp)(nil),             // 22: google.protobuf.Timestamp
-	(*Violation)(nil),                         // 23: qrumb.v1.Violation
-	(*EventRow)(nil),                          // 24: qrumb.v1.EventRow
-	(*EventWarning)(nil),                      // 25: qrumb.v1.EventWarning
-	(Violation_Reason)(0),                     // 26: qrumb.v1.Violation.Reason
+	(CountEventsRequest_Bucket)(0),            // 1: qrumb.v1.CountEventsRequest.Bucket
+	(CountEventsRequest_Dimension)(0),         // 2: qrumb.v1.CountEventsRequest.Dimension
+	(CountEventsRequest_Fraud)(0),             // 3: qrumb.v1.CountEventsRequest.Fraud
+	(SuspiciousIdentifier_Kind)(0),            // 4: qrumb.v1.SuspiciousIdentifier.Kind
+	(GetAttributionRequest_Model)(0),          // 5: qrumb.v1.GetAttributionRequest.Model
+	(*GetReceiptRequest)(nil),                 // 6: qrumb.v1.GetReceiptRequest
+	(*GetReceiptResponse)(nil),                // 7: qrumb.v1.GetReceiptResponse
+	(*Touch)(nil),                             // 8: qrumb.v1.Touch
+	(*ListRejectedEventsRequest)(nil),         // 9: qrumb.v1.ListRejectedEventsRequest
+	(*ListRejectedEventsResponse)(nil),        // 10: qrumb.v1.ListRejectedEventsResponse
+	(*RejectedEvent)(nil),                     // 11: qrumb.v1.RejectedEvent
+	(*TailEventsRequest)(nil),                 // 12: qrumb.v1.TailEventsRequest
+	(*TailEventsResponse)(nil),                // 13: qrumb.v1.TailEventsResponse
+	(*CountEventsRequest)(nil),                // 14: qrumb.v1.CountEventsRequest
+	(*CountEventsResponse)(nil),               // 15: qrumb.v1.CountEventsResponse
+	(*EventCount)(nil),                        // 16: qrumb.v1.EventCount
+	(*GetLedgerRequest)(nil),                  // 17: qrumb.v1.GetLedgerRequest
+	(*GetLedgerResponse)(nil),                 // 18: qrumb.v1.GetLedgerResponse
+	(*LedgerEntry)(nil),                       // 19: qrumb.v1.LedgerEntry
+	(*ListSuspiciousIdentifiersRequest)(nil),  // 20: qrumb.v1.ListSuspiciousIdentifiersRequest
+	(*ListSuspiciousIdentifiersResponse)(nil), // 21: qrumb.v1.ListSuspiciousIdentifiersResponse
+	(*SuspiciousIdentifier)(nil),              // 22: qrumb.v1.SuspiciousIdentifier
+	(*GetFunnelRequest)(nil),                  // 23: qrumb.v1.GetFunnelRequest
+	(*GetFunnelResponse)(nil),                 // 24: qrumb.v1.GetFunnelResponse
+	(*QrCodeFunnel)(nil),                      // 25: qrumb.v1.QrCodeFunnel
+	(*CurrencyAmount)(nil),                    // 26: qrumb.v1.CurrencyAmount
+	(*GetAttributionRequest)(nil),             // 27: qrumb.v1.GetAttributionRequest
+	(*GetAttributionResponse)(nil),            // 28: qrumb.v1.GetAttributionResponse
+	(*ModelAttribution)(nil),                  // 29: qrumb.v1.ModelAttribution
+	(*QrCodeCredit)(nil),                      // 30: qrumb.v1.QrCodeCredit
+	(*timestamppb.Timestamp)(nil),             // 31: google.protobuf.Timestamp
+	(*Violation)(nil),                         // 32: qrumb.v1.Violation
+	(*EventRow)(nil),                          // 33: qrumb.v1.EventRow
+	(*EventWarning)(nil),                      // 34: qrumb.v1.EventWarning
+	(Violation_Reason)(0),                     // 35: qrumb.v1.Violation.Reason
 }
 var file_qrumb_v1_query_service_proto_depIdxs = []int32{
 	0,  // 0: qrumb.v1.GetReceiptResponse.fate:type_name -> qrumb.v1.GetReceiptResponse.Fate
-	22, // 1: qrumb.v1.GetReceiptResponse.received_time:type_name -> google.protobuf.Timestamp
-	23, // 2: qrumb.v1.GetReceiptResponse.violations:type_name -> qrumb.v1.Violation
-	24, // 3: qrumb.v1.GetReceiptResponse.row:type_name -> qrumb.v1.EventRow
-	25, // 4: qrumb.v1.GetReceiptResponse.warnings:type_name -> qrumb.v1.EventWarning
-	26, // 5: qrumb.v1.ListRejectedEventsRequest.reason:type_name -> qrumb.v1.Violation.Reason
-	22, // 6: qrumb.v1.ListRejectedEventsRequest.since_time:type_name -> google.protobuf.Timestamp
-	6,  // 7: qrumb.v1.ListRejectedEventsResponse.rejected_events:type_name -> qrumb.v1.RejectedEvent
-	22, // 8: qrumb.v1.RejectedEvent.received_time:type_name -> google.protobuf.Timestamp
-	23, // 9: qrumb.v1.RejectedEvent.violations:type_name -> qrumb.v1.Violation
-	24, // 10: qrumb.v1.TailEventsResponse.rows:type_name -> qrumb.v1.EventRow
-	22, // 11: qrumb.v1.CountEventsRequest.from_time:type_name -> google.protobuf.Timestamp
-	22, // 12: qrumb.v1.CountEventsRequest.to_time:type_name -> google.protobuf.Timestamp
-	11, // 13: qrumb.v1.CountEventsResponse.counts:type_name -> qrumb.v1.EventCount
-	22, // 14: qrumb.v1.EventCount.start_time:type_name -> google.protobuf.Timestamp
-	22, // 15: qrumb.v1.GetLedgerRequest.from_time:type_name -> google.protobuf.Timestamp
-	22, // 16: qrumb.v1.GetLedgerRequest.to_time:type_name -> google.protobuf.Timestamp
-	14, // 17: qrumb.v1.GetLedgerResponse.entries:type_name -> qrumb.v1.LedgerEntry
-	22, // 18: qrumb.v1.LedgerEntry.minute_time:type_name -> google.protobuf.Timestamp
-	17, // 19: qrumb.v1.ListSuspiciousIdentifiersResponse.identifiers:type_name -> qrumb.v1.SuspiciousIdentifier
-	1,  // 20: qrumb.v1.SuspiciousIdentifier.kind:type_name -> qrumb.v1.SuspiciousIdentifier.Kind
-	22, // 21: qrumb.v1.SuspiciousIdentifier.first_time:type_name -> google.protobuf.Timestamp
-	22, // 22: qrumb.v1.SuspiciousIdentifier.last_time:type_name -> google.protobuf.Timestamp
-	22, // 23: qrumb.v1.GetFunnelRequest.from_time:type_name -> google.protobuf.Timestamp
-	22, // 24: qrumb.v1.GetFunnelRequest.to_time:type_name -> google.protobuf.Timestamp
-	20, // 25: qrumb.v1.GetFunnelResponse.funnels:type_name -> qrumb.v1.QrCodeFunnel
-	21, // 26: qrumb.v1.QrCodeFunnel.amounts:type_name -> qrumb.v1.CurrencyAmount
-	2,  // 27: qrumb.v1.QueryService.GetReceipt:input_type -> qrumb.v1.GetReceiptRequest
-	4,  // 28: qrumb.v1.QueryService.ListRejectedEvents:input_type -> qrumb.v1.ListRejectedEventsRequest
-	7,  // 29: qrumb.v1.QueryService.TailEvents:input_type -> qrumb.v1.TailEventsRequest
-	9,  // 30: qrumb.v1.QueryService.CountEvents:input_type -> qrumb.v1.CountEventsRequest
-	12, // 31: qrumb.v1.QueryService.GetLedger:input_type -> qrumb.v1.GetLedgerRequest
-	15, // 32: qrumb.v1.QueryService.ListSuspiciousIdentifiers:input_type -> qrumb.v1.ListSuspiciousIdentifiersRequest
-	18, // 33: qrumb.v1.QueryService.GetFunnel:input_type -> qrumb.v1.GetFunnelRequest
-	3,  // 34: qrumb.v1.QueryService.GetReceipt:output_type -> qrumb.v1.GetReceiptResponse
-	5,  // 35: qrumb.v1.QueryService.ListRejectedEvents:output_type -> qrumb.v1.ListRejectedEventsResponse
-	8,  // 36: qrumb.v1.QueryService.TailEvents:output_type -> qrumb.v1.TailEventsResponse
-	10, // 37: qrumb.v1.QueryService.CountEvents:output_type -> qrumb.v1.CountEventsResponse
-	13, // 38: qrumb.v1.QueryService.GetLedger:output_type -> qrumb.v1.GetLedgerResponse
-	16, // 39: qrumb.v1.QueryService.ListSuspiciousIdentifiers:output_type -> qrumb.v1.ListSuspiciousIdentifiersResponse
-	19, // 40: qrumb.v1.QueryService.GetFunnel:output_type -> qrumb.v1.GetFunnelResponse
-	34, // [34:41] is the sub-list for method output_type
-	27, // [27:34] is the sub-list for method input_type
-	27, // [27:27] is the sub-list for extension type_name
-	27, // [27:27] is the sub-list for extension extendee
-	0,  // [0:27] is the sub-list for field type_name
+	31, // 1: qrumb.v1.GetReceiptResponse.received_time:type_name -> google.protobuf.Timestamp
+	32, // 2: qrumb.v1.GetReceiptResponse.violations:type_name -> qrumb.v1.Violation
+	33, // 3: qrumb.v1.GetReceiptResponse.row:type_name -> qrumb.v1.EventRow
+	34, // 4: qrumb.v1.GetReceiptResponse.warnings:type_name -> qrumb.v1.EventWarning
+	8,  // 5: qrumb.v1.GetReceiptResponse.touches:type_name -> qrumb.v1.Touch
+	31, // 6: qrumb.v1.Touch.scan_time:type_name -> google.protobuf.Timestamp
+	35, // 7: qrumb.v1.ListRejectedEventsRequest.reason:type_name -> qrumb.v1.Violation.Reason
+	31, // 8: qrumb.v1.ListRejectedEventsRequest.since_time:type_name -> google.protobuf.Timestamp
+	11, // 9: qrumb.v1.ListRejectedEventsResponse.rejected_events:type_name -> qrumb.v1.RejectedEvent
+	31, // 10: qrumb.v1.RejectedEvent.received_time:type_name -> google.protobuf.Timestamp
+	32, // 11: qrumb.v1.RejectedEvent.violations:type_name -> qrumb.v1.Violation
+	33, // 12: qrumb.v1.TailEventsResponse.rows:type_name -> qrumb.v1.EventRow
+	31, // 13: qrumb.v1.CountEventsRequest.from_time:type_name -> google.protobuf.Timestamp
+	31, // 14: qrumb.v1.CountEventsRequest.to_time:type_name -> google.protobuf.Timestamp
+	1,  // 15: qrumb.v1.CountEventsRequest.bucket:type_name -> qrumb.v1.CountEventsRequest.Bucket
+	2,  // 16: qrumb.v1.CountEventsRequest.group_by:type_name -> qrumb.v1.CountEventsRequest.Dimension
+	3,  // 17: qrumb.v1.CountEventsRequest.fraud:type_name -> qrumb.v1.CountEventsRequest.Fraud
+	16, // 18: qrumb.v1.CountEventsResponse.counts:type_name -> qrumb.v1.EventCount
+	31, // 19: qrumb.v1.EventCount.start_time:type_name -> google.protobuf.Timestamp
+	31, // 20: qrumb.v1.EventCount.end_time:type_name -> google.protobuf.Timestamp
+	26, // 21: qrumb.v1.EventCount.amounts:type_name -> qrumb.v1.CurrencyAmount
+	31, // 22: qrumb.v1.GetLedgerRequest.from_time:type_name -> google.protobuf.Timestamp
+	31, // 23: qrumb.v1.GetLedgerRequest.to_time:type_name -> google.protobuf.Timestamp
+	19, // 24: qrumb.v1.GetLedgerResponse.entries:type_name -> qrumb.v1.LedgerEntry
+	31, // 25: qrumb.v1.LedgerEntry.minute_time:type_name -> google.protobuf.Timestamp
+	22, // 26: qrumb.v1.ListSuspiciousIdentifiersResponse.identifiers:type_name -> qrumb.v1.SuspiciousIdentifier
+	4,  // 27: qrumb.v1.SuspiciousIdentifier.kind:type_name -> qrumb.v1.SuspiciousIdentifier.Kind
+	31, // 28: qrumb.v1.SuspiciousIdentifier.first_time:type_name -> google.protobuf.Timestamp
+	31, // 29: qrumb.v1.SuspiciousIdentifier.last_time:type_name -> google.protobuf.Timestamp
+	31, // 30: qrumb.v1.GetFunnelRequest.from_time:type_name -> google.protobuf.Timestamp
+	31, // 31: qrumb.v1.GetFunnelRequest.to_time:type_name -> google.protobuf.Timestamp
+	1,  // 32: qrumb.v1.GetFunnelRequest.bucket:type_name -> qrumb.v1.CountEventsRequest.Bucket
+	2,  // 33: qrumb.v1.GetFunnelRequest.group_by:type_name -> qrumb.v1.CountEventsRequest.Dimension
+	25, // 34: qrumb.v1.GetFunnelResponse.funnels:type_name -> qrumb.v1.QrCodeFunnel
+	26, // 35: qrumb.v1.QrCodeFunnel.amounts:type_name -> qrumb.v1.CurrencyAmount
+	31, // 36: qrumb.v1.QrCodeFunnel.start_time:type_name -> google.protobuf.Timestamp
+	31, // 37: qrumb.v1.QrCodeFunnel.end_time:type_name -> google.protobuf.Timestamp
+	31, // 38: qrumb.v1.GetAttributionRequest.from_time:type_name -> google.protobuf.Timestamp
+	31, // 39: qrumb.v1.GetAttributionRequest.to_time:type_name -> google.protobuf.Timestamp
+	5,  // 40: qrumb.v1.GetAttributionRequest.models:type_name -> qrumb.v1.GetAttributionRequest.Model
+	29, // 41: qrumb.v1.GetAttributionResponse.attributions:type_name -> qrumb.v1.ModelAttribution
+	26, // 42: qrumb.v1.GetAttributionResponse.amounts:type_name -> qrumb.v1.CurrencyAmount
+	5,  // 43: qrumb.v1.ModelAttribution.model:type_name -> qrumb.v1.GetAttributionRequest.Model
+	30, // 44: qrumb.v1.ModelAttribution.credits:type_name -> qrumb.v1.QrCodeCredit
+	26, // 45: qrumb.v1.QrCodeCredit.amounts:type_name -> qrumb.v1.CurrencyAmount
+	6,  // 46: qrumb.v1.QueryService.GetReceipt:input_type -> qrumb.v1.GetReceiptRequest
+	9,  // 47: qrumb.v1.QueryService.ListRejectedEvents:input_type -> qrumb.v1.ListRejectedEventsRequest
+	12, // 48: qrumb.v1.QueryService.TailEvents:input_type -> qrumb.v1.TailEventsRequest
+	14, // 49: qrumb.v1.QueryService.CountEvents:input_type -> qrumb.v1.CountEventsRequest
+	17, // 50: qrumb.v1.QueryService.GetLedger:input_type -> qrumb.v1.GetLedgerRequest
+	20, // 51: qrumb.v1.QueryService.ListSuspiciousIdentifiers:input_type -> qrumb.v1.ListSuspiciousIdentifiersRequest
+	23, // 52: qrumb.v1.QueryService.GetFunnel:input_type -> qrumb.v1.GetFunnelRequest
+	27, // 53: qrumb.v1.QueryService.GetAttribution:input_type -> qrumb.v1.GetAttributionRequest
+	7,  // 54: qrumb.v1.QueryService.GetReceipt:output_type -> qrumb.v1.GetReceiptResponse
+	10, // 55: qrumb.v1.QueryService.ListRejectedEvents:output_type -> qrumb.v1.ListRejectedEventsResponse
+	13, // 56: qrumb.v1.QueryService.TailEvents:output_type -> qrumb.v1.TailEventsResponse
+	15, // 57: qrumb.v1.QueryService.CountEvents:output_type -> qrumb.v1.CountEventsResponse
+	18, // 58: qrumb.v1.QueryService.GetLedger:output_type -> qrumb.v1.GetLedgerResponse
+	21, // 59: qrumb.v1.QueryService.ListSuspiciousIdentifiers:output_type -> qrumb.v1.ListSuspiciousIdentifiersResponse
+	24, // 60: qrumb.v1.QueryService.GetFunnel:output_type -> qrumb.v1.GetFunnelResponse
+	28, // 61: qrumb.v1.QueryService.GetAttribution:output_type -> qrumb.v1.GetAttributionResponse
+	54, // [54:62] is the sub-list for method output_type
+	46, // [46:54] is the sub-list for method input_type
+	46, // [46:46] is the sub-list for extension type_name
+	46, // [46:46] is the sub-list for extension extendee
+	0,  // [0:46] is the sub-list for field type_name
 }
 
 func init() { file_qrumb_v1_query_service_proto_init() }
@@ -1795,8 +2917,8 @@ func file_qrumb_v1_query_service_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_qrumb_v1_query_service_proto_rawDesc), len(file_qrumb_v1_query_service_proto_rawDesc)),
-			NumEnums:      2,
-			NumMessages:   20,
+			NumEnums:      6,
+			NumMessages:   25,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

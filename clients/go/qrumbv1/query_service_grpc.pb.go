@@ -26,6 +26,7 @@ const (
 	QueryService_GetLedger_FullMethodName                 = "/qrumb.v1.QueryService/GetLedger"
 	QueryService_ListSuspiciousIdentifiers_FullMethodName = "/qrumb.v1.QueryService/ListSuspiciousIdentifiers"
 	QueryService_GetFunnel_FullMethodName                 = "/qrumb.v1.QueryService/GetFunnel"
+	QueryService_GetAttribution_FullMethodName            = "/qrumb.v1.QueryService/GetAttribution"
 )
 
 // QueryServiceClient is the client API for QueryService service.
@@ -50,6 +51,9 @@ type QueryServiceClient interface {
 	ListSuspiciousIdentifiers(ctx context.Context, in *ListSuspiciousIdentifiersRequest, opts ...grpc.CallOption) (*ListSuspiciousIdentifiersResponse, error)
 	// Follows scan sessions from the scan to the conversion, for each QR code.
 	GetFunnel(ctx context.Context, in *GetFunnelRequest, opts ...grpc.CallOption) (*GetFunnelResponse, error)
+	// Divides conversions among the QR codes whose scans led to them, by one or several models. For each model and
+	// currency the credits add up to the conversions exactly.
+	GetAttribution(ctx context.Context, in *GetAttributionRequest, opts ...grpc.CallOption) (*GetAttributionResponse, error)
 }
 
 type queryServiceClient struct {
@@ -130,6 +134,16 @@ func (c *queryServiceClient) GetFunnel(ctx context.Context, in *GetFunnelRequest
 	return out, nil
 }
 
+func (c *queryServiceClient) GetAttribution(ctx context.Context, in *GetAttributionRequest, opts ...grpc.CallOption) (*GetAttributionResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetAttributionResponse)
+	err := c.cc.Invoke(ctx, QueryService_GetAttribution_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // QueryServiceServer is the server API for QueryService service.
 // All implementations must embed UnimplementedQueryServiceServer
 // for forward compatibility.
@@ -152,6 +166,9 @@ type QueryServiceServer interface {
 	ListSuspiciousIdentifiers(context.Context, *ListSuspiciousIdentifiersRequest) (*ListSuspiciousIdentifiersResponse, error)
 	// Follows scan sessions from the scan to the conversion, for each QR code.
 	GetFunnel(context.Context, *GetFunnelRequest) (*GetFunnelResponse, error)
+	// Divides conversions among the QR codes whose scans led to them, by one or several models. For each model and
+	// currency the credits add up to the conversions exactly.
+	GetAttribution(context.Context, *GetAttributionRequest) (*GetAttributionResponse, error)
 	mustEmbedUnimplementedQueryServiceServer()
 }
 
@@ -182,6 +199,9 @@ func (UnimplementedQueryServiceServer) ListSuspiciousIdentifiers(context.Context
 }
 func (UnimplementedQueryServiceServer) GetFunnel(context.Context, *GetFunnelRequest) (*GetFunnelResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetFunnel not implemented")
+}
+func (UnimplementedQueryServiceServer) GetAttribution(context.Context, *GetAttributionRequest) (*GetAttributionResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetAttribution not implemented")
 }
 func (UnimplementedQueryServiceServer) mustEmbedUnimplementedQueryServiceServer() {}
 func (UnimplementedQueryServiceServer) testEmbeddedByValue()                      {}
@@ -330,6 +350,24 @@ func _QueryService_GetFunnel_Handler(srv interface{}, ctx context.Context, dec f
 	return interceptor(ctx, in, info, handler)
 }
 
+func _QueryService_GetAttribution_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetAttributionRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(QueryServiceServer).GetAttribution(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: QueryService_GetAttribution_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(QueryServiceServer).GetAttribution(ctx, req.(*GetAttributionRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // QueryService_ServiceDesc is the grpc.ServiceDesc for QueryService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -364,6 +402,10 @@ var QueryService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "GetFunnel",
 			Handler:    _QueryService_GetFunnel_Handler,
+		},
+		{
+			MethodName: "GetAttribution",
+			Handler:    _QueryService_GetAttribution_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

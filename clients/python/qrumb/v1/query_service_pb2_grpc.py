@@ -71,6 +71,11 @@ class QueryServiceStub:
                 request_serializer=qrumb_dot_v1_dot_query__service__pb2.GetFunnelRequest.SerializeToString,
                 response_deserializer=qrumb_dot_v1_dot_query__service__pb2.GetFunnelResponse.FromString,
                 _registered_method=True)
+        self.GetAttribution = channel.unary_unary(
+                '/qrumb.v1.QueryService/GetAttribution',
+                request_serializer=qrumb_dot_v1_dot_query__service__pb2.GetAttributionRequest.SerializeToString,
+                response_deserializer=qrumb_dot_v1_dot_query__service__pb2.GetAttributionResponse.FromString,
+                _registered_method=True)
 
 
 class QueryServiceServicer:
@@ -128,6 +133,14 @@ class QueryServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetAttribution(self, request, context):
+        """Divides conversions among the QR codes whose scans led to them, by one or several models. For each model and
+        currency the credits add up to the conversions exactly.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_QueryServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -165,6 +178,11 @@ def add_QueryServiceServicer_to_server(servicer, server):
                     servicer.GetFunnel,
                     request_deserializer=qrumb_dot_v1_dot_query__service__pb2.GetFunnelRequest.FromString,
                     response_serializer=qrumb_dot_v1_dot_query__service__pb2.GetFunnelResponse.SerializeToString,
+            ),
+            'GetAttribution': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetAttribution,
+                    request_deserializer=qrumb_dot_v1_dot_query__service__pb2.GetAttributionRequest.FromString,
+                    response_serializer=qrumb_dot_v1_dot_query__service__pb2.GetAttributionResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -358,6 +376,33 @@ class QueryService:
             '/qrumb.v1.QueryService/GetFunnel',
             qrumb_dot_v1_dot_query__service__pb2.GetFunnelRequest.SerializeToString,
             qrumb_dot_v1_dot_query__service__pb2.GetFunnelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetAttribution(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/qrumb.v1.QueryService/GetAttribution',
+            qrumb_dot_v1_dot_query__service__pb2.GetAttributionRequest.SerializeToString,
+            qrumb_dot_v1_dot_query__service__pb2.GetAttributionResponse.FromString,
             options,
             channel_credentials,
             insecure,

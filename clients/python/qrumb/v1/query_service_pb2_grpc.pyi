@@ -51,6 +51,10 @@ class QueryServiceStub:
     """
     GetFunnel: _grpc.UnaryUnaryMultiCallable[_query_service_pb2.GetFunnelRequest, _query_service_pb2.GetFunnelResponse]
     """Follows scan sessions from the scan to the conversion, for each QR code."""
+    GetAttribution: _grpc.UnaryUnaryMultiCallable[_query_service_pb2.GetAttributionRequest, _query_service_pb2.GetAttributionResponse]
+    """Divides conversions among the QR codes whose scans led to them, by one or several models. For each model and
+    currency the credits add up to the conversions exactly.
+    """
 
 @_typing.type_check_only
 class QueryServiceAsyncStub(QueryServiceStub):
@@ -75,6 +79,10 @@ class QueryServiceAsyncStub(QueryServiceStub):
     """
     GetFunnel: _aio.UnaryUnaryMultiCallable[_query_service_pb2.GetFunnelRequest, _query_service_pb2.GetFunnelResponse]  # type: ignore[assignment]
     """Follows scan sessions from the scan to the conversion, for each QR code."""
+    GetAttribution: _aio.UnaryUnaryMultiCallable[_query_service_pb2.GetAttributionRequest, _query_service_pb2.GetAttributionResponse]  # type: ignore[assignment]
+    """Divides conversions among the QR codes whose scans led to them, by one or several models. For each model and
+    currency the credits add up to the conversions exactly.
+    """
 
 class QueryServiceServicer(metaclass=_abc_1.ABCMeta):
     """QueryService is the read side: what became of an event, and what the events add up to.
@@ -138,5 +146,15 @@ class QueryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_query_service_pb2.GetFunnelResponse, _abc.Awaitable[_query_service_pb2.GetFunnelResponse]]:
         """Follows scan sessions from the scan to the conversion, for each QR code."""
+
+    @_abc_1.abstractmethod
+    def GetAttribution(
+        self,
+        request: _query_service_pb2.GetAttributionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_query_service_pb2.GetAttributionResponse, _abc.Awaitable[_query_service_pb2.GetAttributionResponse]]:
+        """Divides conversions among the QR codes whose scans led to them, by one or several models. For each model and
+        currency the credits add up to the conversions exactly.
+        """
 
 def add_QueryServiceServicer_to_server(servicer: QueryServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file qrumb/v1/query_service.proto.
  */
 export const file_qrumb_v1_query_service: GenFile = /*@__PURE__*/
-  fileDesc("ChxxcnVtYi92MS9xdWVyeV9zZXJ2aWNlLnByb3RvEghxcnVtYi52MSI2ChFHZXRSZWNlaXB0UmVxdWVzdBIPCgdzaXRlX2lkGAEgASgJEhAKCGV2ZW50X2lkGAIgASgJIo8DChJHZXRSZWNlaXB0UmVzcG9uc2USEAoIZXZlbnRfaWQYASABKAkSLwoEZmF0ZRgCIAEoDjIhLnFydW1iLnYxLkdldFJlY2VpcHRSZXNwb25zZS5GYXRlEjEKDXJlY2VpdmVkX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhUKDWFycml2YWxfY291bnQYBCABKA0SFgoOY29uZmxpY3RfY291bnQYBSABKA0SJwoKdmlvbGF0aW9ucxgGIAMoCzITLnFydW1iLnYxLlZpb2xhdGlvbhIfCgNyb3cYByABKAsyEi5xcnVtYi52MS5FdmVudFJvdxIoCgh3YXJuaW5ncxgIIAMoCzIWLnFydW1iLnYxLkV2ZW50V2FybmluZyJgCgRGYXRlEhQKEEZBVEVfVU5TUEVDSUZJRUQQABIMCghOT1RfU0VFThABEgsKB1NQT09MRUQQAhIKCgZTVE9SRUQQAxINCglEVVBMSUNBVEUQBBIMCghSRUpFQ1RFRBAFIq8BChlMaXN0UmVqZWN0ZWRFdmVudHNSZXF1ZXN0Eg8KB3NpdGVfaWQYASABKAkSKgoGcmVhc29uGAIgASgOMhoucXJ1bWIudjEuVmlvbGF0aW9uLlJlYXNvbhIuCgpzaW5jZV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIRCglwYWdlX3NpemUYBCABKA0SEgoKcGFnZV90b2tlbhgFIAEoCSJnChpMaXN0UmVqZWN0ZWRFdmVudHNSZXNwb25zZRIwCg9yZWplY3RlZF9ldmVudHMYASADKAsyFy5xcnVtYi52MS5SZWplY3RlZEV2ZW50EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSKvAQoNUmVqZWN0ZWRFdmVudBIPCgdzaXRlX2lkGAEgASgJEhAKCGV2ZW50X2lkGAIgASgJEg4KBnNvdXJjZRgDIAEoCRIxCg1yZWNlaXZlZF90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBInCgp2aW9sYXRpb25zGAUgAygLMhMucXJ1bWIudjEuVmlvbGF0aW9uEg8KB3BheWxvYWQYBiABKAkiQwoRVGFpbEV2ZW50c1JlcXVlc3QSDwoHc2l0ZV9pZBgBIAEoCRIOCgZjdXJzb3IYAiABKAkSDQoFbGltaXQYAyABKA0iRgoSVGFpbEV2ZW50c1Jlc3BvbnNlEiAKBHJvd3MYASADKAsyEi5xcnVtYi52MS5FdmVudFJvdxIOCgZjdXJzb3IYAiABKAkimQEKEkNvdW50RXZlbnRzUmVxdWVzdBIPCgdzaXRlX2lkGAEgASgJEi0KCWZyb21fdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKwoHdG9fdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFgoOYnVja2V0X3NlY29uZHMYBCABKA0iOwoTQ291bnRFdmVudHNSZXNwb25zZRIkCgZjb3VudHMYASADKAsyFC5xcnVtYi52MS5FdmVudENvdW50Ip4BCgpFdmVudENvdW50Ei4KCnN0YXJ0X3RpbWUYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg4KBnNvdXJjZRgCIAEoCRIMCgRuYW1lGAMgASgJEhQKDHVuaXF1ZV9jb3VudBgEIAEoBBIXCg9kdXBsaWNhdGVfY291bnQYBSABKAQSEwoLZnJhdWRfY291bnQYBiABKAQifwoQR2V0TGVkZ2VyUmVxdWVzdBIPCgdzaXRlX2lkGAEgASgJEi0KCWZyb21fdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKwoHdG9fdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiOwoRR2V0TGVkZ2VyUmVzcG9uc2USJgoHZW50cmllcxgBIAMoCzIVLnFydW1iLnYxLkxlZGdlckVudHJ5IvcBCgtMZWRnZXJFbnRyeRIvCgttaW51dGVfdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFgoOcmVjZWl2ZWRfY291bnQYAiABKAQSFAoMc3RvcmVkX2NvdW50GAMgASgEEhYKDnJlamVjdGVkX2NvdW50GAQgASgEEhUKDXNwb29sZWRfY291bnQYBSABKAQSFAoMdW5pcXVlX2NvdW50GAYgASgEEhcKD2R1cGxpY2F0ZV9jb3VudBgHIAEoBBIWCg5jb25mbGljdF9jb3VudBgIIAEoBBITCgtmcmF1ZF9jb3VudBgJIAEoBCJVCiBMaXN0U3VzcGljaW91c0lkZW50aWZpZXJzUmVxdWVzdBIPCgdzaXRlX2lkGAEgASgJEhEKCW1vcmVfdGhhbhgCIAEoDRINCgVsaW1pdBgDIAEoDSJYCiFMaXN0U3VzcGljaW91c0lkZW50aWZpZXJzUmVzcG9uc2USMwoLaWRlbnRpZmllcnMYASADKAsyHi5xcnVtYi52MS5TdXNwaWNpb3VzSWRlbnRpZmllciK+AgoUU3VzcGljaW91c0lkZW50aWZpZXISMQoEa2luZBgBIAEoDjIjLnFydW1iLnYxLlN1c3BpY2lvdXNJZGVudGlmaWVyLktpbmQSDAoEbmFtZRgCIAEoCRITCgtvdGhlcl9jb3VudBgDIAEoBBIuCgpmaXJzdF90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBItCglsYXN0X3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCGlzX3NwbGl0GAYgASgIIl8KBEtpbmQSFAoQS0lORF9VTlNQRUNJRklFRBAAEg4KCkVNQUlMX0hBU0gQARIOCgpQSE9ORV9IQVNIEAISDwoLRVhURVJOQUxfSUQQAxIQCgxTQ0FOX1NFU1NJT04QBCJ/ChBHZXRGdW5uZWxSZXF1ZXN0Eg8KB3NpdGVfaWQYASABKAkSLQoJZnJvbV90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIrCgd0b190aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCI8ChFHZXRGdW5uZWxSZXNwb25zZRInCgdmdW5uZWxzGAEgAygLMhYucXJ1bWIudjEuUXJDb2RlRnVubmVsIpABCgxRckNvZGVGdW5uZWwSEgoKcXJfY29kZV9pZBgBIAEoCRISCgpzY2FuX2NvdW50GAIgASgEEhMKC3Zpc2l0X2NvdW50GAMgASgEEhgKEGNvbnZlcnNpb25fY291bnQYBCABKAQSKQoHYW1vdW50cxgFIAMoCzIYLnFydW1iLnYxLkN1cnJlbmN5QW1vdW50IjIKDkN1cnJlbmN5QW1vdW50EhAKCGN1cnJlbmN5GAEgASgJEg4KBmFtb3VudBgCIAEoCTLPBAoMUXVlcnlTZXJ2aWNlEkcKCkdldFJlY2VpcHQSGy5xcnVtYi52MS5HZXRSZWNlaXB0UmVxdWVzdBocLnFydW1iLnYxLkdldFJlY2VpcHRSZXNwb25zZRJfChJMaXN0UmVqZWN0ZWRFdmVudHMSIy5xcnVtYi52MS5MaXN0UmVqZWN0ZWRFdmVudHNSZXF1ZXN0GiQucXJ1bWIudjEuTGlzdFJlamVjdGVkRXZlbnRzUmVzcG9uc2USRwoKVGFpbEV2ZW50cxIbLnFydW1iLnYxLlRhaWxFdmVudHNSZXF1ZXN0GhwucXJ1bWIudjEuVGFpbEV2ZW50c1Jlc3BvbnNlEkoKC0NvdW50RXZlbnRzEhwucXJ1bWIudjEuQ291bnRFdmVudHNSZXF1ZXN0Gh0ucXJ1bWIudjEuQ291bnRFdmVudHNSZXNwb25zZRJECglHZXRMZWRnZXISGi5xcnVtYi52MS5HZXRMZWRnZXJSZXF1ZXN0GhsucXJ1bWIudjEuR2V0TGVkZ2VyUmVzcG9uc2USdAoZTGlzdFN1c3BpY2lvdXNJZGVudGlmaWVycxIqLnFydW1iLnYxLkxpc3RTdXNwaWNpb3VzSWRlbnRpZmllcnNSZXF1ZXN0GisucXJ1bWIudjEuTGlzdFN1c3BpY2lvdXNJZGVudGlmaWVyc1Jlc3BvbnNlEkQKCUdldEZ1bm5lbBIaLnFydW1iLnYxLkdldEZ1bm5lbFJlcXVlc3QaGy5xcnVtYi52MS5HZXRGdW5uZWxSZXNwb25zZWIGcHJvdG8z", [file_google_protobuf_timestamp, file_qrumb_v1_event_row, file_qrumb_v1_receipt]);
+  fileDesc("ChxxcnVtYi92MS9xdWVyeV9zZXJ2aWNlLnByb3RvEghxcnVtYi52MSI2ChFHZXRSZWNlaXB0UmVxdWVzdBIPCgdzaXRlX2lkGAEgASgJEhAKCGV2ZW50X2lkGAIgASgJIrEDChJHZXRSZWNlaXB0UmVzcG9uc2USEAoIZXZlbnRfaWQYASABKAkSLwoEZmF0ZRgCIAEoDjIhLnFydW1iLnYxLkdldFJlY2VpcHRSZXNwb25zZS5GYXRlEjEKDXJlY2VpdmVkX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhUKDWFycml2YWxfY291bnQYBCABKA0SFgoOY29uZmxpY3RfY291bnQYBSABKA0SJwoKdmlvbGF0aW9ucxgGIAMoCzITLnFydW1iLnYxLlZpb2xhdGlvbhIfCgNyb3cYByABKAsyEi5xcnVtYi52MS5FdmVudFJvdxIoCgh3YXJuaW5ncxgIIAMoCzIWLnFydW1iLnYxLkV2ZW50V2FybmluZxIgCgd0b3VjaGVzGAkgAygLMg8ucXJ1bWIudjEuVG91Y2giYAoERmF0ZRIUChBGQVRFX1VOU1BFQ0lGSUVEEAASDAoITk9UX1NFRU4QARILCgdTUE9PTEVEEAISCgoGU1RPUkVEEAMSDQoJRFVQTElDQVRFEAQSDAoIUkVKRUNURUQQBSJjCgVUb3VjaBISCgpxcl9jb2RlX2lkGAEgASgJEhcKD3NjYW5fc2Vzc2lvbl9pZBgCIAEoCRItCglzY2FuX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIq8BChlMaXN0UmVqZWN0ZWRFdmVudHNSZXF1ZXN0Eg8KB3NpdGVfaWQYASABKAkSKgoGcmVhc29uGAIgASgOMhoucXJ1bWIudjEuVmlvbGF0aW9uLlJlYXNvbhIuCgpzaW5jZV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIRCglwYWdlX3NpemUYBCABKA0SEgoKcGFnZV90b2tlbhgFIAEoCSJnChpMaXN0UmVqZWN0ZWRFdmVudHNSZXNwb25zZRIwCg9yZWplY3RlZF9ldmVudHMYASADKAsyFy5xcnVtYi52MS5SZWplY3RlZEV2ZW50EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSKvAQoNUmVqZWN0ZWRFdmVudBIPCgdzaXRlX2lkGAEgASgJEhAKCGV2ZW50X2lkGAIgASgJEg4KBnNvdXJjZRgDIAEoCRIxCg1yZWNlaXZlZF90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBInCgp2aW9sYXRpb25zGAUgAygLMhMucXJ1bWIudjEuVmlvbGF0aW9uEg8KB3BheWxvYWQYBiABKAkiQwoRVGFpbEV2ZW50c1JlcXVlc3QSDwoHc2l0ZV9pZBgBIAEoCRIOCgZjdXJzb3IYAiABKAkSDQoFbGltaXQYAyABKA0iRgoSVGFpbEV2ZW50c1Jlc3BvbnNlEiAKBHJvd3MYASADKAsyEi5xcnVtYi52MS5FdmVudFJvdxIOCgZjdXJzb3IYAiABKAkiiAYKEkNvdW50RXZlbnRzUmVxdWVzdBIPCgdzaXRlX2lkGAEgASgJEi0KCWZyb21fdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKwoHdG9fdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFgoOYnVja2V0X3NlY29uZHMYBCABKA0SMwoGYnVja2V0GAUgASgOMiMucXJ1bWIudjEuQ291bnRFdmVudHNSZXF1ZXN0LkJ1Y2tldBIRCgl0aW1lX3pvbmUYBiABKAkSOAoIZ3JvdXBfYnkYByADKA4yJi5xcnVtYi52MS5Db3VudEV2ZW50c1JlcXVlc3QuRGltZW5zaW9uEhQKDGNhbXBhaWduX2tleRgIIAEoCRITCgtxcl9jb2RlX2lkcxgJIAMoCRIPCgdzb3VyY2VzGAogAygJEg0KBW5hbWVzGAsgAygJEhUKDWNvdW50cnlfY29kZXMYDCADKAkSFAoMZGV2aWNlX3R5cGVzGA0gAygJEhgKEGNvbnZlcnNpb25fbmFtZXMYDiADKAkSMQoFZnJhdWQYDyABKA4yIi5xcnVtYi52MS5Db3VudEV2ZW50c1JlcXVlc3QuRnJhdWQSEQoJcGFnZV9zaXplGBAgASgNEhIKCnBhZ2VfdG9rZW4YESABKAkiUwoGQnVja2V0EhYKEkJVQ0tFVF9VTlNQRUNJRklFRBAAEggKBEhPVVIQARIHCgNEQVkQAhIICgRXRUVLEAMSCQoFTU9OVEgQBBIJCgVXSE9MRRAFInAKCURpbWVuc2lvbhIZChVESU1FTlNJT05fVU5TUEVDSUZJRUQQABIKCgZTT1VSQ0UQARIICgROQU1FEAISCwoHUVJfQ09ERRADEgsKB0NPVU5UUlkQBBIKCgZERVZJQ0UQBRIMCghDQU1QQUlHThAGIjgKBUZyYXVkEhUKEUZSQVVEX1VOU1BFQ0lGSUVEEAASCgoGQkVTSURFEAESDAoIRVhDTFVERUQQAiJUChNDb3VudEV2ZW50c1Jlc3BvbnNlEiQKBmNvdW50cxgBIAMoCzIULnFydW1iLnYxLkV2ZW50Q291bnQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIvYCCgpFdmVudENvdW50Ei4KCnN0YXJ0X3RpbWUYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg4KBnNvdXJjZRgCIAEoCRIMCgRuYW1lGAMgASgJEhQKDHVuaXF1ZV9jb3VudBgEIAEoBBIXCg9kdXBsaWNhdGVfY291bnQYBSABKAQSEwoLZnJhdWRfY291bnQYBiABKAQSLAoIZW5kX3RpbWUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhIKCmlzX3BhcnRpYWwYCCABKAgSEgoKcXJfY29kZV9pZBgJIAEoCRIUCgxjb3VudHJ5X2NvZGUYCiABKAkSEwoLZGV2aWNlX3R5cGUYCyABKAkSEAoIY2FtcGFpZ24YDCABKAkSGAoQY29udmVyc2lvbl9jb3VudBgNIAEoBBIpCgdhbW91bnRzGA4gAygLMhgucXJ1bWIudjEuQ3VycmVuY3lBbW91bnQifwoQR2V0TGVkZ2VyUmVxdWVzdBIPCgdzaXRlX2lkGAEgASgJEi0KCWZyb21fdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKwoHdG9fdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiOwoRR2V0TGVkZ2VyUmVzcG9uc2USJgoHZW50cmllcxgBIAMoCzIVLnFydW1iLnYxLkxlZGdlckVudHJ5IvcBCgtMZWRnZXJFbnRyeRIvCgttaW51dGVfdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFgoOcmVjZWl2ZWRfY291bnQYAiABKAQSFAoMc3RvcmVkX2NvdW50GAMgASgEEhYKDnJlamVjdGVkX2NvdW50GAQgASgEEhUKDXNwb29sZWRfY291bnQYBSABKAQSFAoMdW5pcXVlX2NvdW50GAYgASgEEhcKD2R1cGxpY2F0ZV9jb3VudBgHIAEoBBIWCg5jb25mbGljdF9jb3VudBgIIAEoBBITCgtmcmF1ZF9jb3VudBgJIAEoBCJVCiBMaXN0U3VzcGljaW91c0lkZW50aWZpZXJzUmVxdWVzdBIPCgdzaXRlX2lkGAEgASgJEhEKCW1vcmVfdGhhbhgCIAEoDRINCgVsaW1pdBgDIAEoDSJYCiFMaXN0U3VzcGljaW91c0lkZW50aWZpZXJzUmVzcG9uc2USMwoLaWRlbnRpZmllcnMYASADKAsyHi5xcnVtYi52MS5TdXNwaWNpb3VzSWRlbnRpZmllciK+AgoUU3VzcGljaW91c0lkZW50aWZpZXISMQoEa2luZBgBIAEoDjIjLnFydW1iLnYxLlN1c3BpY2lvdXNJZGVudGlmaWVyLktpbmQSDAoEbmFtZRgCIAEoCRITCgtvdGhlcl9jb3VudBgDIAEoBBIuCgpmaXJzdF90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBItCglsYXN0X3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCGlzX3NwbGl0GAYgASgIIl8KBEtpbmQSFAoQS0lORF9VTlNQRUNJRklFRBAAEg4KCkVNQUlMX0hBU0gQARIOCgpQSE9ORV9IQVNIEAISDwoLRVhURVJOQUxfSUQQAxIQCgxTQ0FOX1NFU1NJT04QBCKaAwoQR2V0RnVubmVsUmVxdWVzdBIPCgdzaXRlX2lkGAEgASgJEi0KCWZyb21fdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKwoHdG9fdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMwoGYnVja2V0GAQgASgOMiMucXJ1bWIudjEuQ291bnRFdmVudHNSZXF1ZXN0LkJ1Y2tldBIRCgl0aW1lX3pvbmUYBSABKAkSOAoIZ3JvdXBfYnkYBiADKA4yJi5xcnVtYi52MS5Db3VudEV2ZW50c1JlcXVlc3QuRGltZW5zaW9uEhQKDGNhbXBhaWduX2tleRgHIAEoCRITCgtxcl9jb2RlX2lkcxgIIAMoCRIVCg1jb3VudHJ5X2NvZGVzGAkgAygJEhQKDGRldmljZV90eXBlcxgKIAMoCRIYChBjb252ZXJzaW9uX25hbWVzGAsgAygJEhEKCXBhZ2Vfc2l6ZRgMIAEoDRISCgpwYWdlX3Rva2VuGA0gASgJIlUKEUdldEZ1bm5lbFJlc3BvbnNlEicKB2Z1bm5lbHMYASADKAsyFi5xcnVtYi52MS5RckNvZGVGdW5uZWwSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJItQCCgxRckNvZGVGdW5uZWwSEgoKcXJfY29kZV9pZBgBIAEoCRISCgpzY2FuX2NvdW50GAIgASgEEhMKC3Zpc2l0X2NvdW50GAMgASgEEhgKEGNvbnZlcnNpb25fY291bnQYBCABKAQSKQoHYW1vdW50cxgFIAMoCzIYLnFydW1iLnYxLkN1cnJlbmN5QW1vdW50Ei4KCnN0YXJ0X3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZF90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBISCgppc19wYXJ0aWFsGAggASgIEhQKDGNvdW50cnlfY29kZRgJIAEoCRITCgtkZXZpY2VfdHlwZRgKIAEoCRIQCghjYW1wYWlnbhgLIAEoCRITCgtmcmF1ZF9jb3VudBgMIAEoBCIyCg5DdXJyZW5jeUFtb3VudBIQCghjdXJyZW5jeRgBIAEoCRIOCgZhbW91bnQYAiABKAkizwIKFUdldEF0dHJpYnV0aW9uUmVxdWVzdBIPCgdzaXRlX2lkGAEgASgJEi0KCWZyb21fdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKwoHdG9fdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNQoGbW9kZWxzGAQgAygOMiUucXJ1bWIudjEuR2V0QXR0cmlidXRpb25SZXF1ZXN0Lk1vZGVsEhMKC3dpbmRvd19kYXlzGAUgASgNEhgKEGNvbnZlcnNpb25fbmFtZXMYBiADKAkiYwoFTW9kZWwSFQoRTU9ERUxfVU5TUEVDSUZJRUQQABIJCgVGSVJTVBABEggKBExBU1QQAhIKCgZMSU5FQVIQAxISCg5QT1NJVElPTl9CQVNFRBAEEg4KClRJTUVfREVDQVkQBSKlAQoWR2V0QXR0cmlidXRpb25SZXNwb25zZRIwCgxhdHRyaWJ1dGlvbnMYASADKAsyGi5xcnVtYi52MS5Nb2RlbEF0dHJpYnV0aW9uEhgKEGNvbnZlcnNpb25fY291bnQYAiABKAQSFAoMcmVmdW5kX2NvdW50GAMgASgEEikKB2Ftb3VudHMYBCADKAsyGC5xcnVtYi52MS5DdXJyZW5jeUFtb3VudCJxChBNb2RlbEF0dHJpYnV0aW9uEjQKBW1vZGVsGAEgASgOMiUucXJ1bWIudjEuR2V0QXR0cmlidXRpb25SZXF1ZXN0Lk1vZGVsEicKB2NyZWRpdHMYAiADKAsyFi5xcnVtYi52MS5RckNvZGVDcmVkaXQiaAoMUXJDb2RlQ3JlZGl0EhIKCnFyX2NvZGVfaWQYASABKAkSGQoRY29udmVyc2lvbl9jcmVkaXQYAiABKAkSKQoHYW1vdW50cxgDIAMoCzIYLnFydW1iLnYxLkN1cnJlbmN5QW1vdW50MqQFCgxRdWVyeVNlcnZpY2USRwoKR2V0UmVjZWlwdBIbLnFydW1iLnYxLkdldFJlY2VpcHRSZXF1ZXN0GhwucXJ1bWIudjEuR2V0UmVjZWlwdFJlc3BvbnNlEl8KEkxpc3RSZWplY3RlZEV2ZW50cxIjLnFydW1iLnYxLkxpc3RSZWplY3RlZEV2ZW50c1JlcXVlc3QaJC5xcnVtYi52MS5MaXN0UmVqZWN0ZWRFdmVudHNSZXNwb25zZRJHCgpUYWlsRXZlbnRzEhsucXJ1bWIudjEuVGFpbEV2ZW50c1JlcXVlc3QaHC5xcnVtYi52MS5UYWlsRXZlbnRzUmVzcG9uc2USSgoLQ291bnRFdmVudHMSHC5xcnVtYi52MS5Db3VudEV2ZW50c1JlcXVlc3QaHS5xcnVtYi52MS5Db3VudEV2ZW50c1Jlc3BvbnNlEkQKCUdldExlZGdlchIaLnFydW1iLnYxLkdldExlZGdlclJlcXVlc3QaGy5xcnVtYi52MS5HZXRMZWRnZXJSZXNwb25zZRJ0ChlMaXN0U3VzcGljaW91c0lkZW50aWZpZXJzEioucXJ1bWIudjEuTGlzdFN1c3BpY2lvdXNJZGVudGlmaWVyc1JlcXVlc3QaKy5xcnVtYi52MS5MaXN0U3VzcGljaW91c0lkZW50aWZpZXJzUmVzcG9uc2USRAoJR2V0RnVubmVsEhoucXJ1bWIudjEuR2V0RnVubmVsUmVxdWVzdBobLnFydW1iLnYxLkdldEZ1bm5lbFJlc3BvbnNlElMKDkdldEF0dHJpYnV0aW9uEh8ucXJ1bWIudjEuR2V0QXR0cmlidXRpb25SZXF1ZXN0GiAucXJ1bWIudjEuR2V0QXR0cmlidXRpb25SZXNwb25zZWIGcHJvdG8z", [file_google_protobuf_timestamp, file_qrumb_v1_event_row, file_qrumb_v1_receipt]);
 
 /**
  * GetReceiptRequest names one event.
@@ -107,6 +107,13 @@ export type GetReceiptResponse = Message<"qrumb.v1.GetReceiptResponse"> & {
    * @generated from field: repeated qrumb.v1.EventWarning warnings = 8;
    */
   warnings: EventWarning[];
+
+  /**
+   * Of a conversion: the scans that led to it within 30 days, as GetAttribution takes them, the earliest first.
+   *
+   * @generated from field: repeated qrumb.v1.Touch touches = 9;
+   */
+  touches: Touch[];
 };
 
 /**
@@ -174,6 +181,41 @@ export const GetReceiptResponse_FateSchema: GenEnum<GetReceiptResponse_Fate> = /
   enumDesc(file_qrumb_v1_query_service, 1, 0);
 
 /**
+ * Touch is a scan on the way to a conversion.
+ *
+ * @generated from message qrumb.v1.Touch
+ */
+export type Touch = Message<"qrumb.v1.Touch"> & {
+  /**
+   * QR code that was scanned.
+   *
+   * @generated from field: string qr_code_id = 1;
+   */
+  qrCodeId: string;
+
+  /**
+   * Scan session that the scan began. Empty where consent was denied: of the scan only the QR code is known then.
+   *
+   * @generated from field: string scan_session_id = 2;
+   */
+  scanSessionId: string;
+
+  /**
+   * When it was scanned. Absent where consent was denied.
+   *
+   * @generated from field: google.protobuf.Timestamp scan_time = 3;
+   */
+  scanTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message qrumb.v1.Touch.
+ * Use `create(TouchSchema)` to create a new message.
+ */
+export const TouchSchema: GenMessage<Touch> = /*@__PURE__*/
+  messageDesc(file_qrumb_v1_query_service, 2);
+
+/**
  * ListRejectedEventsRequest selects rejected events.
  *
  * @generated from message qrumb.v1.ListRejectedEventsRequest
@@ -220,7 +262,7 @@ export type ListRejectedEventsRequest = Message<"qrumb.v1.ListRejectedEventsRequ
  * Use `create(ListRejectedEventsRequestSchema)` to create a new message.
  */
 export const ListRejectedEventsRequestSchema: GenMessage<ListRejectedEventsRequest> = /*@__PURE__*/
-  messageDesc(file_qrumb_v1_query_service, 2);
+  messageDesc(file_qrumb_v1_query_service, 3);
 
 /**
  * ListRejectedEventsResponse carries one page of rejected events.
@@ -248,7 +290,7 @@ export type ListRejectedEventsResponse = Message<"qrumb.v1.ListRejectedEventsRes
  * Use `create(ListRejectedEventsResponseSchema)` to create a new message.
  */
 export const ListRejectedEventsResponseSchema: GenMessage<ListRejectedEventsResponse> = /*@__PURE__*/
-  messageDesc(file_qrumb_v1_query_service, 3);
+  messageDesc(file_qrumb_v1_query_service, 4);
 
 /**
  * RejectedEvent is a row of the ClickHouse table events.invalid_events that was not replayed.
@@ -305,7 +347,7 @@ export type RejectedEvent = Message<"qrumb.v1.RejectedEvent"> & {
  * Use `create(RejectedEventSchema)` to create a new message.
  */
 export const RejectedEventSchema: GenMessage<RejectedEvent> = /*@__PURE__*/
-  messageDesc(file_qrumb_v1_query_service, 4);
+  messageDesc(file_qrumb_v1_query_service, 5);
 
 /**
  * TailEventsRequest asks for the newest events of a site.
@@ -340,7 +382,7 @@ export type TailEventsRequest = Message<"qrumb.v1.TailEventsRequest"> & {
  * Use `create(TailEventsRequestSchema)` to create a new message.
  */
 export const TailEventsRequestSchema: GenMessage<TailEventsRequest> = /*@__PURE__*/
-  messageDesc(file_qrumb_v1_query_service, 5);
+  messageDesc(file_qrumb_v1_query_service, 6);
 
 /**
  * TailEventsResponse carries events in the order of their arrival.
@@ -368,7 +410,7 @@ export type TailEventsResponse = Message<"qrumb.v1.TailEventsResponse"> & {
  * Use `create(TailEventsResponseSchema)` to create a new message.
  */
 export const TailEventsResponseSchema: GenMessage<TailEventsResponse> = /*@__PURE__*/
-  messageDesc(file_qrumb_v1_query_service, 6);
+  messageDesc(file_qrumb_v1_query_service, 7);
 
 /**
  * CountEventsRequest selects what to count.
@@ -384,7 +426,7 @@ export type CountEventsRequest = Message<"qrumb.v1.CountEventsRequest"> & {
   siteId: string;
 
   /**
-   * From this event_time on. Absent: 24 hours before to_time.
+   * From this event_time on. Absent: 24 hours before to_time. MUST be before to_time.
    *
    * @generated from field: google.protobuf.Timestamp from_time = 2;
    */
@@ -398,11 +440,104 @@ export type CountEventsRequest = Message<"qrumb.v1.CountEventsRequest"> & {
   toTime?: Timestamp | undefined;
 
   /**
-   * Width of a bucket in seconds, 1 to 86,400. 0: 3,600.
+   * Width of a bucket in seconds, 1 to 86,400, where bucket is unset. 0: 3,600. At most 86,400 buckets shorter than an
+   * hour may lie between from_time and to_time, and at most 9,600 others, which are 400 days of hours.
    *
    * @generated from field: uint32 bucket_seconds = 4;
    */
   bucketSeconds: number;
+
+  /**
+   * Kind of bucket. Unset: bucket_seconds says its width. MUST NOT be set beside bucket_seconds.
+   *
+   * @generated from field: qrumb.v1.CountEventsRequest.Bucket bucket = 5;
+   */
+  bucket: CountEventsRequest_Bucket;
+
+  /**
+   * Time zone of the buckets by its IANA name, such as Europe/Vienna: a local day is one bucket, of 23 or 25 hours
+   * where the clocks change. Empty: UTC.
+   *
+   * @generated from field: string time_zone = 6;
+   */
+  timeZone: string;
+
+  /**
+   * What is counted apart. Empty: SOURCE and NAME.
+   *
+   * @generated from field: repeated qrumb.v1.CountEventsRequest.Dimension group_by = 7;
+   */
+  groupBy: CountEventsRequest_Dimension[];
+
+  /**
+   * Key of the event's metadata that the dimension CAMPAIGN reads, such as utm_source. Empty: utm_campaign.
+   *
+   * @generated from field: string campaign_key = 8;
+   */
+  campaignKey: string;
+
+  /**
+   * Only events of these QR codes; "" stands for none. Empty: all.
+   *
+   * @generated from field: repeated string qr_code_ids = 9;
+   */
+  qrCodeIds: string[];
+
+  /**
+   * Only events of these sources: browser, server. Empty: both.
+   *
+   * @generated from field: repeated string sources = 10;
+   */
+  sources: string[];
+
+  /**
+   * Only events of these types (browser) or names (server). Empty: all.
+   *
+   * @generated from field: repeated string names = 11;
+   */
+  names: string[];
+
+  /**
+   * Only events of these countries, by ISO 3166-1 alpha-2 code; "" stands for an unknown one. Empty: all.
+   *
+   * @generated from field: repeated string country_codes = 12;
+   */
+  countryCodes: string[];
+
+  /**
+   * Only events of these device types; "" stands for an unknown one. Empty: all.
+   *
+   * @generated from field: repeated string device_types = 13;
+   */
+  deviceTypes: string[];
+
+  /**
+   * event_names of server events that are conversions. Empty: all but refund.
+   *
+   * @generated from field: repeated string conversion_names = 14;
+   */
+  conversionNames: string[];
+
+  /**
+   * What becomes of events that are marked as fraud. Unset: BESIDE.
+   *
+   * @generated from field: qrumb.v1.CountEventsRequest.Fraud fraud = 15;
+   */
+  fraud: CountEventsRequest_Fraud;
+
+  /**
+   * At most this many, 1 to 10,000. 0: 10,000.
+   *
+   * @generated from field: uint32 page_size = 16;
+   */
+  pageSize: number;
+
+  /**
+   * next_page_token of the response before, with the same request. Empty: the first page.
+   *
+   * @generated from field: string page_token = 17;
+   */
+  pageToken: string;
 };
 
 /**
@@ -410,7 +545,164 @@ export type CountEventsRequest = Message<"qrumb.v1.CountEventsRequest"> & {
  * Use `create(CountEventsRequestSchema)` to create a new message.
  */
 export const CountEventsRequestSchema: GenMessage<CountEventsRequest> = /*@__PURE__*/
-  messageDesc(file_qrumb_v1_query_service, 7);
+  messageDesc(file_qrumb_v1_query_service, 8);
+
+/**
+ * Bucket is a stretch of time that begins at a full hour, day, Monday or month of a time zone.
+ *
+ * buf:lint:ignore ENUM_VALUE_PREFIX the message around it names it, so that a value in JSON is one word
+ *
+ * @generated from enum qrumb.v1.CountEventsRequest.Bucket
+ */
+export enum CountEventsRequest_Bucket {
+  /**
+   * Not chosen.
+   *
+   * @generated from enum value: BUCKET_UNSPECIFIED = 0;
+   */
+  BUCKET_UNSPECIFIED = 0,
+
+  /**
+   * An hour.
+   *
+   * @generated from enum value: HOUR = 1;
+   */
+  HOUR = 1,
+
+  /**
+   * A day.
+   *
+   * @generated from enum value: DAY = 2;
+   */
+  DAY = 2,
+
+  /**
+   * A week, from Monday on.
+   *
+   * @generated from enum value: WEEK = 3;
+   */
+  WEEK = 3,
+
+  /**
+   * A month.
+   *
+   * @generated from enum value: MONTH = 4;
+   */
+  MONTH = 4,
+
+  /**
+   * One bucket from from_time to to_time.
+   *
+   * @generated from enum value: WHOLE = 5;
+   */
+  WHOLE = 5,
+}
+
+/**
+ * Describes the enum qrumb.v1.CountEventsRequest.Bucket.
+ */
+export const CountEventsRequest_BucketSchema: GenEnum<CountEventsRequest_Bucket> = /*@__PURE__*/
+  enumDesc(file_qrumb_v1_query_service, 8, 0);
+
+/**
+ * Dimension is what events are told apart by.
+ *
+ * buf:lint:ignore ENUM_VALUE_PREFIX the message around it names it, so that a value in JSON is one word
+ *
+ * @generated from enum qrumb.v1.CountEventsRequest.Dimension
+ */
+export enum CountEventsRequest_Dimension {
+  /**
+   * Never sent.
+   *
+   * @generated from enum value: DIMENSION_UNSPECIFIED = 0;
+   */
+  DIMENSION_UNSPECIFIED = 0,
+
+  /**
+   * browser or server.
+   *
+   * @generated from enum value: SOURCE = 1;
+   */
+  SOURCE = 1,
+
+  /**
+   * event_type or event_name.
+   *
+   * @generated from enum value: NAME = 2;
+   */
+  NAME = 2,
+
+  /**
+   * The QR code, as it is known by now.
+   *
+   * @generated from enum value: QR_CODE = 3;
+   */
+  QR_CODE = 3,
+
+  /**
+   * The visitor's country.
+   *
+   * @generated from enum value: COUNTRY = 4;
+   */
+  COUNTRY = 4,
+
+  /**
+   * The kind of device.
+   *
+   * @generated from enum value: DEVICE = 5;
+   */
+  DEVICE = 5,
+
+  /**
+   * The value of one key of the metadata, see campaign_key.
+   *
+   * @generated from enum value: CAMPAIGN = 6;
+   */
+  CAMPAIGN = 6,
+}
+
+/**
+ * Describes the enum qrumb.v1.CountEventsRequest.Dimension.
+ */
+export const CountEventsRequest_DimensionSchema: GenEnum<CountEventsRequest_Dimension> = /*@__PURE__*/
+  enumDesc(file_qrumb_v1_query_service, 8, 1);
+
+/**
+ * Fraud says where marked events are counted.
+ *
+ * buf:lint:ignore ENUM_VALUE_PREFIX the message around it names it, so that a value in JSON is one word
+ *
+ * @generated from enum qrumb.v1.CountEventsRequest.Fraud
+ */
+export enum CountEventsRequest_Fraud {
+  /**
+   * As BESIDE.
+   *
+   * @generated from enum value: FRAUD_UNSPECIFIED = 0;
+   */
+  FRAUD_UNSPECIFIED = 0,
+
+  /**
+   * Among the others, and once more in fraud_count.
+   *
+   * @generated from enum value: BESIDE = 1;
+   */
+  BESIDE = 1,
+
+  /**
+   * Nowhere.
+   *
+   * @generated from enum value: EXCLUDED = 2;
+   */
+  EXCLUDED = 2,
+}
+
+/**
+ * Describes the enum qrumb.v1.CountEventsRequest.Fraud.
+ */
+export const CountEventsRequest_FraudSchema: GenEnum<CountEventsRequest_Fraud> = /*@__PURE__*/
+  enumDesc(file_qrumb_v1_query_service, 8, 2);
 
 /**
  * CountEventsResponse carries counts over time.
@@ -419,11 +711,18 @@ export const CountEventsRequestSchema: GenMessage<CountEventsRequest> = /*@__PUR
  */
 export type CountEventsResponse = Message<"qrumb.v1.CountEventsResponse"> & {
   /**
-   * Counts by bucket and type or name, in order of time; empty buckets are left out.
+   * Counts by bucket and the dimensions of group_by, in order of time; empty buckets are left out.
    *
    * @generated from field: repeated qrumb.v1.EventCount counts = 1;
    */
   counts: EventCount[];
+
+  /**
+   * Token for the next page. Empty: this was the last one.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
 };
 
 /**
@@ -431,7 +730,7 @@ export type CountEventsResponse = Message<"qrumb.v1.CountEventsResponse"> & {
  * Use `create(CountEventsResponseSchema)` to create a new message.
  */
 export const CountEventsResponseSchema: GenMessage<CountEventsResponse> = /*@__PURE__*/
-  messageDesc(file_qrumb_v1_query_service, 8);
+  messageDesc(file_qrumb_v1_query_service, 9);
 
 /**
  * EventCount counts the events of one kind in one bucket of time.
@@ -447,7 +746,7 @@ export type EventCount = Message<"qrumb.v1.EventCount"> & {
   startTime?: Timestamp | undefined;
 
   /**
-   * browser or server.
+   * browser or server. Empty unless counted apart; so are all dimensions.
    *
    * @generated from field: string source = 2;
    */
@@ -480,6 +779,62 @@ export type EventCount = Message<"qrumb.v1.EventCount"> & {
    * @generated from field: uint64 fraud_count = 6;
    */
   fraudCount: bigint;
+
+  /**
+   * End of the bucket, exclusive.
+   *
+   * @generated from field: google.protobuf.Timestamp end_time = 7;
+   */
+  endTime?: Timestamp | undefined;
+
+  /**
+   * Whether the bucket begins before from_time or ends after to_time, so that only a part of it is counted.
+   *
+   * @generated from field: bool is_partial = 8;
+   */
+  isPartial: boolean;
+
+  /**
+   * QR code.
+   *
+   * @generated from field: string qr_code_id = 9;
+   */
+  qrCodeId: string;
+
+  /**
+   * ISO 3166-1 alpha-2 code.
+   *
+   * @generated from field: string country_code = 10;
+   */
+  countryCode: string;
+
+  /**
+   * Kind of device.
+   *
+   * @generated from field: string device_type = 11;
+   */
+  deviceType: string;
+
+  /**
+   * Value of campaign_key.
+   *
+   * @generated from field: string campaign = 12;
+   */
+  campaign: string;
+
+  /**
+   * Those of unique_count that are conversions and not marked as fraud.
+   *
+   * @generated from field: uint64 conversion_count = 13;
+   */
+  conversionCount: bigint;
+
+  /**
+   * Amounts of these conversions by currency, refunds taken off.
+   *
+   * @generated from field: repeated qrumb.v1.CurrencyAmount amounts = 14;
+   */
+  amounts: CurrencyAmount[];
 };
 
 /**
@@ -487,7 +842,7 @@ export type EventCount = Message<"qrumb.v1.EventCount"> & {
  * Use `create(EventCountSchema)` to create a new message.
  */
 export const EventCountSchema: GenMessage<EventCount> = /*@__PURE__*/
-  messageDesc(file_qrumb_v1_query_service, 9);
+  messageDesc(file_qrumb_v1_query_service, 10);
 
 /**
  * GetLedgerRequest selects the minutes to balance.
@@ -522,7 +877,7 @@ export type GetLedgerRequest = Message<"qrumb.v1.GetLedgerRequest"> & {
  * Use `create(GetLedgerRequestSchema)` to create a new message.
  */
 export const GetLedgerRequestSchema: GenMessage<GetLedgerRequest> = /*@__PURE__*/
-  messageDesc(file_qrumb_v1_query_service, 10);
+  messageDesc(file_qrumb_v1_query_service, 11);
 
 /**
  * GetLedgerResponse carries the ledger of a site.
@@ -543,7 +898,7 @@ export type GetLedgerResponse = Message<"qrumb.v1.GetLedgerResponse"> & {
  * Use `create(GetLedgerResponseSchema)` to create a new message.
  */
 export const GetLedgerResponseSchema: GenMessage<GetLedgerResponse> = /*@__PURE__*/
-  messageDesc(file_qrumb_v1_query_service, 11);
+  messageDesc(file_qrumb_v1_query_service, 12);
 
 /**
  * LedgerEntry accounts for the events of one site that were received in one minute.
@@ -620,7 +975,7 @@ export type LedgerEntry = Message<"qrumb.v1.LedgerEntry"> & {
  * Use `create(LedgerEntrySchema)` to create a new message.
  */
 export const LedgerEntrySchema: GenMessage<LedgerEntry> = /*@__PURE__*/
-  messageDesc(file_qrumb_v1_query_service, 12);
+  messageDesc(file_qrumb_v1_query_service, 13);
 
 /**
  * ListSuspiciousIdentifiersRequest says what is suspicious.
@@ -655,7 +1010,7 @@ export type ListSuspiciousIdentifiersRequest = Message<"qrumb.v1.ListSuspiciousI
  * Use `create(ListSuspiciousIdentifiersRequestSchema)` to create a new message.
  */
 export const ListSuspiciousIdentifiersRequestSchema: GenMessage<ListSuspiciousIdentifiersRequest> = /*@__PURE__*/
-  messageDesc(file_qrumb_v1_query_service, 13);
+  messageDesc(file_qrumb_v1_query_service, 14);
 
 /**
  * ListSuspiciousIdentifiersResponse carries what was found.
@@ -676,7 +1031,7 @@ export type ListSuspiciousIdentifiersResponse = Message<"qrumb.v1.ListSuspicious
  * Use `create(ListSuspiciousIdentifiersResponseSchema)` to create a new message.
  */
 export const ListSuspiciousIdentifiersResponseSchema: GenMessage<ListSuspiciousIdentifiersResponse> = /*@__PURE__*/
-  messageDesc(file_qrumb_v1_query_service, 14);
+  messageDesc(file_qrumb_v1_query_service, 15);
 
 /**
  * SuspiciousIdentifier was seen with more others than one person has.
@@ -732,7 +1087,7 @@ export type SuspiciousIdentifier = Message<"qrumb.v1.SuspiciousIdentifier"> & {
  * Use `create(SuspiciousIdentifierSchema)` to create a new message.
  */
 export const SuspiciousIdentifierSchema: GenMessage<SuspiciousIdentifier> = /*@__PURE__*/
-  messageDesc(file_qrumb_v1_query_service, 15);
+  messageDesc(file_qrumb_v1_query_service, 16);
 
 /**
  * Kind says what an identifier is.
@@ -782,7 +1137,7 @@ export enum SuspiciousIdentifier_Kind {
  * Describes the enum qrumb.v1.SuspiciousIdentifier.Kind.
  */
 export const SuspiciousIdentifier_KindSchema: GenEnum<SuspiciousIdentifier_Kind> = /*@__PURE__*/
-  enumDesc(file_qrumb_v1_query_service, 15, 0);
+  enumDesc(file_qrumb_v1_query_service, 16, 0);
 
 /**
  * GetFunnelRequest selects the scans to follow.
@@ -798,7 +1153,7 @@ export type GetFunnelRequest = Message<"qrumb.v1.GetFunnelRequest"> & {
   siteId: string;
 
   /**
-   * Scans from this time on. Absent: 30 days before to_time.
+   * Scans from this time on. Absent: 30 days before to_time. MUST be before to_time.
    *
    * @generated from field: google.protobuf.Timestamp from_time = 2;
    */
@@ -810,6 +1165,78 @@ export type GetFunnelRequest = Message<"qrumb.v1.GetFunnelRequest"> & {
    * @generated from field: google.protobuf.Timestamp to_time = 3;
    */
   toTime?: Timestamp | undefined;
+
+  /**
+   * Kind of bucket that scans are put into, with the limits of CountEvents. Unset: WHOLE.
+   *
+   * @generated from field: qrumb.v1.CountEventsRequest.Bucket bucket = 4;
+   */
+  bucket: CountEventsRequest_Bucket;
+
+  /**
+   * Time zone of the buckets by its IANA name, such as Europe/Vienna: a local day is one bucket, of 23 or 25 hours
+   * where the clocks change. Empty: UTC.
+   *
+   * @generated from field: string time_zone = 5;
+   */
+  timeZone: string;
+
+  /**
+   * What is followed apart: QR_CODE, or what the first browser events of a session say, COUNTRY, DEVICE, CAMPAIGN.
+   * Empty: QR_CODE.
+   *
+   * @generated from field: repeated qrumb.v1.CountEventsRequest.Dimension group_by = 6;
+   */
+  groupBy: CountEventsRequest_Dimension[];
+
+  /**
+   * Key of the event's metadata that the dimension CAMPAIGN reads, such as utm_source. Empty: utm_campaign.
+   *
+   * @generated from field: string campaign_key = 7;
+   */
+  campaignKey: string;
+
+  /**
+   * Only scans of these QR codes. Empty: all.
+   *
+   * @generated from field: repeated string qr_code_ids = 8;
+   */
+  qrCodeIds: string[];
+
+  /**
+   * Only sessions of these countries; "" stands for an unknown one. Empty: all.
+   *
+   * @generated from field: repeated string country_codes = 9;
+   */
+  countryCodes: string[];
+
+  /**
+   * Only sessions of these device types; "" stands for an unknown one. Empty: all.
+   *
+   * @generated from field: repeated string device_types = 10;
+   */
+  deviceTypes: string[];
+
+  /**
+   * event_names of server events that are conversions. Empty: all but refund.
+   *
+   * @generated from field: repeated string conversion_names = 11;
+   */
+  conversionNames: string[];
+
+  /**
+   * At most this many, 1 to 10,000. 0: 10,000.
+   *
+   * @generated from field: uint32 page_size = 12;
+   */
+  pageSize: number;
+
+  /**
+   * next_page_token of the response before, with the same request. Empty: the first page.
+   *
+   * @generated from field: string page_token = 13;
+   */
+  pageToken: string;
 };
 
 /**
@@ -817,20 +1244,27 @@ export type GetFunnelRequest = Message<"qrumb.v1.GetFunnelRequest"> & {
  * Use `create(GetFunnelRequestSchema)` to create a new message.
  */
 export const GetFunnelRequestSchema: GenMessage<GetFunnelRequest> = /*@__PURE__*/
-  messageDesc(file_qrumb_v1_query_service, 16);
+  messageDesc(file_qrumb_v1_query_service, 17);
 
 /**
- * GetFunnelResponse carries one funnel for each QR code.
+ * GetFunnelResponse carries one funnel for each QR code, or whatever group_by names.
  *
  * @generated from message qrumb.v1.GetFunnelResponse
  */
 export type GetFunnelResponse = Message<"qrumb.v1.GetFunnelResponse"> & {
   /**
-   * The funnels, the most scanned code first.
+   * The funnels in order of time, the most scanned code first.
    *
    * @generated from field: repeated qrumb.v1.QrCodeFunnel funnels = 1;
    */
   funnels: QrCodeFunnel[];
+
+  /**
+   * Token for the next page. Empty: this was the last one.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
 };
 
 /**
@@ -838,16 +1272,16 @@ export type GetFunnelResponse = Message<"qrumb.v1.GetFunnelResponse"> & {
  * Use `create(GetFunnelResponseSchema)` to create a new message.
  */
 export const GetFunnelResponseSchema: GenMessage<GetFunnelResponse> = /*@__PURE__*/
-  messageDesc(file_qrumb_v1_query_service, 17);
+  messageDesc(file_qrumb_v1_query_service, 18);
 
 /**
- * QrCodeFunnel follows the scans of one QR code. Marked fraud is left out.
+ * QrCodeFunnel follows the scans of one QR code. Events that are marked as fraud are left out of all but fraud_count.
  *
  * @generated from message qrumb.v1.QrCodeFunnel
  */
 export type QrCodeFunnel = Message<"qrumb.v1.QrCodeFunnel"> & {
   /**
-   * QR code.
+   * QR code. Empty unless followed apart; so are all dimensions.
    *
    * @generated from field: string qr_code_id = 1;
    */
@@ -880,6 +1314,55 @@ export type QrCodeFunnel = Message<"qrumb.v1.QrCodeFunnel"> & {
    * @generated from field: repeated qrumb.v1.CurrencyAmount amounts = 5;
    */
   amounts: CurrencyAmount[];
+
+  /**
+   * Start of the bucket.
+   *
+   * @generated from field: google.protobuf.Timestamp start_time = 6;
+   */
+  startTime?: Timestamp | undefined;
+
+  /**
+   * End of the bucket, exclusive.
+   *
+   * @generated from field: google.protobuf.Timestamp end_time = 7;
+   */
+  endTime?: Timestamp | undefined;
+
+  /**
+   * Whether the bucket begins before from_time or ends after to_time, so that only a part of it is followed.
+   *
+   * @generated from field: bool is_partial = 8;
+   */
+  isPartial: boolean;
+
+  /**
+   * ISO 3166-1 alpha-2 code.
+   *
+   * @generated from field: string country_code = 9;
+   */
+  countryCode: string;
+
+  /**
+   * Kind of device.
+   *
+   * @generated from field: string device_type = 10;
+   */
+  deviceType: string;
+
+  /**
+   * Value of campaign_key.
+   *
+   * @generated from field: string campaign = 11;
+   */
+  campaign: string;
+
+  /**
+   * Those of scan_count with at least one event that is marked as fraud.
+   *
+   * @generated from field: uint64 fraud_count = 12;
+   */
+  fraudCount: bigint;
 };
 
 /**
@@ -887,7 +1370,7 @@ export type QrCodeFunnel = Message<"qrumb.v1.QrCodeFunnel"> & {
  * Use `create(QrCodeFunnelSchema)` to create a new message.
  */
 export const QrCodeFunnelSchema: GenMessage<QrCodeFunnel> = /*@__PURE__*/
-  messageDesc(file_qrumb_v1_query_service, 18);
+  messageDesc(file_qrumb_v1_query_service, 19);
 
 /**
  * CurrencyAmount is a sum of money in one currency.
@@ -915,7 +1398,225 @@ export type CurrencyAmount = Message<"qrumb.v1.CurrencyAmount"> & {
  * Use `create(CurrencyAmountSchema)` to create a new message.
  */
 export const CurrencyAmountSchema: GenMessage<CurrencyAmount> = /*@__PURE__*/
-  messageDesc(file_qrumb_v1_query_service, 19);
+  messageDesc(file_qrumb_v1_query_service, 20);
+
+/**
+ * GetAttributionRequest selects the conversions to divide.
+ *
+ * @generated from message qrumb.v1.GetAttributionRequest
+ */
+export type GetAttributionRequest = Message<"qrumb.v1.GetAttributionRequest"> & {
+  /**
+   * Tracking site. REQUIRED.
+   *
+   * @generated from field: string site_id = 1;
+   */
+  siteId: string;
+
+  /**
+   * Conversions and refunds from this event_time on. Absent: 30 days before to_time. MUST be before to_time.
+   *
+   * @generated from field: google.protobuf.Timestamp from_time = 2;
+   */
+  fromTime?: Timestamp | undefined;
+
+  /**
+   * Conversions and refunds up to this event_time, exclusive. Absent: now.
+   *
+   * @generated from field: google.protobuf.Timestamp to_time = 3;
+   */
+  toTime?: Timestamp | undefined;
+
+  /**
+   * Models to divide by. Empty: all of them.
+   *
+   * @generated from field: repeated qrumb.v1.GetAttributionRequest.Model models = 4;
+   */
+  models: GetAttributionRequest_Model[];
+
+  /**
+   * A scan counts if it was at most so many days before the conversion, 1 to 400. 0: 30.
+   *
+   * @generated from field: uint32 window_days = 5;
+   */
+  windowDays: number;
+
+  /**
+   * event_names of server events that are conversions. Empty: all but refund.
+   *
+   * @generated from field: repeated string conversion_names = 6;
+   */
+  conversionNames: string[];
+};
+
+/**
+ * Describes the message qrumb.v1.GetAttributionRequest.
+ * Use `create(GetAttributionRequestSchema)` to create a new message.
+ */
+export const GetAttributionRequestSchema: GenMessage<GetAttributionRequest> = /*@__PURE__*/
+  messageDesc(file_qrumb_v1_query_service, 21);
+
+/**
+ * Model says how a conversion is divided among the scans that led to it.
+ *
+ * buf:lint:ignore ENUM_VALUE_PREFIX the message around it names it, so that a value in JSON is one word
+ *
+ * @generated from enum qrumb.v1.GetAttributionRequest.Model
+ */
+export enum GetAttributionRequest_Model {
+  /**
+   * Never sent.
+   *
+   * @generated from enum value: MODEL_UNSPECIFIED = 0;
+   */
+  MODEL_UNSPECIFIED = 0,
+
+  /**
+   * All of it to the first scan.
+   *
+   * @generated from enum value: FIRST = 1;
+   */
+  FIRST = 1,
+
+  /**
+   * All of it to the last scan.
+   *
+   * @generated from enum value: LAST = 2;
+   */
+  LAST = 2,
+
+  /**
+   * The same to each scan.
+   *
+   * @generated from enum value: LINEAR = 3;
+   */
+  LINEAR = 3,
+
+  /**
+   * 40 % to the first, 40 % to the last, and 20 % to those between them; of two scans half to each.
+   *
+   * @generated from enum value: POSITION_BASED = 4;
+   */
+  POSITION_BASED = 4,
+
+  /**
+   * Half as much for a scan that is seven days earlier.
+   *
+   * @generated from enum value: TIME_DECAY = 5;
+   */
+  TIME_DECAY = 5,
+}
+
+/**
+ * Describes the enum qrumb.v1.GetAttributionRequest.Model.
+ */
+export const GetAttributionRequest_ModelSchema: GenEnum<GetAttributionRequest_Model> = /*@__PURE__*/
+  enumDesc(file_qrumb_v1_query_service, 21, 0);
+
+/**
+ * GetAttributionResponse carries the conversions, divided by each model.
+ *
+ * @generated from message qrumb.v1.GetAttributionResponse
+ */
+export type GetAttributionResponse = Message<"qrumb.v1.GetAttributionResponse"> & {
+  /**
+   * One for each model, in the order of the request.
+   *
+   * @generated from field: repeated qrumb.v1.ModelAttribution attributions = 1;
+   */
+  attributions: ModelAttribution[];
+
+  /**
+   * Conversions that were divided: server events that are no refunds and not marked as fraud.
+   *
+   * @generated from field: uint64 conversion_count = 2;
+   */
+  conversionCount: bigint;
+
+  /**
+   * Refunds that were taken off.
+   *
+   * @generated from field: uint64 refund_count = 3;
+   */
+  refundCount: bigint;
+
+  /**
+   * Amounts of both by currency: what the credits of each model add up to.
+   *
+   * @generated from field: repeated qrumb.v1.CurrencyAmount amounts = 4;
+   */
+  amounts: CurrencyAmount[];
+};
+
+/**
+ * Describes the message qrumb.v1.GetAttributionResponse.
+ * Use `create(GetAttributionResponseSchema)` to create a new message.
+ */
+export const GetAttributionResponseSchema: GenMessage<GetAttributionResponse> = /*@__PURE__*/
+  messageDesc(file_qrumb_v1_query_service, 22);
+
+/**
+ * ModelAttribution divides all conversions by one model.
+ *
+ * @generated from message qrumb.v1.ModelAttribution
+ */
+export type ModelAttribution = Message<"qrumb.v1.ModelAttribution"> & {
+  /**
+   * The model.
+   *
+   * @generated from field: qrumb.v1.GetAttributionRequest.Model model = 1;
+   */
+  model: GetAttributionRequest_Model;
+
+  /**
+   * Credits by QR code, the one with the most conversions first.
+   *
+   * @generated from field: repeated qrumb.v1.QrCodeCredit credits = 2;
+   */
+  credits: QrCodeCredit[];
+};
+
+/**
+ * Describes the message qrumb.v1.ModelAttribution.
+ * Use `create(ModelAttributionSchema)` to create a new message.
+ */
+export const ModelAttributionSchema: GenMessage<ModelAttribution> = /*@__PURE__*/
+  messageDesc(file_qrumb_v1_query_service, 23);
+
+/**
+ * QrCodeCredit is one QR code's share of the conversions.
+ *
+ * @generated from message qrumb.v1.QrCodeCredit
+ */
+export type QrCodeCredit = Message<"qrumb.v1.QrCodeCredit"> & {
+  /**
+   * QR code. Empty: conversions that no known scan led to.
+   *
+   * @generated from field: string qr_code_id = 1;
+   */
+  qrCodeId: string;
+
+  /**
+   * Share of conversion_count, an exact decimal number with six decimals, such as "12.500000".
+   *
+   * @generated from field: string conversion_credit = 2;
+   */
+  conversionCredit: string;
+
+  /**
+   * Share of the amounts by currency, exact decimal numbers.
+   *
+   * @generated from field: repeated qrumb.v1.CurrencyAmount amounts = 3;
+   */
+  amounts: CurrencyAmount[];
+};
+
+/**
+ * Describes the message qrumb.v1.QrCodeCredit.
+ * Use `create(QrCodeCreditSchema)` to create a new message.
+ */
+export const QrCodeCreditSchema: GenMessage<QrCodeCredit> = /*@__PURE__*/
+  messageDesc(file_qrumb_v1_query_service, 24);
 
 /**
  * QueryService is the read side: what became of an event, and what the events add up to.
@@ -994,6 +1695,17 @@ export const QueryService: GenService<{
     methodKind: "unary";
     input: typeof GetFunnelRequestSchema;
     output: typeof GetFunnelResponseSchema;
+  },
+  /**
+   * Divides conversions among the QR codes whose scans led to them, by one or several models. For each model and
+   * currency the credits add up to the conversions exactly.
+   *
+   * @generated from rpc qrumb.v1.QueryService.GetAttribution
+   */
+  getAttribution: {
+    methodKind: "unary";
+    input: typeof GetAttributionRequestSchema;
+    output: typeof GetAttributionResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_qrumb_v1_query_service, 0);
