@@ -154,10 +154,10 @@ class Waiting:
         self._store = store
         self.seconds = 0.0
 
-    def query(self, sql: str, parameters: Any = None) -> list[dict[str, Any]]:
+    def query(self, sql: str, parameters: Any = None, asking: Any = None) -> list[dict[str, Any]]:
         """As the store's."""
         begun = time.perf_counter()
-        rows = self._store.query(sql, parameters)
+        rows = self._store.query(sql, parameters, asking)
         self.seconds += time.perf_counter() - begun
         return rows
 

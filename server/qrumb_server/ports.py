@@ -1,10 +1,12 @@
 """What the core asks of the world: the store and the clock. Adapters live in store/ and app/clock.py."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-__all__ = ["Clock", "EventStore", "SetAside", "TableBatch"]
+__all__ = ["Asking", "Clock", "EventStore", "ReadLimits", "SetAside", "TableBatch"]
 
 
 class Clock(Protocol):
@@ -45,6 +47,54 @@ class SetAside:
     None where the engine itself did not load the parts at its start: it does not say what was in them."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadLimits:
+    """What one reading statement may take. Beyond it fails, as a `StoreError` with the engine's number."""
+
+    max_seconds: int
+    max_memory_bytes: int
+    max_rows: int
+    """Rows read, not rows answered; 0: any number."""
+    max_threads: int
+
+
+class Asking:
+    """One question of one caller: what its statements may take, and whether they are still wanted."""
+
+    def __init__(self, limits: ReadLimits) -> None:
+        self.limits = limits
+        self._changed = threading.Condition()
+        self._is_over = False
+        self._cancels: list[Callable[[], None]] = []
+
+    @contextmanager
+    def statement(self, cancel: Callable[[], None]) -> Iterator[bool]:
+        """Around a statement that `cancel` ends from another thread; False where it is not wanted any more."""
+        with self._changed:
+            self._cancels.append(cancel)
+        try:
+            yield not self._is_over
+        finally:
+            with self._changed:
+                self._cancels.remove(cancel)
+                self._changed.notify_all()
+
+    def end(self, poll_seconds: float = 0.2) -> None:
+        """The caller has left: end what runs for it. Blocks until it has ended."""
+        with self._changed:
+            self._is_over = True
+            while self._cancels:
+                cancels = list(self._cancels)
+                self._changed.release()
+                try:
+                    for cancel in cancels:
+                        cancel()
+                finally:
+                    self._changed.acquire()
+                # Again, since a statement that was about to begin is not known to the engine before.
+                self._changed.wait(poll_seconds)
+
+
 class EventStore(Protocol):
     """The ClickHouse that holds the database `events`. Calls block; every one may raise a `StoreError`."""
 
@@ -72,8 +122,13 @@ class EventStore(Protocol):
         """
         ...
 
-    def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
-        """Rows of a SELECT as dicts; `{name:Type}` in `sql` takes its value from `parameters`."""
+    def query(
+        self, sql: str, parameters: Mapping[str, Any] | None = None, asking: Asking | None = None
+    ) -> list[dict[str, Any]]:
+        """Rows of a SELECT as dicts; `{name:Type}` in `sql` takes its value from `parameters`.
+
+        `asking` bounds it, and ends it when its caller leaves: that is a `StoreUnavailableError`.
+        """
         ...
 
     def mutate(self, sql: str, parameters: Mapping[str, Any] | None = None) -> None:

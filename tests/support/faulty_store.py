@@ -5,7 +5,7 @@ from typing import Any
 
 from qrumb_server.errors import OutcomeUnknownError, StoreError
 from qrumb_server.loader.rows import LEDGER
-from qrumb_server.ports import TableBatch
+from qrumb_server.ports import Asking, TableBatch
 from qrumb_server.store.schema.files import load_migrations, table_columns
 from qrumb_server.store.values import check_columns, known_table
 
@@ -71,7 +71,9 @@ class FaultyStore:
         if error is not None:
             raise error
 
-    def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+    def query(
+        self, sql: str, parameters: Mapping[str, Any] | None = None, asking: Asking | None = None
+    ) -> list[dict[str, Any]]:
         """Whatever is asked for, nothing was there before: these tests look at what is written."""
         if self.away:
             raise self.away

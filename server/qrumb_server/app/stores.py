@@ -37,6 +37,7 @@ def open_store(settings: Settings, report: Callable[[SetAside], None] = lambda _
         lock_timeout=LOCK_TIMEOUT,
         report=report,
         min_free_bytes=settings.loader_min_free_bytes,
+        questions=settings.queries.max_concurrent,
     )
 
 

@@ -2,7 +2,14 @@
 
 from qrumb_server.config.clickhouse import REVEAL, ClickHouseSettings
 from qrumb_server.config.edges import GatewaySettings, RpcSettings, RpcTls, TlsFiles, UpstreamTls
-from qrumb_server.config.groups import DATA_CENTRE_ASNS, GeoipSettings, LoaderSettings, MetricsSettings, SpoolSettings
+from qrumb_server.config.groups import (
+    DATA_CENTRE_ASNS,
+    GeoipSettings,
+    LoaderSettings,
+    MetricsSettings,
+    QueriesSettings,
+    SpoolSettings,
+)
 from qrumb_server.config.settings import Settings, load_settings
 from qrumb_server.config.site_file import SiteFile, read_sites
 from qrumb_server.config.sites import FraudSettings, QuotaSettings, SiteSettings
@@ -16,6 +23,7 @@ __all__ = [
     "GeoipSettings",
     "LoaderSettings",
     "MetricsSettings",
+    "QueriesSettings",
     "QuotaSettings",
     "RpcSettings",
     "RpcTls",

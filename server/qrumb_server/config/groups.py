@@ -14,6 +14,7 @@ __all__ = [
     "Group",
     "LoaderSettings",
     "MetricsSettings",
+    "QueriesSettings",
     "SpoolSettings",
 ]
 
@@ -82,6 +83,25 @@ class LoaderSettings(Group):
     """Pause after an answer that no retry can cure (missing table, no rights): a human has to act."""
     drain_timeout: timedelta = timedelta(seconds=20)
     """How long a shutdown waits for the spool to be loaded. What remains is loaded after the next start."""
+
+
+class QueriesSettings(Group):
+    """What questions may take, those of QueryService, so that they never slow the way in. `qrumb query` is the
+    operator's own and has no limits."""
+
+    max_concurrent: int = Field(default=3, ge=1, le=64)
+    """Questions that are answered at once."""
+    max_wait: timedelta = Field(default=timedelta(seconds=2), ge=timedelta(0), le=timedelta(seconds=30))
+    """How long a further one waits for its turn, before its caller gets RESOURCE_EXHAUSTED (QUERIES_BUSY)."""
+    max_time: timedelta = Field(default=timedelta(seconds=20), ge=timedelta(seconds=1), le=timedelta(minutes=10))
+    """Longest that ClickHouse may work on one statement of a question, in whole seconds; the gateway itself waits for
+    30 s."""
+    max_memory_bytes: int = Field(default=GIB, ge=64 * MIB)
+    """Memory of one statement."""
+    max_rows: int = Field(default=1_000_000_000, ge=0)
+    """Rows that one statement may read. 0: any number."""
+    max_threads: int = Field(default=2, ge=1, le=256)
+    """Threads of the engine for one statement."""
 
 
 class MetricsSettings(Group):

@@ -27,7 +27,7 @@ from pydantic_settings import (
 from qrumb_server.access.registry import UNLIMITED, UNNAMED_SITE_QUOTA, Site, SiteRegistry
 from qrumb_server.config.clickhouse import ClickHouseSettings
 from qrumb_server.config.edges import GatewaySettings, RpcSettings
-from qrumb_server.config.groups import GeoipSettings, LoaderSettings, MetricsSettings, SpoolSettings
+from qrumb_server.config.groups import GeoipSettings, LoaderSettings, MetricsSettings, QueriesSettings, SpoolSettings
 from qrumb_server.config.site_file import SiteFile, read_sites
 from qrumb_server.config.sites import SiteSettings
 from qrumb_server.errors import ConfigError
@@ -86,6 +86,8 @@ class Settings(BaseSettings):
     """The durable queue."""
     loader: LoaderSettings = LoaderSettings()
     """The loader process."""
+    queries: QueriesSettings = QueriesSettings()
+    """The limits of questions."""
     rpc: RpcSettings = RpcSettings()
     """The gRPC edge."""
     gateway: GatewaySettings = GatewaySettings()

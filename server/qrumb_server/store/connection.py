@@ -5,7 +5,9 @@ does not: connecting is a step of its own that writes nothing, a connection that
 anything is sent, and whatever breaks later has an unknown outcome.
 """
 
+import contextlib
 import logging
+import socket
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +27,7 @@ from clickhouse_driver.reader import read_binary_str, read_binary_uint8  # type:
 from clickhouse_driver.streams.native import BlockInputStream  # type: ignore[import-untyped]
 from clickhouse_driver.varint import read_varint  # type: ignore[import-untyped]
 
+from qrumb_server.store.errors import CANCELLED
 from qrumb_server.store.native import reading
 
 __all__ = [
@@ -121,6 +124,7 @@ class ServerConnection:
             TooOldError: the server is older than `oldest_version`.
         """
         self.host = host
+        self._is_broken_off = False
         self._reply_timeout = options.reply_timeout
         # The driver logs each failure with a traceback, and statements; all that matters is raised.
         logging.getLogger("clickhouse_driver").setLevel(logging.CRITICAL)
@@ -189,6 +193,15 @@ class ServerConnection:
         self._client.connection.socket.settimeout(self._reply_timeout.total_seconds())
         self._run(sql, [list(values) for values in data], settings)
 
+    def break_off(self) -> None:
+        """End the statement that another thread runs: it fails as cancelled, and the server ends what it does for it.
+
+        A server looks whether its client is still there while it works; this needs no right of the user's.
+        """
+        self._is_broken_off = True
+        with contextlib.suppress(OSError, AttributeError):  # it has ended meanwhile
+            self._client.connection.socket.shutdown(socket.SHUT_RDWR)
+
     def close(self) -> None:
         """Safe to call twice."""
         self._client.disconnect()
@@ -202,6 +215,8 @@ class ServerConnection:
             # The one place left that raises this is the driver's ping before each statement.
             raise StaleError(_text(error)) from None
         except _BROKEN as error:
+            if self._is_broken_off:
+                raise StatementError("the caller has left", CANCELLED) from None
             raise StatementError(f"the connection to {_named(self.host)} broke: {_text(error)}", None) from None
 
 

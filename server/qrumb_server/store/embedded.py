@@ -24,7 +24,7 @@ from qrumb_server.errors import (
     StoreRefusedError,
     StoreUnavailableError,
 )
-from qrumb_server.ports import SetAside, TableBatch
+from qrumb_server.ports import Asking, SetAside, TableBatch
 from qrumb_server.store.backup import restore_backup, write_backup
 from qrumb_server.store.engine import EngineError, EngineSession, Statements, as_query_error
 from qrumb_server.store.errors import (
@@ -40,6 +40,7 @@ from qrumb_server.store.folder import check_free_bytes, clean_scratch, pieces_of
 from qrumb_server.store.native import decode_columns, decode_rows, encode_columns
 from qrumb_server.store.parts import Part, PartBrokenError, PartKeeper, detached_parts
 from qrumb_server.store.proof import Proof, by_table
+from qrumb_server.store.readers import Readers
 from qrumb_server.store.schema.files import Migration, load_migrations, table_columns
 from qrumb_server.store.schema.migrations import apply_migrations, check_drift, pending_migrations
 from qrumb_server.store.values import known_table, render_parameters, wire_type
@@ -50,8 +51,8 @@ __all__ = ["EmbeddedStore"]
 NOT_ENOUGH_SPACE = 243
 CANNOT_OPEN_FILE = 76
 
-# A session runs one statement at a time; as many as the loader's process has threads, so that a slow chart does not
-# hold up the loader's look-ups.
+# A session runs one statement at a time; as many as the loader's process has threads beside those that answer
+# questions, so that a slow chart does not hold up the loader's look-ups.
 _READERS = 6
 
 # async_insert is the engine's default and would answer before the rows are durable. One insert thread and no
@@ -64,8 +65,6 @@ _WRITER_SETTINGS = {
     "insert_null_as_default": 0,
 }
 
-# readonly comes last: it forbids every later change of a setting. 60 s is longer than any caller waits.
-_READER_SETTINGS = {"max_execution_time": 60, "readonly": 1}
 _EXPORT_SETTINGS = {"readonly": 1}
 
 # A cache would answer for what is no longer on the disk.
@@ -86,6 +85,7 @@ class EmbeddedStore:
         report: Callable[[SetAside], None],
         min_free_bytes: int,
         detached_before: Set[Path],
+        questions: int,
     ) -> None:
         """For `open`; `types` is column type by column by table."""
         self._min_free_bytes = min_free_bytes
@@ -95,8 +95,7 @@ class EmbeddedStore:
         self._scratch_numbers = count(1)
         self._writer = writer
         self._writing = threading.RLock()
-        self._reading = threading.BoundedSemaphore(_READERS)
-        self._idle_readers: list[EngineSession] = []
+        self._readers = Readers(folder, _READERS + questions)
         self._closed = False
         self._prover = EngineSession(folder, _PROOF_SETTINGS)
         self._parts = PartKeeper(Statements(self._prover).query, report, detached_before)
@@ -109,12 +108,13 @@ class EmbeddedStore:
         lock_timeout: timedelta = timedelta(seconds=10),
         report: Callable[[SetAside], None] = lambda _found: None,
         min_free_bytes: int = 0,
+        questions: int = 1,
     ) -> Self:
         """Open or make the database in `folder`, bring its schema up to date, and compare the two.
 
         Waits up to `lock_timeout` for another process to let go of the folder. No fork after this. `report` is told of
         parts that were set aside. Nothing is inserted while fewer than `min_free_bytes` are free on the disk: merges
-        and mutations go on and need them.
+        and mutations go on and need them. So many `questions` may be asked at once, see `query`.
 
         Raises:
             ConfigError: the folder cannot be used, or is in use; says by which process.
@@ -127,7 +127,8 @@ class EmbeddedStore:
             apply_migrations(migrations, Statements(writer))
             check_drift(migrations, Statements(writer))
             Statements(writer).execute(FORGET_DONE_MUTATIONS)  # those after which the process was killed
-            return cls(folder.absolute(), writer, table_columns(migrations), report, min_free_bytes, detached_before)
+            types = table_columns(migrations)
+            return cls(folder.absolute(), writer, types, report, min_free_bytes, detached_before, questions)
         except BaseException:
             writer.close()
             raise
@@ -176,7 +177,9 @@ class EmbeddedStore:
         )
         self._insert(batch, condition, {"segments": segments})
 
-    def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+    def query(
+        self, sql: str, parameters: Mapping[str, Any] | None = None, asking: Asking | None = None
+    ) -> list[dict[str, Any]]:
         """Rows of one reading statement; values as in `native.decode_rows`, parameters as in `values`.
 
         Raises:
@@ -185,9 +188,9 @@ class EmbeddedStore:
         """
         rendered = render_parameters(sql, parameters or {})
         with self._healing():
-            with self._reader() as reader, as_query_error():
-                native = reader.run(sql, rendered)
-            return decode_rows(native)
+            if asking is not None:
+                return decode_rows(self._readers.ask(sql, rendered, asking))
+            return decode_rows(self._readers.run(sql, rendered))
 
     def confirm(self, batches: Sequence[TableBatch]) -> None:
         """See `ports.EventStore.confirm`. What is new on the disk is checked whole, then the rows are looked for."""
@@ -209,13 +212,13 @@ class EmbeddedStore:
         Raises:
             StoreError: it cannot be said now.
         """
-        with self._own_session({}) as session:
+        with self._readers.own_session({}) as session:
             self._parts.prove_all(Statements(session).query)
 
     def mutate(self, sql: str, parameters: Mapping[str, Any] | None = None) -> None:
         """See `ports.EventStore.mutate`. Inserts go on meanwhile; rows that arrive after its start are not touched."""
         rendered = render_parameters(sql, parameters or {})
-        with self._own_session(_MUTATION_SETTINGS) as session, as_query_error():
+        with self._readers.own_session(_MUTATION_SETTINGS) as session, as_query_error():
             try:
                 session.run(sql, rendered)
             except EngineError as error:
@@ -241,7 +244,7 @@ class EmbeddedStore:
             raise StoreRefusedError("a format is one word")
         target = self._scratch_file()
         try:
-            with self._own_session(_EXPORT_SETTINGS) as session, as_query_error():
+            with self._readers.own_session(_EXPORT_SETTINGS) as session, as_query_error():
                 check_reading(session.parse(sql))
                 statement = sql.strip().removesuffix(";")
                 session.run(f"{statement}\nINTO OUTFILE '{target}' COMPRESSION 'none' FORMAT {output_format}")
@@ -260,7 +263,7 @@ class EmbeddedStore:
             ConfigError: the folder cannot be used.
             StoreError: the copy failed.
         """
-        with self._own_session({}) as session:
+        with self._readers.own_session({}) as session:
             return write_backup(session, target, files)
 
     def close(self) -> None:
@@ -269,12 +272,9 @@ class EmbeddedStore:
             if self._closed:
                 return
             self._closed = True
-            for _ in range(_READERS):
-                self._reading.acquire()
-            for session in [*self._idle_readers, self._prover, self._writer]:
+            self._readers.close()
+            for session in (self._prover, self._writer):
                 session.close()
-            # A call that still waits for its turn gets it, and finds the store closed.
-            self._reading.release(_READERS)
 
     def _insert(self, batch: TableBatch, condition: str, parameters: Mapping[str, Any]) -> None:
         types = known_table(self._types, batch.table)
@@ -339,44 +339,6 @@ class EmbeddedStore:
             yield path
         finally:
             path.unlink(missing_ok=True)
-
-    @contextmanager
-    def _turn(self) -> Iterator[None]:
-        """One of the few places for statements beside the inserts; `close` waits for all of them."""
-        with self._reading:
-            if self._closed:
-                raise StoreUnavailableError("the store is closed")
-            yield
-
-    @contextmanager
-    def _own_session(self, settings: Mapping[str, int]) -> Iterator[EngineSession]:
-        """A session for one statement that may take longer than a query."""
-        with self._turn():
-            with as_query_error():
-                session = EngineSession(self._folder, settings)
-            try:
-                yield session
-            finally:
-                session.close()
-
-    @contextmanager
-    def _reader(self) -> Iterator[EngineSession]:
-        """A session that is kept for the next query, unless one fails: rows of that would precede the next result."""
-        with self._turn():
-            with as_query_error():
-                reader = self._idle_reader() or EngineSession(self._folder, _READER_SETTINGS)
-            try:
-                yield reader
-            except BaseException:
-                reader.close()
-                raise
-            self._idle_readers.append(reader)
-
-    def _idle_reader(self) -> EngineSession | None:
-        try:
-            return self._idle_readers.pop()
-        except IndexError:
-            return None
 
     def _scratch_file(self) -> Path:
         return self._scratch / f"{next(self._scratch_numbers)}.bin"

@@ -18,6 +18,7 @@ from qrumb_server.errors import (
 )
 
 __all__ = [
+    "CANCELLED",
     "DAMAGED",
     "FORGET_DONE_MUTATIONS",
     "KILL_FAILED_MUTATIONS",
@@ -36,6 +37,9 @@ READ_ONLY = 164
 
 # No replica of a shard has all that was inserted, and one that has was asked for.
 STALE_REPLICAS = 369
+
+# The statement was ended, since its caller had left.
+CANCELLED = 394
 
 # The engine's number for a disk without room.
 NOT_ENOUGH_SPACE = 243

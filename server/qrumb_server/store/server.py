@@ -19,9 +19,10 @@ from itertools import compress
 from typing import Any
 
 from qrumb_server.errors import OutcomeUnknownError, StoreError, StoreRefusedError, StoreUnavailableError
-from qrumb_server.ports import TableBatch
+from qrumb_server.ports import Asking, TableBatch
 from qrumb_server.store.connection import Host, Result, ServerConnection, ServerOptions, StatementError
 from qrumb_server.store.errors import (
+    CANCELLED,
     FORGET_DONE_MUTATIONS,
     KILL_FAILED_MUTATIONS,
     MUTATION_FAILED,
@@ -36,7 +37,7 @@ from qrumb_server.store.proof import Proof, by_table
 from qrumb_server.store.schema.files import Migration, load_migrations, table_columns
 from qrumb_server.store.schema.migrations import apply_migrations, check_drift, pending_migrations
 from qrumb_server.store.schema.render import Dialect, cluster_dialect, render, single_dialect
-from qrumb_server.store.values import check_columns, known_table, render_parameters
+from qrumb_server.store.values import check_columns, known_table, limit_settings, render_parameters
 
 __all__ = ["ServerStore"]
 
@@ -137,7 +138,9 @@ class ServerStore:
             self._insert(missing)
         self._broke = False
 
-    def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+    def query(
+        self, sql: str, parameters: Mapping[str, Any] | None = None, asking: Asking | None = None
+    ) -> list[dict[str, Any]]:
         """Rows of one reading statement; values as in `native.decode_rows`, parameters as in `values`.
 
         Raises:
@@ -146,7 +149,9 @@ class ServerStore:
         """
         rendered = render_parameters(sql, parameters or {})
         self._prepare()
-        return self._execute(sql, rendered, _QUERY_SETTINGS).rows()
+        if asking is None:
+            return self._execute(sql, rendered, _QUERY_SETTINGS).rows()
+        return self._ask(sql, rendered, asking).rows()
 
     def confirm(self, batches: Sequence[TableBatch]) -> None:
         """See `ports.EventStore.confirm`.
@@ -288,6 +293,21 @@ class ServerStore:
             return self._pool.run(
                 lambda connection: connection.execute(sql, parameters=rendered, settings=settings, timeout=timeout)
             )
+        except StatementError as error:
+            raise _statement_error(error) from None
+
+    def _ask(self, sql: str, rendered: Mapping[str, str], asking: Asking) -> Result:
+        """Within its limits, for as long as its caller is there: a server ends what nobody waits for."""
+        settings = limit_settings(asking.limits)
+
+        def ask(connection: ServerConnection) -> Result:
+            with asking.statement(connection.break_off) as wanted:
+                if not wanted:
+                    raise StatementError("the caller has left", CANCELLED)
+                return connection.execute(sql, parameters=rendered, settings=settings)
+
+        try:
+            return self._pool.run(ask)
         except StatementError as error:
             raise _statement_error(error) from None
 

@@ -20,8 +20,17 @@ from uuid import UUID
 from qrumb_server.errors import BadRowsError, StoreRefusedError
 from qrumb_server.instants import EARLIEST_MS, LATEST_MS
 from qrumb_server.model import is_uuid
+from qrumb_server.ports import ReadLimits
 
-__all__ = ["check_columns", "check_values", "inner_type", "known_table", "render_parameters", "wire_type"]
+__all__ = [
+    "check_columns",
+    "check_values",
+    "inner_type",
+    "known_table",
+    "limit_settings",
+    "render_parameters",
+    "wire_type",
+]
 
 _DECIMAL = re.compile(r"Decimal\((\d+), (\d+)\)")
 _INTEGER = re.compile(r"(U?)Int(8|16|32|64)")
@@ -43,6 +52,17 @@ _ESCAPES = str.maketrans(
 )
 # Stands between texts while they are escaped together; no text of ours holds it, and one that does is rendered apart.
 _BETWEEN = "\x01"
+
+
+def limit_settings(limits: ReadLimits) -> dict[str, int]:
+    """Limits as the engine's settings. readonly comes last: it forbids every later change of a setting."""
+    return {
+        "max_execution_time": limits.max_seconds,
+        "max_memory_usage": limits.max_memory_bytes,
+        "max_rows_to_read": limits.max_rows,
+        "max_threads": limits.max_threads,
+        "readonly": 1,
+    }
 
 
 def inner_type(column_type: str, wrapper: str) -> str | None:

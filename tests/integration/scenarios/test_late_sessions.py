@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from qrumb_server.errors import StoreRefusedError
+from qrumb_server.ports import Asking
 from qrumb_server.store.embedded import EmbeddedStore
 from tests.support.mini_node import SettableClock, running_mini_node
 from tests.support.scenario import Play
@@ -26,11 +27,13 @@ async def test_a_look_that_fails_holds_up_nothing_and_is_made_up_for(store: Embe
             await node.load()
             answer, failed = node.store.query, []
 
-            def refuse(sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+            def refuse(
+                sql: str, parameters: Mapping[str, Any] | None = None, asking: Asking | None = None
+            ) -> list[dict[str, Any]]:
                 if "has(fraud_reasons" in sql:
                     failed.append(sql)
                     raise StoreRefusedError("no such function", 46)
-                return answer(sql, parameters)
+                return answer(sql, parameters, asking)
 
             node.store.query = refuse  # type: ignore[method-assign]
             await play.take("register", {"scan_session_id": "s1", "qr_code_id": "qr-1", "scan_time": "T"}, {})

@@ -9,6 +9,7 @@ import pytest
 from qrumb_server.loader import lookups as module
 from qrumb_server.loader.lookups import DUPLICATE_WITHIN_MS, KnownSession, Lookups
 from qrumb_server.pipeline.identity import MAX_USERS, SHARED, Label, Link
+from qrumb_server.ports import Asking
 from tests.support.faulty_store import FaultyStore
 from tests.support.mmdb import Clock
 
@@ -24,7 +25,9 @@ class Answers(FaultyStore):
         self.rows = list(rows)
         self.asked: list[Mapping[str, Any]] = []
 
-    def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+    def query(
+        self, sql: str, parameters: Mapping[str, Any] | None = None, asking: Asking | None = None
+    ) -> list[dict[str, Any]]:
         """The rows."""
         self.asked.append(parameters or {})
         return self.rows

@@ -1,0 +1,107 @@
+"""The reading sessions of the embedded engine: few at once, kept for the next statement, some of them bounded.
+
+A session runs one statement at a time. A bounded one takes its limits when it is opened, since readonly forbids every
+later change of a setting, and what it runs can be ended from another thread.
+"""
+
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from itertools import count
+from pathlib import Path
+
+from qrumb_server.errors import StoreUnavailableError
+from qrumb_server.ports import Asking
+from qrumb_server.store.engine import EngineSession, as_query_error
+from qrumb_server.store.errors import CANCELLED
+from qrumb_server.store.values import limit_settings
+
+__all__ = ["Readers"]
+
+# readonly comes last, see above. 60 s is longer than any caller waits.
+_SETTINGS = {"max_execution_time": 60, "readonly": 1}
+Settings = tuple[tuple[str, int], ...]
+
+
+class Readers:
+    """Any thread may ask; more than `places` at once wait for each other."""
+
+    def __init__(self, folder: Path, places: int) -> None:
+        self._folder = folder
+        self._places = places
+        self._reading = threading.BoundedSemaphore(places)
+        self._idle: list[tuple[Settings, EngineSession]] = []
+        self._numbers = count(1)
+        self._closed = False
+
+    def run(self, sql: str, rendered: Mapping[str, str]) -> bytes:
+        """The result of a statement in Native format. Raises StoreError."""
+        with self._reader(_SETTINGS) as reader, as_query_error():
+            return reader.run(sql, rendered)
+
+    def ask(self, sql: str, rendered: Mapping[str, str], asking: Asking) -> bytes:
+        """The same within limits, for as long as its caller is there. Raises StoreError."""
+        # The engine knows the statement by its beginning, by which another session can end it.
+        name = f"/* question {next(self._numbers)} */"
+        with self._reader(limit_settings(asking.limits)) as reader, asking.statement(lambda: self._end(name)) as wanted:
+            if not wanted:
+                raise StoreUnavailableError("the caller has left", CANCELLED)
+            with as_query_error():
+                return reader.run(f"{name} {sql}", rendered)
+
+    @contextmanager
+    def own_session(self, settings: Mapping[str, int]) -> Iterator[EngineSession]:
+        """A session for one statement that may take longer than a query."""
+        with self._turn():
+            with as_query_error():
+                session = EngineSession(self._folder, settings)
+            try:
+                yield session
+            finally:
+                session.close()
+
+    def close(self) -> None:
+        """Waits for the statements that are running; later ones find the store closed."""
+        self._closed = True
+        for _ in range(self._places):
+            self._reading.acquire()
+        for _settings, session in self._idle:
+            session.close()
+        # A call that still waits for its turn gets it, and finds the store closed.
+        self._reading.release(self._places)
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        with self._reading:
+            if self._closed:
+                raise StoreUnavailableError("the store is closed")
+            yield
+
+    @contextmanager
+    def _reader(self, settings: Mapping[str, int]) -> Iterator[EngineSession]:
+        """A session that is kept for the next query, unless one fails: rows of that would precede the next result."""
+        with self._turn():
+            kind = tuple(settings.items())
+            with as_query_error():
+                reader = self._take_idle(kind) or EngineSession(self._folder, settings)
+            try:
+                yield reader
+            except BaseException:
+                reader.close()
+                raise
+            self._idle.append((kind, reader))
+
+    def _take_idle(self, kind: Settings) -> EngineSession | None:
+        for idle in self._idle[::-1]:
+            if idle[0] == kind:
+                with suppress(ValueError):  # another thread was faster
+                    self._idle.remove(idle)
+                    return idle[1]
+        return None
+
+    def _end(self, name: str) -> None:
+        killer = EngineSession(self._folder, {})
+        try:
+            killer.run(f"KILL QUERY WHERE startsWith(query, '{name}') ASYNC")
+        finally:
+            killer.close()
