@@ -1,8 +1,11 @@
 """The commands about events as an operator types them, on the shared node, and what they say when they cannot help."""
 
+import csv
+import io
 import json
 import uuid
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,13 +21,15 @@ def events(stack: Stack) -> tuple[str, str]:
     """An accepted and a rejected event of the site, loaded."""
     accepted, rejected = str(uuid.uuid4()), str(uuid.uuid4())
     with stack.http() as client:
+        client.post("/scan-sessions", json={"site_id": SITE, "scan_session_id": "s-operated", "qr_code_id": "poster"})
         client.post(
             "/server-events",
             json={
                 "site_id": SITE,
                 "event_id": accepted,
-                "scan_session_id": "s",
+                "scan_session_id": "s-operated",
                 "event_name": "lead",
+                "conversion_value": {"amount": "12.50", "currency": "EUR"},
                 "user_identifiers": {"external_id": "jane"},
             },
         )
@@ -63,6 +68,46 @@ def test_ledger_as_table_and_lines(stack: Stack, events: tuple[str, str]) -> Non
     assert {"minute_time", "received_count", "conflict_count"} <= json.loads(line).keys()
     empty = stack.command("ledger", "--site", SITE, "--since", "2126-01-01", "--format", "json")
     assert (empty.returncode, empty.stdout) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("command", "meant"),
+    [
+        (
+            ("counts", "--bucket", "day", "--time-zone", "Europe/Vienna"),
+            {"source": "server", "name": "lead", "unique_count": 1},
+        ),
+        (
+            ("counts", "--by", "country", "--by", "qr_code", "--bucket", "whole"),
+            {"qr_code_id": "poster", "conversion_count": 1},
+        ),
+        (("funnel",), {"qr_code_id": "poster", "scan_count": 1, "conversion_count": 1, "EUR": "12.50"}),
+        (("attribution", "--model", "first"), {"model": "first", "qr_code_id": "poster", "EUR": "12.50"}),
+        (("tail",), {"source": "server", "event_name": "lead", "user_id": "jane"}),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_numbers_as_lines_and_tables(
+    stack: Stack, events: tuple[str, str], command: tuple[str, ...], meant: dict[str, Any]
+) -> None:
+    """The same numbers as JSON, as CSV and as a table."""
+    lines = stack.command(*command, "--site", SITE, "--format", "json")
+    assert lines.returncode == 0, lines.stderr
+    [row] = [json.loads(line) for line in lines.stdout.splitlines()]
+    assert {name: row[name] for name in meant} == meant
+    [read] = csv.DictReader(io.StringIO(stack.command(*command, "--site", SITE, "--format", "csv").stdout))
+    assert {name: read[name] for name in meant} == {name: str(value) for name, value in meant.items()}
+    table = stack.command(*command, "--site", SITE, "--format", "table").stdout
+    assert [value for value in meant.values() if str(value) not in table] == []
+
+
+def test_questions_without_an_answer(stack: Stack, events: tuple[str, str]) -> None:
+    """Nothing in the range is said; what cannot be asked is refused in words."""
+    empty = stack.command("counts", "--site", SITE, "--until", "2026-01-02", "--format", "table")
+    assert (empty.returncode, empty.stdout, empty.stderr) == (0, "", "nothing in this range\n")
+    wrong = stack.command("funnel", "--site", SITE, "--time-zone", "Vienna")
+    assert wrong.returncode == 1
+    assert "IANA" in wrong.stderr
 
 
 def test_erase_says_what_it_found(stack: Stack, events: tuple[str, str]) -> None:
