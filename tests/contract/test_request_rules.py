@@ -5,7 +5,7 @@ The checks are written by hand: docs/decisions/0023-checks-by-hand.md says why.
 
 import asyncio
 import inspect
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -30,6 +30,7 @@ VALID: list[tuple[type[Any], Message]] = [
     (Queries, pb.TailEventsRequest(site_id=SITE)),
     (Queries, pb.CountEventsRequest(site_id=SITE)),
     (Queries, pb.GetFunnelRequest(site_id=SITE)),
+    (Queries, pb.GetAttributionRequest(site_id=SITE)),
     (SessionQueries, session_pb.GetScanSessionRequest(site_id=SITE, scan_session_id="scan")),
     (Privacy, privacy_pb.EraseSubjectRequest(site_id=SITE, user_id="u")),
     (Privacy, privacy_pb.ExportSubjectRequest(site_id=SITE, user_id="u")),
@@ -46,10 +47,11 @@ TEXTS = (
     "x" * 129,
     "x" * 256,
     "x" * 257,
+    "Europe/Vienna",
     "0" * 64,
     "g" * 64,
 )
-NUMBERS = (0, 1, 21, 22, 999, 1_000, 1_001, 86_400, 86_401, 2**31 - 1)
+NUMBERS = (0, 1, 2, 3, 5, 6, 21, 22, 400, 401, 999, 1_000, 1_001, 10_000, 10_001, 86_400, 86_401, 2**31 - 1)
 # A place is known to be ours only once it is read.
 READ_LATER = {"page_token", "cursor"}
 
@@ -61,10 +63,21 @@ class Anything:
         return lambda *_arguments: ScanSession()
 
 
+class Inline:
+    """Answers at once."""
+
+    async def run(self, answer: Callable[[], Any]) -> Any:
+        return answer()
+
+
 def variants(message: Message, path: str = "") -> Iterator[tuple[str, Any]]:
     """Each text and number of a request, at its limits."""
     for field in message.DESCRIPTOR.fields:
-        if field.type == FieldDescriptor.TYPE_STRING:
+        if field.is_repeated:
+            one, most = (TEXTS, 101) if field.type == FieldDescriptor.TYPE_STRING else (NUMBERS, 7)
+            yield from ((f"{path}{field.name}", [value]) for value in one)
+            yield from ((f"{path}{field.name}", [value] * count) for value in one[1:2] for count in (2, most - 1, most))
+        elif field.type == FieldDescriptor.TYPE_STRING:
             yield from ((f"{path}{field.name}", value) for value in TEXTS)
         elif field.type in {FieldDescriptor.TYPE_UINT32, FieldDescriptor.TYPE_ENUM}:
             yield from ((f"{path}{field.name}", value) for value in NUMBERS)
@@ -79,7 +92,10 @@ def changed(message: Message, path: str, value: Any) -> Message:
     *parents, name = path.split(".")
     for parent in parents:
         holder = getattr(holder, parent)
-    setattr(holder, name, value)
+    if isinstance(value, list):
+        getattr(holder, name).extend(value)
+    else:
+        setattr(holder, name, value)
     return copy
 
 
@@ -105,8 +121,8 @@ def refused_field(service: Any, message: Message) -> str | None:
 @pytest.mark.parametrize(("kind", "valid"), VALID, ids=lambda value: type(value).__name__)
 def test_a_request_is_refused_for_the_field_that_breaks_the_contract(kind: type[Any], valid: Message) -> None:
     with ThreadPoolExecutor(1) as executor:
-        names = set(inspect.signature(kind).parameters) - {"executor"}
-        service = kind(**dict.fromkeys(names, Anything()), executor=executor)
+        ways = {"executor": executor, "reads": Inline()}
+        service = kind(**{name: ways.get(name, Anything()) for name in inspect.signature(kind).parameters})
         assert refused_field(service, valid) is None
         for path, value in variants(valid):
             request = changed(valid, path, value)

@@ -99,4 +99,4 @@ def check_answers(stack: Stack, day: Day) -> None:
         check_rejected(receipts[event_id] for event_id in outcome.rejected)
         check_funnel(queries.GetFunnel(pb.GetFunnelRequest(site_id=day.site_id, **EVER)), outcome)
         check_ledger(queries.GetLedger(pb.GetLedgerRequest(site_id=day.site_id, **EVER)), outcome)
-        check_counts(queries.CountEvents(pb.CountEventsRequest(site_id=day.site_id, **EVER)), outcome)
+        check_counts(queries.CountEvents(pb.CountEventsRequest(site_id=day.site_id, bucket="WHOLE", **EVER)), outcome)

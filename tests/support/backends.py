@@ -252,6 +252,10 @@ class _Services(
         await self._backend.take(request, context)
         return query_service_pb2.GetFunnelResponse()
 
+    async def GetAttribution(self, request: Any, context: Context) -> Any:
+        await self._backend.take(request, context)
+        return query_service_pb2.GetAttributionResponse()
+
     async def GetLedger(self, request: Any, context: Context) -> Any:
         await self._backend.take(request, context)
         return query_service_pb2.GetLedgerResponse()

@@ -15,6 +15,7 @@ from tests.support.day_oracle import Event, Outcome
 
 __all__ = [
     "EVER",
+    "check_attribution",
     "check_counts",
     "check_funnel",
     "check_gone",
@@ -159,6 +160,23 @@ def check_ledger(answer: pb.GetLedgerResponse, outcome: Outcome) -> None:
         "conflict": sum(event.conflicts for event in outcome.events.values()),
         "spooled": 0,
     }
+
+
+def check_attribution(answer: pb.GetAttributionResponse, outcome: Outcome) -> None:
+    """Of all time: what was earned, with and without a known scan, divided by each model without a cent lost."""
+    meant: dict[str, Decimal] = {}
+    for event in outcome.events.values():
+        value = event.server.body.get("conversion_value") if event.server and not event.is_fraud else None
+        if value:
+            meant[value["currency"]] = meant.get(value["currency"], Decimal(0)) + Decimal(str(value["amount"]))
+    assert {money.currency: Decimal(money.amount) for money in answer.amounts} == meant
+    assert len(answer.attributions) == 5
+    for attribution in answer.attributions:
+        sums: dict[str, Decimal] = {}
+        for money in (money for credit in attribution.credits for money in credit.amounts):
+            sums[money.currency] = sums.get(money.currency, Decimal(0)) + Decimal(money.amount)
+        assert sums == meant, attribution.model
+        assert sum(Decimal(one.conversion_credit) for one in attribution.credits) == answer.conversion_count
 
 
 def check_counts(answer: pb.CountEventsResponse, outcome: Outcome) -> None:

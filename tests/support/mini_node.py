@@ -27,8 +27,9 @@ from qrumb_server.loader.progress import Progress
 from qrumb_server.loader.races import SETTLED_SECONDS
 from qrumb_server.model import SitePolicy
 from qrumb_server.pipeline.stamp import Arrival, Enrichers
-from qrumb_server.ports import Clock, EventStore, TableBatch
+from qrumb_server.ports import Asking, Clock, EventStore, ReadLimits, TableBatch
 from qrumb_server.query.charts import Charts
+from qrumb_server.query.reads import Reads
 from qrumb_server.query.reports import Reports
 from qrumb_server.query.service import Previews, Queries, SessionQueries
 from qrumb_server.rpc.collector import Collector
@@ -59,6 +60,7 @@ RETENTION_MS = 400 * 86_400_000
 WINDOW = timedelta(milliseconds=500)
 NEVER = timedelta(days=1)
 LOAD_SECONDS = 30
+LIMITS = ReadLimits(max_seconds=60, max_memory_bytes=1 << 30, max_rows=10_000_000, max_threads=1)
 WORKERS = 2
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -171,9 +173,11 @@ class FaultyInserts:
         """As the store's own."""
         self._store.confirm(batches)
 
-    def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+    def query(
+        self, sql: str, parameters: Mapping[str, Any] | None = None, asking: Asking | None = None
+    ) -> list[dict[str, Any]]:
         """As the port says."""
-        return self._store.query(sql, parameters)
+        return self._store.query(sql, parameters, asking)
 
     def mutate(self, sql: str, parameters: Mapping[str, Any] | None = None) -> None:
         """As the port says."""
@@ -225,6 +229,7 @@ class MiniNode:
         self._loader: Loader
         self._loading: asyncio.Future[None] | None = None
         self._erasing_waits = threading.Event()
+        self._reads: Reads | None = None
         self.gateway: list[CollectorServiceStub] = []
         """The way through the gateway to each worker."""
         self.direct: list[CollectorServiceStub] = []
@@ -238,10 +243,11 @@ class MiniNode:
             await self._start_worker(index)
         await self.start_loader()
         server = grpc.aio.server(interceptors=[Wrappers()])
-        reports = Reports(store=self.store, spool_root=self.spool_root, clock=self.clock)
-        charts = Charts(store=self.store, clock=self.clock)
-        add_QueryServiceServicer_to_server(Queries(reports=reports, charts=charts, executor=self._executor), server)
-        read_sessions = SessionQueries(reports=reports, executor=self._executor)
+        self._reads = Reads(self.store, max_concurrent=2, max_wait=timedelta(seconds=LOAD_SECONDS), limits=LIMITS)
+        reports = Reports(store=self._reads, spool_root=self.spool_root, clock=self.clock)
+        charts = Charts(store=self._reads, clock=self.clock)
+        add_QueryServiceServicer_to_server(Queries(reports=reports, charts=charts, reads=self._reads), server)
+        read_sessions = SessionQueries(reports=reports, reads=self._reads)
         add_ScanSessionServiceServicer_to_server(read_sessions, server)
         check = LedgerCheck(
             store=self.store,
@@ -296,6 +302,8 @@ class MiniNode:
         await self._end_loader()
         for executor in (*self._disks, self._executor):
             executor.shutdown()
+        if self._reads is not None:
+            self._reads.close()
 
     @property
     def loader(self) -> Loader:

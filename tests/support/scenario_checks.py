@@ -22,7 +22,7 @@ __all__ = ["check_expectations", "check_gone", "check_promises"]
 Row = Mapping[str, Any]
 TIMES: Final = {"event_time", "received_time", "client_event_time", "scan_time"}
 USERS: Final = {"user_id"}
-EVER: Final = {"from_time": Timestamp(seconds=0), "to_time": Timestamp(seconds=10_000_000_000)}
+EVER: Final[dict[str, Any]] = {"from_time": Timestamp(seconds=0), "to_time": Timestamp(seconds=10_000_000_000)}
 KINDS: Final = {
     "rows", "attributed", "receipts", "sessions", "ledger", "unique", "rejected", "users", "funnel",
     "suspicious",
@@ -220,7 +220,7 @@ async def _check_agreement(play: Play, site_id: str, ledger: Mapping[str, int]) 
         "SELECT sum(is_fraud) AS n FROM events.valid_events WHERE site_id = {site:String}", {"site": site_id}
     )
     assert ledger["fraud"] == marked["n"], "the ledger counts other marks than the rows have"
-    answer = await node.queries.CountEvents(pb.CountEventsRequest(site_id=site_id, bucket_seconds=86_400, **EVER))
+    answer = await node.queries.CountEvents(pb.CountEventsRequest(site_id=site_id, bucket="WHOLE", **EVER))
     counted = Counter[tuple[str, str]]()
     for one in answer.counts:
         counted[one.source, one.name] += one.unique_count

@@ -19,15 +19,16 @@ from qrumb_server.access.registry import SiteRegistry
 from qrumb_server.app.clock import SystemClock
 from qrumb_server.app.servers import inner_server, stop_event
 from qrumb_server.app.stores import open_store
-from qrumb_server.config import Settings
+from qrumb_server.config import QueriesSettings, Settings
 from qrumb_server.errors import StoreError, StoreRefusedError, StoreUnavailableError
 from qrumb_server.loader.loop import Loader
 from qrumb_server.loader.progress import Progress
 from qrumb_server.metrics import metrics_text, new_registry
 from qrumb_server.model import TABLE_RETENTION_MS
 from qrumb_server.pipeline.stamp import Enrichers
-from qrumb_server.ports import EventStore
+from qrumb_server.ports import EventStore, ReadLimits
 from qrumb_server.query.charts import Charts
+from qrumb_server.query.reads import Reads
 from qrumb_server.query.reports import Reports
 from qrumb_server.query.service import Previews, Queries, SessionQueries, SqlQueries
 from qrumb_server.rpc.access import Access
@@ -64,7 +65,8 @@ CHECK_RETRY_SECONDS: Final = 30.0
 PROVE_INTERVAL_SECONDS: Final = 10.0
 SERVING: Final = health_pb2.HealthCheckResponse.SERVING
 # Threads of their own, so that a flood of slow queries holds up neither loading nor an erasure. Together they are as
-# many as the embedded store has places for statements.
+# many as the embedded store has places for statements, beside those of questions; READERS have the node's own commands
+# and dry runs.
 LOADERS: Final = 1
 READERS: Final = 3
 CHANGERS: Final = 2
@@ -113,12 +115,18 @@ async def run_loader(settings: Settings) -> int:
         executor=readers,
     )
     add_AttributionServiceServicer_to_server(previews, server)
-    reports = Reports(store=store, spool_root=settings.spool_dir, clock=clock)
-    charts = Charts(store=store, clock=clock)
+    reads = Reads(
+        store,
+        max_concurrent=settings.queries.max_concurrent,
+        max_wait=settings.queries.max_wait,
+        limits=_limits(settings.queries),
+    )
+    reports = Reports(store=reads, spool_root=settings.spool_dir, clock=clock)
+    charts = Charts(store=reads, clock=clock)
     for each in (server, public_server):
-        add_QueryServiceServicer_to_server(Queries(reports=reports, charts=charts, executor=readers), each)
+        add_QueryServiceServicer_to_server(Queries(reports=reports, charts=charts, reads=reads), each)
         # Each process has one half of ScanSessionService; the base class answers UNIMPLEMENTED for the other.
-        add_ScanSessionServiceServicer_to_server(SessionQueries(reports=reports, executor=readers), each)  # type: ignore[abstract]
+        add_ScanSessionServiceServicer_to_server(SessionQueries(reports=reports, reads=reads), each)  # type: ignore[abstract]
         eraser = Eraser(store=store, loader=loader, spool_root=settings.spool_dir, clock=clock)
         exporter = Exporter(store=store, loader=loader, spool_root=settings.spool_dir)
         add_PrivacyServiceServicer_to_server(Privacy(eraser=eraser, exporter=exporter, executor=changers), each)
@@ -158,6 +166,7 @@ async def run_loader(settings: Settings) -> int:
     proving.cancel()
     await asyncio.gather(server.stop(1), public_server.stop(1))
     await loading
+    reads.close()
     store.close()
     for executor in (loading_thread, readers, changers, checker):
         executor.shutdown()
@@ -247,6 +256,15 @@ def _add_upkeep(
             executor=executor,
         ),
         server,
+    )
+
+
+def _limits(queries: QueriesSettings) -> ReadLimits:
+    return ReadLimits(
+        max_seconds=int(queries.max_time.total_seconds()),
+        max_memory_bytes=queries.max_memory_bytes,
+        max_rows=queries.max_rows,
+        max_threads=queries.max_threads,
     )
 
 

@@ -10,7 +10,7 @@ from qrumb.v1 import query_service_pb2 as pb
 from qrumb.v1.receipt_pb2 import EventWarning
 from qrumb_server.instants import timestamp
 from qrumb_server.pipeline.identity import EMAIL, MAX_HASHES, MAX_USERS, PHONE, SESSION, kind_of_name
-from qrumb_server.ports import EventStore
+from qrumb_server.query.reads import Reader
 
 __all__ = ["KINDS", "Identities"]
 
@@ -33,7 +33,7 @@ _FIELDS: Final = {
 class Identities:
     """Reads for one node. Calls block; every one may raise a StoreError."""
 
-    def __init__(self, store: EventStore) -> None:
+    def __init__(self, store: Reader) -> None:
         self._store = store
 
     def suspicious(self, request: pb.ListSuspiciousIdentifiersRequest) -> pb.ListSuspiciousIdentifiersResponse:

@@ -13,8 +13,10 @@ from qrumb.v1 import query_service_pb2 as pb
 from qrumb.v1.receipt_pb2 import Violation
 from qrumb.v1.scan_session_pb2 import ScanSession
 from qrumb_server.instants import milliseconds, timestamp
-from qrumb_server.ports import Clock, EventStore
+from qrumb_server.ports import Clock
+from qrumb_server.query.attribution import touches_of
 from qrumb_server.query.identities import Identities
+from qrumb_server.query.reads import Reader
 from qrumb_server.query.rows import (
     as_event_row,
     as_rejected_event,
@@ -38,7 +40,7 @@ Row = Mapping[str, Any]
 class Reports:
     """Reads for one node. Calls block; every one may raise a StoreError or an OSError of the spool's disk."""
 
-    def __init__(self, *, store: EventStore, spool_root: Path, clock: Clock) -> None:
+    def __init__(self, *, store: Reader, spool_root: Path, clock: Clock) -> None:
         self._store = store
         self._spool_root = spool_root
         self._clock = clock
@@ -195,6 +197,7 @@ class Reports:
         if rows:
             response.row.CopyFrom(as_event_row(rows[0]))
             response.warnings.extend(self.identities.warnings(rows[0]))
+            response.touches.extend(touches_of(self._store, rows[0]))
             add_help((), response.warnings)
 
 

@@ -1,6 +1,6 @@
 """Rows of the store as messages of the contract, and where a listing of them goes on."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final, TypeVar
@@ -9,7 +9,7 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from qrumb.v1.event_row_pb2 import EventRow
-from qrumb.v1.query_service_pb2 import RejectedEvent
+from qrumb.v1.query_service_pb2 import CurrencyAmount, RejectedEvent
 from qrumb.v1.receipt_pb2 import Violation
 from qrumb_server.enrich.currency import currency_decimals
 from qrumb_server.instants import set_time, timestamp
@@ -19,6 +19,7 @@ __all__ = [
     "BadPlaceError",
     "Place",
     "amount_text",
+    "amounts_of",
     "as_event_row",
     "as_rejected_event",
     "as_violations",
@@ -70,6 +71,12 @@ def amount_text(value: Decimal, currency: str) -> str:
     """With the decimals of its currency, as it was taken; the column has four for all."""
     decimals = currency_decimals().get(currency, 4)
     return format(value.quantize(Decimal(1).scaleb(-decimals)), "f")
+
+
+def amounts_of(money: Sequence[Sequence[Any]]) -> list[CurrencyAmount]:
+    """Of the currencies and sums that the engine's sumMap gives, in order of the currency."""
+    pairs = sorted(zip(money[0], money[1], strict=True))
+    return [CurrencyAmount(currency=currency, amount=amount_text(amount, currency)) for currency, amount in pairs]
 
 
 def as_rejected_event(row: Mapping[str, Any]) -> RejectedEvent:

@@ -19,9 +19,11 @@ from qrumb_server.loader.attribute import Attributor
 from qrumb_server.loader.lookups import Lookups
 from qrumb_server.loader.rows import PlacedEvent, RowId
 from qrumb_server.loader.sessions import merge_sessions
-from qrumb_server.model import SitePolicy, is_site_id, is_uuid
+from qrumb_server.model import SitePolicy, is_uuid
 from qrumb_server.ports import EventStore
 from qrumb_server.query.charts import Charts
+from qrumb_server.query.questions import check_attribution, check_counts, check_funnel, check_number, check_site
+from qrumb_server.query.reads import Reads
 from qrumb_server.query.reports import Reports
 from qrumb_server.query.rows import BadPlaceError
 from qrumb_server.query.spooled_sessions import find_sessions
@@ -38,7 +40,6 @@ __all__ = ["Previews", "Queries", "SessionQueries", "SqlQueries"]
 Context = grpc.aio.ServicerContext[Any, Any]
 T = TypeVar("T")
 MAX_PAGE: Final = 1000
-MAX_BUCKET_SECONDS: Final = 86_400
 MAX_SCAN_SESSION_ID: Final = 128
 REASONS: Final = frozenset(Violation.Reason.values())
 
@@ -46,87 +47,82 @@ REASONS: Final = frozenset(Violation.Reason.values())
 class Queries(QueryServiceServicer):
     """What became of events."""
 
-    def __init__(self, *, reports: Reports, charts: Charts, executor: Executor) -> None:
+    def __init__(self, *, reports: Reports, charts: Charts, reads: Reads) -> None:
         self._reports = reports
         self._charts = charts
-        self._executor = executor
+        self._reads = reads
 
     async def GetReceipt(self, request: pb.GetReceiptRequest, context: Context) -> pb.GetReceiptResponse:
         """What became of one event."""
-        _check_site(request.site_id)
+        check_site(request.site_id)
         event_id = request.event_id.lower()
         if not is_uuid(event_id):
             raise RequestFault(calls.EVENT_ID_FORM, field="event_id")
-        return await _read(self._executor, lambda: self._reports.get_receipt(request.site_id, event_id))
+        return await self._reads.run(lambda: self._reports.get_receipt(request.site_id, event_id))
 
     async def ListRejectedEvents(
         self, request: pb.ListRejectedEventsRequest, context: Context
     ) -> pb.ListRejectedEventsResponse:
         """Dead letters."""
-        _check_site(request.site_id)
-        if request.page_size > MAX_PAGE:
-            raise RequestFault(calls.NUMBER_TOO_LARGE, field="page_size", limit=MAX_PAGE)
+        check_site(request.site_id)
+        check_number("page_size", request.page_size, MAX_PAGE)
         if request.reason not in REASONS:
             raise RequestFault(calls.NUMBER_TOO_LARGE, field="reason", limit=max(REASONS))
-        try:
-            return await _read(self._executor, lambda: self._reports.list_rejected(request))
-        except BadPlaceError as error:
-            raise RequestFault(calls.PAGE_TOKEN_FORM, field="page_token") from error
+        return await _paged(self._reads, lambda: self._reports.list_rejected(request))
 
     async def GetLedger(self, request: pb.GetLedgerRequest, context: Context) -> pb.GetLedgerResponse:
         """The balance."""
-        _check_site(request.site_id)
-        return await _read(self._executor, lambda: self._reports.get_ledger(request))
+        check_site(request.site_id)
+        return await self._reads.run(lambda: self._reports.get_ledger(request))
 
     async def TailEvents(self, request: pb.TailEventsRequest, context: Context) -> pb.TailEventsResponse:
         """The newest events."""
-        _check_site(request.site_id)
-        if request.limit > MAX_PAGE:
-            raise RequestFault(calls.NUMBER_TOO_LARGE, field="limit", limit=MAX_PAGE)
+        check_site(request.site_id)
+        check_number("limit", request.limit, MAX_PAGE)
         try:
-            return await _read(self._executor, lambda: self._charts.tail(request))
+            return await self._reads.run(lambda: self._charts.tail(request))
         except BadPlaceError as error:
             raise RequestFault(calls.CURSOR_FORM, field="cursor") from error
 
     async def CountEvents(self, request: pb.CountEventsRequest, context: Context) -> pb.CountEventsResponse:
         """Counts over time."""
-        _check_site(request.site_id)
-        if request.bucket_seconds > MAX_BUCKET_SECONDS:
-            raise RequestFault(calls.NUMBER_TOO_LARGE, field="bucket_seconds", limit=MAX_BUCKET_SECONDS)
-        return await _read(self._executor, lambda: self._charts.count(request))
+        check_counts(request)
+        return await _paged(self._reads, lambda: self._charts.count(request))
 
     async def ListSuspiciousIdentifiers(
         self, request: pb.ListSuspiciousIdentifiersRequest, context: Context
     ) -> pb.ListSuspiciousIdentifiersResponse:
         """What many share."""
-        _check_site(request.site_id)
-        if request.limit > MAX_PAGE:
-            raise RequestFault(calls.NUMBER_TOO_LARGE, field="limit", limit=MAX_PAGE)
-        return await _read(self._executor, lambda: self._reports.identities.suspicious(request))
+        check_site(request.site_id)
+        check_number("limit", request.limit, MAX_PAGE)
+        return await self._reads.run(lambda: self._reports.identities.suspicious(request))
 
     async def GetFunnel(self, request: pb.GetFunnelRequest, context: Context) -> pb.GetFunnelResponse:
         """From scan to conversion."""
-        _check_site(request.site_id)
-        return await _read(self._executor, lambda: self._charts.funnel(request))
+        check_funnel(request)
+        return await _paged(self._reads, lambda: self._charts.funnel(request))
+
+    async def GetAttribution(self, request: pb.GetAttributionRequest, context: Context) -> pb.GetAttributionResponse:
+        """Conversions, divided among QR codes."""
+        check_attribution(request)
+        return await self._reads.run(lambda: self._charts.attribution(request))
 
 
 class SessionQueries(ScanSessionServiceServicer):
     """Registered sessions."""
 
-    def __init__(self, *, reports: Reports, executor: Executor) -> None:
+    def __init__(self, *, reports: Reports, reads: Reads) -> None:
         self._reports = reports
-        self._executor = executor
+        self._reads = reads
 
     async def GetScanSession(
         self, request: session_pb.GetScanSessionRequest, context: Context
     ) -> session_pb.GetScanSessionResponse:
         """One session."""
-        _check_site(request.site_id)
+        check_site(request.site_id)
         if not 1 <= len(request.scan_session_id) <= MAX_SCAN_SESSION_ID:
             raise RequestFault(calls.NAME_LENGTH, field="scan_session_id", limit=MAX_SCAN_SESSION_ID)
-        found = await _read(
-            self._executor, lambda: self._reports.get_scan_session(request.site_id, request.scan_session_id)
-        )
+        found = await self._reads.run(lambda: self._reports.get_scan_session(request.site_id, request.scan_session_id))
         if found is None:
             raise RequestFault(calls.SCAN_SESSION_UNKNOWN)
         return session_pb.GetScanSessionResponse(scan_session=found)
@@ -195,19 +191,12 @@ class SqlQueries(SqlServiceServicer):
             raise RequestFault(calls.SQL_FAILED, answer=error) from error
 
 
-async def _read(executor: Executor, read: Callable[[], T]) -> T:
-    """Run a blocking read and answer its faults."""
+async def _paged(reads: Reads, answer: Callable[[], T]) -> T:
+    """A question whose page_token may be of another."""
     try:
-        return await asyncio.get_running_loop().run_in_executor(executor, read)
-    except StoreError as error:
-        raise RequestFault(calls.STORE_UNAVAILABLE) from error
-    except OSError as error:
-        raise RequestFault(calls.SPOOL_UNREADABLE) from error
-
-
-def _check_site(site_id: str) -> None:
-    if not is_site_id(site_id):
-        raise RequestFault(calls.SITE_ID_FORM, field="site_id")
+        return await reads.run(answer)
+    except BadPlaceError as error:
+        raise RequestFault(calls.PAGE_TOKEN_FORM, field="page_token") from error
 
 
 def _next_piece(pieces: Iterator[bytes]) -> bytes | None:

@@ -3,6 +3,7 @@
 | module | what it lists | where a caller meets it |
 | --- | --- | --- |
 | `calls.py` | why the service refuses a whole call | ErrorInfo, and BadRequest for a field |
+| `arguments.py` | which argument of a call is wrong; listed by `calls.py` | BadRequest |
 | `gateway.py` | why Envoy answers in place of the service | ErrorInfo in its JSON |
 | `events.py` | what is wrong or odd with one event | Violation, EventWarning, fraud_reasons |
 

@@ -4,6 +4,7 @@ from typing import Final
 
 from grpc import StatusCode
 
+from qrumb_server.reasons.arguments import *  # noqa: F403  (its entries are entries of this table)
 from qrumb_server.reasons.entry import Reason, Retry
 
 _SEND_KEY: Final = "send `authorization: Bearer qk_...`; `qrumb sites key SITE` makes a key"
@@ -68,89 +69,6 @@ TOO_MANY_SESSIONS: Final = Reason(
     text="more than {limit} sessions in one batch, which are the most that are allowed",
     cause="A batch holds more scan sessions than one call may.",
     advice="Register them in several batches.",
-)
-
-# --- Arguments of one field. Their names are those of violations, whose sections they share.
-
-BATCH_EMPTY: Final = Reason(
-    name="REQUIRED",
-    code=StatusCode.INVALID_ARGUMENT,
-    retry=Retry.NO,
-    text='a batch needs at least one event: {{"events": [{{...}}, ...]}}',
-    cause="A batch holds no event.",
-    advice="Leave out the call, or look at the name of the list: it is `events`.",
-)
-SESSION_BATCH_EMPTY: Final = Reason(
-    name="REQUIRED",
-    code=StatusCode.INVALID_ARGUMENT,
-    retry=Retry.NO,
-    text="a batch needs at least one session",
-    cause="A batch holds no scan session.",
-    advice="Leave out the call, or look at the name of the list: it is `scan_sessions`.",
-)
-NAME_LENGTH: Final = Reason(
-    name="REQUIRED",
-    code=StatusCode.INVALID_ARGUMENT,
-    retry=Retry.NO,
-    text="must have 1 to {limit} characters",
-    cause="A scan session, or a person who is to be erased, is named by a text that none can have.",
-    advice="Name it as the events do; a scan session by the id that the redirect gave the visit.",
-)
-SUBJECT_UNNAMED: Final = Reason(
-    name="REQUIRED",
-    code=StatusCode.INVALID_ARGUMENT,
-    retry=Retry.NO,
-    text="say whom to erase or to hand out: user_id, user_identifiers or scan_session_id, at least one",
-    cause="An erasure or an export names no person.",
-    advice="Name the person by any of these.",
-)
-SITE_ID_FORM: Final = Reason(
-    name="INVALID_FORMAT",
-    code=StatusCode.INVALID_ARGUMENT,
-    retry=Retry.NO,
-    text="must be 1 to 64 characters of A-Z, a-z, 0-9, _ and -",
-    cause="The site_id of a query is one that no site can have.",
-    advice="Ask for a site of sites.toml.",
-)
-HASH_FORM: Final = Reason(
-    name="INVALID_FORMAT",
-    code=StatusCode.INVALID_ARGUMENT,
-    retry=Retry.NO,
-    text="must be a SHA-256 as 64 hex digits",
-    cause="An erasure or an export names a person by a text that is not a SHA-256.",
-    advice="Hash the identifier as for events; see UserIdentifiers in the contract.",
-)
-PAGE_TOKEN_FORM: Final = Reason(
-    name="INVALID_FORMAT",
-    code=StatusCode.INVALID_ARGUMENT,
-    retry=Retry.NO,
-    text="must be next_page_token of a response",
-    cause="A listing goes on from a place that this service did not give out.",
-    advice="Hand back next_page_token as it was, or leave it out to begin anew.",
-)
-CURSOR_FORM: Final = Reason(
-    name="INVALID_FORMAT",
-    code=StatusCode.INVALID_ARGUMENT,
-    retry=Retry.NO,
-    text="must be the cursor of a response",
-    cause="A tail goes on from a place that this service did not give out.",
-    advice="Hand back the cursor as it was, or leave it out to begin anew.",
-)
-EVENT_ID_FORM: Final = Reason(
-    name="INVALID_UUID",
-    code=StatusCode.INVALID_ARGUMENT,
-    retry=Retry.NO,
-    text="must be the UUID of an event, as its receipt states it",
-    cause="A receipt is asked for by an id that no event can have.",
-    advice="Ask by the event_id of the event's receipt.",
-)
-NUMBER_TOO_LARGE: Final = Reason(
-    name="OUT_OF_RANGE",
-    code=StatusCode.INVALID_ARGUMENT,
-    retry=Retry.NO,
-    text="must be at most {limit}",
-    cause="A number of a query, such as page_size, limit or bucket_seconds, is above its limit.",
-    advice="Ask for less, and go on with next_page_token or the cursor.",
 )
 
 # --- Who calls.
@@ -370,6 +288,24 @@ SCAN_SESSION_UNKNOWN: Final = Reason(
     text="no scan session is registered under this id",
     cause="The session was never registered with this site, or is older than the site's retention.",
     advice="Register it; events that named it before are attributed to it then.",
+)
+QUERIES_BUSY: Final = Reason(
+    name="QUERIES_BUSY",
+    code=StatusCode.RESOURCE_EXHAUSTED,
+    retry=Retry.AFTER_DELAY,
+    retry_after_seconds=2,
+    text="as many queries as may run at once are at work; ask again later",
+    cause="`queries.max_concurrent` queries are being answered, and none ended within `queries.max_wait`.",
+    advice="Wait for the delay and ask again, one question after the other. A caller that leaves ends its query.",
+)
+QUERY_TOO_LARGE: Final = Reason(
+    name="QUERY_TOO_LARGE",
+    code=StatusCode.FAILED_PRECONDITION,
+    retry=Retry.NO,
+    text="answering this takes more {what} than a query may have",
+    cause="The query reached a limit of the settings: `queries.max_time`, `queries.max_memory_bytes` or "
+    "`queries.max_rows`.",
+    advice="Ask for a shorter range or fewer dimensions, or let the node's operator raise the limit.",
 )
 SQL_FAILED: Final = Reason(
     name="SQL_FAILED",

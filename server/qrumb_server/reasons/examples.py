@@ -47,6 +47,19 @@ EXAMPLES: Final[Mapping[str, Example]] = {
     "EVENT_ID_FORM": Example(
         "GET /v1/sites/demo/receipts/17", "GET /v1/sites/demo/receipts/0192f0c1-7e1a-7c3d-9b1e-2f6a7d8c9e4f"
     ),
+    "RANGE_EMPTY": Example(
+        "?from_time=2026-05-02T00:00:00Z&to_time=2026-05-01T00:00:00Z",
+        "?from_time=2026-05-01T00:00:00Z&to_time=2026-05-02T00:00:00Z",
+    ),
+    "TOO_MANY_BUCKETS": Example("?from_time=2020-01-01T00:00:00Z", "?from_time=2020-01-01T00:00:00Z&bucket=DAY"),
+    "BUCKET_TWICE": Example("?bucket=DAY&bucket_seconds=86400", "?bucket=DAY"),
+    "TIME_ZONE_UNKNOWN": Example("?time_zone=Vienna", "?time_zone=Europe/Vienna"),
+    "VALUE_UNKNOWN": Example(
+        "GET /v1/sites/demo/funnel?group_by=NAME", "GET /v1/sites/demo/funnel?group_by=QR_CODE&group_by=COUNTRY"
+    ),
+    "NAMED_TWICE": Example("?group_by=NAME&group_by=NAME", "?group_by=NAME"),
+    "LIST_TOO_LONG": Example("101 times ?names=", "?names=purchase&names=lead"),
+    "TEXT_TOO_LONG": Example("?names= with 129 characters", "?names=purchase"),
     "NUMBER_TOO_LARGE": Example("?limit=5000", "?limit=1000, then ?cursor=..."),
     "KEY_MISSING": Example("curl -d ... /server-events", f"curl {_KEY} -d ... /server-events"),
     "KEY_INVALID": Example("authorization: qk_1a2b3c4d_...", "authorization: Bearer qk_1a2b3c4d_..."),
@@ -63,6 +76,7 @@ EXAMPLES: Final[Mapping[str, Example]] = {
     ),
     "NOT_PUBLIC": Example("ProcessService/GetMetrics on the direct port", "GET /metrics on metrics.port"),
     "SCAN_SESSION_UNKNOWN": Example("GET a session before its registration", "POST /scan-sessions, then GET"),
+    "QUERY_TOO_LARGE": Example("?group_by=CAMPAIGN over 400 days of 100 million events", "the same, month by month"),
     "SQL_FAILED": Example("qrumb query 'SELEKT 1'", "qrumb query 'SELECT 1'"),
     "BACKUP_NOT_POSSIBLE": Example("qrumb backup a-folder-with-files", "qrumb backup a-new-folder"),
     "SERVER_NOT_BACKED_UP": Example("qrumb backup, with clickhouse.url set", "BACKUP DATABASE events TO ..."),

@@ -70,7 +70,7 @@ CALLS = (
         Call(method=f"QueryService/{name}", scope="query", request={"site_id": "shop"}, path=f"/v1/sites/shop/{path}")
         for name, path in (
             ("ListRejectedEvents", "rejected-events"), ("GetLedger", "ledger"), ("TailEvents", "tail"),
-            ("CountEvents", "counts"), ("GetFunnel", "funnel"),
+            ("CountEvents", "counts"), ("GetFunnel", "funnel"), ("GetAttribution", "attribution"),
             ("ListSuspiciousIdentifiers", "suspicious-identifiers"),
         )
     ),

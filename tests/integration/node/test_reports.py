@@ -172,6 +172,14 @@ def test_many_large_dead_letters_come_page_by_page(stack: Stack) -> None:
         ("/v1/sites/s/tail", {"limit": 1_001}, "limit", "OUT_OF_RANGE"),
         ("/v1/sites/s/tail", {"cursor": "x"}, "cursor", "INVALID_FORMAT"),
         ("/v1/sites/s/counts", {"bucket_seconds": 86_401}, "bucket_seconds", "OUT_OF_RANGE"),
+        ("/v1/sites/s/counts", {"bucket_seconds": 60, "bucket": "DAY"}, "bucket_seconds", "OUT_OF_RANGE"),
+        ("/v1/sites/s/counts", {"from_time": "2020-01-01T00:00:00Z"}, "from_time", "OUT_OF_RANGE"),
+        ("/v1/sites/s/counts", {"bucket": "DAY", "time_zone": "Vienna"}, "time_zone", "INVALID_FORMAT"),
+        ("/v1/sites/s/counts", {"page_token": "x"}, "page_token", "INVALID_FORMAT"),
+        ("/v1/sites/s/funnel", {"from_time": "2126-01-01T00:00:00Z"}, "from_time", "OUT_OF_RANGE"),
+        ("/v1/sites/s/funnel", {"group_by": "NAME"}, "group_by", "INVALID_ENUM"),
+        ("/v1/sites/s/attribution", {"to_time": "1899-01-01T00:00:00Z"}, "from_time", "OUT_OF_RANGE"),
+        ("/v1/sites/s/attribution", {"window_days": 401}, "window_days", "OUT_OF_RANGE"),
     ],
 )
 def test_wrong_questions_are_named(
@@ -263,6 +271,15 @@ def test_funnel_follows_scans_to_money(stack: Stack) -> None:
     }  # fmt: skip
     assert [(one["currency"], one["amount"]) for one in first["amounts"]] == [("EUR", "1234.80")]
     assert (second["qr_code_id"], second["scan_count"], second["amounts"]) == ("b", "1", [])
+    [linear] = get(stack, "/v1/sites/funnel/attribution", models="linear")["attributions"]
+    assert [(one["qr_code_id"], one["conversion_credit"], one["amounts"]) for one in linear["credits"]] == [
+        ("a", "3.000000", [{"currency": "EUR", "amount": "1234.80"}])
+    ]
+    asked = {"bucket": "day", "time_zone": "Europe/Vienna", "group_by": ["qr_code", "name"], "names": "purchase"}
+    counts = get(stack, "/v1/sites/funnel/counts", **asked)["counts"]
+    assert [(one["qr_code_id"], one["name"], one["conversion_count"], one["is_partial"]) for one in counts] == [
+        ("a", "purchase", "3", True)
+    ]
 
 
 def test_erasure_leaves_nothing_of_the_person(stack: Stack) -> None:

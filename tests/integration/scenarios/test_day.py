@@ -31,6 +31,7 @@ from tests.support.collector_calls import to_message
 from tests.support.day import HOUR_MS, Day, Sent, make_day
 from tests.support.day_checks import (
     EVER,
+    check_attribution,
     check_counts,
     check_funnel,
     check_gone,
@@ -144,7 +145,10 @@ async def check_day(node: MiniNode, day: Day, outcome: Outcome) -> None:
     check_rejected(receipts[event_id] for event_id in outcome.rejected)
     check_funnel(await funnel(node, day), outcome)
     check_ledger(await node.queries.GetLedger(query_pb.GetLedgerRequest(site_id=day.site_id, **EVER)), outcome)
-    check_counts(await node.queries.CountEvents(query_pb.CountEventsRequest(site_id=day.site_id, **EVER)), outcome)
+    attribution = query_pb.GetAttributionRequest(site_id=day.site_id, **EVER)
+    check_attribution(await node.queries.GetAttribution(attribution), outcome)
+    counts = query_pb.CountEventsRequest(site_id=day.site_id, bucket="WHOLE", **EVER)
+    check_counts(await node.queries.CountEvents(counts), outcome)
     check = await node.upkeep.VerifyLedger(upkeep_pb.VerifyLedgerRequest())
     assert not [one for one in check.differences if one.site_id == day.site_id]
 

@@ -1,0 +1,89 @@
+"""What events are told apart and chosen by, in SQL over a row of events.valid_events or of a view of it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from qrumb.v1.query_service_pb2 import CountEventsRequest
+
+__all__ = [
+    "ATTRIBUTED",
+    "CAMPAIGN",
+    "COLUMNS",
+    "NAME",
+    "Filters",
+    "campaign_parameters",
+    "converts",
+    "dimension_column",
+    "is_money",
+    "named_in",
+]
+
+DEFAULT_CAMPAIGN: Final = "utm_campaign"
+NAME: Final = "if(source = 'browser', event_type, event_name)"
+# The sender's own value; what is no text is shown as its JSON. Cut, because it becomes part of a page's token.
+CAMPAIGN: Final = (
+    "substringUTF8(if(JSONType(metadata, {campaign:String}) = 'String', "
+    "JSONExtractString(metadata, {campaign:String}), JSONExtractRaw(metadata, {campaign:String})), 1, 128)"
+)
+COLUMNS: Final[Mapping[int, tuple[str, str]]] = {
+    CountEventsRequest.SOURCE: ("source", "source"),
+    CountEventsRequest.NAME: ("name", NAME),
+    CountEventsRequest.QR_CODE: ("qr_code_id", "qr_code_id"),
+    CountEventsRequest.COUNTRY: ("country_code", "country_code"),
+    CountEventsRequest.DEVICE: ("device_type", "device_type"),
+    CountEventsRequest.CAMPAIGN: ("campaign", CAMPAIGN),
+}
+"""By dimension: the field of an answer, and the expression."""
+ATTRIBUTED: Final = frozenset(COLUMNS) - {CountEventsRequest.SOURCE, CountEventsRequest.NAME}
+"""Those that a row alone does not tell: its session may have come later, or the other side's copy completes it."""
+
+
+def dimension_column(dimension: int) -> str:
+    """The name of a dimension's column in a result."""
+    return f"by_{COLUMNS[dimension][0]}"
+
+
+def converts(names: Sequence[str]) -> str:
+    """Is the row a conversion? Of these names (`{conversions:Array(String)}`), or any but a refund."""
+    return "source = 'server' AND " + (
+        "event_name IN {conversions:Array(String)}" if names else "event_name != 'refund'"
+    )
+
+
+def is_money(names: Sequence[str]) -> str:
+    """Does the row's amount count? That of a conversion; and of a refund, which lowers what its code earned."""
+    chosen = "event_name IN {conversions:Array(String)} OR event_name = 'refund'" if names else "1"
+    return f"source = 'server' AND conversion_value IS NOT NULL AND ({chosen})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filters:
+    """Conditions that rows must meet, and the values that they name."""
+
+    conditions: Sequence[str] = ()
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, wanted: Iterable[tuple[str, str, Sequence[str]]]) -> "Filters":
+        """From the name of a parameter, an expression and the values that it may have; none: all."""
+        chosen = [(name, expression, list(values)) for name, expression, values in wanted if values]
+        return cls(
+            conditions=[f"{expression} IN {{{name}:Array(String)}}" for name, expression, _values in chosen],
+            parameters={name: values for name, _expression, values in chosen},
+        )
+
+    @property
+    def sql(self) -> str:
+        """All of them, each after an AND."""
+        return "".join(f" AND {condition}" for condition in self.conditions)
+
+
+def named_in(sql: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the values that the statement has a placeholder for."""
+    return {name: value for name, value in values.items() if f"{{{name}:" in sql}
+
+
+def campaign_parameters(key: str) -> dict[str, str]:
+    """The value that CAMPAIGN names."""
+    return {"campaign": key or DEFAULT_CAMPAIGN}
