@@ -87,7 +87,7 @@ class Attribution:
     asked: Sequence[Arrived] = ()
     """Events that may have arrived before."""
     erased: set[int] = field(default_factory=set)
-    """Places in the batch of duplicates whose original was erased."""
+    """Places in the batch of duplicates and counterparts of what was erased."""
 
 
 class Attributor:
@@ -161,7 +161,7 @@ class Attributor:
         """What arrived before teaches nothing: a repeat says nothing new, and a conflicting payload is not believed."""
         book = IdentityBook(self._lookups.owners(_identity_keys(result)))
         for place, facts in enumerate(result.facts):
-            if facts.own and place not in result.duplicates:
+            if facts.own and place not in result.duplicates and place not in result.erased:
                 book.learn(facts.site_id, facts.identifiers, facts.session_id, facts.own)
         result.links = self._lookups.new_links(book.learnt)
         for place, facts in enumerate(result.facts):
@@ -196,8 +196,10 @@ class Attributor:
             original = originals.get(key)
             if original is None:
                 originals[key] = fingerprint
-                if facts[place].other_key in originals:
+                if (other := originals.get(facts[place].other_key)) is not None:
                     result.counterparts.add(place)
+                    if not other:
+                        result.erased.add(place)
                 continue
             result.duplicates.add(place)
             if not original:

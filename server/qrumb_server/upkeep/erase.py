@@ -19,7 +19,9 @@ from qrumb.v1 import privacy_service_pb2 as pb
 from qrumb_server.errors import StoreUnavailableError
 from qrumb_server.loader.ledger import erased_ledger_batch
 from qrumb_server.loader.loop import Loader
+from qrumb_server.loader.rows import RowId, link_batch
 from qrumb_server.pipeline.erasure import BLANKED
+from qrumb_server.pipeline.identity import Link
 from qrumb_server.ports import Clock, EventStore, TableBatch
 from qrumb_server.spool.reader import find_records, remove_quarantined, segment_ids
 from qrumb_server.upkeep.subject import NEEDLES, Subject, find_letters, find_subject
@@ -88,6 +90,11 @@ class Eraser:
                 f"ALTER TABLE events.valid_events UPDATE {_BLANK} WHERE {subject.events}",
                 subject,
             )
+        self._mutate(
+            "ALTER TABLE events.valid_events UPDATE user_id = identified_user_id, "
+            f"user_id_source = if(identified_user_id = '', '', user_id_source) WHERE {subject.mistaken}",
+            subject,
+        )
         if names:
             self._move_sessions(subject, names)
         letters = find_letters(self._store, subject)
@@ -108,6 +115,7 @@ class Eraser:
                 subject,
             )
         if found.identity_count:
+            self._keep_shared(subject)
             self._mutate(
                 f"ALTER TABLE events.identity_links DELETE WHERE {subject.links}",
                 subject,
@@ -160,6 +168,24 @@ class Eraser:
             "WHERE site_id = {site:String} AND scan_session_id IN {sessions:Array(String)}",
             subject,
         )
+
+    def _keep_shared(self, subject: Subject) -> None:
+        """What others share with the person stays shared, with no one: else it would seem to be theirs alone."""
+        rows = self._store.query(
+            "SELECT kind, identifier FROM events.identity_links FINAL WHERE site_id = {site:String} "
+            "AND kind IN ('email', 'phone') AND identifier IN {shared:Array(String)} "
+            "GROUP BY kind, identifier HAVING countIf(user_id IN {users:Array(String)}) > 0 "
+            "AND countIf(user_id NOT IN {users:Array(String)} AND user_id != '') > 0",
+            subject.parameters("{site: {users:") | {"shared": sorted(subject.shared_identifiers)},
+        )
+        # From now on, so that the others come before it.
+        now_ms = self._clock.now_ms()
+        links = {
+            Link((subject.site_id, row["kind"], row["identifier"]), f"{RENAMED}{uuid.uuid4().hex}"): now_ms
+            for row in rows
+        }
+        if links:
+            self._store.insert(link_batch(links, RowId(segment_id=f"{RENAMED}{uuid.uuid4()}", segment_row=0)))
 
     def _count_spooled(self, subject: Subject) -> int:
         places = set()

@@ -1,11 +1,13 @@
 """Who a data subject is: everything in the store that names one person, and nothing that names a neighbour.
 
+Whose an event is, is asked of `events.attributed_events`, which knows what became known after the event was stored: a
+row may hold a user that it is no longer taken for. A browser's and a backend's copy of one event are one person's.
 An identifier that others were seen with too (a household's phone, an e-mail address of two accounts) is not taken to
 name the person's account; a scan session in which others identified is theirs as well. Both are counted, so that
 the answer says what was left alone.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -22,9 +24,18 @@ Naming = pb.EraseSubjectRequest | pb.ExportSubjectRequest
 """What names a person."""
 NEEDLES: Final = 200
 """Texts to search for at a time; the engine takes at most 255."""
+EVENTS: Final = 20_000
+"""Events to ask for at a time."""
+_NAMING_KEYS: Final = (
+    *("external_id", "externalId", "user_id", "userId", "scan_session_id", "scanSessionId"),
+    *("email_hash", "emailHash", "phone_hash", "phoneHash"),
+)
 
-# A user's own rows, and those that a session lent to the user.
-_BY_USER: Final = "(user_id IN {users:Array(String)} OR identified_user_id IN {users:Array(String)})"
+# Rows that name the user themselves; the first schema's have no identified_user_id.
+_BY_USER: Final = (
+    "(identified_user_id IN {users:Array(String)} "
+    "OR (identified_user_id = '' AND user_id_source = 'identifiers' AND user_id IN {users:Array(String)}))"
+)
 _UNNAMED: Final = "identified_user_id = '' AND user_id_source != 'identifiers'"
 
 
@@ -43,10 +54,18 @@ class Subject:
     """Scan sessions in which others identified too."""
     shared_identifiers: set[str] = field(default_factory=set)
     """Names of hashes that others were seen with too."""
+    event_ids: set[str] = field(default_factory=set)
+    """Events that are the person's by what is known now."""
 
     def parameters(self, sql: str) -> dict[str, Any]:
-        """Those of `site`, `users` and `sessions` that a statement takes."""
-        mine = {"site": self.site_id, "users": sorted(self.users), "sessions": sorted(self.sessions)}
+        """Those of `site`, `users`, `hashes`, `sessions` and `events` that a statement takes."""
+        mine = {
+            "site": self.site_id,
+            "users": sorted(self.users),
+            "hashes": sorted(self.users - self.shared_identifiers),
+            "sessions": sorted(self.sessions),
+            "events": sorted(self.event_ids),
+        }
         return {name: value for name, value in mine.items() if f"{{{name}:" in sql}
 
     @property
@@ -54,8 +73,14 @@ class Subject:
         """Condition on events.valid_events: rows of the person."""
         return (
             f"site_id = {{site:String}} AND user_id_source != '{ERASED}' AND ({_BY_USER} "
+            "OR event_id IN {events:Array(UUID)} "
             f"OR (scan_session_id IN {{sessions:Array(String)}} AND {_UNNAMED}))"
         )
+
+    @property
+    def mistaken(self) -> str:
+        """Condition on events.valid_events: rows that were stored with the person's name, and are another's by now."""
+        return f"site_id = {{site:String}} AND user_id IN {{users:Array(String)}} AND NOT ({self.events})"
 
     @property
     def scan_sessions(self) -> str:
@@ -71,7 +96,7 @@ class Subject:
         who identified in their own sessions."""
         return (
             "site_id = {site:String} AND (user_id IN {users:Array(String)} "
-            "OR (kind IN ('email', 'phone') AND identifier IN {users:Array(String)}) "
+            "OR (kind IN ('email', 'phone') AND identifier IN {hashes:Array(String)}) "
             f"OR (kind = '{SESSION}' AND identifier IN {{sessions:Array(String)}}))"
         )
 
@@ -95,7 +120,8 @@ def find_letters(store: EventStore, subject: Subject) -> list[dict[str, Any]]:
             "AND multiSearchAnyCaseInsensitiveUTF8(payload, {texts:Array(String)})",
             {"site": subject.site_id, "texts": needles[start : start + NEEDLES]},
         ):
-            found[row["segment_id"], row["segment_row"]] = row
+            if _named_by_text(row["payload"], subject.texts):
+                found[row["segment_id"], row["segment_row"]] = row
     if any(map(kind_of_name, subject.users)):
         for row in store.query(
             f"{select} WHERE site_id = {{site:String}} "
@@ -119,7 +145,25 @@ def find_subject(store: EventStore, request: Naming) -> Subject:
         subject.given.add(request.user_id)
         finder.add_user(request.user_id)
     finder.add_sessions(request.scan_session_id)
+    finder.add_events()
     return subject
+
+
+def _named_by_text(payload: str, texts: Set[str]) -> bool:
+    """Whether a dead letter names a person by one of the texts, and does not merely hold it: EUR may be an account."""
+    try:
+        waiting = [orjson.loads(payload)]
+    except orjson.JSONDecodeError:
+        return True  # cut: nothing tells what the text is
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            if any(value.get(key) in texts for key in _NAMING_KEYS if isinstance(value.get(key), str)):
+                return True
+            waiting += value.values()
+        elif isinstance(value, list):
+            waiting += value
+    return False
 
 
 def _named_by_hash(site_id: str, payload: str) -> set[str]:
@@ -142,6 +186,8 @@ class _Finder:
     def __init__(self, store: EventStore, subject: Subject) -> None:
         self._store = store
         self._subject = subject
+        self._hashes: set[str] = set()
+        """Names of all hashes that the person was seen with, shared ones too."""
 
     def add_user(self, name: str) -> None:
         """A user with the hashes that are theirs alone; for a hash, the account that it is alone with.
@@ -155,6 +201,7 @@ class _Finder:
                 continue
             self._subject.users.add(name)
             others, hashes = self._users_of(name), self._hashes_of(name)
+            self._hashes.update(hashes)
             if len(others) > 1 or any(len(self._hashes_of(other)) > MAX_HASHES for other in others):
                 self._subject.shared_identifiers.add(name)
             else:
@@ -167,17 +214,37 @@ class _Finder:
 
     def add_sessions(self, asked: str) -> None:
         """Sessions in which the person identified, or which a redirect registered for them, or that were asked for."""
+        if asked:
+            self._subject.given.add(asked)
+            if len(named := self._others_in({asked}).get(asked, set())) == 1:
+                self.add_user(named.pop())
         mine = {row["identifier"] for row in self._links(f"kind = '{SESSION}' AND user_id IN {{users:Array(String)}}")}
         mine |= self._registered()
         if asked:
             mine.add(asked)
-            self._subject.given.add(asked)
         others = self._others_in(mine)
-        if asked and len(others.get(asked, ())) == 1:
-            [only] = others.pop(asked)
-            self._subject.users.add(only)
         self._subject.shared_sessions = {session for session in mine if others.get(session)}
         self._subject.sessions = mine - self._subject.shared_sessions
+
+    def add_events(self) -> None:
+        """Events that are the person's by what is known now, among those that can be."""
+        subject = self._subject
+        names = subject.users | self._hashes
+        sessions = subject.sessions | subject.shared_sessions
+        rows = self._store.query(
+            "SELECT DISTINCT event_id FROM events.valid_events WHERE site_id = {site:String} AND "
+            "(scan_session_id IN {sessions:Array(String)} OR user_id IN {names:Array(String)} "
+            "OR identified_user_id IN {names:Array(String)})",
+            {"site": subject.site_id, "sessions": sorted(sessions), "names": sorted(names)},
+        )
+        candidates = [row["event_id"] for row in rows]
+        for start in range(0, len(candidates), EVENTS):
+            rows = self._store.query(
+                "SELECT DISTINCT event_id FROM events.attributed_events WHERE site_id = {site:String} "
+                "AND event_id IN {events:Array(UUID)} AND user_id IN {users:Array(String)}",
+                subject.parameters("{site: {users:") | {"events": candidates[start : start + EVENTS]},
+            )
+            subject.event_ids |= {row["event_id"] for row in rows}
 
     def _others_in(self, sessions: set[str]) -> dict[str, set[str]]:
         """Users besides the person who identified in sessions, or were registered for them."""
