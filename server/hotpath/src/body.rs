@@ -13,8 +13,6 @@ use crate::rules::Rules;
 
 /// Field 1 of a request, of length-delimited type: its event or events.
 const EVENT_TAG: u8 = 0x0a;
-/// The member of a batch that holds them.
-const EVENTS: &str = "events";
 
 /// How events are written.
 #[derive(Clone, Copy, PartialEq)]
@@ -73,7 +71,7 @@ impl Body {
     fn next_object(&mut self, body: &[u8], rules: &Rules) -> Option<(Range<usize>, Sent)> {
         if self.at == 0 {
             let mut reader = Jiter::new(body);
-            (reader.next_object().ok()? == Some(EVENTS)).then_some(())?;
+            (reader.next_object().ok()? == Some("events")).then_some(())?;
             reader.next_array().ok()??;
             self.at = reader.current_index();
         }

@@ -47,8 +47,8 @@ pub struct Circumstances<'py> {
     pub is_retried: bool,
     /// By id; all sites of the call.
     pub sites: HashMap<String, Py<Site>>,
-    /// What stands around the id of an accepted event in its receipt as JSON; None: the answer is protobuf.
-    pub receipt_around: Option<(String, String)>,
+    /// What stands around id and time of an accepted event in its receipt as JSON; None: the answer is protobuf.
+    pub receipt_form: Option<[String; 3]>,
     /// Names the event at a place, whose sender did not.
     pub new_event_id: Bound<'py, PyAny>,
 }

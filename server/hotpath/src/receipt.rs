@@ -13,14 +13,15 @@ const RECEIPT_TAG: u8 = 0x0a;
 
 /// The receipt of an accepted event: the field of a response, or a JSON object.
 pub fn accepted(event_id: &str, at: &Circumstances<'_>) -> PyResult<Vec<u8>> {
-    if let Some((before, behind)) = &at.receipt_around {
+    let received_time = timestamp(at.received_time_ms);
+    if let Some([before, between, behind]) = &at.receipt_form {
         let event_id = serde_json::to_string(event_id).map_err(|error| PyValueError::new_err(error.to_string()))?;
-        return Ok([before, event_id.as_str(), behind].concat().into_bytes());
+        return Ok(format!("{before}{event_id}{between}\"{received_time}\"{behind}").into_bytes());
     }
     let receipt = EventReceipt {
         event_id: event_id.to_owned(),
         outcome: Outcome::Accepted.into(),
-        received_time: Some(timestamp(at.received_time_ms)),
+        received_time: Some(received_time),
         ..Default::default()
     };
     let mut field = vec![RECEIPT_TAG];

@@ -136,8 +136,8 @@ class Circumstances:
     is_retried: bool
     sites: Mapping[str, object]
     """A qrumb_hotpath.Site for each site of the call."""
-    receipt_around: tuple[str, str] | None
-    """What stands around the id of an accepted event in its receipt as JSON; None: the answer is protobuf."""
+    receipt_form: tuple[str, str, str] | None
+    """What stands around id and time of an accepted event in its receipt as JSON; None: the answer is protobuf."""
     new_event_id: Callable[[int], str]
     """Names the event at a place, whose sender did not."""
 

@@ -14,7 +14,7 @@ from qrumb_server.access.admission import AccessDenied, Admission
 from qrumb_server.access.keys import Scope
 from qrumb_server.access.quota import Quotas
 from qrumb_server.reasons import calls
-from qrumb_server.rpc.caller import GATEWAY_PEER, is_from_gateway
+from qrumb_server.rpc.caller import GATEWAY_PEER, is_from_gateway, metadata_of
 from qrumb_server.rpc.faults import RequestFault
 from qrumb_server.rpc.json_opening import JSON_COLLECTOR, JSON_KINDS
 from qrumb_server.rpc.opened import Opened
@@ -216,7 +216,7 @@ def _page_origin(context: Context) -> str:
 
 def _said(context: Context, key: str) -> str:
     """One text of the call's metadata; empty where it was not sent."""
-    for name, value in context.invocation_metadata() or ():
+    for name, value in metadata_of(context):
         if name == key:
             return value if isinstance(value, str) else ""
     return ""

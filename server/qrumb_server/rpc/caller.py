@@ -1,6 +1,6 @@
 """Who calls: the facts of a request that its metadata states, as far as its way in makes them believable."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextvars import ContextVar
 from typing import Any, Final
 
@@ -8,7 +8,7 @@ import grpc
 
 from qrumb_server.model import Caller
 
-__all__ = ["GATEWAY_PEER", "believe_gateways", "is_from_gateway", "names_of_gateways", "read_caller"]
+__all__ = ["GATEWAY_PEER", "believe_gateways", "is_from_gateway", "metadata_of", "names_of_gateways", "read_caller"]
 
 # The workers' unix sockets are in a folder that only the node's user may enter: what comes through them comes
 # from our gateway, which sets these keys itself and removes what a client sent under their names.
@@ -16,6 +16,8 @@ GATEWAY_PEER: Final = "unix:"
 # Of gateways on other machines, which are known by their certificates. Each server has its own names; its guard sets
 # them in the context of every call, because what reads them is far from what knows them.
 _gateway_names: ContextVar[frozenset[bytes]] = ContextVar("gateway_names", default=frozenset())
+# Of the current call, and whose it is.
+_metadata: ContextVar[tuple[object, Sequence[tuple[str, str | bytes]]] | None] = ContextVar("metadata", default=None)
 # What browsers say while the page is not shown: the standard's header and those before it.
 PREFETCH_HEADERS: Final = (
     ("sec-purpose", "prefetch"),
@@ -35,6 +37,15 @@ def believe_gateways(names: frozenset[bytes]) -> None:
     _gateway_names.set(names)
 
 
+def metadata_of(context: grpc.aio.ServicerContext[Any, Any]) -> Sequence[tuple[str, str | bytes]]:
+    """What a call states of itself. gRPC makes all of it anew whenever it is asked, at a µs a header: asked once."""
+    known = _metadata.get()
+    if known is None or known[0] is not context:
+        known = context, tuple(context.invocation_metadata() or ())
+        _metadata.set(known)
+    return known[1]
+
+
 def is_from_gateway(context: grpc.aio.ServicerContext[Any, Any]) -> bool:
     """Whether a gateway of ours makes this call, so that what it says of its caller is true."""
     if context.peer().startswith(GATEWAY_PEER):
@@ -46,7 +57,7 @@ def is_from_gateway(context: grpc.aio.ServicerContext[Any, Any]) -> bool:
 
 def read_caller(context: grpc.aio.ServicerContext[Any, Any]) -> Caller:
     """Facts about the caller; the gateway's word counts only where it is the gateway's."""
-    metadata = context.invocation_metadata()
+    metadata = metadata_of(context)
     if not metadata:
         return Caller()
     said = {key: value for key, value in metadata if isinstance(value, str)}.get

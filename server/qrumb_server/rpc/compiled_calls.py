@@ -19,7 +19,7 @@ from qrumb_server.pipeline.stamp import Arrival
 from qrumb_server.reading.body import read_item
 from qrumb_server.reading.event import MESSAGES, ReadEvent
 from qrumb_server.reading.usual import CONSENTS
-from qrumb_server.rpc.json_answers import around_event_id
+from qrumb_server.rpc.json_answers import accepted_form
 from qrumb_server.rpc.turns import Turns
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ else:
 __all__ = ["Compiled", "CompiledCall", "JudgedCall", "is_built"]
 
 # What the package has to speak: one that an earlier set-up has left would take other arguments.
-SPOKEN: Final = 3
+SPOKEN: Final = 4
 # Bytes that are read or judged in one step: some 0.1 ms.
 STEP_BYTES: Final = 16 * 1024
 # What is known of an address is looked up anew after so long: the databases may have been replaced, and its key
@@ -164,7 +164,7 @@ class Compiled:
             is_prefetch=caller.is_prefetch,
             is_retried=caller.attempt > 1,
             sites={site_id: self._site(site_id, arrival) for site_id in opened.sites},
-            receipt_around=around_event_id(arrival.received_time_ms) if opened.is_json else None,
+            receipt_form=accepted_form() if opened.is_json else None,
             new_event_id=partial(_new_event_id, arrival, opened.source, caller),
         )
         judged = JudgedCall(*self._judge.judge(call, at, STEP_BYTES))

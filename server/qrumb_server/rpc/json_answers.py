@@ -2,7 +2,7 @@
 values for fields that are not set, 64 bits as texts."""
 
 from collections.abc import Iterable
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, Final
 
 import orjson
@@ -15,7 +15,7 @@ from qrumb_server.model import Rejected, StampedEvent
 from qrumb_server.pipeline.stamp import Arrival
 from qrumb_server.reasons.events import add_help
 
-__all__ = ["around_event_id", "as_members", "batch_text", "receipt_members", "receipt_text", "written"]
+__all__ = ["accepted_form", "as_members", "batch_text", "receipt_members", "receipt_text", "written"]
 
 _ACCEPTED, _VALIDATED, _REJECTED = (
     EventReceipt.Outcome.Name(outcome)
@@ -62,11 +62,11 @@ def receipt_text(verdict: StampedEvent | Rejected, arrival: Arrival, *, dry: boo
     return written(receipt_members(verdict, arrival, dry=dry))
 
 
-@lru_cache(maxsize=16)
-def around_event_id(received_time_ms: int) -> tuple[str, str]:
-    """The same of an event that is accepted without a word: what stands before its id, and what behind."""
-    before, _, behind = written(_members("", _ACCEPTED, _time(received_time_ms), [], [])).decode().partition('""')
-    return before, behind
+@cache
+def accepted_form() -> tuple[str, str, str]:
+    """The same of an event that is accepted without a word: what stands around its id and its time."""
+    before, between, behind = written(_members("", _ACCEPTED, "", [], [])).decode().split('""')
+    return before, between, behind
 
 
 def batch_text(receipts: Iterable[bytes], rows: Iterable[bytes], more: dict[str, Any]) -> bytes:

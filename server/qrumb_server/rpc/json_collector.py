@@ -12,6 +12,7 @@ from google.api.httpbody_pb2 import HttpBody
 
 from qrumb_server.model import Source
 from qrumb_server.reading.body import read_flag
+from qrumb_server.rpc.caller import metadata_of
 from qrumb_server.rpc.collector import Collector
 from qrumb_server.rpc.json_answers import as_members, batch_text, receipt_members, receipt_text, written
 from qrumb_server.rpc.json_opening import JSON_COLLECTOR, JSON_KINDS
@@ -80,7 +81,7 @@ def _said(previewed: Previewed) -> dict[str, Any]:
 
 def _asked(request: Opened, context: Context) -> Opened:
     """The request, with what its address asks for; all other names there are not ours."""
-    query = next((str(value) for key, value in context.invocation_metadata() or () if key == ORIGINAL_PATH), "")
+    query = next((str(value) for key, value in metadata_of(context) if key == ORIGINAL_PATH), "")
     query = query.partition("?")[2]
     if not query:
         return request
