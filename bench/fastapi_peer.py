@@ -1,0 +1,87 @@
+"""What one would write by hand in place of a collector, to compare with: FastAPI, pydantic, one fdatasync for all
+requests that wait. Run by uvicorn, in an environment of its own, with PEER_FILE; nothing of qrumb is used.
+"""
+
+import asyncio
+import os
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID, uuid4
+
+import orjson
+from fastapi import FastAPI, Response
+from pydantic import BaseModel, Field
+
+Text = Annotated[str, Field(max_length=1024)]
+Url = Annotated[str, Field(max_length=8192)]
+
+
+class Event(BaseModel):
+    """The fields of a browser event, each with a rule that its type can say."""
+
+    site_id: Annotated[str, Field(pattern="^[A-Za-z0-9_-]{1,64}$")]
+    event_type: Text
+    event_id: Annotated[UUID, Field(default_factory=uuid4)]
+    event_time: datetime | None = None
+    scan_session_id: Text | None = None
+    consent: Literal["granted", "denied", "pending"] | None = None
+    page_url: Annotated[Url, Field(pattern="^https?://[^/?#]")] | None = None
+    page_title: Text | None = None
+    referrer: Url | None = None
+    device: dict[str, Any] | None = None
+    metadata: dict[str, Any] | None = None
+
+
+class Batch(BaseModel):
+    """Several."""
+
+    events: Annotated[list[Event], Field(min_length=1, max_length=1000)]
+
+
+class Log:
+    """Lines that are on the disk when `keep` returns; those that come while it syncs go together with the next sync."""
+
+    def __init__(self, path: str) -> None:
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        self._waiting: list[bytes] = []
+        self._lock = asyncio.Lock()
+
+    async def keep(self, line: bytes) -> None:
+        """Returns after the sync."""
+        self._waiting.append(line)
+        async with self._lock:
+            if self._waiting:  # else the one before has written it
+                lines, self._waiting = self._waiting, []
+                await asyncio.to_thread(self._write, b"".join(lines))
+
+    def _write(self, lines: bytes) -> None:
+        os.write(self._file, lines)
+        os.fdatasync(self._file)
+
+
+app = FastAPI()
+log = Log(os.environ["PEER_FILE"])
+
+
+def line_of(event: Event) -> bytes:
+    """As it is kept."""
+    return orjson.dumps({**event.model_dump(exclude_none=True), "received_time": datetime.now(UTC)}) + b"\n"
+
+
+def answer(content: Any) -> Response:
+    """As JSON."""
+    return Response(orjson.dumps(content), media_type="application/json")
+
+
+@app.post("/collect")
+async def collect(event: Event) -> Response:
+    """One event."""
+    await log.keep(line_of(event))
+    return answer({"receipt": {"event_id": event.event_id, "outcome": "ACCEPTED"}})
+
+
+@app.post("/collect/batch")
+async def collect_batch(batch: Batch) -> Response:
+    """Several."""
+    await log.keep(b"".join(map(line_of, batch.events)))
+    return answer({"receipts": [{"event_id": event.event_id, "outcome": "ACCEPTED"} for event in batch.events]})
