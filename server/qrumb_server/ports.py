@@ -84,13 +84,9 @@ class Asking:
         with self._changed:
             self._is_over = True
             while self._cancels:
-                cancels = list(self._cancels)
-                self._changed.release()
-                try:
-                    for cancel in cancels:
-                        cancel()
-                finally:
-                    self._changed.acquire()
+                # Under the lock: none is told to end after it has ended, when its connection may run another's.
+                for cancel in self._cancels:
+                    cancel()
                 # Again, since a statement that was about to begin is not known to the engine before.
                 self._changed.wait(poll_seconds)
 

@@ -53,6 +53,10 @@ _BROKEN = (errors.Error, OSError, EOFError, ValueError, TypeError, AttributeErro
 _KEEPALIVE = (10, 5, 3)
 
 
+# Times that a server is asked to end a statement, before its connection is given up.
+_ASKED_TO_END = 10
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerOptions:
     """Where the servers are and how to reach them."""
@@ -124,7 +128,7 @@ class ServerConnection:
             TooOldError: the server is older than `oldest_version`.
         """
         self.host = host
-        self._is_broken_off = False
+        self._break_offs = 0
         self._reply_timeout = options.reply_timeout
         # The driver logs each failure with a traceback, and statements; all that matters is raised.
         logging.getLogger("clickhouse_driver").setLevel(logging.CRITICAL)
@@ -193,14 +197,23 @@ class ServerConnection:
         self._client.connection.socket.settimeout(self._reply_timeout.total_seconds())
         self._run(sql, [list(values) for values in data], settings)
 
-    def break_off(self) -> None:
-        """End the statement that another thread runs: it fails as cancelled, and the server ends what it does for it.
+    @property
+    def is_broken_off(self) -> bool:
+        """Whether its statement was told to end; then it must run no other one."""
+        return self._break_offs > 0
 
-        A server looks whether its client is still there while it works; this needs no right of the user's.
+    def break_off(self) -> None:
+        """End the statement that another thread runs: it fails as cancelled. To be repeated until it has.
+
+        The server is asked to end it, which needs no right of the user's; one that does not answer is left. A
+        connection that only breaks would leave the statement running: an old server does not look for its client.
         """
-        self._is_broken_off = True
-        with contextlib.suppress(OSError, AttributeError):  # it has ended meanwhile
-            self._client.connection.socket.shutdown(socket.SHUT_RDWR)
+        self._break_offs += 1
+        with contextlib.suppress(*_BROKEN):  # it has ended meanwhile
+            if self._break_offs <= _ASKED_TO_END:
+                self._client.connection.send_cancel()
+            else:
+                self._client.connection.socket.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         """Safe to call twice."""
@@ -208,14 +221,17 @@ class ServerConnection:
 
     def _run(self, sql: str, params: Any, settings: Mapping[str, int] | None, **options: Any) -> Any:
         try:
-            return self._client.execute(sql, params, settings=dict(settings or {}), columnar=True, **options)
+            result = self._client.execute(sql, params, settings=dict(settings or {}), columnar=True, **options)
+            if self._break_offs:  # its result ends where it was, without a word
+                raise StatementError("the caller has left", CANCELLED)
+            return result
         except errors.ServerException as error:
             raise StatementError(_server_text(error), error.code) from None
         except errors.NetworkError as error:
             # The one place left that raises this is the driver's ping before each statement.
             raise StaleError(_text(error)) from None
         except _BROKEN as error:
-            if self._is_broken_off:
+            if self._break_offs:
                 raise StatementError("the caller has left", CANCELLED) from None
             raise StatementError(f"the connection to {_named(self.host)} broke: {_text(error)}", None) from None
 

@@ -297,14 +297,17 @@ class ServerStore:
             raise _statement_error(error) from None
 
     def _ask(self, sql: str, rendered: Mapping[str, str], asking: Asking) -> Result:
-        """Within its limits, for as long as its caller is there: a server ends what nobody waits for."""
+        """Within its limits, for as long as its caller is there."""
         settings = limit_settings(asking.limits)
 
         def ask(connection: ServerConnection) -> Result:
             with asking.statement(connection.break_off) as wanted:
                 if not wanted:
                     raise StatementError("the caller has left", CANCELLED)
-                return connection.execute(sql, parameters=rendered, settings=settings)
+                result = connection.execute(sql, parameters=rendered, settings=settings)
+            if connection.is_broken_off:  # when it had its result already: the next statement must not be ended by it
+                raise StatementError("the caller has left", CANCELLED)
+            return result
 
         try:
             return self._pool.run(ask)

@@ -3,6 +3,7 @@
 import contextlib
 import socket
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,11 @@ from typing import Any
 import pytest
 
 from qrumb_server.errors import StoreRefusedError, StoreTooOldError, StoreUnavailableError
-from qrumb_server.ports import TableBatch
+from qrumb_server.ports import Asking, ReadLimits, TableBatch
+from qrumb_server.store.errors import CANCELLED
 from qrumb_server.store.server import ServerStore
 from tests.support.old_server import ACCOUNTS, BINARY, OldServer, old_store, running_server
+from tests.support.patience import patient
 from tests.support.ports import claimed_port
 from tests.support.stack import wait_until
 
@@ -125,4 +128,29 @@ def test_a_server_that_is_too_old_is_told_by_its_version(server: OldServer) -> N
             StoreTooOldError, match=r"^ClickHouse 18\.16\.\d+ is too old: qrumb needs version 24\.8 or newer$"
         ):
             call()
+    store.close()
+
+
+def test_a_server_ends_the_statement_of_a_caller_who_left(server: OldServer) -> None:
+    """Its connection breaks, and that is all it takes: no right, no second connection."""
+    limits = ReadLimits(max_seconds=600, max_memory_bytes=1 << 30, max_rows=0, max_threads=1)
+    asking = Asking(limits)
+    failed: list[StoreUnavailableError] = []
+    running = "SELECT count() AS n FROM system.processes WHERE query LIKE '%sipHash64(num%' AND query NOT LIKE '%proc%'"
+    store = old_store(server)
+
+    def ask() -> None:
+        try:
+            store.query("SELECT count() AS n FROM system.numbers WHERE NOT ignore(sipHash64(number))", {}, asking)
+        except StoreUnavailableError as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    wait_until(lambda: server.statement(running) == [{"n": 1}])
+    asking.end()
+    thread.join(patient(10))
+    assert [error.code for error in failed] == [CANCELLED]
+    wait_until(lambda: server.statement(running) == [{"n": 0}])
+    assert store.query("SELECT 1 AS n") == [{"n": 1}]
     store.close()

@@ -12,11 +12,13 @@ from typing import Any, cast
 
 import grpc
 import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from qrumb.v1 import query_service_pb2 as pb
 from qrumb.v1.query_service_pb2_grpc import QueryServiceStub, add_QueryServiceServicer_to_server
 from qrumb_server.errors import StoreUnavailableError
 from qrumb_server.ports import Asking, ReadLimits
+from qrumb_server.query.funnels import follow_scans
 from qrumb_server.query.reads import Reads
 from qrumb_server.query.service import Queries
 from qrumb_server.reasons import calls
@@ -160,3 +162,27 @@ def test_a_server_is_left_at_once(front: NativeFront) -> None:
     assert [error.code for error in failed] == [CANCELLED]
     assert store.query("SELECT 1 AS n") == [{"n": 1}]
     store.close()
+
+
+async def test_a_funnel_reads_what_its_range_needs(store: EmbeddedStore) -> None:
+    """Not the history of the site: 300,000 events, of which eight lie in the range, in at most 100,000 rows."""
+    for events, sessions, days in ((300_000, 30_000, 90), (8, 2, 1)):
+        store.mutate(
+            "INSERT INTO events.valid_events (event_id, event_time, received_time, site_id, scan_session_id, "
+            "event_type, source, segment_id, segment_row) SELECT generateUUIDv4(number), toDateTime64(now() - 86400 * "
+            f"{days} + 1, 3, 'UTC') AS time, time, 'shop', concat('s-{days}-', toString(number % {sessions})), "
+            f"'pageview', 'browser', 'a', number FROM numbers({events})"
+        )
+        store.mutate(
+            "INSERT INTO events.scan_sessions (site_id, scan_session_id, qr_code_id, scan_time, received_time, version,"
+            f" segment_id, segment_row) SELECT 'shop', concat('s-{days}-', toString(number)), 'poster', "
+            f"toDateTime64(now() - 86400 * {days}, 3, 'UTC') AS time, time, 1, 'b', number FROM numbers({sessions})"
+        )
+    request = pb.GetFunnelRequest(site_id="shop", from_time=Timestamp(seconds=int(time.time()) - 3 * 86_400))
+    limits = ReadLimits(max_seconds=60, max_memory_bytes=1 << 30, max_rows=100_000, max_threads=1)
+    async with reads_of(store, limits=limits) as reads:
+        now_ms = int(time.time() * 1000)
+        [funnel] = (await reads.run(lambda: follow_scans(reads, request, now_ms))).funnels
+        assert (funnel.scan_count, funnel.visit_count) == (2, 2)
+        with pytest.raises(RequestFault):
+            await reads.run(lambda: reads.query("SELECT sum(is_fraud) AS n FROM events.valid_events"))
