@@ -111,7 +111,7 @@ def test_a_failed_query_leaves_no_rows_to_the_next_one(store: EmbeddedStore, fai
 
 
 def test_a_query_that_runs_too_long_is_unavailable(store: EmbeddedStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("qrumb_server.store.embedded._READER_SETTINGS", {"max_execution_time": 1, "readonly": 1})
+    monkeypatch.setattr("qrumb_server.store.readers._SETTINGS", {"max_execution_time": 1, "readonly": 1})
     with pytest.raises(StoreUnavailableError):
         store.query("SELECT sum(cityHash64(number)) AS x FROM numbers(1000000000000)")
 
