@@ -175,7 +175,8 @@ def _place(event: Event, sessions: Mapping[str, _Session]) -> None:
     # Where both sides tell of it, the backend's word counts.
     told = event.server or event.first
     is_early = (
-        session.scan_ms is not None
+        told.kind == "browser"
+        and session.scan_ms is not None
         and not told.is_time_impossible
         and _ms(told.body["event_time"]) < session.scan_ms - TOLERANCE_MS
     )

@@ -145,6 +145,7 @@ class Attributor:
         row, ip_key = facts.row, facts.event.ip_key
         rules = self._policy(facts.site_id).fraud
         found = marks_at_loading(
+            source=row.source,
             event_time_ms=facts.event_ms,
             scan_time_ms=session.scan_time_ms,
             is_foreign=session.is_foreign,

@@ -152,7 +152,7 @@ class Remarks:
 
 _IS_MARKED: Final = " OR ".join(f"has(fraud_reasons, '{reason}')" for reason in sorted(OF_SESSION))
 _ROWS: Final = f"""
-SELECT site_id, scan_session_id, event_time, received_time, fraud_reasons, segment_id, segment_row
+SELECT site_id, scan_session_id, source, event_time, received_time, fraud_reasons, segment_id, segment_row
 FROM {VALID_EVENTS} PREWHERE scan_session_id IN {{ids:Array(String)}}
 WHERE received_time >= {{time:DateTime64(3, 'UTC')}}
     AND (event_time < {{scan:DateTime64(3, 'UTC')}} OR {_IS_MARKED}
@@ -208,6 +208,7 @@ def recount(store: EventStore, segment_ids: Iterable[str]) -> None:
 def _marks_now(row: Mapping[str, Any], session: KnownSession, rules: FraudRules) -> list[str]:
     """What the loader would have given, beside what does not hang on the session."""
     found = marks_at_loading(
+        source=row["source"],
         event_time_ms=row["event_time"],
         scan_time_ms=session.scan_time_ms,
         is_foreign=session.is_foreign,

@@ -263,7 +263,7 @@ MARKS: Final[Mapping[str, Finding]] = {
         advice="Raise `site.fraud.address_events_per_minute` where many visitors share an address.",
     ),
     "before_scan": Finding(
-        cause="The event is older than the scan that it claims to follow.",
+        cause="A browser's event is older than the scan that it claims to follow.",
         advice="Compare the clocks of the redirect and the sender; the limit is `site.fraud.before_scan_tolerance`.",
     ),
     "foreign_session": Finding(

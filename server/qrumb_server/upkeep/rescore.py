@@ -75,6 +75,7 @@ class Rescore:
         if row["source"] == Source.BROWSER and is_impossible(sent_ms - row["received_time"], retention_ms, rules):
             kept.append(FraudReason.IMPOSSIBLE_TIME)
         found = marks_at_loading(
+            source=row["source"],
             event_time_ms=row["event_time"],
             scan_time_ms=session.scan_time_ms,
             is_foreign=session.is_foreign,

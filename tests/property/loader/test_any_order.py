@@ -16,11 +16,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from qrumb.v1.browser_event_pb2 import BrowserEvent
 from qrumb.v1.consent_pb2 import Consent
 from qrumb.v1.server_event_pb2 import ServerEvent
 from qrumb_server.errors import OutcomeUnknownError
 from qrumb_server.instants import set_time
-from qrumb_server.model import Caller, FraudRules, RawEvent, SitePolicy, Source, StampedEvent
+from qrumb_server.model import Caller, FraudReason, FraudRules, RawEvent, SitePolicy, Source, StampedEvent
 from qrumb_server.pipeline.identity import Label, identifiers_of, label_version, own_label, user_name
 from qrumb_server.pipeline.run import judge
 from qrumb_server.store.embedded import EmbeddedStore
@@ -38,7 +39,9 @@ CONSENTS = {
     "pending": Consent.PENDING,
 }
 MINUTE_MS = 60_000
-POLICY = SitePolicy(fraud=FraudRules(before_scan_tolerance_ms=MINUTE_MS // 2))
+POLICY = SitePolicy(
+    fraud=FraudRules(before_scan_tolerance_ms=MINUTE_MS // 2, ignored_reasons=frozenset({FraudReason.MISSING_AGENT}))
+)
 numbers = count(1)
 
 
@@ -54,7 +57,7 @@ class Registration:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """A server event; its number names it."""
+    """A browser's where it has no identifiers, else a backend's; its number names it."""
 
     number: int
     session: int
@@ -63,6 +66,11 @@ class Event:
     external: str
     email: str
     phone: str
+
+    @property
+    def source(self) -> Source:
+        """Which side sends it."""
+        return Source.SERVER if self.external or self.email or self.phone else Source.BROWSER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,7 +181,8 @@ async def load(node: MiniNode, trouble: Trouble | None) -> None:
 def as_record(node: MiniNode, thing: Thing, site_id: str, base_ms: int) -> Record:
     """What a worker writes of it."""
     if isinstance(thing, Event):
-        raw = RawEvent(source=Source.SERVER, message=as_message(thing, site_id, base_ms), caller=Caller(), index=0)
+        message = as_message(thing, site_id, base_ms)
+        raw = RawEvent(source=thing.source, message=message, caller=Caller(), index=0)
         [verdict] = judge([raw], node.new_arrival())
         assert isinstance(verdict, StampedEvent)
         return verdict.record
@@ -185,7 +194,22 @@ def as_record(node: MiniNode, thing: Thing, site_id: str, base_ms: int) -> Recor
     return Record(session_registration=registration)
 
 
-def as_message(event: Event, site_id: str, base_ms: int) -> ServerEvent:
+def as_message(event: Event, site_id: str, base_ms: int) -> ServerEvent | BrowserEvent:
+    """As it is sent."""
+    if event.source is Source.BROWSER:
+        visit = BrowserEvent(
+            site_id=site_id,
+            event_id=event_id(event),
+            scan_session_id=f"{site_id}-{event.session}",
+            event_type="pageview",
+            consent=CONSENTS[event.consent],
+        )
+        set_time(visit.event_time, base_ms + event.minute * MINUTE_MS)
+        return visit
+    return identified(event, site_id, base_ms)
+
+
+def identified(event: Event, site_id: str, base_ms: int) -> ServerEvent:
     """As a backend sends it."""
     message = ServerEvent(
         site_id=site_id,
@@ -222,7 +246,7 @@ def expected(things: Sequence[Thing], site_id: str, base_ms: int) -> dict[str, t
             source = "session" if name else ""
         code = earliest((scan.minute, scan.code) for scan in scans)
         owner = owners.get(name, name)
-        is_early = bool(scans) and event.minute < min(scan.minute for scan in scans)
+        is_early = event.source is Source.BROWSER and bool(scans) and event.minute < min(scan.minute for scan in scans)
         marks = ["before_scan"] if is_early else []
         rows[event_id(event)] = code, owners.get(owner, owner), source, event.consent, marks
     return rows
@@ -234,7 +258,7 @@ def users(sent: Sequence[Event], site_id: str, base_ms: int) -> tuple[dict[int, 
     labels: dict[int, Label] = {}
     seen: dict[str, list[Label]] = {}
     for event in sent:
-        identifiers = identifiers_of(as_message(event, site_id, base_ms).user_identifiers)
+        identifiers = identifiers_of(identified(event, site_id, base_ms).user_identifiers)
         if event.consent == "pending" or not identifiers:
             continue
         own = labels[event.number] = own_label(site_id, identifiers, base_ms + event.minute * MINUTE_MS)

@@ -25,9 +25,9 @@ from tests.property.loader.test_any_order import (
     Event,
     Registration,
     Thing,
-    as_message,
     as_record,
     event_id,
+    identified,
     read,
     stories,
     users,
@@ -121,7 +121,7 @@ def names_of(person: UserIdentifiers, sent: Sequence[Event], site_id: str, base_
     others: dict[str, set[str]] = {}
     for event in sent:
         if event.number in labels:
-            identifiers = identifiers_of(as_message(event, site_id, base_ms).user_identifiers)
+            identifiers = identifiers_of(identified(event, site_id, base_ms).user_identifiers)
             for kind, value in identifiers.items():
                 if (name := user_name(site_id, kind, value)) != labels[event.number].user_id:
                     others.setdefault(name, set()).add(labels[event.number].user_id)

@@ -22,6 +22,7 @@ HONEST: dict[str, Any] = {
 }
 IN_ORDER: dict[str, Any] = {
     "event_time_ms": 1_000_000,
+    "source": "browser",
     "scan_time_ms": 1_000_000,
     "is_foreign": False,
     "session_rate": 1,
