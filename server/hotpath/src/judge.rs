@@ -256,7 +256,9 @@ fn is_device(device: &Device, rules: &Rules) -> bool {
 /// In their normal form; None where one breaks a rule or names no one.
 fn identifiers(sent: &UserIdentifiers, rules: &Rules) -> Option<UserIdentifiers> {
     let is_id = sent.external_id.is_empty()
-        || (rules.is_clean(&sent.external_id, rules.max_external_id) && rules.is_name(&sent.external_id));
+        || (rules.is_clean(&sent.external_id, rules.max_external_id)
+            && rules.is_name(&sent.external_id)
+            && !rules.name_of_hash.is_in(&sent.external_id));
     is_id.then_some(())?;
     Some(UserIdentifiers {
         email_hash: hash(&sent.email_hash, rules)?,
@@ -270,10 +272,7 @@ fn hash(sent: &str, rules: &Rules) -> Option<String> {
         return Some(String::new());
     }
     let lowered = sent.to_ascii_lowercase();
-    let is_ones = rules.hash.is_in(sent)
-        && lowered != rules.hash_of_nothing
-        && !rules.placeholder_hashes.contains(&lowered)
-        && !rules.placeholder_filler.is_in(&lowered);
+    let is_ones = rules.hash.is_in(sent) && lowered != rules.hash_of_nothing && !rules.is_placeholder_hash(&lowered);
     is_ones.then_some(lowered)
 }
 

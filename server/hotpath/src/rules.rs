@@ -71,8 +71,11 @@ pub struct Rules {
     pub page_url: Pattern,
     pub referrer: Pattern,
     pub email_sign: Pattern,
+    /// An identifier of which Python folds nothing but its case.
+    pub plain_name: Pattern,
+    /// As Python calls the user of a hash.
+    pub name_of_hash: Pattern,
     pub placeholder_words: HashSet<String>,
-    pub placeholder_template: Pattern,
     pub placeholder_filler: Pattern,
     pub placeholder_hashes: HashSet<String>,
     pub hash: Pattern,
@@ -110,15 +113,21 @@ impl Rules {
         within(text, limit) && !self.email_sign.is_in(text)
     }
 
-    /// Whether an identifier surely names one. Case and white space need Python's own tables where it is not ASCII.
+    /// Whether an identifier surely names one. Any that is not plain is Python's to fold and to judge.
     pub fn is_name(&self, text: &str) -> bool {
-        text.bytes().all(|byte| byte.is_ascii_graphic()) && !self.is_placeholder(&text.to_ascii_lowercase())
+        self.plain_name.is_in(text) && !self.is_placeholder(&text.to_ascii_lowercase())
+    }
+
+    /// Whether a hash in lower case is that of a text which names no one.
+    pub fn is_placeholder_hash(&self, lowered: &str) -> bool {
+        self.placeholder_hashes.contains(lowered)
     }
 
     fn is_placeholder(&self, folded: &str) -> bool {
         self.placeholder_words.contains(folded)
             || self.placeholder_filler.is_in(folded)
-            || self.placeholder_template.is_in(folded)
+            || self.is_placeholder_hash(folded)
+            || folded == self.hash_of_nothing
     }
 }
 

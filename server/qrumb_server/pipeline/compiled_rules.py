@@ -16,7 +16,7 @@ from qrumb_server.enrich.currency import currency_decimals
 from qrumb_server.enrich.email_signs import SIGN_PATTERN
 from qrumb_server.instants import FIRST_SECOND, LAST_SECOND
 from qrumb_server.model import SITE_ID_PATTERN, UUID_PATTERN, Caller, FraudReason, SitePolicy
-from qrumb_server.pipeline import context_fields, placeholders, struct_json, validate
+from qrumb_server.pipeline import context_fields, identity, placeholders, struct_json, validate
 from qrumb_server.pipeline.consent import ALLOWED, STATED, Allowed
 from qrumb_server.pipeline.personal_keys import PERSONAL_KEY_PATTERN
 from qrumb_server.pipeline.stamp import MAX_AHEAD_MS, Enrichers, is_forged
@@ -73,8 +73,9 @@ class Rules:
     page_url: str
     referrer: str
     email_sign: str
+    plain_name: str
+    name_of_hash: str
     placeholder_words: set[str]
-    placeholder_template: str
     placeholder_filler: str
     placeholder_hashes: set[str]
     hash: str
@@ -165,12 +166,13 @@ def rules(*, max_event_bytes: int, max_batch_events: int, consent_names: Mapping
         page_url=_whole(PAGE_URL_PATTERN),
         referrer=_whole(REFERRER_PATTERN),
         email_sign=SIGN_PATTERN,
+        plain_name=_whole(placeholders.PLAIN_PATTERN),
+        name_of_hash=_whole(identity.NAME_OF_HASH_PATTERN),
         placeholder_words=set(placeholders.WORDS),
-        placeholder_template=_whole(placeholders.TEMPLATE_PATTERN),
         placeholder_filler=_whole(placeholders.FILLER_PATTERN),
         placeholder_hashes=set(placeholders.placeholder_hashes()),
         hash=_whole(validate.HASH_PATTERN),
-        hash_of_nothing=validate.HASH_OF_NOTHING,
+        hash_of_nothing=placeholders.HASH_OF_NOTHING,
         currency_decimals=currency_decimals(),
         max_amount=validate.MAX_AMOUNT,
         refund=validate.REFUND,

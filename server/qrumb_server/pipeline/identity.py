@@ -26,6 +26,7 @@ __all__ = [
     "KINDS",
     "MAX_HASHES",
     "MAX_USERS",
+    "NAME_OF_HASH_PATTERN",
     "PHONE",
     "SESSION",
     "SHARED",
@@ -54,7 +55,8 @@ Key = tuple[str, str, str]
 """(site_id, kind, identifier): EMAIL and PHONE with the name of the hash's own user, SESSION with a scan_session_id."""
 
 # A hash's own user: made by `user_name` and by nothing else.
-_name_of_hash: Final = re.compile(r"(email|phone)-[0-9a-f]{32}").fullmatch
+NAME_OF_HASH_PATTERN: Final = r"(email|phone)-[0-9a-f]{32}"
+_name_of_hash: Final = re.compile(NAME_OF_HASH_PATTERN).fullmatch
 _TIE_BITS: Final = 22
 _LATEST_MS: Final = (1 << 42) - 1
 

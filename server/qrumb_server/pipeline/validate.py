@@ -25,8 +25,9 @@ from qrumb_server.model import Conversion, RawEvent, Reading, Rejected, SitePoli
 from qrumb_server.pipeline.consent import ALLOWED, applied_consent
 from qrumb_server.pipeline.context_fields import check_context
 from qrumb_server.pipeline.findings import MAX_VIOLATIONS, Findings
+from qrumb_server.pipeline.identity import kind_of_name
 from qrumb_server.pipeline.personal_keys import personal_keys
-from qrumb_server.pipeline.placeholders import is_placeholder, is_placeholder_hash
+from qrumb_server.pipeline.placeholders import HASH_OF_NOTHING, is_placeholder, is_placeholder_hash
 from qrumb_server.pipeline.struct_json import (
     FaultKind,
     StructFault,
@@ -73,7 +74,10 @@ _UUID_ADVICE: Final = (
 # What libraries give where they have none: every event that has it would be a duplicate of the first.
 NO_NAMES: Final = frozenset({"00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff"})
 _NO_ONE: Final = "is a word or a template that stands for no value, such as undefined, and names no one"
-HASH_OF_NOTHING: Final = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+_OUR_NAME: Final = (
+    "has the form of qrumb's own names for the users of hashes (email-..., phone-...) and could make one user of two "
+    "accounts; send your own account's id, or the hash itself as email_hash or phone_hash"
+)
 
 
 def validate(raw: RawEvent, policy: SitePolicy = _ANY_SITE) -> ValidEvent | Rejected:
@@ -221,6 +225,9 @@ def _identifiers(sent: UserIdentifiers, findings: Findings) -> UserIdentifiers:
         if names_no_one:
             findings.leave_out(f"user_identifiers.{name}", _NO_ONE)
             kept.ClearField(name)
+    if kind_of_name(kept.external_id):
+        findings.leave_out("user_identifiers.external_id", _OUR_NAME)
+        kept.ClearField("external_id")
     return kept
 
 

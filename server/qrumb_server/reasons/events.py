@@ -137,7 +137,8 @@ VIOLATIONS: Final[Mapping[str, Finding]] = {
     ),
     "PLACEHOLDER": Finding(
         cause="A required identifier is a word or a template that stands for no value, such as undefined, null or "
-        "{{session}}. All events that have it would be one visitor's. An optional one is left out, see LEFT_OUT.",
+        "{{session}}, in whatever spelling. All events that have it would be one visitor's. An optional one is left "
+        "out, see LEFT_OUT.",
         advice="Find where the value is lost, and send no event that needs it without it.",
     ),
     "STORE_REFUSED": Finding(

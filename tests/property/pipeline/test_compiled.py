@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import reduce
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ from tests.property.reading.test_two_ways import own_fields, struct
 from tests.support.strings import SAMPLES, texts_event
 from tests.support.two_ways import AGENT, BATCHES, NOW_MS, Ways, new_compiled
 from tests.support.verdict_cases import FILES, load_cases
+from tests.unit.pipeline.test_placeholders import HASHED, NAMES, NO_ONE
 
 pytestmark = pytest.mark.skipif(not is_built(), reason="the compiled way is not built: it takes cargo")
 
@@ -360,6 +362,24 @@ def test_it_is_noticed_in_json_too(name: str, monkeypatch: pytest.MonkeyPatch) -
     caller = Caller(user_agent=AGENT, is_prefetch=name.startswith("mark"))
     (MUTATIONS | MUTATIONS_OF_READING)[name](monkeypatch)
     assert [body for source, body in every if Ways(COMPILED, caller).differences_of_json(body, source)]
+
+
+def test_identifiers_are_equal() -> None:
+    """Placeholders, names that are near one, hashes of both, and what looks like our own name of a hash."""
+    ways = Ways(COMPILED)
+    texts = [*NO_ONE, *NAMES, *placeholders.WORDS, *(f"{kind}-{'0f' * 16}" for kind in ("email", "phone", "EMAIL"))]
+    hashes = [sha256(text.encode()).hexdigest() for text in [*HASHED, *NAMES]]
+    for field, values in {"external_id": texts, "email_hash": hashes, "phone_hash": hashes}.items():
+        for value in values:
+            event = ordinary(Source.SERVER, 1)
+            setattr(event.user_identifiers, field, value)
+            assert not ways.differences([event], Source.SERVER), (field, value)
+    for source in Source:
+        for value in texts:
+            event = ordinary(source, 1)
+            event.scan_session_id = value
+            assert not ways.differences([event], source), value
+    assert ways.taken > 3 * len(NAMES)
 
 
 def test_placeholders_and_hashes_come_from_python() -> None:
