@@ -138,6 +138,7 @@ def _amounts(sums: Mapping[str, Decimal]) -> list[pb.CurrencyAmount]:
     return [pb.CurrencyAmount(currency=one, amount=amount_text(sums[one], one)) for one in sorted(sums)]
 
 
+# GLOBAL: in a cluster a shard must not ask all shards again; on one server it means nothing.
 _SERVER: Final = "site_id = {site:String} AND source = 'server'"
 
 
@@ -150,7 +151,7 @@ def _conversions(names: Sequence[str], chosen: str) -> str:
         event_time >= {{from:DateTime64(3, 'UTC')}} AND event_time < {{to:DateTime64(3, 'UTC')}} AS is_counted
     FROM events.attributed_events
     WHERE {_SERVER} AND is_fraud = 0 AND (event_name = 'refund' OR {converts(names)})
-        AND event_id IN (SELECT event_id FROM events.valid_events WHERE {_SERVER} AND {chosen})
+        AND event_id GLOBAL IN (SELECT event_id FROM events.valid_events WHERE {_SERVER} AND {chosen})
     ORDER BY time_ms, event LIMIT {{limit:UInt32}}
     """  # noqa: S608
 
@@ -159,7 +160,7 @@ def _chosen(names: Sequence[str]) -> str:
     """Conversions and refunds about the range, and the purchases that these refunds are of, whenever they were."""
     in_range = "event_time >= {early:DateTime64(3, 'UTC')} AND event_time < {late:DateTime64(3, 'UTC')}"
     return f"""
-    (({converts(names)} OR event_name = 'refund') AND {in_range} OR {converts(names)} AND scan_session_id IN
+    (({converts(names)} OR event_name = 'refund') AND {in_range} OR {converts(names)} AND scan_session_id GLOBAL IN
     (
         SELECT scan_session_id FROM events.valid_events
         WHERE {_SERVER} AND event_name = 'refund' AND scan_session_id != '' AND {in_range}
@@ -177,15 +178,15 @@ _ONE: Final = """
 _NAMES: Final = """
     SELECT {user:String} UNION ALL
     SELECT identifier FROM events.identity_links WHERE site_id = {site:String} AND user_id = {user:String} UNION ALL
-    SELECT identifier FROM events.identity_links WHERE site_id = {site:String} AND user_id IN
+    SELECT identifier FROM events.identity_links WHERE site_id = {site:String} AND user_id GLOBAL IN
         (SELECT identifier FROM events.identity_links WHERE site_id = {site:String} AND user_id = {user:String})
 """
 _OF_USER: Final = f"""
     SELECT {{session:String}} UNION ALL
     SELECT identifier FROM events.identity_links
-    WHERE site_id = {{site:String}} AND kind = '{SESSION}' AND user_id != '' AND user_id IN ({_NAMES}) UNION ALL
+    WHERE site_id = {{site:String}} AND kind = '{SESSION}' AND user_id != '' AND user_id GLOBAL IN ({_NAMES}) UNION ALL
     SELECT scan_session_id FROM events.scan_sessions
-    WHERE site_id = {{site:String}} AND user_id != '' AND user_id IN ({_NAMES})
+    WHERE site_id = {{site:String}} AND user_id != '' AND user_id GLOBAL IN ({_NAMES})
 """  # noqa: S608
 _MARKED: Final = """
     SELECT scan_session_id FROM events.valid_events
@@ -209,10 +210,10 @@ def _scans(since: str, among: str) -> str:
     SELECT scan_session_id, qr_code_id, user_id AS named, toUnixTimestamp64Milli(scan_time) AS time
     FROM events.scan_sessions FINAL
     WHERE site_id = {{site:String}} AND scan_session_id != '' AND toUnixTimestamp64Milli(scan_time) >= {since}
-        {f"AND scan_session_id IN ({among})" if among else ""} AND scan_session_id NOT IN
+        {f"AND scan_session_id GLOBAL IN ({among})" if among else ""} AND scan_session_id GLOBAL NOT IN
         (
             SELECT scan_session_id FROM events.valid_events
-            WHERE site_id = {{site:String}} AND scan_session_id IN ({among or _MARKED})
+            WHERE site_id = {{site:String}} AND scan_session_id GLOBAL IN ({among or _MARKED})
             GROUP BY scan_session_id HAVING min(is_fraud) = 1
         )
     """  # noqa: S608
@@ -229,7 +230,8 @@ def _users_scans(scans: str, among: str) -> str:
         (
             SELECT identifier AS scan_session_id, if(has(groupUniqArray(user_id) AS users, ''), [], users) AS identified
             FROM events.identity_links FINAL
-            WHERE site_id = {{site:String}} AND kind = '{SESSION}' {f"AND identifier IN ({among})" if among else ""}
+            WHERE site_id = {{site:String}} AND kind = '{SESSION}'
+                {f"AND identifier GLOBAL IN ({among})" if among else ""}
             GROUP BY identifier
         ) AS identified USING (scan_session_id)
         WHERE owned_user != ''

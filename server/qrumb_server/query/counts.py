@@ -98,7 +98,7 @@ def _count(row: dict[str, Any], span: Span, dimensions: tuple[int, ...]) -> pb.E
 
 # Of a browser's and a backend's copy of one event the backend's is the one that counts, as in events.unique_events.
 _STANDS: Final = """
-if(is_counterpart = 1, source = 'server', is_duplicate = 0 AND NOT (source = 'browser' AND event_id IN
+if(is_counterpart = 1, source = 'server', is_duplicate = 0 AND NOT (source = 'browser' AND event_id GLOBAL IN
 (
     SELECT event_id FROM events.valid_events
     WHERE site_id = {site:String} AND is_counterpart = 1 AND source = 'server'

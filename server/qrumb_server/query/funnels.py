@@ -119,7 +119,7 @@ def _seen(request: pb.GetFunnelRequest) -> str:
         FROM events.valid_events
         WHERE site_id = {{site:String}} AND {_COUNTED}
             AND event_time >= {{since:DateTime64(3, 'UTC')}} AND received_time >= {{since:DateTime64(3, 'UTC')}}
-            AND scan_session_id IN
+            AND scan_session_id GLOBAL IN
             (
                 SELECT scan_session_id FROM events.scan_sessions
                 WHERE site_id = {{site:String}} AND {_IN_RANGE.format(time="scan_time")}
