@@ -36,6 +36,7 @@ PLAIN_PATTERN: Final = r"[A-Za-z0-9](?:[-A-Za-z0-9_.:@+=/|~]*[A-Za-z0-9])?"
 _SINGLE_WORDS: Final = (
     *("undefined", "null", "nil", "none", "nan", "nat", "n/a", "n.a", "inf", "infinity", "-1", "#n/a", "true", "false"),
     *("unknown", "unset", "missing", "empty", "anonymous", "anon", "guest", "nobody", "object", "optional.empty"),
+    *("undef", "nullptr", "#ref", "#value", "#name", "xxxxxxxx-xxxx-4xxx-yxxx-xxxxxxxxxxxx"),
 )
 # Written apart or together: `not set`, `not_set`, `not-set`, `notset`.
 _PHRASES: Final = (
@@ -76,9 +77,10 @@ _TEMPLATE_PATTERN: Final = "|".join(
     (
         r"\{\{.*|[$#@]\{.*|\$\(.*\)|\[\[.*\]\]|\*\|.*\|\*",  # {{x}}, ${x}, #{x}, $(x), [[x]], *|x|*
         rf"\{{(?!{_GUID}\}})[^{{}}]*\}}",  # {x}, but for a GUID as some languages write it
-        r"<[%?].*[%?]>|<[a-z_ .-]+>|\([a-z_ .-]+\)|\[[a-z_ .-]+\]",  # <%= x %>, <?= x ?>, <x>, (x), [x]
+        r"<[!%?].*>|<[a-z_ .-]+>|\([a-z_ .-]+\)|\[[a-z_ .-]+\]",  # <!-- x -->, <%= x %>, <?= x ?>, <x>, (x), [x]
         r"%[a-z_.]+%|%%.+%%|__[a-z_]+__|\$[a-z]+(?:(?:\.|->)[a-z_]+)+",  # %x%, %%x%%, __x__, $x->y
-        r"\$(?:e?mail|phone|user|customer|uid|id|\d)|\\+[nrt0]",  # $id, \N
+        r"\$(?:e?mail|phone|user|customer|uid|id|\d)|\\+(?:[nrt0]|u[0-9a-f]{4}|x00)",  # $id, \N
+        rf"(?:optional|some|symbol)\({_VOID}\)|@@.+@@",
         r"%(?:\d+\$)?[a-z@]|%\([a-z_]+\)[a-z]|%![a-z]?\(.*",  # %s, %1$s, %(x)s, %!s(<nil>)
     )
 )
