@@ -1,6 +1,7 @@
 """The loader: spool in, store out; and all that reads or changes the store."""
 
 import asyncio
+import os
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -74,7 +75,7 @@ CHANGERS: Final = 2
 
 async def run_loader(settings: Settings) -> int:
     """The loader, until SIGTERM; returns the exit code."""
-    stop = stop_event()
+    stop, parent = stop_event(), os.getppid()
     loop = asyncio.get_running_loop()
     loading_thread = ThreadPoolExecutor(LOADERS, thread_name_prefix="load")
     readers = ThreadPoolExecutor(READERS, thread_name_prefix="read")
@@ -156,6 +157,8 @@ async def run_loader(settings: Settings) -> int:
     await asyncio.wait({loading, stopping}, return_when=asyncio.FIRST_COMPLETED)
     await health.end()
     loader.drain()
+    if os.getppid() != parent:
+        loader.stop()  # the supervisor was killed: its successor waits for this process, and loads the rest
     _done, late = await asyncio.wait({loading}, timeout=settings.loader.drain_timeout.total_seconds())
     if late:
         log.warning("loader_leaves_spool", last_error=loader.last_error)

@@ -32,8 +32,8 @@ log = structlog.get_logger()
 LOCK_NAME: Final = "lock"
 # As the user's umask has it: certificates or a log may lie there too. What is ours in it is the user's alone.
 DATA_DIR_MODE: Final = 0o777
-# Children of a supervisor that was killed finish their drain meanwhile.
-ORPHAN_TIMEOUT: Final = timedelta(seconds=40)
+# Children of a supervisor that was killed end meanwhile; an insert that is under way may be long on a busy machine.
+ORPHAN_TIMEOUT: Final = timedelta(minutes=2)
 POLL_SECONDS: Final = 0.05
 # For a free TCP port whose UDP port is free too.
 QUIC_TRIES: Final = 20
