@@ -28,7 +28,7 @@ else:
     try:
         from qrumb_hotpath import INTERFACE, Call, Judge, Site
     except ImportError:
-        INTERFACE = 0
+        INTERFACE, Judge = 0, None
 
 __all__ = ["Compiled", "CompiledCall", "JudgedCall", "is_built"]
 
