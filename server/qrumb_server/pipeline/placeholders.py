@@ -15,6 +15,8 @@ from itertools import product
 from typing import Final
 from urllib.parse import unquote
 
+from qrumb_server.model import UUID_PATTERN
+
 __all__ = [
     "FILLER_PATTERN",
     "HASH_OF_NOTHING",
@@ -71,7 +73,7 @@ FILLER_PATTERN: Final = (
     rf"(?:(?:{_OWNERS})[-_.:=/ ]+)*{_VOID}(?:[-_.:+/| ]+{_VOID})*|(?:undefined|null){{2,}}"
     r"|(?:0x)?0+(?:[-_.:,/| ]+0+)*|x{2,}(?:[-_./ ]+x+)*"
 )
-_GUID: Final = r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}"
+_GUID: Final = rf"(?:{UUID_PATTERN}|[0-9a-f]{{32}})"
 # Left over of a template, or a value that its language could not print. None of them is a plain text.
 _TEMPLATE_PATTERN: Final = "|".join(
     (
