@@ -61,8 +61,7 @@ impl Call {
 
     /// Places of the events that could not be read.
     fn unread(&self) -> Vec<usize> {
-        let is_unread = |(_, sent): &(usize, &Sent)| matches!(sent, Sent::Unread);
-        self.sent.iter().enumerate().filter(is_unread).map(|(place, _)| place).collect()
+        (0..self.sent.len()).filter(|place| matches!(self.sent.get(*place), Some(Sent::Unread))).collect()
     }
 
     /// How many events each site has; of those that are read and not judged yet.

@@ -96,11 +96,8 @@ impl<'a> Writer<'a> {
 
     fn value(&mut self, value: &Value, depth: usize) -> Option<()> {
         match value.kind.as_ref()? {
-            Kind::NullValue(number) => (*number == 0).then(|| self.out.extend_from_slice(b"null")),
-            Kind::BoolValue(is_true) => {
-                self.boolean(*is_true);
-                Some(())
-            }
+            Kind::NullValue(number) => (*number == 0).then(|| self.raw("null"))?,
+            Kind::BoolValue(is_true) => self.raw(&is_true.to_string()),
             Kind::NumberValue(number) => self.number(*number),
             Kind::StringValue(text) => self.string(text),
             Kind::StructValue(inner) => self.object(inner, self.deeper(depth)?),
@@ -177,16 +174,12 @@ impl<'a> Writer<'a> {
         match reader.peek().ok()? {
             Peek::Null => {
                 reader.known_null().ok()?;
-                self.out.extend_from_slice(b"null");
-                Some(())
+                self.raw("null")
             }
             Peek::String => self.string(reader.known_str().ok()?),
             Peek::Object => self.json_object(reader, self.deeper(depth)?),
             Peek::Array => self.json_list(reader, self.deeper(depth)?),
-            truth @ (Peek::True | Peek::False) => {
-                self.boolean(reader.known_bool(truth).ok()?);
-                Some(())
-            }
+            truth @ (Peek::True | Peek::False) => self.raw(&reader.known_bool(truth).ok()?.to_string()),
             _ => self.json_number(json::number(reader)?),
         }
     }
@@ -197,29 +190,28 @@ impl<'a> Writer<'a> {
             return None;
         }
         if !written.contains('.') {
-            self.out.extend_from_slice(written.as_bytes());
-            return Some(());
+            return self.raw(written);
         }
         let number: f64 = written.parse().ok()?;
         let is_kept = written.len() <= json::KEPT_DIGITS || ryu::Buffer::new().format(number) == written;
         if is_kept { self.number(number) } else { None }
     }
 
-    fn boolean(&mut self, is_true: bool) {
-        self.out.extend_from_slice(if is_true { b"true" } else { b"false" });
+    fn raw(&mut self, text: &str) -> Option<()> {
+        self.out.extend_from_slice(text.as_bytes());
+        Some(())
     }
 
     #[allow(clippy::cast_possible_truncation)] // below EXACT nothing is
     fn number(&mut self, number: f64) -> Option<()> {
         let size = number.abs();
         if size < EXACT && number.fract() == 0.0 {
-            self.out.extend_from_slice((number as i64).to_string().as_bytes());
+            self.raw(&(number as i64).to_string())
         } else if (SMALLEST..EXACT).contains(&size) {
-            self.out.extend_from_slice(ryu::Buffer::new().format_finite(number).as_bytes());
+            self.raw(ryu::Buffer::new().format_finite(number))
         } else {
-            return None;
+            None
         }
-        Some(())
     }
 
     fn string(&mut self, text: &str) -> Option<()> {

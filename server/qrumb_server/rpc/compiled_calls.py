@@ -33,7 +33,7 @@ else:
 __all__ = ["Compiled", "CompiledCall", "JudgedCall", "is_built"]
 
 # What the package has to speak: one that an earlier set-up has left would take other arguments.
-SPOKEN: Final = 4
+SPOKEN: Final = 5
 # Bytes that are read or judged in one step: some 0.1 ms.
 STEP_BYTES: Final = 16 * 1024
 # What is known of an address is looked up anew after so long: the databases may have been replaced, and its key
