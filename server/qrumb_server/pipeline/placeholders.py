@@ -49,19 +49,17 @@ _PHRASES: Final = (
 )
 # Fields by whose names templates are left in place of an address or a number; as identifiers they may be names.
 _TEMPLATE_FIELDS: Final = ("email", "phone", "user email", "customer email", "email address", "user phone", "mobile")
-_HEX_DIGITS: Final = "0123456789abcdef"
-# Of one digit alone, the nil and the max UUID among them.
-_UUIDS_OF_ONE_DIGIT: Final = tuple(
-    form for digit in _HEX_DIGITS for form in (digit * 32, "-".join(digit * length for length in (8, 4, 4, 4, 12)))
+# The nil and the max UUID. Other digits repeated are what people write in examples and tests, and stay names.
+_VOID_UUIDS: Final = tuple(
+    form for digit in "0f" for form in (digit * 32, "-".join(digit * length for length in (8, 4, 4, 4, 12)))
 )
-_HASHES_OF_ONE_DIGIT: Final = tuple(digit * 64 for digit in _HEX_DIGITS)
 # MD5 and SHA-1 of the empty text.
 _OTHER_HASHES_OF_NOTHING: Final = ("d41d8cd98f00b204e9800998ecf8427e", "da39a3ee5e6b4b0d3255bfef95601890afd80709")
 WORDS: Final = frozenset(
     {
         *_SINGLE_WORDS,
         *(between.join(phrase.split()) for phrase, between in product(_PHRASES, ("", " ", "_", "-"))),
-        *(f"{before}{uuid}" for before, uuid in product(("", "urn:uuid:"), _UUIDS_OF_ONE_DIGIT)),
+        *(f"{before}{uuid}" for before, uuid in product(("", "urn:uuid:"), _VOID_UUIDS)),
         *_OTHER_HASHES_OF_NOTHING,
     }
 )
@@ -123,7 +121,7 @@ def is_placeholder(text: str) -> bool:
 
 
 def is_placeholder_hash(hash_hex: str) -> bool:
-    """Whether a SHA-256 as 64 hex digits, in lower case, is that of such a text, or one digit alone."""
+    """Whether a SHA-256 as 64 hex digits, in lower case, is that of such a text, or zeros alone."""
     return hash_hex in placeholder_hashes()
 
 
@@ -132,7 +130,7 @@ def placeholder_hashes() -> frozenset[str]:
     """Of all that stands for no one, however it is written, and the hashes of these hashes; some 45,000."""
     once = {_sha256(text) for text in _hashed_texts()}
     twice = {_sha256(hash_hex) for hash_hex in (HASH_OF_NOTHING, *once)}
-    return frozenset((*once, *twice, *_HASHES_OF_ONE_DIGIT))
+    return frozenset((*once, *twice, "0" * 64))
 
 
 def _says_nothing(text: str) -> bool:
@@ -171,7 +169,7 @@ def _sha256(text: str) -> str:
 
 def _hashed_texts() -> Iterator[str]:
     """As clients, people and templates write them before they hash them."""
-    yield from (*_NO_NUMBERS, *_EMPTY_FORMS, *_UUIDS_OF_ONE_DIGIT, *_TYPED)
+    yield from (*_NO_NUMBERS, *_EMPTY_FORMS, *_VOID_UUIDS, *_TYPED)
     words = {*_spellings(_SINGLE_WORDS), *_spellings(_PHRASES), *_spellings(_TEMPLATE_FIELDS)}
     yield from (f"{before}{word}{after}" for word, (before, after) in product(words, _AROUND))
     yield from (
