@@ -24,8 +24,8 @@ from qrumb_server.query.spans import DAY_MS, Span, span_of, times_of
 
 __all__ = ["follow_scans"]
 
-# A visit that is older than its scan is marked, beyond the tolerance of a site, and marks are judged again for a week; an
-# order that is older than that is counted by a longer range.
+# A visit that is older than its scan is marked, beyond the tolerance of a site, and marks are judged again for a week.
+# An order that is older than that is counted by a longer range.
 EARLIER_MS: Final = 7 * DAY_MS
 _QR_CODE: Final = pb.CountEventsRequest.QR_CODE
 
