@@ -6,7 +6,7 @@ The same questions and answers as over the API; a number is never rounded here.
 import csv
 import json
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -58,6 +58,18 @@ def by_option(*names: str) -> Callable[[Callable[..., T]], Callable[..., T]]:
     return click.option("--by", "dimensions", type=click.Choice(names), multiple=True, help="What is told apart.")
 
 
+def _pages(settings: Settings, method: str, request: Any) -> Iterator[Any]:
+    """All answers to a question of the QueryService that has pages."""
+    while True:
+        answer = ask_loader(
+            settings, lambda channel: getattr(QueryServiceStub(channel), method)(request, timeout=LONG_SECONDS)
+        )
+        yield answer
+        if not answer.next_page_token:
+            return
+        request.page_token = answer.next_page_token
+
+
 @click.command()
 @site_option
 @since_option
@@ -92,15 +104,7 @@ def counts(
         conversion_names=conversions,
     )
     _set_range(request, since, until)
-    found: list[pb.EventCount] = []
-    while True:
-        answer = ask_loader(
-            settings, lambda channel: QueryServiceStub(channel).CountEvents(request, timeout=LONG_SECONDS)
-        )
-        found += answer.counts
-        request.page_token = answer.next_page_token
-        if not request.page_token:
-            break
+    found = [one for page in _pages(settings, "CountEvents", request) for one in page.counts]
     apart = [DIMENSIONS[name] for name in dimensions or ("source", "name")]
     numbers = ("unique_count", "duplicate_count", "fraud_count", "conversion_count")
     rows = [_row(one, ("start_time", *apart, *numbers, "is_partial"), time_zone) for one in found]
@@ -143,15 +147,7 @@ def funnel(
         conversion_names=conversions,
     )
     _set_range(request, since, until)
-    found: list[pb.QrCodeFunnel] = []
-    while True:
-        answer = ask_loader(
-            settings, lambda channel: QueryServiceStub(channel).GetFunnel(request, timeout=LONG_SECONDS)
-        )
-        found += answer.funnels
-        request.page_token = answer.next_page_token
-        if not request.page_token:
-            break
+    found = [one for page in _pages(settings, "GetFunnel", request) for one in page.funnels]
     apart = [DIMENSIONS[name] for name in dimensions or ("qr_code",)]
     numbers = ("scan_count", "visit_count", "conversion_count", "fraud_count")
     shown = (*(("start_time",) if bucket != "whole" else ()), *apart, *numbers)

@@ -90,11 +90,12 @@ class Eraser:
                 f"ALTER TABLE events.valid_events UPDATE {_BLANK} WHERE {subject.events}",
                 subject,
             )
-        self._mutate(
-            "ALTER TABLE events.valid_events UPDATE user_id = identified_user_id, "
-            f"user_id_source = if(identified_user_id = '', '', user_id_source) WHERE {subject.mistaken}",
-            subject,
-        )
+        if self._count(f"events.valid_events WHERE {subject.mistaken}", subject):
+            self._mutate(
+                "ALTER TABLE events.valid_events UPDATE user_id = identified_user_id, "
+                f"user_id_source = if(identified_user_id = '', '', user_id_source) WHERE {subject.mistaken}",
+                subject,
+            )
         if names:
             self._move_sessions(subject, names)
         letters = find_letters(self._store, subject)
