@@ -9,6 +9,7 @@ package qrumbv1
 import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	structpb "google.golang.org/protobuf/types/known/structpb"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
@@ -22,7 +23,9 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// ScanSession is one scan of a QR code; events that carry its id are attributed to that code.
+// ScanSession is one scan of a QR code; events that carry its id are attributed to that code. What the redirect knows
+// of its visitor is optional: it gives device and place, and marks what is no person's scan. Address, agent and hints
+// are used for that and dropped, never stored.
 type ScanSession struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Tracking site. REQUIRED. 1 to 64 characters of A-Z, a-z, 0-9, _ and -.
@@ -34,7 +37,35 @@ type ScanSession struct {
 	// When it was scanned, in milliseconds. Absent: the time of receipt.
 	ScanTime *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=scan_time,json=scanTime,proto3" json:"scan_time,omitempty"`
 	// User, where the redirect knows one. At most 256 characters; no raw e-mail address. Empty: unknown.
-	UserId        string `protobuf:"bytes,5,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
+	UserId string `protobuf:"bytes,5,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
+	// The visitor's consent, where the redirect knows it. Unset: the site's default. It decides what of the scan is kept
+	// (user, city, labels, query and fragment of URLs), as for events.
+	Consent Consent_State `protobuf:"varint,6,opt,name=consent,proto3,enum=qrumb.v1.Consent_State" json:"consent,omitempty"`
+	// The visitor's IPv4 or IPv6 address: gives country and city and is then dropped, never stored. Empty: no place; the
+	// redirect's own address says nothing. What is no address (one with a port, say) is left out, with a warning.
+	ClientIp string `protobuf:"bytes,7,opt,name=client_ip,json=clientIp,proto3" json:"client_ip,omitempty"`
+	// The visitor's User-Agent: gives device_type, browser_family and os_family and is then dropped, never stored. At
+	// most 2,048 characters; a longer one is left out, with a warning. Absent: not known. Present and empty: the request
+	// had none, as those of programs, and the scan is marked.
+	UserAgent *string `protobuf:"bytes,8,opt,name=user_agent,json=userAgent,proto3,oneof" json:"user_agent,omitempty"`
+	// Client hints of the visitor's request; dropped like the agent, which they complete. Absent: none were sent.
+	ClientHints *ClientHints `protobuf:"bytes,9,opt,name=client_hints,json=clientHints,proto3" json:"client_hints,omitempty"`
+	// Method of the visitor's request, such as GET. HEAD marks the scan until a visit confirms it. At most 16 characters
+	// of A-Z, in either case; else left out, with a warning. Empty: not known.
+	RequestMethod string `protobuf:"bytes,10,opt,name=request_method,json=requestMethod,proto3" json:"request_method,omitempty"`
+	// The browser fetched the address before its visitor asked for it: one of the headers Sec-Purpose, Purpose, X-Purpose
+	// and X-Moz says prefetch, prerender or preview. Marks the scan until a visit confirms it.
+	IsPrefetch bool `protobuf:"varint,11,opt,name=is_prefetch,json=isPrefetch,proto3" json:"is_prefetch,omitempty"`
+	// URL of the page before, as of the header Referer: absolute, http, https or android-app. At most 8,192 characters.
+	// Empty: none, as for most scans. Otherwise as BrowserEvent.referrer.
+	Referrer string `protobuf:"bytes,12,opt,name=referrer,proto3" json:"referrer,omitempty"`
+	// URL that the visitor was sent to, absolute, http or https. At most 8,192 characters. Empty: unknown. Otherwise as
+	// BrowserEvent.page_url.
+	LandingPageUrl string `protobuf:"bytes,13,opt,name=landing_page_url,json=landingPageUrl,proto3" json:"landing_page_url,omitempty"`
+	// What the code's owner knows of it, such as campaign, placement or print run; a Struct because names and types are
+	// the sender's. Bounded like BrowserEvent.metadata: 10,240 bytes as compact JSON, depth 5, 512 values; no NaN or
+	// infinity, no raw e-mail address in any key or value. Absent: none.
+	Labels        *structpb.Struct `protobuf:"bytes,14,opt,name=labels,proto3" json:"labels,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -104,18 +135,163 @@ func (x *ScanSession) GetUserId() string {
 	return ""
 }
 
+func (x *ScanSession) GetConsent() Consent_State {
+	if x != nil {
+		return x.Consent
+	}
+	return Consent_CONSENT_UNSPECIFIED
+}
+
+func (x *ScanSession) GetClientIp() string {
+	if x != nil {
+		return x.ClientIp
+	}
+	return ""
+}
+
+func (x *ScanSession) GetUserAgent() string {
+	if x != nil && x.UserAgent != nil {
+		return *x.UserAgent
+	}
+	return ""
+}
+
+func (x *ScanSession) GetClientHints() *ClientHints {
+	if x != nil {
+		return x.ClientHints
+	}
+	return nil
+}
+
+func (x *ScanSession) GetRequestMethod() string {
+	if x != nil {
+		return x.RequestMethod
+	}
+	return ""
+}
+
+func (x *ScanSession) GetIsPrefetch() bool {
+	if x != nil {
+		return x.IsPrefetch
+	}
+	return false
+}
+
+func (x *ScanSession) GetReferrer() string {
+	if x != nil {
+		return x.Referrer
+	}
+	return ""
+}
+
+func (x *ScanSession) GetLandingPageUrl() string {
+	if x != nil {
+		return x.LandingPageUrl
+	}
+	return ""
+}
+
+func (x *ScanSession) GetLabels() *structpb.Struct {
+	if x != nil {
+		return x.Labels
+	}
+	return nil
+}
+
+// ClientHints are the headers that browsers of Chromium's family send unasked, as they were sent. A value beyond its
+// limit is left out, with a warning.
+type ClientHints struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Header Sec-CH-UA, such as "Chromium";v="131", "Not_A Brand";v="24". At most 256 characters. Empty: not sent.
+	Brands string `protobuf:"bytes,1,opt,name=brands,proto3" json:"brands,omitempty"`
+	// Header Sec-CH-UA-Mobile: ?1 or ?0. At most 16 characters. Empty: not sent.
+	Mobile string `protobuf:"bytes,2,opt,name=mobile,proto3" json:"mobile,omitempty"`
+	// Header Sec-CH-UA-Platform, such as "Android". At most 64 characters. Empty: not sent.
+	Platform      string `protobuf:"bytes,3,opt,name=platform,proto3" json:"platform,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ClientHints) Reset() {
+	*x = ClientHints{}
+	mi := &file_qrumb_v1_scan_session_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ClientHints) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ClientHints) ProtoMessage() {}
+
+func (x *ClientHints) ProtoReflect() protoreflect.Message {
+	mi := &file_qrumb_v1_scan_session_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ClientHints.ProtoReflect.Descriptor instead.
+func (*ClientHints) Descriptor() ([]byte, []int) {
+	return file_qrumb_v1_scan_session_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *ClientHints) GetBrands() string {
+	if x != nil {
+		return x.Brands
+	}
+	return ""
+}
+
+func (x *ClientHints) GetMobile() string {
+	if x != nil {
+		return x.Mobile
+	}
+	return ""
+}
+
+func (x *ClientHints) GetPlatform() string {
+	if x != nil {
+		return x.Platform
+	}
+	return ""
+}
+
 var File_qrumb_v1_scan_session_proto protoreflect.FileDescriptor
 
 const file_qrumb_v1_scan_session_proto_rawDesc = "" +
 	"\n" +
-	"\x1bqrumb/v1/scan_session.proto\x12\bqrumb.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbe\x01\n" +
+	"\x1bqrumb/v1/scan_session.proto\x12\bqrumb.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16qrumb/v1/consent.proto\"\xba\x04\n" +
 	"\vScanSession\x12\x17\n" +
 	"\asite_id\x18\x01 \x01(\tR\x06siteId\x12&\n" +
 	"\x0fscan_session_id\x18\x02 \x01(\tR\rscanSessionId\x12\x1c\n" +
 	"\n" +
 	"qr_code_id\x18\x03 \x01(\tR\bqrCodeId\x127\n" +
 	"\tscan_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\bscanTime\x12\x17\n" +
-	"\auser_id\x18\x05 \x01(\tR\x06userIdB#Z!github.com/qrumb/qrumb-go/qrumbv1b\x06proto3"
+	"\auser_id\x18\x05 \x01(\tR\x06userId\x121\n" +
+	"\aconsent\x18\x06 \x01(\x0e2\x17.qrumb.v1.Consent.StateR\aconsent\x12\x1b\n" +
+	"\tclient_ip\x18\a \x01(\tR\bclientIp\x12\"\n" +
+	"\n" +
+	"user_agent\x18\b \x01(\tH\x00R\tuserAgent\x88\x01\x01\x128\n" +
+	"\fclient_hints\x18\t \x01(\v2\x15.qrumb.v1.ClientHintsR\vclientHints\x12%\n" +
+	"\x0erequest_method\x18\n" +
+	" \x01(\tR\rrequestMethod\x12\x1f\n" +
+	"\vis_prefetch\x18\v \x01(\bR\n" +
+	"isPrefetch\x12\x1a\n" +
+	"\breferrer\x18\f \x01(\tR\breferrer\x12(\n" +
+	"\x10landing_page_url\x18\r \x01(\tR\x0elandingPageUrl\x12/\n" +
+	"\x06labels\x18\x0e \x01(\v2\x17.google.protobuf.StructR\x06labelsB\r\n" +
+	"\v_user_agent\"Y\n" +
+	"\vClientHints\x12\x16\n" +
+	"\x06brands\x18\x01 \x01(\tR\x06brands\x12\x16\n" +
+	"\x06mobile\x18\x02 \x01(\tR\x06mobile\x12\x1a\n" +
+	"\bplatform\x18\x03 \x01(\tR\bplatformB#Z!github.com/qrumb/qrumb-go/qrumbv1b\x06proto3"
 
 var (
 	file_qrumb_v1_scan_session_proto_rawDescOnce sync.Once
@@ -129,18 +305,24 @@ func file_qrumb_v1_scan_session_proto_rawDescGZIP() []byte {
 	return file_qrumb_v1_scan_session_proto_rawDescData
 }
 
-var file_qrumb_v1_scan_session_proto_msgTypes = make([]protoimpl.MessageInfo, 1)
+var file_qrumb_v1_scan_session_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
 var file_qrumb_v1_scan_session_proto_goTypes = []any{
 	(*ScanSession)(nil),           // 0: qrumb.v1.ScanSession
-	(*timestamppb.Timestamp)(nil), // 1: google.protobuf.Timestamp
+	(*ClientHints)(nil),           // 1: qrumb.v1.ClientHints
+	(*timestamppb.Timestamp)(nil), // 2: google.protobuf.Timestamp
+	(Consent_State)(0),            // 3: qrumb.v1.Consent.State
+	(*structpb.Struct)(nil),       // 4: google.protobuf.Struct
 }
 var file_qrumb_v1_scan_session_proto_depIdxs = []int32{
-	1, // 0: qrumb.v1.ScanSession.scan_time:type_name -> google.protobuf.Timestamp
-	1, // [1:1] is the sub-list for method output_type
-	1, // [1:1] is the sub-list for method input_type
-	1, // [1:1] is the sub-list for extension type_name
-	1, // [1:1] is the sub-list for extension extendee
-	0, // [0:1] is the sub-list for field type_name
+	2, // 0: qrumb.v1.ScanSession.scan_time:type_name -> google.protobuf.Timestamp
+	3, // 1: qrumb.v1.ScanSession.consent:type_name -> qrumb.v1.Consent.State
+	1, // 2: qrumb.v1.ScanSession.client_hints:type_name -> qrumb.v1.ClientHints
+	4, // 3: qrumb.v1.ScanSession.labels:type_name -> google.protobuf.Struct
+	4, // [4:4] is the sub-list for method output_type
+	4, // [4:4] is the sub-list for method input_type
+	4, // [4:4] is the sub-list for extension type_name
+	4, // [4:4] is the sub-list for extension extendee
+	0, // [0:4] is the sub-list for field type_name
 }
 
 func init() { file_qrumb_v1_scan_session_proto_init() }
@@ -148,13 +330,15 @@ func file_qrumb_v1_scan_session_proto_init() {
 	if File_qrumb_v1_scan_session_proto != nil {
 		return
 	}
+	file_qrumb_v1_consent_proto_init()
+	file_qrumb_v1_scan_session_proto_msgTypes[0].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_qrumb_v1_scan_session_proto_rawDesc), len(file_qrumb_v1_scan_session_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   1,
+			NumMessages:   2,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -70,8 +70,10 @@ func (x *RegisterScanSessionRequest) GetScanSession() *ScanSession {
 // RegisterScanSessionResponse answers with the session as it was taken; GetScanSession says what all registrations make.
 type RegisterScanSessionResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The session, durable.
-	ScanSession   *ScanSession `protobuf:"bytes,1,opt,name=scan_session,json=scanSession,proto3" json:"scan_session,omitempty"`
+	// The session, durable: without what was only used (client_ip, user_agent, client_hints) and what consent forbids.
+	ScanSession *ScanSession `protobuf:"bytes,1,opt,name=scan_session,json=scanSession,proto3" json:"scan_session,omitempty"`
+	// What was changed or left out of the session.
+	Warnings      []*EventWarning `protobuf:"bytes,2,rep,name=warnings,proto3" json:"warnings,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -109,6 +111,13 @@ func (*RegisterScanSessionResponse) Descriptor() ([]byte, []int) {
 func (x *RegisterScanSessionResponse) GetScanSession() *ScanSession {
 	if x != nil {
 		return x.ScanSession
+	}
+	return nil
+}
+
+func (x *RegisterScanSessionResponse) GetWarnings() []*EventWarning {
+	if x != nil {
+		return x.Warnings
 	}
 	return nil
 }
@@ -163,7 +172,9 @@ func (x *BatchRegisterScanSessionsRequest) GetScanSessions() []*ScanSession {
 type BatchRegisterScanSessionsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Session i answers session i of the request.
-	ScanSessions  []*ScanSession `protobuf:"bytes,1,rep,name=scan_sessions,json=scanSessions,proto3" json:"scan_sessions,omitempty"`
+	ScanSessions []*ScanSession `protobuf:"bytes,1,rep,name=scan_sessions,json=scanSessions,proto3" json:"scan_sessions,omitempty"`
+	// What was changed or left out, at most 1,000; fields are named as in "scan_sessions[3].client_ip".
+	Warnings      []*EventWarning `protobuf:"bytes,2,rep,name=warnings,proto3" json:"warnings,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -201,6 +212,13 @@ func (*BatchRegisterScanSessionsResponse) Descriptor() ([]byte, []int) {
 func (x *BatchRegisterScanSessionsResponse) GetScanSessions() []*ScanSession {
 	if x != nil {
 		return x.ScanSessions
+	}
+	return nil
+}
+
+func (x *BatchRegisterScanSessionsResponse) GetWarnings() []*EventWarning {
+	if x != nil {
+		return x.Warnings
 	}
 	return nil
 }
@@ -310,15 +328,17 @@ var File_qrumb_v1_scan_session_service_proto protoreflect.FileDescriptor
 
 const file_qrumb_v1_scan_session_service_proto_rawDesc = "" +
 	"\n" +
-	"#qrumb/v1/scan_session_service.proto\x12\bqrumb.v1\x1a\x1bqrumb/v1/scan_session.proto\"V\n" +
+	"#qrumb/v1/scan_session_service.proto\x12\bqrumb.v1\x1a\x16qrumb/v1/receipt.proto\x1a\x1bqrumb/v1/scan_session.proto\"V\n" +
 	"\x1aRegisterScanSessionRequest\x128\n" +
-	"\fscan_session\x18\x01 \x01(\v2\x15.qrumb.v1.ScanSessionR\vscanSession\"W\n" +
+	"\fscan_session\x18\x01 \x01(\v2\x15.qrumb.v1.ScanSessionR\vscanSession\"\x8b\x01\n" +
 	"\x1bRegisterScanSessionResponse\x128\n" +
-	"\fscan_session\x18\x01 \x01(\v2\x15.qrumb.v1.ScanSessionR\vscanSession\"^\n" +
+	"\fscan_session\x18\x01 \x01(\v2\x15.qrumb.v1.ScanSessionR\vscanSession\x122\n" +
+	"\bwarnings\x18\x02 \x03(\v2\x16.qrumb.v1.EventWarningR\bwarnings\"^\n" +
 	" BatchRegisterScanSessionsRequest\x12:\n" +
-	"\rscan_sessions\x18\x01 \x03(\v2\x15.qrumb.v1.ScanSessionR\fscanSessions\"_\n" +
+	"\rscan_sessions\x18\x01 \x03(\v2\x15.qrumb.v1.ScanSessionR\fscanSessions\"\x93\x01\n" +
 	"!BatchRegisterScanSessionsResponse\x12:\n" +
-	"\rscan_sessions\x18\x01 \x03(\v2\x15.qrumb.v1.ScanSessionR\fscanSessions\"X\n" +
+	"\rscan_sessions\x18\x01 \x03(\v2\x15.qrumb.v1.ScanSessionR\fscanSessions\x122\n" +
+	"\bwarnings\x18\x02 \x03(\v2\x16.qrumb.v1.EventWarningR\bwarnings\"X\n" +
 	"\x15GetScanSessionRequest\x12\x17\n" +
 	"\asite_id\x18\x01 \x01(\tR\x06siteId\x12&\n" +
 	"\x0fscan_session_id\x18\x02 \x01(\tR\rscanSessionId\"R\n" +
@@ -350,24 +370,27 @@ var file_qrumb_v1_scan_session_service_proto_goTypes = []any{
 	(*GetScanSessionRequest)(nil),             // 4: qrumb.v1.GetScanSessionRequest
 	(*GetScanSessionResponse)(nil),            // 5: qrumb.v1.GetScanSessionResponse
 	(*ScanSession)(nil),                       // 6: qrumb.v1.ScanSession
+	(*EventWarning)(nil),                      // 7: qrumb.v1.EventWarning
 }
 var file_qrumb_v1_scan_session_service_proto_depIdxs = []int32{
-	6, // 0: qrumb.v1.RegisterScanSessionRequest.scan_session:type_name -> qrumb.v1.ScanSession
-	6, // 1: qrumb.v1.RegisterScanSessionResponse.scan_session:type_name -> qrumb.v1.ScanSession
-	6, // 2: qrumb.v1.BatchRegisterScanSessionsRequest.scan_sessions:type_name -> qrumb.v1.ScanSession
-	6, // 3: qrumb.v1.BatchRegisterScanSessionsResponse.scan_sessions:type_name -> qrumb.v1.ScanSession
-	6, // 4: qrumb.v1.GetScanSessionResponse.scan_session:type_name -> qrumb.v1.ScanSession
-	0, // 5: qrumb.v1.ScanSessionService.RegisterScanSession:input_type -> qrumb.v1.RegisterScanSessionRequest
-	2, // 6: qrumb.v1.ScanSessionService.BatchRegisterScanSessions:input_type -> qrumb.v1.BatchRegisterScanSessionsRequest
-	4, // 7: qrumb.v1.ScanSessionService.GetScanSession:input_type -> qrumb.v1.GetScanSessionRequest
-	1, // 8: qrumb.v1.ScanSessionService.RegisterScanSession:output_type -> qrumb.v1.RegisterScanSessionResponse
-	3, // 9: qrumb.v1.ScanSessionService.BatchRegisterScanSessions:output_type -> qrumb.v1.BatchRegisterScanSessionsResponse
-	5, // 10: qrumb.v1.ScanSessionService.GetScanSession:output_type -> qrumb.v1.GetScanSessionResponse
-	8, // [8:11] is the sub-list for method output_type
-	5, // [5:8] is the sub-list for method input_type
-	5, // [5:5] is the sub-list for extension type_name
-	5, // [5:5] is the sub-list for extension extendee
-	0, // [0:5] is the sub-list for field type_name
+	6,  // 0: qrumb.v1.RegisterScanSessionRequest.scan_session:type_name -> qrumb.v1.ScanSession
+	6,  // 1: qrumb.v1.RegisterScanSessionResponse.scan_session:type_name -> qrumb.v1.ScanSession
+	7,  // 2: qrumb.v1.RegisterScanSessionResponse.warnings:type_name -> qrumb.v1.EventWarning
+	6,  // 3: qrumb.v1.BatchRegisterScanSessionsRequest.scan_sessions:type_name -> qrumb.v1.ScanSession
+	6,  // 4: qrumb.v1.BatchRegisterScanSessionsResponse.scan_sessions:type_name -> qrumb.v1.ScanSession
+	7,  // 5: qrumb.v1.BatchRegisterScanSessionsResponse.warnings:type_name -> qrumb.v1.EventWarning
+	6,  // 6: qrumb.v1.GetScanSessionResponse.scan_session:type_name -> qrumb.v1.ScanSession
+	0,  // 7: qrumb.v1.ScanSessionService.RegisterScanSession:input_type -> qrumb.v1.RegisterScanSessionRequest
+	2,  // 8: qrumb.v1.ScanSessionService.BatchRegisterScanSessions:input_type -> qrumb.v1.BatchRegisterScanSessionsRequest
+	4,  // 9: qrumb.v1.ScanSessionService.GetScanSession:input_type -> qrumb.v1.GetScanSessionRequest
+	1,  // 10: qrumb.v1.ScanSessionService.RegisterScanSession:output_type -> qrumb.v1.RegisterScanSessionResponse
+	3,  // 11: qrumb.v1.ScanSessionService.BatchRegisterScanSessions:output_type -> qrumb.v1.BatchRegisterScanSessionsResponse
+	5,  // 12: qrumb.v1.ScanSessionService.GetScanSession:output_type -> qrumb.v1.GetScanSessionResponse
+	10, // [10:13] is the sub-list for method output_type
+	7,  // [7:10] is the sub-list for method input_type
+	7,  // [7:7] is the sub-list for extension type_name
+	7,  // [7:7] is the sub-list for extension extendee
+	0,  // [0:7] is the sub-list for field type_name
 }
 
 func init() { file_qrumb_v1_scan_session_service_proto_init() }
@@ -375,6 +398,7 @@ func file_qrumb_v1_scan_session_service_proto_init() {
 	if File_qrumb_v1_scan_session_service_proto != nil {
 		return
 	}
+	file_qrumb_v1_receipt_proto_init()
 	file_qrumb_v1_scan_session_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{

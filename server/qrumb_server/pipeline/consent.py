@@ -15,11 +15,12 @@ import orjson
 from qrumb.v1.browser_event_pb2 import BrowserEvent
 from qrumb.v1.consent_pb2 import Consent
 from qrumb.v1.event_row_pb2 import EventRow
+from qrumb.v1.scan_session_pb2 import ScanSession
 from qrumb.v1.server_event_pb2 import ServerEvent
 from qrumb_server.model import SitePolicy, ValidEvent
 from qrumb_server.pipeline.urls import bare
 
-__all__ = ["ALLOWED", "STATED", "Allowed", "applied_consent", "apply_consent", "as_stored", "without_personal"]
+__all__ = ["ALLOWED", "STATED", "Allowed", "applied_consent", "apply_consent", "as_stored", "only", "without_personal"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +50,7 @@ ALLOWED: Final = {
 STATED: Final = {Consent.GRANTED: "granted", Consent.DENIED: "denied", Consent.PENDING: "pending"}
 
 
-def applied_consent(message: BrowserEvent | ServerEvent, policy: SitePolicy) -> str:
+def applied_consent(message: BrowserEvent | ServerEvent | ScanSession, policy: SitePolicy) -> str:
     """The consent that counts: granted, denied or pending; empty where none is stated and all is allowed."""
     stated = STATED.get(message.consent, "")
     return stated or ("" if policy.default_consent == "granted" else policy.default_consent)
@@ -65,7 +66,7 @@ def apply_consent(event: ValidEvent, policy: SitePolicy) -> ValidEvent:
         # The fingerprint is made from the message, so it tells nothing of what is gone.
         raw=replace(event.raw, message=without_personal(event.raw.message, allowed, policy)),
         user_identifiers=event.user_identifiers if allowed.user else None,
-        metadata=event.metadata if allowed.all_metadata else _only(event.metadata, policy.non_personal_keys),
+        metadata=event.metadata if allowed.all_metadata else only(event.metadata, policy.non_personal_keys),
     )
 
 
@@ -98,8 +99,8 @@ def as_stored(row: EventRow) -> EventRow:
     return row
 
 
-def _only(metadata: str, keys: frozenset[str]) -> str:
-    """The metadata's top-level keys among `keys`, in their canonical order."""
+def only(metadata: str, keys: frozenset[str]) -> str:
+    """The top-level keys of canonical metadata among `keys`, in their order."""
     if not keys or metadata == "{}":
         return "{}"
     return orjson.dumps({key: value for key, value in orjson.loads(metadata).items() if key in keys}).decode()

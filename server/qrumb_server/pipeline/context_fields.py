@@ -1,10 +1,12 @@
-"""The fields that only describe a visit: page_url, page_title, referrer, device, client_ip and user_agent.
+"""The fields that only describe a visit: page_url, page_title, referrer, device, client_ip and user_agent; of a scan
+also landing_page_url, client_hints and request_method.
 
-None of them costs an event. What cannot be used is left out, what is personal is taken out, and each is said in a
-warning. Names, ids, times, money and the sender's own fields are not among them: those are right or the event is
-refused (`validate`).
+None of them costs an event or a scan. What cannot be used is left out, what is personal is taken out, and each is said
+in a warning. Names, ids, times, money and the sender's own fields are not among them: those are right or the event is
+refused (`validate`, `scan`).
 """
 
+import re
 from collections.abc import Callable
 from ipaddress import ip_address
 from typing import Final
@@ -12,13 +14,14 @@ from typing import Final
 from qrumb.v1.browser_event_pb2 import BrowserEvent
 from qrumb.v1.device_pb2 import Device
 from qrumb.v1.receipt_pb2 import EventWarning
+from qrumb.v1.scan_session_pb2 import ScanSession
 from qrumb.v1.server_event_pb2 import ServerEvent
 from qrumb_server.enrich.email import MARK, contains_email, redact_emails
 from qrumb_server.pipeline.consent import Allowed
 from qrumb_server.pipeline.findings import Findings
 from qrumb_server.pipeline.urls import bare, is_page_url, is_referrer, without_user_info
 
-__all__ = ["check_context", "is_ip"]
+__all__ = ["check_context", "check_scan_context", "is_ip"]
 
 MAX_URL: Final = 8_192
 MAX_TITLE: Final = 1_024
@@ -28,6 +31,8 @@ MAX_LANGUAGE: Final = 64
 MAX_TIMEZONE: Final = 64
 MAX_SCREEN: Final = 100_000
 MAX_TOUCH_POINTS: Final = 1_000
+_HINTS: Final = {"brands": 256, "mobile": 16, "platform": 64}
+_is_method = re.compile(r"[A-Za-z]{1,16}").fullmatch
 
 
 def check_context(event: BrowserEvent | ServerEvent, allowed: Allowed, findings: Findings) -> None:
@@ -42,9 +47,26 @@ def check_context(event: BrowserEvent | ServerEvent, allowed: Allowed, findings:
         if event.HasField("device"):
             _check_device(event.device, findings)
         return
-    if event.client_ip and not is_ip(event.client_ip):
+    _check_visitor(event, findings)
+
+
+def check_scan_context(session: ScanSession, allowed: Allowed, findings: Findings) -> None:
+    """As check_context, of the visitor's request to a QR redirect."""
+    _check_visitor(session, findings)
+    for name, limit in _HINTS.items():
+        _check_length(f"client_hints.{name}", getattr(session.client_hints, name), limit, findings)
+    if session.request_method and not _is_method(session.request_method):
+        findings.leave_out("request_method", "must be the name of an HTTP method, such as GET")
+    if session.referrer:
+        _check_url("referrer", session.referrer, is_referrer, allowed, findings)
+    if session.landing_page_url:
+        _check_url("landing_page_url", session.landing_page_url, is_page_url, allowed, findings)
+
+
+def _check_visitor(sent: ServerEvent | ScanSession, findings: Findings) -> None:
+    if sent.client_ip and not is_ip(sent.client_ip):
         findings.leave_out("client_ip", "must be an IPv4 or IPv6 address alone, without a port or a mask")
-    _check_length("user_agent", event.user_agent, MAX_USER_AGENT, findings)
+    _check_length("user_agent", sent.user_agent, MAX_USER_AGENT, findings)
 
 
 def _check_url(field: str, sent: str, is_usable: Callable[[str], object], allowed: Allowed, findings: Findings) -> None:

@@ -10,7 +10,7 @@ from typing import Final
 from qrumb_server.enrich.agent import Agent
 from qrumb_server.model import FraudReason, FraudRules, Source
 
-__all__ = ["RESCORABLE", "is_impossible", "kept_reasons", "marks_at_loading", "marks_at_receipt"]
+__all__ = ["RESCORABLE", "is_impossible", "kept_reasons", "marks_at_loading", "marks_at_receipt", "marks_of_scan"]
 
 # What a stored row and its session still tell; for the others the input is forgotten after the receipt.
 RESCORABLE: Final = frozenset(
@@ -55,6 +55,32 @@ def marks_at_receipt(
     if is_forged:
         found.append(FraudReason.FORGED_SESSION)
     return kept_reasons(found, rules) if found else found
+
+
+def marks_of_scan(
+    agent: Agent,
+    *,
+    has_no_agent: bool,
+    request_method: str,
+    is_prefetch: bool,
+    is_data_centre: bool,
+    rules: FraudRules,
+) -> list[str]:
+    """Reasons that a scan gives by itself, in their order.
+
+    Args:
+        has_no_agent: the redirect states that the visitor's request had none; not: it states nothing.
+    """
+    found = {
+        FraudReason.BOT: agent.is_bot,
+        FraudReason.PREVIEW: agent.is_preview,
+        FraudReason.PREFETCH: is_prefetch,
+        FraudReason.HEAD_REQUEST: request_method.upper() == "HEAD",
+        FraudReason.MISSING_AGENT: has_no_agent,
+        FraudReason.AGENT_MISMATCH: agent.contradicts_hints,
+        FraudReason.DATA_CENTRE_NETWORK: is_data_centre,
+    }
+    return sorted(kept_reasons((reason for reason, is_so in found.items() if is_so), rules))
 
 
 def marks_at_loading(

@@ -16,7 +16,6 @@ from google.protobuf.struct_pb2 import Struct
 from qrumb.v1.browser_event_pb2 import BrowserEvent
 from qrumb.v1.consent_pb2 import Consent
 from qrumb.v1.receipt_pb2 import EventWarning, Violation
-from qrumb.v1.scan_session_pb2 import ScanSession
 from qrumb.v1.server_event_pb2 import ConversionValue, ServerEvent, UserIdentifiers
 from qrumb_server.enrich.currency import currency_decimals, quantize
 from qrumb_server.enrich.email import redacted_beginning
@@ -38,15 +37,22 @@ from qrumb_server.pipeline.struct_json import (
 )
 from qrumb_server.pipeline.times import read_time
 
-__all__ = ["MAX_VIOLATIONS", "MAX_WRONG_ID", "validate", "validate_scan_session"]
+__all__ = [
+    "MAX_SCAN_SESSION_ID",
+    "MAX_VIOLATIONS",
+    "MAX_WRONG_ID",
+    "NO_ONE",
+    "check_consent",
+    "check_site_id",
+    "own_fields",
+    "validate",
+]
 
 # Characters of a wrong event_id that are said back: a UUID has 36.
 MAX_WRONG_ID: Final = 64
 MAX_SCAN_SESSION_ID: Final = 128
 MAX_NAME: Final = 128
 MAX_EXTERNAL_ID: Final = 256
-MAX_QR_CODE_ID: Final = 128
-MAX_USER_ID: Final = 256
 # Beyond it a double no longer has cents, and Decimal(18, 4) still holds it.
 MAX_AMOUNT: Final = 1_000_000_000_000
 STRUCT_LIMITS: Final = StructLimits()
@@ -73,7 +79,7 @@ _UUID_ADVICE: Final = (
 )
 # What libraries give where they have none: every event that has it would be a duplicate of the first.
 NO_NAMES: Final = frozenset({"00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff"})
-_NO_ONE: Final = "is a word or a template that stands for no value, such as undefined, and names no one"
+NO_ONE: Final = "is a word or a template that stands for no value, such as undefined, and names no one"
 _OUR_NAME: Final = (
     "has the form of qrumb's own names for the users of hashes (email-..., phone-...) and could make one user of two "
     "accounts; send your own account's id, or the hash itself as email_hash or phone_hash"
@@ -93,7 +99,7 @@ def validate(raw: RawEvent, policy: SitePolicy = _ANY_SITE) -> ValidEvent | Reje
     if isinstance(event, BrowserEvent):
         _check_event_type(event, findings)
         own = event.metadata if event.HasField("metadata") else None
-        metadata = _own_fields("metadata", own, raw.reading, findings)
+        metadata = own_fields("metadata", own, raw.reading, findings)
     else:
         _check_server(event, findings)
         if event.HasField("user_identifiers"):
@@ -101,7 +107,7 @@ def validate(raw: RawEvent, policy: SitePolicy = _ANY_SITE) -> ValidEvent | Reje
         if event.HasField("conversion_value"):
             conversion = _conversion(event.conversion_value, event.event_name, findings)
         own = event.properties if event.HasField("properties") else None
-        metadata = _own_fields("properties", own, raw.reading, findings)
+        metadata = own_fields("properties", own, raw.reading, findings)
     kept = findings.applied_to(event)
     if kept is not event:
         raw = replace(raw, message=kept)
@@ -120,26 +126,8 @@ def validate(raw: RawEvent, policy: SitePolicy = _ANY_SITE) -> ValidEvent | Reje
     )
 
 
-def validate_scan_session(session: ScanSession) -> list[Violation]:
-    """Every rule of the contract that a scan session breaks; empty where it breaks none."""
-    findings = Findings()
-    _check_site_id(session.site_id, findings)
-    if not session.scan_session_id:
-        findings.add(
-            "scan_session_id", Violation.REQUIRED, "is required: the id that the QR redirect made for the visit"
-        )
-    findings.text("scan_session_id", session.scan_session_id, MAX_SCAN_SESSION_ID)
-    for name in ("scan_session_id", "user_id"):
-        if is_placeholder(getattr(session, name)):
-            findings.add(name, Violation.PLACEHOLDER, _NO_ONE)
-    if not session.qr_code_id:
-        findings.add("qr_code_id", Violation.REQUIRED, "is required: the QR code that was scanned")
-    findings.text("qr_code_id", session.qr_code_id, MAX_QR_CODE_ID)
-    findings.text("user_id", session.user_id, MAX_USER_ID)
-    return findings.violations
-
-
-def _check_site_id(site_id: str, findings: Findings) -> None:
+def check_site_id(site_id: str, findings: Findings) -> None:
+    """The site is named, by a name that a site can have."""
     if not site_id:
         findings.add("site_id", Violation.REQUIRED, "is required: the id of the tracking site")
     elif not is_site_id(site_id):
@@ -147,11 +135,16 @@ def _check_site_id(site_id: str, findings: Findings) -> None:
 
 
 def _check_core(event: BrowserEvent | ServerEvent, findings: Findings) -> None:
-    _check_site_id(event.site_id, findings)
+    check_site_id(event.site_id, findings)
     if event.event_id:
         _check_event_id(event.event_id, findings)
     _check_session(event, findings)
-    if event.consent not in _CONSENTS:
+    check_consent(event.consent, findings)
+
+
+def check_consent(consent: int, findings: Findings) -> None:
+    """The consent is one that there is."""
+    if consent not in _CONSENTS:
         findings.add("consent", Violation.INVALID_ENUM, "must be granted, denied or pending; leave it out if not known")
 
 
@@ -173,9 +166,9 @@ def _check_session(event: BrowserEvent | ServerEvent, findings: Findings) -> Non
     if not is_placeholder(event.scan_session_id):
         return
     if isinstance(event, BrowserEvent):
-        findings.leave_out("scan_session_id", _NO_ONE)
+        findings.leave_out("scan_session_id", NO_ONE)
     else:
-        findings.add("scan_session_id", Violation.PLACEHOLDER, _NO_ONE)
+        findings.add("scan_session_id", Violation.PLACEHOLDER, NO_ONE)
 
 
 def _check_event_id(sent: str, findings: Findings) -> None:
@@ -223,7 +216,7 @@ def _identifiers(sent: UserIdentifiers, findings: Findings) -> UserIdentifiers:
         ("external_id", is_placeholder(kept.external_id)),
     ):
         if names_no_one:
-            findings.leave_out(f"user_identifiers.{name}", _NO_ONE)
+            findings.leave_out(f"user_identifiers.{name}", NO_ONE)
             kept.ClearField(name)
     if kind_of_name(kept.external_id):
         findings.leave_out("user_identifiers.external_id", _OUR_NAME)
@@ -278,7 +271,7 @@ def _conversion(value: ConversionValue, event_name: str, findings: Findings) -> 
     return Conversion(amount=text, currency=value.currency)
 
 
-def _own_fields(field: str, struct: Struct | None, reading: Reading | None, findings: Findings) -> str:
+def own_fields(field: str, struct: Struct | None, reading: Reading | None, findings: Findings) -> str:
     """The sender's own fields as canonical JSON, with a warning for what seems to say who a person is."""
     text = _canonical(field, struct, reading, findings)
     for key, meant in personal_keys(text):

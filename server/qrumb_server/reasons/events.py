@@ -238,8 +238,13 @@ MARKS: Final[Mapping[str, Finding]] = {
         cause="A browser loaded the page before the visitor asked to see it.",
         advice="Nothing; the tag waits until a page is shown.",
     ),
+    "head_request": Finding(
+        cause="Of a scan: the address was asked for by HEAD, without its page, as link checkers do. It counts once the "
+        "tag's first event of its session has arrived.",
+        advice="Answer HEAD without registering a scan.",
+    ),
     "missing_agent": Finding(
-        cause="A browser event came without a User-Agent.",
+        cause="A browser event came without a User-Agent, or a scan whose redirect states that there was none.",
         advice="Send events of pages from the page itself, and those of backends to /server-events.",
     ),
     "agent_mismatch": Finding(

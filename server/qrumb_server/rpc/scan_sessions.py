@@ -3,28 +3,30 @@
 Reading is passed on to the loader, since a worker has no store.
 """
 
-from collections.abc import Awaitable, Callable, Iterable
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final
 
 import grpc
 
 from qrumb.v1 import scan_session_service_pb2 as pb
-from qrumb.v1.receipt_pb2 import Violation
-from qrumb.v1.scan_session_pb2 import ScanSession
+from qrumb.v1.receipt_pb2 import EventWarning, Violation
 from qrumb.v1.scan_session_service_pb2_grpc import ScanSessionServiceServicer
-from qrumb_server.instants import milliseconds, set_time
-from qrumb_server.pipeline.stamp import MAX_AHEAD, Arrival
-from qrumb_server.pipeline.validate import MAX_VIOLATIONS, validate_scan_session
+from qrumb_server.pipeline.findings import MAX_VIOLATIONS
+from qrumb_server.pipeline.scan import StampedScan, judge_scan
+from qrumb_server.pipeline.stamp import Arrival
 from qrumb_server.reasons import calls
+from qrumb_server.reasons.events import add_help
 from qrumb_server.rpc.faults import RequestFault, RequestRejected
 from qrumb_server.rpc.metrics import AppendRecords
 from qrumb_server.rpc.opened import Opened
 from qrumb_server.rpc.turns import Turns
-from qrumb_server.wire.v1.record_pb2 import Record, SessionRegistration
+from qrumb_server.wire.v1.record_pb2 import Record
 
 __all__ = ["ScanSessions"]
 
 Context = grpc.aio.ServicerContext[Any, Any]
+# A field of one session has few of them; a batch of wrong addresses has one for each.
+MAX_WARNINGS: Final = 1_000
 Forward = Callable[[str, bytes, Context], Awaitable[bytes]]
 
 
@@ -50,10 +52,12 @@ class ScanSessions(ScanSessionServiceServicer):
         self, request: Opened, context: Context
     ) -> pb.RegisterScanSessionResponse:
         """One session."""
-        if violations := validate_scan_session(request.scan_session):
-            raise RequestRejected(calls.SCAN_SESSION_REJECTED, violations)
-        [session] = await self._keep([request.scan_session])
-        return pb.RegisterScanSessionResponse(scan_session=session)
+        judged = judge_scan(request.scan_session, self._new_arrival())
+        if not isinstance(judged, StampedScan):
+            raise RequestRejected(calls.SCAN_SESSION_REJECTED, judged)
+        await self._keep([judged])
+        add_help((), judged.warnings)
+        return pb.RegisterScanSessionResponse(scan_session=judged.registration.scan_session, warnings=judged.warnings)
 
     async def BatchRegisterScanSessions(  # type: ignore[override]
         self, request: Opened, context: Context
@@ -61,15 +65,17 @@ class ScanSessions(ScanSessionServiceServicer):
         """Several sessions, all or none."""
         if not request.scan_sessions:
             raise RequestFault(calls.SESSION_BATCH_EMPTY, field="scan_sessions")
-        broken = await self._turns.run(map(validate_scan_session, request.scan_sessions), size=request.size)
-        violations = [
-            Violation(field=f"scan_sessions[{index}].{found.field}", reason=found.reason, description=found.description)
-            for index, found_in_one in enumerate(broken)
-            for found in found_in_one
-        ]
-        if violations:
-            raise RequestRejected(calls.SCAN_SESSION_REJECTED, violations[:MAX_VIOLATIONS])
-        return pb.BatchRegisterScanSessionsResponse(scan_sessions=await self._keep(request.scan_sessions))
+        arrival = self._new_arrival()
+        judged = await self._turns.run(
+            (judge_scan(session, arrival) for session in request.scan_sessions), size=request.size
+        )
+        stamped = [one for one in judged if isinstance(one, StampedScan)]
+        if len(stamped) < len(judged):
+            raise RequestRejected(calls.SCAN_SESSION_REJECTED, _violations(judged))
+        await self._keep(stamped)
+        return pb.BatchRegisterScanSessionsResponse(
+            scan_sessions=[one.registration.scan_session for one in stamped], warnings=_warnings(stamped)
+        )
 
     async def GetScanSession(self, request: pb.GetScanSessionRequest, context: Context) -> pb.GetScanSessionResponse:
         """One session, from the loader."""
@@ -78,26 +84,29 @@ class ScanSessions(ScanSessionServiceServicer):
         )
         return pb.GetScanSessionResponse.FromString(answer)
 
-    async def _keep(self, sent: Iterable[ScanSession]) -> list[ScanSession]:
-        arrival = self._new_arrival()
-        sessions = [_with_scan_time(session, arrival) for session in sent]
-        sites = [session.site_id for session in sessions]
-        await self._append([_record(session, arrival) for session in sessions], sites)
-        return sessions
+    async def _keep(self, stamped: Sequence[StampedScan]) -> None:
+        registrations = [one.registration for one in stamped]
+        records = [Record(session_registration=one).SerializeToString() for one in registrations]
+        await self._append(records, [one.scan_session.site_id for one in registrations])
 
 
-def _with_scan_time(session: ScanSession, arrival: Arrival) -> ScanSession:
-    """The session with the time of its scan; the receipt's where it states none, or one that cannot be true."""
-    kept = ScanSession()
-    kept.CopyFrom(session)
-    stated_ms = milliseconds(session.scan_time)
-    earliest_ms = arrival.received_time_ms - arrival.retention_of(session.site_id)
-    latest_ms = arrival.received_time_ms + MAX_AHEAD.total_seconds() * 1000
-    is_usable = session.HasField("scan_time") and earliest_ms <= stated_ms <= latest_ms
-    set_time(kept.scan_time, stated_ms if is_usable else arrival.received_time_ms)
-    return kept
+def _violations(judged: Sequence[StampedScan | list[Violation]]) -> list[Violation]:
+    """Those of a batch, each with its place there."""
+    found = [
+        Violation(field=f"scan_sessions[{index}].{one.field}", reason=one.reason, description=one.description)
+        for index, violations in enumerate(judged)
+        if not isinstance(violations, StampedScan)
+        for one in violations
+    ]
+    return found[:MAX_VIOLATIONS]
 
 
-def _record(session: ScanSession, arrival: Arrival) -> bytes:
-    registration = SessionRegistration(scan_session=session, received_time_ms=arrival.received_time_ms)
-    return Record(session_registration=registration).SerializeToString()
+def _warnings(stamped: Sequence[StampedScan]) -> list[EventWarning]:
+    """As _violations."""
+    said = [
+        EventWarning(field=f"scan_sessions[{index}].{one.field}", code=one.code, description=one.description)
+        for index, scan in enumerate(stamped)
+        for one in scan.warnings
+    ][:MAX_WARNINGS]
+    add_help((), said)
+    return said

@@ -11,11 +11,14 @@ from hypothesis import strategies as st
 from qrumb.v1.browser_event_pb2 import BrowserEvent
 from qrumb.v1.device_pb2 import Device
 from qrumb.v1.receipt_pb2 import EventWarning, Violation
+from qrumb.v1.scan_session_pb2 import ClientHints, ScanSession
 from qrumb.v1.server_event_pb2 import ConversionValue, ServerEvent, UserIdentifiers
 from qrumb_server.model import Caller, RawEvent, Rejected, Source
 from qrumb_server.pipeline.consent import ALLOWED
 from qrumb_server.pipeline.context_fields import check_context
 from qrumb_server.pipeline.findings import Findings
+from qrumb_server.pipeline.scan import StampedScan, judge_scan
+from qrumb_server.pipeline.stamp import Arrival
 from qrumb_server.pipeline.validate import validate
 
 # What annotations cannot say, and therefore only the code does.
@@ -84,6 +87,7 @@ browser_events = st.builds(
     referrer=text(*URLS),
     device=devices,
 )
+ip_addresses = text("192.0.2.1", "2001:db8::1", "::ffff:1.2.3.4", "fe80::1%eth0", "1.2.3", "01.2.3.4", "1.2.3.4/8", "x")
 amounts = st.sampled_from(
     [None, 0.0, -0.0, 49.9, -5.0, 1e12, 1.0000001e12, -1e13, float("nan"), float("inf"), float("-inf")]
 )
@@ -99,12 +103,28 @@ server_events = st.builds(
     | st.builds(UserIdentifiers, email_hash=hashes, phone_hash=hashes, external_id=text("u-1", limit=256)),
     conversion_value=st.none()
     | st.builds(ConversionValue, amount=amounts, currency=text("EUR", "eur", "EURO", "E1R", "XXX", "EUR\n")),
-    client_ip=text("192.0.2.1", "2001:db8::1", "::ffff:1.2.3.4", "fe80::1%eth0", "1.2.3", "01.2.3.4", "1.2.3.4/8", "x"),
+    client_ip=ip_addresses,
     user_agent=text("curl/8", limit=2048),
+)
+scans = st.builds(
+    ScanSession,
+    site_id=site_ids,
+    scan_session_id=text("scan-1", limit=128),
+    qr_code_id=text("poster-7", limit=128),
+    user_id=text("u-1", limit=256),
+    consent=st.sampled_from([0, 1, 3, 4, 99, -1]),
+    client_ip=ip_addresses,
+    user_agent=st.none() | text("curl/8", limit=2048),
+    client_hints=st.none()
+    | st.builds(ClientHints, brands=text(limit=256), mobile=text("?1", limit=16), platform=text('"Android"', limit=64)),
+    request_method=text("GET", "head", "M-SEARCH", "GET\n", limit=16),
+    is_prefetch=st.booleans(),
+    referrer=text(*URLS),
+    landing_page_url=text(*URLS),
 )
 
 
-def fields_by_annotations(event: BrowserEvent | ServerEvent) -> set[str]:
+def fields_by_annotations(event: BrowserEvent | ServerEvent | ScanSession) -> set[str]:
     """Paths that protovalidate rejects."""
     violations = protovalidate.collect_violations(event)
     paths = [violation.proto.field for violation in violations]
@@ -136,3 +156,18 @@ def test_browser_rules_agree(event: BrowserEvent) -> None:
 def test_server_rules_agree(event: ServerEvent) -> None:
     """Same fields, whatever the event."""
     assert fields_by_code(event, Source.SERVER) == fields_by_annotations(event)
+
+
+@settings(max_examples=1000, deadline=None, suppress_health_check=list(HealthCheck))
+@given(scans)
+@pytest.mark.timeout(300)
+def test_scan_rules_agree(scan: ScanSession) -> None:
+    """Same fields, whatever the scan; those that are left out once the others are right."""
+    arrival = Arrival(received_time_ms=1, retention_ms=1, make_event_id=lambda _event: "")
+    judged = judge_scan(scan, arrival)
+    broken = fields_by_annotations(scan)
+    if isinstance(judged, StampedScan):
+        assert {one.field for one in judged.warnings if one.code == EventWarning.LEFT_OUT} == broken
+    else:
+        refused = {one.field for one in judged if one.reason not in CODE_ONLY}
+        assert refused == broken & {"site_id", "scan_session_id", "qr_code_id", "user_id", "consent"}

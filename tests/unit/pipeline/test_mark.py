@@ -6,7 +6,7 @@ import pytest
 
 from qrumb_server.enrich.agent import Agent
 from qrumb_server.model import FraudReason, FraudRules, Source
-from qrumb_server.pipeline.mark import kept_reasons, marks_at_loading, marks_at_receipt
+from qrumb_server.pipeline.mark import kept_reasons, marks_at_loading, marks_at_receipt, marks_of_scan
 
 RULES = FraudRules()
 DAY_MS = 86_400_000
@@ -97,6 +97,14 @@ def test_an_ignored_reason_never_marks(reason: FraudReason) -> None:
     )
     found += at_receipt(agent=Agent(), rules=rules)
     found += at_loading(event_time_ms=0, is_foreign=True, session_rate=1e9, address_rate=1e9, rules=rules)
+    found += marks_of_scan(
+        agent,
+        has_no_agent=True,
+        request_method="HEAD",
+        is_prefetch=True,
+        is_data_centre=True,
+        rules=rules,
+    )
     assert set(found) == set(FraudReason) - {reason}
     assert kept_reasons([str(one) for one in FraudReason], rules) == [one for one in FraudReason if one is not reason]
 

@@ -9,6 +9,8 @@ from google.rpc.error_details_pb2 import BadRequest, ErrorInfo
 from google.rpc.status_pb2 import Status
 
 from qrumb.v1 import scan_session_service_pb2 as pb
+from qrumb.v1.consent_pb2 import Consent
+from qrumb.v1.receipt_pb2 import EventWarning
 from qrumb.v1.scan_session_pb2 import ScanSession
 from qrumb.v1.scan_session_service_pb2_grpc import ScanSessionServiceStub, add_ScanSessionServiceServicer_to_server
 from qrumb_server.errors import SpoolFullError
@@ -112,6 +114,50 @@ async def test_a_time_that_cannot_be_true_is_replaced(
     assert milliseconds(answer.scan_session.scan_time) == (NOW_MS - ago_ms if is_believed else NOW_MS)
 
 
+async def test_what_the_redirect_knows_is_used_and_dropped(stub: ScanSessionServiceStub, spool: Spool) -> None:
+    """Address, agent and hints are in no record and no answer; what cannot be used is left out, and said."""
+    session = scan(
+        client_ip="203.0.113.9:443",
+        user_agent="Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) "
+        "Version/17.5 Mobile/15E148 Safari/604.1",
+        client_hints={"platform": '"iOS"'},
+        request_method="HEAD",
+        is_prefetch=True,
+        referrer="https://u:pw@a.example/?to=jane@gmail.com",
+        landing_page_url="nowhere",
+        labels={"campaign": "spring"},
+    )
+    answer = await stub.BatchRegisterScanSessions(pb.BatchRegisterScanSessionsRequest(scan_sessions=[scan(2), session]))
+    kept = answer.scan_sessions[1]
+    assert {field.name for field, _value in kept.ListFields()}.isdisjoint({"client_ip", "user_agent", "client_hints"})
+    assert (kept.referrer, kept.landing_page_url) == ("https://a.example/?to=[email]", "")
+    assert (dict(kept.labels), kept.request_method, kept.is_prefetch) == ({"campaign": "spring"}, "HEAD", True)
+    said = {(one.field.removeprefix("scan_sessions[1]."), EventWarning.Code.Name(one.code)) for one in answer.warnings}
+    assert said == {
+        ("client_ip", "LEFT_OUT"),
+        ("landing_page_url", "LEFT_OUT"),
+        ("referrer", "EMAIL_REDACTED"),
+        ("referrer", "USER_INFO_REMOVED"),
+    }
+    registration = spool.appends[0][1].session_registration
+    assert registration.scan_session == kept
+    assert (registration.facts.device_type, registration.facts.os_family) == ("mobile", "iOS")
+    assert list(registration.facts.fraud_reasons) == ["head_request", "prefetch"]
+
+
+@pytest.mark.parametrize(("consent", "user", "url"), [(0, "u", "?q=1#f"), (3, "", "?q=1#f"), (2, "", "")])
+async def test_consent_decides_what_is_kept_of_a_scan(
+    stub: ScanSessionServiceStub, consent: int, user: str, url: str
+) -> None:
+    """As of events."""
+    session = scan(
+        consent=consent, user_id="u", landing_page_url="https://a.example/p?q=1#f", labels={"campaign": "spring"}
+    )
+    kept = (await stub.RegisterScanSession(pb.RegisterScanSessionRequest(scan_session=session))).scan_session
+    assert (kept.user_id, kept.landing_page_url) == (user, "https://a.example/p" + url)
+    assert kept.HasField("labels") is (consent != Consent.DENIED)
+
+
 async def test_a_batch_is_one_append_and_answers_in_order(stub: ScanSessionServiceStub, spool: Spool) -> None:
     """All or none."""
     sent = [scan(number) for number in (3, 1, 3)]
@@ -131,6 +177,9 @@ async def test_a_batch_is_one_append_and_answers_in_order(stub: ScanSessionServi
         ({"user_id": "u" * 257}, [("user_id", "TOO_LONG")]),
         ({"user_id": "jane@gmail.com"}, [("user_id", "CONTAINS_EMAIL")]),
         ({"qr_code_id": "jane@gmail.com"}, [("qr_code_id", "CONTAINS_EMAIL")]),
+        ({"labels": {"note": "jane@gmail.com"}}, [("labels.note", "CONTAINS_EMAIL")]),
+        ({"labels": {"note": "x" * 10_241}}, [("labels", "TOO_LARGE")]),
+        ({"consent": 9}, [("consent", "INVALID_ENUM")]),
     ],
     ids=str,
 )

@@ -23,10 +23,12 @@ _sym_db = _symbol_database.Default()
 
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
+from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from qrumb.v1 import consent_pb2 as qrumb_dot_v1_dot_consent__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bqrumb/v1/scan_session.proto\x12\x08qrumb.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x83\x02\n\x0bScanSession\x12\x38\n\x07site_id\x18\x01 \x01(\tB\x1f\xbaH\x1cr\x17\x32\x15^[A-Za-z0-9_-]{1,64}$\xc8\x01\x01R\x06siteId\x12\x33\n\x0fscan_session_id\x18\x02 \x01(\tB\x0b\xbaH\x08r\x03\x18\x80\x01\xc8\x01\x01R\rscanSessionId\x12)\n\nqr_code_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\x18\x80\x01\xc8\x01\x01R\x08qrCodeId\x12\x37\n\tscan_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x08scanTime\x12!\n\x07user_id\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02R\x06userIdb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bqrumb/v1/scan_session.proto\x12\x08qrumb.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16qrumb/v1/consent.proto\"\xb0\x06\n\x0bScanSession\x12\x38\n\x07site_id\x18\x01 \x01(\tB\x1f\xbaH\x1cr\x17\x32\x15^[A-Za-z0-9_-]{1,64}$\xc8\x01\x01R\x06siteId\x12\x33\n\x0fscan_session_id\x18\x02 \x01(\tB\x0b\xbaH\x08r\x03\x18\x80\x01\xc8\x01\x01R\rscanSessionId\x12)\n\nqr_code_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\x18\x80\x01\xc8\x01\x01R\x08qrCodeId\x12\x37\n\tscan_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x08scanTime\x12!\n\x07user_id\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02R\x06userId\x12;\n\x07\x63onsent\x18\x06 \x01(\x0e\x32\x17.qrumb.v1.Consent.StateB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x07\x63onsent\x12\'\n\tclient_ip\x18\x07 \x01(\tB\n\xbaH\x07r\x02p\x01\xd8\x01\x01R\x08\x63lientIp\x12,\n\nuser_agent\x18\x08 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x10H\x00R\tuserAgent\x88\x01\x01\x12\x38\n\x0c\x63lient_hints\x18\t \x01(\x0b\x32\x15.qrumb.v1.ClientHintsR\x0b\x63lientHints\x12>\n\x0erequest_method\x18\n \x01(\tB\x17\xbaH\x14r\x12\x32\x10^[A-Za-z]{0,16}$R\rrequestMethod\x12\x1f\n\x0bis_prefetch\x18\x0b \x01(\x08R\nisPrefetch\x12Y\n\x08referrer\x18\x0c \x01(\tB=\xbaH:r8\x18\x80@23^(([hH][tT][tT][pP][sS]?|android-app)://[^/?#].*)?$R\x08referrer\x12Y\n\x10landing_page_url\x18\r \x01(\tB/\xbaH,r*\x18\x80@2%^([hH][tT][tT][pP][sS]?://[^/?#].*)?$R\x0elandingPageUrl\x12\x37\n\x06labels\x18\x0e \x01(\x0b\x32\x17.google.protobuf.StructB\x06\xbaH\x03\xd8\x01\x03R\x06labelsB\r\n\x0b_user_agent\"u\n\x0b\x43lientHints\x12 \n\x06\x62rands\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02R\x06\x62rands\x12\x1f\n\x06mobile\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18\x10R\x06mobile\x12#\n\x08platform\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18@R\x08platformb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,6 +43,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SCANSESSION'].fields_by_name['qr_code_id']._serialized_options = b'\272H\010r\003\030\200\001\310\001\001'
   _globals['_SCANSESSION'].fields_by_name['user_id']._loaded_options = None
   _globals['_SCANSESSION'].fields_by_name['user_id']._serialized_options = b'\272H\005r\003\030\200\002'
-  _globals['_SCANSESSION']._serialized_start=104
-  _globals['_SCANSESSION']._serialized_end=363
+  _globals['_SCANSESSION'].fields_by_name['consent']._loaded_options = None
+  _globals['_SCANSESSION'].fields_by_name['consent']._serialized_options = b'\272H\005\202\001\002\020\001'
+  _globals['_SCANSESSION'].fields_by_name['client_ip']._loaded_options = None
+  _globals['_SCANSESSION'].fields_by_name['client_ip']._serialized_options = b'\272H\007r\002p\001\330\001\001'
+  _globals['_SCANSESSION'].fields_by_name['user_agent']._loaded_options = None
+  _globals['_SCANSESSION'].fields_by_name['user_agent']._serialized_options = b'\272H\005r\003\030\200\020'
+  _globals['_SCANSESSION'].fields_by_name['request_method']._loaded_options = None
+  _globals['_SCANSESSION'].fields_by_name['request_method']._serialized_options = b'\272H\024r\0222\020^[A-Za-z]{0,16}$'
+  _globals['_SCANSESSION'].fields_by_name['referrer']._loaded_options = None
+  _globals['_SCANSESSION'].fields_by_name['referrer']._serialized_options = b'\272H:r8\030\200@23^(([hH][tT][tT][pP][sS]?|android-app)://[^/?#].*)?$'
+  _globals['_SCANSESSION'].fields_by_name['landing_page_url']._loaded_options = None
+  _globals['_SCANSESSION'].fields_by_name['landing_page_url']._serialized_options = b'\272H,r*\030\200@2%^([hH][tT][tT][pP][sS]?://[^/?#].*)?$'
+  _globals['_SCANSESSION'].fields_by_name['labels']._loaded_options = None
+  _globals['_SCANSESSION'].fields_by_name['labels']._serialized_options = b'\272H\003\330\001\003'
+  _globals['_CLIENTHINTS'].fields_by_name['brands']._loaded_options = None
+  _globals['_CLIENTHINTS'].fields_by_name['brands']._serialized_options = b'\272H\005r\003\030\200\002'
+  _globals['_CLIENTHINTS'].fields_by_name['mobile']._loaded_options = None
+  _globals['_CLIENTHINTS'].fields_by_name['mobile']._serialized_options = b'\272H\004r\002\030\020'
+  _globals['_CLIENTHINTS'].fields_by_name['platform']._loaded_options = None
+  _globals['_CLIENTHINTS'].fields_by_name['platform']._serialized_options = b'\272H\004r\002\030@'
+  _globals['_SCANSESSION']._serialized_start=158
+  _globals['_SCANSESSION']._serialized_end=974
+  _globals['_CLIENTHINTS']._serialized_start=976
+  _globals['_CLIENTHINTS']._serialized_end=1093
 # @@protoc_insertion_point(module_scope)

@@ -24,10 +24,11 @@ _sym_db = _symbol_database.Default()
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
+from qrumb.v1 import receipt_pb2 as qrumb_dot_v1_dot_receipt__pb2
 from qrumb.v1 import scan_session_pb2 as qrumb_dot_v1_dot_scan__session__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#qrumb/v1/scan_session_service.proto\x12\x08qrumb.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1bqrumb/v1/scan_session.proto\"^\n\x1aRegisterScanSessionRequest\x12@\n\x0cscan_session\x18\x01 \x01(\x0b\x32\x15.qrumb.v1.ScanSessionB\x06\xbaH\x03\xc8\x01\x01R\x0bscanSession\"W\n\x1bRegisterScanSessionResponse\x12\x38\n\x0cscan_session\x18\x01 \x01(\x0b\x32\x15.qrumb.v1.ScanSessionR\x0bscanSession\"k\n BatchRegisterScanSessionsRequest\x12G\n\rscan_sessions\x18\x01 \x03(\x0b\x32\x15.qrumb.v1.ScanSessionB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xe8\x07R\x0cscanSessions\"_\n!BatchRegisterScanSessionsResponse\x12:\n\rscan_sessions\x18\x01 \x03(\x0b\x32\x15.qrumb.v1.ScanSessionR\x0cscanSessions\"\x86\x01\n\x15GetScanSessionRequest\x12\x38\n\x07site_id\x18\x01 \x01(\tB\x1f\xbaH\x1cr\x17\x32\x15^[A-Za-z0-9_-]{1,64}$\xc8\x01\x01R\x06siteId\x12\x33\n\x0fscan_session_id\x18\x02 \x01(\tB\x0b\xbaH\x08r\x03\x18\x80\x01\xc8\x01\x01R\rscanSessionId\"R\n\x16GetScanSessionResponse\x12\x38\n\x0cscan_session\x18\x01 \x01(\x0b\x32\x15.qrumb.v1.ScanSessionR\x0bscanSession2\xef\x03\n\x12ScanSessionService\x12\x88\x01\n\x13RegisterScanSession\x12$.qrumb.v1.RegisterScanSessionRequest\x1a%.qrumb.v1.RegisterScanSessionResponse\"$\x82\xd3\xe4\x93\x02\x1e\"\x0e/scan-sessions:\x0cscan_session\x12\x95\x01\n\x19\x42\x61tchRegisterScanSessions\x12*.qrumb.v1.BatchRegisterScanSessionsRequest\x1a+.qrumb.v1.BatchRegisterScanSessionsResponse\"\x1f\x82\xd3\xe4\x93\x02\x19\"\x14/scan-sessions/batch:\x01*\x12\xb5\x01\n\x0eGetScanSession\x12\x1f.qrumb.v1.GetScanSessionRequest\x1a .qrumb.v1.GetScanSessionResponse\"`\x82\xd3\xe4\x93\x02Z\x12\x33/v1/sites/{site_id}/scan-sessions/{scan_session_id}Z#\x12!/v1/sites/{site_id}/scan-sessionsb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#qrumb/v1/scan_session_service.proto\x12\x08qrumb.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x16qrumb/v1/receipt.proto\x1a\x1bqrumb/v1/scan_session.proto\"^\n\x1aRegisterScanSessionRequest\x12@\n\x0cscan_session\x18\x01 \x01(\x0b\x32\x15.qrumb.v1.ScanSessionB\x06\xbaH\x03\xc8\x01\x01R\x0bscanSession\"\x8b\x01\n\x1bRegisterScanSessionResponse\x12\x38\n\x0cscan_session\x18\x01 \x01(\x0b\x32\x15.qrumb.v1.ScanSessionR\x0bscanSession\x12\x32\n\x08warnings\x18\x02 \x03(\x0b\x32\x16.qrumb.v1.EventWarningR\x08warnings\"k\n BatchRegisterScanSessionsRequest\x12G\n\rscan_sessions\x18\x01 \x03(\x0b\x32\x15.qrumb.v1.ScanSessionB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xe8\x07R\x0cscanSessions\"\x93\x01\n!BatchRegisterScanSessionsResponse\x12:\n\rscan_sessions\x18\x01 \x03(\x0b\x32\x15.qrumb.v1.ScanSessionR\x0cscanSessions\x12\x32\n\x08warnings\x18\x02 \x03(\x0b\x32\x16.qrumb.v1.EventWarningR\x08warnings\"\x86\x01\n\x15GetScanSessionRequest\x12\x38\n\x07site_id\x18\x01 \x01(\tB\x1f\xbaH\x1cr\x17\x32\x15^[A-Za-z0-9_-]{1,64}$\xc8\x01\x01R\x06siteId\x12\x33\n\x0fscan_session_id\x18\x02 \x01(\tB\x0b\xbaH\x08r\x03\x18\x80\x01\xc8\x01\x01R\rscanSessionId\"R\n\x16GetScanSessionResponse\x12\x38\n\x0cscan_session\x18\x01 \x01(\x0b\x32\x15.qrumb.v1.ScanSessionR\x0bscanSession2\xef\x03\n\x12ScanSessionService\x12\x88\x01\n\x13RegisterScanSession\x12$.qrumb.v1.RegisterScanSessionRequest\x1a%.qrumb.v1.RegisterScanSessionResponse\"$\x82\xd3\xe4\x93\x02\x1e\"\x0e/scan-sessions:\x0cscan_session\x12\x95\x01\n\x19\x42\x61tchRegisterScanSessions\x12*.qrumb.v1.BatchRegisterScanSessionsRequest\x1a+.qrumb.v1.BatchRegisterScanSessionsResponse\"\x1f\x82\xd3\xe4\x93\x02\x19\"\x14/scan-sessions/batch:\x01*\x12\xb5\x01\n\x0eGetScanSession\x12\x1f.qrumb.v1.GetScanSessionRequest\x1a .qrumb.v1.GetScanSessionResponse\"`\x82\xd3\xe4\x93\x02Z\x12\x33/v1/sites/{site_id}/scan-sessions/{scan_session_id}Z#\x12!/v1/sites/{site_id}/scan-sessionsb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -48,18 +49,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SCANSESSIONSERVICE'].methods_by_name['BatchRegisterScanSessions']._serialized_options = b'\202\323\344\223\002\031\"\024/scan-sessions/batch:\001*'
   _globals['_SCANSESSIONSERVICE'].methods_by_name['GetScanSession']._loaded_options = None
   _globals['_SCANSESSIONSERVICE'].methods_by_name['GetScanSession']._serialized_options = b'\202\323\344\223\002Z\0223/v1/sites/{site_id}/scan-sessions/{scan_session_id}Z#\022!/v1/sites/{site_id}/scan-sessions'
-  _globals['_REGISTERSCANSESSIONREQUEST']._serialized_start=137
-  _globals['_REGISTERSCANSESSIONREQUEST']._serialized_end=231
-  _globals['_REGISTERSCANSESSIONRESPONSE']._serialized_start=233
-  _globals['_REGISTERSCANSESSIONRESPONSE']._serialized_end=320
-  _globals['_BATCHREGISTERSCANSESSIONSREQUEST']._serialized_start=322
-  _globals['_BATCHREGISTERSCANSESSIONSREQUEST']._serialized_end=429
-  _globals['_BATCHREGISTERSCANSESSIONSRESPONSE']._serialized_start=431
-  _globals['_BATCHREGISTERSCANSESSIONSRESPONSE']._serialized_end=526
-  _globals['_GETSCANSESSIONREQUEST']._serialized_start=529
-  _globals['_GETSCANSESSIONREQUEST']._serialized_end=663
-  _globals['_GETSCANSESSIONRESPONSE']._serialized_start=665
-  _globals['_GETSCANSESSIONRESPONSE']._serialized_end=747
-  _globals['_SCANSESSIONSERVICE']._serialized_start=750
-  _globals['_SCANSESSIONSERVICE']._serialized_end=1245
+  _globals['_REGISTERSCANSESSIONREQUEST']._serialized_start=161
+  _globals['_REGISTERSCANSESSIONREQUEST']._serialized_end=255
+  _globals['_REGISTERSCANSESSIONRESPONSE']._serialized_start=258
+  _globals['_REGISTERSCANSESSIONRESPONSE']._serialized_end=397
+  _globals['_BATCHREGISTERSCANSESSIONSREQUEST']._serialized_start=399
+  _globals['_BATCHREGISTERSCANSESSIONSREQUEST']._serialized_end=506
+  _globals['_BATCHREGISTERSCANSESSIONSRESPONSE']._serialized_start=509
+  _globals['_BATCHREGISTERSCANSESSIONSRESPONSE']._serialized_end=656
+  _globals['_GETSCANSESSIONREQUEST']._serialized_start=659
+  _globals['_GETSCANSESSIONREQUEST']._serialized_end=793
+  _globals['_GETSCANSESSIONRESPONSE']._serialized_start=795
+  _globals['_GETSCANSESSIONRESPONSE']._serialized_end=877
+  _globals['_SCANSESSIONSERVICE']._serialized_start=880
+  _globals['_SCANSESSIONSERVICE']._serialized_end=1375
 # @@protoc_insertion_point(module_scope)

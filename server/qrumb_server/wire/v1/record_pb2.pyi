@@ -35,12 +35,36 @@ class AcceptedEvent(_message.Message):
     def __init__(self, row: _Optional[_Union[_event_row_pb2.EventRow, _Mapping]] = ..., user_identifiers: _Optional[_Union[_server_event_pb2.UserIdentifiers, _Mapping]] = ..., ip_key: _Optional[str] = ..., event_id_generated: _Optional[bool] = ..., retried: _Optional[bool] = ...) -> None: ...
 
 class SessionRegistration(_message.Message):
-    __slots__ = ("scan_session", "received_time_ms")
+    __slots__ = ("scan_session", "received_time_ms", "facts")
     SCAN_SESSION_FIELD_NUMBER: _ClassVar[int]
     RECEIVED_TIME_MS_FIELD_NUMBER: _ClassVar[int]
+    FACTS_FIELD_NUMBER: _ClassVar[int]
     scan_session: _scan_session_pb2.ScanSession
     received_time_ms: int
-    def __init__(self, scan_session: _Optional[_Union[_scan_session_pb2.ScanSession, _Mapping]] = ..., received_time_ms: _Optional[int] = ...) -> None: ...
+    facts: ScanFacts
+    def __init__(self, scan_session: _Optional[_Union[_scan_session_pb2.ScanSession, _Mapping]] = ..., received_time_ms: _Optional[int] = ..., facts: _Optional[_Union[ScanFacts, _Mapping]] = ...) -> None: ...
+
+class ScanFacts(_message.Message):
+    __slots__ = ("consent", "device_type", "browser_family", "os_family", "country_code", "city", "labels", "fraud_reasons", "ip_key")
+    CONSENT_FIELD_NUMBER: _ClassVar[int]
+    DEVICE_TYPE_FIELD_NUMBER: _ClassVar[int]
+    BROWSER_FAMILY_FIELD_NUMBER: _ClassVar[int]
+    OS_FAMILY_FIELD_NUMBER: _ClassVar[int]
+    COUNTRY_CODE_FIELD_NUMBER: _ClassVar[int]
+    CITY_FIELD_NUMBER: _ClassVar[int]
+    LABELS_FIELD_NUMBER: _ClassVar[int]
+    FRAUD_REASONS_FIELD_NUMBER: _ClassVar[int]
+    IP_KEY_FIELD_NUMBER: _ClassVar[int]
+    consent: str
+    device_type: str
+    browser_family: str
+    os_family: str
+    country_code: str
+    city: str
+    labels: str
+    fraud_reasons: _containers.RepeatedScalarFieldContainer[str]
+    ip_key: str
+    def __init__(self, consent: _Optional[str] = ..., device_type: _Optional[str] = ..., browser_family: _Optional[str] = ..., os_family: _Optional[str] = ..., country_code: _Optional[str] = ..., city: _Optional[str] = ..., labels: _Optional[str] = ..., fraud_reasons: _Optional[_Iterable[str]] = ..., ip_key: _Optional[str] = ...) -> None: ...
 
 class DeadLetter(_message.Message):
     __slots__ = ("site_id", "event_id", "source", "received_time_ms", "violations", "payload")

@@ -5,17 +5,21 @@
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
-import type { Message } from "@bufbuild/protobuf";
+import { file_google_protobuf_struct, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { Consent_State } from "./consent_pb.js";
+import { file_qrumb_v1_consent } from "./consent_pb.js";
+import type { JsonObject, Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file qrumb/v1/scan_session.proto.
  */
 export const file_qrumb_v1_scan_session: GenFile = /*@__PURE__*/
-  fileDesc("ChtxcnVtYi92MS9zY2FuX3Nlc3Npb24ucHJvdG8SCHFydW1iLnYxIosBCgtTY2FuU2Vzc2lvbhIPCgdzaXRlX2lkGAEgASgJEhcKD3NjYW5fc2Vzc2lvbl9pZBgCIAEoCRISCgpxcl9jb2RlX2lkGAMgASgJEi0KCXNjYW5fdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDwoHdXNlcl9pZBgFIAEoCWIGcHJvdG8z", [file_google_protobuf_timestamp]);
+  fileDesc("ChtxcnVtYi92MS9zY2FuX3Nlc3Npb24ucHJvdG8SCHFydW1iLnYxIp8DCgtTY2FuU2Vzc2lvbhIPCgdzaXRlX2lkGAEgASgJEhcKD3NjYW5fc2Vzc2lvbl9pZBgCIAEoCRISCgpxcl9jb2RlX2lkGAMgASgJEi0KCXNjYW5fdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDwoHdXNlcl9pZBgFIAEoCRIoCgdjb25zZW50GAYgASgOMhcucXJ1bWIudjEuQ29uc2VudC5TdGF0ZRIRCgljbGllbnRfaXAYByABKAkSFwoKdXNlcl9hZ2VudBgIIAEoCUgAiAEBEisKDGNsaWVudF9oaW50cxgJIAEoCzIVLnFydW1iLnYxLkNsaWVudEhpbnRzEhYKDnJlcXVlc3RfbWV0aG9kGAogASgJEhMKC2lzX3ByZWZldGNoGAsgASgIEhAKCHJlZmVycmVyGAwgASgJEhgKEGxhbmRpbmdfcGFnZV91cmwYDSABKAkSJwoGbGFiZWxzGA4gASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdEINCgtfdXNlcl9hZ2VudCI/CgtDbGllbnRIaW50cxIOCgZicmFuZHMYASABKAkSDgoGbW9iaWxlGAIgASgJEhAKCHBsYXRmb3JtGAMgASgJYgZwcm90bzM", [file_google_protobuf_struct, file_google_protobuf_timestamp, file_qrumb_v1_consent]);
 
 /**
- * ScanSession is one scan of a QR code; events that carry its id are attributed to that code.
+ * ScanSession is one scan of a QR code; events that carry its id are attributed to that code. What the redirect knows
+ * of its visitor is optional: it gives device and place, and marks what is no person's scan. Address, agent and hints
+ * are used for that and dropped, never stored.
  *
  * @generated from message qrumb.v1.ScanSession
  */
@@ -54,6 +58,79 @@ export type ScanSession = Message<"qrumb.v1.ScanSession"> & {
    * @generated from field: string user_id = 5;
    */
   userId: string;
+
+  /**
+   * The visitor's consent, where the redirect knows it. Unset: the site's default. It decides what of the scan is kept
+   * (user, city, labels, query and fragment of URLs), as for events.
+   *
+   * @generated from field: qrumb.v1.Consent.State consent = 6;
+   */
+  consent: Consent_State;
+
+  /**
+   * The visitor's IPv4 or IPv6 address: gives country and city and is then dropped, never stored. Empty: no place; the
+   * redirect's own address says nothing. What is no address (one with a port, say) is left out, with a warning.
+   *
+   * @generated from field: string client_ip = 7;
+   */
+  clientIp: string;
+
+  /**
+   * The visitor's User-Agent: gives device_type, browser_family and os_family and is then dropped, never stored. At
+   * most 2,048 characters; a longer one is left out, with a warning. Absent: not known. Present and empty: the request
+   * had none, as those of programs, and the scan is marked.
+   *
+   * @generated from field: optional string user_agent = 8;
+   */
+  userAgent?: string | undefined;
+
+  /**
+   * Client hints of the visitor's request; dropped like the agent, which they complete. Absent: none were sent.
+   *
+   * @generated from field: qrumb.v1.ClientHints client_hints = 9;
+   */
+  clientHints?: ClientHints | undefined;
+
+  /**
+   * Method of the visitor's request, such as GET. HEAD marks the scan until a visit confirms it. At most 16 characters
+   * of A-Z, in either case; else left out, with a warning. Empty: not known.
+   *
+   * @generated from field: string request_method = 10;
+   */
+  requestMethod: string;
+
+  /**
+   * The browser fetched the address before its visitor asked for it: one of the headers Sec-Purpose, Purpose, X-Purpose
+   * and X-Moz says prefetch, prerender or preview. Marks the scan until a visit confirms it.
+   *
+   * @generated from field: bool is_prefetch = 11;
+   */
+  isPrefetch: boolean;
+
+  /**
+   * URL of the page before, as of the header Referer: absolute, http, https or android-app. At most 8,192 characters.
+   * Empty: none, as for most scans. Otherwise as BrowserEvent.referrer.
+   *
+   * @generated from field: string referrer = 12;
+   */
+  referrer: string;
+
+  /**
+   * URL that the visitor was sent to, absolute, http or https. At most 8,192 characters. Empty: unknown. Otherwise as
+   * BrowserEvent.page_url.
+   *
+   * @generated from field: string landing_page_url = 13;
+   */
+  landingPageUrl: string;
+
+  /**
+   * What the code's owner knows of it, such as campaign, placement or print run; a Struct because names and types are
+   * the sender's. Bounded like BrowserEvent.metadata: 10,240 bytes as compact JSON, depth 5, 512 values; no NaN or
+   * infinity, no raw e-mail address in any key or value. Absent: none.
+   *
+   * @generated from field: google.protobuf.Struct labels = 14;
+   */
+  labels?: JsonObject | undefined;
 };
 
 /**
@@ -62,4 +139,40 @@ export type ScanSession = Message<"qrumb.v1.ScanSession"> & {
  */
 export const ScanSessionSchema: GenMessage<ScanSession> = /*@__PURE__*/
   messageDesc(file_qrumb_v1_scan_session, 0);
+
+/**
+ * ClientHints are the headers that browsers of Chromium's family send unasked, as they were sent. A value beyond its
+ * limit is left out, with a warning.
+ *
+ * @generated from message qrumb.v1.ClientHints
+ */
+export type ClientHints = Message<"qrumb.v1.ClientHints"> & {
+  /**
+   * Header Sec-CH-UA, such as "Chromium";v="131", "Not_A Brand";v="24". At most 256 characters. Empty: not sent.
+   *
+   * @generated from field: string brands = 1;
+   */
+  brands: string;
+
+  /**
+   * Header Sec-CH-UA-Mobile: ?1 or ?0. At most 16 characters. Empty: not sent.
+   *
+   * @generated from field: string mobile = 2;
+   */
+  mobile: string;
+
+  /**
+   * Header Sec-CH-UA-Platform, such as "Android". At most 64 characters. Empty: not sent.
+   *
+   * @generated from field: string platform = 3;
+   */
+  platform: string;
+};
+
+/**
+ * Describes the message qrumb.v1.ClientHints.
+ * Use `create(ClientHintsSchema)` to create a new message.
+ */
+export const ClientHintsSchema: GenMessage<ClientHints> = /*@__PURE__*/
+  messageDesc(file_qrumb_v1_scan_session, 1);
 

@@ -4,6 +4,8 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { EventWarning } from "./receipt_pb.js";
+import { file_qrumb_v1_receipt } from "./receipt_pb.js";
 import type { ScanSession } from "./scan_session_pb.js";
 import { file_qrumb_v1_scan_session } from "./scan_session_pb.js";
 import type { Message } from "@bufbuild/protobuf";
@@ -12,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file qrumb/v1/scan_session_service.proto.
  */
 export const file_qrumb_v1_scan_session_service: GenFile = /*@__PURE__*/
-  fileDesc("CiNxcnVtYi92MS9zY2FuX3Nlc3Npb25fc2VydmljZS5wcm90bxIIcXJ1bWIudjEiSQoaUmVnaXN0ZXJTY2FuU2Vzc2lvblJlcXVlc3QSKwoMc2Nhbl9zZXNzaW9uGAEgASgLMhUucXJ1bWIudjEuU2NhblNlc3Npb24iSgobUmVnaXN0ZXJTY2FuU2Vzc2lvblJlc3BvbnNlEisKDHNjYW5fc2Vzc2lvbhgBIAEoCzIVLnFydW1iLnYxLlNjYW5TZXNzaW9uIlAKIEJhdGNoUmVnaXN0ZXJTY2FuU2Vzc2lvbnNSZXF1ZXN0EiwKDXNjYW5fc2Vzc2lvbnMYASADKAsyFS5xcnVtYi52MS5TY2FuU2Vzc2lvbiJRCiFCYXRjaFJlZ2lzdGVyU2NhblNlc3Npb25zUmVzcG9uc2USLAoNc2Nhbl9zZXNzaW9ucxgBIAMoCzIVLnFydW1iLnYxLlNjYW5TZXNzaW9uIkEKFUdldFNjYW5TZXNzaW9uUmVxdWVzdBIPCgdzaXRlX2lkGAEgASgJEhcKD3NjYW5fc2Vzc2lvbl9pZBgCIAEoCSJFChZHZXRTY2FuU2Vzc2lvblJlc3BvbnNlEisKDHNjYW5fc2Vzc2lvbhgBIAEoCzIVLnFydW1iLnYxLlNjYW5TZXNzaW9uMsMCChJTY2FuU2Vzc2lvblNlcnZpY2USYgoTUmVnaXN0ZXJTY2FuU2Vzc2lvbhIkLnFydW1iLnYxLlJlZ2lzdGVyU2NhblNlc3Npb25SZXF1ZXN0GiUucXJ1bWIudjEuUmVnaXN0ZXJTY2FuU2Vzc2lvblJlc3BvbnNlEnQKGUJhdGNoUmVnaXN0ZXJTY2FuU2Vzc2lvbnMSKi5xcnVtYi52MS5CYXRjaFJlZ2lzdGVyU2NhblNlc3Npb25zUmVxdWVzdBorLnFydW1iLnYxLkJhdGNoUmVnaXN0ZXJTY2FuU2Vzc2lvbnNSZXNwb25zZRJTCg5HZXRTY2FuU2Vzc2lvbhIfLnFydW1iLnYxLkdldFNjYW5TZXNzaW9uUmVxdWVzdBogLnFydW1iLnYxLkdldFNjYW5TZXNzaW9uUmVzcG9uc2ViBnByb3RvMw", [file_qrumb_v1_scan_session]);
+  fileDesc("CiNxcnVtYi92MS9zY2FuX3Nlc3Npb25fc2VydmljZS5wcm90bxIIcXJ1bWIudjEiSQoaUmVnaXN0ZXJTY2FuU2Vzc2lvblJlcXVlc3QSKwoMc2Nhbl9zZXNzaW9uGAEgASgLMhUucXJ1bWIudjEuU2NhblNlc3Npb24idAobUmVnaXN0ZXJTY2FuU2Vzc2lvblJlc3BvbnNlEisKDHNjYW5fc2Vzc2lvbhgBIAEoCzIVLnFydW1iLnYxLlNjYW5TZXNzaW9uEigKCHdhcm5pbmdzGAIgAygLMhYucXJ1bWIudjEuRXZlbnRXYXJuaW5nIlAKIEJhdGNoUmVnaXN0ZXJTY2FuU2Vzc2lvbnNSZXF1ZXN0EiwKDXNjYW5fc2Vzc2lvbnMYASADKAsyFS5xcnVtYi52MS5TY2FuU2Vzc2lvbiJ7CiFCYXRjaFJlZ2lzdGVyU2NhblNlc3Npb25zUmVzcG9uc2USLAoNc2Nhbl9zZXNzaW9ucxgBIAMoCzIVLnFydW1iLnYxLlNjYW5TZXNzaW9uEigKCHdhcm5pbmdzGAIgAygLMhYucXJ1bWIudjEuRXZlbnRXYXJuaW5nIkEKFUdldFNjYW5TZXNzaW9uUmVxdWVzdBIPCgdzaXRlX2lkGAEgASgJEhcKD3NjYW5fc2Vzc2lvbl9pZBgCIAEoCSJFChZHZXRTY2FuU2Vzc2lvblJlc3BvbnNlEisKDHNjYW5fc2Vzc2lvbhgBIAEoCzIVLnFydW1iLnYxLlNjYW5TZXNzaW9uMsMCChJTY2FuU2Vzc2lvblNlcnZpY2USYgoTUmVnaXN0ZXJTY2FuU2Vzc2lvbhIkLnFydW1iLnYxLlJlZ2lzdGVyU2NhblNlc3Npb25SZXF1ZXN0GiUucXJ1bWIudjEuUmVnaXN0ZXJTY2FuU2Vzc2lvblJlc3BvbnNlEnQKGUJhdGNoUmVnaXN0ZXJTY2FuU2Vzc2lvbnMSKi5xcnVtYi52MS5CYXRjaFJlZ2lzdGVyU2NhblNlc3Npb25zUmVxdWVzdBorLnFydW1iLnYxLkJhdGNoUmVnaXN0ZXJTY2FuU2Vzc2lvbnNSZXNwb25zZRJTCg5HZXRTY2FuU2Vzc2lvbhIfLnFydW1iLnYxLkdldFNjYW5TZXNzaW9uUmVxdWVzdBogLnFydW1iLnYxLkdldFNjYW5TZXNzaW9uUmVzcG9uc2ViBnByb3RvMw", [file_qrumb_v1_receipt, file_qrumb_v1_scan_session]);
 
 /**
  * RegisterScanSessionRequest carries one scan session.
@@ -42,11 +44,18 @@ export const RegisterScanSessionRequestSchema: GenMessage<RegisterScanSessionReq
  */
 export type RegisterScanSessionResponse = Message<"qrumb.v1.RegisterScanSessionResponse"> & {
   /**
-   * The session, durable.
+   * The session, durable: without what was only used (client_ip, user_agent, client_hints) and what consent forbids.
    *
    * @generated from field: qrumb.v1.ScanSession scan_session = 1;
    */
   scanSession?: ScanSession | undefined;
+
+  /**
+   * What was changed or left out of the session.
+   *
+   * @generated from field: repeated qrumb.v1.EventWarning warnings = 2;
+   */
+  warnings: EventWarning[];
 };
 
 /**
@@ -89,6 +98,13 @@ export type BatchRegisterScanSessionsResponse = Message<"qrumb.v1.BatchRegisterS
    * @generated from field: repeated qrumb.v1.ScanSession scan_sessions = 1;
    */
   scanSessions: ScanSession[];
+
+  /**
+   * What was changed or left out, at most 1,000; fields are named as in "scan_sessions[3].client_ip".
+   *
+   * @generated from field: repeated qrumb.v1.EventWarning warnings = 2;
+   */
+  warnings: EventWarning[];
 };
 
 /**
