@@ -16,8 +16,8 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 TARGET: Final = ROOT / "docs" / "clients.md"
 BEGIN, END = "<!-- cases: begin (make clients-test) -->", "<!-- cases: end -->"
 # Vectors are counted; of behaviour each case is a row.
-COUNTED: Final = ("hashes", "event_ids", "events", "refusals", "statuses", "backoff")
-LISTED: Final = ("delivery", "node")
+COUNTED: Final = ("hashes", "event_ids", "events", "refusals", "statuses", "backoff", "redirect", "carry")
+LISTED: Final = ("delivery", "scans", "node")
 SIGNS: Final = {"passed": "yes", "failed": "**no**", "skipped": "-", "": ""}
 CLIENTS: Final = ("Go", "Java", "Python", "Python asyncio", "TypeScript", "Browser")
 Results = dict[str, dict[tuple[str, str], str]]

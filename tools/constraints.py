@@ -4,7 +4,7 @@ from importlib.metadata import distributions
 from pathlib import Path
 
 TARGET = Path(__file__).resolve().parent.parent / "constraints.txt"
-OURS = {"qrumb", "qrumb-server", "pip"}
+OURS = {"qrumb", "qrumb-hotpath", "qrumb-server", "pip"}
 HEADER = """\
 # Every Python package that qrumb's set-up installs, at the version the tests ran with.
 # Renewed by: make constraints

@@ -1,4 +1,4 @@
-"""Runs the cases of clients/cases/delivery.yaml with the Python clients."""
+"""Runs the cases of delivery.yaml and scans.yaml, in clients/cases, with the Python clients."""
 
 import asyncio
 import concurrent.futures
@@ -18,10 +18,12 @@ from qrumb import (
     Settings,
     UndeliveredError,
     browser_event,
+    new_event_id,
     server_event,
 )
-from qrumb.events import Event
+from qrumb.events import Event, scan_session
 from qrumb.v1.receipt_pb2 import EventReceipt
+from qrumb.v1.scan_session_pb2 import ScanSession
 from tests.support.client_front import Front
 from tests.support.patience import patient
 
@@ -38,6 +40,7 @@ class Driver(Protocol):
     failures: list[Event]
 
     def send(self, event: Event) -> str: ...
+    def offer(self, event: Event) -> bool: ...
     def flush(self, timeout: float) -> bool: ...
     def close(self, timeout: float) -> None: ...
     def counters(self) -> Any: ...
@@ -59,6 +62,9 @@ class SyncDriver:
 
     def send(self, event: Event) -> str:
         return self.client.send(event)
+
+    def offer(self, event: Event) -> bool:
+        return self.client.offer(event)
 
     def collect(self, event: Event) -> EventReceipt:
         return self.client.collect(event)
@@ -103,6 +109,12 @@ class AsyncDriver:
     def send(self, event: Event) -> str:
         return str(self._wait(self.client.send(event)))
 
+    def offer(self, event: Event) -> bool:
+        async def offer() -> bool:
+            return self.client.offer(event)
+
+        return bool(self._wait(offer()))
+
     def collect(self, event: Event) -> EventReceipt:
         receipt: EventReceipt = self._wait(self.client.collect(event))
         return receipt
@@ -144,6 +156,7 @@ class Run:
         """Every step, then the close that is due in any case."""
         kinds: dict[str, Callable[[Case], None]] = {
             "send": self.send,
+            "offer": self.offer,
             "wait": lambda step: time.sleep(step["wait"]),
             "flush": self.flush,
             "close": self.close,
@@ -176,11 +189,20 @@ class Run:
                 continue
             self.ids.append(self.driver.send(event))
 
+    def offer(self, step: Case) -> None:
+        """N events, of which the last few may have to be lost."""
+        for number in range(step["offer"]):
+            event = self.event(step, len(self.ids))
+            assert self.driver.offer(event) is (number < step["offer"] - step.get("lost", 0))
+            self.ids.append(id_of(event))
+
     def event(self, step: Case, number: int) -> Event:
         """Event `number` of the case."""
         padding = {"p": "x" * step["padding"]} if "padding" in step else None
         if "event_id" in step:
             self.own_ids.add(step["event_id"])
+        if step.get("kind") == "scan":
+            return scan_session(site_id=self.site_id, scan_session_id=new_event_id(), qr_code_id=f"e{number}")
         if step.get("kind") == "browser":
             return browser_event(
                 site_id=self.site_id,
@@ -232,7 +254,7 @@ class Run:
             found = {self.ids.index(receipt.event_id): receipt.outcome for receipt in self.driver.receipts}
             assert found == {number: EventReceipt.Outcome.Value(name) for number, name in expect["receipts"].items()}
             assert list(found) == sorted(found)
-        failures = [self.ids.index(event.event_id) for event in self.driver.failures]
+        failures = [self.ids.index(id_of(event)) for event in self.driver.failures]
         assert failures == expect.get("failures", [])
 
     def check_counters(self, expect: Case) -> None:
@@ -259,8 +281,13 @@ class Run:
             assert event_id in self.own_ids or abs(milliseconds / 1000 - time.time()) < 120
 
 
+def id_of(event: Event) -> str:
+    """A scan's id is that of its session."""
+    return event.scan_session_id if isinstance(event, ScanSession) else event.event_id
+
+
 def run_delivery_case(case: Case, make: Callable[..., Driver], front: Front) -> None:
-    """Run a case of delivery.yaml against the front."""
+    """Run a case of delivery.yaml or scans.yaml against the front."""
     driver = make(front.grpc_url, Settings(**case.get("settings", {})), case.get("key", ""))
     run = Run(case, driver, front, f"{case['name']}.{uuid.uuid4().hex[:8]}")
     try:

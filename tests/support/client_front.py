@@ -1,7 +1,8 @@
 """A front that fails on command, for clients of every language: `python -m tests.support.client_front`.
 
-It answers gRPC and JSON from the scripts of clients/cases/delivery.yaml: a call's site_id, up to the first dot, names
-its case. A control port says what arrived and stops and starts the listeners. It ends when its input is closed.
+It answers gRPC and JSON from the scripts of delivery.yaml and scans.yaml in clients/cases: a call's site_id, up to the
+first dot, names its case. A control port says what arrived and stops and starts the listeners. It ends when its input
+is closed.
 """
 
 import contextlib
@@ -28,6 +29,11 @@ from google.rpc.status_pb2 import Status
 from qrumb.v1 import collector_service_pb2 as pb
 from qrumb.v1.collector_service_pb2_grpc import CollectorServiceServicer, add_CollectorServiceServicer_to_server
 from qrumb.v1.receipt_pb2 import EventReceipt, Violation
+from qrumb.v1.scan_session_service_pb2 import BatchRegisterScanSessionsResponse
+from qrumb.v1.scan_session_service_pb2_grpc import (
+    ScanSessionServiceServicer,
+    add_ScanSessionServiceServicer_to_server,
+)
 
 __all__ = ["CASES", "Front", "load_cases", "running_front"]
 
@@ -48,6 +54,8 @@ HTTP_STATUS = {
     "UNAVAILABLE": 503,
 }
 Answer = dict[str, Any]
+ID_FIELD = {"server": "event_id", "browser": "event_id", "scan": "scan_session_id"}
+NAME_FIELD = {"server": "event_name", "browser": "event_type", "scan": "qr_code_id"}
 
 
 def load_cases(name: str) -> list[dict[str, Any]]:
@@ -61,7 +69,8 @@ class Script:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._answers = {case["name"]: list(case.get("answers", [])) for case in load_cases("delivery")}
+        cases = [*load_cases("delivery"), *load_cases("scans")]
+        self._answers = {case["name"]: list(case.get("answers", [])) for case in cases}
         self._calls: dict[str, list[dict[str, Any]]] = defaultdict(list)
 
     def record(self, kind: str, events: Any, authorization: str) -> Answer:
@@ -71,7 +80,7 @@ class Script:
             "kind": kind,
             "time": time.monotonic(),
             "events": [
-                {"event_id": event.event_id, "name": event.event_name if kind == "server" else event.event_type}
+                {"event_id": getattr(event, ID_FIELD[kind]), "name": getattr(event, NAME_FIELD[kind])}
                 for event in events
             ],
             "authorization": authorization,
@@ -80,7 +89,9 @@ class Script:
             calls = self._calls[site_id]
             calls.append(call)
             answers: list[Answer] = self._answers.get(site_id.partition(".")[0], [])
-            return answers[len(calls) - 1] if len(calls) <= len(answers) else {}
+            answer = answers[len(calls) - 1] if len(calls) <= len(answers) else {}
+            is_meant = answer.get("if", "") in ("", *(event["name"] for event in call["events"]))
+            return answer if is_meant else {}
 
     def calls(self, site_id: str) -> list[dict[str, Any]]:
         """What arrived for a site so far."""
@@ -111,7 +122,7 @@ def status_of(answer: Answer) -> Status:
     return status
 
 
-class GrpcFace(CollectorServiceServicer):
+class GrpcFace(CollectorServiceServicer, ScanSessionServiceServicer):
     """The batch calls over gRPC."""
 
     def __init__(self, script: Script) -> None:
@@ -119,15 +130,22 @@ class GrpcFace(CollectorServiceServicer):
 
     def BatchCollectServerEvents(self, request: Any, context: grpc.ServicerContext) -> Any:
         """Server events."""
-        return pb.BatchCollectServerEventsResponse(receipts=self._answer("server", request, context))
+        answer = self._answer("server", request.events, context)
+        return pb.BatchCollectServerEventsResponse(receipts=receipts_of(answer, request.events))
 
     def BatchCollectBrowserEvents(self, request: Any, context: grpc.ServicerContext) -> Any:
         """Browser events."""
-        return pb.BatchCollectBrowserEventsResponse(receipts=self._answer("browser", request, context))
+        answer = self._answer("browser", request.events, context)
+        return pb.BatchCollectBrowserEventsResponse(receipts=receipts_of(answer, request.events))
 
-    def _answer(self, kind: str, request: Any, context: grpc.ServicerContext) -> list[EventReceipt]:
+    def BatchRegisterScanSessions(self, request: Any, context: grpc.ServicerContext) -> Any:
+        """Scans."""
+        self._answer("scan", request.scan_sessions, context)
+        return BatchRegisterScanSessionsResponse(scan_sessions=request.scan_sessions)
+
+    def _answer(self, kind: str, events: Any, context: grpc.ServicerContext) -> Answer:
         metadata = dict(context.invocation_metadata())
-        answer = self._script.record(kind, request.events, str(metadata.get("authorization", "")))
+        answer = self._script.record(kind, events, str(metadata.get("authorization", "")))
         time.sleep(answer.get("hang", 0))
         if "status" in answer:
             status = status_of(answer)
@@ -136,7 +154,7 @@ class GrpcFace(CollectorServiceServicer):
                 trailers.append(("retry-after", str(answer["retry_after"])))
             context.set_trailing_metadata(tuple(trailers))
             context.abort(grpc.StatusCode[answer["status"]], status.message)
-        return receipts_of(answer, request.events)
+        return answer
 
 
 def json_face(script: Script) -> type[BaseHTTPRequestHandler]:
@@ -267,7 +285,9 @@ class Front:
         if self._grpc is not None:
             return
         self._grpc = grpc.server(self._pool, options=[("grpc.so_reuseport", 0)])
-        add_CollectorServiceServicer_to_server(GrpcFace(self._script), self._grpc)
+        face = GrpcFace(self._script)
+        add_CollectorServiceServicer_to_server(face, self._grpc)
+        add_ScanSessionServiceServicer_to_server(face, self._grpc)
         self._grpc_port = self._grpc.add_insecure_port(f"127.0.0.1:{self._grpc_port}")
         self._grpc.start()
         self._http = HttpServer(("127.0.0.1", self._http_port), json_face(self._script))

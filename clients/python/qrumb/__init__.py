@@ -8,18 +8,21 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from qrumb.aio import AsyncClient
+    from qrumb.carry import Carry, current_session
     from qrumb.client import Client
     from qrumb.errors import ClosedError, DeliveryError, FieldViolation, QrumbError, QueueFullError, UndeliveredError
-    from qrumb.events import browser_event, device, server_event
+    from qrumb.events import browser_event, device, scan_session, server_event
     from qrumb.hashing import email_hash, phone_hash
     from qrumb.identity import event_id_for, new_event_id
     from qrumb.ledger import Counters
+    from qrumb.redirect import Redirect, RedirectAnswer
     from qrumb.settings import Settings
     from qrumb.signing import sign_scan_session_id
     from qrumb.transport import Tls
 
 __all__ = [
     "AsyncClient",
+    "Carry",
     "Client",
     "ClosedError",
     "Counters",
@@ -27,27 +30,33 @@ __all__ = [
     "FieldViolation",
     "QrumbError",
     "QueueFullError",
+    "Redirect",
+    "RedirectAnswer",
     "Settings",
     "Tls",
     "UndeliveredError",
     "browser_event",
+    "current_session",
     "device",
     "email_hash",
     "event_id_for",
     "new_event_id",
     "phone_hash",
+    "scan_session",
     "server_event",
     "sign_scan_session_id",
 ]
 
 _MODULES: Final = {
     "aio": ("AsyncClient",),
+    "carry": ("Carry", "current_session"),
     "client": ("Client",),
     "errors": ("ClosedError", "DeliveryError", "FieldViolation", "QrumbError", "QueueFullError", "UndeliveredError"),
-    "events": ("browser_event", "device", "server_event"),
+    "events": ("browser_event", "device", "scan_session", "server_event"),
     "hashing": ("email_hash", "phone_hash"),
     "identity": ("event_id_for", "new_event_id"),
     "ledger": ("Counters",),
+    "redirect": ("Redirect", "RedirectAnswer"),
     "settings": ("Settings",),
     "signing": ("sign_scan_session_id",),
     "transport": ("Tls",),

@@ -16,12 +16,12 @@ import grpc
 
 from qrumb.buffer import Batch, Buffer, Kind, as_queued
 from qrumb.client import ANSWER_TIMEOUT, CLOSE_TIMEOUT
-from qrumb.errors import ClosedError, QueueFullError, UndeliveredError
+from qrumb.errors import CLOSED, ClosedError, UndeliveredError, queue_full
 from qrumb.events import Event, complete, scan_session
 from qrumb.ledger import Counters, FailureHook, Ledger, ReceiptHook, check_receipts
-from qrumb.retry import Failure, backoff, read_failure
+from qrumb.retry import Failure, backoff, halves_of, read_failure
 from qrumb.settings import Settings
-from qrumb.transport import METHODS, Tls, Way, encode_batch
+from qrumb.transport import METHODS, Tls, Way, encode_batch, receipts_of
 from qrumb.v1.receipt_pb2 import EventReceipt
 from qrumb.v1.scan_session_pb2 import ScanSession
 from qrumb.v1.scan_session_service_pb2 import RegisterScanSessionRequest
@@ -98,6 +98,18 @@ class AsyncClient:
             self._work.set()
         return queued.event_id
 
+    def offer(self, event: Event) -> bool:
+        """Queue an event if there is room this very moment; as `Client.offer`. Called in the loop's thread."""
+        queued = as_queued(complete(event), time.monotonic())
+        self._ledger.sent += 1
+        if not self._closing and self._buffer.admits(queued.size):
+            if self._buffer.put(queued):
+                self._work.set()
+            return True
+        self._ledger.failed += 1
+        self._ledger.tell_loss(queued, ClosedError(CLOSED) if self._closing else queue_full(len(self._buffer)))
+        return False
+
     async def collect(self, event: Event, *, timeout: float = ANSWER_TIMEOUT) -> EventReceipt:  # noqa: ASYNC109
         """Send an event in a call of its own and return its receipt, which may be REJECTED.
 
@@ -112,9 +124,10 @@ class AsyncClient:
         receipts: list[EventReceipt] = []
         try:
             answer = await self._until_answered(self._calls[queued.kind], encode_batch([queued]), timeout)
-            if error := check_receipts([queued], answer.receipts):
+            found = list(receipts_of(answer))
+            if error := check_receipts([queued], found):
                 raise error
-            receipts = list(answer.receipts)
+            receipts = found
         finally:
             self._collecting -= 1
             self._ledger.count(receipts)
@@ -180,7 +193,7 @@ class AsyncClient:
 
     def _check_open(self) -> None:
         if self._closing:
-            raise ClosedError("the client is closed")
+            raise ClosedError(CLOSED)
 
     async def _wait_for_room(self, size: int, timeout: float | None) -> None:  # noqa: ASYNC109
         """Until an event of that size fits."""
@@ -188,7 +201,7 @@ class AsyncClient:
         if self._settings.when_full == "block":
             await self._wait_until(lambda: self._buffer.admits(size) or self._closing, timeout)
         if not self._closing and not self._buffer.admits(size):
-            raise QueueFullError(f"{len(self._buffer)} events wait for an answer; the queue takes no more")
+            raise queue_full(len(self._buffer))
 
     async def _wait_until(self, is_so: Callable[[], bool], timeout: float | None) -> bool:  # noqa: ASYNC109
         try:
@@ -256,6 +269,10 @@ class AsyncClient:
             attempt += 1
             await asyncio.sleep(self._backoff(outcome, attempt))
             self._ledger.retried += 1
+        if halves := halves_of(batch, outcome):
+            for half in halves:
+                await self._deliver(half)
+            return
         # Told before it is settled: after a flush the caller has seen every answer.
         receipts = [] if isinstance(outcome, Failure) else outcome
         if isinstance(outcome, Failure):
@@ -263,7 +280,7 @@ class AsyncClient:
         self._ledger.tell(receipts)
         self._ledger.count(receipts)
         self._ledger.failed += len(batch) - len(receipts)
-        self._buffer.settle()
+        self._buffer.settle(batch)
         async with self._answers:
             self._answers.notify_all()
 
@@ -274,7 +291,7 @@ class AsyncClient:
             )
         except grpc.aio.AioRpcError as error:
             return read_failure(error)
-        receipts = list(answer.receipts)
+        receipts = list(receipts_of(answer))
         if wrong := check_receipts(batch, receipts):
             return Failure(error=wrong, retried=False, stated_delay=None)
         return receipts

@@ -13,6 +13,7 @@ from typing import Final
 from qrumb.events import Event
 from qrumb.settings import Settings
 from qrumb.v1.browser_event_pb2 import BrowserEvent
+from qrumb.v1.scan_session_pb2 import ScanSession
 from qrumb.v1.server_event_pb2 import ServerEvent
 
 __all__ = ["Batch", "Buffer", "Kind", "QueuedEvent", "as_queued"]
@@ -22,15 +23,16 @@ _FRAME_BYTES: Final = 4
 
 
 class Kind(Enum):
-    """The two kinds of events; each has batches of its own."""
+    """The kinds of events; each has batches of its own."""
 
     SERVER = ServerEvent
     BROWSER = BrowserEvent
+    SCAN = ScanSession
 
 
 @dataclass(slots=True, kw_only=True)
 class QueuedEvent:
-    """An event as it will be sent. `number` is its place in the order of sending."""
+    """An event as it will be sent. `number` is its place in the order of sending; a scan's id is its session's."""
 
     kind: Kind
     event_id: str
@@ -54,8 +56,8 @@ Batch = list[QueuedEvent]
 
 def as_queued(event: Event, now: float) -> QueuedEvent:
     """Freeze an event that has its id and its time."""
-    kind = Kind.SERVER if isinstance(event, ServerEvent) else Kind.BROWSER
-    return QueuedEvent(kind=kind, event_id=event.event_id, payload=event.SerializeToString(), queued_at=now)
+    event_id = event.scan_session_id if isinstance(event, ScanSession) else event.event_id
+    return QueuedEvent(kind=Kind(type(event)), event_id=event_id, payload=event.SerializeToString(), queued_at=now)
 
 
 @dataclass(slots=True)
@@ -121,11 +123,11 @@ class Buffer:
         self._under_way = self._cut(min(due, key=lambda lane: lane.events[0].number))
         return self._under_way
 
-    def settle(self) -> None:
-        """The batch under way has its answer."""
-        self._events -= len(self._under_way)
-        self._bytes -= sum(queued.size for queued in self._under_way)
-        self._under_way = []
+    def settle(self, batch: Batch) -> None:
+        """These have their answer: the batch under way, or what comes first of it."""
+        self._events -= len(batch)
+        self._bytes -= sum(queued.size for queued in batch)
+        self._under_way = self._under_way[len(batch) :]
 
     def take_all(self) -> Batch:
         """Everything, the batch under way first; it is settled by that."""

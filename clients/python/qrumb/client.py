@@ -17,13 +17,13 @@ from typing import Any, Final, Self
 
 import grpc
 
-from qrumb.buffer import Batch, Buffer, Kind, as_queued
-from qrumb.errors import ClosedError, DeliveryError, QueueFullError, UndeliveredError
+from qrumb.buffer import Batch, Buffer, Kind, QueuedEvent, as_queued
+from qrumb.errors import CLOSED, ClosedError, DeliveryError, QrumbError, UndeliveredError, queue_full
 from qrumb.events import Event, complete, scan_session
 from qrumb.ledger import Counters, FailureHook, Ledger, ReceiptHook, check_receipts
-from qrumb.retry import Failure, backoff, read_failure
+from qrumb.retry import Failure, backoff, halves_of, read_failure
 from qrumb.settings import Settings
-from qrumb.transport import METHODS, Tls, Way, encode_batch
+from qrumb.transport import METHODS, Tls, Way, encode_batch, receipts_of
 from qrumb.v1.receipt_pb2 import EventReceipt
 from qrumb.v1.scan_session_pb2 import ScanSession
 from qrumb.v1.scan_session_service_pb2 import RegisterScanSessionRequest
@@ -34,6 +34,7 @@ __all__ = ["Client"]
 # What a caller waits for an answer unless it says otherwise, and what the end of a program waits for its events.
 ANSWER_TIMEOUT: Final = 30.0
 CLOSE_TIMEOUT: Final = 30.0
+_BEFORE_A_FORK: Final = "the client was made before a fork: make one in each process"
 
 _log = logging.getLogger("qrumb")
 
@@ -114,7 +115,7 @@ class Client:
         """Queue an event and return its id.
 
         Args:
-            event: of `server_event` or `browser_event`, or a message of one's own.
+            event: of `server_event` or `browser_event`, or a message of one's own, a ScanSession too.
             timeout: seconds to wait for room where the queue is full and blocks; None: for ever.
 
         Raises:
@@ -133,6 +134,34 @@ class Client:
                 self._work.notify()
         return queued.event_id
 
+    def offer(self, event: Event) -> bool:
+        """Queue an event if there is room this very moment; never waits and never raises for want of it.
+
+        An event that was not taken has failed: it is counted so, and `on_failure` is called with it, here in the
+        caller's thread.
+
+        Returns:
+            Whether it was taken.
+        """
+        queued = as_queued(complete(event), time.monotonic())
+        error = self._refusal(queued)
+        if error is not None:
+            self._ledger.tell_loss(queued, error)
+        return error is None
+
+    def _refusal(self, queued: QueuedEvent) -> QrumbError | None:
+        """Put the event into the queue, or count it as failed and say why."""
+        if os.getpid() != self._process_id:  # in the child of a fork the lock may never be released
+            return ClosedError(_BEFORE_A_FORK)
+        with self._lock:
+            self._ledger.sent += 1
+            if not self._closing and self._buffer.admits(queued.size):
+                if self._buffer.put(queued):
+                    self._work.notify()
+                return None
+            self._ledger.failed += 1
+            return ClosedError(CLOSED) if self._closing else queue_full(len(self._buffer))
+
     def collect(self, event: Event, *, timeout: float = ANSWER_TIMEOUT) -> EventReceipt:
         """Send an event in a call of its own and return its receipt, which may be REJECTED.
 
@@ -149,9 +178,10 @@ class Client:
         receipts: list[EventReceipt] = []
         try:
             answer = self._until_answered(self._calls[queued.kind], encode_batch([queued]), timeout)
-            if error := check_receipts([queued], answer.receipts):
+            found = list(receipts_of(answer))
+            if error := check_receipts([queued], found):
                 raise error
-            receipts = list(answer.receipts)
+            receipts = found
         finally:
             with self._lock:
                 self._collecting -= 1
@@ -236,12 +266,12 @@ class Client:
 
     def _check_open(self) -> None:
         if self._closing:
-            raise ClosedError("the client is closed")
+            raise ClosedError(CLOSED)
 
     def _check_process(self) -> None:
         # Before the lock is taken: in the child of a fork it may never be released.
         if os.getpid() != self._process_id:
-            raise ClosedError("the client was made before a fork: make one in each process")
+            raise ClosedError(_BEFORE_A_FORK)
 
     def _wait_for_room(self, size: int, timeout: float | None) -> None:
         """Until an event of that size fits; the lock is held."""
@@ -249,7 +279,7 @@ class Client:
         # A hook that sends must not wait for itself.
         can_wait = self._settings.when_full == "block" and threading.current_thread() is not self._sender
         if not can_wait or not self._answers.wait_for(lambda: self._buffer.admits(size) or self._closing, timeout):
-            raise QueueFullError(f"{len(self._buffer)} events wait for an answer; the queue takes no more")
+            raise queue_full(len(self._buffer))
 
     def _until_answered(self, call: Any, request: Any, timeout: float) -> Any:
         """Call until there is an answer that no repetition would change, in the caller's own thread."""
@@ -311,6 +341,10 @@ class Client:
             attempt += 1
             if not self._pause(self._backoff(outcome, attempt)):
                 return
+        if halves := halves_of(batch, outcome):
+            for half in halves:
+                self._deliver(half)
+            return
         # Told before it is settled: after a flush the caller has seen every answer.
         receipts = [] if isinstance(outcome, Failure) else outcome
         if isinstance(outcome, Failure):
@@ -319,7 +353,7 @@ class Client:
         with self._lock:
             self._ledger.count(receipts)
             self._ledger.failed += len(batch) - len(receipts)
-            self._buffer.settle()
+            self._buffer.settle(batch)
             self._answers.notify_all()
 
     def _attempt(self, batch: Batch, request: bytes) -> list[EventReceipt] | Failure:
@@ -331,7 +365,7 @@ class Client:
             )
             self._call_under_way = call
         try:
-            receipts = list(call.result().receipts)
+            receipts = list(receipts_of(call.result()))
         except grpc.FutureCancelledError:
             return _ABANDONED
         except grpc.RpcError as error:

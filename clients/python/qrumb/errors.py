@@ -2,12 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import grpc
 
 from qrumb.events import Event
 
 __all__ = ["ClosedError", "DeliveryError", "FieldViolation", "QrumbError", "QueueFullError", "UndeliveredError"]
+
+CLOSED: Final = "the client is closed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +32,11 @@ class QueueFullError(QrumbError):
 
 class ClosedError(QrumbError):
     """The client is closed, or was made in another process; the event was not taken."""
+
+
+def queue_full(waiting: int) -> QueueFullError:
+    """The error of a queue that holds so many events."""
+    return QueueFullError(f"{waiting} events wait for an answer; the queue takes no more")
 
 
 class DeliveryError(QrumbError):

@@ -26,7 +26,7 @@ from qrumb.v1.server_event_pb2 import ConversionValue, ServerEvent, UserIdentifi
 
 __all__ = ["ConsentState", "Event", "JsonValue", "browser_event", "complete", "device", "scan_session", "server_event"]
 
-Event: TypeAlias = ServerEvent | BrowserEvent
+Event: TypeAlias = ServerEvent | BrowserEvent | ScanSession
 JsonValue: TypeAlias = "str | int | float | bool | Decimal | Mapping[str, JsonValue] | Sequence[JsonValue] | None"
 ConsentState: TypeAlias = Literal["granted", "denied", "pending"]
 
@@ -177,6 +177,8 @@ def device(
 
 def complete(event: Event) -> Event:
     """The event with an id and a time; a copy where one of them is missing."""
+    if isinstance(event, ScanSession):
+        return _complete_scan(event)
     if event.event_id and event.HasField("event_time"):
         return event
     whole = deepcopy(event)
@@ -186,21 +188,48 @@ def complete(event: Event) -> Event:
     return whole
 
 
+def _complete_scan(scan: ScanSession) -> ScanSession:
+    """As `complete`: a scan's id is that of its session."""
+    if scan.scan_session_id and scan.HasField("scan_time"):
+        return scan
+    whole = deepcopy(scan)
+    whole.scan_session_id = scan.scan_session_id or new_event_id()
+    if not scan.HasField("scan_time"):
+        whole.scan_time.CopyFrom(_timestamp(None, "scan_time"))
+    return whole
+
+
 def scan_session(
-    *, site_id: str, scan_session_id: str, qr_code_id: str, scan_time: datetime | None = None, user_id: str = ""
+    *,
+    site_id: str,
+    scan_session_id: str,
+    qr_code_id: str,
+    scan_time: datetime | None = None,
+    user_id: str = "",
+    consent: ConsentState | None = None,
+    client_ip: str = "",
+    landing_page_url: str = "",
+    labels: Mapping[str, JsonValue] | None = None,
 ) -> ScanSession:
     """One scan of a QR code; `scan_time` is now unless given.
 
     Raises:
-        ValueError: the time has no zone.
+        ValueError: the time has no zone, or another argument cannot be meant.
+        TypeError: a label is of no JSON type.
     """
-    return ScanSession(
+    scan = ScanSession(
         site_id=site_id,
         scan_session_id=scan_session_id,
         qr_code_id=qr_code_id,
         scan_time=_timestamp(scan_time, "scan_time"),
         user_id=user_id,
+        consent=_consent(consent),
+        client_ip=client_ip,
+        landing_page_url=landing_page_url,
     )
+    if labels:
+        _fill(scan.labels, labels, "labels")
+    return scan
 
 
 def _event_id(given: str | uuid.UUID | None) -> str:

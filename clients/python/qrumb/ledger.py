@@ -5,13 +5,14 @@ out of a client.
 """
 
 import logging
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import grpc
 
-from qrumb.buffer import Batch
+from qrumb.buffer import Batch, QueuedEvent
 from qrumb.errors import DeliveryError, QrumbError
 from qrumb.events import Event
 from qrumb.v1.receipt_pb2 import EventReceipt
@@ -22,6 +23,8 @@ ReceiptHook = Callable[[EventReceipt], object]
 FailureHook = Callable[[Event, QrumbError], object]
 
 _log = logging.getLogger("qrumb")
+# A full queue refuses many a second. Each is counted.
+_SECONDS_BETWEEN_LINES: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +45,7 @@ class Ledger:
     def __init__(self, on_receipt: ReceiptHook | None, on_failure: FailureHook | None) -> None:
         self._on_receipt = on_receipt
         self._on_failure = on_failure
+        self._silent_until = 0.0
         self.sent = self.accepted = self.rejected = self.failed = self.retried = 0
 
     def counters(self, waiting: int) -> Counters:
@@ -66,6 +70,16 @@ class Ledger:
         if self._on_receipt is not None:
             for receipt in receipts:
                 _tell(self._on_receipt, receipt)
+
+    def tell_loss(self, queued: QueuedEvent, error: QrumbError) -> None:
+        """Hand over an event that was not taken, or log that there was one: at most a line a second."""
+        if self._on_failure is not None:
+            _tell(self._on_failure, queued.event(), error)
+            return
+        now = time.monotonic()
+        if now >= self._silent_until:
+            self._silent_until = now + _SECONDS_BETWEEN_LINES
+            _log.error("qrumb: an event was not taken, %d failed so far: %s", self.failed, error)
 
     def tell_failure(self, batch: Batch, error: QrumbError) -> None:
         """Hand each event to the caller, or log how many there are."""

@@ -11,10 +11,11 @@ from google.protobuf.message import DecodeError
 from google.rpc.error_details_pb2 import BadRequest, RetryInfo
 from google.rpc.status_pb2 import Status
 
+from qrumb.buffer import Batch, Kind
 from qrumb.errors import DeliveryError, FieldViolation
 from qrumb.settings import Settings
 
-__all__ = ["Failure", "backoff", "is_retried", "read_failure"]
+__all__ = ["Failure", "backoff", "halves_of", "is_retried", "read_failure"]
 
 RETRIED: Final = frozenset(
     {
@@ -40,6 +41,18 @@ class Failure:
 def is_retried(code: grpc.StatusCode, *, has_delay: bool) -> bool:
     """Whether the same call may succeed later. A full server says when; a message that is too large does not."""
     return code in RETRIED or (code is grpc.StatusCode.RESOURCE_EXHAUSTED and has_delay)
+
+
+def halves_of(batch: Batch, outcome: object) -> tuple[Batch, ...]:
+    """The halves to go on with where a batch of scans broke a rule: the server takes all of them or none.
+
+    In the end the scan that is refused is alone, and the others are registered.
+    """
+    broke_a_rule = isinstance(outcome, Failure) and outcome.error.code is grpc.StatusCode.INVALID_ARGUMENT
+    if not broke_a_rule or batch[0].kind is not Kind.SCAN or len(batch) == 1:
+        return ()
+    middle = len(batch) // 2
+    return batch[:middle], batch[middle:]
 
 
 def backoff(settings: Settings, attempt: int, random: float, stated: float | None = None) -> float:

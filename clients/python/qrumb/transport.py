@@ -1,6 +1,7 @@
 """How a client reaches the collector: address, TLS, key, and the bytes of its calls."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -9,12 +10,15 @@ import grpc
 from qrumb.buffer import Batch, Kind
 from qrumb.settings import Settings
 from qrumb.v1 import collector_service_pb2 as pb
+from qrumb.v1.receipt_pb2 import EventReceipt
+from qrumb.v1.scan_session_service_pb2 import BatchRegisterScanSessionsResponse
 
-__all__ = ["METHODS", "Method", "Tls", "Way", "encode_batch"]
+__all__ = ["METHODS", "Method", "Tls", "Way", "encode_batch", "receipts_of"]
 
 # A batch of rejected events has many violations: more than gRPC's 4 MiB.
 _MAX_ANSWER_BYTES: Final = 64 * 1024 * 1024
-_EVENTS_TAG: Final = b"\x0a"  # field 1, length-delimited: `events` of both batch requests
+_EVENTS_TAG: Final = b"\x0a"  # field 1, length-delimited: what every batch request carries
+_OF_A_SCAN: Final = re.compile(r"scan_sessions\[(\d+)\]\.?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +47,9 @@ METHODS: Final[Mapping[Kind, Method]] = {
     ),
     Kind.BROWSER: Method(
         path="/qrumb.v1.CollectorService/BatchCollectBrowserEvents", response=pb.BatchCollectBrowserEventsResponse
+    ),
+    Kind.SCAN: Method(
+        path="/qrumb.v1.ScanSessionService/BatchRegisterScanSessions", response=BatchRegisterScanSessionsResponse
     ),
 }
 
@@ -100,6 +107,21 @@ def encode_batch(batch: Batch) -> bytes:
     for queued in batch:
         parts += [_EVENTS_TAG, _varint(len(queued.payload)), queued.payload]
     return b"".join(parts)
+
+
+def receipts_of(answer: Any) -> Sequence[EventReceipt]:
+    """The receipts of a batch's answer. Scans are registered all or none, so each gets one that says ACCEPTED."""
+    if not isinstance(answer, BatchRegisterScanSessionsResponse):
+        receipts: Sequence[EventReceipt] = answer.receipts
+        return receipts
+    made = [EventReceipt(event_id=scan.scan_session_id, outcome=EventReceipt.ACCEPTED) for scan in answer.scan_sessions]
+    for warning in answer.warnings:
+        place = _OF_A_SCAN.match(warning.field)
+        if place and int(place[1]) < len(made):
+            made[int(place[1])].warnings.add(
+                field=warning.field[place.end() :], code=warning.code, description=warning.description
+            )
+    return made
 
 
 def _varint(number: int) -> bytes:

@@ -135,6 +135,13 @@ def test_delivery(case: Case, kind: str, front: Front) -> None:
     run_delivery_case(case, DRIVERS[kind], front)
 
 
+@pytest.mark.parametrize("kind", DRIVERS)
+@cases("scans")
+def test_scans(case: Case, kind: str, front: Front) -> None:
+    """A scan waits in the queue like an event; what is offered waits for nothing."""
+    run_delivery_case(case, DRIVERS[kind], front)
+
+
 @pytest.mark.stack
 @pytest.mark.parametrize("kind", DRIVERS)
 @cases("node")
@@ -184,7 +191,8 @@ EXPECTATIONS = {
     *("calls", "calls_at_least", "events", "gaps", "accepted", "rejected", "failed", "retried", "retried_at_least"),
     *("receipts", "failures", "authorization"),
 }
-FILES = ("hashes", "event_ids", "events", "refusals", "statuses", "backoff", "delivery", "node")
+VECTORS = ("hashes", "event_ids", "events", "refusals", "statuses", "backoff", "redirect", "carry")
+FILES = (*VECTORS, "delivery", "scans", "node")
 
 
 @pytest.mark.parametrize("file", FILES)
@@ -193,5 +201,5 @@ def test_cases_are_well_formed(file: str) -> None:
     found = load_cases(file)
     assert len({case["name"] for case in found}) == len(found)
     assert all(case["promise"].endswith(".") for case in found)
-    assert not {key for case in found if file == "delivery" for key in case["expect"]} - EXPECTATIONS
+    assert not {key for case in found if file in {"delivery", "scans"} for key in case["expect"]} - EXPECTATIONS
     assert f"`{file}.yaml`" in (CASES / "README.md").read_text(encoding="utf-8")
