@@ -3,12 +3,12 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { create, toBinary } from "@bufbuild/protobuf";
+import { toBinary } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
 
 import { ClosedError, QueueFullError, ReceiptCountError, UndeliveredError } from "./errors.js";
-import type { Event } from "./events.js";
+import { type Event, scanSession, type ScanSessionInput } from "./events.js";
 import { BrowserEventSchema } from "./gen/qrumb/v1/browser_event_pb.js";
 import { type EventReceipt, EventReceipt_Outcome } from "./gen/qrumb/v1/receipt_pb.js";
 import { ScanSessionSchema } from "./gen/qrumb/v1/scan_session_pb.js";
@@ -16,19 +16,8 @@ import { ServerEventSchema } from "./gen/qrumb/v1/server_event_pb.js";
 import { type Item, Queue } from "./queue.js";
 import { backoff, isRetried, statedDelay } from "./retry.js";
 import { complete, type FullSettings, type Settings } from "./settings.js";
-import { type Connection, grpcTransport, isServerEvent, type Transport } from "./transport.js";
+import { type Connection, grpcTransport, isScan, isServerEvent, type Transport } from "./transport.js";
 import { uuid7 } from "./uuid.js";
-
-/** One scan of a QR code. */
-export interface ScanSessionInput {
-  readonly siteId: string;
-  readonly scanSessionId: string;
-  readonly qrCodeId: string;
-  /** Default: now. */
-  readonly scanTime?: Date;
-  /** The user, where the redirect knows one. */
-  readonly userId?: string;
-}
 
 /** What became of the events: `sent` is always the sum of the others but `retried`, which counts calls. */
 export interface Counters {
@@ -86,11 +75,26 @@ export class Client {
     if (this.waiters.length === 0 && this.queue.hasRoom(bytes)) {
       this.take(event, bytes);
     } else if (this.settings.whenFull === "error") {
-      throw new QueueFullError(`${this.queue.length} events wait; this one was not taken`);
+      throw this.queueFull();
     } else {
       await new Promise<void>((taken, refused) => this.waiters.push({ event, bytes, taken, refused }));
     }
-    return event.eventId;
+    return idOf(event);
+  }
+
+  /**
+   * Puts an event into the queue if there is room this very moment; never waits and never throws for want of it. One that
+   * was not taken has failed: it is counted so and given to onFailure. Returns whether it was taken.
+   */
+  offer(event: Event): boolean {
+    const bytes = complement(event);
+    if (!this.closing && this.waiters.length === 0 && this.queue.hasRoom(bytes)) {
+      this.take(event, bytes);
+      return true;
+    }
+    this.counted.sent += 1;
+    this.fail([event], this.closing ? new ClosedError("the client is closed") : this.queueFull());
+    return false;
   }
 
   /** One call now, without queue and repetition. A rejected event is a receipt too, not an error. */
@@ -107,9 +111,7 @@ export class Client {
    * events. The same one again changes nothing.
    */
   async registerScanSession(session: ScanSessionInput): Promise<void> {
-    const { scanTime = new Date(), ...fields } = session;
-    const scanSession = create(ScanSessionSchema, { ...fields, scanTime: timestampFromMs(scanTime.getTime()) });
-    await this.transport.register(scanSession, this.settings.callTimeoutMs);
+    await this.transport.register(scanSession(session), this.settings.callTimeoutMs);
   }
 
   /** Sends what is queued by now without delay; whether all of it was answered within the time. */
@@ -150,6 +152,10 @@ export class Client {
     const error = new UndeliveredError(left);
     this.fail(left, error);
     throw error;
+  }
+
+  private queueFull(): QueueFullError {
+    return new QueueFullError(`${this.queue.length} events wait; this one was not taken`);
   }
 
   private take(event: Event, bytes: number): void {
@@ -200,9 +206,16 @@ export class Client {
       } catch (error) {
         if (signal.aborted) return;
         const delay = this.delayAfter(error, attempt);
+        if (delay === undefined && isDivided(events, error)) {
+          // All are registered or none: in the end the one that is refused is alone.
+          const middle = batch.length >> 1;
+          await this.deliver(batch.slice(0, middle));
+          await this.deliver(batch.slice(middle));
+          return;
+        }
         if (delay === undefined) {
           this.fail(events, error instanceof Error ? error : new Error(String(error)));
-          this.free();
+          this.free(events.length);
           return;
         }
         await sleep(delay, undefined, { signal }).catch(() => {});
@@ -226,7 +239,7 @@ export class Client {
       this.counted[receipt.outcome === EventReceipt_Outcome.REJECTED ? "rejected" : "accepted"] += 1;
       guarded(() => this.settings.onReceipt(receipt, event));
     });
-    this.free();
+    this.free(events.length);
   }
 
   private fail(events: readonly Event[], error: Error): void {
@@ -234,8 +247,8 @@ export class Client {
     for (const event of events) guarded(() => this.settings.onFailure(event, error));
   }
 
-  private free(): void {
-    this.queue.done();
+  private free(count: number): void {
+    this.queue.done(count);
     for (let waiter = this.waiters[0]; waiter && this.queue.hasRoom(waiter.bytes); waiter = this.waiters[0]) {
       this.waiters.shift();
       this.take(waiter.event, waiter.bytes);
@@ -247,10 +260,25 @@ export class Client {
 
 // Gives the event its id and time, and returns its size in a batch.
 function complement(event: Event): number {
+  if (isScan(event)) {
+    event.scanSessionId ||= uuid7();
+    event.scanTime ??= timestampFromMs(Date.now());
+    return toBinary(ScanSessionSchema, event).length + FRAME_BYTES;
+  }
   event.eventId ||= uuid7();
   event.eventTime ??= timestampFromMs(Date.now());
   const bytes = isServerEvent(event) ? toBinary(ServerEventSchema, event) : toBinary(BrowserEventSchema, event);
   return bytes.length + FRAME_BYTES;
+}
+
+function idOf(event: Event): string {
+  return isScan(event) ? event.scanSessionId : event.eventId;
+}
+
+// Whether a batch that broke a rule is one of scans, and is sent again in halves.
+function isDivided([first, ...others]: readonly Event[], error: unknown): boolean {
+  const brokeARule = error instanceof ConnectError && error.code === Code.InvalidArgument;
+  return brokeARule && first !== undefined && isScan(first) && others.length > 0;
 }
 
 // A connection that was refused or broke is no answer of the service, whatever code the library gives it.

@@ -8,12 +8,13 @@ import { ArgumentError } from "./errors.js";
 import { type BrowserEvent, BrowserEventSchema } from "./gen/qrumb/v1/browser_event_pb.js";
 import { Consent_State } from "./gen/qrumb/v1/consent_pb.js";
 import type { DeviceSchema } from "./gen/qrumb/v1/device_pb.js";
+import { type ScanSession, ScanSessionSchema } from "./gen/qrumb/v1/scan_session_pb.js";
 import { type ServerEvent, ServerEventSchema } from "./gen/qrumb/v1/server_event_pb.js";
 import { emailHash, phoneHash } from "./hashes.js";
 import { isUuid } from "./uuid.js";
 
 /** What a client takes. */
-export type Event = ServerEvent | BrowserEvent;
+export type Event = ServerEvent | BrowserEvent | ScanSession;
 
 /** The visitor's answer to the consent question. */
 export type ConsentState = "granted" | "denied" | "pending";
@@ -59,6 +60,37 @@ export interface BrowserEventInput extends Common {
   referrer?: string;
   device?: MessageInitShape<typeof DeviceSchema>;
   metadata?: JsonObject;
+}
+
+/** One scan of a QR code. */
+export interface ScanSessionInput {
+  siteId: string;
+  scanSessionId: string;
+  qrCodeId: string;
+  /** Default: now. */
+  scanTime?: Date;
+  /** The user, where the redirect knows one. */
+  userId?: string;
+  consent?: ConsentState;
+  /** The visitor's address, not this machine's. */
+  clientIp?: string;
+  /** Where the visitor was sent. */
+  landingPageUrl?: string;
+  /** What is known of the code, such as its campaign or its print run. */
+  labels?: JsonObject;
+}
+
+/** A scan session, for `send` or `offer`. Throws ArgumentError. */
+export function scanSession(input: ScanSessionInput): ScanSession {
+  const { consent, scanTime, labels, ...texts } = input;
+  const session = create(ScanSessionSchema, {
+    ...texts,
+    consent: consentOf(consent),
+    scanTime: timestampFromMs(timeOf("scanTime", scanTime ?? new Date())),
+  });
+  const given = fields("labels", labels);
+  if (given) session.labels = given;
+  return session;
 }
 
 /** A server event. Throws ArgumentError. */
@@ -110,18 +142,26 @@ const CONSENT = { granted: Consent_State.GRANTED, denied: Consent_State.DENIED, 
 function common(input: Common) {
   const { siteId, eventId = "", eventTime, consent } = input;
   if (eventId && !isUuid(eventId)) throw new ArgumentError("eventId", "is not a UUID");
-  if (consent !== undefined && !Object.hasOwn(CONSENT, consent)) {
-    throw new ArgumentError("consent", "is not granted, denied or pending");
-  }
-  if (eventTime !== undefined && !(eventTime instanceof Date && Number.isFinite(eventTime.getTime()))) {
-    throw new ArgumentError("eventTime", "is not a valid Date");
-  }
   return {
     siteId,
     eventId: eventId.toLowerCase(),
-    consent: consent ? CONSENT[consent] : Consent_State.CONSENT_UNSPECIFIED,
-    ...(eventTime && { eventTime: timestampFromMs(eventTime.getTime()) }),
+    consent: consentOf(consent),
+    ...(eventTime !== undefined && { eventTime: timestampFromMs(timeOf("eventTime", eventTime)) }),
   };
+}
+
+function consentOf(consent: ConsentState | undefined): Consent_State {
+  if (consent !== undefined && !Object.hasOwn(CONSENT, consent)) {
+    throw new ArgumentError("consent", "is not granted, denied or pending");
+  }
+  return consent ? CONSENT[consent] : Consent_State.CONSENT_UNSPECIFIED;
+}
+
+function timeOf(argument: string, time: Date): number {
+  if (!(time instanceof Date && Number.isFinite(time.getTime()))) {
+    throw new ArgumentError(argument, "is not a valid Date");
+  }
+  return time.getTime();
 }
 
 function either<R extends "email" | "phone", H extends "emailHash" | "phoneHash">(

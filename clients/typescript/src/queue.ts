@@ -1,7 +1,6 @@
 // Events without a verdict: those that wait, in one lane for each kind, and those of the call under way. Bounded by
 // number and bytes; nothing leaves but by `take` and then `done`.
 
-import { isServerEvent } from "./transport.js";
 import type { Event } from "./events.js";
 import type { FullSettings } from "./settings.js";
 
@@ -20,9 +19,10 @@ interface Lane {
 
 /** The queue and the rule when a batch is due. Knows no clock and no network. */
 export class Queue {
-  private readonly lanes: { server: Lane; browser: Lane } = {
-    server: { items: [], bytes: 0 },
-    browser: { items: [], bytes: 0 },
+  private readonly lanes: Record<Event["$typeName"], Lane> = {
+    "qrumb.v1.ServerEvent": { items: [], bytes: 0 },
+    "qrumb.v1.BrowserEvent": { items: [], bytes: 0 },
+    "qrumb.v1.ScanSession": { items: [], bytes: 0 },
   };
   private underWay: readonly Item[] = [];
   private nextOrder = 0;
@@ -44,7 +44,7 @@ export class Queue {
   }
 
   add(event: Event, bytes: number, now: number): void {
-    const lane = isServerEvent(event) ? this.lanes.server : this.lanes.browser;
+    const lane = this.lanes[event.$typeName];
     lane.items.push({ event, bytes, order: this.nextOrder++, queuedAt: now });
     lane.bytes += bytes;
     this.bytes += bytes;
@@ -59,39 +59,42 @@ export class Queue {
 
   /** Whether every event queued before `order` has its verdict. */
   isAnswered(order: number): boolean {
-    const oldest = [this.underWay[0], this.lanes.server.items[0], this.lanes.browser.items[0]];
+    const oldest = [this.underWay[0], ...this.all.map((lane) => lane.items[0])];
     return oldest.every((item) => item === undefined || item.order >= order);
   }
 
   /** When a batch is due: 0 is at once, Infinity is never, as nothing waits. */
   get due(): number {
-    return Math.min(this.dueTime(this.lanes.server), this.dueTime(this.lanes.browser));
+    return Math.min(...this.all.map((lane) => this.dueTime(lane)));
   }
 
   /** The batch that is due first, now under way. */
   take(): readonly Item[] {
-    const { server, browser } = this.lanes;
-    const ahead = this.dueTime(server) - this.dueTime(browser) || first(server) - first(browser);
-    this.underWay = this.cut(ahead < 0 || browser.items.length === 0 ? server : browser);
+    const waiting = this.all.filter((lane) => lane.items.length > 0);
+    const [next] = waiting.sort((a, b) => this.dueTime(a) - this.dueTime(b) || first(a) - first(b));
+    this.underWay = next === undefined ? [] : this.cut(next);
     return this.underWay;
   }
 
-  /** The batch under way has its verdicts, or never will. */
-  done(): void {
-    for (const item of this.underWay) this.bytes -= item.bytes;
-    this.events -= this.underWay.length;
-    this.underWay = [];
+  /** The batch under way has its verdicts, or never will; or so many events have that come first of it. */
+  done(count: number): void {
+    for (const item of this.underWay.slice(0, count)) this.bytes -= item.bytes;
+    this.events -= count;
+    this.underWay = this.underWay.slice(count);
   }
 
   /** Empties the queue and returns what was in it, in order. */
   drain(): readonly Item[] {
-    const { server, browser } = this.lanes;
-    const waiting = [...server.items, ...browser.items].sort((a, b) => a.order - b.order);
+    const waiting = this.all.flatMap((lane) => lane.items).sort((a, b) => a.order - b.order);
     const all = [...this.underWay, ...waiting];
     this.underWay = [];
-    for (const lane of [server, browser]) Object.assign(lane, { items: [], bytes: 0 });
+    for (const lane of this.all) Object.assign(lane, { items: [], bytes: 0 });
     this.events = this.bytes = 0;
     return all;
+  }
+
+  private get all(): Lane[] {
+    return Object.values(this.lanes);
   }
 
   private dueTime(lane: Lane): number {

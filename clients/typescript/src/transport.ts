@@ -2,6 +2,7 @@
 
 import { readFileSync } from "node:fs";
 
+import { create } from "@bufbuild/protobuf";
 import { createClient, type Interceptor } from "@connectrpc/connect";
 import { compressionGzip, createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
 
@@ -9,9 +10,9 @@ import { ReceiptCountError } from "./errors.js";
 import type { Event } from "./events.js";
 import type { BrowserEvent } from "./gen/qrumb/v1/browser_event_pb.js";
 import { CollectorService } from "./gen/qrumb/v1/collector_service_pb.js";
-import type { EventReceipt } from "./gen/qrumb/v1/receipt_pb.js";
+import { type EventReceipt, EventReceipt_Outcome, EventReceiptSchema } from "./gen/qrumb/v1/receipt_pb.js";
 import { type ScanSession } from "./gen/qrumb/v1/scan_session_pb.js";
-import { ScanSessionService } from "./gen/qrumb/v1/scan_session_service_pb.js";
+import { type BatchRegisterScanSessionsResponse, ScanSessionService } from "./gen/qrumb/v1/scan_session_service_pb.js";
 import type { ServerEvent } from "./gen/qrumb/v1/server_event_pb.js";
 
 /** How to reach the service. */
@@ -44,6 +45,11 @@ export function isServerEvent(event: Event): event is ServerEvent {
   return event.$typeName === "qrumb.v1.ServerEvent";
 }
 
+/** Scans are events whose id is their session's. */
+export function isScan(event: Event): event is ScanSession {
+  return event.$typeName === "qrumb.v1.ScanSession";
+}
+
 /** The transport that a client uses if it is given none. */
 export function grpcTransport(connection: Connection): Transport {
   const { key, compression, ca, certificate } = connection;
@@ -68,7 +74,9 @@ export function grpcTransport(connection: Connection): Transport {
       if (first === undefined) return [];
       const { receipts } = isServerEvent(first)
         ? await collector.batchCollectServerEvents({ events: events as ServerEvent[] }, options)
-        : await collector.batchCollectBrowserEvents({ events: events as BrowserEvent[] }, options);
+        : isScan(first)
+          ? receiptsOf(await sessions.batchRegisterScanSessions({ scanSessions: events as ScanSession[] }, options))
+          : await collector.batchCollectBrowserEvents({ events: events as BrowserEvent[] }, options);
       if (receipts.length !== events.length) {
         throw new ReceiptCountError(`${receipts.length} receipts for ${events.length} events`);
       }
@@ -79,6 +87,18 @@ export function grpcTransport(connection: Connection): Transport {
     },
     close: () => sessionManager.abort(),
   };
+}
+
+// Scans are registered all or none, so each gets a receipt that says ACCEPTED, with the warnings that concern it.
+function receiptsOf({ scanSessions, warnings }: BatchRegisterScanSessionsResponse): { receipts: EventReceipt[] } {
+  const receipts = scanSessions.map(({ scanSessionId }) =>
+    create(EventReceiptSchema, { eventId: scanSessionId, outcome: EventReceipt_Outcome.ACCEPTED }),
+  );
+  for (const warning of warnings) {
+    const [, place, field] = /^scan_sessions\[(\d+)\]\.?(.*)$/.exec(warning.field) ?? [];
+    receipts[Number(place)]?.warnings.push({ ...warning, field: field ?? "" });
+  }
+  return { receipts };
 }
 
 function withKey(key: string): Interceptor {

@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 
 import { parseAllDocuments } from "yaml";
 
-import { browserEvent, type Event, serverEvent } from "../src/index.js";
+import { type BrowserEvent, browserEvent, type Event, type ServerEvent, serverEvent } from "../src/index.js";
 
 /** The root of the repository: above the folder that has this package's package.json. */
 export const ROOT = join(dirname(fileURLToPath(import.meta.url)), "../../../..");
@@ -32,7 +32,7 @@ export function camel(name: string): string {
 }
 
 /** An event from a case's builder input. */
-export function build(kind: string, input: Record<string, unknown>): Event {
+export function build(kind: string, input: Record<string, unknown>): ServerEvent | BrowserEvent {
   const named = Object.fromEntries(
     Object.entries(input).map(([name, value]) => [
       camel(name),
@@ -44,6 +44,11 @@ export function build(kind: string, input: Record<string, unknown>): Event {
     ]),
   );
   return kind === "server" ? serverEvent(named as never) : browserEvent(named as never);
+}
+
+/** A scan's id is that of its session. */
+export function idOf(event: Event): string {
+  return event.$typeName === "qrumb.v1.ScanSession" ? event.scanSessionId : event.eventId;
 }
 
 const DURATIONS = ["max_batch_delay", "call_timeout", "first_backoff", "max_backoff"];

@@ -8,18 +8,19 @@ import { Code, ConnectError } from "@connectrpc/connect";
 
 import { type EventReceipt, EventReceiptSchema, EventReceipt_Outcome } from "../src/gen/qrumb/v1/receipt_pb.js";
 import { ArgumentError, Client, ClosedError, type Event, serverEvent, type Transport, UndeliveredError } from "../src/index.js";
+import { idOf } from "./cases.js";
 
 type Answer = (events: readonly Event[]) => Promise<EventReceipt[]> | EventReceipt[];
 
 const accept: Answer = (events) =>
-  events.map(({ eventId }) => create(EventReceiptSchema, { eventId, outcome: EventReceipt_Outcome.ACCEPTED }));
+  events.map((event) => create(EventReceiptSchema, { eventId: idOf(event), outcome: EventReceipt_Outcome.ACCEPTED }));
 
 function transport(answer: Answer): Transport & { calls: string[][] } {
   const calls: string[][] = [];
   return {
     calls,
     async collect(events, _timeoutMs, signal) {
-      calls.push(events.map((event) => event.eventId));
+      calls.push(events.map(idOf));
       let end = () => {};
       const aborted = new Promise<never>((_resolve, reject) => {
         end = () => reject(new ConnectError("ended", Code.Canceled));
@@ -89,7 +90,7 @@ test("close hands back the call under way and what waits, in order, and refuses 
   const failures: string[] = [];
   const client = new Client(
     transport(() => new Promise(() => {})),
-    { maxBatchEvents: 1, maxQueueEvents: 2, onFailure: ({ eventId }) => failures.push(eventId) },
+    { maxBatchEvents: 1, maxQueueEvents: 2, onFailure: (event) => failures.push(idOf(event)) },
   );
   const ids = [await client.send(event()), await client.send(event())];
   const third = client.send(event());
@@ -97,7 +98,7 @@ test("close hands back the call under way and what waits, in order, and refuses 
   await new Promise((resolve) => setTimeout(resolve, 20));
   await assert.rejects(client.close(50), (error) => {
     assert.ok(error instanceof UndeliveredError);
-    assert.deepEqual(error.events.map(({ eventId }) => eventId), ids);
+    assert.deepEqual(error.events.map(idOf), ids);
     return true;
   });
   await refused;

@@ -1,4 +1,4 @@
-// delivery.yaml, against a front that fails on command. Every case has a site_id of its own, so they run side by side;
+// delivery.yaml and scans.yaml, against a front that fails on command. Every case has a site_id of its own, so they run side by side;
 // only those that stop the front run alone.
 
 import assert from "node:assert/strict";
@@ -8,12 +8,13 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { Outcome } from "../src/index.js";
-import { Client, ClosedError, QueueFullError, UndeliveredError } from "../src/index.js";
-import { build, cases, missing, ROOT, settings } from "./cases.js";
+import { Client, ClosedError, Outcome, QueueFullError, scanSession, UndeliveredError, uuid7 } from "../src/index.js";
+import { build, cases, idOf, missing, ROOT, settings } from "./cases.js";
 
 interface Step {
   send?: number;
+  offer?: number;
+  lost?: number;
   kind?: string;
   padding?: number;
   event_id?: string;
@@ -61,38 +62,40 @@ const noFront =
 const UUID7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 const ERRORS = { queue_full: QueueFullError, closed: ClosedError };
 
-describe("delivery.yaml", { skip: noFront }, () => {
-  let front: ChildProcess;
-  let address = "";
-  let control = "";
+for (const file of ["delivery.yaml", "scans.yaml"]) {
+  describe(file, { skip: noFront }, () => {
+    let front: ChildProcess;
+    let address = "";
+    let control = "";
 
-  before(async () => {
-    front = spawn(PYTHON, ["-m", "tests.support.client_front"], { cwd: ROOT, stdio: ["pipe", "pipe", "inherit"] });
-    let text = "";
-    for await (const chunk of front.stdout ?? []) {
-      text += String(chunk);
-      if (text.includes("\n")) break;
-    }
-    const found = /^front: grpc:\/\/(\S+) http:\/\/\S+ control (http:\/\/\S+)/m.exec(text);
-    assert.ok(found, text);
-    [address, control] = [`http://${found[1]}`, found[2] ?? ""];
-  });
+    before(async () => {
+      front = spawn(PYTHON, ["-m", "tests.support.client_front"], { cwd: ROOT, stdio: ["pipe", "pipe", "inherit"] });
+      let text = "";
+      for await (const chunk of front.stdout ?? []) {
+        text += String(chunk);
+        if (text.includes("\n")) break;
+      }
+      const found = /^front: grpc:\/\/(\S+) http:\/\/\S+ control (http:\/\/\S+)/m.exec(text);
+      assert.ok(found, text);
+      [address, control] = [`http://${found[1]}`, found[2] ?? ""];
+    });
 
-  after(() => {
-    front.stdin?.end();
-    front.kill();
-  });
+    after(() => {
+      front.stdin?.end();
+      front.kill();
+    });
 
-  const all = cases<DeliveryCase>("delivery.yaml");
-  const stops = ({ steps }: DeliveryCase) => steps.some(({ server }) => server);
-  const run = (each: DeliveryCase & { name: string }) => new Run(each, address, control).all();
-  describe("side by side", { concurrency: 8 }, () => {
-    for (const each of all.filter((one) => !stops(one))) test(each.name, { timeout: 60_000 }, () => run(each));
+    const all = cases<DeliveryCase>(file);
+    const stops = ({ steps }: DeliveryCase) => steps.some(({ server }) => server);
+    const run = (each: DeliveryCase & { name: string }) => new Run(each, address, control).all();
+    describe("side by side", { concurrency: 8 }, () => {
+      for (const each of all.filter((one) => !stops(one))) test(each.name, { timeout: 60_000 }, () => run(each));
+    });
+    describe("alone", { concurrency: 1 }, () => {
+      for (const each of all.filter(stops)) test(each.name, { timeout: 60_000 }, () => run(each));
+    });
   });
-  describe("alone", { concurrency: 1 }, () => {
-    for (const each of all.filter(stops)) test(each.name, { timeout: 60_000 }, () => run(each));
-  });
-});
+}
 
 /** One case under way. */
 class Run {
@@ -115,8 +118,8 @@ class Run {
       { address },
       {
         ...settings(each.settings),
-        onReceipt: ({ outcome }, { eventId }) => this.receipts.push([eventId, Outcome[outcome]]),
-        onFailure: ({ eventId }) => this.failures.push(eventId),
+        onReceipt: ({ outcome }, event) => this.receipts.push([idOf(event), Outcome[outcome]]),
+        onFailure: (event) => this.failures.push(idOf(event)),
       },
     );
   }
@@ -133,6 +136,11 @@ class Run {
     if (step.flush !== undefined) assert.equal(await this.client.flush(step.flush * 1000), step.answer ?? true);
     if (step.server) assert.ok((await fetch(`${this.control}/${step.server}`, { method: "POST" })).ok);
     if (step.close !== undefined) await this.close(step.close * 1000, step.undelivered ?? 0);
+    for (let number = 1; number <= (step.offer ?? 0); number++) {
+      const event = this.event(step, this.ids.length);
+      assert.equal(this.client.offer(event), number <= (step.offer ?? 0) - (step.lost ?? 0));
+      this.ids.push(idOf(event));
+    }
     for (let number = 1; number <= (step.send ?? 0); number++) await this.send(step, number === step.send);
   }
 
@@ -164,6 +172,9 @@ class Run {
 
   private event(step: Step, index: number) {
     const kind = step.kind ?? "server";
+    if (kind === "scan") {
+      return scanSession({ siteId: this.siteId, scanSessionId: uuid7(), qrCodeId: `e${index}` });
+    }
     if (step.event_id) this.given.add(step.event_id);
     return build(kind, {
       site_id: this.siteId,
