@@ -6,11 +6,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_CONSTRAINT=constraints.txt $(BIN)/pip install --quiet
 # Real servers and toolchains for tests; without them those tests are skipped.
-TEST_PACKAGES := chromium clickhouse-server maven openjdk-17-jdk-headless openssl zookeeper
+TEST_PACKAGES := chromium clickhouse-server maven openjdk-17-jdk-headless openssl prometheus zookeeper
 SET_UP_INPUTS := pyproject.toml clients/python/pyproject.toml constraints.txt
 HOTPATH := $(wildcard server/hotpath/*.toml server/hotpath/Cargo.lock server/hotpath/*.rs server/hotpath/*.binpb server/hotpath/src/*.rs)
 
-.PHONY: run test quick check fresh audit secrets clients-test lint types generate constraints fuzz soak bench setup setup-dev geoip baseline clean help
+.PHONY: run test quick check fresh audit secrets clients-test lint types generate constraints fuzz soak bench setup setup-dev geoip baseline image-packages clean help
 
 help: ## what the targets do
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -127,6 +127,9 @@ $(VENV)/.ready-go: clients/go/go.sum clients/go/phone/go.sum | $(VENV)/.ready-de
 # Not having Maven stops nothing: the Java client's tests are skipped, and the next set-up tries again.
 $(VENV)/.ready-java: clients/java/pom.xml tools/maven.py | $(VENV)/.ready-dev
 	@$(BIN)/python tools/maven.py
+
+image-packages: setup-dev ## the packages of the container images, by hash, at the versions of constraints.txt
+	$(BIN)/python tools/image_packages.py
 
 constraints: $(VENV)/.ready-dev ## pin what is installed now
 	$(BIN)/python tools/constraints.py

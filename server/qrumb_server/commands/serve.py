@@ -1,6 +1,7 @@
 """`qrumb serve`: run a node in the foreground; `qrumb restart`: start its processes anew."""
 
 import asyncio
+import functools
 import json
 import os
 import shlex
@@ -16,8 +17,8 @@ from qrumb_server.commands.options import config_option, data_dir_option, with_s
 from qrumb_server.config import Settings, load_settings
 from qrumb_server.supervise.child import RESTART_SIGNAL
 from qrumb_server.supervise.logs import configure_logging
-from qrumb_server.supervise.metrics import HOST
 from qrumb_server.supervise.node import run_node
+from qrumb_server.supervise.notify import READY, STOPPING, notify
 from qrumb_server.supervise.surroundings import DATA_DIR_MODE, holder_of, make_folder
 
 __all__ = ["restart", "serve"]
@@ -54,7 +55,19 @@ def serve(
     make_folder(settings.data_dir, DATA_DIR_MODE)
     ensure_sites(settings)
     settings.open_sites()  # to be refused here, with all that is wrong
-    sys.exit(asyncio.run(run_node(settings, clock=SystemClock(), announce=_announce)))
+    manager = os.environ.get("NOTIFY_SOCKET", "")
+
+    def announce(serving: Settings) -> None:
+        _announce(serving)
+        notify(manager, READY)
+
+    sys.exit(
+        asyncio.run(
+            run_node(
+                settings, clock=SystemClock(), announce=announce, stopping=functools.partial(notify, manager, STOPPING)
+            )
+        )
+    )
 
 
 @click.command()
@@ -81,7 +94,7 @@ def _announce(settings: Settings) -> None:
     lines = [f"data:    {settings.data_dir}", f"workers: {settings.workers}"]
     lines += _about_sites(settings)
     if settings.metrics.enabled:
-        lines.append(f"metrics: http://{HOST}:{settings.metrics.port}/metrics")
+        lines.append(f"metrics: http://{reachable(settings.metrics.host)}:{settings.metrics.port}/metrics")
     if settings.gateway.enabled:
         scheme = "https" if settings.gateway.tls else "http"
         http_url = f"{scheme}://{reachable(settings.http_host)}:{settings.http_port}"

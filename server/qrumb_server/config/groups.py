@@ -105,10 +105,13 @@ class QueriesSettings(Group):
 
 
 class MetricsSettings(Group):
-    """Metrics for Prometheus, at /metrics on the loopback address; docs/metrics.md names them."""
+    """Metrics for Prometheus, at /metrics; docs/metrics.md names them."""
 
     enabled: bool = True
     """Off: the processes count all the same, and serve no metrics."""
+    host: str = "127.0.0.1"
+    """Address on which they are served. They name sites and ask for no key: another address only in a private network,
+    such as that of a container."""
     port: int = Field(default=9464, ge=0, le=65535)
     """Port, METRICS_PORT in the environment. 0: any free one."""
 

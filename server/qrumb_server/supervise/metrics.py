@@ -1,4 +1,4 @@
-"""The node's metrics under one loopback port: each process keeps its own, the supervisor gathers them when asked.
+"""The node's metrics under one port: each process keeps its own, the supervisor gathers them when asked.
 
 Invariant: a process that does not answer is missing from the answer, and qrumb_process_up says so.
 """
@@ -19,10 +19,8 @@ from prometheus_client.registry import Collector
 from qrumb.v1.status_service_pb2 import GetStatusResponse
 from qrumb_server.errors import ConfigError
 
-__all__ = ["HOST", "MetricsServer", "merge", "node_metrics"]
+__all__ = ["MetricsServer", "merge", "node_metrics"]
 
-# Metrics are for a collector on this machine; to read them from elsewhere, put a proxy in front.
-HOST: Final = "127.0.0.1"
 GATHER_TIMEOUT_SECONDS: Final = 10.0
 Gather = Callable[[], Awaitable[Iterable[Metric]]]
 
@@ -30,27 +28,27 @@ Gather = Callable[[], Awaitable[Iterable[Metric]]]
 class MetricsServer(Collector):
     """Listens from `open` on; has something to say once it was told whom to ask."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, host: str, port: int) -> None:
         """Use `open`."""
         self._loop = asyncio.get_running_loop()
         self._gather: Gather | None = None
         self._server: WSGIServer
         self._thread: threading.Thread
-        self._server, self._thread = start_http_server(port, HOST, registry=self)
+        self._server, self._thread = start_http_server(port, host, registry=self)
 
     @classmethod
-    def open(cls, port: int) -> Self:
+    def open(cls, host: str, port: int) -> Self:
         """Listen; port 0 takes any free one.
 
         Raises:
-            ConfigError: the port is taken.
+            ConfigError: the port is taken, or the address is not this machine's.
         """
         try:
-            return cls(port)
+            return cls(host, port)
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
-                raise ConfigError(f"{HOST}:{port}: the port is taken; set METRICS_PORT to another one") from error
-            raise ConfigError(f"{HOST}:{port}: cannot listen there: {error.strerror}; see METRICS_PORT") from error
+                raise ConfigError(f"{host}:{port}: the port is taken; set METRICS_PORT to another one") from error
+            raise ConfigError(f"{host}:{port}: cannot listen there: {error.strerror}; see metrics.host") from error
 
     @property
     def port(self) -> int:

@@ -66,11 +66,14 @@ READY: Final = "ready"
 HEALTHY: Final = "healthy"
 
 
-async def run_node(settings: Settings, *, clock: Clock, announce: Callable[[Settings], None]) -> int:
+async def run_node(
+    settings: Settings, *, clock: Clock, announce: Callable[[Settings], None], stopping: Callable[[], None]
+) -> int:
     """Run a node until SIGTERM or SIGINT; returns the exit code.
 
     Args:
         announce: called once, when everything serves, with the real ports.
+        stopping: called once, when the stop begins.
 
     Raises:
         ConfigError: the surroundings or the configuration do not allow a start.
@@ -92,7 +95,7 @@ async def run_node(settings: Settings, *, clock: Clock, announce: Callable[[Sett
         reserve = reserve_port_for_quic if settings.gateway.http3 else reserve_port
         http_port = reserve(settings.http_host, settings.http_port, "HTTP_PORT")
     grpc_port = reserve_port(settings.grpc_host, settings.grpc_port, "GRPC_PORT")
-    metrics = MetricsServer.open(settings.metrics.port) if settings.metrics.enabled else None
+    metrics = MetricsServer.open(settings.metrics.host, settings.metrics.port) if settings.metrics.enabled else None
     settings = settings.model_copy(
         update={
             "metrics": settings.metrics.model_copy(update={"port": metrics.port if metrics else 0}),
@@ -113,6 +116,7 @@ async def run_node(settings: Settings, *, clock: Clock, announce: Callable[[Sett
         await _serve(node, stop=stop, renew=renew)
         return 0
     finally:
+        stopping()
         await asyncio.gather(node.stop(), *([metrics.close()] if metrics else []))
         for reserved in (http_port, grpc_port):
             if reserved is not None:

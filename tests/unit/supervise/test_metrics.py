@@ -85,11 +85,11 @@ async def test_a_worker_counts_refusals_and_broken_rules_by_their_names() -> Non
 
 async def test_the_port_answers_from_its_opening_to_its_close() -> None:
     """Empty at first; then with what the node knows; a taken port is refused in one line."""
-    server = MetricsServer.open(0)
+    server = MetricsServer.open("127.0.0.1", 0)
     try:
         url = f"http://127.0.0.1:{server.port}/metrics"
         with pytest.raises(ConfigError, match=f"{server.port}: the port is taken; set METRICS_PORT"):
-            MetricsServer.open(server.port)
+            MetricsServer.open("127.0.0.1", server.port)
         async with httpx.AsyncClient() as client:
             assert (await client.get(url)).text.strip() == ""
 
