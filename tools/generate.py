@@ -3,7 +3,7 @@
 descriptor_sets.py makes what the builds of the Java client and of the compiled way read, and Envoy's descriptor set, to
 which json_methods.py adds the methods that take the bodies of events unread; docs/openapi.yaml is what the plugin
 makes, completed by openapi.py; the pages of PAGES come from the server's own tables, each by the program beside its
-name.
+name, and Grafana's dashboards from dashboards.py.
 """
 
 import shutil
@@ -41,6 +41,7 @@ def main() -> None:
     for page, program in PAGES.items():  # each in a process of its own, which imports what was generated above
         made = subprocess.run([sys.executable, ROOT / "tools" / program], stdout=subprocess.PIPE, check=True)
         (ROOT / page).write_bytes(made.stdout)
+    subprocess.run([sys.executable, ROOT / "tools/dashboards.py"], check=True)
     if shutil.which("npm") is None:
         print("clients/typescript/src/gen is left as it is: there is no npm")
         return

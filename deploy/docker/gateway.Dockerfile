@@ -20,8 +20,8 @@ RUN PATH=/opt/build/bin:$PATH pip wheel --no-deps --no-build-isolation -w /wheel
 FROM ${BASE}
 LABEL org.opencontainers.image.title="qrumb-gateway" \
       org.opencontainers.image.licenses="Apache-2.0"
-RUN groupadd --system --gid 10001 qrumb \
- && useradd --system --uid 10001 --gid qrumb --home-dir /run/qrumb --no-create-home qrumb \
+RUN groupadd --gid 10001 qrumb \
+ && useradd --uid 10001 --no-log-init --gid qrumb --home-dir /run/qrumb --no-create-home qrumb \
  && install --directory --owner=qrumb --group=qrumb --mode=0700 /run/qrumb
 COPY --from=build /opt/qrumb /opt/qrumb
 COPY --chmod=0555 deploy/docker/gateway.sh /usr/local/bin/qrumb-gateway

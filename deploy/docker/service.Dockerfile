@@ -26,8 +26,8 @@ RUN PATH=/opt/build/bin:$PATH pip wheel --no-deps --no-build-isolation -w /wheel
 FROM ${BASE}
 LABEL org.opencontainers.image.title="qrumb" \
       org.opencontainers.image.licenses="Apache-2.0"
-RUN groupadd --system --gid 10001 qrumb \
- && useradd --system --uid 10001 --gid qrumb --home-dir /var/lib/qrumb --no-create-home qrumb \
+RUN groupadd --gid 10001 qrumb \
+ && useradd --uid 10001 --no-log-init --gid qrumb --home-dir /var/lib/qrumb --no-create-home qrumb \
  && install --directory --owner=qrumb --group=qrumb --mode=0700 /var/lib/qrumb
 COPY --from=build /opt/qrumb /opt/qrumb
 ENV PATH=/opt/qrumb/bin:$PATH \

@@ -27,6 +27,7 @@ from qrumb_server.metrics import metrics_text, new_registry
 from qrumb_server.rpc.access import Access
 from qrumb_server.rpc.collector import Collector
 from qrumb_server.rpc.compiled_calls import Compiled, is_built
+from qrumb_server.rpc.durations import CallDurations
 from qrumb_server.rpc.forward import FORWARDED, FORWARDED_STATUS, Forwarding
 from qrumb_server.rpc.health import Health
 from qrumb_server.rpc.json_collector import add_json_collector
@@ -76,6 +77,7 @@ async def run_collector(settings: Settings, index: int, address_secret: bytes) -
         log.info("spool_recovered", **asdict(spool.recovery))
     registry = new_registry()
     metrics = CollectorMetrics(registry)
+    durations = CallDurations(registry)
     sites = settings.open_sites()
     quotas = Quotas(share=1 / settings.workers, monotonic=time.monotonic)
     access = Access(
@@ -93,7 +95,7 @@ async def run_collector(settings: Settings, index: int, address_secret: bytes) -
         compiled=_compiled(settings.rpc, turns),
     )
     inner, direct = (
-        new(settings.rpc, opening=opening, access=access, arriving=turns.arriving)
+        new(settings.rpc, durations=durations, opening=opening, access=access, arriving=turns.arriving)
         for new in (inner_server, direct_server)
     )
     new_arrival = arrivals(clock, enrichers(settings, sites, address_secret))

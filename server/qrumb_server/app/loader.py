@@ -33,6 +33,7 @@ from qrumb_server.query.reads import Reads
 from qrumb_server.query.reports import Reports
 from qrumb_server.query.service import Previews, Queries, SessionQueries, SqlQueries
 from qrumb_server.rpc.access import Access
+from qrumb_server.rpc.durations import CallDurations
 from qrumb_server.rpc.health import Health
 from qrumb_server.store.backup import NOTE
 from qrumb_server.store.embedded import EmbeddedStore
@@ -106,7 +107,7 @@ async def run_loader(settings: Settings) -> int:
     )
     server = inner_server(settings.rpc)
     access = Access(Admission(sites, clock), quotas=Quotas(share=1, monotonic=time.monotonic))
-    public_server = inner_server(settings.rpc, access=access)
+    public_server = inner_server(settings.rpc, durations=CallDurations(registry), access=access)
     add_SqlServiceServicer_to_server(SqlQueries(store=store, executor=readers), server)
     previews = Previews(
         store=store,

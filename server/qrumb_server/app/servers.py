@@ -11,6 +11,7 @@ import structlog
 
 from qrumb_server.config import RpcSettings, RpcTls
 from qrumb_server.errors import ConfigError
+from qrumb_server.rpc.durations import CallDurations
 from qrumb_server.rpc.opening import CallLimits
 from qrumb_server.rpc.wrappers import Capacity, Decoding, Guard, Wrapper, Wrappers
 from qrumb_server.supervise.certificates import RPC_TLS_SETTING, read_authority, read_pair, state_of
@@ -51,6 +52,7 @@ def call_limits(rpc: RpcSettings) -> CallLimits:
 def inner_server(
     rpc: RpcSettings,
     *,
+    durations: CallDurations | None = None,
     opening: Wrapper | None = None,
     access: Wrapper | None = None,
     arriving: Callable[[], None] = lambda: None,
@@ -58,17 +60,24 @@ def inner_server(
     """A server on a unix socket, where the gateway bounds what comes from outside.
 
     Args:
+        durations: measures its calls; none: they are not measured.
         opening: of requests that carry events; none: this server has no such methods.
         access: who may call; none: every caller that reaches the socket.
         arriving: told of each call before its message is read.
     """
-    wrappers = Wrappers(opening=opening or Decoding(rpc.max_event_bytes), access=access, arriving=arriving)
+    wrappers = Wrappers(
+        durations=durations,
+        opening=opening or Decoding(rpc.max_event_bytes),
+        access=access,
+        arriving=arriving,
+    )
     return grpc.aio.server(interceptors=[wrappers], options=_message_limits(rpc, rpc.max_message_bytes))
 
 
 def direct_server(
     rpc: RpcSettings,
     *,
+    durations: CallDurations | None = None,
     opening: Wrapper | None = None,
     access: Wrapper | None = None,
     arriving: Callable[[], None] = lambda: None,
@@ -76,11 +85,13 @@ def direct_server(
     """A server for every caller that reaches its port.
 
     Args:
+        durations: measures its calls; none: they are not measured.
         opening: of requests that carry events; none: this server has no such methods.
         access: who may call; none: every caller that reaches the socket.
         arriving: told of each call before its message is read.
     """
     wrappers = Wrappers(
+        durations=durations,
         capacity=Capacity(rpc.max_concurrent_calls),
         guard=Guard(gateway_names=rpc.tls.gateway_names if rpc.tls else ()),
         opening=opening or Decoding(rpc.max_event_bytes),

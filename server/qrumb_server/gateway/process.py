@@ -1,4 +1,4 @@
-"""Envoy as a process: its command line, whether it serves, its drain."""
+"""Envoy as a process: its command line, whether it serves, what it counts, its drain."""
 
 import asyncio
 import time
@@ -8,12 +8,14 @@ from pathlib import Path
 import envoy
 import httpx
 
-__all__ = ["check", "command", "drain"]
+__all__ = ["ask_metrics", "check", "command", "drain"]
 
 _CHECK_TIMEOUT_SECONDS = 2.0
 # How often `drain` asks whether requests are left.
 _POLL_INTERVAL = timedelta(milliseconds=50)
 _ACTIVE_REQUESTS = "http.public.downstream_rq_active"
+# Of Envoy's thousand numbers, those of its callers that docs/metrics.md names.
+_METRICS = r"^http\.public\.downstream_(rq_[1-5]xx|rq_active|cx_active|cx_total)$"
 # Counts listeners that accept no more; a stopped one stays "active" in the other gauges.
 _STOPPED_LISTENERS = "listener_manager.listener_stopped"
 
@@ -77,6 +79,17 @@ async def check(admin_socket: str, *, patience: float = _CHECK_TIMEOUT_SECONDS) 
     except httpx.TransportError:
         return False
     return answer.status_code == httpx.codes.OK
+
+
+async def ask_metrics(admin_socket: str) -> str | None:
+    """What Envoy counts of its callers, in Prometheus' text format; None where it does not answer."""
+    transport = httpx.AsyncHTTPTransport(uds=admin_socket)
+    try:
+        async with httpx.AsyncClient(transport=transport, timeout=_CHECK_TIMEOUT_SECONDS) as client:
+            answer = await client.get("http://envoy/stats/prometheus", params={"filter": _METRICS})
+    except httpx.TransportError:
+        return None
+    return answer.text if answer.status_code == httpx.codes.OK else None
 
 
 async def _is_quiet(admin: httpx.AsyncClient) -> bool:

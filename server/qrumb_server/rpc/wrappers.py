@@ -1,4 +1,4 @@
-"""What stands around every handler: counting, guarding, opening, admitting, in this order and by one mechanism.
+"""What stands around every handler: timing, counting, guarding, opening, admitting, in this order and by one mechanism.
 
 A wrapper makes one call of another. Each knows two kinds: unary ones, and streams of requests and answers. The guard
 sees to it that no failure of ours reaches a caller as an exception's text: an unexpected exception becomes INTERNAL
@@ -16,6 +16,7 @@ from google.protobuf.message import DecodeError
 
 from qrumb_server.reasons import calls
 from qrumb_server.rpc.caller import believe_gateways, names_of_gateways, read_caller
+from qrumb_server.rpc.durations import CallDurations
 from qrumb_server.rpc.faults import (
     SPOOL_ANSWERS,
     BatchRefused,
@@ -192,6 +193,7 @@ class Wrappers(grpc.aio.ServerInterceptor):
     """The one interceptor of a server; keeps one wrapped handler per method.
 
     Args:
+        durations: measures every call; none: calls are not measured.
         capacity: bounds the calls under way; its refusal comes before any message is read.
         guard: answers for what those behind it raise.
         opening: makes requests of bytes.
@@ -202,6 +204,7 @@ class Wrappers(grpc.aio.ServerInterceptor):
     def __init__(
         self,
         *,
+        durations: CallDurations | None = None,
         capacity: Capacity | None = None,
         guard: Wrapper | None = None,
         opening: Wrapper | None = None,
@@ -209,8 +212,9 @@ class Wrappers(grpc.aio.ServerInterceptor):
         arriving: Callable[[], None] = lambda: None,
     ) -> None:
         self._arriving = arriving
+        self._durations = durations
         self._capacity = capacity
-        in_order = (capacity, guard or Guard(), opening or Decoding(), access)
+        in_order = (durations, capacity, guard or Guard(), opening or Decoding(), access)
         self._wrappers: Sequence[Wrapper] = [wrapper for wrapper in in_order if wrapper is not None]
         self._wrapped: dict[str, Handler] = {}
 
@@ -223,6 +227,8 @@ class Wrappers(grpc.aio.ServerInterceptor):
         self._arriving()
         method = str(handler_call_details.method)
         if self._capacity is not None and self._capacity.refuses(method):
+            if self._durations is not None:
+                self._durations.refused(grpc.StatusCode.RESOURCE_EXHAUSTED)
             return grpc.stream_stream_rpc_method_handler(_refuse)
         wrapped = self._wrapped.get(method)
         if wrapped is None:

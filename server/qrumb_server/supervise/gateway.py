@@ -59,6 +59,10 @@ class GatewayProcess:
             self._following = asyncio.create_task(self._follow_certificate())
         self.child.start()
 
+    async def metrics(self) -> str | None:
+        """What it counts, as text; None where it does not answer."""
+        return await process.ask_metrics(self.admin_socket)
+
     async def take_over(self, start_timeout: timedelta) -> bool:
         """Start another Envoy on the same port, and have it alone take new callers; False where it does not serve.
 

@@ -304,8 +304,11 @@ class _Node:
         """What all processes have counted, and what is known of them."""
         targets = {"loader": sockets.LOADER}
         targets |= {worker.spec.name: sockets.worker(index) for index, worker in enumerate(self._workers)}
-        texts = await asyncio.gather(*(ask_metrics(f"unix:{socket}") for socket in targets.values()))
-        said = {name: text for name, text in zip(targets, texts, strict=True) if text is not None}
+        asked = {name: ask_metrics(f"unix:{socket}") for name, socket in targets.items()}
+        if self._gateway is not None:
+            asked["gateway"] = self._gateway.metrics()
+        texts = await asyncio.gather(*asked.values())
+        said = {name: text for name, text in zip(asked, texts, strict=True) if text is not None}
         status, _assessment, _facts = await self._watch.describe()
         # Parsing a thousand sites takes a while.
         return [*node_metrics(status), *await asyncio.to_thread(merge, said)]

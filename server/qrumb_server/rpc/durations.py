@@ -1,0 +1,103 @@
+"""How long calls take, by method and outcome: OpenTelemetry's stable convention for RPC servers.
+
+Invariant: a label is a method that is served, or OTHER; a caller's text never is one. Health checks and questions of
+the supervisor are not counted: they are the most frequent calls and say nothing of senders.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from typing import Any, Final
+
+import grpc
+from prometheus_client import CollectorRegistry, Histogram
+
+__all__ = ["CallDurations"]
+
+# The convention's own.
+BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
+OTHER: Final = "_OTHER"
+UNCOUNTED: Final = ("/grpc.health.v1.Health/", "/qrumb_server.wire.v1.ProcessService/")
+CODES: Final = {code.value[0]: code.name for code in grpc.StatusCode}
+OK: Final = 0
+CANCELLED: Final = "CANCELLED"
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class CallDurations:
+    """A wrapper, as `wrappers.Wrapper` says; it belongs around all others, to see what they answer."""
+
+    def __init__(self, registry: CollectorRegistry, *, monotonic: Callable[[], float] = time.perf_counter) -> None:
+        self._histogram = Histogram(
+            "rpc_server_call_duration_seconds",
+            "Time of a call from its message to its last answer.",
+            ["rpc_method", "rpc_response_status_code"],
+            buckets=BUCKETS,
+            registry=registry,
+        )
+        self._monotonic = monotonic
+        # The package's own look-up takes longer than the rest.
+        self._known: dict[tuple[str, str], Histogram] = {}
+
+    def unary(self, method: Any, call: Callable[[Any, Context], Any]) -> Callable[[Any, Context], Any]:
+        """Timed until its answer."""
+        if method.name.startswith(UNCOUNTED):
+            return call
+        name = method.name.lstrip("/")
+
+        async def timed(request: Any, context: Context) -> Any:
+            begun = self._monotonic()
+            try:
+                answer = await call(request, context)
+            except BaseException as error:
+                self._observe(name, _code_of(context, error), begun)
+                raise
+            self._observe(name, _code_of(context), begun)
+            return answer
+
+        return timed
+
+    def streams(
+        self, method: Any, call: Callable[[AsyncIterator[Any], Context], AsyncIterator[Any]]
+    ) -> Callable[[AsyncIterator[Any], Context], AsyncIterator[Any]]:
+        """Timed until its last answer."""
+        if method.name.startswith(UNCOUNTED):
+            return call
+        name = method.name.lstrip("/")
+
+        async def timed(requests: AsyncIterator[Any], context: Context) -> AsyncIterator[Any]:
+            begun = self._monotonic()
+            try:
+                async for answer in call(requests, context):
+                    yield answer
+            except BaseException as error:
+                self._observe(name, _code_of(context, error), begun)
+                raise
+            self._observe(name, _code_of(context), begun)
+
+        return timed
+
+    def refused(self, code: grpc.StatusCode) -> None:
+        """Count a call that was refused before its message was read; its method may be any text."""
+        self._of(OTHER, code.name).observe(0)
+
+    def _observe(self, method: str, code: str, begun: float) -> None:
+        self._of(method, code).observe(self._monotonic() - begun)
+
+    def _of(self, method: str, code: str) -> Histogram:
+        key = (method, code)
+        found = self._known.get(key)
+        if found is None:
+            found = self._known[key] = self._histogram.labels(method, code)
+        return found
+
+
+def _code_of(context: Context, error: BaseException | None = None) -> str:
+    """The name of the status that the caller gets."""
+    if isinstance(error, asyncio.CancelledError | GeneratorExit):
+        return CANCELLED  # the caller has left, or its deadline has passed
+    code: Any = context.code()
+    number = code.value[0] if isinstance(code, grpc.StatusCode) else code or OK
+    if error is not None and number == OK:
+        return grpc.StatusCode.UNKNOWN.name
+    return CODES.get(number, grpc.StatusCode.UNKNOWN.name)
