@@ -10,12 +10,13 @@ import (
 	"github.com/qrumb/qrumb-go/qrumbv1"
 )
 
-// kind is one of the two kinds of events; each has batches of its own.
+// kind is one of the kinds of events; each has batches of its own.
 type kind int
 
 const (
 	serverKind kind = iota
 	browserKind
+	scanKind
 	kinds
 )
 
@@ -37,8 +38,11 @@ func (q *queuedEvent) size() int { return len(q.payload) + frameBytes }
 // event is the message as it was when it was sent.
 func (q *queuedEvent) event() Event {
 	var event Event = &qrumbv1.ServerEvent{}
-	if q.kind == browserKind {
+	switch q.kind {
+	case browserKind:
 		event = &qrumbv1.BrowserEvent{}
+	case scanKind:
+		event = &qrumbv1.ScanSession{}
 	}
 	if err := proto.Unmarshal(q.payload, event); err != nil {
 		panic("qrumb: bytes of our own are no event: " + err.Error())
@@ -48,7 +52,7 @@ func (q *queuedEvent) event() Event {
 
 type batch []*queuedEvent
 
-// encode is the bytes of a batch request: `events` is field 1 of both.
+// encode is the bytes of a batch request: field 1 of each has the events.
 func (b batch) encode() []byte {
 	size := 0
 	for _, queued := range b {
@@ -146,13 +150,13 @@ func (b *buffer) take(now time.Time) batch {
 	return b.underWay
 }
 
-// settle says that the batch under way has its answer.
-func (b *buffer) settle() {
-	b.events -= len(b.underWay)
-	for _, queued := range b.underWay {
+// settle says that these have their answer: the batch under way, or what comes first of it.
+func (b *buffer) settle(settled batch) {
+	b.events -= len(settled)
+	for _, queued := range settled {
 		b.bytes -= queued.size()
 	}
-	b.underWay = nil
+	b.underWay = b.underWay[len(settled):]
 }
 
 // takeAll is everything, in the order of sending; it is settled by that.

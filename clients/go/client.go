@@ -58,6 +58,7 @@ type Client struct {
 	answers     chan struct{} // closed and replaced with every answer
 	closing     bool
 	undelivered batch
+	saidAt      time.Time // when the log last said that an event was not taken
 }
 
 // Option is an argument of New.
@@ -289,6 +290,8 @@ func freeze(event Event) (*queuedEvent, error) {
 	case *qrumbv1.ServerEvent:
 	case *qrumbv1.BrowserEvent:
 		found = browserKind
+	case *qrumbv1.ScanSession:
+		found = scanKind
 	default:
 		return nil, fmt.Errorf("qrumb: %T is no event", event)
 	}
@@ -297,7 +300,7 @@ func freeze(event Event) (*queuedEvent, error) {
 	if err != nil {
 		return nil, fmt.Errorf("qrumb: the event cannot be sent: %w", err)
 	}
-	return &queuedEvent{kind: found, eventID: event.GetEventId(), payload: payload, queuedAt: time.Now()}, nil
+	return &queuedEvent{kind: found, eventID: IDOf(event), payload: payload, queuedAt: time.Now()}, nil
 }
 
 // waitFor waits until it is so; the mutex is held, except while it waits.
@@ -402,6 +405,10 @@ func (c *Client) deliver(next batch) bool {
 		receipts, failed = c.call(ctx, next)
 		return failed
 	})
+	if next.isDivided(failed) {
+		middle := len(next) / 2
+		return c.deliver(next[:middle]) && c.deliver(next[middle:])
+	}
 	if failed != nil {
 		if c.life.Err() != nil {
 			return false
@@ -416,7 +423,7 @@ func (c *Client) deliver(next batch) bool {
 	}
 	c.mutex.Lock()
 	c.count(receipts, len(next))
-	c.buffer.settle()
+	c.buffer.settle(next)
 	c.announce()
 	c.mutex.Unlock()
 	return true
@@ -448,13 +455,16 @@ func (c *Client) call(ctx context.Context, next batch) ([]*qrumbv1.EventReceipt,
 	var receipts []*qrumbv1.EventReceipt
 	var err error
 	options := []grpc.CallOption{grpc.Header(&header), grpc.Trailer(&trailer)}
-	if next[0].kind == serverKind {
+	switch next[0].kind {
+	case scanKind:
+		receipts, err = c.registerScans(ctx, next, options...)
+	case serverKind:
 		request := &qrumbv1.BatchCollectServerEventsRequest{}
 		request.ProtoReflect().SetUnknown(next.encode())
 		var answer *qrumbv1.BatchCollectServerEventsResponse
 		answer, err = c.collector.BatchCollectServerEvents(c.outgoing(ctx), request, options...)
 		receipts = answer.GetReceipts()
-	} else {
+	case browserKind:
 		request := &qrumbv1.BatchCollectBrowserEventsRequest{}
 		request.ProtoReflect().SetUnknown(next.encode())
 		var answer *qrumbv1.BatchCollectBrowserEventsResponse

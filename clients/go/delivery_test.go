@@ -60,6 +60,8 @@ func given[T comparable](value, otherwise T) T {
 
 type step struct {
 	Send        *int
+	Offer       int
+	Lost        int
 	Wait        *float64
 	Flush       *float64
 	Close       *float64
@@ -119,14 +121,18 @@ type run struct {
 	failures []string
 }
 
-func TestDelivery(t *testing.T) {
+func TestDelivery(t *testing.T) { runFile(t, "delivery") }
+
+func TestScans(t *testing.T) { runFile(t, "scans") }
+
+func runFile(t *testing.T, file string) {
 	words := strings.Fields(os.Getenv("QRUMB_FRONT"))
 	if len(words) != 5 {
 		t.Skip("needs QRUMB_FRONT: the line of `python -m tests.support.client_front`")
 	}
 	var alone []deliveryCase
 	t.Run("parallel", func(t *testing.T) {
-		for _, c := range loadCases[deliveryCase](t, "delivery") {
+		for _, c := range loadCases[deliveryCase](t, file) {
 			if slices.ContainsFunc(c.Steps, func(s step) bool { return s.Server != "" }) {
 				alone = append(alone, c)
 				continue
@@ -182,7 +188,7 @@ func (r *run) onReceipt(receipt *qrumbv1.EventReceipt) {
 func (r *run) onFailure(event Event, _ error) {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
-	r.failures = append(r.failures, event.GetEventId())
+	r.failures = append(r.failures, IDOf(event))
 }
 
 func (r *run) step(s step) {
@@ -190,6 +196,14 @@ func (r *run) step(s step) {
 	switch {
 	case s.Send != nil:
 		r.send(s)
+	case s.Offer > 0:
+		for number := range s.Offer {
+			event := r.event(s, len(r.ids))
+			if taken := r.client.Offer(event); taken != (number < s.Offer-s.Lost) {
+				r.t.Errorf("offer %d: %v", number, taken)
+			}
+			r.ids = append(r.ids, IDOf(event))
+		}
 	case s.Wait != nil:
 		time.Sleep(seconds(*s.Wait))
 	case s.Flush != nil:
@@ -266,9 +280,12 @@ func (r *run) event(s step, number int) Event {
 	}
 	var event Event
 	var err error
-	if s.Kind == "browser" {
+	switch s.Kind {
+	case "scan":
+		event = &qrumbv1.ScanSession{SiteId: r.siteID, ScanSessionId: NewEventID(), QrCodeId: name}
+	case "browser":
 		event, err = BrowserEvent{SiteID: r.siteID, EventType: name, ScanSessionID: "s", EventID: s.EventID, Metadata: padding}.Build()
-	} else {
+	default:
 		event, err = ServerEvent{SiteID: r.siteID, EventName: name, ScanSessionID: "s", EventID: s.EventID, Properties: padding}.Build()
 	}
 	if err != nil {

@@ -19,12 +19,11 @@ import (
 // batch for it.
 const maxDepth = 20
 
-// Event is a *qrumbv1.ServerEvent or a *qrumbv1.BrowserEvent.
+// Event is a *qrumbv1.ServerEvent, a *qrumbv1.BrowserEvent or a *qrumbv1.ScanSession. IDOf is its id.
 type Event interface {
 	proto.Message
 	GetSiteId() string
-	GetEventId() string
-	GetEventTime() *timestamppb.Timestamp
+	GetScanSessionId() string
 }
 
 // Consent is the visitor's answer. Empty: the site's default.
@@ -161,8 +160,17 @@ func (e ServerEvent) conversion() (*qrumbv1.ConversionValue, error) {
 
 // complete is the event with an id and a time; a copy where one of them is missing.
 func complete(event Event) Event {
-	if event.GetEventId() != "" && event.GetEventTime() != nil {
-		return event
+	switch found := event.(type) {
+	case interface {
+		GetEventTime() *timestamppb.Timestamp
+	}:
+		if IDOf(event) != "" && found.GetEventTime() != nil {
+			return event
+		}
+	case *qrumbv1.ScanSession:
+		if IDOf(event) != "" && found.GetScanTime() != nil {
+			return event
+		}
 	}
 	switch whole := proto.Clone(event).(type) {
 	case *qrumbv1.ServerEvent:
@@ -170,6 +178,9 @@ func complete(event Event) Event {
 		return whole
 	case *qrumbv1.BrowserEvent:
 		whole.EventId, whole.EventTime = orNewID(whole.EventId), orNow(whole.EventTime)
+		return whole
+	case *qrumbv1.ScanSession:
+		whole.ScanSessionId, whole.ScanTime = orNewID(whole.ScanSessionId), orNow(whole.ScanTime)
 		return whole
 	}
 	return event

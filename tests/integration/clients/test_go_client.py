@@ -26,7 +26,10 @@ TESTS = {
     "TestRefusals": "refusals",
     "TestStatuses": "statuses",
     "TestBackoff": "backoff",
+    "TestRedirect": "redirect",
+    "TestCarry": "carry",
     "TestDelivery": "delivery",
+    "TestScans": "scans",
     "TestNode": "node",
 }
 # Empty caches make it compile gRPC first.
