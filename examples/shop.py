@@ -1,108 +1,203 @@
-"""A small shop with the tag on its page, for a look at the whole way from a QR code to a purchase.
+"""A small shop for a look at the whole way from a QR code to a purchase: redirect, landing with the tag, checkout.
 
-`make run` in one terminal, `python examples/shop.py` in another, then open http://127.0.0.1:8000/scan/poster-7, which
-is the address in the QR code of a poster. `qrumb query` shows the events. For a look only, on this machine alone.
+`make run` in one terminal, `python examples/shop.py` in another, then open http://127.0.0.1:8000/codes and scan one of
+its codes, or follow its link. /funnel says what came of it. For a look only, on this machine alone.
 """
 
 import argparse
-import json
+import html
 import os
 import secrets
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from decimal import Decimal
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.parse import urlencode
 
 import grpc
+import segno
+import uvicorn
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
+from starlette.routing import Route
 
-from checkout_python import Order, report_purchase
-from qrumb.v1.collector_service_pb2_grpc import CollectorServiceStub
-from qrumb.v1.scan_session_pb2 import ScanSession
-from qrumb.v1.scan_session_service_pb2 import RegisterScanSessionRequest
-from qrumb.v1.scan_session_service_pb2_grpc import ScanSessionServiceStub
+from qrumb import AsyncClient, Carry, Redirect, current_session, event_id_for, server_event
+from qrumb.asgi import CarryMiddleware
+from qrumb.events import JsonValue
+from qrumb.v1.query_service_pb2 import GetFunnelRequest, GetFunnelResponse
+from qrumb.v1.query_service_pb2_grpc import QueryServiceStub
 
 HERE = Path(__file__).resolve().parent
 DIST = HERE.parent / "clients" / "browser" / "dist"
+SITE = "demo"
 PRICES = {"bowl": Decimal("34.00"), "cup": Decimal("18.50"), "vase": Decimal("49.90")}
-FILES = {
-    "/": (HERE / "shop/index.html", "text/html; charset=utf-8"),
-    "/shop.css": (HERE / "shop/shop.css", "text/css"),
-    "/shop.js": (HERE / "shop/shop.js", "text/javascript"),
-    "/qrumb.js": (DIST / "qrumb.js", "text/javascript"),
-    "/qrumb-stub.js": (DIST / "qrumb-stub.js", "text/javascript"),
+# The paths of the codes by what they stand for; the last is a GS1 Digital Link, as on a package.
+CODES: dict[str, tuple[str, dict[str, JsonValue]]] = {
+    "poster-7": ("/scan/poster-7", {"campaign": "autumn", "placement": "tram stop"}),
+    "poster-8": ("/scan/poster-8", {"campaign": "autumn", "placement": "market"}),
+    "flyer-2": ("/scan/flyer-2", {"campaign": "autumn", "print_run": 2}),
+    "09506000134352": ("/01/09506000134352/10/L-26/21/4711", {}),
 }
-MOST_BYTES = 10_000
-# The visitor does not wait longer for being counted.
-SCAN_SECONDS = 1
 
 
-class Shop(BaseHTTPRequestHandler):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shop:
     """The shop's few pages."""
 
-    site_id = "demo"
-    key = ""
-    collector = ""
-    stub: CollectorServiceStub
-    sessions: ScanSessionServiceStub
+    url: str
+    collector: str
+    grpc: str
+    key: str
+    client: AsyncClient
+    redirect: Redirect
 
-    def do_GET(self) -> None:
-        path = self.path.partition("?")[0]
-        if path.startswith("/scan/"):
-            self.redirect_scan(path.removeprefix("/scan/"))
-        elif path in FILES and FILES[path][0].exists():
-            file, kind = FILES[path]
-            body = file.read_text(encoding="utf-8").replace("COLLECTOR", self.collector)
-            self.answer(200, body.encode(), {"content-type": kind, "content-security-policy": self.policy()})
-        else:
-            self.answer(404, b"not found")
+    async def codes(self, _request: Request) -> Response:
+        """The codes, to be scanned from the screen."""
+        cards = [
+            f"<article><h2>{code}</h2>{segno.make(self.url + path).svg_inline(scale=5)}"
+            f'<p><a href="{path}">{path}</a></p></article>'
+            for code, (path, _labels) in CODES.items()
+        ]
+        return page("Codes", f'<div class="pots">{"".join(cards)}</div><p><a href="/funnel">What came of it</a></p>')
 
-    def do_POST(self) -> None:
-        if self.path != "/checkout":
-            self.answer(404, b"not found")
-            return
-        asked = json.loads(self.rfile.read(min(int(self.headers.get("content-length", 0)), MOST_BYTES)))
-        order = Order(
-            number=f"A-{secrets.randbelow(10**6):06}",
-            amount=sum((PRICES[item] for item in asked["items"]), Decimal(0)),
-            currency="EUR",
-            items=tuple(asked["items"]),
-            scan_session_id=asked["session"],
-            email=asked["email"],
+    async def scan(self, request: Request) -> Response:
+        """What the address in a QR code does."""
+        code = request.path_params.get("code", request.url.path)
+        answer = self.redirect.answer(
+            code,
+            request.headers,
+            method=request.method,
+            query=request.url.query,
+            client_ip=request.client.host if request.client else "",
+            labels=CODES.get(code, ("", {}))[1],
         )
-        # The purchase stands whatever becomes of its event; a real shop would report it from a queue of its own.
-        try:
-            is_scanned = bool(order.scan_session_id)
-            outcome = "reported" if is_scanned and report_purchase(self.stub, self.site_id, self.key, order) else ""
-        except grpc.RpcError as error:
-            outcome = f"not reported: {error.code().name}"
-        answer = {"number": order.number, "amount": str(order.amount), "outcome": outcome}
-        self.answer(200, json.dumps(answer).encode(), {"content-type": "application/json"})
+        return Response(status_code=answer.status, headers=dict(answer.headers))
 
-    def redirect_scan(self, qr_code_id: str) -> None:
-        """What the address in a QR code does: a new session, registered, then the landing page."""
-        session = f"scan-{secrets.token_urlsafe(12)}"
-        scan = ScanSession(site_id=self.site_id, scan_session_id=session, qr_code_id=qr_code_id)
-        try:
-            self.sessions.RegisterScanSession(
-                RegisterScanSessionRequest(scan_session=scan),
-                metadata=(("authorization", f"Bearer {self.key}"),),
-                timeout=SCAN_SECONDS,
+    async def landing(self, _request: Request) -> Response:
+        """The page with the tag; a strict policy, as the tag needs no more."""
+        text = (HERE / "shop/index.html").read_text(encoding="utf-8").replace("COLLECTOR", self.collector)
+        policy = f"default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self' {self.collector}"
+        return HTMLResponse(text, headers={"content-security-policy": policy})
+
+    async def checkout(self, request: Request) -> Response:
+        """A purchase; it belongs to a QR code if its visitor carries a scan."""
+        asked = await request.json()
+        number = f"A-{secrets.randbelow(10**6):06}"
+        amount = sum((PRICES[item] for item in asked["items"]), Decimal(0))
+        if session := current_session():
+            # It waits for nothing. That it was not taken, or not delivered, is in the client's report.
+            self.client.offer(
+                server_event(
+                    site_id=SITE,
+                    event_name="purchase",
+                    event_id=event_id_for("purchase", number),
+                    scan_session_id=session,
+                    consent="granted",  # else the request would carry no session
+                    email=asked["email"] or None,
+                    amount=amount,
+                    currency="EUR",
+                    properties={"order": number, "items": asked["items"]},
+                )
             )
-        except grpc.RpcError as error:
-            self.log_message("scan not registered: %s", error)
-        self.answer(302, b"", {"location": f"/?{urlencode({'qrs': session, 'utm_source': qr_code_id})}"})
+        return JSONResponse({"number": number, "amount": str(amount), "is_scanned": bool(session)})
 
-    def policy(self) -> str:
-        """A strict one: the tag needs no more."""
-        return f"default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self' {self.collector}"
+    async def funnel(self, _request: Request) -> Response:
+        """What the collector says of the codes so far."""
+        async with grpc.aio.insecure_channel(self.grpc) as channel:
+            call = QueryServiceStub(channel).GetFunnel
+            try:
+                found: GetFunnelResponse = await call(
+                    GetFunnelRequest(site_id=SITE), metadata=(("authorization", f"Bearer {self.key}"),), timeout=10
+                )
+            except grpc.aio.AioRpcError as error:
+                return page("Funnel", f"<p>{html.escape(str(error.details()))}</p>", status=503)
+        rows = [
+            f"<tr><td>{html.escape(row.qr_code_id)}<td>{row.scan_count}<td>{row.visit_count}<td>{row.conversion_count}<td>"
+            + ", ".join(f"{sum_.currency} {sum_.amount}" for sum_ in row.amounts)
+            for row in found.funnels
+        ]
+        head = "<tr><th>code<th>scans<th>visits<th>purchases<th>worth"
+        return page("Funnel", f"<table>{head}{''.join(rows)}</table>")
 
-    def answer(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
-        """Send one answer."""
-        self.send_response(status)
-        for name, value in ({"content-length": str(len(body))} | (headers or {})).items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(body)
+
+def page(title: str, body: str, status: int = 200) -> Response:
+    """A page in the shop's dress."""
+    text = (
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>'
+        '<link rel="stylesheet" href="/shop.css">'
+        '<header><a class="brand" href="/">Clay <span>&amp;</span> Kiln</a></header>'
+        f"<main><h1>{title}</h1>{body}</main>"
+    )
+    return HTMLResponse(text, status_code=status)
+
+
+def consent(request: HTTPConnection) -> str:
+    """The visitor's answer, as the page's script remembers it."""
+    return request.cookies.get("consent", "pending")
+
+
+def program(arguments: argparse.Namespace, url: str) -> Starlette:
+    """The shop as a program for uvicorn."""
+    key = os.environ.get("QRUMB_KEY", "")
+    secret = os.environ.get("QRUMB_SESSION_SECRET") or secrets.token_urlsafe(24)
+    app = Starlette(
+        middleware=[Middleware(CarryMiddleware, carry=Carry(site_id=SITE, secrets=secret), consent=consent)]
+    )
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        async with AsyncClient(f"grpc://{arguments.grpc}", key=key) as client:
+            redirect = Redirect(
+                client=client,
+                site_id=SITE,
+                secret=secret,
+                destinations={code: f"{url}/?utm_source={code}" for code in CODES},
+            )
+            shop = Shop(
+                url=url,
+                collector=arguments.collector,
+                grpc=arguments.grpc,
+                key=key,
+                client=client,
+                redirect=redirect,
+            )
+            app.router.routes += routes(shop)
+            yield
+
+    app.router.lifespan_context = lifespan
+    return app
+
+
+def routes(shop: Shop) -> list[Route]:
+    """Pages and files."""
+    every = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"]
+    files = {
+        "/shop.css": HERE / "shop/shop.css",
+        "/shop.js": HERE / "shop/shop.js",
+        "/qrumb.js": DIST / "qrumb.js",
+        "/qrumb-stub.js": DIST / "qrumb-stub.js",
+    }
+    return [
+        Route("/", shop.landing),
+        Route("/codes", shop.codes),
+        Route("/funnel", shop.funnel),
+        Route("/scan/{code}", shop.scan, methods=every),
+        Route("/01/{rest:path}", shop.scan, methods=every),
+        Route("/checkout", shop.checkout, methods=["POST"]),
+        *(Route(path, file_page(file)) for path, file in files.items()),
+    ]
+
+
+def file_page(file: Path) -> Callable[[Request], Awaitable[Response]]:
+    """One file as it is."""
+
+    async def answer(_request: Request) -> Response:
+        return FileResponse(file)
+
+    return answer
 
 
 def main() -> None:
@@ -114,17 +209,10 @@ def main() -> None:
     arguments = parser.parse_args()
     if not (DIST / "qrumb.js").exists():
         parser.error("the tag is not built: npm ci && npm run build, in clients/browser")
-    with grpc.insecure_channel(arguments.grpc) as channel:
-        Shop.collector = arguments.collector
-        Shop.key = os.environ.get("QRUMB_KEY", "")
-        Shop.stub = CollectorServiceStub(channel)
-        Shop.sessions = ScanSessionServiceStub(channel)
-        server = ThreadingHTTPServer(("127.0.0.1", arguments.port), Shop)
-        print(f"shop: http://127.0.0.1:{server.server_port}/scan/poster-7", flush=True)
-        try:
-            server.serve_forever()
-        except KeyboardInterrupt:
-            server.server_close()
+    with socket.create_server(("127.0.0.1", arguments.port)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        print(f"shop: {url}/codes", flush=True)
+        uvicorn.Server(uvicorn.Config(program(arguments, url), log_level="warning")).run(sockets=[listener])
 
 
 if __name__ == "__main__":

@@ -18,21 +18,25 @@ document.querySelectorAll("[data-item]").forEach((button) =>
 checkout.addEventListener("submit", async (event) => {
   event.preventDefault();
   const email = checkout.elements.email.value;
-  // qrumb: the backend reports the purchase, with the scan session that the tag knows.
-  const body = JSON.stringify({ items: basket, email, session: qrumb("session") || "" });
+  // qrumb: the backend reports the purchase, with the scan session that its middleware kept.
+  const body = JSON.stringify({ items: basket, email });
   const answer = await (await fetch("/checkout", { method: "POST", body })).json();
   document.querySelector("#thanks").textContent = `Thank you. Your order is ${answer.number}, € ${answer.amount}.`;
 });
 
 document.querySelector("#letter").addEventListener("submit", (event) => event.preventDefault());
 
-// qrumb: the answer is the site's to ask for and to remember.
-function decide(state) {
+// qrumb: the answer is the site's to ask for and to remember. Now that it is there the backend may keep the scan, which
+// it is told once more, as the tag has taken it out of the address.
+async function decide(state) {
   qrumb("consent", state);
   banner.hidden = true;
-  if (state === "granted") localStorage.setItem("consent", state);
+  document.cookie = `consent=${state}; path=/; max-age=15552000; samesite=lax`;
+  const session = qrumb("session");
+  if (session) await fetch(`/?qrs=${encodeURIComponent(session)}`, { method: "HEAD" });
 }
 
 banner.querySelectorAll("button").forEach((button) => button.addEventListener("click", () => decide(button.dataset.consent)));
-if (localStorage.getItem("consent")) decide("granted");
+const [, known] = /(?:^|; )consent=(granted|denied)/.exec(document.cookie) || [];
+if (known) qrumb("consent", known);
 else banner.hidden = false;

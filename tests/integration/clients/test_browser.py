@@ -53,7 +53,7 @@ def shop(stack: Stack) -> Iterator[str]:
     ) as process:
         try:
             assert process.stdout is not None
-            yield process.stdout.readline().removeprefix("shop: ").partition("/scan/")[0]
+            yield process.stdout.readline().removeprefix("shop: ").partition("/codes")[0]
         finally:
             process.terminate()
 
@@ -266,6 +266,26 @@ def test_demo__a_scan_a_visit_and_a_purchase_are_one_story(stack: Stack, found: 
     assert [row["event_type"] or row["event_name"] for row in rows] == ["pageview", "click", "form_submit", "purchase"]
     assert {(row["qr_code_id"], row["consent"]) for row in rows} == {("poster-7", "granted")}
     assert rows[-1]["amount"] == 49.9
+
+
+def test_demo__what_is_a_scan(stack: Stack, found: dict[str, Any]) -> None:
+    """A guess of Chromium's is none, each tap is one, and reload, back and forward make none of a landing."""
+    scans = found["scans"]
+    assert scans["speculated"]["guessed"] == "Failure PrefetchFailedNon2XX"
+    assert 302 not in scans["speculated"]["before"]
+    assert scans["speculated"]["tap"] == [302]
+    assert (scans["twice"], scans["after"], scans["box"]) == ([[302], [302]], [], [302])
+    stack.wait_for_empty_spool()
+    rows = stack.query(
+        "SELECT qr_code_id, toUInt32(uniqExact(scan_session_id)) AS scans FROM events.scan_sessions "
+        "WHERE site_id = 'demo' GROUP BY qr_code_id ORDER BY qr_code_id"
+    )
+    assert [(row["qr_code_id"], row["scans"]) for row in rows] == [
+        ("09506000134352", 1),
+        ("flyer-2", 1),
+        ("poster-7", 1),
+        ("poster-8", 2),
+    ]
 
 
 def test_no_event_of_any_scenario_was_refused_but_the_wrong_one(found: dict[str, Any], stack: Stack) -> None:

@@ -278,4 +278,50 @@ export const scenarios = {
     await sleep(1000);
     return { errors, address: await address(page) };
   },
+
+  // The same shop: what becomes a scan, and what does not. Each question has a code of its own.
+  async scans({ page, context }) {
+    const shop = process.env.SHOP;
+    const answers = [];
+    context.on("response", (answer) => /\/(scan|01)\//.test(answer.url()) && answers.push(answer.status()));
+    const tap = async (path) => {
+      await page.goto(`${shop}/codes`);
+      await page.click(`a[href="${path}"]`);
+      await page.waitForFunction(() => window.qrumb?.loaded);
+      return answers.splice(0);
+    };
+
+    const guessed = await prefetched(page, `${shop}/codes`, "/scan/flyer-2");
+    const before = answers.splice(0);
+    await page.click('a[href="/scan/flyer-2"]');
+    await page.waitForFunction(() => window.qrumb?.loaded);
+    const speculated = { guessed, before, tap: answers.splice(0) };
+
+    const twice = [await tap("/scan/poster-8"), await tap("/scan/poster-8")];
+    await page.reload();
+    await page.goBack();
+    await page.goForward();
+    await page.waitForFunction(() => window.qrumb?.loaded);
+    const after = answers.splice(0);
+    return { speculated, twice, after, box: await tap("/01/09506000134352/10/L-26/21/4711") };
+  },
 };
+
+// What Chromium says of an address that a page's speculation rules ask it to fetch early.
+async function prefetched(page, url, path) {
+  await page.goto(url);
+  const session = await page.context().newCDPSession(page);
+  const ended = new Promise((resolve) => {
+    session.on("Preload.prefetchStatusUpdated", ({ status, prefetchStatus }) => {
+      if (status === "Failure" || status === "Ready" || status === "Success") resolve(`${status} ${prefetchStatus}`);
+    });
+  });
+  await session.send("Preload.enable");
+  await page.evaluate((address) => {
+    const rules = document.createElement("script");
+    rules.type = "speculationrules";
+    rules.textContent = JSON.stringify({ prefetch: [{ source: "list", urls: [address], eagerness: "immediate" }] });
+    document.head.append(rules);
+  }, path);
+  return Promise.race([ended, sleep(20_000).then(() => "nothing")]);
+}
