@@ -46,6 +46,8 @@ class Backlog:
         self._window_ms = seal_after // timedelta(milliseconds=1)
         self._listed: Sequence[SegmentRef] = ()
         self._next_list = monotonic()
+        self.is_quiet = False
+        """No worker was writing at the last look, so nothing is sealed before a segment was open for a while."""
 
     def take(self, *, wait_for_open: bool) -> Sequence[SegmentRef]:
         """The next batch, empty if nothing waits; what is taken must be let go before the list is made anew."""
@@ -68,6 +70,7 @@ class Backlog:
         # Before the sealed ones are listed: what is sealed in between is then waited for or seen, never missed.
         open_ms = open_times_ms(self._spool_root) if wait_for_open else []
         refs = list_sealed(self._spool_root)
+        self.is_quiet = not open_ms and not refs
         if not open_ms or not refs:
             return refs
         now_ms = self._clock.now_ms()

@@ -50,6 +50,8 @@ T = TypeVar("T")
 
 # While nothing is to be loaded the store is asked all the same, so that its absence is known before events wait.
 PROBE_SECONDS: Final = 1.0
+# Poll intervals between two looks while no worker writes; less than a worker leaves a segment open.
+QUIET_POLLS: Final = 5
 
 
 class _StoppedWaiting(Exception):
@@ -146,7 +148,7 @@ class Loader:
                 self._probe_if_due()
                 with self._turn:
                     self._judge_late()
-                self._draining.wait(self._poll_seconds)
+                self._draining.wait(self._poll_seconds * (QUIET_POLLS if self._backlog.is_quiet else 1))
                 continue
             uncertain = any(ref.path in suspects or ref.begun_time_ms <= started_ms for ref in taken)
             with self._turn:

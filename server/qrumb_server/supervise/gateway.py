@@ -45,6 +45,7 @@ class GatewayProcess:
         self._following: asyncio.Task[None] | None = None
         self._turn = 0
         self._leaving: Child | None = None
+        self._probes = tuple(map(process.Probe, sockets.GATEWAY_ADMIN))
         self.child = self._new_child(self._turn)
 
     @property
@@ -61,7 +62,7 @@ class GatewayProcess:
 
     async def metrics(self) -> str | None:
         """What it counts, as text; None where it does not answer."""
-        return await process.ask_metrics(self.admin_socket)
+        return await self._probes[self._turn].metrics()
 
     async def take_over(self, start_timeout: timedelta) -> bool:
         """Start another Envoy on the same port, and have it alone take new callers; False where it does not serve.
@@ -100,6 +101,7 @@ class GatewayProcess:
         if self._following is not None:
             self._following.cancel()
         await self.child.stop(STOP_TIMEOUT)
+        await asyncio.gather(*(probe.close() for probe in self._probes))
 
     def _new_child(self, turn: int) -> Child:
         """A gateway, not started."""
@@ -110,7 +112,7 @@ class GatewayProcess:
             ChildSpec(
                 name="gateway",
                 command=process.command(config, concurrency=self._settings.gateway.concurrency),
-                is_serving=lambda patience: process.check(admin_socket, patience=patience),
+                is_serving=self._probes[turn].is_serving,
                 working_dir=self._run_dir,
                 inherited_descriptors=self._inherited_descriptors,
             )

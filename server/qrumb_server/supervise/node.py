@@ -35,7 +35,7 @@ from qrumb_server.supervise.condition import assess
 from qrumb_server.supervise.folders import SETTINGS_FILE, prepare_folders, recover_orphans, write_settings
 from qrumb_server.supervise.gateway import TLS_SETTING, GatewayProcess
 from qrumb_server.supervise.metrics import MetricsServer, merge, node_metrics
-from qrumb_server.supervise.process import ask_metrics, check
+from qrumb_server.supervise.process import Peer
 from qrumb_server.supervise.sockets import SocketKeeper
 from qrumb_server.supervise.spool_watch import SpoolWatch
 from qrumb_server.supervise.status import NodeDescriptions, NodeStatus, NodeWatch
@@ -55,7 +55,7 @@ log = structlog.get_logger()
 START_TIMEOUT: Final = timedelta(seconds=60)
 # Beyond a process's own limit for its drain, before it is killed.
 STOP_SLACK: Final = timedelta(seconds=5)
-HEALTH_INTERVAL_SECONDS: Final = 0.5
+HEALTH_INTERVAL_SECONDS: Final = 1.0
 # For streams through a gateway that another one took over from: they end when their worker does.
 LET_GO_TIMEOUT: Final = timedelta(minutes=2)
 # After a worker is back: for the gateway's health checks to see it before the next one goes.
@@ -150,12 +150,16 @@ class _Node:
         self._address_secret = _memory_file(secrets.token_bytes(KEY_BYTES))
         run_dir = settings.run_dir
 
+        self._peers = {
+            name: Peer(f"unix:{name}") for name in (sockets.LOADER, *map(sockets.worker, range(settings.workers)))
+        }
+
         def child(name: str, arguments: list[str], socket: str, *descriptors: int) -> Child:
             return Child(
                 ChildSpec(
                     name=name,
                     command=[sys.executable, "-m", "qrumb_server", *arguments, str(run_dir / SETTINGS_FILE)],
-                    is_serving=lambda patience: check(f"unix:{socket}", patience=patience),
+                    is_serving=lambda patience: self._peers[socket].check(patience=patience),
                     working_dir=run_dir,
                     inherited_descriptors=(lock, *descriptors),
                 )
@@ -175,9 +179,9 @@ class _Node:
         if settings.gateway.enabled:
             self._gateway = GatewayProcess(settings, inherited_descriptors=(lock,))
         self._watch = NodeWatch(
-            collectors={f"unix:{sockets.worker(index)}": worker for index, worker in enumerate(self._workers)},
+            collectors={self._peers[sockets.worker(index)]: worker for index, worker in enumerate(self._workers)},
             others=self._others,
-            loader_target=f"unix:{sockets.LOADER}",
+            loader=self._peers[sockets.LOADER],
             spool=SpoolWatch(
                 settings.spool_dir,
                 clock=clock,
@@ -304,7 +308,7 @@ class _Node:
         """What all processes have counted, and what is known of them."""
         targets = {"loader": sockets.LOADER}
         targets |= {worker.spec.name: sockets.worker(index) for index, worker in enumerate(self._workers)}
-        asked = {name: ask_metrics(f"unix:{socket}") for name, socket in targets.items()}
+        asked = {name: self._peers[socket].metrics() for name, socket in targets.items()}
         if self._gateway is not None:
             asked["gateway"] = self._gateway.metrics()
         texts = await asyncio.gather(*asked.values())
@@ -349,6 +353,8 @@ class _Node:
     async def stop(self) -> None:
         """End everything, in the order in which an event travels."""
         self._watch.is_stopping = True
+        for watching in self._watching:
+            watching.cancel()
         # What stays open by its nature would hold the gateway's drain up.
         await self._health.end()
         for worker in self._workers:
@@ -359,10 +365,9 @@ class _Node:
         if self._gateway is not None:
             await self._gateway.stop()
         await self._loader.stop(self._patience(self._loader))
-        for watching in self._watching:
-            watching.cancel()
         if self._server is not None:
             await self._server.stop(0)
+        await asyncio.gather(*(peer.close() for peer in self._peers.values()))
         os.close(self._address_secret)
 
 

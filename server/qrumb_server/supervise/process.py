@@ -1,25 +1,36 @@
 """ProcessService: what the supervisor asks of a worker and of the loader, and how it asks; and their health checks.
 
-Invariant: a process that does not answer is a missing answer, never an error.
+Invariants: a process that does not answer is a missing answer, never an error; a connection is kept for as long as it
+answers, since a new one costs ten times the question.
 """
 
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import grpc
+from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2
 
 from qrumb_server.reasons import calls
 from qrumb_server.rpc.faults import RequestFault
+from qrumb_server.supervise.sockets import CHANNEL_OPTIONS
 from qrumb_server.wire.v1 import process_service_pb2 as pb
-from qrumb_server.wire.v1.process_service_pb2_grpc import ProcessServiceServicer, ProcessServiceStub
+from qrumb_server.wire.v1.process_service_pb2_grpc import ProcessServiceServicer
 
-__all__ = ["Process", "ask_collecting", "ask_loading", "ask_metrics", "check"]
+__all__ = ["Peer", "Process"]
 
 TIMEOUT_SECONDS: Final = 2.0
+SERVICE: Final = pb.DESCRIPTOR.services_by_name["ProcessService"].full_name
 # The node's own sockets; a worker serves a public port as well.
 OWN_PEER: Final = "unix:"
+# A process that comes back is found soon; gRPC would wait longer from one try to the next.
+_OPTIONS: Final = (
+    *CHANNEL_OPTIONS,
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 200),
+)
 SERVING: Final = health_pb2.HealthCheckResponse.SERVING
+_M = TypeVar("_M", bound=Message)
 
 
 async def _collects_nothing() -> pb.GetCollectingResponse:
@@ -73,57 +84,56 @@ def _refuse_strangers(context: grpc.aio.ServicerContext[Any, Any]) -> None:
         raise RequestFault(calls.NOT_PUBLIC)
 
 
-async def ask_loading(target: str) -> pb.GetLoadingResponse | None:
-    """How loading goes; None where the loader does not answer."""
-    async with grpc.aio.insecure_channel(target) as channel:
-        try:
-            answer: pb.GetLoadingResponse = await ProcessServiceStub(channel).GetLoading(
-                pb.GetLoadingRequest(), timeout=TIMEOUT_SECONDS
-            )
-        except grpc.aio.AioRpcError:
-            return None
-    return answer
-
-
-async def ask_collecting(target: str) -> pb.GetCollectingResponse | None:
-    """Whom a worker turns away; None where it does not answer."""
-    async with grpc.aio.insecure_channel(target) as channel:
-        try:
-            answer: pb.GetCollectingResponse = await ProcessServiceStub(channel).GetCollecting(
-                pb.GetCollectingRequest(), timeout=TIMEOUT_SECONDS
-            )
-        except grpc.aio.AioRpcError:
-            return None
-    return answer
-
-
-async def ask_metrics(target: str) -> str | None:
-    """The metrics of a process; None where it does not answer."""
-    async with grpc.aio.insecure_channel(target, options=[("grpc.max_receive_message_length", -1)]) as channel:
-        try:
-            answer: pb.GetMetricsResponse = await ProcessServiceStub(channel).GetMetrics(
-                pb.GetMetricsRequest(), timeout=TIMEOUT_SECONDS
-            )
-        except grpc.aio.AioRpcError:
-            return None
-    return answer.text
-
-
-async def check(target: str, service: str = "", *, patience: float = TIMEOUT_SECONDS) -> bool:
-    """One grpc.health.v1 check; False for any failure.
+class Peer:
+    """A process of this node, as the supervisor asks it. Belongs to one event loop.
 
     Args:
-        patience: seconds after which no answer is one.
+        target: where it listens, as gRPC writes addresses.
     """
-    try:
-        async with grpc.aio.insecure_channel(target) as channel:
-            # By hand: the package's type stub leaves the methods out.
-            ask = channel.unary_unary(
-                "/grpc.health.v1.Health/Check",
-                request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
-                response_deserializer=health_pb2.HealthCheckResponse.FromString,
-            )
-            answer = await ask(health_pb2.HealthCheckRequest(service=service), timeout=patience)
-    except grpc.aio.AioRpcError:
-        return False
-    return bool(answer.status == SERVING)
+
+    def __init__(self, target: str) -> None:
+        self._target = target
+        self._channel: grpc.aio.Channel | None = None
+
+    async def check(self, *, patience: float = TIMEOUT_SECONDS) -> bool:
+        """One grpc.health.v1 check; False for any failure.
+
+        Args:
+            patience: seconds after which no answer is one.
+        """
+        request = health_pb2.HealthCheckRequest()
+        answer = await self._ask("grpc.health.v1.Health/Check", request, health_pb2.HealthCheckResponse, patience)
+        return answer is not None and bool(answer.status == SERVING)
+
+    async def loading(self) -> pb.GetLoadingResponse | None:
+        """How loading goes; None where the loader does not answer."""
+        return await self._ask(f"{SERVICE}/GetLoading", pb.GetLoadingRequest(), pb.GetLoadingResponse)
+
+    async def collecting(self) -> pb.GetCollectingResponse | None:
+        """Whom a worker turns away; None where it does not answer."""
+        return await self._ask(f"{SERVICE}/GetCollecting", pb.GetCollectingRequest(), pb.GetCollectingResponse)
+
+    async def metrics(self) -> str | None:
+        """The metrics of a process; None where it does not answer."""
+        answer = await self._ask(f"{SERVICE}/GetMetrics", pb.GetMetricsRequest(), pb.GetMetricsResponse)
+        return None if answer is None else answer.text
+
+    async def close(self) -> None:
+        """End the connection, and what is being asked on it; ask nothing afterwards."""
+        if self._channel is not None:
+            await self._channel.close()
+
+    async def _ask(
+        self, method: str, request: Message, answer: type[_M], patience: float = TIMEOUT_SECONDS
+    ) -> _M | None:
+        if self._channel is None:
+            self._channel = grpc.aio.insecure_channel(self._target, options=_OPTIONS)
+        ask = self._channel.unary_unary(
+            f"/{method}",
+            request_serializer=type(request).SerializeToString,
+            response_deserializer=answer.FromString,
+        )
+        try:
+            return await ask(request, timeout=patience)
+        except grpc.aio.AioRpcError:
+            return None

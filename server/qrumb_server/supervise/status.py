@@ -18,7 +18,7 @@ from qrumb_server.reasons import calls
 from qrumb_server.rpc.faults import RequestFault
 from qrumb_server.supervise.child import Child
 from qrumb_server.supervise.condition import Assessment, Facts, assess, sites_turned_away
-from qrumb_server.supervise.process import ask_collecting, ask_loading
+from qrumb_server.supervise.process import Peer
 from qrumb_server.supervise.spool_watch import SpoolWatch, bounded_by_shares
 from qrumb_server.wire.v1.node_service_pb2 import DescribeNodeRequest, DescribeNodeResponse
 from qrumb_server.wire.v1.node_service_pb2_grpc import NodeServiceServicer
@@ -35,16 +35,16 @@ class NodeWatch:
     Args:
         collectors: the workers, by where each is asked.
         others: loader and gateway, as they are at the time.
-        loader_target: where the loader is asked.
+        loader: where the loader is asked.
         is_sites_file_broken: whether an earlier state of sites.toml counts.
     """
 
     def __init__(
         self,
         *,
-        collectors: Mapping[str, Child],
+        collectors: Mapping[Peer, Child],
         others: Callable[[], list[Child]],
-        loader_target: str,
+        loader: Peer,
         spool: SpoolWatch,
         clock: Clock,
         is_sites_file_broken: Callable[[], bool] = lambda: False,
@@ -52,7 +52,7 @@ class NodeWatch:
         self._is_sites_file_broken = is_sites_file_broken
         self._collectors = collectors
         self._others = others
-        self._loader_target = loader_target
+        self._loader = loader
         self._spool = spool
         self._clock = clock
         self.is_stopping = False
@@ -60,7 +60,7 @@ class NodeWatch:
     async def facts(self) -> Facts:
         """What is known now. Each part stands alone: what cannot be looked at is a reason, never an error."""
         loading, collecting, look = await asyncio.gather(
-            ask_loading(self._loader_target), self._ask_collectors(), self._spool.look()
+            self._loader.loading(), self._ask_collectors(), self._spool.look()
         )
         return Facts(
             is_stopping=self.is_stopping,
@@ -74,8 +74,8 @@ class NodeWatch:
 
     async def _ask_collectors(self) -> dict[str, GetCollectingResponse]:
         """What each worker that serves says, by its name."""
-        serving = {target: child for target, child in self._collectors.items() if child.serving}
-        said = await asyncio.gather(*map(ask_collecting, serving))
+        serving = {peer: child for peer, child in self._collectors.items() if child.serving}
+        said = await asyncio.gather(*(peer.collecting() for peer in serving))
         return {child.spec.name: one for child, one in zip(serving.values(), said, strict=True) if one is not None}
 
     async def describe(self) -> tuple[pb.GetStatusResponse, Assessment, Facts]:
