@@ -91,6 +91,14 @@ class Asking:
                 self._changed.wait(poll_seconds)
 
 
+class Reader(Protocol):
+    """The reading half of a store."""
+
+    def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+        """As `EventStore.query`."""
+        ...
+
+
 class EventStore(Protocol):
     """The ClickHouse that holds the database `events`. Calls block; every one may raise a `StoreError`."""
 

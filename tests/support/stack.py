@@ -164,7 +164,8 @@ class Stack:
         """Until everything that was accepted so far is in its table, however much it is, as long as it gets less."""
         least = self._spool_bytes()
         while least:
-            least = wait_until(lambda least=least: [left] if (left := self._spool_bytes()) < least else None)[0]
+            # A batch of thousands of small segments is let go of at once, and may be long in coming on a busy machine.
+            least = wait_until(lambda least=least: [left] if (left := self._spool_bytes()) < least else None, 120)[0]
 
     def _spool_bytes(self) -> int:
         return int(self.health()["spool_bytes"])

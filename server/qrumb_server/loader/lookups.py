@@ -24,7 +24,7 @@ from qrumb_server.pipeline.identity import (
     Link,
     kind_of_name,
 )
-from qrumb_server.ports import EventStore
+from qrumb_server.ports import Reader
 
 __all__ = ["DUPLICATE_WITHIN_MS", "Arrived", "EventKey", "KnownSession", "Lookups", "SessionKey"]
 
@@ -135,7 +135,7 @@ class _Cache(Generic[_K, _V]):
 class Lookups:
     """Reads for one loader; belongs to its thread. Every call may raise a StoreError."""
 
-    def __init__(self, store: EventStore, *, monotonic: Callable[[], float]) -> None:
+    def __init__(self, store: Reader, *, monotonic: Callable[[], float]) -> None:
         self._store = store
         self._sessions: _Cache[SessionKey, KnownSession] = _Cache(monotonic)
         self._owners: _Cache[Key, Label] = _Cache(monotonic)

@@ -9,12 +9,12 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import ContextVar, copy_context
 from datetime import timedelta
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, TypeVar
 
 import structlog
 
 from qrumb_server.errors import StoreError
-from qrumb_server.ports import Asking, EventStore, ReadLimits
+from qrumb_server.ports import Asking, EventStore, Reader, ReadLimits
 from qrumb_server.reasons import calls
 from qrumb_server.rpc.faults import RequestFault
 
@@ -29,14 +29,6 @@ LIMITS: Final[Mapping[int, str]] = {158: "rows", 159: "time", 160: "time", 241: 
 _SHARED_MEMORY: Final = "(total)"
 _UNKNOWN_ZONE: Final = "Cannot load time zone"
 _asking: ContextVar[Asking | None] = ContextVar("asking", default=None)
-
-
-class Reader(Protocol):
-    """What answers questions: the reading half of a store."""
-
-    def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
-        """As `ports.EventStore.query`."""
-        ...
 
 
 class Reads:

@@ -16,6 +16,7 @@ from qrumb_server.instants import milliseconds, timestamp
 from qrumb_server.ports import Clock
 from qrumb_server.query.attribution import touches_of
 from qrumb_server.query.identities import Identities
+from qrumb_server.query.one_event import attributed_event
 from qrumb_server.query.reads import Reader
 from qrumb_server.query.rows import (
     as_event_row,
@@ -59,7 +60,7 @@ class Reports:
             parameters,
         )
         stored = self._store.query(
-            "SELECT segment_id, segment_row, received_time, source, fingerprint, is_duplicate FROM events.valid_events "
+            "SELECT * FROM events.valid_events "
             "WHERE event_id = {event:UUID} AND site_id = {site:String} "
             "ORDER BY is_duplicate, received_time, segment_id, segment_row",
             parameters,
@@ -76,7 +77,7 @@ class Reports:
             response.received_time.CopyFrom(timestamp(min(times)))
         _fill_fate(response, stored, rejected, [record for _found, record in waiting])
         if stored:
-            self._fill_row(response, parameters)
+            self._fill_row(response, stored)
         return response
 
     def list_rejected(self, request: pb.ListRejectedEventsRequest) -> pb.ListRejectedEventsResponse:
@@ -187,17 +188,12 @@ class Reports:
                 continue  # written by a newer version: not ours to report
             yield one, record
 
-    def _fill_row(self, response: pb.GetReceiptResponse, parameters: dict[str, str]) -> None:
-        rows = self._store.query(
-            "SELECT * FROM events.attributed_events WHERE site_id = {site:String} AND event_id = {event:UUID} "
-            # After seven days an id may be another event's.
-            "ORDER BY received_time LIMIT 1",
-            parameters,
-        )
-        if rows:
-            response.row.CopyFrom(as_event_row(rows[0]))
-            response.warnings.extend(self.identities.warnings(rows[0]))
-            response.touches.extend(touches_of(self._store, rows[0]))
+    def _fill_row(self, response: pb.GetReceiptResponse, stored: Sequence[Row]) -> None:
+        row = attributed_event(self._store, stored)
+        if row is not None:
+            response.row.CopyFrom(as_event_row(row))
+            response.warnings.extend(self.identities.warnings(row))
+            response.touches.extend(touches_of(self._store, row))
             add_help((), response.warnings)
 
 
