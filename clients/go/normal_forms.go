@@ -62,7 +62,7 @@ func normalEmail(text string) (string, error) {
 	}
 	text = strings.TrimRight(strings.TrimLeft(text, opening), closing)
 	if address, found := strings.CutPrefix(text, "mailto:"); found {
-		text, _, _ = strings.Cut(address, "?")
+		text, _, _ = strings.Cut(strings.TrimPrefix(address, "//"), "?")
 		if strings.Contains(text, "%") { // part of it is encoded
 			return "", errNoEmail
 		}

@@ -66,7 +66,7 @@ def normal_email(text: str) -> str:
         text = named[1].strip()
     text = text.lstrip(_OPENING).rstrip(_CLOSING)
     if text.startswith("mailto:"):
-        text = text.removeprefix("mailto:").partition("?")[0]
+        text = text.removeprefix("mailto:").removeprefix("//").partition("?")[0]
         if "%" in text:  # part of it is encoded
             raise ValueError(_NO_EMAIL)
     local, _, domain = text.partition("@")

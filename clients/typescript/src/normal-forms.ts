@@ -2,9 +2,9 @@
 // was meant, or an error, since a guess would be the hash of another person. clients/cases/hashes.yaml has the cases.
 
 import { createRequire } from "node:module";
-import { domainToASCII, domainToUnicode } from "node:url";
 
 import { ArgumentError } from "./errors.js";
+import { lettersOf } from "./punycode.js";
 
 type PhoneLibrary = typeof import("libphonenumber-js/max");
 
@@ -46,7 +46,7 @@ export function normalEmail(text: string): string {
   address = trim(NAMED.exec(address)?.[1] ?? address).replace(OPENING, "").replace(CLOSING, "");
   let isEncoded = false;
   if (address.startsWith("mailto:")) {
-    address = address.slice("mailto:".length).replace(/\?.*$/su, "");
+    address = address.replace(/^mailto:(?:\/\/)?/u, "").replace(/\?.*$/su, "");
     isEncoded = address.includes("%");
   }
   const at = address.indexOf("@") + 1;
@@ -103,8 +103,8 @@ function lower(text: string): string {
 /** A host's label xn--... in letters; empty: none encodes to it. */
 function decoded(label: string): string {
   if (!label.startsWith("xn--")) return label;
-  const letters = domainToUnicode(label);
-  return label.length <= MAX_LABEL_BYTES && letters !== label && domainToASCII(letters) === label ? letters : "";
+  const letters = label.length <= MAX_LABEL_BYTES ? lettersOf(label.slice("xn--".length)) : "";
+  return lower(letters) === letters ? letters : "";
 }
 
 let found: PhoneLibrary | null | undefined;

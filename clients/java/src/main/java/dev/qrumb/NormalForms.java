@@ -1,6 +1,5 @@
 package dev.qrumb;
 
-import java.net.IDN;
 import java.nio.charset.StandardCharsets;
 import java.text.Normalizer;
 import java.util.Arrays;
@@ -59,7 +58,7 @@ final class NormalForms {
     address = strip(address, OPENING, CLOSING);
     boolean isEncoded = false;
     if (address.startsWith("mailto:")) {
-      address = address.substring("mailto:".length()).split("\\?", 2)[0];
+      address = address.replaceFirst("^mailto:(?://)?", "").split("\\?", 2)[0];
       isEncoded = address.contains("%");
     }
     int at = address.indexOf('@') + 1;
@@ -180,13 +179,14 @@ final class NormalForms {
     return kept.toString();
   }
 
-  /** A host's label xn--... in letters; empty: the JDK, which is of IDNA 2003, has none for it. */
+  /** A host's label xn--... in letters; empty: none encodes to it. */
   private static String decode(String label) {
     if (!label.startsWith("xn--")) {
       return label;
     }
-    String letters = IDN.toUnicode(label, IDN.ALLOW_UNASSIGNED);
-    return label.length() > MAX_LABEL_BYTES || letters.startsWith("xn--") ? "" : letters;
+    String letters =
+        label.length() > MAX_LABEL_BYTES ? "" : Punycode.lettersOf(label.substring("xn--".length()));
+    return lowerCase(letters).equals(letters) ? letters : "";
   }
 
   private static boolean isSeparator(int character) {

@@ -4,7 +4,6 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
-import static org.junit.jupiter.api.Assumptions.assumeFalse;
 
 import dev.qrumb.Cases.Case;
 import java.io.IOException;
@@ -25,7 +24,6 @@ class HashingTest {
   @ParameterizedTest(name = "{0}")
   @MethodSource
   void hashes(Case found) throws ReflectiveOperationException {
-    assumeFalse(found.text("needs").equals("idna_2008"), "the JDK reads hosts as IDNA 2003 does");
     check(found, Hashing.class, "refuses");
     check(found, WITHOUT_LIBRARY.loadClass(Hashing.class.getName()), "decides");
   }
