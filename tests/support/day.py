@@ -13,7 +13,7 @@ from itertools import count
 from typing import Any, Final
 from uuid import UUID
 
-__all__ = ["BOT", "FIREFOX", "HOUR_MS", "Day", "Person", "Sent", "make_day", "written_time"]
+__all__ = ["BOT", "FIREFOX", "HOUR_MS", "MINUTE_MS", "Day", "Person", "Sent", "make_day", "written_time"]
 
 FIREFOX: Final = "Mozilla/5.0 (X11; Linux x86_64; rv:132.0) Gecko/20100101 Firefox/132.0"
 BOT: Final = "Mozilla/5.0 (compatible; bingbot/2.0; +http://www.bing.com/bingbot.htm)"

@@ -86,8 +86,9 @@ class Attribution:
     """Places in the batch of the other side's copy of an event that is there already."""
     asked: Sequence[Arrived] = ()
     """Events that may have arrived before."""
-    erased: set[int] = field(default_factory=set)
-    """Places in the batch of duplicates and counterparts of what was erased."""
+    erased: dict[int, str] = field(default_factory=dict)
+    """Places in the batch of what must not bring an erased person back: duplicates and counterparts of what was erased,
+    and what names an erased session, with the name that this has now."""
 
 
 class Attributor:
@@ -114,7 +115,7 @@ class Attributor:
             own_segments: segments of which rows may be stored already.
             uncertain: they may: every id is looked up, the generated ones too.
         """
-        result = Attribution(facts=[_read(placed) for placed in events])
+        result = self._without_persons([_read(placed) for placed in events])
         result.sessions = self._lookups.sessions({facts.session for facts in result.facts if facts.session_id})
         self._find_duplicates(own_segments, result, uncertain=uncertain)
         self._find_users(result)
@@ -139,7 +140,22 @@ class Attributor:
             if not facts.allowed.session:
                 as_stored(row)
             if place in result.erased:
-                blank(row)
+                blank(row, result.erased[place] if facts.allowed.session else "")
+                if not facts.allowed.user:
+                    row.user_id_source = ""  # there was no user to erase
+                facts.event.ClearField("user_identifiers")
+
+    def _without_persons(self, facts: list[_Facts]) -> Attribution:
+        """What names an erased session gets the session's new name, and no person: it may be the same one."""
+        names = self._lookups.erased.names({one.session for one in facts if one.session_id})
+        places = range(len(facts)) if names else ()
+        erased = {place: name for place in places if (name := names.get(facts[place].session))}
+        for place, name in erased.items():
+            one = facts[place]
+            facts[place] = one._replace(
+                session_id=name, session=(one.site_id, name), lender=None, identifiers=_NO_IDENTIFIERS, own=None
+            )
+        return Attribution(facts=facts, erased=erased)
 
     def _mark(self, facts: _Facts, session: KnownSession) -> None:
         row, ip_key = facts.row, facts.event.ip_key
@@ -200,11 +216,11 @@ class Attributor:
                 if (other := originals.get(facts[place].other_key)) is not None:
                     result.counterparts.add(place)
                     if not other:
-                        result.erased.add(place)
+                        result.erased.setdefault(place, "")
                 continue
             result.duplicates.add(place)
             if not original:
-                result.erased.add(place)
+                result.erased.setdefault(place, "")
             elif original != fingerprint:
                 result.conflicts.add(place)
 

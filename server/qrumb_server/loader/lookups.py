@@ -1,15 +1,12 @@
-"""What the loader asks the store about a batch: sessions, identities, earlier arrivals; one query each, and caches.
-
-A cache holds what is known, within a bound and for a while, since other nodes write too; and for a much shorter while
-that something is not there yet, since sessions are often registered just after their first events.
-"""
+"""What the loader asks the store about a batch: sessions, identities, earlier arrivals; one query each, and caches."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, Set
-from datetime import timedelta
-from typing import Any, Final, Generic, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple
 
 from cachetools import LRUCache
 
+from qrumb_server.loader.cache import Cache
+from qrumb_server.loader.erased import ErasedSessions
 from qrumb_server.loader.ledger import Counts
 from qrumb_server.loader.rows import IDENTITY_LINKS, SCAN_SESSIONS, VALID_EVENTS, RowId
 from qrumb_server.pipeline.identity import (
@@ -34,12 +31,7 @@ Arrived = tuple[str, str, int]
 """(site_id, event_id, received_time in milliseconds)"""
 EventKey = tuple[str, str, str]
 """(site_id, event_id, source): the first arrival is the original of all others."""
-_K = TypeVar("_K")
-_V = TypeVar("_V")
 
-CACHED_ENTRIES: Final = 200_000
-FOUND_FOR: Final = timedelta(seconds=60)
-MISSING_FOR: Final = timedelta(seconds=2)
 # The same event_id again within this time is a duplicate; the contract says so.
 DUPLICATE_WITHIN_MS: Final = 7 * 86_400_000
 # A UUIDv7 says when it was made. By a clock at most this much ahead it was not made, so not received, before that.
@@ -54,82 +46,10 @@ class KnownSession(NamedTuple):
     qr_code_id: str = ""
     user_id: str = ""
     user_time_ms: int = 0
-    """When the scan was that named the user."""
+    """When the scan was that named the user. With an empty user_id: the user was erased, and none is named any more."""
     scan_time_ms: int | None = None
     is_foreign: bool = False
     """Not registered for this site, but for another one."""
-
-
-class _Remembered(Generic[_K, _V]):
-    """A dict of two generations: an entry is kept for half the given time at least, and never for longer.
-
-    Ages are looked at once per batch and not per entry, which costs a quarter of a TTLCache.
-    """
-
-    def __init__(self, keep_for: timedelta, monotonic: Callable[[], float]) -> None:
-        self._generation_seconds = keep_for.total_seconds() / 2
-        self._monotonic = monotonic
-        self._began = monotonic()
-        self.young: dict[_K, _V] = {}
-        self.old: dict[_K, _V] = {}
-
-    def age(self) -> None:
-        """Let go of what is too old, or too much."""
-        generations = int((self._monotonic() - self._began) / self._generation_seconds)
-        if generations or len(self.young) > CACHED_ENTRIES // 2:
-            self.old = self.young if generations < 2 else {}
-            self.young = {}
-            self._began += generations * self._generation_seconds
-
-    def forget(self, key: _K) -> None:
-        """As if it had never been there."""
-        self.young.pop(key, None)
-        self.old.pop(key, None)
-
-
-class _Cache(Generic[_K, _V]):
-    """What was found, and for a short time what was not."""
-
-    def __init__(self, monotonic: Callable[[], float]) -> None:
-        self._monotonic = monotonic
-        self.clear()
-
-    def clear(self) -> None:
-        """Know nothing any more."""
-        self._found: _Remembered[_K, _V] = _Remembered(FOUND_FOR, self._monotonic)
-        self._missing: _Remembered[_K, bool] = _Remembered(MISSING_FOR, self._monotonic)
-
-    def split(self, keys: Iterable[_K]) -> tuple[dict[_K, _V], list[_K]]:
-        """What is known of `keys`, and which of them have to be asked for."""
-        self._found.age()
-        self._missing.age()
-        young, old = self._found.young, self._found.old
-        missing = (self._missing.young, self._missing.old)
-        known: dict[_K, _V] = {}
-        unknown: list[_K] = []
-        for key in keys:
-            value = young.get(key) or old.get(key)
-            if value is not None:
-                known[key] = value
-            elif key not in missing[0] and key not in missing[1]:
-                unknown.append(key)
-        return known, unknown
-
-    def forget(self, key: _K) -> None:
-        """Ask again for one key."""
-        self._found.forget(key)
-        self._missing.forget(key)
-
-    def put(self, asked: Iterable[_K], answers: Mapping[_K, _V]) -> None:
-        """Keep the answers to what was asked."""
-        self._found.young.update(answers)
-        self._missing.young.update((key, True) for key in asked if key not in answers)
-
-    def learn(self, news: Mapping[_K, _V]) -> None:
-        """Keep what was just stored."""
-        self._found.young.update(news)
-        for key in news:
-            self._missing.forget(key)
 
 
 class Lookups:
@@ -137,8 +57,9 @@ class Lookups:
 
     def __init__(self, store: Reader, *, monotonic: Callable[[], float]) -> None:
         self._store = store
-        self._sessions: _Cache[SessionKey, KnownSession] = _Cache(monotonic)
-        self._owners: _Cache[Key, Label] = _Cache(monotonic)
+        self._sessions: Cache[SessionKey, KnownSession] = Cache(monotonic)
+        self._owners: Cache[Key, Label] = Cache(monotonic)
+        self.erased = ErasedSessions(store, monotonic=monotonic)
         self._links: LRUCache[Link, int] = LRUCache(_REMEMBERED_LINKS)
 
     def forget(self) -> None:
@@ -146,6 +67,7 @@ class Lookups:
         self._sessions.clear()
         self._owners.clear()
         self._links.clear()
+        self.erased.forget()
 
     def sessions(self, keys: Collection[SessionKey]) -> dict[SessionKey, KnownSession]:
         """Those of the sessions that are registered, for this site or for another."""

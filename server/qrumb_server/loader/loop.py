@@ -23,6 +23,7 @@ from qrumb_server.errors import BadRowsError, OutcomeUnknownError, StoreError, S
 from qrumb_server.loader.attribute import Attribution, Attributor
 from qrumb_server.loader.backlog import Backlog
 from qrumb_server.loader.batch import Batch, read_batch
+from qrumb_server.loader.erased import without_person
 from qrumb_server.loader.ledger import count_batch, ledger_batch
 from qrumb_server.loader.lookups import Lookups
 from qrumb_server.loader.progress import Progress
@@ -36,7 +37,7 @@ from qrumb_server.loader.rows import (
     link_batch,
     refused_event,
 )
-from qrumb_server.loader.sessions import merge_sessions, session_batch
+from qrumb_server.loader.sessions import keys_of, merge_sessions, session_batch
 from qrumb_server.loader.spool_access import SpoolAccess
 from qrumb_server.model import SitePolicy
 from qrumb_server.ports import Clock, EventStore, TableBatch
@@ -233,13 +234,12 @@ class Loader:
 
     def _store_sessions(self, load: "_Load") -> None:
         """Before the events, which may be of these sessions. A row stored twice is one: the versions are equal."""
-        registrations = load.batch.sessions
-        if not registrations:
+        if not load.batch.sessions:
             return
-        keys = {
-            (placed.registration.scan_session.site_id, placed.registration.scan_session.scan_session_id)
-            for placed in registrations
-        }
+        sent = load.batch.sessions
+        names = self._patiently(lambda: self._lookups.erased.names(keys_of(sent)))
+        registrations = without_person(sent, names)
+        keys = keys_of(registrations)
         merged = merge_sessions(registrations, self._patiently(lambda: self._lookups.sessions(keys)))
         if merged:
             self._insert(load, session_batch(merged, registrations), uncertain=False)

@@ -1,10 +1,11 @@
 """Registered scan sessions: from registrations, in any order and any number, to one row each.
 
-The earliest scan says which QR code it was and when; the earliest that names a user says who. Each is a maximum of
-ranks, so it does not matter in which order registrations come. A merged row has a higher version than those before.
+The earliest scan says which QR code it was and when; the earliest that names a user says who, unless that user was
+erased: then none does any more, or a repeat would bring the person back. Each is a maximum of ranks, so it does not
+matter in which order registrations come. A merged row has a higher version than those before.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any, Final
 
@@ -13,11 +14,20 @@ from qrumb_server.loader.lookups import KnownSession, SessionKey
 from qrumb_server.loader.rows import SCAN_SESSIONS, PlacedSession
 from qrumb_server.ports import TableBatch
 
-__all__ = ["merge_sessions", "session_batch"]
+__all__ = ["keys_of", "merge_sessions", "session_batch"]
 
 _TIE_BITS: Final = 20
+_TIES: Final = (1 << _TIE_BITS) - 1
 _LATEST_MS: Final = (1 << 42) - 1
 _HAS_USER: Final = 1 << 63
+
+
+def keys_of(registrations: Iterable[PlacedSession]) -> set[SessionKey]:
+    """The sessions that registrations are of."""
+    return {
+        (placed.registration.scan_session.site_id, placed.registration.scan_session.scan_session_id)
+        for placed in registrations
+    }
 
 
 def merge_sessions(
@@ -66,13 +76,13 @@ def session_batch(sessions: Mapping[SessionKey, KnownSession], registrations: Se
 
 def _merge(one: KnownSession, other: KnownSession) -> KnownSession:
     scan = max(one, other, key=lambda session: (_scan_rank(session), session.qr_code_id))
-    named = max(one, other, key=lambda session: (_user_rank(session), session.user_id))
+    named = max(one, other, key=lambda session: (_is_erased(session), _user_rank(session), session.user_id))
     return scan._replace(user_id=named.user_id, user_time_ms=named.user_time_ms)
 
 
 def _version(session: KnownSession) -> int:
     """Rises with either rank."""
-    return (_HAS_USER if session.user_id else 0) | (_scan_rank(session) + _user_rank(session))
+    return (_HAS_USER if session.user_id or _is_erased(session) else 0) | (_scan_rank(session) + _user_rank(session))
 
 
 def _scan_rank(session: KnownSession) -> int:
@@ -80,10 +90,17 @@ def _scan_rank(session: KnownSession) -> int:
 
 
 def _user_rank(session: KnownSession) -> int:
+    if _is_erased(session):
+        return _rank(session.user_time_ms, None)
     return _rank(session.user_time_ms, session.user_id) if session.user_id else 0
 
 
-def _rank(time_ms: int, name: str) -> int:
-    """Rises with age; ties are decided by name."""
-    tie = int.from_bytes(blake2b(name.encode(), digest_size=4).digest()) >> (32 - _TIE_BITS)
+def _is_erased(session: KnownSession) -> bool:
+    """Whether it had a user, who was erased."""
+    return session.user_time_ms != 0 and not session.user_id
+
+
+def _rank(time_ms: int, name: str | None) -> int:
+    """Rises with age; ties are decided by name, and None comes before all names."""
+    tie = _TIES if name is None else int.from_bytes(blake2b(name.encode(), digest_size=4).digest()) >> (32 - _TIE_BITS)
     return (_LATEST_MS - min(max(time_ms, 0), _LATEST_MS)) << _TIE_BITS | tie

@@ -27,8 +27,8 @@ ERASED: Final = BLANKED["user_id_source"]
 """The user_id_source of an erased row: no session lends it a user."""
 
 
-def blank(row: EventRow) -> None:
-    """Take a person out of a row that is not stored yet: a repeated arrival of an event that was erased."""
+def blank(row: EventRow, scan_session_id: str) -> None:
+    """Take a person out of a row that is not stored yet; `scan_session_id` is the name that the session has now."""
     for column, value in BLANKED.items():
         setattr(row, column, value)
-    row.scan_session_id = ""
+    row.scan_session_id = scan_session_id

@@ -23,6 +23,7 @@ from qrumb.v1.server_event_pb2 import UserIdentifiers
 
 __all__ = [
     "EMAIL",
+    "ERASED_SESSION",
     "KINDS",
     "MAX_HASHES",
     "MAX_USERS",
@@ -47,6 +48,8 @@ KINDS: Final = ("external_id", "email_hash", "phone_hash")
 EMAIL: Final = "email"
 PHONE: Final = "phone"
 SESSION: Final = "scan_session"
+ERASED_SESSION: Final = "erased_session"
+"""What is left of a session's name; see loader/erased.py."""
 MAX_USERS: Final = 10
 """Users that may share one identifier before it stops standing for the first of them: a household, not an office."""
 MAX_HASHES: Final = 10

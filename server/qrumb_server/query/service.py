@@ -16,9 +16,10 @@ from qrumb.v1.receipt_pb2 import Violation
 from qrumb.v1.scan_session_service_pb2_grpc import ScanSessionServiceServicer
 from qrumb_server.errors import StoreError
 from qrumb_server.loader.attribute import Attributor
+from qrumb_server.loader.erased import without_person
 from qrumb_server.loader.lookups import Lookups
 from qrumb_server.loader.rows import PlacedEvent, RowId
-from qrumb_server.loader.sessions import merge_sessions
+from qrumb_server.loader.sessions import keys_of, merge_sessions
 from qrumb_server.model import SitePolicy, is_uuid
 from qrumb_server.ports import EventStore
 from qrumb_server.query.charts import Charts
@@ -165,7 +166,8 @@ class Previews(AttributionServiceServicer):
         keys = {(event.row.site_id, event.row.scan_session_id) for event in events if event.row.scan_session_id}
         spooled = find_sessions(self._spool_root, keys)
         if spooled:
-            lookups.learn_sessions(merge_sessions(spooled, lookups.sessions(keys)))
+            registrations = without_person(spooled, lookups.erased.names(keys))
+            lookups.learn_sessions(merge_sessions(registrations, lookups.sessions(keys_of(registrations))))
         attributor = Attributor(lookups, self._policy)
         attributor.apply(attributor.attribute(placed, [], uncertain=False))
         return attribution_pb.PreviewRowsResponse(

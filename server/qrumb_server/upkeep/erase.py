@@ -1,9 +1,10 @@
 """Erasure of a person: from every table, the dead letters and the spool.
 
 Rows of events stay, so that what was counted stays counted; what could lead to the person is blanked in them. A scan
-session of the person alone gets another name in every table, so that its scan, visits and conversions stay together.
-What is in the spool is loaded first, so that there is one place to erase from. The statements name a state, so an
-erasure that was cut off is ended by the next. What was done is a row of events.erasures, which does not say to whom.
+session of the person alone gets another name in every table, so that its scan, visits and conversions stay together,
+with what names it later (`loader/erased.py`). What is in the spool is loaded first, so that there is one place to erase
+from. The statements name a state, so an erasure that was cut off is ended by the next. What was done is a row of
+events.erasures, which does not say to whom.
 """
 
 import time
@@ -17,6 +18,7 @@ from google.protobuf.message import DecodeError
 
 from qrumb.v1 import privacy_service_pb2 as pb
 from qrumb_server.errors import StoreUnavailableError
+from qrumb_server.loader.erased import ErasedSessions, erased_link
 from qrumb_server.loader.ledger import erased_ledger_batch
 from qrumb_server.loader.loop import Loader
 from qrumb_server.loader.rows import RowId, link_batch
@@ -24,6 +26,7 @@ from qrumb_server.pipeline.erasure import BLANKED
 from qrumb_server.pipeline.identity import Link
 from qrumb_server.ports import Clock, EventStore, TableBatch
 from qrumb_server.spool.reader import find_records, remove_quarantined, segment_ids
+from qrumb_server.upkeep.erasures import Erasures
 from qrumb_server.upkeep.subject import NEEDLES, Subject, find_letters, find_subject
 from qrumb_server.wire.v1.record_pb2 import Record
 
@@ -45,6 +48,7 @@ class Eraser:
         self._loader = loader
         self._spool_root = spool_root
         self._clock = clock
+        self._erasures = Erasures(store, clock)
 
     def erase(self, request: pb.EraseSubjectRequest, key_id: str = "") -> pb.EraseSubjectResponse:
         """Erase all that leads to the person, and count it; with validate_only count it alone.
@@ -61,10 +65,15 @@ class Eraser:
         self._wait_for_spool()
         with self._loader.exclusively(SPOOL_PATIENCE):
             subject = find_subject(self._store, request)
-            response = self._counts(subject, request)
-            response.spooled_event_count = spooled
-            self._erase(subject, response)
-            response.erasure_id = self._record(request.site_id, response, key_id)
+            found = self._counts(subject, request)
+            found.spooled_event_count = spooled
+            response = pb.EraseSubjectResponse()
+            response.CopyFrom(found)
+            self._erasures.begin(
+                request, response, key_id=key_id, events_since=lambda time_ms: self._events_since(time_ms, subject)
+            )
+            self._erase(subject, found)
+            response.erasure_id = self._erasures.finish(request)
             self._loader.forget()
         remove_quarantined(self._spool_root, [name.encode() for name in sorted(subject.texts)])
         return response
@@ -123,39 +132,39 @@ class Eraser:
             )
 
     def _rename_sessions(self, subject: Subject) -> dict[str, str]:
-        """New names of the person's own sessions; registered ones are stored under them, if they are not yet."""
-        names = {session: f"{RENAMED}{uuid.uuid4().hex}" for session in sorted(subject.sessions)}
+        """New names of the person's own sessions; registered ones are stored under them, if they are not yet.
+
+        What leads from the old names to the new ones is kept first, so that an erasure that was cut off is ended with
+        the names that it gave.
+        """
+        given = self._names_given(subject)
+        names = {session: given.get(session) or f"{RENAMED}{uuid.uuid4().hex}" for session in sorted(subject.sessions)}
         if not names:
             return names
+        now_ms = self._clock.now_ms()
+        fresh = {
+            erased_link(subject.site_id, session, name): now_ms
+            for session, name in names.items()
+            if session not in given
+        }
+        if fresh:
+            self._store.insert(link_batch(fresh, _new_place()))
         mine = (
             "SELECT * FROM events.scan_sessions FINAL "
             "WHERE site_id = {site:String} AND scan_session_id IN {sessions:Array(String)}"
         )
         rows = self._store.query(mine, subject.parameters(mine))
-        if not rows:
-            return names
-        places = [(row["segment_id"], row["segment_row"]) for row in rows]
-        # An erasure that was cut off may have begun: its names are taken up.
-        begun = {
-            (row["segment_id"], row["segment_row"]): row["scan_session_id"]
-            for row in self._store.query(
-                "SELECT scan_session_id, segment_id, segment_row FROM events.scan_sessions FINAL "  # noqa: S608
-                f"WHERE site_id = {{site:String}} AND startsWith(scan_session_id, '{RENAMED}') "
-                # A redirect may name its sessions like that too.
-                "AND scan_session_id NOT IN {sessions:Array(String)} "
-                "AND (segment_id, segment_row) IN {places:Array(Tuple(String, UInt32))}",
-                {"site": subject.site_id, "sessions": sorted(subject.sessions), "places": places},
-            )
-        }
-        fresh = []
-        for row, place in zip(rows, places, strict=True):
-            if place in begun:
-                names[row["scan_session_id"]] = begun[place]
-            else:
-                fresh.append({**row, "scan_session_id": names[row["scan_session_id"]], "user_id": ""})
-        if fresh:
-            self._store.insert(_as_batch("events.scan_sessions", fresh))
+        if rows:
+            # Of the same versions: a row that an earlier try has stored is the same row.
+            renamed = [{**row, "scan_session_id": names[row["scan_session_id"]], "user_id": ""} for row in rows]
+            self._store.insert(_as_batch("events.scan_sessions", renamed))
         return names
+
+    def _names_given(self, subject: Subject) -> dict[str, str]:
+        """Those that an erasure that was cut off has given to sessions."""
+        erased = ErasedSessions(self._store, monotonic=time.monotonic)
+        names = erased.names({(subject.site_id, session) for session in subject.sessions})
+        return {session: name for (_site_id, session), name in names.items()}
 
     def _move_sessions(self, subject: Subject, names: Mapping[str, str]) -> None:
         self._store.mutate(
@@ -186,7 +195,7 @@ class Eraser:
             for row in rows
         }
         if links:
-            self._store.insert(link_batch(links, RowId(segment_id=f"{RENAMED}{uuid.uuid4()}", segment_row=0)))
+            self._store.insert(link_batch(links, _new_place()))
 
     def _count_spooled(self, subject: Subject) -> int:
         places = set()
@@ -199,19 +208,13 @@ class Eraser:
     def _wait_for_spool(self) -> None:
         wait_for_spool(self._spool_root, self._loader)
 
-    def _record(self, site_id: str, done: pb.EraseSubjectResponse, key_id: str) -> str:
-        """Keep that this was done; returns the name of the record."""
-        erasure_id = str(uuid.uuid4())
-        row: dict[str, Any] = {name: getattr(done, name) for name in COUNTS}
-        row |= {
-            "site_id": site_id,
-            "erased_time": self._clock.now_ms(),
-            "key_id": key_id,
-            "segment_id": erasure_id,
-            "segment_row": 0,
-        }
-        self._store.insert(_as_batch("events.erasures", [row]))
-        return erasure_id
+    def _events_since(self, time_ms: int, subject: Subject) -> int:
+        sql = (
+            f"SELECT count() AS number FROM events.valid_events WHERE {subject.events} "  # noqa: S608
+            "AND received_time > {since:DateTime64(3, 'UTC')}"
+        )
+        [row] = self._store.query(sql, {**subject.parameters(sql), "since": time_ms})
+        return int(row["number"])
 
     def _count(self, selection: str, subject: Subject) -> int:
         [row] = self._store.query(f"SELECT count() AS number FROM {selection}", subject.parameters(selection))  # noqa: S608
@@ -221,15 +224,8 @@ class Eraser:
         self._store.mutate(sql, subject.parameters(sql))
 
 
-COUNTS: Final = (
-    "event_count",
-    "rejected_event_count",
-    "scan_session_count",
-    "identity_count",
-    "spooled_event_count",
-    "shared_identifier_count",
-    "shared_session_count",
-)
+def _new_place() -> RowId:
+    return RowId(segment_id=f"{RENAMED}{uuid.uuid4()}", segment_row=0)
 
 
 def _as_batch(table: str, rows: Sequence[Mapping[str, Any]]) -> TableBatch:

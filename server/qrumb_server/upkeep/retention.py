@@ -1,7 +1,8 @@
 """Deletes rows that are older than their site keeps them: at most one mutation per table a day.
 
 The limit is a midnight (UTC), so another look on the same day finds nothing, in whatever process. Rows are
-deleted while others are inserted; nothing waits for it. The ledger goes on counting what was deleted.
+deleted while others are inserted; nothing waits for it. The ledger goes on counting what was deleted. What is known of
+erased sessions' old names goes in the same way.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,10 +10,12 @@ from typing import Any, Final
 
 import structlog
 
+from qrumb_server.loader.erased import REMEMBERED_MS
 from qrumb_server.loader.ledger import expired_ledger_batch, ledger_site
 from qrumb_server.loader.loop import Loader
-from qrumb_server.loader.rows import INVALID_EVENTS, SCAN_SESSIONS, VALID_EVENTS
+from qrumb_server.loader.rows import IDENTITY_LINKS, INVALID_EVENTS, SCAN_SESSIONS, VALID_EVENTS
 from qrumb_server.model import TABLE_RETENTION_MS, SitePolicy
+from qrumb_server.pipeline.identity import ERASED_SESSION
 from qrumb_server.ports import Clock, EventStore
 from qrumb_server.upkeep.replay import LOADER_PATIENCE
 
@@ -49,6 +52,7 @@ class Retention:
 
     def run(self) -> dict[str, int]:
         """Delete what is too old; returns rows by table. Blocks; raises a StoreError."""
+        self._forget_erased()
         condition, parameters = self._too_old()
         if not condition:
             return {}
@@ -65,6 +69,13 @@ class Retention:
             with self._loader.exclusively(LOADER_PATIENCE):
                 self._loader.forget()
         return deleted
+
+    def _forget_erased(self) -> None:
+        """What leads from the old names of erased sessions to their new ones."""
+        old = f"kind = '{ERASED_SESSION}' AND first_time < {{before:DateTime64(3, 'UTC')}}"
+        before = {"before": self._clock.now_ms() // DAY_MS * DAY_MS - REMEMBERED_MS}
+        if self._store.query(f"SELECT 1 FROM {IDENTITY_LINKS} WHERE {old} LIMIT 1", before):  # noqa: S608
+            self._store.mutate(f"ALTER TABLE {IDENTITY_LINKS} DELETE WHERE {old}", before)
 
     def _say_what_goes(self, condition: str, parameters: dict[str, Any]) -> None:
         """Into the ledger, for each site that loses rows: a check of the tables must not miss them."""

@@ -1,5 +1,6 @@
 """A site's rows go when they are older than the site keeps them: once a day, in every table, and no others."""
 
+import time
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,8 +11,10 @@ import pytest
 from qrumb.v1.event_row_pb2 import EventRow
 from qrumb.v1.scan_session_pb2 import ScanSession
 from qrumb_server.app.clock import SystemClock
-from qrumb_server.loader.rows import INVALID_EVENTS, SCAN_SESSIONS, VALID_EVENTS
+from qrumb_server.loader.erased import REMEMBERED_MS, ErasedSessions, erased_link
+from qrumb_server.loader.rows import INVALID_EVENTS, SCAN_SESSIONS, VALID_EVENTS, RowId, link_batch
 from qrumb_server.model import SitePolicy
+from qrumb_server.pipeline.identity import SESSION, Link
 from qrumb_server.store.embedded import EmbeddedStore
 from qrumb_server.upkeep.retention import Retention
 from qrumb_server.wire.v1.record_pb2 import AcceptedEvent, DeadLetter, Record, SessionRegistration
@@ -112,11 +115,44 @@ def test_each_site_keeps_its_rows_as_long_as_it_says(tmp_path: Path) -> None:
         store.close()
 
 
+def test_what_leads_to_erased_sessions_goes_after_half_a_year(tmp_path: Path) -> None:
+    """And no other evidence."""
+    store = EmbeddedStore.open(tmp_path / "clickhouse")
+    old_ms = NOW_MS - REMEMBERED_MS - DAY_MS
+    links = {
+        erased_link("any", "scan-old", "erased-1"): old_ms,
+        erased_link("any", "scan-new", "erased-2"): NOW_MS - REMEMBERED_MS + DAY_MS,
+        Link(("any", SESSION, "scan-old"), "ann"): old_ms,
+    }
+    store.insert(link_batch(links, RowId(segment_id="erased-0", segment_row=0)))
+    retention = Retention(
+        store=store,
+        loader=make_loader(tmp_path / "spool", store, max_events=1),
+        clock=SetClock(NOW_MS),
+        policy=lambda _site_id: LONG,
+        named_sites=lambda: (),
+    )
+    try:
+        assert retention.run() == {}
+        sessions = {("any", "scan-old"), ("any", "scan-new")}
+        erased = ErasedSessions(store, monotonic=time.monotonic)
+        assert erased.names(sessions) == {("any", "scan-new"): "erased-2"}
+        [kept] = store.query(f"SELECT user_id FROM events.identity_links WHERE kind = '{SESSION}'")
+        assert kept == {"user_id": "ann"}
+    finally:
+        store.close()
+
+
 def test_sites_that_keep_everything_cost_nothing(tmp_path: Path) -> None:
-    """Not even a look at the tables."""
+    """Not even a look at the tables of events and sessions."""
 
     class NoStore:
-        """Must not be asked."""
+        """Must not be asked of anything but erased sessions."""
+
+        def query(self, sql: str, _parameters: object) -> list[object]:
+            """None."""
+            assert "identity_links" in sql
+            return []
 
     retention = Retention(
         store=NoStore(),  # type: ignore[arg-type]

@@ -51,7 +51,8 @@ Row = Mapping[str, Any]
 async def test_an_erasure_touches_one_person_and_no_number(
     story: tuple[list[Thing], list[Batch]], person: UserIdentifiers, store: EmbeddedStore, base_ms: int
 ) -> None:
-    """Before and after it: rows of others, their users, the funnel. And an exact repeat brings nobody back."""
+    """Before and after it: rows of others, their users, the funnel. And an exact repeat of all, scans included, brings
+    nobody back."""
     things, batches = story
     site_id = f"erased-{next(numbers)}"  # begins the names of its sessions, as erasure's own do
     sent = [thing for thing in things if isinstance(thing, Event)]
@@ -80,7 +81,7 @@ async def test_an_erasure_touches_one_person_and_no_number(
                 if one not in may_change:
                     assert row["user_id"] == seen[one]["user_id"]
             assert await funnels(node, site_id) == funnel
-            await send(node, [(0, event) for event in sent], site_id, base_ms)
+            await send(node, [(0, thing) for thing in things], site_id, base_ms)
             repeated = attributed(store, site_id)
             assert {one: row["user_id"] for one, row in repeated.items()} == {
                 one: row["user_id"] for one, row in after.items()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from qrumb_server.loader import lookups as module
+from qrumb_server.loader import cache as module
 from qrumb_server.loader.lookups import DUPLICATE_WITHIN_MS, KnownSession, Lookups
 from qrumb_server.pipeline.identity import MAX_USERS, SHARED, Label, Link
 from qrumb_server.ports import Asking

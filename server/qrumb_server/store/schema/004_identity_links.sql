@@ -3,7 +3,8 @@
 
 -- One row says: within site_id, `identifier` of this `kind` was first seen with user_id at first_time. Kinds: email and
 -- phone (identifier is the user that the hash names by itself, seen in one event with a stronger identifier, whose user
--- user_id is); scan_session (identifier is a scan_session_id in which user_id identified). An empty user_id says that an
+-- user_id is); scan_session (identifier is a scan_session_id in which user_id identified); erased_session (identifier is a
+-- hash of the name of a session whose person was erased, user_id its name since first_time). An empty user_id says that an
 -- operator split the identifier: it joins nothing any more. Nothing else is derived here: the view `identity_owners` is.
 CREATE TABLE IF NOT EXISTS events.identity_links
 (
@@ -35,7 +36,8 @@ ALTER TABLE events.valid_events ADD COLUMN IF NOT EXISTS is_counterpart UInt8;
 
 ALTER TABLE events.valid_events ADD INDEX IF NOT EXISTS by_counterpart is_counterpart TYPE minmax GRANULARITY 1;
 
--- What erasures did: when, by which key, how many; never to whom. segment_id is the erasure's own UUID.
+-- What erasures did: when, by which key, how many; never to whom. segment_id is the erasure's own UUID; while it is under
+-- way, a hash of the request. segment_row is how many tries before were cut off.
 CREATE TABLE IF NOT EXISTS events.erasures
 (
     site_id LowCardinality(String),
