@@ -17,6 +17,7 @@ COMMANDS: Final = MappingProxyType(
     {
         "serve": "serve",
         "restart": "serve",
+        "micro": "micro",
         "status": "status",
         "send": "send",
         "query": "store",

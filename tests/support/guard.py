@@ -21,7 +21,7 @@ MARKER_OF_PROGRAM: Final = {
     "clickhouse": "clickhouse_server",
     "clickhouse-server": "clickhouse_server",
 }
-NODE_COMMANDS: Final = {"serve", "worker", "loader"}
+NODE_COMMANDS: Final = {"serve", "worker", "loader", "micro"}
 # A node starts its own gateway, and opens its own database.
 IMPLIED: Final = {"envoy": {"envoy", "stack"}, "chdb": {"chdb", "stack"}, "stack": {"stack"}}
 

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import timedelta
 from typing import Final
@@ -18,12 +19,13 @@ from qrumb_server.access.admission import Admission
 from qrumb_server.access.quota import Quotas
 from qrumb_server.app.circumstances import arrivals, enrichers
 from qrumb_server.app.clock import SteadyClock, SystemClock
-from qrumb_server.app.servers import add_direct_port, call_limits, direct_server, inner_server, stop_event
+from qrumb_server.app.servers import NewServer, add_direct_port, call_limits, direct_server, inner_server, stop_event
 from qrumb_server.app.stores import LOCK_TIMEOUT
 from qrumb_server.config import RpcSettings, Settings
 from qrumb_server.enrich.agent import warm_up
 from qrumb_server.errors import ConfigError
 from qrumb_server.metrics import metrics_text, new_registry
+from qrumb_server.model import Rejected, StampedEvent
 from qrumb_server.rpc.access import Access
 from qrumb_server.rpc.collector import Collector
 from qrumb_server.rpc.compiled_calls import Compiled, is_built
@@ -56,14 +58,27 @@ SERVING: Final = health_pb2.HealthCheckResponse.SERVING
 LOOK_PATIENCE: Final = timedelta(milliseconds=500)
 
 
-async def run_collector(settings: Settings, index: int, address_secret: bytes) -> int:
+async def run_collector(
+    settings: Settings,
+    index: int,
+    address_secret: bytes,
+    *,
+    stop: asyncio.Event | None = None,
+    new_server: NewServer = inner_server,
+    watch: Callable[[Sequence[StampedEvent | Rejected]], None] = lambda _verdicts: None,
+    serving: Callable[[SpoolWriter], None] = lambda _spool: None,
+) -> int:
     """One collector worker, until SIGTERM; returns the exit code.
 
     Args:
         address_secret: what visitors' addresses are hashed with; the same for all workers of a node.
+        stop: ends it; none: SIGTERM does.
+        new_server: makes the server that the gateway calls.
+        watch: told the verdicts of Python on what was made durable.
+        serving: told when it serves.
     """
     warm_up()
-    stop = stop_event()
+    stop = stop or stop_event()
     executor = DiskThread()
     clock = SteadyClock(SystemClock())
     spool = await SpoolWriter.open(
@@ -96,7 +111,7 @@ async def run_collector(settings: Settings, index: int, address_secret: bytes) -
     )
     inner, direct = (
         new(settings.rpc, durations=durations, opening=opening, access=access, arriving=turns.arriving)
-        for new in (inner_server, direct_server)
+        for new in (new_server, direct_server)
     )
     new_arrival = arrivals(clock, enrichers(settings, sites, address_secret))
     forwarding = Forwarding(lambda: _open(sockets.QUERIES))
@@ -110,7 +125,7 @@ async def run_collector(settings: Settings, index: int, address_secret: bytes) -
         turns=turns,
         preview=preview,
         may_look_up=access.may_look_up,
-        count=metrics.count,
+        count=_counted(metrics, watch),
     )
     # The supervisor's word that the gateway drains: a stream that came through it would hold that up.
     asyncio.get_running_loop().add_signal_handler(END_STREAMS_SIGNAL, collector.end_streams)
@@ -144,6 +159,7 @@ async def run_collector(settings: Settings, index: int, address_secret: bytes) -
     for service in ("", COLLECTOR_SERVICE):
         await health.set(service, SERVING)
     log.debug("collector_serving", index=index)
+    serving(spool)
     await stop.wait()
     # Open streams and watches would hold the stop for the whole drain time.
     await health.end()
@@ -153,6 +169,16 @@ async def run_collector(settings: Settings, index: int, address_secret: bytes) -
     await spool.close()
     executor.shutdown()
     return 0
+
+
+def _counted(
+    metrics: CollectorMetrics, watch: Callable[[Sequence[StampedEvent | Rejected]], None]
+) -> Callable[[Sequence[StampedEvent | Rejected], Mapping[str, int]], None]:
+    def count(verdicts: Sequence[StampedEvent | Rejected], accepted: Mapping[str, int]) -> None:
+        metrics.count(verdicts, accepted)
+        watch(verdicts)
+
+    return count
 
 
 async def _collecting(spool: SpoolWriter, quotas: Quotas) -> GetCollectingResponse:

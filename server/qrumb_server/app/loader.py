@@ -4,6 +4,7 @@ import asyncio
 import os
 import sys
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
@@ -18,7 +19,7 @@ from qrumb_server.access.admission import Admission
 from qrumb_server.access.quota import Quotas
 from qrumb_server.access.registry import SiteRegistry
 from qrumb_server.app.clock import SystemClock
-from qrumb_server.app.servers import inner_server, stop_event
+from qrumb_server.app.servers import NewServer, inner_server, stop_event
 from qrumb_server.app.stores import open_store
 from qrumb_server.config import QueriesSettings, Settings
 from qrumb_server.errors import StoreError, StoreRefusedError, StoreUnavailableError
@@ -74,9 +75,21 @@ READERS: Final = 3
 CHANGERS: Final = 2
 
 
-async def run_loader(settings: Settings) -> int:
-    """The loader, until SIGTERM; returns the exit code."""
-    stop, parent = stop_event(), os.getppid()
+async def run_loader(
+    settings: Settings,
+    *,
+    stop: asyncio.Event | None = None,
+    new_server: NewServer = inner_server,
+    serving: Callable[[Loader, EventStore], None] = lambda _loader, _store: None,
+) -> int:
+    """The loader, until SIGTERM; returns the exit code.
+
+    Args:
+        stop: ends it; none: SIGTERM does.
+        new_server: makes its servers: the node's own without rules of access, then the one for callers from outside.
+        serving: told when it serves.
+    """
+    stop, parent = stop or stop_event(), os.getppid()
     loop = asyncio.get_running_loop()
     loading_thread = ThreadPoolExecutor(LOADERS, thread_name_prefix="load")
     readers = ThreadPoolExecutor(READERS, thread_name_prefix="read")
@@ -105,9 +118,9 @@ async def run_loader(settings: Settings) -> int:
         progress=progress,
         is_alone=isinstance(store, EmbeddedStore),
     )
-    server = inner_server(settings.rpc)
+    server = new_server(settings.rpc)
     access = Access(Admission(sites, clock), quotas=Quotas(share=1, monotonic=time.monotonic))
-    public_server = inner_server(settings.rpc, durations=CallDurations(registry), access=access)
+    public_server = new_server(settings.rpc, durations=CallDurations(registry), access=access)
     add_SqlServiceServicer_to_server(SqlQueries(store=store, executor=readers), server)
     previews = Previews(
         store=store,
@@ -146,6 +159,7 @@ async def run_loader(settings: Settings) -> int:
     await server.start()
     await public_server.start()
     await health.set("", SERVING)
+    serving(loader, store)
     loading: asyncio.Future[Any] = loop.run_in_executor(loading_thread, loader.run)
     stopping: asyncio.Future[Any] = asyncio.create_task(stop.wait())
     retention = Retention(store=store, loader=loader, clock=clock, policy=sites.policy, named_sites=sites.named)

@@ -4,7 +4,7 @@ import asyncio
 import signal
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Final
+from typing import Final, Protocol
 
 import grpc
 import structlog
@@ -16,7 +16,16 @@ from qrumb_server.rpc.opening import CallLimits
 from qrumb_server.rpc.wrappers import Capacity, Decoding, Guard, Wrapper, Wrappers
 from qrumb_server.supervise.certificates import RPC_TLS_SETTING, read_authority, read_pair, state_of
 
-__all__ = ["add_direct_port", "bracketed", "call_limits", "direct_server", "inner_server", "stop_event"]
+__all__ = [
+    "NewServer",
+    "add_direct_port",
+    "bracketed",
+    "call_limits",
+    "direct_server",
+    "inner_server",
+    "inner_wrappers",
+    "stop_event",
+]
 
 log = structlog.get_logger()
 
@@ -28,6 +37,20 @@ DIRECT_MESSAGE_SHARE: Final = 2
 PING_STRIKES: Final = 2
 KEEPALIVE_INTERVAL: Final = timedelta(minutes=1)
 KEEPALIVE_TIMEOUT: Final = timedelta(seconds=20)
+
+
+class NewServer(Protocol):
+    """Makes a server that is not started yet; `inner_server` says what the arguments are."""
+
+    def __call__(
+        self,
+        rpc: RpcSettings,
+        *,
+        durations: CallDurations | None = None,
+        opening: Wrapper | None = None,
+        access: Wrapper | None = None,
+        arriving: Callable[[], None] = lambda: None,
+    ) -> grpc.aio.Server: ...
 
 
 def stop_event() -> asyncio.Event:
@@ -65,13 +88,21 @@ def inner_server(
         access: who may call; none: every caller that reaches the socket.
         arriving: told of each call before its message is read.
     """
-    wrappers = Wrappers(
-        durations=durations,
-        opening=opening or Decoding(rpc.max_event_bytes),
-        access=access,
-        arriving=arriving,
-    )
+    wrappers = inner_wrappers(rpc, durations=durations, opening=opening, access=access, arriving=arriving)
     return grpc.aio.server(interceptors=[wrappers], options=_message_limits(rpc, rpc.max_message_bytes))
+
+
+def inner_wrappers(
+    rpc: RpcSettings,
+    *,
+    durations: CallDurations | None = None,
+    opening: Wrapper | None = None,
+    access: Wrapper | None = None,
+    arriving: Callable[[], None] = lambda: None,
+) -> Wrappers:
+    """What stands around the handlers of an `inner_server`; its arguments."""
+    opening = opening or Decoding(rpc.max_event_bytes)
+    return Wrappers(durations=durations, opening=opening, access=access, arriving=arriving)
 
 
 def direct_server(

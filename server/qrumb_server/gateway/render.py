@@ -26,7 +26,7 @@ from qrumb_server.reasons import gateway
 from qrumb_server.reasons.calls import UNKNOWN_METHOD
 from qrumb_server.reasons.entry import DOMAIN, Reason, Retry
 
-__all__ = ["folder", "render", "replies"]
+__all__ = ["JSON_SERVICE", "SERVICES", "descriptor_set", "folder", "render", "replies"]
 
 # The path of browser events in the contract, and what stands beside it.
 CONTRACT_PATH: Final = "/collect"
@@ -81,7 +81,7 @@ def _values(options: GatewayOptions) -> dict[str, Any]:
         "transport_socket": tls.server_socket(secret_file) if secret_file else None,
         "quic_context": tls.quic_context(secret_file) if secret_file else None,
         "alt_svc": f'h3=":{options.http_port}"; ma=86400',
-        "descriptor": base64.b64encode(_descriptor_set(settings)).decode(),
+        "descriptor": base64.b64encode(descriptor_set(settings)).decode(),
         "services": [*SERVICES, JSON_SERVICE] if settings.json_events == "read" else list(SERVICES),
         "access_log_percent": 100 if settings.access_log else 0,
         "allowed_origins": [{"safe_regex": {"regex": origin}} for origin in limits.allowed_origins],
@@ -113,7 +113,7 @@ def _collect_patterns(paths: Sequence[str]) -> dict[str, str]:
     }
 
 
-def _descriptor_set(settings: GatewaySettings) -> bytes:
+def descriptor_set(settings: GatewaySettings) -> bytes:
     """The contract as the transcoder reads it, with the settings' paths of events in the place of its own; where the
     collectors read JSON themselves, these lead to the methods that take bodies."""
     files = FileDescriptorSet.FromString((folder() / "qrumb.binpb").read_bytes())

@@ -95,13 +95,10 @@ class Loader:
     ) -> None:
         self._spool_root = spool_root
         self._store = store
-        self._lookups = Lookups(store, monotonic=monotonic)
-        self._attributor = Attributor(self._lookups, policy)
-        self._remarks = Remarks(store, self._lookups, monotonic=monotonic, policy=policy)
-        self._races = Races(store, monotonic=monotonic, is_alone=is_alone)
+        self._clock, self._monotonic = clock, monotonic
+        self._policy, self._is_alone = policy, is_alone
+        self.begin_anew()
         self._turn = threading.Lock()
-        self._clock = clock
-        self._monotonic = monotonic
         self._next_probe = monotonic()
         self._progress = progress or Progress()
         self._spool = SpoolAccess(spool_root, progress=self._progress, sleep=self._sleep)
@@ -211,6 +208,13 @@ class Loader:
     def forget(self) -> None:
         """Drop what is cached of the store; for callers that changed it, inside `exclusively`."""
         self._lookups.forget()
+
+    def begin_anew(self) -> None:
+        """Know nothing of what was loaded: the caller has emptied the tables, inside `exclusively`."""
+        self._lookups = Lookups(self._store, monotonic=self._monotonic)
+        self._attributor = Attributor(self._lookups, self._policy)
+        self._remarks = Remarks(self._store, self._lookups, monotonic=self._monotonic, policy=self._policy)
+        self._races = Races(self._store, monotonic=self._monotonic, is_alone=self._is_alone)
 
     def _load(self, refs: Sequence[SegmentRef], *, uncertain: bool) -> None:
         """Every pass in its order; nothing is released before all rows were read back."""

@@ -161,7 +161,8 @@ async def _abort(
     status = Status(code=reason.code.value[0], message=fault.message)
     for detail in (bad, info, links, retry):
         if detail is not None:
-            status.details.add().Pack(detail)
+            # In one order of metadata: else two nodes, and two runs of one, would answer the same in different bytes.
+            status.details.add().Pack(detail, deterministic=True)
     if reason.code is grpc.StatusCode.UNAUTHENTICATED:
         trailers.append(("www-authenticate", "Bearer"))
     trailers.append((STATUS_DETAILS_KEY, status.SerializeToString()))

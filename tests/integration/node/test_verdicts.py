@@ -4,21 +4,35 @@ The cases are data: tests/golden/verdicts.
 """
 
 import contextlib
+import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import grpc
+import httpx
 import pytest
 
-from tests.support.collector_calls import GrpcCalls, HttpCalls, Verdict, batch_verdicts, is_uuid, verdict
+from qrumb.testing import Node, running_node
+from tests.support.collector_calls import (
+    PATHS,
+    GrpcCalls,
+    HttpCalls,
+    Verdict,
+    as_json,
+    batch_verdicts,
+    is_uuid,
+    verdict,
+)
+from tests.support.patience import patient
 from tests.support.stack import Stack, running_stack, wait_until
 from tests.support.verdict_cases import FILES, UNSEEN, Case, load_cases
 
 pytestmark = pytest.mark.stack
 
 Calls = HttpCalls | GrpcCalls
+JSON_TYPE = {"content-type": "application/json"}
 # Columns that may come from the request's own headers and address, which differ between transports.
 FROM_THE_CALLER = {"device_type", "browser_family", "os_family", "country_code", "city", "is_fraud", "fraud_reasons"}
 # What an event becomes by what is known of its session and of others; scenarios/ has that.
@@ -54,6 +68,40 @@ def test_verdicts_are_those_of_the_table(stack: Stack, calls: list[Calls], path:
         assert {name: str(stored[name]) for name in FROM_THE_EVENT} == {name: expected[name] for name in FROM_THE_EVENT}
         amount = stored["conversion_value"]
         assert amount == (float(expected["conversion_value"]) if expected["conversion_value"] else None)
+
+
+STATED_LATER = re.compile(
+    r'(?<=")[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?=")|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z'
+)
+
+
+@pytest.fixture(scope="module")
+def micro() -> Iterator[Node]:
+    """The one process that stands for a node in tests."""
+    with running_node() as node:
+        yield node
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_micro_answers_byte_for_byte_alike(stack: Stack, micro: Node, path: Path) -> None:
+    """What `qrumb micro` answers to a case is what the gateway answers: status, type and body."""
+    cases = [case for case in load_cases(path, datetime.now(UTC)) if "http" in case.transports]
+    address = PATHS[cases[0].source]
+    asked = [(address, case.event, case.name) for case in cases]
+    asked += [(f"{address}?validate_only=true", case.event, f"{case.name}, dry") for case in cases]
+    asked.append((f"{address}/batch", {"events": [case.event for case in cases], "validate_only": True}, "batch"))
+    with stack.http() as client, httpx.Client(base_url=micro.url, timeout=patient(20)) as light:
+        for at, body, name in asked:
+            sent = as_json(body)
+            said = [normal(one.post(at, content=sent, headers=JSON_TYPE), sent) for one in (client, light)]
+            assert said[0] == said[1], name
+
+
+def normal(reply: httpx.Response, sent: bytes) -> tuple[int, str, str]:
+    """An answer without the ids and times that are made anew for each."""
+    known = sent.decode().lower()
+    text = STATED_LATER.sub(lambda found: found[0] if found[0].lower() in known else "{made}", reply.text)
+    return reply.status_code, reply.headers["content-type"], text
 
 
 @pytest.fixture(scope="module")
