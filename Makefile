@@ -10,7 +10,10 @@ TEST_PACKAGES := chromium clickhouse-server maven openjdk-17-jdk-headless openss
 SET_UP_INPUTS := pyproject.toml clients/python/pyproject.toml constraints.txt
 HOTPATH := $(wildcard server/hotpath/*.toml server/hotpath/Cargo.lock server/hotpath/*.rs server/hotpath/*.binpb server/hotpath/src/*.rs)
 
-.PHONY: run test quick check fresh audit secrets clients-test lint types generate constraints fuzz soak bench setup setup-dev geoip baseline image-packages clean help
+CONSOLE_BUILT := server/qrumb_server/console/index.html
+CONSOLE := $(wildcard console/*.json console/*.mjs console/src/*.* console/src/pages/*)
+
+.PHONY: run test quick check fresh audit secrets clients-test lint types generate constraints fuzz soak bench screenshots setup setup-dev geoip baseline image-packages clean help
 
 help: ## what the targets do
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -80,8 +83,11 @@ bench: setup-dev ## the measurements of bench/README.md
 	$(BIN)/python bench/clients.py
 	$(BIN)/python bench/isolation.py
 
-setup: $(VENV)/.ready $(VENV)/.ready-hotpath third_party/geoip/.ready
-setup-dev: $(VENV)/.ready-dev third_party/.ready $(VENV)/.ready-plugins $(VENV)/.ready-go $(VENV)/.ready-java $(VENV)/.ready-hotpath
+screenshots: setup-dev ## the console's pictures in docs/img, from a node of their own
+	@SCREENSHOTS=$(CURDIR)/docs/img $(BIN)/python -m pytest tests/integration/console -n 0 -q -m long
+
+setup: $(VENV)/.ready $(VENV)/.ready-hotpath third_party/geoip/.ready $(CONSOLE_BUILT)
+setup-dev: $(VENV)/.ready-dev third_party/.ready $(VENV)/.ready-plugins $(VENV)/.ready-go $(VENV)/.ready-java $(VENV)/.ready-hotpath $(CONSOLE_BUILT)
 
 $(VENV)/bin/python:
 	@echo "set-up: a Python environment in $(VENV)"
@@ -101,6 +107,10 @@ $(VENV)/.ready-dev: $(SET_UP_INPUTS) | $(VENV)/bin/python
 # Not having it stops nothing: events are judged in Python alone.
 $(VENV)/.ready-hotpath: $(HOTPATH) | $(VENV)/bin/python
 	@$(BIN)/python tools/hotpath.py
+
+# Not having it stops nothing: the node runs without its console, and the next set-up tries again.
+$(CONSOLE_BUILT): $(CONSOLE) tools/console.py | $(VENV)/bin/python
+	@$(BIN)/python tools/console.py
 
 third_party/.ready: tools/third_party.py constraints.txt | $(VENV)/.ready-dev
 	@echo "set-up: the contract's imports into third_party/"
@@ -135,4 +145,4 @@ constraints: $(VENV)/.ready-dev ## pin what is installed now
 	$(BIN)/python tools/constraints.py
 
 clean: ## remove what the set-up made (not the data)
-	rm -rf $(VENV) third_party
+	rm -rf $(VENV) third_party server/qrumb_server/console

@@ -16,7 +16,7 @@ import pytest
 
 from tests.support.patience import patient
 
-__all__ = ["ROOT", "built_package", "chromium", "corpus", "run_node", "run_suite"]
+__all__ = ["ROOT", "built", "built_package", "chromium", "corpus", "run_node", "run_suite"]
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 NODE_AT_LEAST = 20
@@ -25,6 +25,11 @@ INSTALL_SECONDS = 300
 
 def built_package(name: str) -> Path:
     """The folder of clients/NAME, its dependencies installed and its dist/ built; skips the test where that fails."""
+    return built(ROOT / "clients" / name)
+
+
+def built(package: Path) -> Path:
+    """The same of a package anywhere."""
     node = shutil.which("node")
     if node is None or shutil.which("npm") is None:
         pytest.skip("needs Node.js with npm")
@@ -32,7 +37,6 @@ def built_package(name: str) -> Path:
     version = re.match(r"v(\d+)", found)
     if version is None or int(version.group(1)) < NODE_AT_LEAST:
         pytest.skip(f"needs Node.js {NODE_AT_LEAST}, found {found.strip()}")
-    package = ROOT / "clients" / name
     with alone_with(package):
         install(package)
         done = npm(package, "run", "build")

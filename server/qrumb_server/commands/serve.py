@@ -102,6 +102,7 @@ def _announce(settings: Settings) -> None:
         versions = "JSON, gRPC and gRPC-Web" + ("; HTTP/3 too" if settings.gateway.http3 else "")
         lines += [
             f"{scheme + ':':9}{http_url}  ({versions})",
+            f"console: {_console(settings, http_url)}",
             f"grpc:    {grpc_url.partition('://')[2]}  (direct)",
             "",
             "Send a first event, then read it back a second later:",
@@ -113,6 +114,12 @@ def _announce(settings: Settings) -> None:
     else:
         lines += ["", f"ready: {grpc_url}"]
     click.echo("\n".join(lines))
+
+
+def _console(settings: Settings, http_url: str) -> str:
+    if settings.console_files is not None:
+        return f"{http_url}/console/"
+    return "not built here, so none; the set-up says why" if settings.console else "off"
 
 
 def _about_sites(settings: Settings) -> list[str]:

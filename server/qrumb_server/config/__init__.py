@@ -10,11 +10,12 @@ from qrumb_server.config.groups import (
     QueriesSettings,
     SpoolSettings,
 )
-from qrumb_server.config.settings import Settings, load_settings
+from qrumb_server.config.settings import CONSOLE_FILES, Settings, load_settings
 from qrumb_server.config.site_file import SiteFile, read_sites
 from qrumb_server.config.sites import FraudSettings, QuotaSettings, SiteSettings
 
 __all__ = [
+    "CONSOLE_FILES",
     "DATA_CENTRE_ASNS",
     "REVEAL",
     "ClickHouseSettings",

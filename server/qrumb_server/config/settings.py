@@ -32,7 +32,7 @@ from qrumb_server.config.site_file import SiteFile, read_sites
 from qrumb_server.config.sites import SiteSettings
 from qrumb_server.errors import ConfigError
 
-__all__ = ["Settings", "load_settings"]
+__all__ = ["CONSOLE_FILES", "Settings", "load_settings"]
 
 DEFAULT_FILE = "qrumb.toml"
 PREFIX = "QRUMB_"
@@ -49,6 +49,16 @@ UNPREFIXED = {
     "GEOIP_CITY_DB": ("geoip", "city_databases"),
     "GEOIP_ASN_DB": ("geoip", "asn_database"),
     "METRICS_PORT": ("metrics", "port"),
+}
+
+# Where tools/console.py builds it; a wheel that is made afterwards has it too.
+BUILT_CONSOLE: Final = Path(__file__).resolve().parents[1] / "console"
+CONSOLE_FILES: Final = {
+    "html": "index.html",
+    "script": "console.js",
+    "style": "console.css",
+    "icon": "icon.svg",
+    "licences": "licences.txt",
 }
 
 Port = Annotated[int, Field(ge=0, le=65535)]
@@ -103,10 +113,15 @@ class Settings(BaseSettings):
     access: Literal["keys", "open"] = "keys"
     """keys: only the sites of sites.toml are served, and backends need a key. open: every caller may send and read
     events of any site; only on the loopback address, for tests and first steps."""
+    console: bool = True
+    """Serve the console, pages that show what arrives and what it adds up to, at /console/ of the gateway. What they
+    read takes a key of the scope query, as from anywhere else."""
+    console_dir: Path = Field(default_factory=lambda: BUILT_CONSOLE)
+    """Folder of its files. Default: what the set-up built, or what the package brought."""
     clickhouse: ClickHouseSettings = ClickHouseSettings()
     """The ClickHouse server, if not the embedded one."""
 
-    @field_validator("data_dir")
+    @field_validator("data_dir", "console_dir")
     @classmethod
     def _absolute(cls, value: Path) -> Path:
         return value.expanduser().absolute()
@@ -168,6 +183,12 @@ class Settings(BaseSettings):
         engine begins only where twice their size is free, have room.
         """
         return max(self.spool.min_free_bytes // 2, LEAST_FREE_BYTES)
+
+    @property
+    def console_files(self) -> Path | None:
+        """The console's folder; None where it is off, or was not built."""
+        is_built = all((self.console_dir / name).is_file() for name in CONSOLE_FILES.values())
+        return self.console_dir if self.console and is_built else None
 
     @property
     def spool_dir(self) -> Path:

@@ -6,6 +6,7 @@ gateway/envoy.yaml under their own names.
 
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 
 from qrumb_server.config import GatewaySettings
 
@@ -74,5 +75,7 @@ class GatewayOptions:
     """For a gateway on a machine of its own, host:port of the nodes' direct gRPC, in place of the three above."""
     upstream_tls: UpstreamTlsOptions | None = None
     """How it calls them; None: in plain."""
+    console_dir: Path | None = None
+    """Folder of the console's files, absolute. None: nothing at /console/."""
     limits: Limits = field(default_factory=Limits)
     """What no setting changes."""

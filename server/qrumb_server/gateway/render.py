@@ -19,7 +19,7 @@ from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.rpc import error_details_pb2 as _details_of_any  # noqa: F401  (JSON's @type is looked up by name)
 from google.rpc.status_pb2 import Status
 
-from qrumb_server.config import GatewaySettings
+from qrumb_server.config import CONSOLE_FILES, GatewaySettings
 from qrumb_server.gateway import tls
 from qrumb_server.gateway.options import GatewayOptions
 from qrumb_server.reasons import gateway
@@ -43,6 +43,13 @@ SERVICES: Final = (
     "qrumb.v1.ValidatorService",
 )
 JSON_SERVICE: Final = "qrumb_server.wire.v1.JsonCollectorService"
+# The console has no inline script or style, loads nothing from elsewhere, and stands in no frame.
+CONSOLE_POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
+)
+# Of one file of the console; Envoy holds them, and does not start with a larger one.
+MAX_DIRECT_BYTES: Final = 512 * 1024
 # Of gRPC around a message, and so much more that a message just above the service's limit gets the service's answer.
 FRAMING_BYTES: Final = 64 * 1024
 # Who answers a late call. JSON: Envoy, with a text and Retry-After, before the service's deadline. gRPC: the service,
@@ -53,8 +60,9 @@ _DEADLINE_MARGIN = timedelta(milliseconds=500)
 def render(options: GatewayOptions) -> str:
     """Envoy's configuration file."""
     text = (folder() / "envoy.yaml").read_text(encoding="utf-8")
-    if not options.settings.http3:
-        text = re.sub(r"^ *# BEGIN http3$.*?^ *# END http3\n", "", text, flags=re.MULTILINE | re.DOTALL)
+    for part, is_wanted in {"http3": options.settings.http3, "console": options.console_dir is not None}.items():
+        if not is_wanted:
+            text = re.sub(rf"^ *# BEGIN {part}$.*?^ *# END {part}\n", "", text, flags=re.MULTILINE | re.DOTALL)
     template = Template(text)
     # JSON is YAML: every value arrives typed and quoted, whatever characters a path has.
     return template.substitute({name: json.dumps(value) for name, value in _values(options).items()})
@@ -80,6 +88,9 @@ def _values(options: GatewayOptions) -> dict[str, Any]:
         "admin_socket": options.admin_socket,
         "transport_socket": tls.server_socket(secret_file) if secret_file else None,
         "quic_context": tls.quic_context(secret_file) if secret_file else None,
+        **{f"console_{name}": f"{options.console_dir}/{file}" for name, file in CONSOLE_FILES.items()},
+        "max_direct_bytes": MAX_DIRECT_BYTES,
+        "console_policy": CONSOLE_POLICY,
         "alt_svc": f'h3=":{options.http_port}"; ma=86400',
         "descriptor": base64.b64encode(descriptor_set(settings)).decode(),
         "services": [*SERVICES, JSON_SERVICE] if settings.json_events == "read" else list(SERVICES),

@@ -110,6 +110,12 @@ async def test_admin_is_reachable_by_its_owner_only(gateway: Gateway) -> None:
         assert (await gateway.http.get(path)).status_code == 404
 
 
+async def test_no_console_leaves_no_routes(gateway: Gateway) -> None:
+    """Where it is off, or was not built."""
+    for path in ("/console", "/console/", "/console/console.js"):
+        assert (await gateway.http.get(path)).status_code == 404
+
+
 async def test_a_quiet_start_has_nothing_to_complain_about(gateway: Gateway) -> None:
     await gateway.http.post("/collect", json={})
     assert gateway.errors() == ""

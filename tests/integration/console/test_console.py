@@ -1,0 +1,189 @@
+"""The console in a real Chromium, over a real node: one visit, console/test/chromium/run.mjs, and what it saw."""
+
+import csv
+import io
+import json
+import os
+import subprocess
+from collections import Counter
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.console.conftest import SITE, key_of
+from tests.support.javascript import chromium, run_node
+from tests.support.patience import patient
+from tests.support.stack import Stack, wait_until
+
+STEP_SECONDS = 20
+VISIT_SECONDS = 240
+pytestmark = [pytest.mark.stack, pytest.mark.slow, pytest.mark.timeout(VISIT_SECONDS + 120)]
+Rows = list[dict[str, Any]]
+# As the page counts: what is no copy and not suspect.
+COUNTED = f"site_id = '{SITE}' AND is_duplicate = 0 AND is_fraud = 0"
+
+
+@pytest.fixture(scope="session")
+def tables(node: Stack) -> dict[str, Rows]:
+    """The sessions and the counted events as they stand in the tables before the visit."""
+    since = "toDate(now(), 'Europe/Vienna') - 29"
+    return {
+        "sessions": node.query(
+            f"SELECT qr_code_id, scan_session_id, toDate(scan_time, 'Europe/Vienna') >= {since} AS is_now, "
+            "toDate(scan_time, 'Europe/Vienna') AS day FROM events.scan_sessions FINAL"
+        ),
+        "events": node.query(
+            "SELECT scan_session_id, source, event_name, toString(conversion_value) AS amount, "
+            f"conversion_currency AS currency FROM events.valid_events WHERE {COUNTED}"
+        ),
+    }
+
+
+@pytest.fixture(scope="session")
+def seen(node: Stack, package: Path, tables: dict[str, Rows]) -> dict[str, Any]:
+    """One visit; the node is killed when it says so, and is started again."""
+    narrow = node.command("sites", "key", SITE).stdout.strip()
+    command = ["node", "test/chromium/run.mjs", node.url, SITE, key_of(node), narrow]
+    environment = {**os.environ, "CHROMIUM": chromium(), "STEP_MS": str(int(1000 * patient(STEP_SECONDS)))}
+    said = subprocess.PIPE
+    with subprocess.Popen(command, cwd=package, env=environment, stdin=said, stdout=said, text=True) as visit:
+        assert visit.stdin is not None
+        assert visit.stdout is not None
+        line = visit.stdout.readline()
+        if line == "kill\n":
+            node.kill_all()
+            assert visit.stdout.readline() == "away\n"
+            node.start()
+            visit.stdin.write("back\n")
+            visit.stdin.flush()
+            line = visit.stdout.readline()
+        found: dict[str, Any] = json.loads(line)
+    assert "failed" not in found, found["failed"]
+    return found
+
+
+def sessions_of(tables: dict[str, Rows], *, is_now: bool = True) -> Rows:
+    return [row for row in tables["sessions"] if bool(row["is_now"]) is is_now]
+
+
+def numbers_of(sessions: Rows, events: Rows) -> dict[str, Any]:
+    """Scans, visits, conversions and amounts of these sessions."""
+    ids = {row["scan_session_id"] for row in sessions}
+    own = [row for row in events if row["scan_session_id"] in ids]
+    bought = [row for row in own if row["source"] == "server"]
+    amounts: Counter[str] = Counter()
+    for row in bought:
+        amounts[row["currency"]] += Decimal(row["amount"])  # type: ignore[assignment]
+    return {
+        "scan_count": len(sessions),
+        "visit_count": len({row["scan_session_id"] for row in own if row["source"] == "browser"}),
+        "conversion_count": len({row["scan_session_id"] for row in bought if row["event_name"] != "refund"}),
+        **{f"amount-{currency}": amount for currency, amount in amounts.items()},
+    }
+
+
+def money(amount: Decimal, currency: str) -> str:
+    return f"{amount:,.2f} {currency}"
+
+
+def test_nothing_went_wrong_in_the_browser(seen: dict[str, Any]) -> None:
+    """No error of a script or of the console, nothing that the policy forbade, nothing serious for axe."""
+    assert seen["wrong"] == []
+    assert seen["axe"] == []
+    assert seen["wide"] == []
+
+
+def test_a_key_lets_in_and_only_one_with_the_scope(seen: dict[str, Any], node: Stack) -> None:
+    assert "scope query" in seen["narrow"]
+    assert seen["storage"] == 0
+    assert "qk_" not in seen["address"]
+
+
+def test_the_numbers_of_qr_codes_are_those_of_the_tables(seen: dict[str, Any], tables: dict[str, Rows]) -> None:
+    events = tables["events"]
+    whole = numbers_of(sessions_of(tables), events)
+    assert whole["scan_count"] > 60
+    shown = {name: Decimal(text.split()[0].replace(",", "")) for name, text in seen["tiles"].items()}
+    assert shown == {name: Decimal(value) for name, value in whole.items()}
+    by_code = {
+        code: numbers_of([row for row in sessions_of(tables) if row["qr_code_id"] == code], events)
+        for code in ("poster-7", "flyer-2", "table-12")
+    }
+    for code, scans, *_others, visits, conversions, _rate, revenue in seen["codes"]:
+        own = by_code.pop(code)
+        assert [int(scans), int(visits), int(conversions)] == [
+            own[f"{name}_count"] for name in ("scan", "visit", "conversion")
+        ]
+        assert revenue == ", ".join(money(own[name], name[-3:]) for name in sorted(own) if name.startswith("amount"))
+    assert by_code == {}
+
+
+def test_series_file_and_shares_agree_with_the_tables(seen: dict[str, Any], tables: dict[str, Rows]) -> None:
+    days = Counter(row["day"] for row in sessions_of(tables))
+    assert len(seen["series"]) == 30
+    assert [int(scans) for _day, scans, *_others in seen["series"] if scans != "0"] == [
+        days[day] for day in sorted(days)
+    ]
+    rows = {row["qr_code_id"]: row for row in csv.DictReader(io.StringIO(seen["csv"]))}
+    for is_now, ending in ((True, ""), (False, "_before")):
+        for code, row in rows.items():
+            own = numbers_of(
+                [one for one in sessions_of(tables, is_now=is_now) if one["qr_code_id"] == code], tables["events"]
+            )
+            assert int(row[f"scans{ending}"]) == own["scan_count"]
+            assert Decimal(row[f"EUR{ending}"]) == own.get("amount-EUR", 0)
+    # Each conversion of the shop has one scan that led to it, its own session's, if that was in the last 30 days.
+    codes = {row["scan_session_id"]: row["qr_code_id"] for row in sessions_of(tables)}
+    credits_due = Counter(
+        codes.get(row["scan_session_id"], "no known scan")
+        for row in tables["events"]
+        if row["source"] == "server" and row["event_name"] != "refund"
+    )
+    assert {code: int(number) for code, number, *_others in seen["credits"]} == credits_due
+
+
+def test_filters_stand_in_the_address(seen: dict[str, Any]) -> None:
+    assert seen["chosen"] == {"site": SITE, "code": "poster-7", "range": "7d", "model": "FIRST"}
+    assert seen["filtered"] == {"site": SITE, "text": "unregistered"}
+    assert len(seen["rejected"]) == 3
+    assert all("Rejected" in line for line in seen["rejected"])
+
+
+def test_what_arrives_during_a_pause_is_held_back(seen: dict[str, Any]) -> None:
+    assert seen["heldBack"] == 0
+
+
+def test_a_pasted_text_is_judged_in_place_and_can_be_sent(seen: dict[str, Any], node: Stack) -> None:
+    assert seen["mark"]["marked"] == ['"consent": "perhaps"']
+    assert seen["mark"]["finding"].startswith("INVALID_ENUM consent:")
+    wait_until(lambda: node.count(f"event_id = '{seen['sent']}' AND event_type = 'from_console'") == 1)
+
+
+def test_a_flood_leaves_the_page_usable(seen: dict[str, Any]) -> None:
+    assert "5,000" in seen["flood"]["kept"]
+    assert seen["flood"]["shown"] == 200
+
+
+def test_an_outage_is_said_and_takes_no_row_away(seen: dict[str, Any]) -> None:
+    assert seen["rowsWhileAway"] == 0
+
+
+@pytest.mark.long  # for `make screenshots`
+def test_screenshots(node: Stack, package: Path, tmp_path: Path) -> None:
+    """Each is made without an error; small enough for git."""
+    folder = Path(os.environ.get("SCREENSHOTS") or tmp_path)
+    key = key_of(node)
+    done = run_node(
+        package,
+        "test/chromium/shoot.mjs",
+        node.url,
+        SITE,
+        str(folder),
+        seconds=VISIT_SECONDS,
+        KEY=key,
+        CHROMIUM=chromium(),
+    )
+    assert done.returncode == 0, done.stderr
+    assert all(picture.stat().st_size < 150_000 for picture in folder.glob("console-*.png"))
