@@ -19,6 +19,7 @@ COMMANDS: Final = MappingProxyType(
         "restart": "serve",
         "micro": "micro",
         "status": "status",
+        "doctor": "doctor",
         "send": "send",
         "query": "store",
         "receipt": "events",

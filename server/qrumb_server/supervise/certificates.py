@@ -9,7 +9,8 @@ import contextlib
 import os
 import ssl
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import Enum
 from pathlib import Path
 from typing import Final
@@ -46,6 +47,8 @@ class Pair:
 
     certificate: bytes
     key: bytes
+    not_after: datetime = field(compare=False)
+    """Until when the certificate is valid."""
 
 
 def read_pair(files: TlsFiles, setting: str, use: Use = Use.SERVER) -> Pair:
@@ -62,7 +65,7 @@ def read_pair(files: TlsFiles, setting: str, use: Use = Use.SERVER) -> Pair:
     where = f"{setting}: {files.certificate_file} with {files.key_file}"
     try:
         with _as_file(certificate) as certificate_path, _as_file(key) as key_path:
-            _try_out(certificate, certificate_path, key_path, use)
+            not_after = _try_out(certificate, certificate_path, key_path, use)
     except ssl.SSLCertVerificationError as error:
         raise ConfigError(f"{where}: {_mend(error, use)}") from error
     except ssl.SSLError as error:
@@ -76,7 +79,7 @@ def read_pair(files: TlsFiles, setting: str, use: Use = Use.SERVER) -> Pair:
             f"{where}: the key has a password, and a node cannot type it; take it off: "
             f"openssl pkey -in {files.key_file} -out KEY_FILE"
         ) from error
-    return Pair(certificate=certificate, key=key)
+    return Pair(certificate=certificate, key=key, not_after=not_after)
 
 
 def read_authority(path: Path, setting: str) -> bytes:
@@ -129,8 +132,10 @@ class _PasswordAskedError(Exception):
     """OpenSSL wants a password for the key."""
 
 
-def _try_out(certificate: bytes, certificate_path: str, key_path: str, use: Use) -> None:
+def _try_out(certificate: bytes, certificate_path: str, key_path: str, use: Use) -> datetime:
     """A handshake in memory, in which the certificate is its own authority: so its time and purpose are looked at.
+
+    Returns until when it is valid.
 
     Raises:
         ssl.SSLError: it fails.
@@ -154,6 +159,8 @@ def _try_out(certificate: bytes, certificate_path: str, key_path: str, use: Use)
         for side in sides:
             with contextlib.suppress(ssl.SSLWantReadError):
                 side.do_handshake()
+    judged = sides[0 if judge is client else 1].getpeercert() or {}
+    return datetime.fromtimestamp(ssl.cert_time_to_seconds(str(judged["notAfter"])), UTC)
 
 
 def _refuse_password() -> bytes:

@@ -2,6 +2,7 @@
 
 import asyncio
 import subprocess
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -26,9 +27,9 @@ def as_settings(files: Files) -> TlsFiles:
 @pytest.mark.parametrize("use", list(Use))
 def test_a_good_pair_is_read_as_it_is(authority: Authority, use: Use) -> None:
     files = authority.issue("good")
-    assert read_pair(as_settings(files), "gateway.tls", use) == Pair(
-        certificate=files.certificate.read_bytes(), key=files.key.read_bytes()
-    )
+    found = read_pair(as_settings(files), "gateway.tls", use)
+    assert (found.certificate, found.key) == (files.certificate.read_bytes(), files.key.read_bytes())
+    assert timedelta(hours=20) < found.not_after - datetime.now(UTC) < timedelta(hours=28)
 
 
 def break_pair(authority: Authority, fault: str) -> Files:

@@ -1,0 +1,78 @@
+"""Is the installation as it should be: sites, certificates, databases of places."""
+
+import os
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from qrumb_server.app.doctor.finding import Check, Finding, note, refused, well
+from qrumb_server.config import Settings
+from qrumb_server.errors import ConfigError
+from qrumb_server.ports import Clock
+from qrumb_server.supervise.certificates import RPC_TLS_SETTING, read_authority, read_pair
+from qrumb_server.supervise.gateway import TLS_SETTING
+
+__all__ = ["INSTALLATION"]
+
+RENEW_WITHIN: Final = timedelta(days=14)
+
+
+def _sites(settings: Settings, clock: Clock) -> Iterator[Finding]:
+    if settings.access == "open":
+        yield note("sites", "access = open: every caller on this machine may do everything", "set access = keys")
+        return
+    path = settings.sites_path
+    if not path.exists():
+        yield note("sites", f"{path}: not there; the first start makes the site demo", "qrumb sites add SITE")
+        return
+    try:
+        sites = settings.site_file.sites()
+    except ConfigError as error:
+        yield from refused("sites", error)
+        return
+    if path.stat().st_mode & 0o007:
+        yield note("sites", f"{path} can be read by every user", f"chmod 600 {path}")
+    for name, site in sorted(sites.items()):
+        valid = [key for key in site.keys if key.expires_ms is None or key.expires_ms > clock.now_ms()]
+        if not valid:
+            why = "all its keys have expired" if site.keys else "it has no key"
+            yield note("sites", f"{name}: {why}, so no backend can send its events", f"qrumb sites key {name}")
+        if "*" in site.origins.patterns:
+            yield note("sites", f"{name}: pages of any origin may send its events", f"qrumb sites set {name}")
+    yield well("sites", f"{path}: {len(sites)}")
+
+
+def _certificates(settings: Settings, clock: Clock) -> Iterator[Finding]:
+    now = datetime.fromtimestamp(clock.now_ms() / 1000, UTC)
+    for files, setting in ((settings.gateway.tls, TLS_SETTING), (settings.rpc.tls, RPC_TLS_SETTING)):
+        if files is None:
+            continue
+        try:
+            pair = read_pair(files, setting)
+        except ConfigError as error:
+            yield from refused("certificates", error)
+            continue
+        said = f"{setting}: {files.certificate_file} is valid until {pair.not_after:%Y-%m-%d}"
+        if pair.not_after - now < RENEW_WITHIN:
+            yield note("certificates", said, "renew it (certbot renew); the node takes it over by itself")
+        else:
+            yield well("certificates", said)
+    authority = settings.rpc.tls.client_ca_file if settings.rpc.tls else None
+    if authority is not None:
+        try:
+            read_authority(authority, f"{RPC_TLS_SETTING}.client_ca_file")
+        except ConfigError as error:
+            yield from refused("certificates", error)
+
+
+def _places(settings: Settings, _clock: Clock) -> Iterator[Finding]:
+    missing = [path for path in settings.geoip.city_databases if not os.access(path, os.R_OK)]
+    for path in missing:
+        yield note("places", f"{path} cannot be read", "see GEOIP_CITY_DB")
+    if not settings.geoip.city_databases:
+        yield note("places", "no database: country and city stay empty", "make geoip, or set GEOIP_CITY_DB")
+    elif not missing:
+        yield well("places", ", ".join(map(str, settings.geoip.city_databases)))
+
+
+INSTALLATION: Final[Sequence[Check]] = (_sites, _certificates, _places)
