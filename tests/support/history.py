@@ -72,7 +72,8 @@ def _row(time: str, **values: Any) -> dict[str, Any]:
         "scan_session_id": "", "qr_code_id": "", "user_id": "", "user_id_source": "", "identified_user_id": "",
         "event_type": "", "event_name": "", "source": "browser", "consent": "granted", "country_code": "",
         "device_type": "", "metadata": "{}", "conversion_value": None, "conversion_currency": "", "is_duplicate": 0,
-        "is_counterpart": 0, "is_fraud": 0, "segment_id": "worker-1/7", "segment_row": 0,
+        "is_counterpart": 0, "is_fraud": 0, "fraud_reasons": [], "page_url": "",
+        "segment_id": "worker-1/7", "segment_row": 0,
     }  # fmt: skip
     assert values.keys() <= plain.keys()
     return plain | values

@@ -11,11 +11,20 @@ from qrumb_server.ports import EventStore, SetAside
 from qrumb_server.store.backup import check_files, restore_files
 from qrumb_server.store.connection import ServerOptions
 from qrumb_server.store.embedded import EmbeddedStore
-from qrumb_server.store.schema.files import Migration
+from qrumb_server.store.schema.files import Migration, load_migrations
+from qrumb_server.store.schema.render import cluster_dialect, render, single_dialect
 from qrumb_server.store.server import ServerStore
 from qrumb_server.upkeep.backup import SITES
 
-__all__ = ["LOCK_TIMEOUT", "migrate_store", "open_store", "restore_store", "server_options"]
+__all__ = [
+    "LOCK_TIMEOUT",
+    "grants",
+    "migrate_store",
+    "open_store",
+    "restore_store",
+    "schema_of",
+    "server_options",
+]
 
 # A predecessor that was killed lets go of its files within moments; one that drains needs longer.
 LOCK_TIMEOUT: Final = timedelta(seconds=30)
@@ -58,6 +67,22 @@ def migrate_store(settings: Settings, *, is_dry_run: bool) -> Sequence[Migration
     with contextlib.closing(ServerStore(server_options(settings.clickhouse))) as store:
         pending = store.pending()
         return pending if is_dry_run and pending else store.migrate()
+
+
+def schema_of(clickhouse: ClickHouseSettings) -> Sequence[Migration]:
+    """All migrations in the statements for that ClickHouse, whether it has them or not."""
+    dialect = cluster_dialect(clickhouse.cluster) if clickhouse.cluster else single_dialect
+    return render(load_migrations(), dialect)
+
+
+def grants(clickhouse: ClickHouseSettings, reader: str) -> Sequence[str]:
+    """Statements that make a user who reads the database and changes nothing. The password is yours to choose."""
+    everywhere = f" ON CLUSTER '{clickhouse.cluster}'" if clickhouse.cluster else ""
+    return (
+        # 2: a tool may bound its own statements, and set nothing else.
+        f"CREATE USER IF NOT EXISTS {reader}{everywhere} IDENTIFIED BY 'choose a password' SETTINGS readonly = 2",
+        f"GRANT{everywhere} SELECT ON events.* TO {reader}",
+    )
 
 
 def restore_store(settings: Settings, source: Path) -> Mapping[str, int]:

@@ -1,6 +1,7 @@
-"""The node's ClickHouse by command: `qrumb query`, `migrate`, `backup` and `restore`."""
+"""The node's ClickHouse by command: `qrumb query`, `schema`, `migrate`, `backup` and `restore`."""
 
 import contextlib
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -18,8 +19,10 @@ from qrumb_server.wire.v1 import upkeep_service_pb2 as upkeep_pb
 from qrumb_server.wire.v1.sql_service_pb2_grpc import SqlServiceStub
 from qrumb_server.wire.v1.upkeep_service_pb2_grpc import UpkeepServiceStub
 
-__all__ = ["FORMATS", "backup", "migrate", "query", "restore"]
+__all__ = ["FORMATS", "backup", "migrate", "query", "restore", "run_sql", "schema"]
 
+# As it is written without quotes.
+READER: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 FORMATS: Final = {"table": "PrettyCompactMonoBlock", "json": "JSONEachRow", "csv": "CSVWithNames"}
 
 
@@ -34,16 +37,28 @@ def query(settings: Settings, sql: str, output_format: str | None) -> None:
     The tables are in the database `events`; the main one is valid_events:
       qrumb query "SELECT event_type, count() FROM events.valid_events GROUP BY 1"
     """
-    clickhouse_format = FORMATS[shown_format(output_format)]
-    if is_running(settings):
-        pieces = _ask_node(settings, sql, clickhouse_format)
-    elif settings.clickhouse.url is not None or settings.clickhouse_dir.is_dir():
-        pieces = _ask_store(settings, sql, clickhouse_format)
-    else:
-        raise click.ClickException(f"{settings.data_dir}: no data there; start qrumb first, or set DATA_DIR")
-    for piece in pieces:
+    for piece in run_sql(settings, sql, FORMATS[shown_format(output_format)]):
         sys.stdout.buffer.write(piece)
     sys.stdout.buffer.flush()
+
+
+@click.command()
+@click.option("--grants", "reader", metavar="USER", help="Print what makes USER a reader of the database, no more.")
+@with_settings
+def schema(settings: Settings, reader: str | None) -> None:
+    """Print the statements that make all tables and views, for the ClickHouse of the settings; run none of them."""
+    from qrumb_server.app.stores import grants, schema_of  # the drivers take half a second to import
+
+    if reader is None:
+        for migration in schema_of(settings.clickhouse):
+            click.echo(f"-- {migration.number:03d}_{migration.name}")
+            for statement in migration.statements:
+                click.echo(f"{statement};\n")
+        return
+    if not READER.fullmatch(reader):
+        raise click.UsageError("a user's name has 1 to 64 characters of A-Z, a-z, 0-9 and _, and starts with no digit")
+    for statement in grants(settings.clickhouse, reader):
+        click.echo(f"{statement};")
 
 
 @click.command()
@@ -113,6 +128,19 @@ def restore(settings: Settings, folder: Path) -> None:
     _print_counts(counts, f"restored into {settings.data_dir}, as many rows as were copied")
     if not settings.sites_path.exists():
         click.echo("The backup holds no sites.toml: no key is known until `qrumb sites add` has made one.", err=True)
+
+
+def run_sql(settings: Settings, sql: str, clickhouse_format: str) -> Iterator[bytes]:
+    """The result of a reading statement in one of ClickHouse's formats, from the running node, else from its data.
+
+    Raises:
+        ClickException: it failed, or there is no data.
+    """
+    if is_running(settings):
+        return _ask_node(settings, sql, clickhouse_format)
+    if settings.clickhouse.url is not None or settings.clickhouse_dir.is_dir():
+        return _ask_store(settings, sql, clickhouse_format)
+    raise click.ClickException(f"{settings.data_dir}: no data there; start qrumb first, or set DATA_DIR")
 
 
 def _ask_node(settings: Settings, sql: str, clickhouse_format: str) -> Iterator[bytes]:
