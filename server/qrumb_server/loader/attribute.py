@@ -13,7 +13,7 @@ from cachetools import LRUCache
 from qrumb.v1.event_row_pb2 import EventRow
 from qrumb_server.instants import milliseconds
 from qrumb_server.loader.lookups import Arrived, EventKey, KnownSession, Lookups, SessionKey
-from qrumb_server.loader.rows import PlacedEvent, RowId
+from qrumb_server.loader.rows import PlacedEvent, PlacedLetter, RowId
 from qrumb_server.loader.velocity import RateCounter
 from qrumb_server.model import SitePolicy
 from qrumb_server.pipeline.consent import ALLOWED, Allowed, as_stored

@@ -199,7 +199,7 @@ class Loader:
             load.written.append(links)
         refused = self._store_or_refuse(load, events)
         self._store.confirm(load.written)
-        return _kept(events, refused, attribution)
+        return attribution.kept(events, refused)
 
     def count_replayed(self, entries: TableBatch) -> None:
         """Count what the ledger got for replayed events."""
@@ -284,7 +284,7 @@ class Loader:
             self._insert(load, dead_letter_batch(load.letters), uncertain=load.uncertain)
 
     def _store_ledger(self, load: "_Load") -> None:
-        kept, conflicts = _kept(load.batch.events, load.letters, load.attribution)
+        kept, conflicts = load.attribution.kept(load.batch.events, load.letters)
         counts = count_batch(kept, load.letters, conflicts)
         if not counts:
             return
@@ -389,13 +389,3 @@ class _Load:
     ledger: TableBatch | None = None
     written: list[TableBatch] = field(default_factory=list)
     """What the store has taken, and has still to prove."""
-
-
-def _kept(
-    events: Sequence[PlacedEvent], refused: Sequence[PlacedLetter], attribution: Attribution
-) -> tuple[Sequence[PlacedEvent], set[int]]:
-    """The events that the store took, and the places among them of conflicting duplicates."""
-    lost = {letter.row_id for letter in refused}
-    kept = [(place, placed) for place, placed in enumerate(events) if placed.row_id not in lost]
-    conflicts = {index for index, (place, _placed) in enumerate(kept) if place in attribution.conflicts}
-    return [placed for _place, placed in kept], conflicts

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import grpc
 
+from qrumb_server.reasons import calls
 from qrumb_server.rpc.caller import GATEWAY_PEER
 from qrumb_server.rpc.wrappers import Wrappers
 
@@ -65,7 +66,7 @@ class LocalServer:
         """The answer of a unary method.
 
         Raises:
-            Aborted: the answer is a status; UNIMPLEMENTED where there is no such method.
+            Aborted: the answer is a status; that of UNKNOWN_METHOD where there is no such method.
         """
         details = _Details(method, metadata)
 
@@ -74,7 +75,7 @@ class LocalServer:
 
         handler: Any = await self._wrappers.intercept_service(find, details)
         if handler is None or handler.unary_unary is None:
-            raise Aborted(grpc.StatusCode.UNIMPLEMENTED, f"no unary method {method}", ())
+            raise Aborted(calls.UNKNOWN_METHOD.code, f"no unary method {method}", ())
         context = _Context(metadata)
         answer = await handler.unary_unary(request, context)
         return LocalAnswer(handler.response_serializer(answer), context.headers)

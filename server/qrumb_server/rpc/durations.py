@@ -21,6 +21,7 @@ UNCOUNTED: Final = ("/grpc.health.v1.Health/", "/qrumb_server.wire.v1.ProcessSer
 CODES: Final = {code.value[0]: code.name for code in grpc.StatusCode}
 OK: Final = 0
 CANCELLED: Final = "CANCELLED"
+UNKNOWN: Final = "UNKNOWN"
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
@@ -99,5 +100,5 @@ def _code_of(context: Context, error: BaseException | None = None) -> str:
     code: Any = context.code()
     number = code.value[0] if isinstance(code, grpc.StatusCode) else code or OK
     if error is not None and number == OK:
-        return grpc.StatusCode.UNKNOWN.name
-    return CODES.get(number, grpc.StatusCode.UNKNOWN.name)
+        return UNKNOWN
+    return CODES.get(number, UNKNOWN)

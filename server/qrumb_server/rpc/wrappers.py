@@ -228,7 +228,7 @@ class Wrappers(grpc.aio.ServerInterceptor):
         method = str(handler_call_details.method)
         if self._capacity is not None and self._capacity.refuses(method):
             if self._durations is not None:
-                self._durations.refused(grpc.StatusCode.RESOURCE_EXHAUSTED)
+                self._durations.refused(calls.TOO_MANY_CALLS.code)
             return grpc.stream_stream_rpc_method_handler(_refuse)
         wrapped = self._wrapped.get(method)
         if wrapped is None:
