@@ -90,6 +90,15 @@ class Attribution:
     """Places in the batch of what must not bring an erased person back: duplicates and counterparts of what was erased,
     and what names an erased session, with the name that this has now."""
 
+    def kept(
+        self, events: Sequence[PlacedEvent], refused: Sequence[PlacedLetter]
+    ) -> tuple[Sequence[PlacedEvent], set[int]]:
+        """The events that the store took, and the places among them of conflicting duplicates."""
+        lost = {letter.row_id for letter in refused}
+        kept = [(place, placed) for place, placed in enumerate(events) if placed.row_id not in lost]
+        conflicts = {index for index, (place, _placed) in enumerate(kept) if place in self.conflicts}
+        return [placed for _place, placed in kept], conflicts
+
 
 class Attributor:
     """Attributes batches; belongs to the loader's thread.

@@ -14,7 +14,7 @@ from qrumb_server.metrics import metrics_text, new_registry
 from qrumb_server.rpc.durations import CallDurations
 from qrumb_server.rpc.health import Health
 from qrumb_server.rpc.wrappers import Capacity, Wrappers
-from qrumb_server.supervise.process import check
+from qrumb_server.supervise.process import Peer
 
 SERVICE = "qrumb.v1.TestService"
 
@@ -61,7 +61,9 @@ async def test_calls_are_counted_by_method_and_status(tmp_path: Path) -> None:
     target = f"unix:{tmp_path}/s"
     server.add_insecure_port(target)
     await server.start()
-    await check(target)
+    peer = Peer(target)
+    await peer.check()
+    await peer.close()
     opened: Any = grpc.aio.insecure_channel(target)  # the package's stub knows no calls of bytes
     async with opened as channel:
         call = channel.unary_unary(f"/{SERVICE}/Answer")
