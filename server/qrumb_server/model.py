@@ -120,6 +120,7 @@ class FraudRules:
 
     session_events_per_minute: int = 120
     address_events_per_minute: int = 600
+    address_scans_per_minute: int = 1_200
     max_clock_ahead_ms: int = 86_400_000
     before_scan_tolerance_ms: int = 600_000
     ignored_reasons: frozenset[FraudReason] = frozenset()

@@ -11,6 +11,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import grpc
+import pytest
 import yaml
 from google.protobuf.json_format import ParseDict
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo
@@ -37,13 +38,18 @@ FILES = tuple(sorted((Path(__file__).resolve().parent.parent / "golden" / "scena
 SITE: Final = "shop"
 # What a browser sends unless a step says otherwise.
 FIREFOX: Final = "Mozilla/5.0 (X11; Linux x86_64; rv:132.0) Gecko/20100101 Firefox/132.0"
+AGENTS: Final = {
+    "iphone": "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) "
+    "Version/17.5 Mobile/15E148 Safari/604.1",
+    "twitterbot": "Twitterbot/1.0",
+}
 UNITS: Final = {"d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1000, "ms": 1}
 TIME: Final = re.compile(r"T(?:([+-])(\d+)(d|h|ms|m|s))?")
 DEFAULTS: Final = {"browser": {"event_type": "pageview"}, "server": {"event_name": "lead"}}
 TIME_FIELDS: Final = {"event_time", "scan_time"}
 HASHES: Final = {"email_hash", "phone_hash"}
 STEP_KEYS: Final = {
-    "register": {"worker"},
+    "register": {"worker", "refused", "times"},
     "browser": {
         "as",
         "worker",
@@ -121,6 +127,8 @@ class Play:
     ids: dict[str, str] = field(default_factory=dict)
     """Event id by its name in the scenario."""
     received: dict[str, int] = field(default_factory=dict)
+    registered: dict[str, int] = field(default_factory=dict)
+    """Registrations of scan sessions by site, rejected ones too."""
     """Events that were answered with a verdict, by site."""
     letters_erased: bool = False
 
@@ -165,7 +173,7 @@ class Play:
         """One step, but for `expect`."""
         match verb:
             case "register":
-                await self._register(argument, options.get("worker", 0))
+                await self._register(argument, options)
             case "browser" | "server":
                 await self._send(verb, argument, options)
             case "clock":
@@ -191,13 +199,24 @@ class Play:
             case _:
                 await self._upkeep(verb, argument, options)
 
-    async def _register(self, written: Mapping[str, Any], worker: int) -> None:
-        self.node.clock.tick()
+    async def _register(self, written: Mapping[str, Any], options: Mapping[str, Any]) -> None:
         session = dict(written)
-        session["site_id"] = self.site(session.get("site_id"))
+        session["site_id"] = site_id = self.site(session.get("site_id"))
         session["scan_session_id"] = self.session(session["scan_session_id"])
+        if agent := session.get("user_agent"):
+            session["user_agent"] = AGENTS.get(agent, agent)
         request = session_pb.RegisterScanSessionRequest(scan_session=ParseDict(self._timed(session), ScanSession()))
-        await self.node.sessions[worker].RegisterScanSession(request)
+        stub = self.node.sessions[options.get("worker", 0)]
+        for number in range(options.get("times", 1)):
+            self.node.clock.tick()
+            if number:
+                request.scan_session.scan_session_id = self.session(f"{written['scan_session_id']}-{number}")
+            self.registered[site_id] = self.registered.get(site_id, 0) + 1
+            if options.get("refused"):
+                with pytest.raises(grpc.aio.AioRpcError):
+                    await stub.RegisterScanSession(request)
+            else:
+                await stub.RegisterScanSession(request)
 
     async def _send(self, source: str, written: Any, options: Mapping[str, Any]) -> None:
         """One event by itself, a list of them as a batch."""

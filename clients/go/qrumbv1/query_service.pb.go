@@ -409,7 +409,7 @@ func (x GetAttributionRequest_Model) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use GetAttributionRequest_Model.Descriptor instead.
 func (GetAttributionRequest_Model) EnumDescriptor() ([]byte, []int) {
-	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{21, 0}
+	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{22, 0}
 }
 
 // GetReceiptRequest names one event.
@@ -1274,9 +1274,16 @@ type EventCount struct {
 	// Those of unique_count that are conversions and not marked as fraud.
 	ConversionCount uint64 `protobuf:"varint,13,opt,name=conversion_count,json=conversionCount,proto3" json:"conversion_count,omitempty"`
 	// Amounts of these conversions by currency, refunds taken off.
-	Amounts       []*CurrencyAmount `protobuf:"bytes,14,rep,name=amounts,proto3" json:"amounts,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Amounts []*CurrencyAmount `protobuf:"bytes,14,rep,name=amounts,proto3" json:"amounts,omitempty"`
+	// Scan sessions by the time of their scan, as QrCodeFunnel has them. Where source or name is told apart, they are
+	// counts of their own, with the source "scan".
+	ScanCount uint64 `protobuf:"varint,15,opt,name=scan_count,json=scanCount,proto3" json:"scan_count,omitempty"`
+	// As QrCodeFunnel.suspect_scan_count.
+	SuspectScanCount uint64 `protobuf:"varint,16,opt,name=suspect_scan_count,json=suspectScanCount,proto3" json:"suspect_scan_count,omitempty"`
+	// As QrCodeFunnel.confirmed_scan_count.
+	ConfirmedScanCount uint64 `protobuf:"varint,17,opt,name=confirmed_scan_count,json=confirmedScanCount,proto3" json:"confirmed_scan_count,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
 }
 
 func (x *EventCount) Reset() {
@@ -1407,6 +1414,27 @@ func (x *EventCount) GetAmounts() []*CurrencyAmount {
 	return nil
 }
 
+func (x *EventCount) GetScanCount() uint64 {
+	if x != nil {
+		return x.ScanCount
+	}
+	return 0
+}
+
+func (x *EventCount) GetSuspectScanCount() uint64 {
+	if x != nil {
+		return x.SuspectScanCount
+	}
+	return 0
+}
+
+func (x *EventCount) GetConfirmedScanCount() uint64 {
+	if x != nil {
+		return x.ConfirmedScanCount
+	}
+	return 0
+}
+
 // GetLedgerRequest selects the minutes to balance.
 type GetLedgerRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1474,7 +1502,7 @@ func (x *GetLedgerRequest) GetToTime() *timestamppb.Timestamp {
 // GetLedgerResponse carries the ledger of a site.
 type GetLedgerResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// One entry for each minute in which events were received, in order of time.
+	// One entry for each minute in which events or scan sessions were received, in order of time.
 	Entries       []*LedgerEntry `protobuf:"bytes,1,rep,name=entries,proto3" json:"entries,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1517,7 +1545,7 @@ func (x *GetLedgerResponse) GetEntries() []*LedgerEntry {
 	return nil
 }
 
-// LedgerEntry accounts for the events of one site that were received in one minute.
+// LedgerEntry accounts for the events of one site that were received in one minute, and for its scan sessions.
 type LedgerEntry struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The minute.
@@ -1537,9 +1565,19 @@ type LedgerEntry struct {
 	// Duplicates whose payload differs from that of the original.
 	ConflictCount uint64 `protobuf:"varint,8,opt,name=conflict_count,json=conflictCount,proto3" json:"conflict_count,omitempty"`
 	// Stored events that are marked as fraud.
-	FraudCount    uint64 `protobuf:"varint,9,opt,name=fraud_count,json=fraudCount,proto3" json:"fraud_count,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	FraudCount uint64 `protobuf:"varint,9,opt,name=fraud_count,json=fraudCount,proto3" json:"fraud_count,omitempty"`
+	// Registrations of scan sessions that reached the service: scan_registered_count + scan_rejected_count +
+	// scan_spooled_count. One session may be registered several times.
+	ScanReceivedCount uint64 `protobuf:"varint,10,opt,name=scan_received_count,json=scanReceivedCount,proto3" json:"scan_received_count,omitempty"`
+	// Registrations that ClickHouse has, as rows of events.scan_sessions, several of one session as one.
+	ScanRegisteredCount uint64 `protobuf:"varint,11,opt,name=scan_registered_count,json=scanRegisteredCount,proto3" json:"scan_registered_count,omitempty"`
+	// Those that were rejected, each for a rule that it breaks itself. The others of a refused batch are counted when they
+	// are sent again.
+	ScanRejectedCount uint64 `protobuf:"varint,12,opt,name=scan_rejected_count,json=scanRejectedCount,proto3" json:"scan_rejected_count,omitempty"`
+	// Registrations on the disk of this node that ClickHouse does not have yet.
+	ScanSpooledCount uint64 `protobuf:"varint,13,opt,name=scan_spooled_count,json=scanSpooledCount,proto3" json:"scan_spooled_count,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *LedgerEntry) Reset() {
@@ -1631,6 +1669,34 @@ func (x *LedgerEntry) GetConflictCount() uint64 {
 func (x *LedgerEntry) GetFraudCount() uint64 {
 	if x != nil {
 		return x.FraudCount
+	}
+	return 0
+}
+
+func (x *LedgerEntry) GetScanReceivedCount() uint64 {
+	if x != nil {
+		return x.ScanReceivedCount
+	}
+	return 0
+}
+
+func (x *LedgerEntry) GetScanRegisteredCount() uint64 {
+	if x != nil {
+		return x.ScanRegisteredCount
+	}
+	return 0
+}
+
+func (x *LedgerEntry) GetScanRejectedCount() uint64 {
+	if x != nil {
+		return x.ScanRejectedCount
+	}
+	return 0
+}
+
+func (x *LedgerEntry) GetScanSpooledCount() uint64 {
+	if x != nil {
+		return x.ScanSpooledCount
 	}
 	return 0
 }
@@ -2047,16 +2113,17 @@ func (x *GetFunnelResponse) GetNextPageToken() string {
 	return ""
 }
 
-// QrCodeFunnel follows the scans of one QR code. Events that are marked as fraud are left out of all but fraud_count.
+// QrCodeFunnel follows the scans of one QR code. Events that are marked as fraud are left out of all but fraud_count,
+// scans that are marked of all but suspect_scan_count and suspect_reasons.
 type QrCodeFunnel struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// QR code. Empty unless followed apart; so are all dimensions.
 	QrCodeId string `protobuf:"bytes,1,opt,name=qr_code_id,json=qrCodeId,proto3" json:"qr_code_id,omitempty"`
-	// Scan sessions.
+	// Scan sessions whose scan is not suspect.
 	ScanCount uint64 `protobuf:"varint,2,opt,name=scan_count,json=scanCount,proto3" json:"scan_count,omitempty"`
-	// Those of them with at least one browser event.
+	// Sessions with at least one browser event.
 	VisitCount uint64 `protobuf:"varint,3,opt,name=visit_count,json=visitCount,proto3" json:"visit_count,omitempty"`
-	// Those of them with at least one server event that is no refund.
+	// Sessions with at least one server event that is no refund.
 	ConversionCount uint64 `protobuf:"varint,4,opt,name=conversion_count,json=conversionCount,proto3" json:"conversion_count,omitempty"`
 	// Conversion amounts by currency, refunds taken off.
 	Amounts []*CurrencyAmount `protobuf:"bytes,5,rep,name=amounts,proto3" json:"amounts,omitempty"`
@@ -2072,10 +2139,17 @@ type QrCodeFunnel struct {
 	DeviceType string `protobuf:"bytes,10,opt,name=device_type,json=deviceType,proto3" json:"device_type,omitempty"`
 	// Value of campaign_key.
 	Campaign string `protobuf:"bytes,11,opt,name=campaign,proto3" json:"campaign,omitempty"`
-	// Those of scan_count with at least one event that is marked as fraud.
-	FraudCount    uint64 `protobuf:"varint,12,opt,name=fraud_count,json=fraudCount,proto3" json:"fraud_count,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	// Sessions with at least one event that is marked as fraud.
+	FraudCount uint64 `protobuf:"varint,12,opt,name=fraud_count,json=fraudCount,proto3" json:"fraud_count,omitempty"`
+	// Scan sessions whose scan is suspect: a program's, a link preview's, or one that nobody has confirmed after a prefetch
+	// or a HEAD request.
+	SuspectScanCount uint64 `protobuf:"varint,13,opt,name=suspect_scan_count,json=suspectScanCount,proto3" json:"suspect_scan_count,omitempty"`
+	// Those of scan_count whose landing page has run the tag: an unmarked browser event of the session has arrived.
+	ConfirmedScanCount uint64 `protobuf:"varint,14,opt,name=confirmed_scan_count,json=confirmedScanCount,proto3" json:"confirmed_scan_count,omitempty"`
+	// Suspect scans by reason, in order of the reason's name; a scan with two reasons is in both.
+	SuspectReasons []*ReasonCount `protobuf:"bytes,15,rep,name=suspect_reasons,json=suspectReasons,proto3" json:"suspect_reasons,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *QrCodeFunnel) Reset() {
@@ -2192,6 +2266,82 @@ func (x *QrCodeFunnel) GetFraudCount() uint64 {
 	return 0
 }
 
+func (x *QrCodeFunnel) GetSuspectScanCount() uint64 {
+	if x != nil {
+		return x.SuspectScanCount
+	}
+	return 0
+}
+
+func (x *QrCodeFunnel) GetConfirmedScanCount() uint64 {
+	if x != nil {
+		return x.ConfirmedScanCount
+	}
+	return 0
+}
+
+func (x *QrCodeFunnel) GetSuspectReasons() []*ReasonCount {
+	if x != nil {
+		return x.SuspectReasons
+	}
+	return nil
+}
+
+// ReasonCount counts what is marked for one reason.
+type ReasonCount struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Stable name, such as preview.
+	Reason string `protobuf:"bytes,1,opt,name=reason,proto3" json:"reason,omitempty"`
+	// How many.
+	Count         uint64 `protobuf:"varint,2,opt,name=count,proto3" json:"count,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReasonCount) Reset() {
+	*x = ReasonCount{}
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReasonCount) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReasonCount) ProtoMessage() {}
+
+func (x *ReasonCount) ProtoReflect() protoreflect.Message {
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReasonCount.ProtoReflect.Descriptor instead.
+func (*ReasonCount) Descriptor() ([]byte, []int) {
+	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *ReasonCount) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *ReasonCount) GetCount() uint64 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
 // CurrencyAmount is a sum of money in one currency.
 type CurrencyAmount struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2205,7 +2355,7 @@ type CurrencyAmount struct {
 
 func (x *CurrencyAmount) Reset() {
 	*x = CurrencyAmount{}
-	mi := &file_qrumb_v1_query_service_proto_msgTypes[20]
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2217,7 +2367,7 @@ func (x *CurrencyAmount) String() string {
 func (*CurrencyAmount) ProtoMessage() {}
 
 func (x *CurrencyAmount) ProtoReflect() protoreflect.Message {
-	mi := &file_qrumb_v1_query_service_proto_msgTypes[20]
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2230,7 +2380,7 @@ func (x *CurrencyAmount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CurrencyAmount.ProtoReflect.Descriptor instead.
 func (*CurrencyAmount) Descriptor() ([]byte, []int) {
-	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{20}
+	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *CurrencyAmount) GetCurrency() string {
@@ -2268,7 +2418,7 @@ type GetAttributionRequest struct {
 
 func (x *GetAttributionRequest) Reset() {
 	*x = GetAttributionRequest{}
-	mi := &file_qrumb_v1_query_service_proto_msgTypes[21]
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2280,7 +2430,7 @@ func (x *GetAttributionRequest) String() string {
 func (*GetAttributionRequest) ProtoMessage() {}
 
 func (x *GetAttributionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_qrumb_v1_query_service_proto_msgTypes[21]
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2293,7 +2443,7 @@ func (x *GetAttributionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetAttributionRequest.ProtoReflect.Descriptor instead.
 func (*GetAttributionRequest) Descriptor() ([]byte, []int) {
-	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{21}
+	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *GetAttributionRequest) GetSiteId() string {
@@ -2355,7 +2505,7 @@ type GetAttributionResponse struct {
 
 func (x *GetAttributionResponse) Reset() {
 	*x = GetAttributionResponse{}
-	mi := &file_qrumb_v1_query_service_proto_msgTypes[22]
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2367,7 +2517,7 @@ func (x *GetAttributionResponse) String() string {
 func (*GetAttributionResponse) ProtoMessage() {}
 
 func (x *GetAttributionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_qrumb_v1_query_service_proto_msgTypes[22]
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2380,7 +2530,7 @@ func (x *GetAttributionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetAttributionResponse.ProtoReflect.Descriptor instead.
 func (*GetAttributionResponse) Descriptor() ([]byte, []int) {
-	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{22}
+	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *GetAttributionResponse) GetAttributions() []*ModelAttribution {
@@ -2424,7 +2574,7 @@ type ModelAttribution struct {
 
 func (x *ModelAttribution) Reset() {
 	*x = ModelAttribution{}
-	mi := &file_qrumb_v1_query_service_proto_msgTypes[23]
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2436,7 +2586,7 @@ func (x *ModelAttribution) String() string {
 func (*ModelAttribution) ProtoMessage() {}
 
 func (x *ModelAttribution) ProtoReflect() protoreflect.Message {
-	mi := &file_qrumb_v1_query_service_proto_msgTypes[23]
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2449,7 +2599,7 @@ func (x *ModelAttribution) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ModelAttribution.ProtoReflect.Descriptor instead.
 func (*ModelAttribution) Descriptor() ([]byte, []int) {
-	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{23}
+	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ModelAttribution) GetModel() GetAttributionRequest_Model {
@@ -2481,7 +2631,7 @@ type QrCodeCredit struct {
 
 func (x *QrCodeCredit) Reset() {
 	*x = QrCodeCredit{}
-	mi := &file_qrumb_v1_query_service_proto_msgTypes[24]
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2493,7 +2643,7 @@ func (x *QrCodeCredit) String() string {
 func (*QrCodeCredit) ProtoMessage() {}
 
 func (x *QrCodeCredit) ProtoReflect() protoreflect.Message {
-	mi := &file_qrumb_v1_query_service_proto_msgTypes[24]
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2506,7 +2656,7 @@ func (x *QrCodeCredit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QrCodeCredit.ProtoReflect.Descriptor instead.
 func (*QrCodeCredit) Descriptor() ([]byte, []int) {
-	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{24}
+	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *QrCodeCredit) GetQrCodeId() string {
@@ -2634,7 +2784,7 @@ const file_qrumb_v1_query_service_proto_rawDesc = "" +
 	"\bEXCLUDED\x10\x02\"k\n" +
 	"\x13CountEventsResponse\x12,\n" +
 	"\x06counts\x18\x01 \x03(\v2\x14.qrumb.v1.EventCountR\x06counts\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x93\x04\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x92\x05\n" +
 	"\n" +
 	"EventCount\x129\n" +
 	"\n" +
@@ -2656,13 +2806,17 @@ const file_qrumb_v1_query_service_proto_rawDesc = "" +
 	"deviceType\x12\x1a\n" +
 	"\bcampaign\x18\f \x01(\tR\bcampaign\x12)\n" +
 	"\x10conversion_count\x18\r \x01(\x04R\x0fconversionCount\x122\n" +
-	"\aamounts\x18\x0e \x03(\v2\x18.qrumb.v1.CurrencyAmountR\aamounts\"\x99\x01\n" +
+	"\aamounts\x18\x0e \x03(\v2\x18.qrumb.v1.CurrencyAmountR\aamounts\x12\x1d\n" +
+	"\n" +
+	"scan_count\x18\x0f \x01(\x04R\tscanCount\x12,\n" +
+	"\x12suspect_scan_count\x18\x10 \x01(\x04R\x10suspectScanCount\x120\n" +
+	"\x14confirmed_scan_count\x18\x11 \x01(\x04R\x12confirmedScanCount\"\x99\x01\n" +
 	"\x10GetLedgerRequest\x12\x17\n" +
 	"\asite_id\x18\x01 \x01(\tR\x06siteId\x127\n" +
 	"\tfrom_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\bfromTime\x123\n" +
 	"\ato_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x06toTime\"D\n" +
 	"\x11GetLedgerResponse\x12/\n" +
-	"\aentries\x18\x01 \x03(\v2\x15.qrumb.v1.LedgerEntryR\aentries\"\xf4\x02\n" +
+	"\aentries\x18\x01 \x03(\v2\x15.qrumb.v1.LedgerEntryR\aentries\"\xb6\x04\n" +
 	"\vLedgerEntry\x12;\n" +
 	"\vminute_time\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"minuteTime\x12%\n" +
@@ -2674,7 +2828,12 @@ const file_qrumb_v1_query_service_proto_rawDesc = "" +
 	"\x0fduplicate_count\x18\a \x01(\x04R\x0eduplicateCount\x12%\n" +
 	"\x0econflict_count\x18\b \x01(\x04R\rconflictCount\x12\x1f\n" +
 	"\vfraud_count\x18\t \x01(\x04R\n" +
-	"fraudCount\"n\n" +
+	"fraudCount\x12.\n" +
+	"\x13scan_received_count\x18\n" +
+	" \x01(\x04R\x11scanReceivedCount\x122\n" +
+	"\x15scan_registered_count\x18\v \x01(\x04R\x13scanRegisteredCount\x12.\n" +
+	"\x13scan_rejected_count\x18\f \x01(\x04R\x11scanRejectedCount\x12,\n" +
+	"\x12scan_spooled_count\x18\r \x01(\x04R\x10scanSpooledCount\"n\n" +
 	" ListSuspiciousIdentifiersRequest\x12\x17\n" +
 	"\asite_id\x18\x01 \x01(\tR\x06siteId\x12\x1b\n" +
 	"\tmore_than\x18\x02 \x01(\rR\bmoreThan\x12\x14\n" +
@@ -2716,7 +2875,7 @@ const file_qrumb_v1_query_service_proto_rawDesc = "" +
 	"page_token\x18\r \x01(\tR\tpageToken\"m\n" +
 	"\x11GetFunnelResponse\x120\n" +
 	"\afunnels\x18\x01 \x03(\v2\x16.qrumb.v1.QrCodeFunnelR\afunnels\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xdd\x03\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xfd\x04\n" +
 	"\fQrCodeFunnel\x12\x1c\n" +
 	"\n" +
 	"qr_code_id\x18\x01 \x01(\tR\bqrCodeId\x12\x1d\n" +
@@ -2737,7 +2896,13 @@ const file_qrumb_v1_query_service_proto_rawDesc = "" +
 	"deviceType\x12\x1a\n" +
 	"\bcampaign\x18\v \x01(\tR\bcampaign\x12\x1f\n" +
 	"\vfraud_count\x18\f \x01(\x04R\n" +
-	"fraudCount\"D\n" +
+	"fraudCount\x12,\n" +
+	"\x12suspect_scan_count\x18\r \x01(\x04R\x10suspectScanCount\x120\n" +
+	"\x14confirmed_scan_count\x18\x0e \x01(\x04R\x12confirmedScanCount\x12>\n" +
+	"\x0fsuspect_reasons\x18\x0f \x03(\v2\x15.qrumb.v1.ReasonCountR\x0esuspectReasons\";\n" +
+	"\vReasonCount\x12\x16\n" +
+	"\x06reason\x18\x01 \x01(\tR\x06reason\x12\x14\n" +
+	"\x05count\x18\x02 \x01(\x04R\x05count\"D\n" +
 	"\x0eCurrencyAmount\x12\x1a\n" +
 	"\bcurrency\x18\x01 \x01(\tR\bcurrency\x12\x16\n" +
 	"\x06amount\x18\x02 \x01(\tR\x06amount\"\x8e\x03\n" +
@@ -2796,7 +2961,7 @@ func file_qrumb_v1_query_service_proto_rawDescGZIP() []byte {
 }
 
 var file_qrumb_v1_query_service_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
-var file_qrumb_v1_query_service_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
+var file_qrumb_v1_query_service_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
 var file_qrumb_v1_query_service_proto_goTypes = []any{
 	(GetReceiptResponse_Fate)(0),              // 0: qrumb.v1.GetReceiptResponse.Fate
 	(CountEventsRequest_Bucket)(0),            // 1: qrumb.v1.CountEventsRequest.Bucket
@@ -2824,85 +2989,87 @@ var file_qrumb_v1_query_service_proto_goTypes = []any{
 	(*GetFunnelRequest)(nil),                  // 23: qrumb.v1.GetFunnelRequest
 	(*GetFunnelResponse)(nil),                 // 24: qrumb.v1.GetFunnelResponse
 	(*QrCodeFunnel)(nil),                      // 25: qrumb.v1.QrCodeFunnel
-	(*CurrencyAmount)(nil),                    // 26: qrumb.v1.CurrencyAmount
-	(*GetAttributionRequest)(nil),             // 27: qrumb.v1.GetAttributionRequest
-	(*GetAttributionResponse)(nil),            // 28: qrumb.v1.GetAttributionResponse
-	(*ModelAttribution)(nil),                  // 29: qrumb.v1.ModelAttribution
-	(*QrCodeCredit)(nil),                      // 30: qrumb.v1.QrCodeCredit
-	(*timestamppb.Timestamp)(nil),             // 31: google.protobuf.Timestamp
-	(*Violation)(nil),                         // 32: qrumb.v1.Violation
-	(*EventRow)(nil),                          // 33: qrumb.v1.EventRow
-	(*EventWarning)(nil),                      // 34: qrumb.v1.EventWarning
-	(Violation_Reason)(0),                     // 35: qrumb.v1.Violation.Reason
+	(*ReasonCount)(nil),                       // 26: qrumb.v1.ReasonCount
+	(*CurrencyAmount)(nil),                    // 27: qrumb.v1.CurrencyAmount
+	(*GetAttributionRequest)(nil),             // 28: qrumb.v1.GetAttributionRequest
+	(*GetAttributionResponse)(nil),            // 29: qrumb.v1.GetAttributionResponse
+	(*ModelAttribution)(nil),                  // 30: qrumb.v1.ModelAttribution
+	(*QrCodeCredit)(nil),                      // 31: qrumb.v1.QrCodeCredit
+	(*timestamppb.Timestamp)(nil),             // 32: google.protobuf.Timestamp
+	(*Violation)(nil),                         // 33: qrumb.v1.Violation
+	(*EventRow)(nil),                          // 34: qrumb.v1.EventRow
+	(*EventWarning)(nil),                      // 35: qrumb.v1.EventWarning
+	(Violation_Reason)(0),                     // 36: qrumb.v1.Violation.Reason
 }
 var file_qrumb_v1_query_service_proto_depIdxs = []int32{
 	0,  // 0: qrumb.v1.GetReceiptResponse.fate:type_name -> qrumb.v1.GetReceiptResponse.Fate
-	31, // 1: qrumb.v1.GetReceiptResponse.received_time:type_name -> google.protobuf.Timestamp
-	32, // 2: qrumb.v1.GetReceiptResponse.violations:type_name -> qrumb.v1.Violation
-	33, // 3: qrumb.v1.GetReceiptResponse.row:type_name -> qrumb.v1.EventRow
-	34, // 4: qrumb.v1.GetReceiptResponse.warnings:type_name -> qrumb.v1.EventWarning
+	32, // 1: qrumb.v1.GetReceiptResponse.received_time:type_name -> google.protobuf.Timestamp
+	33, // 2: qrumb.v1.GetReceiptResponse.violations:type_name -> qrumb.v1.Violation
+	34, // 3: qrumb.v1.GetReceiptResponse.row:type_name -> qrumb.v1.EventRow
+	35, // 4: qrumb.v1.GetReceiptResponse.warnings:type_name -> qrumb.v1.EventWarning
 	8,  // 5: qrumb.v1.GetReceiptResponse.touches:type_name -> qrumb.v1.Touch
-	31, // 6: qrumb.v1.Touch.scan_time:type_name -> google.protobuf.Timestamp
-	35, // 7: qrumb.v1.ListRejectedEventsRequest.reason:type_name -> qrumb.v1.Violation.Reason
-	31, // 8: qrumb.v1.ListRejectedEventsRequest.since_time:type_name -> google.protobuf.Timestamp
+	32, // 6: qrumb.v1.Touch.scan_time:type_name -> google.protobuf.Timestamp
+	36, // 7: qrumb.v1.ListRejectedEventsRequest.reason:type_name -> qrumb.v1.Violation.Reason
+	32, // 8: qrumb.v1.ListRejectedEventsRequest.since_time:type_name -> google.protobuf.Timestamp
 	11, // 9: qrumb.v1.ListRejectedEventsResponse.rejected_events:type_name -> qrumb.v1.RejectedEvent
-	31, // 10: qrumb.v1.RejectedEvent.received_time:type_name -> google.protobuf.Timestamp
-	32, // 11: qrumb.v1.RejectedEvent.violations:type_name -> qrumb.v1.Violation
-	33, // 12: qrumb.v1.TailEventsResponse.rows:type_name -> qrumb.v1.EventRow
-	31, // 13: qrumb.v1.CountEventsRequest.from_time:type_name -> google.protobuf.Timestamp
-	31, // 14: qrumb.v1.CountEventsRequest.to_time:type_name -> google.protobuf.Timestamp
+	32, // 10: qrumb.v1.RejectedEvent.received_time:type_name -> google.protobuf.Timestamp
+	33, // 11: qrumb.v1.RejectedEvent.violations:type_name -> qrumb.v1.Violation
+	34, // 12: qrumb.v1.TailEventsResponse.rows:type_name -> qrumb.v1.EventRow
+	32, // 13: qrumb.v1.CountEventsRequest.from_time:type_name -> google.protobuf.Timestamp
+	32, // 14: qrumb.v1.CountEventsRequest.to_time:type_name -> google.protobuf.Timestamp
 	1,  // 15: qrumb.v1.CountEventsRequest.bucket:type_name -> qrumb.v1.CountEventsRequest.Bucket
 	2,  // 16: qrumb.v1.CountEventsRequest.group_by:type_name -> qrumb.v1.CountEventsRequest.Dimension
 	3,  // 17: qrumb.v1.CountEventsRequest.fraud:type_name -> qrumb.v1.CountEventsRequest.Fraud
 	16, // 18: qrumb.v1.CountEventsResponse.counts:type_name -> qrumb.v1.EventCount
-	31, // 19: qrumb.v1.EventCount.start_time:type_name -> google.protobuf.Timestamp
-	31, // 20: qrumb.v1.EventCount.end_time:type_name -> google.protobuf.Timestamp
-	26, // 21: qrumb.v1.EventCount.amounts:type_name -> qrumb.v1.CurrencyAmount
-	31, // 22: qrumb.v1.GetLedgerRequest.from_time:type_name -> google.protobuf.Timestamp
-	31, // 23: qrumb.v1.GetLedgerRequest.to_time:type_name -> google.protobuf.Timestamp
+	32, // 19: qrumb.v1.EventCount.start_time:type_name -> google.protobuf.Timestamp
+	32, // 20: qrumb.v1.EventCount.end_time:type_name -> google.protobuf.Timestamp
+	27, // 21: qrumb.v1.EventCount.amounts:type_name -> qrumb.v1.CurrencyAmount
+	32, // 22: qrumb.v1.GetLedgerRequest.from_time:type_name -> google.protobuf.Timestamp
+	32, // 23: qrumb.v1.GetLedgerRequest.to_time:type_name -> google.protobuf.Timestamp
 	19, // 24: qrumb.v1.GetLedgerResponse.entries:type_name -> qrumb.v1.LedgerEntry
-	31, // 25: qrumb.v1.LedgerEntry.minute_time:type_name -> google.protobuf.Timestamp
+	32, // 25: qrumb.v1.LedgerEntry.minute_time:type_name -> google.protobuf.Timestamp
 	22, // 26: qrumb.v1.ListSuspiciousIdentifiersResponse.identifiers:type_name -> qrumb.v1.SuspiciousIdentifier
 	4,  // 27: qrumb.v1.SuspiciousIdentifier.kind:type_name -> qrumb.v1.SuspiciousIdentifier.Kind
-	31, // 28: qrumb.v1.SuspiciousIdentifier.first_time:type_name -> google.protobuf.Timestamp
-	31, // 29: qrumb.v1.SuspiciousIdentifier.last_time:type_name -> google.protobuf.Timestamp
-	31, // 30: qrumb.v1.GetFunnelRequest.from_time:type_name -> google.protobuf.Timestamp
-	31, // 31: qrumb.v1.GetFunnelRequest.to_time:type_name -> google.protobuf.Timestamp
+	32, // 28: qrumb.v1.SuspiciousIdentifier.first_time:type_name -> google.protobuf.Timestamp
+	32, // 29: qrumb.v1.SuspiciousIdentifier.last_time:type_name -> google.protobuf.Timestamp
+	32, // 30: qrumb.v1.GetFunnelRequest.from_time:type_name -> google.protobuf.Timestamp
+	32, // 31: qrumb.v1.GetFunnelRequest.to_time:type_name -> google.protobuf.Timestamp
 	1,  // 32: qrumb.v1.GetFunnelRequest.bucket:type_name -> qrumb.v1.CountEventsRequest.Bucket
 	2,  // 33: qrumb.v1.GetFunnelRequest.group_by:type_name -> qrumb.v1.CountEventsRequest.Dimension
 	25, // 34: qrumb.v1.GetFunnelResponse.funnels:type_name -> qrumb.v1.QrCodeFunnel
-	26, // 35: qrumb.v1.QrCodeFunnel.amounts:type_name -> qrumb.v1.CurrencyAmount
-	31, // 36: qrumb.v1.QrCodeFunnel.start_time:type_name -> google.protobuf.Timestamp
-	31, // 37: qrumb.v1.QrCodeFunnel.end_time:type_name -> google.protobuf.Timestamp
-	31, // 38: qrumb.v1.GetAttributionRequest.from_time:type_name -> google.protobuf.Timestamp
-	31, // 39: qrumb.v1.GetAttributionRequest.to_time:type_name -> google.protobuf.Timestamp
-	5,  // 40: qrumb.v1.GetAttributionRequest.models:type_name -> qrumb.v1.GetAttributionRequest.Model
-	29, // 41: qrumb.v1.GetAttributionResponse.attributions:type_name -> qrumb.v1.ModelAttribution
-	26, // 42: qrumb.v1.GetAttributionResponse.amounts:type_name -> qrumb.v1.CurrencyAmount
-	5,  // 43: qrumb.v1.ModelAttribution.model:type_name -> qrumb.v1.GetAttributionRequest.Model
-	30, // 44: qrumb.v1.ModelAttribution.credits:type_name -> qrumb.v1.QrCodeCredit
-	26, // 45: qrumb.v1.QrCodeCredit.amounts:type_name -> qrumb.v1.CurrencyAmount
-	6,  // 46: qrumb.v1.QueryService.GetReceipt:input_type -> qrumb.v1.GetReceiptRequest
-	9,  // 47: qrumb.v1.QueryService.ListRejectedEvents:input_type -> qrumb.v1.ListRejectedEventsRequest
-	12, // 48: qrumb.v1.QueryService.TailEvents:input_type -> qrumb.v1.TailEventsRequest
-	14, // 49: qrumb.v1.QueryService.CountEvents:input_type -> qrumb.v1.CountEventsRequest
-	17, // 50: qrumb.v1.QueryService.GetLedger:input_type -> qrumb.v1.GetLedgerRequest
-	20, // 51: qrumb.v1.QueryService.ListSuspiciousIdentifiers:input_type -> qrumb.v1.ListSuspiciousIdentifiersRequest
-	23, // 52: qrumb.v1.QueryService.GetFunnel:input_type -> qrumb.v1.GetFunnelRequest
-	27, // 53: qrumb.v1.QueryService.GetAttribution:input_type -> qrumb.v1.GetAttributionRequest
-	7,  // 54: qrumb.v1.QueryService.GetReceipt:output_type -> qrumb.v1.GetReceiptResponse
-	10, // 55: qrumb.v1.QueryService.ListRejectedEvents:output_type -> qrumb.v1.ListRejectedEventsResponse
-	13, // 56: qrumb.v1.QueryService.TailEvents:output_type -> qrumb.v1.TailEventsResponse
-	15, // 57: qrumb.v1.QueryService.CountEvents:output_type -> qrumb.v1.CountEventsResponse
-	18, // 58: qrumb.v1.QueryService.GetLedger:output_type -> qrumb.v1.GetLedgerResponse
-	21, // 59: qrumb.v1.QueryService.ListSuspiciousIdentifiers:output_type -> qrumb.v1.ListSuspiciousIdentifiersResponse
-	24, // 60: qrumb.v1.QueryService.GetFunnel:output_type -> qrumb.v1.GetFunnelResponse
-	28, // 61: qrumb.v1.QueryService.GetAttribution:output_type -> qrumb.v1.GetAttributionResponse
-	54, // [54:62] is the sub-list for method output_type
-	46, // [46:54] is the sub-list for method input_type
-	46, // [46:46] is the sub-list for extension type_name
-	46, // [46:46] is the sub-list for extension extendee
-	0,  // [0:46] is the sub-list for field type_name
+	27, // 35: qrumb.v1.QrCodeFunnel.amounts:type_name -> qrumb.v1.CurrencyAmount
+	32, // 36: qrumb.v1.QrCodeFunnel.start_time:type_name -> google.protobuf.Timestamp
+	32, // 37: qrumb.v1.QrCodeFunnel.end_time:type_name -> google.protobuf.Timestamp
+	26, // 38: qrumb.v1.QrCodeFunnel.suspect_reasons:type_name -> qrumb.v1.ReasonCount
+	32, // 39: qrumb.v1.GetAttributionRequest.from_time:type_name -> google.protobuf.Timestamp
+	32, // 40: qrumb.v1.GetAttributionRequest.to_time:type_name -> google.protobuf.Timestamp
+	5,  // 41: qrumb.v1.GetAttributionRequest.models:type_name -> qrumb.v1.GetAttributionRequest.Model
+	30, // 42: qrumb.v1.GetAttributionResponse.attributions:type_name -> qrumb.v1.ModelAttribution
+	27, // 43: qrumb.v1.GetAttributionResponse.amounts:type_name -> qrumb.v1.CurrencyAmount
+	5,  // 44: qrumb.v1.ModelAttribution.model:type_name -> qrumb.v1.GetAttributionRequest.Model
+	31, // 45: qrumb.v1.ModelAttribution.credits:type_name -> qrumb.v1.QrCodeCredit
+	27, // 46: qrumb.v1.QrCodeCredit.amounts:type_name -> qrumb.v1.CurrencyAmount
+	6,  // 47: qrumb.v1.QueryService.GetReceipt:input_type -> qrumb.v1.GetReceiptRequest
+	9,  // 48: qrumb.v1.QueryService.ListRejectedEvents:input_type -> qrumb.v1.ListRejectedEventsRequest
+	12, // 49: qrumb.v1.QueryService.TailEvents:input_type -> qrumb.v1.TailEventsRequest
+	14, // 50: qrumb.v1.QueryService.CountEvents:input_type -> qrumb.v1.CountEventsRequest
+	17, // 51: qrumb.v1.QueryService.GetLedger:input_type -> qrumb.v1.GetLedgerRequest
+	20, // 52: qrumb.v1.QueryService.ListSuspiciousIdentifiers:input_type -> qrumb.v1.ListSuspiciousIdentifiersRequest
+	23, // 53: qrumb.v1.QueryService.GetFunnel:input_type -> qrumb.v1.GetFunnelRequest
+	28, // 54: qrumb.v1.QueryService.GetAttribution:input_type -> qrumb.v1.GetAttributionRequest
+	7,  // 55: qrumb.v1.QueryService.GetReceipt:output_type -> qrumb.v1.GetReceiptResponse
+	10, // 56: qrumb.v1.QueryService.ListRejectedEvents:output_type -> qrumb.v1.ListRejectedEventsResponse
+	13, // 57: qrumb.v1.QueryService.TailEvents:output_type -> qrumb.v1.TailEventsResponse
+	15, // 58: qrumb.v1.QueryService.CountEvents:output_type -> qrumb.v1.CountEventsResponse
+	18, // 59: qrumb.v1.QueryService.GetLedger:output_type -> qrumb.v1.GetLedgerResponse
+	21, // 60: qrumb.v1.QueryService.ListSuspiciousIdentifiers:output_type -> qrumb.v1.ListSuspiciousIdentifiersResponse
+	24, // 61: qrumb.v1.QueryService.GetFunnel:output_type -> qrumb.v1.GetFunnelResponse
+	29, // 62: qrumb.v1.QueryService.GetAttribution:output_type -> qrumb.v1.GetAttributionResponse
+	55, // [55:63] is the sub-list for method output_type
+	47, // [47:55] is the sub-list for method input_type
+	47, // [47:47] is the sub-list for extension type_name
+	47, // [47:47] is the sub-list for extension extendee
+	0,  // [0:47] is the sub-list for field type_name
 }
 
 func init() { file_qrumb_v1_query_service_proto_init() }
@@ -2918,7 +3085,7 @@ func file_qrumb_v1_query_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_qrumb_v1_query_service_proto_rawDesc), len(file_qrumb_v1_query_service_proto_rawDesc)),
 			NumEnums:      6,
-			NumMessages:   25,
+			NumMessages:   26,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

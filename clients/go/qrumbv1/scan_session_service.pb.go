@@ -282,7 +282,9 @@ func (x *GetScanSessionRequest) GetScanSessionId() string {
 type GetScanSessionResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The session.
-	ScanSession   *ScanSession `protobuf:"bytes,1,opt,name=scan_session,json=scanSession,proto3" json:"scan_session,omitempty"`
+	ScanSession *ScanSession `protobuf:"bytes,1,opt,name=scan_session,json=scanSession,proto3" json:"scan_session,omitempty"`
+	// What was made of its scan. Absent while the session waits in the spool.
+	Verdict       *ScanVerdict `protobuf:"bytes,2,opt,name=verdict,proto3" json:"verdict,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -324,6 +326,132 @@ func (x *GetScanSessionResponse) GetScanSession() *ScanSession {
 	return nil
 }
 
+func (x *GetScanSessionResponse) GetVerdict() *ScanVerdict {
+	if x != nil {
+		return x.Verdict
+	}
+	return nil
+}
+
+// ScanVerdict is what was made of the earliest scan of a session. Empty means not known, or not allowed by consent.
+type ScanVerdict struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Device class: desktop, mobile, tablet, tv, console, bot or other.
+	DeviceType string `protobuf:"bytes,1,opt,name=device_type,json=deviceType,proto3" json:"device_type,omitempty"`
+	// Browser family, such as Mobile Safari.
+	BrowserFamily string `protobuf:"bytes,2,opt,name=browser_family,json=browserFamily,proto3" json:"browser_family,omitempty"`
+	// Operating system family, such as iOS.
+	OsFamily string `protobuf:"bytes,3,opt,name=os_family,json=osFamily,proto3" json:"os_family,omitempty"`
+	// ISO 3166-1 alpha-2 country code.
+	CountryCode string `protobuf:"bytes,4,opt,name=country_code,json=countryCode,proto3" json:"country_code,omitempty"`
+	// City name in English.
+	City string `protobuf:"bytes,5,opt,name=city,proto3" json:"city,omitempty"`
+	// The consent that was applied: granted, denied or pending. Empty: not stated.
+	Consent string `protobuf:"bytes,6,opt,name=consent,proto3" json:"consent,omitempty"`
+	// Why the scan was marked, as stable names: bot, preview, prefetch, head_request, missing_agent, agent_mismatch,
+	// data_centre_network, address_velocity.
+	FraudReasons []string `protobuf:"bytes,7,rep,name=fraud_reasons,json=fraudReasons,proto3" json:"fraud_reasons,omitempty"`
+	// An unmarked browser event of the session has arrived, before or after its registration.
+	IsConfirmed bool `protobuf:"varint,8,opt,name=is_confirmed,json=isConfirmed,proto3" json:"is_confirmed,omitempty"`
+	// The scan does not count: it has reasons other than those that a confirmation clears, prefetch and head_request.
+	IsSuspect     bool `protobuf:"varint,9,opt,name=is_suspect,json=isSuspect,proto3" json:"is_suspect,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ScanVerdict) Reset() {
+	*x = ScanVerdict{}
+	mi := &file_qrumb_v1_scan_session_service_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ScanVerdict) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ScanVerdict) ProtoMessage() {}
+
+func (x *ScanVerdict) ProtoReflect() protoreflect.Message {
+	mi := &file_qrumb_v1_scan_session_service_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ScanVerdict.ProtoReflect.Descriptor instead.
+func (*ScanVerdict) Descriptor() ([]byte, []int) {
+	return file_qrumb_v1_scan_session_service_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *ScanVerdict) GetDeviceType() string {
+	if x != nil {
+		return x.DeviceType
+	}
+	return ""
+}
+
+func (x *ScanVerdict) GetBrowserFamily() string {
+	if x != nil {
+		return x.BrowserFamily
+	}
+	return ""
+}
+
+func (x *ScanVerdict) GetOsFamily() string {
+	if x != nil {
+		return x.OsFamily
+	}
+	return ""
+}
+
+func (x *ScanVerdict) GetCountryCode() string {
+	if x != nil {
+		return x.CountryCode
+	}
+	return ""
+}
+
+func (x *ScanVerdict) GetCity() string {
+	if x != nil {
+		return x.City
+	}
+	return ""
+}
+
+func (x *ScanVerdict) GetConsent() string {
+	if x != nil {
+		return x.Consent
+	}
+	return ""
+}
+
+func (x *ScanVerdict) GetFraudReasons() []string {
+	if x != nil {
+		return x.FraudReasons
+	}
+	return nil
+}
+
+func (x *ScanVerdict) GetIsConfirmed() bool {
+	if x != nil {
+		return x.IsConfirmed
+	}
+	return false
+}
+
+func (x *ScanVerdict) GetIsSuspect() bool {
+	if x != nil {
+		return x.IsSuspect
+	}
+	return false
+}
+
 var File_qrumb_v1_scan_session_service_proto protoreflect.FileDescriptor
 
 const file_qrumb_v1_scan_session_service_proto_rawDesc = "" +
@@ -341,9 +469,22 @@ const file_qrumb_v1_scan_session_service_proto_rawDesc = "" +
 	"\bwarnings\x18\x02 \x03(\v2\x16.qrumb.v1.EventWarningR\bwarnings\"X\n" +
 	"\x15GetScanSessionRequest\x12\x17\n" +
 	"\asite_id\x18\x01 \x01(\tR\x06siteId\x12&\n" +
-	"\x0fscan_session_id\x18\x02 \x01(\tR\rscanSessionId\"R\n" +
+	"\x0fscan_session_id\x18\x02 \x01(\tR\rscanSessionId\"\x83\x01\n" +
 	"\x16GetScanSessionResponse\x128\n" +
-	"\fscan_session\x18\x01 \x01(\v2\x15.qrumb.v1.ScanSessionR\vscanSession2\xc3\x02\n" +
+	"\fscan_session\x18\x01 \x01(\v2\x15.qrumb.v1.ScanSessionR\vscanSession\x12/\n" +
+	"\averdict\x18\x02 \x01(\v2\x15.qrumb.v1.ScanVerdictR\averdict\"\xaa\x02\n" +
+	"\vScanVerdict\x12\x1f\n" +
+	"\vdevice_type\x18\x01 \x01(\tR\n" +
+	"deviceType\x12%\n" +
+	"\x0ebrowser_family\x18\x02 \x01(\tR\rbrowserFamily\x12\x1b\n" +
+	"\tos_family\x18\x03 \x01(\tR\bosFamily\x12!\n" +
+	"\fcountry_code\x18\x04 \x01(\tR\vcountryCode\x12\x12\n" +
+	"\x04city\x18\x05 \x01(\tR\x04city\x12\x18\n" +
+	"\aconsent\x18\x06 \x01(\tR\aconsent\x12#\n" +
+	"\rfraud_reasons\x18\a \x03(\tR\ffraudReasons\x12!\n" +
+	"\fis_confirmed\x18\b \x01(\bR\visConfirmed\x12\x1d\n" +
+	"\n" +
+	"is_suspect\x18\t \x01(\bR\tisSuspect2\xc3\x02\n" +
 	"\x12ScanSessionService\x12b\n" +
 	"\x13RegisterScanSession\x12$.qrumb.v1.RegisterScanSessionRequest\x1a%.qrumb.v1.RegisterScanSessionResponse\x12t\n" +
 	"\x19BatchRegisterScanSessions\x12*.qrumb.v1.BatchRegisterScanSessionsRequest\x1a+.qrumb.v1.BatchRegisterScanSessionsResponse\x12S\n" +
@@ -361,7 +502,7 @@ func file_qrumb_v1_scan_session_service_proto_rawDescGZIP() []byte {
 	return file_qrumb_v1_scan_session_service_proto_rawDescData
 }
 
-var file_qrumb_v1_scan_session_service_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
+var file_qrumb_v1_scan_session_service_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
 var file_qrumb_v1_scan_session_service_proto_goTypes = []any{
 	(*RegisterScanSessionRequest)(nil),        // 0: qrumb.v1.RegisterScanSessionRequest
 	(*RegisterScanSessionResponse)(nil),       // 1: qrumb.v1.RegisterScanSessionResponse
@@ -369,28 +510,30 @@ var file_qrumb_v1_scan_session_service_proto_goTypes = []any{
 	(*BatchRegisterScanSessionsResponse)(nil), // 3: qrumb.v1.BatchRegisterScanSessionsResponse
 	(*GetScanSessionRequest)(nil),             // 4: qrumb.v1.GetScanSessionRequest
 	(*GetScanSessionResponse)(nil),            // 5: qrumb.v1.GetScanSessionResponse
-	(*ScanSession)(nil),                       // 6: qrumb.v1.ScanSession
-	(*EventWarning)(nil),                      // 7: qrumb.v1.EventWarning
+	(*ScanVerdict)(nil),                       // 6: qrumb.v1.ScanVerdict
+	(*ScanSession)(nil),                       // 7: qrumb.v1.ScanSession
+	(*EventWarning)(nil),                      // 8: qrumb.v1.EventWarning
 }
 var file_qrumb_v1_scan_session_service_proto_depIdxs = []int32{
-	6,  // 0: qrumb.v1.RegisterScanSessionRequest.scan_session:type_name -> qrumb.v1.ScanSession
-	6,  // 1: qrumb.v1.RegisterScanSessionResponse.scan_session:type_name -> qrumb.v1.ScanSession
-	7,  // 2: qrumb.v1.RegisterScanSessionResponse.warnings:type_name -> qrumb.v1.EventWarning
-	6,  // 3: qrumb.v1.BatchRegisterScanSessionsRequest.scan_sessions:type_name -> qrumb.v1.ScanSession
-	6,  // 4: qrumb.v1.BatchRegisterScanSessionsResponse.scan_sessions:type_name -> qrumb.v1.ScanSession
-	7,  // 5: qrumb.v1.BatchRegisterScanSessionsResponse.warnings:type_name -> qrumb.v1.EventWarning
-	6,  // 6: qrumb.v1.GetScanSessionResponse.scan_session:type_name -> qrumb.v1.ScanSession
-	0,  // 7: qrumb.v1.ScanSessionService.RegisterScanSession:input_type -> qrumb.v1.RegisterScanSessionRequest
-	2,  // 8: qrumb.v1.ScanSessionService.BatchRegisterScanSessions:input_type -> qrumb.v1.BatchRegisterScanSessionsRequest
-	4,  // 9: qrumb.v1.ScanSessionService.GetScanSession:input_type -> qrumb.v1.GetScanSessionRequest
-	1,  // 10: qrumb.v1.ScanSessionService.RegisterScanSession:output_type -> qrumb.v1.RegisterScanSessionResponse
-	3,  // 11: qrumb.v1.ScanSessionService.BatchRegisterScanSessions:output_type -> qrumb.v1.BatchRegisterScanSessionsResponse
-	5,  // 12: qrumb.v1.ScanSessionService.GetScanSession:output_type -> qrumb.v1.GetScanSessionResponse
-	10, // [10:13] is the sub-list for method output_type
-	7,  // [7:10] is the sub-list for method input_type
-	7,  // [7:7] is the sub-list for extension type_name
-	7,  // [7:7] is the sub-list for extension extendee
-	0,  // [0:7] is the sub-list for field type_name
+	7,  // 0: qrumb.v1.RegisterScanSessionRequest.scan_session:type_name -> qrumb.v1.ScanSession
+	7,  // 1: qrumb.v1.RegisterScanSessionResponse.scan_session:type_name -> qrumb.v1.ScanSession
+	8,  // 2: qrumb.v1.RegisterScanSessionResponse.warnings:type_name -> qrumb.v1.EventWarning
+	7,  // 3: qrumb.v1.BatchRegisterScanSessionsRequest.scan_sessions:type_name -> qrumb.v1.ScanSession
+	7,  // 4: qrumb.v1.BatchRegisterScanSessionsResponse.scan_sessions:type_name -> qrumb.v1.ScanSession
+	8,  // 5: qrumb.v1.BatchRegisterScanSessionsResponse.warnings:type_name -> qrumb.v1.EventWarning
+	7,  // 6: qrumb.v1.GetScanSessionResponse.scan_session:type_name -> qrumb.v1.ScanSession
+	6,  // 7: qrumb.v1.GetScanSessionResponse.verdict:type_name -> qrumb.v1.ScanVerdict
+	0,  // 8: qrumb.v1.ScanSessionService.RegisterScanSession:input_type -> qrumb.v1.RegisterScanSessionRequest
+	2,  // 9: qrumb.v1.ScanSessionService.BatchRegisterScanSessions:input_type -> qrumb.v1.BatchRegisterScanSessionsRequest
+	4,  // 10: qrumb.v1.ScanSessionService.GetScanSession:input_type -> qrumb.v1.GetScanSessionRequest
+	1,  // 11: qrumb.v1.ScanSessionService.RegisterScanSession:output_type -> qrumb.v1.RegisterScanSessionResponse
+	3,  // 12: qrumb.v1.ScanSessionService.BatchRegisterScanSessions:output_type -> qrumb.v1.BatchRegisterScanSessionsResponse
+	5,  // 13: qrumb.v1.ScanSessionService.GetScanSession:output_type -> qrumb.v1.GetScanSessionResponse
+	11, // [11:14] is the sub-list for method output_type
+	8,  // [8:11] is the sub-list for method input_type
+	8,  // [8:8] is the sub-list for extension type_name
+	8,  // [8:8] is the sub-list for extension extendee
+	0,  // [0:8] is the sub-list for field type_name
 }
 
 func init() { file_qrumb_v1_scan_session_service_proto_init() }
@@ -406,7 +549,7 @@ func file_qrumb_v1_scan_session_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_qrumb_v1_scan_session_service_proto_rawDesc), len(file_qrumb_v1_scan_session_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   6,
+			NumMessages:   7,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -127,14 +127,16 @@ def replay(
 @click.option("--since", type=TIME, required=True, help="Events received at or after this time (UTC).")
 @with_settings
 def rescore(settings: Settings, site: str, since: datetime) -> None:
-    """Mark stored events anew by the fraud rules of today, as far as their inputs are still known: device class,
-    times, session, and the reasons that a site ignores."""
+    """Mark stored events and scans anew by the fraud rules of today, as far as their inputs are still known: device
+    class, times, session, method, and the reasons that a site ignores."""
     check_site(settings, site)
     request = upkeep_pb.RescoreRequest(site_id=site, since_time_ms=as_ms(since))
     done: upkeep_pb.RescoreResponse = ask_loader(
         settings, lambda channel: UpkeepServiceStub(channel).Rescore(request, timeout=LONG_SECONDS)
     )
     click.echo(f"examined: {done.examined_count}, changed: {done.changed_count}")
+    if done.examined_scan_count:
+        click.echo(f"scans examined: {done.examined_scan_count}, changed: {done.changed_scan_count}")
 
 
 def check_site(settings: Settings, site_id: str) -> None:

@@ -24,7 +24,10 @@ from qrumb_server.wire.v1.upkeep_service_pb2_grpc import UpkeepServiceStub
 __all__ = ["ledger", "print_whole"]
 
 # What is compared, in pairs: as counted, and as rows.
-VERIFIED: Final = ("stored_count", "stored_rows", "rejected_count", "rejected_rows")
+VERIFIED: Final = (
+    *("stored_count", "stored_rows", "rejected_count", "rejected_rows"),
+    *("registered_count", "session_rows"),
+)
 
 
 @click.command()
@@ -40,12 +43,14 @@ VERIFIED: Final = ("stored_count", "stored_rows", "rejected_count", "rejected_ro
 def ledger(
     settings: Settings, site: str | None, since: datetime | None, is_verified: bool, output_format: str | None
 ) -> None:
-    """Balance a site's events by the minute of their receipt.
+    """Balance a site's events and scans by the minute of their receipt.
 
-    received = stored + rejected + spooled, and stored = unique + duplicate. Exits with 1 where it does not balance.
+    received = stored + rejected + spooled, and stored = unique + duplicate; of registered scan sessions received =
+    registered + rejected + spooled. Exits with 1 where it does not balance.
 
-    With --verify the rows themselves are counted: each minute's stored and rejected events must be in their tables.
-    Exits with 1 where they are not. A running node does so at its start and each hour.
+    With --verify the rows themselves are counted: each minute's stored and rejected events must be in their tables, and
+    no session may be there that was not counted. Exits with 1 where they are not. A running node does so at its start
+    and each hour.
     """
     show, default = (_verify, "") if is_verified else (_balance, DEMO)
     sys.exit(0 if show(settings, site or default, since, shown_format(output_format)) else 1)
@@ -84,7 +89,18 @@ def _verify(settings: Settings, site_id: str, since: datetime | None, output_for
             counts = {name: getattr(one, name) for name in VERIFIED}
             click.echo(json.dumps({"minute_time": time, "site_id": one.site_id, **counts}))
     elif rows:
-        table = Table("minute", "site", "stored", "rows", "rejected", "rows", box=SIMPLE_HEAD, pad_edge=False)
+        table = Table(
+            "minute",
+            "site",
+            "stored",
+            "rows",
+            "rejected",
+            "rows",
+            "registered",
+            "rows",
+            box=SIMPLE_HEAD,
+            pad_edge=False,
+        )
         for time, one in rows:
             table.add_row(time, one.site_id or "(none)", *(f"{getattr(one, name):,}" for name in VERIFIED))
         print_whole(table)
@@ -97,7 +113,12 @@ def _verify(settings: Settings, site_id: str, since: datetime | None, output_for
 
 def _balances(row: dict[str, int]) -> bool:
     handled = row["stored_count"] + row["rejected_count"] + row["spooled_count"]
-    return row["received_count"] == handled and row["stored_count"] == row["unique_count"] + row["duplicate_count"]
+    scans = row["scan_registered_count"] + row["scan_rejected_count"] + row["scan_spooled_count"]
+    return (
+        row["received_count"] == handled
+        and row["stored_count"] == row["unique_count"] + row["duplicate_count"]
+        and row["scan_received_count"] == scans
+    )
 
 
 def _print_table(columns: list[str], times: list[str], rows: list[dict[str, int]]) -> None:

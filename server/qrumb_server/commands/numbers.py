@@ -42,6 +42,7 @@ DIMENSIONS: Final = {
 }
 """As the options name them, and the field of an answer."""
 MODELS: Final = [name.lower() for name in pb.GetAttributionRequest.Model.keys()[1:]]
+SCANS: Final = ("scan_count", "suspect_scan_count", "confirmed_scan_count")
 BARS: Final = " ▁▂▃▄▅▆▇█"
 TAIL_COLUMNS: Final = ("event_time", "source", "event_type", "event_name", "qr_code_id", "country_code", "user_id")
 
@@ -106,7 +107,7 @@ def counts(
     _set_range(request, since, until)
     found = [one for page in _pages(settings, "CountEvents", request) for one in page.counts]
     apart = [DIMENSIONS[name] for name in dimensions or ("source", "name")]
-    numbers = ("unique_count", "duplicate_count", "fraud_count", "conversion_count")
+    numbers = ("unique_count", "duplicate_count", "fraud_count", "conversion_count", *SCANS)
     rows = [_row(one, ("start_time", *apart, *numbers, "is_partial"), time_zone) for one in found]
     _show(rows, shown_format(output_format))
     if shown_format(output_format) == "table" and bucket != "whole":
@@ -149,9 +150,10 @@ def funnel(
     _set_range(request, since, until)
     found = [one for page in _pages(settings, "GetFunnel", request) for one in page.funnels]
     apart = [DIMENSIONS[name] for name in dimensions or ("qr_code",)]
-    numbers = ("scan_count", "visit_count", "conversion_count", "fraud_count")
+    numbers = (*SCANS, "visit_count", "conversion_count", "fraud_count")
     shown = (*(("start_time",) if bucket != "whole" else ()), *apart, *numbers)
-    _show([_row(one, shown, time_zone) for one in found], shown_format(output_format))
+    rows = [_row(one, shown, time_zone) | {"suspects": _suspects(one)} for one in found]
+    _show(rows, shown_format(output_format))
 
 
 @click.command()
@@ -215,6 +217,11 @@ def tail(settings: Settings, site: str, limit: int, output_format: str | None) -
 _CREDIT: Final = ("qr_code_id", "conversion_credit")
 
 
+def _suspects(one: pb.QrCodeFunnel) -> str:
+    """Why scans are suspect, as in `bot 2, preview 1`."""
+    return ", ".join(f"{found.reason} {found.count}" for found in one.suspect_reasons)
+
+
 def _set_range(request: Any, since: datetime | None, until: datetime | None) -> None:
     for field, time in (("from_time", since), ("to_time", until)):
         if time is not None:
@@ -271,7 +278,7 @@ def _print_lines(found: Sequence[pb.EventCount], apart: Sequence[str]) -> None:
     lines: dict[tuple[str, ...], dict[int, int]] = {}
     for one in found:
         key = tuple(getattr(one, name) for name in apart)
-        lines.setdefault(key, {})[milliseconds(one.start_time)] = one.unique_count
+        lines.setdefault(key, {})[milliseconds(one.start_time)] = one.unique_count or one.scan_count
     most = max((count for line in lines.values() for count in line.values()), default=0)
     for key, line in lines.items():
         bars = "".join(BARS[-(-line.get(time, 0) * (len(BARS) - 1) // most) if most else 0] for time in times)

@@ -39,6 +39,8 @@ class FraudSettings(Group):
     """More events of one scan session: session_velocity."""
     address_events_per_minute: int = Field(default=_POLICY.fraud.address_events_per_minute, ge=1)
     """More events of one address: address_velocity. Many visitors can share an address."""
+    address_scans_per_minute: int = Field(default=_POLICY.fraud.address_scans_per_minute, ge=1)
+    """More scans of one address: address_velocity, of scans. 500 phones behind one address may scan twice each."""
     max_clock_ahead: timedelta = timedelta(milliseconds=_POLICY.fraud.max_clock_ahead_ms)
     """A browser's event_time further in the future: impossible_time. A backend's is only corrected."""
     before_scan_tolerance: timedelta = timedelta(milliseconds=_POLICY.fraud.before_scan_tolerance_ms)
@@ -86,6 +88,7 @@ class SiteSettings(Group):
             fraud=FraudRules(
                 session_events_per_minute=fraud.session_events_per_minute,
                 address_events_per_minute=fraud.address_events_per_minute,
+                address_scans_per_minute=fraud.address_scans_per_minute,
                 max_clock_ahead_ms=fraud.max_clock_ahead // timedelta(milliseconds=1),
                 before_scan_tolerance_ms=fraud.before_scan_tolerance // timedelta(milliseconds=1),
                 ignored_reasons=frozenset(fraud.ignored_reasons),

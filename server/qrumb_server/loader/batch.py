@@ -8,7 +8,7 @@ from google.protobuf.message import DecodeError
 
 from qrumb.v1.event_row_pb2 import EventRow
 from qrumb_server.instants import milliseconds
-from qrumb_server.loader.rows import PlacedEvent, PlacedLetter, PlacedSession, RowId
+from qrumb_server.loader.rows import PlacedEvent, PlacedLetter, PlacedRefusal, PlacedSession, RowId
 from qrumb_server.model import is_uuid
 from qrumb_server.pipeline.consent import ALLOWED
 from qrumb_server.spool.reader import SegmentRef, read_segment
@@ -30,6 +30,7 @@ class Batch:
     events: Sequence[PlacedEvent]
     letters: Sequence[PlacedLetter]
     sessions: Sequence[PlacedSession]
+    refusals: Sequence[PlacedRefusal]
 
     @property
     def last_received_ms(self) -> int:
@@ -60,6 +61,7 @@ def read_batch(refs: Sequence[SegmentRef]) -> Batch:
     events: list[PlacedEvent] = []
     letters: list[PlacedLetter] = []
     sessions: list[PlacedSession] = []
+    refusals: list[PlacedRefusal] = []
     for ref in refs:
         try:
             segment = read_segment(ref)
@@ -77,6 +79,8 @@ def read_batch(refs: Sequence[SegmentRef]) -> Batch:
                     letters.append(PlacedLetter(row_id=row_id, letter=record.dead_letter, stage="collector"))
                 case "session_registration":
                     sessions.append(PlacedSession(row_id=row_id, registration=record.session_registration))
+                case "registration_refusal":
+                    refusals.append(PlacedRefusal(row_id=row_id, refusal=record.registration_refusal))
                 case _:
                     # Written by a newer version, or not by us: kept in quarantine for a program that can read it.
                     unreadable += 1
@@ -85,7 +89,7 @@ def read_batch(refs: Sequence[SegmentRef]) -> Batch:
             damaged.append(ref)
         else:
             whole.append(ref)
-    return Batch(whole=whole, damaged=damaged, events=events, letters=letters, sessions=sessions)
+    return Batch(whole=whole, damaged=damaged, events=events, letters=letters, sessions=sessions, refusals=refusals)
 
 
 def _is_known(row: EventRow) -> bool:

@@ -1,8 +1,8 @@
 """The ledger: what each segment added to each site's minute, counted when it is loaded.
 
-received = stored + rejected - replayed (and what is still spooled); stored = unique + duplicate. An entry's identity
-is its segment and its place among the segment's (site, minute) pairs, which never change, so that an entry sent again
-is recognised like a row.
+received = stored + rejected - replayed (and what is still spooled); stored = unique + duplicate; of registrations of
+scan sessions received = registered + rejected. An entry's identity is its segment and its place among the segment's
+(site, minute) pairs, which never change, so that an entry sent again is recognised like a row.
 """
 
 from collections import Counter
@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from qrumb_server.instants import milliseconds
-from qrumb_server.loader.rows import LEDGER, PlacedEvent, PlacedLetter
+from qrumb_server.loader.rows import LEDGER, PlacedEvent, PlacedLetter, PlacedRefusal, PlacedSession
 from qrumb_server.model import is_site_id
 from qrumb_server.ports import TableBatch
 
@@ -21,6 +21,7 @@ __all__ = [
     "MINUTE_MS",
     "Counts",
     "count_batch",
+    "count_scans",
     "erased_ledger_batch",
     "expired_ledger_batch",
     "ledger_batch",
@@ -38,6 +39,9 @@ COLUMNS: Final = (
     "conflict_count",
     "fraud_count",
     "replayed_count",
+    "scan_received_count",
+    "scan_registered_count",
+    "scan_rejected_count",
 )
 # Beginnings of the names of entries that count nothing, and say why rows are no longer there.
 ERASED: Final = "erased-"
@@ -70,9 +74,24 @@ def count_batch(events: Sequence[PlacedEvent], letters: Iterable[PlacedLetter], 
     return counts
 
 
+def count_scans(counts: Counts, sessions: Iterable[PlacedSession], refusals: Iterable[PlacedRefusal]) -> None:
+    """Add registrations of scan sessions, repeated ones too, and those that were rejected."""
+    for placed in sessions:
+        sent = placed.registration
+        entry = _entry(counts, placed.row_id.segment_id, sent.scan_session.site_id, sent.received_time_ms)
+        entry["scan_received_count"] += 1
+        entry["scan_registered_count"] += 1
+    for refused in refusals:
+        refusal = refused.refusal
+        entry = _entry(counts, refused.row_id.segment_id, refusal.site_id, refusal.received_time_ms)
+        entry["scan_received_count"] += refusal.number
+        entry["scan_rejected_count"] += refusal.number
+
+
 def ledger_batch(counts: Mapping[Place, Mapping[str, int]]) -> TableBatch:
     """The rows of events.ledger."""
-    places = sorted(counts)
+    # Places of events come first, under the numbers that they had before registrations were counted.
+    places = sorted(counts, key=lambda place: (place[0], not counts[place].get("received_count", 0), place))
     numbers: list[int] = []
     for index, place in enumerate(places):
         is_same_segment = index > 0 and places[index - 1][0] == place[0]

@@ -23,7 +23,7 @@ from qrumb_server.pipeline.identity import (
 )
 from qrumb_server.ports import Reader
 
-__all__ = ["DUPLICATE_WITHIN_MS", "Arrived", "EventKey", "KnownSession", "Lookups", "SessionKey"]
+__all__ = ["DUPLICATE_WITHIN_MS", "Arrived", "EventKey", "KnownSession", "Lookups", "ScanRow", "SessionKey"]
 
 SessionKey = tuple[str, str]
 """(site_id, scan_session_id)"""
@@ -40,6 +40,26 @@ _CLOCK_TOLERANCE_MS: Final = 600_000
 _REMEMBERED_LINKS: Final = 200_000
 
 
+class ScanRow(NamedTuple):
+    """What is stored of a scan beside what events need: columns of events.scan_sessions, in this order."""
+
+    consent: str = ""
+    device_type: str = ""
+    browser_family: str = ""
+    os_family: str = ""
+    country_code: str = ""
+    city: str = ""
+    referrer: str = ""
+    landing_page_url: str = ""
+    labels: str = ""
+    request_method: str = ""
+    is_prefetch: int = 0
+    fraud_reasons: tuple[str, ...] = ()
+
+
+_NOTHING_KNOWN: Final = ScanRow()
+
+
 class KnownSession(NamedTuple):
     """A registered scan session, or what is known in place of one."""
 
@@ -50,6 +70,8 @@ class KnownSession(NamedTuple):
     scan_time_ms: int | None = None
     is_foreign: bool = False
     """Not registered for this site, but for another one."""
+    scan: ScanRow = _NOTHING_KNOWN
+    """Where sessions are merged; events need none of it."""
 
 
 class Lookups:
@@ -83,9 +105,26 @@ class Lookups:
             known |= answers
         return known
 
+    def whole_sessions(self, keys: Collection[SessionKey]) -> dict[SessionKey, KnownSession]:
+        """As sessions, with their scans. Few sessions are registered twice, so these are asked for each time."""
+        known = self.sessions(keys)
+        mine = sorted(key for key, session in known.items() if not session.is_foreign)
+        if mine:
+            rows = self._store.query(
+                f"SELECT site_id, scan_session_id, {', '.join(ScanRow._fields)} FROM {SCAN_SESSIONS} FINAL "  # noqa: S608
+                "WHERE (site_id, scan_session_id) IN {keys:Array(Tuple(String, String))}",
+                {"keys": mine},
+            )
+            for row in rows:
+                key = row["site_id"], row["scan_session_id"]
+                columns = {name: row[name] for name in ScanRow._fields}
+                scan = ScanRow(**{**columns, "fraud_reasons": tuple(row["fraud_reasons"])})
+                known[key] = known[key]._replace(scan=scan)
+        return known
+
     def learn_sessions(self, news: Mapping[SessionKey, KnownSession]) -> None:
         """Sessions that were just stored."""
-        self._sessions.learn(news)
+        self._sessions.learn({key: session._replace(scan=_NOTHING_KNOWN) for key, session in news.items()})
 
     def forget_sessions(self, keys: Iterable[SessionKey]) -> None:
         """Ask again for these."""

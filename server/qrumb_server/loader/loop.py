@@ -24,7 +24,7 @@ from qrumb_server.loader.attribute import Attribution, Attributor
 from qrumb_server.loader.backlog import Backlog
 from qrumb_server.loader.batch import Batch, read_batch
 from qrumb_server.loader.erased import without_person
-from qrumb_server.loader.ledger import count_batch, ledger_batch
+from qrumb_server.loader.ledger import count_batch, count_scans, ledger_batch
 from qrumb_server.loader.lookups import Lookups
 from qrumb_server.loader.progress import Progress
 from qrumb_server.loader.races import Races
@@ -37,7 +37,7 @@ from qrumb_server.loader.rows import (
     link_batch,
     refused_event,
 )
-from qrumb_server.loader.sessions import keys_of, merge_sessions, session_batch
+from qrumb_server.loader.sessions import ScanRates, keys_of, merge_sessions, session_batch
 from qrumb_server.loader.spool_access import SpoolAccess
 from qrumb_server.model import SitePolicy
 from qrumb_server.ports import Clock, EventStore, TableBatch
@@ -188,7 +188,7 @@ class Loader:
         Returns the events that are stored, the store having refused the others, and the places among them of
         duplicates whose payload is not the original's. Raises a StoreError where the store is away.
         """
-        batch = Batch(whole=(), damaged=(), events=events, letters=(), sessions=())
+        batch = Batch(whole=(), damaged=(), events=events, letters=(), sessions=(), refusals=())
         segment_ids = {placed.row_id.segment_id for placed in events}
         attribution = self._attributor.attribute(events, segment_ids, uncertain=True)
         self._attributor.apply(attribution)
@@ -241,10 +241,11 @@ class Loader:
         if not load.batch.sessions:
             return
         sent = load.batch.sessions
+        self._scan_rates.mark(sent)
         names = self._patiently(lambda: self._lookups.erased.names(keys_of(sent)))
         registrations = without_person(sent, names)
         keys = keys_of(registrations)
-        merged = merge_sessions(registrations, self._patiently(lambda: self._lookups.sessions(keys)))
+        merged = merge_sessions(registrations, self._patiently(lambda: self._lookups.whole_sessions(keys)))
         if merged:
             self._insert(load, session_batch(merged, registrations), uncertain=False)
             self._lookups.learn_sessions(merged)
@@ -286,6 +287,7 @@ class Loader:
     def _store_ledger(self, load: "_Load") -> None:
         kept, conflicts = load.attribution.kept(load.batch.events, load.letters)
         counts = count_batch(kept, load.letters, conflicts)
+        count_scans(counts, load.batch.sessions, load.batch.refusals)
         if not counts:
             return
         if load.uncertain:

@@ -16,7 +16,7 @@ from qrumb_server.errors import BadRowsError
 from qrumb_server.instants import EARLIEST_MS, LATEST_MS, milliseconds
 from qrumb_server.pipeline.identity import Label, Link, identifiers_of, label_version, own_label
 from qrumb_server.ports import TableBatch
-from qrumb_server.wire.v1.record_pb2 import AcceptedEvent, DeadLetter, SessionRegistration
+from qrumb_server.wire.v1.record_pb2 import AcceptedEvent, DeadLetter, RegistrationRefusal, SessionRegistration
 
 __all__ = [
     "IDENTITY_LINKS",
@@ -28,6 +28,7 @@ __all__ = [
     "VALID_EVENTS",
     "PlacedEvent",
     "PlacedLetter",
+    "PlacedRefusal",
     "PlacedSession",
     "RowId",
     "dead_letter_batch",
@@ -78,6 +79,14 @@ class PlacedSession:
 
     row_id: RowId
     registration: SessionRegistration
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlacedRefusal:
+    """A call's registrations of one site that were rejected, and their place."""
+
+    row_id: RowId
+    refusal: RegistrationRefusal
 
 
 def identified_user(event: AcceptedEvent) -> str:

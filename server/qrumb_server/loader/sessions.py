@@ -1,25 +1,50 @@
 """Registered scan sessions: from registrations, in any order and any number, to one row each.
 
-The earliest scan says which QR code it was and when; the earliest that names a user says who, unless that user was
-erased: then none does any more, or a repeat would bring the person back. Each is a maximum of ranks, so it does not
-matter in which order registrations come. A merged row has a higher version than those before.
+The earliest scan says which QR code it was, when, and what is known of its visitor; the earliest that names a user says
+who, unless that user was erased: then none does any more, or a repeat would bring the person back. Each is a maximum of
+ranks, so it does not matter in which order registrations come. A merged row has a higher version than those before.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any, Final
 
 from qrumb_server.instants import milliseconds
-from qrumb_server.loader.lookups import KnownSession, SessionKey
+from qrumb_server.loader.lookups import KnownSession, ScanRow, SessionKey
 from qrumb_server.loader.rows import SCAN_SESSIONS, PlacedSession
+from qrumb_server.loader.velocity import RateCounter
+from qrumb_server.model import FraudReason, SitePolicy
+from qrumb_server.pipeline.mark import kept_reasons
 from qrumb_server.ports import TableBatch
+from qrumb_server.wire.v1.record_pb2 import SessionRegistration
 
-__all__ = ["keys_of", "merge_sessions", "session_batch"]
+__all__ = ["ScanRates", "keys_of", "merge_sessions", "session_batch"]
 
 _TIE_BITS: Final = 20
 _TIES: Final = (1 << _TIE_BITS) - 1
 _LATEST_MS: Final = (1 << 42) - 1
 _HAS_USER: Final = 1 << 63
+
+
+class ScanRates:
+    """Marks scans of an address that has more of them within a minute than a crowd; belongs to the loader's thread."""
+
+    def __init__(self, policy: Callable[[str], SitePolicy]) -> None:
+        self._policy = policy
+        self._rates = RateCounter()
+
+    def mark(self, registrations: Sequence[PlacedSession]) -> None:
+        """Into the registrations, which are then stored."""
+        for placed in registrations:
+            registration = placed.registration
+            if not (ip_key := registration.facts.ip_key):
+                continue
+            site_id = registration.scan_session.site_id
+            rules = self._policy(site_id).fraud
+            rate = self._rates.count((site_id, ip_key), registration.received_time_ms)
+            if rate > rules.address_scans_per_minute:
+                found = {*registration.facts.fraud_reasons, *kept_reasons([FraudReason.ADDRESS_VELOCITY], rules)}
+                registration.facts.fraud_reasons[:] = sorted(found)
 
 
 def keys_of(registrations: Iterable[PlacedSession]) -> set[SessionKey]:
@@ -45,6 +70,7 @@ def merge_sessions(
             scan_time_ms=scan_time_ms,
             user_id=sent.user_id,
             user_time_ms=scan_time_ms if sent.user_id else 0,
+            scan=_scan_row(placed.registration),
         )
         after = stated if before is None or before.is_foreign else _merge(before, stated)
         if after != before:
@@ -68,14 +94,38 @@ def session_batch(sessions: Mapping[SessionKey, KnownSession], registrations: Se
         "user_time": [session.user_time_ms for session in sessions.values()],
         "received_time": [one.registration.received_time_ms for one in placed],
         "version": [_version(session) for session in sessions.values()],
+        **{
+            name: [getattr(session.scan, name) for session in sessions.values()]
+            for name in ScanRow._fields
+            if name != "fraud_reasons"
+        },
+        "fraud_reasons": [list(session.scan.fraud_reasons) for session in sessions.values()],
         "segment_id": [one.row_id.segment_id for one in placed],
         "segment_row": [one.row_id.segment_row for one in placed],
     }
     return TableBatch(table=SCAN_SESSIONS, columns=list(columns), data=list(columns.values()))
 
 
+def _scan_row(registration: SessionRegistration) -> ScanRow:
+    sent, facts = registration.scan_session, registration.facts
+    return ScanRow(
+        consent=facts.consent,
+        device_type=facts.device_type,
+        browser_family=facts.browser_family,
+        os_family=facts.os_family,
+        country_code=facts.country_code,
+        city=facts.city,
+        referrer=sent.referrer,
+        landing_page_url=sent.landing_page_url,
+        labels=facts.labels,
+        request_method=sent.request_method.upper(),
+        is_prefetch=int(sent.is_prefetch),
+        fraud_reasons=tuple(facts.fraud_reasons),
+    )
+
+
 def _merge(one: KnownSession, other: KnownSession) -> KnownSession:
-    scan = max(one, other, key=lambda session: (_scan_rank(session), session.qr_code_id))
+    scan = max(one, other, key=lambda session: (_scan_rank(session), session.qr_code_id, session.scan))
     named = max(one, other, key=lambda session: (_is_erased(session), _user_rank(session), session.user_id))
     return scan._replace(user_id=named.user_id, user_time_ms=named.user_time_ms)
 

@@ -4,12 +4,14 @@ Each event counts once, as in events.unique_events. Source and name are the row'
 join; what attribution tells is read from events.attributed_events.
 """
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from qrumb.v1 import query_service_pb2 as pb
 from qrumb_server.instants import timestamp
 from qrumb_server.query.dimensions import (
     ATTRIBUTED,
+    CAMPAIGN_LABEL,
     COLUMNS,
     NAME,
     Filters,
@@ -22,10 +24,13 @@ from qrumb_server.query.dimensions import (
 from qrumb_server.query.pages import DEFAULT_PAGE, After, after_of
 from qrumb_server.query.reads import Reader
 from qrumb_server.query.rows import amounts_of, first_fitting
+from qrumb_server.query.scans import judged_scans, since_ms
 from qrumb_server.query.spans import DAY_MS, HOUR_MS, Span, span_of, times_of
 
 __all__ = ["count_events"]
 
+SCAN: Final = "scan"
+"""Stands for the source of scans, which are no events."""
 _DEFAULT: Final = (pb.CountEventsRequest.SOURCE, pb.CountEventsRequest.NAME)
 
 
@@ -50,6 +55,7 @@ def count_events(store: Reader, request: pb.CountEventsRequest, now_ms: int) -> 
         "site": request.site_id,
         "size": size + 1,
         "conversions": list(request.conversion_names),
+        "since": since_ms(span.from_ms),
         **campaign_parameters(request.campaign_key),
         **span.parameters,
         **filters.parameters,
@@ -92,6 +98,9 @@ def _count(row: dict[str, Any], span: Span, dimensions: tuple[int, ...]) -> pb.E
         fraud_count=row["frauds"],
         conversion_count=row["conversions"],
         amounts=amounts_of(row["money"]),
+        scan_count=row["scans"],
+        suspect_scan_count=row["suspect_scans"],
+        confirmed_scan_count=row["confirmed_scans"],
         **{COLUMNS[one][0]: row[dimension_column(one)] for one in dimensions},
     )
 
@@ -119,6 +128,45 @@ _ATTRIBUTED_ROWS: Final = """
 """
 
 
+# What tells scans apart; they have no name.
+_OF_SCANS: Final[Mapping[int, str]] = {
+    pb.CountEventsRequest.SOURCE: f"'{SCAN}'",
+    pb.CountEventsRequest.NAME: "''",
+    pb.CountEventsRequest.QR_CODE: "qr_code_id",
+    pb.CountEventsRequest.COUNTRY: "country_code",
+    pb.CountEventsRequest.DEVICE: "device_type",
+    pb.CountEventsRequest.CAMPAIGN: CAMPAIGN_LABEL,
+}
+
+
+def _scans(request: pb.CountEventsRequest, span: Span, dimensions: tuple[int, ...]) -> str:
+    """Scans beside the events, in the same columns; none where sources or names are chosen that no scan has."""
+    if request.names or (request.sources and SCAN not in request.sources):
+        return ""
+    filters = Filters.of(
+        (
+            ("codes", "qr_code_id", request.qr_code_ids),
+            ("countries", "country_code", request.country_codes),
+            ("devices", "device_type", request.device_types),
+        )
+    )
+    kept = " AND NOT is_suspect" if request.fraud == pb.CountEventsRequest.EXCLUDED else ""
+    columns = ", ".join(dimension_column(one) for one in dimensions)
+    apart = ", ".join(f"toString({_OF_SCANS[one]}) AS {dimension_column(one)}" for one in dimensions)
+    nothing = ", ".join(f"toUInt64(0) AS {name}" for name in ("unique_n", "repeat_n", "fraud_n", "conversion_n"))
+    return f"""
+    UNION ALL
+    SELECT start, {columns}, '' AS currency, {nothing}, toUInt64(0) AS earning_n, toDecimal128(0, 4) AS earned,
+        countIf(NOT is_suspect) AS scan_n, countIf(is_suspect) AS suspect_n, countIf(is_confirmed) AS confirmed_n
+    FROM
+    (
+        SELECT {span.start_sql("scan_time")} AS start, {apart}, is_suspect, is_confirmed
+        FROM ({judged_scans()}) AS judged WHERE 1{filters.sql}{kept}
+    ) AS scans
+    GROUP BY start, {columns}
+    """  # noqa: S608
+
+
 def _sql(
     request: pb.CountEventsRequest,
     span: Span,
@@ -139,12 +187,14 @@ def _sql(
     return f"""
 SELECT {start} AS start_ms, {end} AS end_ms, {", ".join(f"toString({name}) AS {name}" for name in columns)},
     sum(unique_n) AS uniques, sum(repeat_n) AS duplicates, sum(fraud_n) AS frauds, sum(conversion_n) AS conversions,
-    sumMapIf([toString(currency)], [earned], [earning_n], earning_n > 0) AS money
+    sumMapIf([toString(currency)], [earned], [earning_n], earning_n > 0) AS money, sum(scan_n) AS scans,
+    sum(suspect_n) AS suspect_scans, sum(confirmed_n) AS confirmed_scans
 FROM
 (
     SELECT start, {keys}, if(is_earning, conversion_currency, '') AS currency, countIf(stands) AS unique_n,
         sum(repeats) AS repeat_n, countIf(stands AND is_fraud = 1) AS fraud_n, countIf(is_conversion) AS conversion_n,
-        countIf(is_earning) AS earning_n, sumIf(ifNull(conversion_value, toDecimal64(0, 4)), is_earning) AS earned
+        countIf(is_earning) AS earning_n, sumIf(ifNull(conversion_value, toDecimal64(0, 4)), is_earning) AS earned,
+        toUInt64(0) AS scan_n, toUInt64(0) AS suspect_n, toUInt64(0) AS confirmed_n
     FROM
     (
         SELECT {span.start_sql("event_time")} AS start{apart}, stands, repeats, is_fraud, conversion_currency,
@@ -156,6 +206,7 @@ FROM
         WHERE 1{filters.sql}{kept}
     ) AS events
     GROUP BY start, {keys}, currency
+    {_scans(request, span, dimensions)}
 ) AS counted
 GROUP BY start, {keys}
 {f"HAVING {after.condition(['start_ms'], columns)}" if after else ""}

@@ -9,6 +9,7 @@ from qrumb.v1.query_service_pb2 import CountEventsRequest
 __all__ = [
     "ATTRIBUTED",
     "CAMPAIGN",
+    "CAMPAIGN_LABEL",
     "COLUMNS",
     "NAME",
     "Filters",
@@ -26,6 +27,8 @@ CAMPAIGN: Final = (
     "substringUTF8(if(JSONType(metadata, {campaign:String}) = 'String', "
     "JSONExtractString(metadata, {campaign:String}), JSONExtractRaw(metadata, {campaign:String})), 1, 128)"
 )
+CAMPAIGN_LABEL: Final = CAMPAIGN.replace("metadata", "labels")
+"""The same of a scan."""
 COLUMNS: Final[Mapping[int, tuple[str, str]]] = {
     CountEventsRequest.SOURCE: ("source", "source"),
     CountEventsRequest.NAME: ("name", NAME),

@@ -6,9 +6,10 @@ Reads the sessions of the range and the events of these sessions alone, whatever
 from typing import Any, Final
 
 from qrumb.v1 import query_service_pb2 as pb
-from qrumb_server.instants import EARLIEST_MS, timestamp
+from qrumb_server.instants import timestamp
 from qrumb_server.query.dimensions import (
     CAMPAIGN,
+    CAMPAIGN_LABEL,
     COLUMNS,
     Filters,
     campaign_parameters,
@@ -20,13 +21,11 @@ from qrumb_server.query.dimensions import (
 from qrumb_server.query.pages import DEFAULT_PAGE, After, after_of
 from qrumb_server.query.reads import Reader
 from qrumb_server.query.rows import amounts_of, first_fitting
+from qrumb_server.query.scans import IN_RANGE, IS_VISIT, REASONS_LEFT, since_ms
 from qrumb_server.query.spans import DAY_MS, Span, span_of, times_of
 
 __all__ = ["follow_scans"]
 
-# A visit that is older than its scan is marked, beyond the tolerance of a site, and marks are judged again for a week.
-# An order that is older than that is counted by a longer range.
-EARLIER_MS: Final = 7 * DAY_MS
 _QR_CODE: Final = pb.CountEventsRequest.QR_CODE
 
 
@@ -48,7 +47,7 @@ def follow_scans(store: Reader, request: pb.GetFunnelRequest, now_ms: int) -> pb
     values = {
         "site": request.site_id,
         "size": size + 1,
-        "since": max(span.from_ms - EARLIER_MS, EARLIEST_MS),
+        "since": since_ms(span.from_ms),
         "conversions": list(request.conversion_names),
         **campaign_parameters(request.campaign_key),
         **span.parameters,
@@ -86,15 +85,16 @@ def _funnel(row: dict[str, Any], span: Span, dimensions: tuple[int, ...]) -> pb.
         conversion_count=row["conversions"],
         fraud_count=row["suspects"],
         amounts=amounts_of(row["money"]),
+        suspect_scan_count=row["suspect_scans"],
+        confirmed_scan_count=row["confirmed_scans"],
+        suspect_reasons=[
+            pb.ReasonCount(reason=reason, count=count) for reason, count in zip(*row["reason_counts"], strict=True)
+        ],
         **{COLUMNS[one][0]: row[dimension_column(one)] for one in dimensions},
     )
 
 
-_IN_RANGE: Final = "{time} >= {{from:DateTime64(3, 'UTC')}} AND {time} < {{to:DateTime64(3, 'UTC')}}"
-_SCANS: Final = f"""
-    SELECT scan_session_id, qr_code_id, scan_time FROM events.scan_sessions FINAL
-    WHERE site_id = {{site:String}} AND {_IN_RANGE.format(time="scan_time")}
-"""  # noqa: S608
+_SCANS_IN_RANGE: Final = f"WHERE site_id = {{site:String}} AND {IN_RANGE.format(time='scan_time')}"
 # Both copies of an event that a browser and a backend sent: the one is a visit, the other a conversion.
 _COUNTED: Final = "(is_duplicate = 0 OR is_counterpart = 1)"
 _MONEY: Final = "(event_id, toString(conversion_currency), ifNull(conversion_value, toDecimal64(0, 4)))"
@@ -102,7 +102,7 @@ _MONEY: Final = "(event_id, toString(conversion_currency), ifNull(conversion_val
 
 def _of_session(column: str, expression: str) -> str:
     """What the first browser event that knows it says of a session."""
-    known = f"source = 'browser' AND is_fraud = 0 AND {expression} != ''"
+    known = f"{IS_VISIT} AND {expression} != ''"
     return f"argMinIf(toString({expression}), (event_time, event_id), {known}) AS {column}"
 
 
@@ -110,20 +110,19 @@ def _seen(request: pb.GetFunnelRequest) -> str:
     """What became of each session of the range. Rows of one event that two loaders took at once earn once."""
     campaign = pb.CountEventsRequest.CAMPAIGN in request.group_by
     return f"""
-        SELECT scan_session_id, countIf(source = 'browser' AND is_fraud = 0) > 0 AS visited,
+        SELECT scan_session_id, countIf({IS_VISIT}) > 0 AS visited,
             countIf({converts(request.conversion_names)} AND is_fraud = 0) > 0 AS converted,
             max(is_fraud) AS suspicious,
             groupUniqArrayIf({_MONEY}, {is_money(request.conversion_names)} AND is_fraud = 0) AS earned,
-            {_of_session("country_code", "valid_events.country_code")},
-            {_of_session("device_type", "valid_events.device_type")},
-            {_of_session("campaign", CAMPAIGN) if campaign else "'' AS campaign"}
+            {_of_session("visit_country", "valid_events.country_code")},
+            {_of_session("visit_device", "valid_events.device_type")},
+            {_of_session("visit_campaign", CAMPAIGN) if campaign else "'' AS visit_campaign"}
         FROM events.valid_events
         WHERE site_id = {{site:String}} AND {_COUNTED}
             AND event_time >= {{since:DateTime64(3, 'UTC')}} AND received_time >= {{since:DateTime64(3, 'UTC')}}
             AND scan_session_id GLOBAL IN
             (
-                SELECT scan_session_id FROM events.scan_sessions
-                WHERE site_id = {{site:String}} AND {_IN_RANGE.format(time="scan_time")}
+                SELECT scan_session_id FROM events.scan_sessions {_SCANS_IN_RANGE}
             )
         GROUP BY scan_session_id
     """  # noqa: S608
@@ -135,10 +134,10 @@ def _alone(request: pb.GetFunnelRequest) -> str:
     return f"""
         SELECT event_time AS scan_time, qr_code_id, '' AS country_code, '' AS device_type, '' AS campaign, 0 AS scans,
             0 AS visited, {converts(request.conversion_names)} AS converted, 0 AS suspicious,
-            if({is_money(request.conversion_names)}, [{_MONEY}], []) AS earned
+            if({is_money(request.conversion_names)}, [{_MONEY}], []) AS earned, emptyArrayString() AS reasons
         FROM events.valid_events
         WHERE site_id = {{site:String}} AND {_COUNTED} AND is_fraud = 0 AND source = 'server'
-            AND scan_session_id = '' AND qr_code_id != '' AND {_IN_RANGE.format(time="event_time")}
+            AND scan_session_id = '' AND qr_code_id != '' AND {IN_RANGE.format(time="event_time")}
         ORDER BY received_time, segment_id, segment_row LIMIT 1 BY event_id
     """  # noqa: S608
 
@@ -150,19 +149,30 @@ def _sql(
     apart = "".join(f", toString({COLUMNS[one][0]}) AS {dimension_column(one)}" for one in dimensions)
     start, end = span.bounds_sql("start")
     keys = ["start_ms", "-toInt64(scan_count)"]
+    campaign = CAMPAIGN_LABEL if pb.CountEventsRequest.CAMPAIGN in dimensions else "''"
     return f"""
-SELECT {start} AS start_ms, {end} AS end_ms, {", ".join(columns)}, sum(scans) AS scan_count, sum(visited) AS visits,
+SELECT {start} AS start_ms, {end} AS end_ms, {", ".join(columns)}, countIf(scans AND empty(reasons)) AS scan_count,
+    countIf(scans AND notEmpty(reasons)) AS suspect_scans,
+    countIf(scans AND visited AND empty(reasons)) AS confirmed_scans,
+    sumMap(reasons, arrayMap(one -> toUInt64(1), reasons)) AS reason_counts, sum(visited) AS visits,
     sum(converted) AS conversions, sum(suspicious) AS suspects,
     sumMap(arrayMap(one -> one.2, earned), arrayMap(one -> one.3, earned), arrayMap(one -> toUInt64(1), earned))
         AS money
 FROM
 (
-    SELECT {span.start_sql("scan_time")} AS start{apart}, scans, visited, converted, suspicious, earned
+    SELECT {span.start_sql("scan_time")} AS start{apart}, scans, visited, converted, suspicious, earned, reasons
     FROM
     (
-        SELECT scan_time, qr_code_id, country_code, device_type, campaign, 1 AS scans, visited, converted, suspicious,
-            earned
-        FROM ({_SCANS}) AS scans LEFT JOIN ({_seen(request)}) AS seen USING (scan_session_id)
+        SELECT scan_time, qr_code_id, if(visit_country = '', scan_country, visit_country) AS country_code,
+            if(visit_device = '', scan_device, visit_device) AS device_type,
+            if(visit_campaign = '', scan_campaign, visit_campaign) AS campaign, 1 AS scans, visited, converted,
+            suspicious, earned, {REASONS_LEFT} AS reasons
+        FROM
+        (
+            SELECT scan_session_id, qr_code_id, scan_time, toString(scan_sessions.country_code) AS scan_country,
+                toString(scan_sessions.device_type) AS scan_device, {campaign} AS scan_campaign, fraud_reasons
+            FROM events.scan_sessions FINAL {_SCANS_IN_RANGE}
+        ) AS scans LEFT JOIN ({_seen(request)}) AS seen USING (scan_session_id)
         UNION ALL
         {_alone(request)}
     ) AS sessions

@@ -11,7 +11,7 @@ from google.protobuf.message import DecodeError
 
 from qrumb.v1 import query_service_pb2 as pb
 from qrumb.v1.receipt_pb2 import Violation
-from qrumb.v1.scan_session_pb2 import ScanSession
+from qrumb.v1.scan_session_service_pb2 import GetScanSessionResponse
 from qrumb_server.instants import milliseconds, timestamp
 from qrumb_server.ports import Clock
 from qrumb_server.query.attribution import touches_of
@@ -26,6 +26,7 @@ from qrumb_server.query.rows import (
     parse_place,
     place_text,
 )
+from qrumb_server.query.scans import ONE_SESSION, session_of, verdict_of
 from qrumb_server.query.spool_counts import MINUTE_MS, SpoolCounts, received_ms, site_of
 from qrumb_server.reasons.events import add_help
 from qrumb_server.spool.reader import FoundRecord, find_records
@@ -117,7 +118,7 @@ class Reports:
             next_page_token=place_text(rows[len(page) - 1]) if len(rows) > len(page) else "",
         )
 
-    def get_scan_session(self, site_id: str, scan_session_id: str) -> ScanSession | None:
+    def get_scan_session(self, site_id: str, scan_session_id: str) -> GetScanSessionResponse | None:
         """A registered session, spooled or stored; None if there is none."""
         spooled = [
             record.session_registration.scan_session
@@ -126,14 +127,12 @@ class Reports:
             and record.session_registration.scan_session.site_id == site_id
             and record.session_registration.scan_session.scan_session_id == scan_session_id
         ]
-        rows = self._store.query(
-            "SELECT site_id, scan_session_id, qr_code_id, scan_time, user_id FROM events.scan_sessions FINAL "
-            "WHERE site_id = {site:String} AND scan_session_id = {session:String}",
-            {"site": site_id, "session": scan_session_id},
-        )
+        rows = self._store.query(ONE_SESSION, {"site": site_id, "session": scan_session_id})
         if rows:
-            return ScanSession(**{**rows[0], "scan_time": timestamp(rows[0]["scan_time"])})
-        return min(spooled, key=lambda session: milliseconds(session.scan_time), default=None)
+            return GetScanSessionResponse(scan_session=session_of(rows[0]), verdict=verdict_of(rows[0]))
+        if not spooled:
+            return None
+        return GetScanSessionResponse(scan_session=min(spooled, key=lambda one: milliseconds(one.scan_time)))
 
     def get_ledger(self, request: pb.GetLedgerRequest) -> pb.GetLedgerResponse:
         """The ledger of one site, or of all where site_id is empty, minute by minute."""
@@ -150,18 +149,25 @@ class Reports:
                 duplicate_count=row["duplicates"],
                 conflict_count=row["conflicts"],
                 fraud_count=row["frauds"],
+                scan_received_count=row["scans"],
+                scan_registered_count=row["registered"],
+                scan_rejected_count=row["refused"],
             )
             for row in self._store.query(_LEDGER, {"site": request.site_id, "from": from_ms, "to": to_ms})
         }
         loaded = {(row["segment_id"], row["minute_time"]) for row in self._loaded_segments(spooled)}
         for segment_id, counts in spooled.items():
-            for (site_id, minute_ms), count in counts.items():
+            for (site_id, minute_ms, is_scan), count in counts.items():
                 is_asked_for = request.site_id in {"", site_id} and from_ms <= minute_ms < to_ms
                 if not is_asked_for or (segment_id, minute_ms) in loaded:
                     continue
                 entry = entries.setdefault(minute_ms, pb.LedgerEntry(minute_time=timestamp(minute_ms)))
-                entry.spooled_count += count
-                entry.received_count += count
+                if is_scan:
+                    entry.scan_spooled_count += count
+                    entry.scan_received_count += count
+                else:
+                    entry.spooled_count += count
+                    entry.received_count += count
         return pb.GetLedgerResponse(entries=[entries[minute] for minute in sorted(entries)])
 
     def _loaded_segments(self, segment_ids: Collection[str]) -> list[dict[str, Any]]:
@@ -200,12 +206,13 @@ class Reports:
 _LEDGER: Final = """
 SELECT minute_time, sum(received_count) AS received, sum(stored_count) AS stored,
     greatest(toInt64(sum(rejected_count)) - toInt64(sum(replayed_count)), 0) AS rejected, sum(unique_count) AS uniques,
-    sum(duplicate_count) AS duplicates, sum(conflict_count) AS conflicts, sum(fraud_count) AS frauds
+    sum(duplicate_count) AS duplicates, sum(conflict_count) AS conflicts, sum(fraud_count) AS frauds,
+    sum(scan_received_count) AS scans, sum(scan_registered_count) AS registered, sum(scan_rejected_count) AS refused
 FROM events.ledger
 WHERE ({site:String} = '' OR site_id = {site:String})
     AND minute_time >= {from:DateTime64(3, 'UTC')} AND minute_time < {to:DateTime64(3, 'UTC')}
 GROUP BY minute_time
-HAVING received > 0 OR stored > 0
+HAVING received > 0 OR stored > 0 OR scans > 0
 """
 
 

@@ -126,7 +126,7 @@ class SessionQueries(ScanSessionServiceServicer):
         found = await self._reads.run(lambda: self._reports.get_scan_session(request.site_id, request.scan_session_id))
         if found is None:
             raise RequestFault(calls.SCAN_SESSION_UNKNOWN)
-        return session_pb.GetScanSessionResponse(scan_session=found)
+        return found
 
 
 class Previews(AttributionServiceServicer):

@@ -3,6 +3,7 @@
 Reading is passed on to the loader, since a worker has no store.
 """
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
@@ -11,6 +12,7 @@ import grpc
 from qrumb.v1 import scan_session_service_pb2 as pb
 from qrumb.v1.receipt_pb2 import EventWarning, Violation
 from qrumb.v1.scan_session_service_pb2_grpc import ScanSessionServiceServicer
+from qrumb_server.model import is_site_id
 from qrumb_server.pipeline.findings import MAX_VIOLATIONS
 from qrumb_server.pipeline.scan import StampedScan, judge_scan
 from qrumb_server.pipeline.stamp import Arrival
@@ -20,7 +22,7 @@ from qrumb_server.rpc.faults import RequestFault, RequestRejected
 from qrumb_server.rpc.metrics import AppendRecords
 from qrumb_server.rpc.opened import Opened
 from qrumb_server.rpc.turns import Turns
-from qrumb_server.wire.v1.record_pb2 import Record
+from qrumb_server.wire.v1.record_pb2 import Record, RegistrationRefusal
 
 __all__ = ["ScanSessions"]
 
@@ -52,8 +54,10 @@ class ScanSessions(ScanSessionServiceServicer):
         self, request: Opened, context: Context
     ) -> pb.RegisterScanSessionResponse:
         """One session."""
-        judged = judge_scan(request.scan_session, self._new_arrival())
+        arrival = self._new_arrival()
+        judged = judge_scan(request.scan_session, arrival)
         if not isinstance(judged, StampedScan):
+            await self._count_refused([request.scan_session.site_id], arrival)
             raise RequestRejected(calls.SCAN_SESSION_REJECTED, judged)
         await self._keep([judged])
         add_help((), judged.warnings)
@@ -71,6 +75,12 @@ class ScanSessions(ScanSessionServiceServicer):
         )
         stamped = [one for one in judged if isinstance(one, StampedScan)]
         if len(stamped) < len(judged):
+            wrong = [
+                session.site_id
+                for session, one in zip(request.scan_sessions, judged, strict=True)
+                if not isinstance(one, StampedScan)
+            ]
+            await self._count_refused(wrong, arrival)
             raise RequestRejected(calls.SCAN_SESSION_REJECTED, _violations(judged))
         await self._keep(stamped)
         return pb.BatchRegisterScanSessionsResponse(
@@ -88,6 +98,20 @@ class ScanSessions(ScanSessionServiceServicer):
         registrations = [one.registration for one in stamped]
         records = [Record(session_registration=one).SerializeToString() for one in registrations]
         await self._append(records, [one.scan_session.site_id for one in registrations])
+
+    async def _count_refused(self, sites: Sequence[str], arrival: Arrival) -> None:
+        """Into the ledger: the sites of sessions that break rules. Their neighbours come again, and count then."""
+        # What is no site's name may be anything.
+        named = Counter(site_id if is_site_id(site_id) else "" for site_id in sites)
+        records = [
+            Record(
+                registration_refusal=RegistrationRefusal(
+                    site_id=site_id, received_time_ms=arrival.received_time_ms, number=number
+                )
+            ).SerializeToString()
+            for site_id, number in named.items()
+        ]
+        await self._append(records, list(named))
 
 
 def _violations(judged: Sequence[StampedScan | list[Violation]]) -> list[Violation]:

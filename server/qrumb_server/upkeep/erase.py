@@ -39,6 +39,8 @@ POLL_SECONDS: Final = 0.05
 RENAMED: Final = "erased-"
 _BLANK: Final = ", ".join(f"{column} = {value!r}" for column, value in {**BLANKED, "identified_user_id": ""}.items())
 
+_BLANK_SCAN: Final = {"user_id": "", "city": "", "referrer": "", "landing_page_url": "", "labels": "{}"}
+
 
 class Eraser:
     """Erases in the loader's process. Calls block; every one may raise a StoreError."""
@@ -156,7 +158,7 @@ class Eraser:
         rows = self._store.query(mine, subject.parameters(mine))
         if rows:
             # Of the same versions: a row that an earlier try has stored is the same row.
-            renamed = [{**row, "scan_session_id": names[row["scan_session_id"]], "user_id": ""} for row in rows]
+            renamed = [{**row, "scan_session_id": names[row["scan_session_id"]], **_BLANK_SCAN} for row in rows]
             self._store.insert(_as_batch("events.scan_sessions", renamed))
         return names
 

@@ -1,6 +1,7 @@
 """Marks stored rows anew by the fraud rules of today, as far as their inputs are still known.
 
-Known are the device class, the times, the session, and what a site ignores. What only the receipt saw and was not kept,
+Known are the device class, the times, the session, of a scan the method and whether it was a prefetch, and what a site
+ignores. What only the receipt saw and was not kept,
 the agent's text, the address, the rate, stays as it was marked then.
 """
 
@@ -11,6 +12,7 @@ from typing import Any, Final
 from qrumb_server.loader.lookups import KnownSession, Lookups
 from qrumb_server.loader.loop import Loader
 from qrumb_server.loader.remarks import GROUP, OF_SESSION, write_marks
+from qrumb_server.loader.rows import SCAN_SESSIONS, VALID_EVENTS
 from qrumb_server.model import FraudReason, SitePolicy, Source
 from qrumb_server.pipeline.mark import RESCORABLE, is_impossible, kept_reasons, marks_at_loading
 from qrumb_server.ports import EventStore
@@ -21,6 +23,8 @@ __all__ = ["Rescore"]
 
 PAGE: Final = 20_000
 Row = Mapping[str, Any]
+_COLUMNS: Final = "site_id, scan_session_id, source, device_type, event_time, client_event_time, fraud_reasons"
+_SCAN_COLUMNS: Final = "site_id, device_type, is_prefetch, request_method, fraud_reasons"
 
 
 class Rescore:
@@ -46,7 +50,7 @@ class Rescore:
         lookups = Lookups(self._store, monotonic=self._monotonic)
         changed: defaultdict[tuple[str, ...], list[tuple[str, int]]] = defaultdict(list)
         examined = 0
-        for page in self._pages(request):
+        for page in _pages(self._store, _COLUMNS, VALID_EVENTS, request):
             examined += len(page)
             sessions = lookups.sessions(
                 {(row["site_id"], row["scan_session_id"]) for row in page if row["scan_session_id"]}
@@ -60,7 +64,39 @@ class Rescore:
             for start in range(0, len(rows), GROUP):
                 with self._loader.exclusively(LOADER_PATIENCE):
                     write_marks(self._store, {reasons_now: rows[start : start + GROUP]})
-        return pb.RescoreResponse(examined_count=examined, changed_count=sum(map(len, changed.values())))
+        response = pb.RescoreResponse(examined_count=examined, changed_count=sum(map(len, changed.values())))
+        self._rescore_scans(request, response)
+        return response
+
+    def _rescore_scans(self, request: pb.RescoreRequest, response: pb.RescoreResponse) -> None:
+        """The same for scans, and count them; those of one mark at a time."""
+        changed: defaultdict[tuple[str, ...], list[tuple[str, int]]] = defaultdict(list)
+        for page in _pages(self._store, _SCAN_COLUMNS, f"{SCAN_SESSIONS} FINAL", request):
+            response.examined_scan_count += len(page)
+            for row in page:
+                reasons = self._scan_reasons(row)
+                if reasons != row["fraud_reasons"]:
+                    changed[tuple(reasons)].append((row["segment_id"], row["segment_row"]))
+        for reasons_now, rows in changed.items():
+            for start in range(0, len(rows), GROUP):
+                with self._loader.exclusively(LOADER_PATIENCE):
+                    self._store.mutate(
+                        f"ALTER TABLE {SCAN_SESSIONS} UPDATE fraud_reasons = {{reasons:Array(String)}} "
+                        "WHERE (segment_id, segment_row) IN {rows:Array(Tuple(String, UInt32))}",
+                        {"reasons": list(reasons_now), "rows": rows[start : start + GROUP]},
+                    )
+        response.changed_scan_count = sum(map(len, changed.values()))
+
+    def _scan_reasons(self, row: Row) -> list[str]:
+        """What a stored scan still tells, and what only its receipt saw."""
+        seen_anew = {
+            FraudReason.BOT: row["device_type"] == "bot",
+            FraudReason.PREFETCH: bool(row["is_prefetch"]),
+            FraudReason.HEAD_REQUEST: row["request_method"] == "HEAD",
+        }
+        kept = [reason for reason in row["fraud_reasons"] if reason not in seen_anew]
+        found = [reason for reason, is_so in seen_anew.items() if is_so]
+        return sorted(kept_reasons([*kept, *found], self._policy(row["site_id"]).fraud))
 
     def _reasons(self, row: Row, session: KnownSession) -> list[str]:
         policy = self._policy(row["site_id"])
@@ -85,21 +121,22 @@ class Rescore:
         )
         return sorted({*kept_reasons(kept, rules), *found})
 
-    def _pages(self, request: pb.RescoreRequest) -> Iterator[Sequence[Row]]:
-        after = (request.since_time_ms, "", 0)
-        while True:
-            page = self._store.query(
-                "SELECT site_id, scan_session_id, source, device_type, event_time, received_time, client_event_time, "
-                "fraud_reasons, segment_id, segment_row FROM events.valid_events "
-                "WHERE ({site:String} = '' OR site_id = {site:String}) "
-                "AND received_time >= {time:DateTime64(3, 'UTC')} AND (received_time, segment_id, segment_row) > "
-                "({time:DateTime64(3, 'UTC')}, {segment:String}, {row:Int64}) "
-                "ORDER BY received_time, segment_id, segment_row LIMIT {size:UInt32}",
-                {"site": request.site_id, "time": after[0], "segment": after[1], "row": after[2], "size": PAGE},
-            )
-            if page:
-                yield page
-            if len(page) < PAGE:
-                return
-            last = page[-1]
-            after = (last["received_time"], last["segment_id"], last["segment_row"])
+
+def _pages(store: EventStore, columns: str, table: str, request: pb.RescoreRequest) -> Iterator[Sequence[Row]]:
+    """The selected rows in order of their receipt, each with its place."""
+    after = (request.since_time_ms, "", 0)
+    while True:
+        page = store.query(
+            f"SELECT {columns}, received_time, segment_id, segment_row FROM {table} "  # noqa: S608
+            "WHERE ({site:String} = '' OR site_id = {site:String}) "
+            "AND received_time >= {time:DateTime64(3, 'UTC')} AND (received_time, segment_id, segment_row) > "
+            "({time:DateTime64(3, 'UTC')}, {segment:String}, {row:Int64}) "
+            "ORDER BY received_time, segment_id, segment_row LIMIT {size:UInt32}",
+            {"site": request.site_id, "time": after[0], "segment": after[1], "row": after[2], "size": PAGE},
+        )
+        if page:
+            yield page
+        if len(page) < PAGE:
+            return
+        last = page[-1]
+        after = (last["received_time"], last["segment_id"], last["segment_row"])

@@ -98,6 +98,8 @@ class Upkeep(UpkeepServiceServicer):
                     stored_rows=one.stored_rows,
                     rejected_count=one.rejected_count,
                     rejected_rows=one.rejected_rows,
+                    registered_count=one.registered_count,
+                    session_rows=one.session_rows,
                 )
                 for one in of_site[:LISTED]
             ],

@@ -1,4 +1,5 @@
-"""Compares the ledger with the tables: what was counted as stored or rejected in a site's minute must be there as rows.
+"""Compares the ledger with the tables: what was counted as stored or rejected in a site's minute must be there as rows,
+and a scan session's row must have been counted as registered, since the first minute in which registrations were.
 
 The ledger is written after the rows and never with them, so the two meet only between batches: what differs is looked
 at again while the loader waits, minutes that still have events in this node's spool are not judged, and a difference
@@ -43,28 +44,43 @@ LOGGED: Final = 20
 
 # One name for the time of both, so that it is rounded to its minute in one place.
 _COMPARED: Final = f"""
+WITH
+(
+    SELECT ifNull(minOrNull(minute_time), toDateTime64('2200-01-01', 3, 'UTC')) FROM events.ledger
+    WHERE scan_received_count > 0
+) AS first_counted
 SELECT site, toStartOfMinute(received_time) AS minute, sum(stored) AS stored_count, sum(event) AS stored_rows,
-    toInt64(sum(rejected)) - toInt64(sum(erased)) AS rejected_count, sum(letter) AS rejected_rows
+    toInt64(sum(rejected)) - toInt64(sum(erased)) AS rejected_count, sum(letter) AS rejected_rows,
+    sum(registered) AS registered_count, sum(session) AS session_rows
 FROM
 (
     SELECT toString(site_id) AS site, minute_time AS received_time, stored_count AS stored, toUInt64(0) AS event,
-        rejected_count AS rejected, toUInt64(startsWith(segment_id, '{ERASED}')) AS erased, toUInt64(0) AS letter
+        rejected_count AS rejected, toUInt64(startsWith(segment_id, '{ERASED}')) AS erased, toUInt64(0) AS letter,
+        scan_registered_count AS registered, toUInt64(0) AS session
     FROM events.ledger
     WHERE minute_time >= {{from:DateTime64(3, 'UTC')}} AND minute_time < {{to:DateTime64(3, 'UTC')}}
     UNION ALL
     SELECT toString(site_id) AS site, received_time, toUInt64(0) AS stored, toUInt64(1) AS event,
-        toUInt64(0) AS rejected, toUInt64(0) AS erased, toUInt64(0) AS letter
+        toUInt64(0) AS rejected, toUInt64(0) AS erased, toUInt64(0) AS letter, toUInt64(0) AS registered,
+        toUInt64(0) AS session
     FROM events.valid_events
     WHERE received_time >= {{from:DateTime64(3, 'UTC')}} AND received_time < {{to:DateTime64(3, 'UTC')}}
     UNION ALL
     SELECT if(match(toString(site_id), '^{SITE_ID_PATTERN}$'), toString(site_id), '') AS site, received_time,
         toUInt64(0) AS stored, toUInt64(0) AS event, toUInt64(0) AS rejected, toUInt64(0) AS erased,
-        toUInt64(1) AS letter
+        toUInt64(1) AS letter, toUInt64(0) AS registered, toUInt64(0) AS session
     FROM events.invalid_events
+    WHERE received_time >= {{from:DateTime64(3, 'UTC')}} AND received_time < {{to:DateTime64(3, 'UTC')}}
+    UNION ALL
+    SELECT toString(site_id) AS site, received_time, toUInt64(0) AS stored, toUInt64(0) AS event,
+        toUInt64(0) AS rejected, toUInt64(0) AS erased, toUInt64(0) AS letter, toUInt64(0) AS registered,
+        toUInt64(1) AS session
+    FROM events.scan_sessions FINAL
     WHERE received_time >= {{from:DateTime64(3, 'UTC')}} AND received_time < {{to:DateTime64(3, 'UTC')}}
 )
 GROUP BY site, minute
 HAVING stored_count != stored_rows OR rejected_count != toInt64(rejected_rows)
+    OR (session_rows > registered_count AND minute > first_counted)
 """  # noqa: S608  (constants of ours)
 
 
@@ -78,6 +94,8 @@ class Difference:
     stored_rows: int
     rejected_count: int
     rejected_rows: int
+    registered_count: int = 0
+    session_rows: int = 0
 
     @property
     def place(self) -> tuple[str, int]:
@@ -189,7 +207,7 @@ class LedgerCheck:
             waiting = {
                 (ledger_site(site_id), minute_ms)
                 for counts in self._spool.by_segment().values()
-                for site_id, minute_ms in counts
+                for site_id, minute_ms, _is_scan in counts
             }
             return {one for one in self._compare(start_ms) if one.place not in waiting}
 
@@ -203,7 +221,9 @@ class LedgerCheck:
         """Whether its rows must still be there."""
         if one.minute_ms < max(now_ms - self._policy(one.site_id).retention_ms, expired.get(one.site_id, 0)):
             return False
-        return one.stored_count != one.stored_rows or one.minute_ms >= now_ms - LETTERS_KEPT_MS
+        if one.stored_count != one.stored_rows or one.session_rows > one.registered_count:
+            return True
+        return one.minute_ms >= now_ms - LETTERS_KEPT_MS
 
     def _expired(self) -> dict[str, int]:
         """By site, the time before which retention has deleted rows."""
@@ -222,4 +242,6 @@ def _difference(row: Mapping[str, Any]) -> Difference:
         stored_rows=row["stored_rows"],
         rejected_count=max(row["rejected_count"], 0),
         rejected_rows=row["rejected_rows"],
+        registered_count=row["registered_count"],
+        session_rows=row["session_rows"],
     )

@@ -204,6 +204,7 @@ def test_ledger_and_counts_add_up(stack: Stack) -> None:
     assert ledger_sums(stack, "sums") == {
         "received_count": 14, "stored_count": 12, "rejected_count": 2, "spooled_count": 0,
         "unique_count": 10, "duplicate_count": 2, "conflict_count": 0, "fraud_count": 1,
+        "scan_received_count": 0, "scan_registered_count": 0, "scan_rejected_count": 0, "scan_spooled_count": 0,
     }  # fmt: skip
     for entry in balances:
         counts = {name: int(value) for name, value in entry.items() if name.endswith("_count")}

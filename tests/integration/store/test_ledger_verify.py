@@ -76,11 +76,24 @@ def test_nothing_differs_while_every_row_is_there(checked: Checked) -> None:
     assert checked.progress.reasons == []
 
 
+def test_a_session_that_was_never_counted_is_named(checked: Checked) -> None:
+    """But not one that is older than the counting, which a node of an earlier version registered."""
+    where = "WHERE site_id = 'shop'"
+    checked.store.mutate(f"ALTER TABLE events.ledger UPDATE scan_registered_count = 0, scan_received_count = 0 {where}")
+    found = checked.check.find()
+    assert [(one.site_id, one.minute_ms, one.registered_count, one.session_rows) for one in found] == [
+        ("shop", minute(days), 0, 1) for days in (3, 0)
+    ]
+    checked.store.mutate("ALTER TABLE events.ledger UPDATE scan_registered_count = 0, scan_received_count = 0 WHERE 1")
+    assert checked.check.find() == []
+
+
 def test_rows_that_are_gone_are_named_by_site_and_minute(checked: Checked) -> None:
     """Of either table, old or new; and the node says so until they are back."""
     checked.delete("valid_events", "site_id = 'shop' AND event_name = '40'")
     checked.delete("invalid_events", "site_id = 'blog' AND event_id = '3'")
     whole = {"stored_count": 1, "stored_rows": 1, "rejected_count": 1, "rejected_rows": 1}
+    whole |= {"registered_count": 1, "session_rows": 1}
     no_event = Difference(minute_ms=minute(40), site_id="shop", **whole | {"stored_rows": 0})
     no_letter = Difference(minute_ms=minute(3), site_id="blog", **whole | {"rejected_rows": 0})
     assert checked.check.find() == [no_event, no_letter]

@@ -132,7 +132,8 @@ def test_first_and_last_bucket_say_that_they_are_partial(history: EmbeddedStore)
         assert {(shown(one.start_time), one.is_partial) for one in found} == {
             ("03-28 00:00", True), ("03-29 00:00", False), ("03-30 00:00", True),
         }  # fmt: skip
-    assert [one.is_partial for one in counted(history, bucket="WHOLE", group_by=["SOURCE"], **span)] == [False, False]
+    whole = counted(history, bucket="WHOLE", group_by=["SOURCE"], **span)
+    assert [(one.source, one.is_partial) for one in whole] == [("browser", False), ("scan", False), ("server", False)]
 
 
 def test_every_dimension_adds_up_to_the_same_events(history: EmbeddedStore) -> None:

@@ -10,7 +10,7 @@ from qrumb_server.instants import timestamp
 from qrumb_server.query import spool_counts
 from qrumb_server.query.spool_counts import SpoolCounts
 from qrumb_server.spool.format import encode_frames, encode_header, new_segment_id, open_name, sealed_name
-from qrumb_server.wire.v1.record_pb2 import AcceptedEvent, DeadLetter, Record, SessionRegistration
+from qrumb_server.wire.v1.record_pb2 import AcceptedEvent, DeadLetter, Record, RegistrationRefusal, SessionRegistration
 
 MINUTE = 60_000
 RECORDS = [
@@ -18,8 +18,9 @@ RECORDS = [
     Record(accepted_event=AcceptedEvent(row=EventRow(site_id="a", received_time=timestamp(2 * MINUTE - 1)))),
     Record(dead_letter=DeadLetter(site_id="b", received_time_ms=2 * MINUTE)),
     Record(session_registration=SessionRegistration(received_time_ms=MINUTE)),
+    Record(registration_refusal=RegistrationRefusal(site_id="b", received_time_ms=MINUTE, number=7)),
 ]
-COUNTS = Counter({("a", MINUTE): 2, ("b", 2 * MINUTE): 1})
+COUNTS = Counter({("a", MINUTE, False): 2, ("b", 2 * MINUTE, False): 1, ("", MINUTE, True): 1, ("b", MINUTE, True): 7})
 
 
 def write(root: Path, time_ms: int, *, is_sealed: bool) -> tuple[str, Path]:
@@ -56,6 +57,6 @@ def test_a_sealed_segment_is_read_once_and_forgotten_with_its_file(
     counts = SpoolCounts(tmp_path)
     for _ in range(3):
         assert counts.by_segment() == {one: COUNTS, two: COUNTS}
-    assert Counter(read) == {one: 4, two: 12}
+    assert Counter(read) == {one: 5, two: 15}
     path.unlink()
     assert counts.by_segment() == {two: COUNTS}

@@ -198,7 +198,10 @@ async def test_every_broken_rule_is_named_and_nothing_is_kept(
         "SCAN_SESSION_REJECTED",
         placed,
     )
-    assert spool.appends == []
+    # Counted for the ledger: the wrong one alone, each time.
+    refusals = [record.registration_refusal for [record] in spool.appends]
+    site_id = bad.site_id if bad.site_id == "s" else ""
+    assert [(one.site_id, one.number) for one in refusals] == [(site_id, 1)] * 2
 
 
 @pytest.mark.parametrize(("number", "reason"), [(0, "REQUIRED"), (4, "TOO_MANY_SESSIONS")])

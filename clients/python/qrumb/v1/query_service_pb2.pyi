@@ -209,7 +209,7 @@ class CountEventsResponse(_message.Message):
     def __init__(self, counts: _Optional[_Iterable[_Union[EventCount, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class EventCount(_message.Message):
-    __slots__ = ("start_time", "source", "name", "unique_count", "duplicate_count", "fraud_count", "end_time", "is_partial", "qr_code_id", "country_code", "device_type", "campaign", "conversion_count", "amounts")
+    __slots__ = ("start_time", "source", "name", "unique_count", "duplicate_count", "fraud_count", "end_time", "is_partial", "qr_code_id", "country_code", "device_type", "campaign", "conversion_count", "amounts", "scan_count", "suspect_scan_count", "confirmed_scan_count")
     START_TIME_FIELD_NUMBER: _ClassVar[int]
     SOURCE_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
@@ -224,6 +224,9 @@ class EventCount(_message.Message):
     CAMPAIGN_FIELD_NUMBER: _ClassVar[int]
     CONVERSION_COUNT_FIELD_NUMBER: _ClassVar[int]
     AMOUNTS_FIELD_NUMBER: _ClassVar[int]
+    SCAN_COUNT_FIELD_NUMBER: _ClassVar[int]
+    SUSPECT_SCAN_COUNT_FIELD_NUMBER: _ClassVar[int]
+    CONFIRMED_SCAN_COUNT_FIELD_NUMBER: _ClassVar[int]
     start_time: _timestamp_pb2.Timestamp
     source: str
     name: str
@@ -238,7 +241,10 @@ class EventCount(_message.Message):
     campaign: str
     conversion_count: int
     amounts: _containers.RepeatedCompositeFieldContainer[CurrencyAmount]
-    def __init__(self, start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., source: _Optional[str] = ..., name: _Optional[str] = ..., unique_count: _Optional[int] = ..., duplicate_count: _Optional[int] = ..., fraud_count: _Optional[int] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., is_partial: _Optional[bool] = ..., qr_code_id: _Optional[str] = ..., country_code: _Optional[str] = ..., device_type: _Optional[str] = ..., campaign: _Optional[str] = ..., conversion_count: _Optional[int] = ..., amounts: _Optional[_Iterable[_Union[CurrencyAmount, _Mapping]]] = ...) -> None: ...
+    scan_count: int
+    suspect_scan_count: int
+    confirmed_scan_count: int
+    def __init__(self, start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., source: _Optional[str] = ..., name: _Optional[str] = ..., unique_count: _Optional[int] = ..., duplicate_count: _Optional[int] = ..., fraud_count: _Optional[int] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., is_partial: _Optional[bool] = ..., qr_code_id: _Optional[str] = ..., country_code: _Optional[str] = ..., device_type: _Optional[str] = ..., campaign: _Optional[str] = ..., conversion_count: _Optional[int] = ..., amounts: _Optional[_Iterable[_Union[CurrencyAmount, _Mapping]]] = ..., scan_count: _Optional[int] = ..., suspect_scan_count: _Optional[int] = ..., confirmed_scan_count: _Optional[int] = ...) -> None: ...
 
 class GetLedgerRequest(_message.Message):
     __slots__ = ("site_id", "from_time", "to_time")
@@ -257,7 +263,7 @@ class GetLedgerResponse(_message.Message):
     def __init__(self, entries: _Optional[_Iterable[_Union[LedgerEntry, _Mapping]]] = ...) -> None: ...
 
 class LedgerEntry(_message.Message):
-    __slots__ = ("minute_time", "received_count", "stored_count", "rejected_count", "spooled_count", "unique_count", "duplicate_count", "conflict_count", "fraud_count")
+    __slots__ = ("minute_time", "received_count", "stored_count", "rejected_count", "spooled_count", "unique_count", "duplicate_count", "conflict_count", "fraud_count", "scan_received_count", "scan_registered_count", "scan_rejected_count", "scan_spooled_count")
     MINUTE_TIME_FIELD_NUMBER: _ClassVar[int]
     RECEIVED_COUNT_FIELD_NUMBER: _ClassVar[int]
     STORED_COUNT_FIELD_NUMBER: _ClassVar[int]
@@ -267,6 +273,10 @@ class LedgerEntry(_message.Message):
     DUPLICATE_COUNT_FIELD_NUMBER: _ClassVar[int]
     CONFLICT_COUNT_FIELD_NUMBER: _ClassVar[int]
     FRAUD_COUNT_FIELD_NUMBER: _ClassVar[int]
+    SCAN_RECEIVED_COUNT_FIELD_NUMBER: _ClassVar[int]
+    SCAN_REGISTERED_COUNT_FIELD_NUMBER: _ClassVar[int]
+    SCAN_REJECTED_COUNT_FIELD_NUMBER: _ClassVar[int]
+    SCAN_SPOOLED_COUNT_FIELD_NUMBER: _ClassVar[int]
     minute_time: _timestamp_pb2.Timestamp
     received_count: int
     stored_count: int
@@ -276,7 +286,11 @@ class LedgerEntry(_message.Message):
     duplicate_count: int
     conflict_count: int
     fraud_count: int
-    def __init__(self, minute_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., received_count: _Optional[int] = ..., stored_count: _Optional[int] = ..., rejected_count: _Optional[int] = ..., spooled_count: _Optional[int] = ..., unique_count: _Optional[int] = ..., duplicate_count: _Optional[int] = ..., conflict_count: _Optional[int] = ..., fraud_count: _Optional[int] = ...) -> None: ...
+    scan_received_count: int
+    scan_registered_count: int
+    scan_rejected_count: int
+    scan_spooled_count: int
+    def __init__(self, minute_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., received_count: _Optional[int] = ..., stored_count: _Optional[int] = ..., rejected_count: _Optional[int] = ..., spooled_count: _Optional[int] = ..., unique_count: _Optional[int] = ..., duplicate_count: _Optional[int] = ..., conflict_count: _Optional[int] = ..., fraud_count: _Optional[int] = ..., scan_received_count: _Optional[int] = ..., scan_registered_count: _Optional[int] = ..., scan_rejected_count: _Optional[int] = ..., scan_spooled_count: _Optional[int] = ...) -> None: ...
 
 class ListSuspiciousIdentifiersRequest(_message.Message):
     __slots__ = ("site_id", "more_than", "limit")
@@ -361,7 +375,7 @@ class GetFunnelResponse(_message.Message):
     def __init__(self, funnels: _Optional[_Iterable[_Union[QrCodeFunnel, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class QrCodeFunnel(_message.Message):
-    __slots__ = ("qr_code_id", "scan_count", "visit_count", "conversion_count", "amounts", "start_time", "end_time", "is_partial", "country_code", "device_type", "campaign", "fraud_count")
+    __slots__ = ("qr_code_id", "scan_count", "visit_count", "conversion_count", "amounts", "start_time", "end_time", "is_partial", "country_code", "device_type", "campaign", "fraud_count", "suspect_scan_count", "confirmed_scan_count", "suspect_reasons")
     QR_CODE_ID_FIELD_NUMBER: _ClassVar[int]
     SCAN_COUNT_FIELD_NUMBER: _ClassVar[int]
     VISIT_COUNT_FIELD_NUMBER: _ClassVar[int]
@@ -374,6 +388,9 @@ class QrCodeFunnel(_message.Message):
     DEVICE_TYPE_FIELD_NUMBER: _ClassVar[int]
     CAMPAIGN_FIELD_NUMBER: _ClassVar[int]
     FRAUD_COUNT_FIELD_NUMBER: _ClassVar[int]
+    SUSPECT_SCAN_COUNT_FIELD_NUMBER: _ClassVar[int]
+    CONFIRMED_SCAN_COUNT_FIELD_NUMBER: _ClassVar[int]
+    SUSPECT_REASONS_FIELD_NUMBER: _ClassVar[int]
     qr_code_id: str
     scan_count: int
     visit_count: int
@@ -386,7 +403,18 @@ class QrCodeFunnel(_message.Message):
     device_type: str
     campaign: str
     fraud_count: int
-    def __init__(self, qr_code_id: _Optional[str] = ..., scan_count: _Optional[int] = ..., visit_count: _Optional[int] = ..., conversion_count: _Optional[int] = ..., amounts: _Optional[_Iterable[_Union[CurrencyAmount, _Mapping]]] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., is_partial: _Optional[bool] = ..., country_code: _Optional[str] = ..., device_type: _Optional[str] = ..., campaign: _Optional[str] = ..., fraud_count: _Optional[int] = ...) -> None: ...
+    suspect_scan_count: int
+    confirmed_scan_count: int
+    suspect_reasons: _containers.RepeatedCompositeFieldContainer[ReasonCount]
+    def __init__(self, qr_code_id: _Optional[str] = ..., scan_count: _Optional[int] = ..., visit_count: _Optional[int] = ..., conversion_count: _Optional[int] = ..., amounts: _Optional[_Iterable[_Union[CurrencyAmount, _Mapping]]] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., is_partial: _Optional[bool] = ..., country_code: _Optional[str] = ..., device_type: _Optional[str] = ..., campaign: _Optional[str] = ..., fraud_count: _Optional[int] = ..., suspect_scan_count: _Optional[int] = ..., confirmed_scan_count: _Optional[int] = ..., suspect_reasons: _Optional[_Iterable[_Union[ReasonCount, _Mapping]]] = ...) -> None: ...
+
+class ReasonCount(_message.Message):
+    __slots__ = ("reason", "count")
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    reason: str
+    count: int
+    def __init__(self, reason: _Optional[str] = ..., count: _Optional[int] = ...) -> None: ...
 
 class CurrencyAmount(_message.Message):
     __slots__ = ("currency", "amount")

@@ -47,7 +47,31 @@ class GetScanSessionRequest(_message.Message):
     def __init__(self, site_id: _Optional[str] = ..., scan_session_id: _Optional[str] = ...) -> None: ...
 
 class GetScanSessionResponse(_message.Message):
-    __slots__ = ("scan_session",)
+    __slots__ = ("scan_session", "verdict")
     SCAN_SESSION_FIELD_NUMBER: _ClassVar[int]
+    VERDICT_FIELD_NUMBER: _ClassVar[int]
     scan_session: _scan_session_pb2.ScanSession
-    def __init__(self, scan_session: _Optional[_Union[_scan_session_pb2.ScanSession, _Mapping]] = ...) -> None: ...
+    verdict: ScanVerdict
+    def __init__(self, scan_session: _Optional[_Union[_scan_session_pb2.ScanSession, _Mapping]] = ..., verdict: _Optional[_Union[ScanVerdict, _Mapping]] = ...) -> None: ...
+
+class ScanVerdict(_message.Message):
+    __slots__ = ("device_type", "browser_family", "os_family", "country_code", "city", "consent", "fraud_reasons", "is_confirmed", "is_suspect")
+    DEVICE_TYPE_FIELD_NUMBER: _ClassVar[int]
+    BROWSER_FAMILY_FIELD_NUMBER: _ClassVar[int]
+    OS_FAMILY_FIELD_NUMBER: _ClassVar[int]
+    COUNTRY_CODE_FIELD_NUMBER: _ClassVar[int]
+    CITY_FIELD_NUMBER: _ClassVar[int]
+    CONSENT_FIELD_NUMBER: _ClassVar[int]
+    FRAUD_REASONS_FIELD_NUMBER: _ClassVar[int]
+    IS_CONFIRMED_FIELD_NUMBER: _ClassVar[int]
+    IS_SUSPECT_FIELD_NUMBER: _ClassVar[int]
+    device_type: str
+    browser_family: str
+    os_family: str
+    country_code: str
+    city: str
+    consent: str
+    fraud_reasons: _containers.RepeatedScalarFieldContainer[str]
+    is_confirmed: bool
+    is_suspect: bool
+    def __init__(self, device_type: _Optional[str] = ..., browser_family: _Optional[str] = ..., os_family: _Optional[str] = ..., country_code: _Optional[str] = ..., city: _Optional[str] = ..., consent: _Optional[str] = ..., fraud_reasons: _Optional[_Iterable[str]] = ..., is_confirmed: _Optional[bool] = ..., is_suspect: _Optional[bool] = ...) -> None: ...

@@ -11,14 +11,16 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Record(_message.Message):
-    __slots__ = ("accepted_event", "dead_letter", "session_registration")
+    __slots__ = ("accepted_event", "dead_letter", "session_registration", "registration_refusal")
     ACCEPTED_EVENT_FIELD_NUMBER: _ClassVar[int]
     DEAD_LETTER_FIELD_NUMBER: _ClassVar[int]
     SESSION_REGISTRATION_FIELD_NUMBER: _ClassVar[int]
+    REGISTRATION_REFUSAL_FIELD_NUMBER: _ClassVar[int]
     accepted_event: AcceptedEvent
     dead_letter: DeadLetter
     session_registration: SessionRegistration
-    def __init__(self, accepted_event: _Optional[_Union[AcceptedEvent, _Mapping]] = ..., dead_letter: _Optional[_Union[DeadLetter, _Mapping]] = ..., session_registration: _Optional[_Union[SessionRegistration, _Mapping]] = ...) -> None: ...
+    registration_refusal: RegistrationRefusal
+    def __init__(self, accepted_event: _Optional[_Union[AcceptedEvent, _Mapping]] = ..., dead_letter: _Optional[_Union[DeadLetter, _Mapping]] = ..., session_registration: _Optional[_Union[SessionRegistration, _Mapping]] = ..., registration_refusal: _Optional[_Union[RegistrationRefusal, _Mapping]] = ...) -> None: ...
 
 class AcceptedEvent(_message.Message):
     __slots__ = ("row", "user_identifiers", "ip_key", "event_id_generated", "retried")
@@ -65,6 +67,16 @@ class ScanFacts(_message.Message):
     fraud_reasons: _containers.RepeatedScalarFieldContainer[str]
     ip_key: str
     def __init__(self, consent: _Optional[str] = ..., device_type: _Optional[str] = ..., browser_family: _Optional[str] = ..., os_family: _Optional[str] = ..., country_code: _Optional[str] = ..., city: _Optional[str] = ..., labels: _Optional[str] = ..., fraud_reasons: _Optional[_Iterable[str]] = ..., ip_key: _Optional[str] = ...) -> None: ...
+
+class RegistrationRefusal(_message.Message):
+    __slots__ = ("site_id", "received_time_ms", "number")
+    SITE_ID_FIELD_NUMBER: _ClassVar[int]
+    RECEIVED_TIME_MS_FIELD_NUMBER: _ClassVar[int]
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    site_id: str
+    received_time_ms: int
+    number: int
+    def __init__(self, site_id: _Optional[str] = ..., received_time_ms: _Optional[int] = ..., number: _Optional[int] = ...) -> None: ...
 
 class DeadLetter(_message.Message):
     __slots__ = ("site_id", "event_id", "source", "received_time_ms", "violations", "payload")

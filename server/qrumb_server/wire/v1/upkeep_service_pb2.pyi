@@ -25,20 +25,24 @@ class VerifyLedgerResponse(_message.Message):
     def __init__(self, differences: _Optional[_Iterable[_Union[LedgerDifference, _Mapping]]] = ..., difference_count: _Optional[int] = ...) -> None: ...
 
 class LedgerDifference(_message.Message):
-    __slots__ = ("site_id", "minute_time_ms", "stored_count", "stored_rows", "rejected_count", "rejected_rows")
+    __slots__ = ("site_id", "minute_time_ms", "stored_count", "stored_rows", "rejected_count", "rejected_rows", "registered_count", "session_rows")
     SITE_ID_FIELD_NUMBER: _ClassVar[int]
     MINUTE_TIME_MS_FIELD_NUMBER: _ClassVar[int]
     STORED_COUNT_FIELD_NUMBER: _ClassVar[int]
     STORED_ROWS_FIELD_NUMBER: _ClassVar[int]
     REJECTED_COUNT_FIELD_NUMBER: _ClassVar[int]
     REJECTED_ROWS_FIELD_NUMBER: _ClassVar[int]
+    REGISTERED_COUNT_FIELD_NUMBER: _ClassVar[int]
+    SESSION_ROWS_FIELD_NUMBER: _ClassVar[int]
     site_id: str
     minute_time_ms: int
     stored_count: int
     stored_rows: int
     rejected_count: int
     rejected_rows: int
-    def __init__(self, site_id: _Optional[str] = ..., minute_time_ms: _Optional[int] = ..., stored_count: _Optional[int] = ..., stored_rows: _Optional[int] = ..., rejected_count: _Optional[int] = ..., rejected_rows: _Optional[int] = ...) -> None: ...
+    registered_count: int
+    session_rows: int
+    def __init__(self, site_id: _Optional[str] = ..., minute_time_ms: _Optional[int] = ..., stored_count: _Optional[int] = ..., stored_rows: _Optional[int] = ..., rejected_count: _Optional[int] = ..., rejected_rows: _Optional[int] = ..., registered_count: _Optional[int] = ..., session_rows: _Optional[int] = ...) -> None: ...
 
 class ListRejectedRequest(_message.Message):
     __slots__ = ("selection",)
@@ -85,12 +89,16 @@ class RescoreRequest(_message.Message):
     def __init__(self, site_id: _Optional[str] = ..., since_time_ms: _Optional[int] = ...) -> None: ...
 
 class RescoreResponse(_message.Message):
-    __slots__ = ("examined_count", "changed_count")
+    __slots__ = ("examined_count", "changed_count", "examined_scan_count", "changed_scan_count")
     EXAMINED_COUNT_FIELD_NUMBER: _ClassVar[int]
     CHANGED_COUNT_FIELD_NUMBER: _ClassVar[int]
+    EXAMINED_SCAN_COUNT_FIELD_NUMBER: _ClassVar[int]
+    CHANGED_SCAN_COUNT_FIELD_NUMBER: _ClassVar[int]
     examined_count: int
     changed_count: int
-    def __init__(self, examined_count: _Optional[int] = ..., changed_count: _Optional[int] = ...) -> None: ...
+    examined_scan_count: int
+    changed_scan_count: int
+    def __init__(self, examined_count: _Optional[int] = ..., changed_count: _Optional[int] = ..., examined_scan_count: _Optional[int] = ..., changed_scan_count: _Optional[int] = ...) -> None: ...
 
 class SplitIdentifierRequest(_message.Message):
     __slots__ = ("site_id", "kind", "name", "is_undone")

@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file qrumb/v1/query_service.proto.
  */
 export const file_qrumb_v1_query_service: GenFile = /*@__PURE__*/
-  fileDesc("ChxxcnVtYi92MS9xdWVyeV9zZXJ2aWNlLnByb3RvEghxcnVtYi52MSI2ChFHZXRSZWNlaXB0UmVxdWVzdBIPCgdzaXRlX2lkGAEgASgJEhAKCGV2ZW50X2lkGAIgASgJIrEDChJHZXRSZWNlaXB0UmVzcG9uc2USEAoIZXZlbnRfaWQYASABKAkSLwoEZmF0ZRgCIAEoDjIhLnFydW1iLnYxLkdldFJlY2VpcHRSZXNwb25zZS5GYXRlEjEKDXJlY2VpdmVkX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhUKDWFycml2YWxfY291bnQYBCABKA0SFgoOY29uZmxpY3RfY291bnQYBSABKA0SJwoKdmlvbGF0aW9ucxgGIAMoCzITLnFydW1iLnYxLlZpb2xhdGlvbhIfCgNyb3cYByABKAsyEi5xcnVtYi52MS5FdmVudFJvdxIoCgh3YXJuaW5ncxgIIAMoCzIWLnFydW1iLnYxLkV2ZW50V2FybmluZxIgCgd0b3VjaGVzGAkgAygLMg8ucXJ1bWIudjEuVG91Y2giYAoERmF0ZRIUChBGQVRFX1VOU1BFQ0lGSUVEEAASDAoITk9UX1NFRU4QARILCgdTUE9PTEVEEAISCgoGU1RPUkVEEAMSDQoJRFVQTElDQVRFEAQSDAoIUkVKRUNURUQQBSJjCgVUb3VjaBISCgpxcl9jb2RlX2lkGAEgASgJEhcKD3NjYW5fc2Vzc2lvbl9pZBgCIAEoCRItCglzY2FuX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIq8BChlMaXN0UmVqZWN0ZWRFdmVudHNSZXF1ZXN0Eg8KB3NpdGVfaWQYASABKAkSKgoGcmVhc29uGAIgASgOMhoucXJ1bWIudjEuVmlvbGF0aW9uLlJlYXNvbhIuCgpzaW5jZV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIRCglwYWdlX3NpemUYBCABKA0SEgoKcGFnZV90b2tlbhgFIAEoCSJnChpMaXN0UmVqZWN0ZWRFdmVudHNSZXNwb25zZRIwCg9yZWplY3RlZF9ldmVudHMYASADKAsyFy5xcnVtYi52MS5SZWplY3RlZEV2ZW50EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSKvAQoNUmVqZWN0ZWRFdmVudBIPCgdzaXRlX2lkGAEgASgJEhAKCGV2ZW50X2lkGAIgASgJEg4KBnNvdXJjZRgDIAEoCRIxCg1yZWNlaXZlZF90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBInCgp2aW9sYXRpb25zGAUgAygLMhMucXJ1bWIudjEuVmlvbGF0aW9uEg8KB3BheWxvYWQYBiABKAkiQwoRVGFpbEV2ZW50c1JlcXVlc3QSDwoHc2l0ZV9pZBgBIAEoCRIOCgZjdXJzb3IYAiABKAkSDQoFbGltaXQYAyABKA0iRgoSVGFpbEV2ZW50c1Jlc3BvbnNlEiAKBHJvd3MYASADKAsyEi5xcnVtYi52MS5FdmVudFJvdxIOCgZjdXJzb3IYAiABKAkiiAYKEkNvdW50RXZlbnRzUmVxdWVzdBIPCgdzaXRlX2lkGAEgASgJEi0KCWZyb21fdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKwoHdG9fdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFgoOYnVja2V0X3NlY29uZHMYBCABKA0SMwoGYnVja2V0GAUgASgOMiMucXJ1bWIudjEuQ291bnRFdmVudHNSZXF1ZXN0LkJ1Y2tldBIRCgl0aW1lX3pvbmUYBiABKAkSOAoIZ3JvdXBfYnkYByADKA4yJi5xcnVtYi52MS5Db3VudEV2ZW50c1JlcXVlc3QuRGltZW5zaW9uEhQKDGNhbXBhaWduX2tleRgIIAEoCRITCgtxcl9jb2RlX2lkcxgJIAMoCRIPCgdzb3VyY2VzGAogAygJEg0KBW5hbWVzGAsgAygJEhUKDWNvdW50cnlfY29kZXMYDCADKAkSFAoMZGV2aWNlX3R5cGVzGA0gAygJEhgKEGNvbnZlcnNpb25fbmFtZXMYDiADKAkSMQoFZnJhdWQYDyABKA4yIi5xcnVtYi52MS5Db3VudEV2ZW50c1JlcXVlc3QuRnJhdWQSEQoJcGFnZV9zaXplGBAgASgNEhIKCnBhZ2VfdG9rZW4YESABKAkiUwoGQnVja2V0EhYKEkJVQ0tFVF9VTlNQRUNJRklFRBAAEggKBEhPVVIQARIHCgNEQVkQAhIICgRXRUVLEAMSCQoFTU9OVEgQBBIJCgVXSE9MRRAFInAKCURpbWVuc2lvbhIZChVESU1FTlNJT05fVU5TUEVDSUZJRUQQABIKCgZTT1VSQ0UQARIICgROQU1FEAISCwoHUVJfQ09ERRADEgsKB0NPVU5UUlkQBBIKCgZERVZJQ0UQBRIMCghDQU1QQUlHThAGIjgKBUZyYXVkEhUKEUZSQVVEX1VOU1BFQ0lGSUVEEAASCgoGQkVTSURFEAESDAoIRVhDTFVERUQQAiJUChNDb3VudEV2ZW50c1Jlc3BvbnNlEiQKBmNvdW50cxgBIAMoCzIULnFydW1iLnYxLkV2ZW50Q291bnQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIvYCCgpFdmVudENvdW50Ei4KCnN0YXJ0X3RpbWUYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg4KBnNvdXJjZRgCIAEoCRIMCgRuYW1lGAMgASgJEhQKDHVuaXF1ZV9jb3VudBgEIAEoBBIXCg9kdXBsaWNhdGVfY291bnQYBSABKAQSEwoLZnJhdWRfY291bnQYBiABKAQSLAoIZW5kX3RpbWUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhIKCmlzX3BhcnRpYWwYCCABKAgSEgoKcXJfY29kZV9pZBgJIAEoCRIUCgxjb3VudHJ5X2NvZGUYCiABKAkSEwoLZGV2aWNlX3R5cGUYCyABKAkSEAoIY2FtcGFpZ24YDCABKAkSGAoQY29udmVyc2lvbl9jb3VudBgNIAEoBBIpCgdhbW91bnRzGA4gAygLMhgucXJ1bWIudjEuQ3VycmVuY3lBbW91bnQifwoQR2V0TGVkZ2VyUmVxdWVzdBIPCgdzaXRlX2lkGAEgASgJEi0KCWZyb21fdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKwoHdG9fdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiOwoRR2V0TGVkZ2VyUmVzcG9uc2USJgoHZW50cmllcxgBIAMoCzIVLnFydW1iLnYxLkxlZGdlckVudHJ5IvcBCgtMZWRnZXJFbnRyeRIvCgttaW51dGVfdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFgoOcmVjZWl2ZWRfY291bnQYAiABKAQSFAoMc3RvcmVkX2NvdW50GAMgASgEEhYKDnJlamVjdGVkX2NvdW50GAQgASgEEhUKDXNwb29sZWRfY291bnQYBSABKAQSFAoMdW5pcXVlX2NvdW50GAYgASgEEhcKD2R1cGxpY2F0ZV9jb3VudBgHIAEoBBIWCg5jb25mbGljdF9jb3VudBgIIAEoBBITCgtmcmF1ZF9jb3VudBgJIAEoBCJVCiBMaXN0U3VzcGljaW91c0lkZW50aWZpZXJzUmVxdWVzdBIPCgdzaXRlX2lkGAEgASgJEhEKCW1vcmVfdGhhbhgCIAEoDRINCgVsaW1pdBgDIAEoDSJYCiFMaXN0U3VzcGljaW91c0lkZW50aWZpZXJzUmVzcG9uc2USMwoLaWRlbnRpZmllcnMYASADKAsyHi5xcnVtYi52MS5TdXNwaWNpb3VzSWRlbnRpZmllciK+AgoUU3VzcGljaW91c0lkZW50aWZpZXISMQoEa2luZBgBIAEoDjIjLnFydW1iLnYxLlN1c3BpY2lvdXNJZGVudGlmaWVyLktpbmQSDAoEbmFtZRgCIAEoCRITCgtvdGhlcl9jb3VudBgDIAEoBBIuCgpmaXJzdF90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBItCglsYXN0X3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCGlzX3NwbGl0GAYgASgIIl8KBEtpbmQSFAoQS0lORF9VTlNQRUNJRklFRBAAEg4KCkVNQUlMX0hBU0gQARIOCgpQSE9ORV9IQVNIEAISDwoLRVhURVJOQUxfSUQQAxIQCgxTQ0FOX1NFU1NJT04QBCKaAwoQR2V0RnVubmVsUmVxdWVzdBIPCgdzaXRlX2lkGAEgASgJEi0KCWZyb21fdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKwoHdG9fdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMwoGYnVja2V0GAQgASgOMiMucXJ1bWIudjEuQ291bnRFdmVudHNSZXF1ZXN0LkJ1Y2tldBIRCgl0aW1lX3pvbmUYBSABKAkSOAoIZ3JvdXBfYnkYBiADKA4yJi5xcnVtYi52MS5Db3VudEV2ZW50c1JlcXVlc3QuRGltZW5zaW9uEhQKDGNhbXBhaWduX2tleRgHIAEoCRITCgtxcl9jb2RlX2lkcxgIIAMoCRIVCg1jb3VudHJ5X2NvZGVzGAkgAygJEhQKDGRldmljZV90eXBlcxgKIAMoCRIYChBjb252ZXJzaW9uX25hbWVzGAsgAygJEhEKCXBhZ2Vfc2l6ZRgMIAEoDRISCgpwYWdlX3Rva2VuGA0gASgJIlUKEUdldEZ1bm5lbFJlc3BvbnNlEicKB2Z1bm5lbHMYASADKAsyFi5xcnVtYi52MS5RckNvZGVGdW5uZWwSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJItQCCgxRckNvZGVGdW5uZWwSEgoKcXJfY29kZV9pZBgBIAEoCRISCgpzY2FuX2NvdW50GAIgASgEEhMKC3Zpc2l0X2NvdW50GAMgASgEEhgKEGNvbnZlcnNpb25fY291bnQYBCABKAQSKQoHYW1vdW50cxgFIAMoCzIYLnFydW1iLnYxLkN1cnJlbmN5QW1vdW50Ei4KCnN0YXJ0X3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZF90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBISCgppc19wYXJ0aWFsGAggASgIEhQKDGNvdW50cnlfY29kZRgJIAEoCRITCgtkZXZpY2VfdHlwZRgKIAEoCRIQCghjYW1wYWlnbhgLIAEoCRITCgtmcmF1ZF9jb3VudBgMIAEoBCIyCg5DdXJyZW5jeUFtb3VudBIQCghjdXJyZW5jeRgBIAEoCRIOCgZhbW91bnQYAiABKAkizwIKFUdldEF0dHJpYnV0aW9uUmVxdWVzdBIPCgdzaXRlX2lkGAEgASgJEi0KCWZyb21fdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKwoHdG9fdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNQoGbW9kZWxzGAQgAygOMiUucXJ1bWIudjEuR2V0QXR0cmlidXRpb25SZXF1ZXN0Lk1vZGVsEhMKC3dpbmRvd19kYXlzGAUgASgNEhgKEGNvbnZlcnNpb25fbmFtZXMYBiADKAkiYwoFTW9kZWwSFQoRTU9ERUxfVU5TUEVDSUZJRUQQABIJCgVGSVJTVBABEggKBExBU1QQAhIKCgZMSU5FQVIQAxISCg5QT1NJVElPTl9CQVNFRBAEEg4KClRJTUVfREVDQVkQBSKlAQoWR2V0QXR0cmlidXRpb25SZXNwb25zZRIwCgxhdHRyaWJ1dGlvbnMYASADKAsyGi5xcnVtYi52MS5Nb2RlbEF0dHJpYnV0aW9uEhgKEGNvbnZlcnNpb25fY291bnQYAiABKAQSFAoMcmVmdW5kX2NvdW50GAMgASgEEikKB2Ftb3VudHMYBCADKAsyGC5xcnVtYi52MS5DdXJyZW5jeUFtb3VudCJxChBNb2RlbEF0dHJpYnV0aW9uEjQKBW1vZGVsGAEgASgOMiUucXJ1bWIudjEuR2V0QXR0cmlidXRpb25SZXF1ZXN0Lk1vZGVsEicKB2NyZWRpdHMYAiADKAsyFi5xcnVtYi52MS5RckNvZGVDcmVkaXQiaAoMUXJDb2RlQ3JlZGl0EhIKCnFyX2NvZGVfaWQYASABKAkSGQoRY29udmVyc2lvbl9jcmVkaXQYAiABKAkSKQoHYW1vdW50cxgDIAMoCzIYLnFydW1iLnYxLkN1cnJlbmN5QW1vdW50MqQFCgxRdWVyeVNlcnZpY2USRwoKR2V0UmVjZWlwdBIbLnFydW1iLnYxLkdldFJlY2VpcHRSZXF1ZXN0GhwucXJ1bWIudjEuR2V0UmVjZWlwdFJlc3BvbnNlEl8KEkxpc3RSZWplY3RlZEV2ZW50cxIjLnFydW1iLnYxLkxpc3RSZWplY3RlZEV2ZW50c1JlcXVlc3QaJC5xcnVtYi52MS5MaXN0UmVqZWN0ZWRFdmVudHNSZXNwb25zZRJHCgpUYWlsRXZlbnRzEhsucXJ1bWIudjEuVGFpbEV2ZW50c1JlcXVlc3QaHC5xcnVtYi52MS5UYWlsRXZlbnRzUmVzcG9uc2USSgoLQ291bnRFdmVudHMSHC5xcnVtYi52MS5Db3VudEV2ZW50c1JlcXVlc3QaHS5xcnVtYi52MS5Db3VudEV2ZW50c1Jlc3BvbnNlEkQKCUdldExlZGdlchIaLnFydW1iLnYxLkdldExlZGdlclJlcXVlc3QaGy5xcnVtYi52MS5HZXRMZWRnZXJSZXNwb25zZRJ0ChlMaXN0U3VzcGljaW91c0lkZW50aWZpZXJzEioucXJ1bWIudjEuTGlzdFN1c3BpY2lvdXNJZGVudGlmaWVyc1JlcXVlc3QaKy5xcnVtYi52MS5MaXN0U3VzcGljaW91c0lkZW50aWZpZXJzUmVzcG9uc2USRAoJR2V0RnVubmVsEhoucXJ1bWIudjEuR2V0RnVubmVsUmVxdWVzdBobLnFydW1iLnYxLkdldEZ1bm5lbFJlc3BvbnNlElMKDkdldEF0dHJpYnV0aW9uEh8ucXJ1bWIudjEuR2V0QXR0cmlidXRpb25SZXF1ZXN0GiAucXJ1bWIudjEuR2V0QXR0cmlidXRpb25SZXNwb25zZWIGcHJvdG8z", [file_google_protobuf_timestamp, file_qrumb_v1_event_row, file_qrumb_v1_receipt]);
+  fileDesc("ChxxcnVtYi92MS9xdWVyeV9zZXJ2aWNlLnByb3RvEghxcnVtYi52MSI2ChFHZXRSZWNlaXB0UmVxdWVzdBIPCgdzaXRlX2lkGAEgASgJEhAKCGV2ZW50X2lkGAIgASgJIrEDChJHZXRSZWNlaXB0UmVzcG9uc2USEAoIZXZlbnRfaWQYASABKAkSLwoEZmF0ZRgCIAEoDjIhLnFydW1iLnYxLkdldFJlY2VpcHRSZXNwb25zZS5GYXRlEjEKDXJlY2VpdmVkX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhUKDWFycml2YWxfY291bnQYBCABKA0SFgoOY29uZmxpY3RfY291bnQYBSABKA0SJwoKdmlvbGF0aW9ucxgGIAMoCzITLnFydW1iLnYxLlZpb2xhdGlvbhIfCgNyb3cYByABKAsyEi5xcnVtYi52MS5FdmVudFJvdxIoCgh3YXJuaW5ncxgIIAMoCzIWLnFydW1iLnYxLkV2ZW50V2FybmluZxIgCgd0b3VjaGVzGAkgAygLMg8ucXJ1bWIudjEuVG91Y2giYAoERmF0ZRIUChBGQVRFX1VOU1BFQ0lGSUVEEAASDAoITk9UX1NFRU4QARILCgdTUE9PTEVEEAISCgoGU1RPUkVEEAMSDQoJRFVQTElDQVRFEAQSDAoIUkVKRUNURUQQBSJjCgVUb3VjaBISCgpxcl9jb2RlX2lkGAEgASgJEhcKD3NjYW5fc2Vzc2lvbl9pZBgCIAEoCRItCglzY2FuX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIq8BChlMaXN0UmVqZWN0ZWRFdmVudHNSZXF1ZXN0Eg8KB3NpdGVfaWQYASABKAkSKgoGcmVhc29uGAIgASgOMhoucXJ1bWIudjEuVmlvbGF0aW9uLlJlYXNvbhIuCgpzaW5jZV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIRCglwYWdlX3NpemUYBCABKA0SEgoKcGFnZV90b2tlbhgFIAEoCSJnChpMaXN0UmVqZWN0ZWRFdmVudHNSZXNwb25zZRIwCg9yZWplY3RlZF9ldmVudHMYASADKAsyFy5xcnVtYi52MS5SZWplY3RlZEV2ZW50EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSKvAQoNUmVqZWN0ZWRFdmVudBIPCgdzaXRlX2lkGAEgASgJEhAKCGV2ZW50X2lkGAIgASgJEg4KBnNvdXJjZRgDIAEoCRIxCg1yZWNlaXZlZF90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBInCgp2aW9sYXRpb25zGAUgAygLMhMucXJ1bWIudjEuVmlvbGF0aW9uEg8KB3BheWxvYWQYBiABKAkiQwoRVGFpbEV2ZW50c1JlcXVlc3QSDwoHc2l0ZV9pZBgBIAEoCRIOCgZjdXJzb3IYAiABKAkSDQoFbGltaXQYAyABKA0iRgoSVGFpbEV2ZW50c1Jlc3BvbnNlEiAKBHJvd3MYASADKAsyEi5xcnVtYi52MS5FdmVudFJvdxIOCgZjdXJzb3IYAiABKAkiiAYKEkNvdW50RXZlbnRzUmVxdWVzdBIPCgdzaXRlX2lkGAEgASgJEi0KCWZyb21fdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKwoHdG9fdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFgoOYnVja2V0X3NlY29uZHMYBCABKA0SMwoGYnVja2V0GAUgASgOMiMucXJ1bWIudjEuQ291bnRFdmVudHNSZXF1ZXN0LkJ1Y2tldBIRCgl0aW1lX3pvbmUYBiABKAkSOAoIZ3JvdXBfYnkYByADKA4yJi5xcnVtYi52MS5Db3VudEV2ZW50c1JlcXVlc3QuRGltZW5zaW9uEhQKDGNhbXBhaWduX2tleRgIIAEoCRITCgtxcl9jb2RlX2lkcxgJIAMoCRIPCgdzb3VyY2VzGAogAygJEg0KBW5hbWVzGAsgAygJEhUKDWNvdW50cnlfY29kZXMYDCADKAkSFAoMZGV2aWNlX3R5cGVzGA0gAygJEhgKEGNvbnZlcnNpb25fbmFtZXMYDiADKAkSMQoFZnJhdWQYDyABKA4yIi5xcnVtYi52MS5Db3VudEV2ZW50c1JlcXVlc3QuRnJhdWQSEQoJcGFnZV9zaXplGBAgASgNEhIKCnBhZ2VfdG9rZW4YESABKAkiUwoGQnVja2V0EhYKEkJVQ0tFVF9VTlNQRUNJRklFRBAAEggKBEhPVVIQARIHCgNEQVkQAhIICgRXRUVLEAMSCQoFTU9OVEgQBBIJCgVXSE9MRRAFInAKCURpbWVuc2lvbhIZChVESU1FTlNJT05fVU5TUEVDSUZJRUQQABIKCgZTT1VSQ0UQARIICgROQU1FEAISCwoHUVJfQ09ERRADEgsKB0NPVU5UUlkQBBIKCgZERVZJQ0UQBRIMCghDQU1QQUlHThAGIjgKBUZyYXVkEhUKEUZSQVVEX1VOU1BFQ0lGSUVEEAASCgoGQkVTSURFEAESDAoIRVhDTFVERUQQAiJUChNDb3VudEV2ZW50c1Jlc3BvbnNlEiQKBmNvdW50cxgBIAMoCzIULnFydW1iLnYxLkV2ZW50Q291bnQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIsQDCgpFdmVudENvdW50Ei4KCnN0YXJ0X3RpbWUYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg4KBnNvdXJjZRgCIAEoCRIMCgRuYW1lGAMgASgJEhQKDHVuaXF1ZV9jb3VudBgEIAEoBBIXCg9kdXBsaWNhdGVfY291bnQYBSABKAQSEwoLZnJhdWRfY291bnQYBiABKAQSLAoIZW5kX3RpbWUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhIKCmlzX3BhcnRpYWwYCCABKAgSEgoKcXJfY29kZV9pZBgJIAEoCRIUCgxjb3VudHJ5X2NvZGUYCiABKAkSEwoLZGV2aWNlX3R5cGUYCyABKAkSEAoIY2FtcGFpZ24YDCABKAkSGAoQY29udmVyc2lvbl9jb3VudBgNIAEoBBIpCgdhbW91bnRzGA4gAygLMhgucXJ1bWIudjEuQ3VycmVuY3lBbW91bnQSEgoKc2Nhbl9jb3VudBgPIAEoBBIaChJzdXNwZWN0X3NjYW5fY291bnQYECABKAQSHAoUY29uZmlybWVkX3NjYW5fY291bnQYESABKAQifwoQR2V0TGVkZ2VyUmVxdWVzdBIPCgdzaXRlX2lkGAEgASgJEi0KCWZyb21fdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKwoHdG9fdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiOwoRR2V0TGVkZ2VyUmVzcG9uc2USJgoHZW50cmllcxgBIAMoCzIVLnFydW1iLnYxLkxlZGdlckVudHJ5IuwCCgtMZWRnZXJFbnRyeRIvCgttaW51dGVfdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFgoOcmVjZWl2ZWRfY291bnQYAiABKAQSFAoMc3RvcmVkX2NvdW50GAMgASgEEhYKDnJlamVjdGVkX2NvdW50GAQgASgEEhUKDXNwb29sZWRfY291bnQYBSABKAQSFAoMdW5pcXVlX2NvdW50GAYgASgEEhcKD2R1cGxpY2F0ZV9jb3VudBgHIAEoBBIWCg5jb25mbGljdF9jb3VudBgIIAEoBBITCgtmcmF1ZF9jb3VudBgJIAEoBBIbChNzY2FuX3JlY2VpdmVkX2NvdW50GAogASgEEh0KFXNjYW5fcmVnaXN0ZXJlZF9jb3VudBgLIAEoBBIbChNzY2FuX3JlamVjdGVkX2NvdW50GAwgASgEEhoKEnNjYW5fc3Bvb2xlZF9jb3VudBgNIAEoBCJVCiBMaXN0U3VzcGljaW91c0lkZW50aWZpZXJzUmVxdWVzdBIPCgdzaXRlX2lkGAEgASgJEhEKCW1vcmVfdGhhbhgCIAEoDRINCgVsaW1pdBgDIAEoDSJYCiFMaXN0U3VzcGljaW91c0lkZW50aWZpZXJzUmVzcG9uc2USMwoLaWRlbnRpZmllcnMYASADKAsyHi5xcnVtYi52MS5TdXNwaWNpb3VzSWRlbnRpZmllciK+AgoUU3VzcGljaW91c0lkZW50aWZpZXISMQoEa2luZBgBIAEoDjIjLnFydW1iLnYxLlN1c3BpY2lvdXNJZGVudGlmaWVyLktpbmQSDAoEbmFtZRgCIAEoCRITCgtvdGhlcl9jb3VudBgDIAEoBBIuCgpmaXJzdF90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBItCglsYXN0X3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCGlzX3NwbGl0GAYgASgIIl8KBEtpbmQSFAoQS0lORF9VTlNQRUNJRklFRBAAEg4KCkVNQUlMX0hBU0gQARIOCgpQSE9ORV9IQVNIEAISDwoLRVhURVJOQUxfSUQQAxIQCgxTQ0FOX1NFU1NJT04QBCKaAwoQR2V0RnVubmVsUmVxdWVzdBIPCgdzaXRlX2lkGAEgASgJEi0KCWZyb21fdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKwoHdG9fdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMwoGYnVja2V0GAQgASgOMiMucXJ1bWIudjEuQ291bnRFdmVudHNSZXF1ZXN0LkJ1Y2tldBIRCgl0aW1lX3pvbmUYBSABKAkSOAoIZ3JvdXBfYnkYBiADKA4yJi5xcnVtYi52MS5Db3VudEV2ZW50c1JlcXVlc3QuRGltZW5zaW9uEhQKDGNhbXBhaWduX2tleRgHIAEoCRITCgtxcl9jb2RlX2lkcxgIIAMoCRIVCg1jb3VudHJ5X2NvZGVzGAkgAygJEhQKDGRldmljZV90eXBlcxgKIAMoCRIYChBjb252ZXJzaW9uX25hbWVzGAsgAygJEhEKCXBhZ2Vfc2l6ZRgMIAEoDRISCgpwYWdlX3Rva2VuGA0gASgJIlUKEUdldEZ1bm5lbFJlc3BvbnNlEicKB2Z1bm5lbHMYASADKAsyFi5xcnVtYi52MS5RckNvZGVGdW5uZWwSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIr4DCgxRckNvZGVGdW5uZWwSEgoKcXJfY29kZV9pZBgBIAEoCRISCgpzY2FuX2NvdW50GAIgASgEEhMKC3Zpc2l0X2NvdW50GAMgASgEEhgKEGNvbnZlcnNpb25fY291bnQYBCABKAQSKQoHYW1vdW50cxgFIAMoCzIYLnFydW1iLnYxLkN1cnJlbmN5QW1vdW50Ei4KCnN0YXJ0X3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZF90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBISCgppc19wYXJ0aWFsGAggASgIEhQKDGNvdW50cnlfY29kZRgJIAEoCRITCgtkZXZpY2VfdHlwZRgKIAEoCRIQCghjYW1wYWlnbhgLIAEoCRITCgtmcmF1ZF9jb3VudBgMIAEoBBIaChJzdXNwZWN0X3NjYW5fY291bnQYDSABKAQSHAoUY29uZmlybWVkX3NjYW5fY291bnQYDiABKAQSLgoPc3VzcGVjdF9yZWFzb25zGA8gAygLMhUucXJ1bWIudjEuUmVhc29uQ291bnQiLAoLUmVhc29uQ291bnQSDgoGcmVhc29uGAEgASgJEg0KBWNvdW50GAIgASgEIjIKDkN1cnJlbmN5QW1vdW50EhAKCGN1cnJlbmN5GAEgASgJEg4KBmFtb3VudBgCIAEoCSLPAgoVR2V0QXR0cmlidXRpb25SZXF1ZXN0Eg8KB3NpdGVfaWQYASABKAkSLQoJZnJvbV90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIrCgd0b190aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI1CgZtb2RlbHMYBCADKA4yJS5xcnVtYi52MS5HZXRBdHRyaWJ1dGlvblJlcXVlc3QuTW9kZWwSEwoLd2luZG93X2RheXMYBSABKA0SGAoQY29udmVyc2lvbl9uYW1lcxgGIAMoCSJjCgVNb2RlbBIVChFNT0RFTF9VTlNQRUNJRklFRBAAEgkKBUZJUlNUEAESCAoETEFTVBACEgoKBkxJTkVBUhADEhIKDlBPU0lUSU9OX0JBU0VEEAQSDgoKVElNRV9ERUNBWRAFIqUBChZHZXRBdHRyaWJ1dGlvblJlc3BvbnNlEjAKDGF0dHJpYnV0aW9ucxgBIAMoCzIaLnFydW1iLnYxLk1vZGVsQXR0cmlidXRpb24SGAoQY29udmVyc2lvbl9jb3VudBgCIAEoBBIUCgxyZWZ1bmRfY291bnQYAyABKAQSKQoHYW1vdW50cxgEIAMoCzIYLnFydW1iLnYxLkN1cnJlbmN5QW1vdW50InEKEE1vZGVsQXR0cmlidXRpb24SNAoFbW9kZWwYASABKA4yJS5xcnVtYi52MS5HZXRBdHRyaWJ1dGlvblJlcXVlc3QuTW9kZWwSJwoHY3JlZGl0cxgCIAMoCzIWLnFydW1iLnYxLlFyQ29kZUNyZWRpdCJoCgxRckNvZGVDcmVkaXQSEgoKcXJfY29kZV9pZBgBIAEoCRIZChFjb252ZXJzaW9uX2NyZWRpdBgCIAEoCRIpCgdhbW91bnRzGAMgAygLMhgucXJ1bWIudjEuQ3VycmVuY3lBbW91bnQypAUKDFF1ZXJ5U2VydmljZRJHCgpHZXRSZWNlaXB0EhsucXJ1bWIudjEuR2V0UmVjZWlwdFJlcXVlc3QaHC5xcnVtYi52MS5HZXRSZWNlaXB0UmVzcG9uc2USXwoSTGlzdFJlamVjdGVkRXZlbnRzEiMucXJ1bWIudjEuTGlzdFJlamVjdGVkRXZlbnRzUmVxdWVzdBokLnFydW1iLnYxLkxpc3RSZWplY3RlZEV2ZW50c1Jlc3BvbnNlEkcKClRhaWxFdmVudHMSGy5xcnVtYi52MS5UYWlsRXZlbnRzUmVxdWVzdBocLnFydW1iLnYxLlRhaWxFdmVudHNSZXNwb25zZRJKCgtDb3VudEV2ZW50cxIcLnFydW1iLnYxLkNvdW50RXZlbnRzUmVxdWVzdBodLnFydW1iLnYxLkNvdW50RXZlbnRzUmVzcG9uc2USRAoJR2V0TGVkZ2VyEhoucXJ1bWIudjEuR2V0TGVkZ2VyUmVxdWVzdBobLnFydW1iLnYxLkdldExlZGdlclJlc3BvbnNlEnQKGUxpc3RTdXNwaWNpb3VzSWRlbnRpZmllcnMSKi5xcnVtYi52MS5MaXN0U3VzcGljaW91c0lkZW50aWZpZXJzUmVxdWVzdBorLnFydW1iLnYxLkxpc3RTdXNwaWNpb3VzSWRlbnRpZmllcnNSZXNwb25zZRJECglHZXRGdW5uZWwSGi5xcnVtYi52MS5HZXRGdW5uZWxSZXF1ZXN0GhsucXJ1bWIudjEuR2V0RnVubmVsUmVzcG9uc2USUwoOR2V0QXR0cmlidXRpb24SHy5xcnVtYi52MS5HZXRBdHRyaWJ1dGlvblJlcXVlc3QaIC5xcnVtYi52MS5HZXRBdHRyaWJ1dGlvblJlc3BvbnNlYgZwcm90bzM", [file_google_protobuf_timestamp, file_qrumb_v1_event_row, file_qrumb_v1_receipt]);
 
 /**
  * GetReceiptRequest names one event.
@@ -835,6 +835,28 @@ export type EventCount = Message<"qrumb.v1.EventCount"> & {
    * @generated from field: repeated qrumb.v1.CurrencyAmount amounts = 14;
    */
   amounts: CurrencyAmount[];
+
+  /**
+   * Scan sessions by the time of their scan, as QrCodeFunnel has them. Where source or name is told apart, they are
+   * counts of their own, with the source "scan".
+   *
+   * @generated from field: uint64 scan_count = 15;
+   */
+  scanCount: bigint;
+
+  /**
+   * As QrCodeFunnel.suspect_scan_count.
+   *
+   * @generated from field: uint64 suspect_scan_count = 16;
+   */
+  suspectScanCount: bigint;
+
+  /**
+   * As QrCodeFunnel.confirmed_scan_count.
+   *
+   * @generated from field: uint64 confirmed_scan_count = 17;
+   */
+  confirmedScanCount: bigint;
 };
 
 /**
@@ -886,7 +908,7 @@ export const GetLedgerRequestSchema: GenMessage<GetLedgerRequest> = /*@__PURE__*
  */
 export type GetLedgerResponse = Message<"qrumb.v1.GetLedgerResponse"> & {
   /**
-   * One entry for each minute in which events were received, in order of time.
+   * One entry for each minute in which events or scan sessions were received, in order of time.
    *
    * @generated from field: repeated qrumb.v1.LedgerEntry entries = 1;
    */
@@ -901,7 +923,7 @@ export const GetLedgerResponseSchema: GenMessage<GetLedgerResponse> = /*@__PURE_
   messageDesc(file_qrumb_v1_query_service, 12);
 
 /**
- * LedgerEntry accounts for the events of one site that were received in one minute.
+ * LedgerEntry accounts for the events of one site that were received in one minute, and for its scan sessions.
  *
  * @generated from message qrumb.v1.LedgerEntry
  */
@@ -968,6 +990,36 @@ export type LedgerEntry = Message<"qrumb.v1.LedgerEntry"> & {
    * @generated from field: uint64 fraud_count = 9;
    */
   fraudCount: bigint;
+
+  /**
+   * Registrations of scan sessions that reached the service: scan_registered_count + scan_rejected_count +
+   * scan_spooled_count. One session may be registered several times.
+   *
+   * @generated from field: uint64 scan_received_count = 10;
+   */
+  scanReceivedCount: bigint;
+
+  /**
+   * Registrations that ClickHouse has, as rows of events.scan_sessions, several of one session as one.
+   *
+   * @generated from field: uint64 scan_registered_count = 11;
+   */
+  scanRegisteredCount: bigint;
+
+  /**
+   * Those that were rejected, each for a rule that it breaks itself. The others of a refused batch are counted when they
+   * are sent again.
+   *
+   * @generated from field: uint64 scan_rejected_count = 12;
+   */
+  scanRejectedCount: bigint;
+
+  /**
+   * Registrations on the disk of this node that ClickHouse does not have yet.
+   *
+   * @generated from field: uint64 scan_spooled_count = 13;
+   */
+  scanSpooledCount: bigint;
 };
 
 /**
@@ -1275,7 +1327,8 @@ export const GetFunnelResponseSchema: GenMessage<GetFunnelResponse> = /*@__PURE_
   messageDesc(file_qrumb_v1_query_service, 18);
 
 /**
- * QrCodeFunnel follows the scans of one QR code. Events that are marked as fraud are left out of all but fraud_count.
+ * QrCodeFunnel follows the scans of one QR code. Events that are marked as fraud are left out of all but fraud_count,
+ * scans that are marked of all but suspect_scan_count and suspect_reasons.
  *
  * @generated from message qrumb.v1.QrCodeFunnel
  */
@@ -1288,21 +1341,21 @@ export type QrCodeFunnel = Message<"qrumb.v1.QrCodeFunnel"> & {
   qrCodeId: string;
 
   /**
-   * Scan sessions.
+   * Scan sessions whose scan is not suspect.
    *
    * @generated from field: uint64 scan_count = 2;
    */
   scanCount: bigint;
 
   /**
-   * Those of them with at least one browser event.
+   * Sessions with at least one browser event.
    *
    * @generated from field: uint64 visit_count = 3;
    */
   visitCount: bigint;
 
   /**
-   * Those of them with at least one server event that is no refund.
+   * Sessions with at least one server event that is no refund.
    *
    * @generated from field: uint64 conversion_count = 4;
    */
@@ -1358,11 +1411,33 @@ export type QrCodeFunnel = Message<"qrumb.v1.QrCodeFunnel"> & {
   campaign: string;
 
   /**
-   * Those of scan_count with at least one event that is marked as fraud.
+   * Sessions with at least one event that is marked as fraud.
    *
    * @generated from field: uint64 fraud_count = 12;
    */
   fraudCount: bigint;
+
+  /**
+   * Scan sessions whose scan is suspect: a program's, a link preview's, or one that nobody has confirmed after a prefetch
+   * or a HEAD request.
+   *
+   * @generated from field: uint64 suspect_scan_count = 13;
+   */
+  suspectScanCount: bigint;
+
+  /**
+   * Those of scan_count whose landing page has run the tag: an unmarked browser event of the session has arrived.
+   *
+   * @generated from field: uint64 confirmed_scan_count = 14;
+   */
+  confirmedScanCount: bigint;
+
+  /**
+   * Suspect scans by reason, in order of the reason's name; a scan with two reasons is in both.
+   *
+   * @generated from field: repeated qrumb.v1.ReasonCount suspect_reasons = 15;
+   */
+  suspectReasons: ReasonCount[];
 };
 
 /**
@@ -1371,6 +1446,34 @@ export type QrCodeFunnel = Message<"qrumb.v1.QrCodeFunnel"> & {
  */
 export const QrCodeFunnelSchema: GenMessage<QrCodeFunnel> = /*@__PURE__*/
   messageDesc(file_qrumb_v1_query_service, 19);
+
+/**
+ * ReasonCount counts what is marked for one reason.
+ *
+ * @generated from message qrumb.v1.ReasonCount
+ */
+export type ReasonCount = Message<"qrumb.v1.ReasonCount"> & {
+  /**
+   * Stable name, such as preview.
+   *
+   * @generated from field: string reason = 1;
+   */
+  reason: string;
+
+  /**
+   * How many.
+   *
+   * @generated from field: uint64 count = 2;
+   */
+  count: bigint;
+};
+
+/**
+ * Describes the message qrumb.v1.ReasonCount.
+ * Use `create(ReasonCountSchema)` to create a new message.
+ */
+export const ReasonCountSchema: GenMessage<ReasonCount> = /*@__PURE__*/
+  messageDesc(file_qrumb_v1_query_service, 20);
 
 /**
  * CurrencyAmount is a sum of money in one currency.
@@ -1398,7 +1501,7 @@ export type CurrencyAmount = Message<"qrumb.v1.CurrencyAmount"> & {
  * Use `create(CurrencyAmountSchema)` to create a new message.
  */
 export const CurrencyAmountSchema: GenMessage<CurrencyAmount> = /*@__PURE__*/
-  messageDesc(file_qrumb_v1_query_service, 20);
+  messageDesc(file_qrumb_v1_query_service, 21);
 
 /**
  * GetAttributionRequest selects the conversions to divide.
@@ -1454,7 +1557,7 @@ export type GetAttributionRequest = Message<"qrumb.v1.GetAttributionRequest"> & 
  * Use `create(GetAttributionRequestSchema)` to create a new message.
  */
 export const GetAttributionRequestSchema: GenMessage<GetAttributionRequest> = /*@__PURE__*/
-  messageDesc(file_qrumb_v1_query_service, 21);
+  messageDesc(file_qrumb_v1_query_service, 22);
 
 /**
  * Model says how a conversion is divided among the scans that led to it.
@@ -1511,7 +1614,7 @@ export enum GetAttributionRequest_Model {
  * Describes the enum qrumb.v1.GetAttributionRequest.Model.
  */
 export const GetAttributionRequest_ModelSchema: GenEnum<GetAttributionRequest_Model> = /*@__PURE__*/
-  enumDesc(file_qrumb_v1_query_service, 21, 0);
+  enumDesc(file_qrumb_v1_query_service, 22, 0);
 
 /**
  * GetAttributionResponse carries the conversions, divided by each model.
@@ -1553,7 +1656,7 @@ export type GetAttributionResponse = Message<"qrumb.v1.GetAttributionResponse"> 
  * Use `create(GetAttributionResponseSchema)` to create a new message.
  */
 export const GetAttributionResponseSchema: GenMessage<GetAttributionResponse> = /*@__PURE__*/
-  messageDesc(file_qrumb_v1_query_service, 22);
+  messageDesc(file_qrumb_v1_query_service, 23);
 
 /**
  * ModelAttribution divides all conversions by one model.
@@ -1581,7 +1684,7 @@ export type ModelAttribution = Message<"qrumb.v1.ModelAttribution"> & {
  * Use `create(ModelAttributionSchema)` to create a new message.
  */
 export const ModelAttributionSchema: GenMessage<ModelAttribution> = /*@__PURE__*/
-  messageDesc(file_qrumb_v1_query_service, 23);
+  messageDesc(file_qrumb_v1_query_service, 24);
 
 /**
  * QrCodeCredit is one QR code's share of the conversions.
@@ -1616,7 +1719,7 @@ export type QrCodeCredit = Message<"qrumb.v1.QrCodeCredit"> & {
  * Use `create(QrCodeCreditSchema)` to create a new message.
  */
 export const QrCodeCreditSchema: GenMessage<QrCodeCredit> = /*@__PURE__*/
-  messageDesc(file_qrumb_v1_query_service, 24);
+  messageDesc(file_qrumb_v1_query_service, 25);
 
 /**
  * QueryService is the read side: what became of an event, and what the events add up to.

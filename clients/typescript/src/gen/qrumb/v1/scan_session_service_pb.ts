@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file qrumb/v1/scan_session_service.proto.
  */
 export const file_qrumb_v1_scan_session_service: GenFile = /*@__PURE__*/
-  fileDesc("CiNxcnVtYi92MS9zY2FuX3Nlc3Npb25fc2VydmljZS5wcm90bxIIcXJ1bWIudjEiSQoaUmVnaXN0ZXJTY2FuU2Vzc2lvblJlcXVlc3QSKwoMc2Nhbl9zZXNzaW9uGAEgASgLMhUucXJ1bWIudjEuU2NhblNlc3Npb24idAobUmVnaXN0ZXJTY2FuU2Vzc2lvblJlc3BvbnNlEisKDHNjYW5fc2Vzc2lvbhgBIAEoCzIVLnFydW1iLnYxLlNjYW5TZXNzaW9uEigKCHdhcm5pbmdzGAIgAygLMhYucXJ1bWIudjEuRXZlbnRXYXJuaW5nIlAKIEJhdGNoUmVnaXN0ZXJTY2FuU2Vzc2lvbnNSZXF1ZXN0EiwKDXNjYW5fc2Vzc2lvbnMYASADKAsyFS5xcnVtYi52MS5TY2FuU2Vzc2lvbiJ7CiFCYXRjaFJlZ2lzdGVyU2NhblNlc3Npb25zUmVzcG9uc2USLAoNc2Nhbl9zZXNzaW9ucxgBIAMoCzIVLnFydW1iLnYxLlNjYW5TZXNzaW9uEigKCHdhcm5pbmdzGAIgAygLMhYucXJ1bWIudjEuRXZlbnRXYXJuaW5nIkEKFUdldFNjYW5TZXNzaW9uUmVxdWVzdBIPCgdzaXRlX2lkGAEgASgJEhcKD3NjYW5fc2Vzc2lvbl9pZBgCIAEoCSJFChZHZXRTY2FuU2Vzc2lvblJlc3BvbnNlEisKDHNjYW5fc2Vzc2lvbhgBIAEoCzIVLnFydW1iLnYxLlNjYW5TZXNzaW9uMsMCChJTY2FuU2Vzc2lvblNlcnZpY2USYgoTUmVnaXN0ZXJTY2FuU2Vzc2lvbhIkLnFydW1iLnYxLlJlZ2lzdGVyU2NhblNlc3Npb25SZXF1ZXN0GiUucXJ1bWIudjEuUmVnaXN0ZXJTY2FuU2Vzc2lvblJlc3BvbnNlEnQKGUJhdGNoUmVnaXN0ZXJTY2FuU2Vzc2lvbnMSKi5xcnVtYi52MS5CYXRjaFJlZ2lzdGVyU2NhblNlc3Npb25zUmVxdWVzdBorLnFydW1iLnYxLkJhdGNoUmVnaXN0ZXJTY2FuU2Vzc2lvbnNSZXNwb25zZRJTCg5HZXRTY2FuU2Vzc2lvbhIfLnFydW1iLnYxLkdldFNjYW5TZXNzaW9uUmVxdWVzdBogLnFydW1iLnYxLkdldFNjYW5TZXNzaW9uUmVzcG9uc2ViBnByb3RvMw", [file_qrumb_v1_receipt, file_qrumb_v1_scan_session]);
+  fileDesc("CiNxcnVtYi92MS9zY2FuX3Nlc3Npb25fc2VydmljZS5wcm90bxIIcXJ1bWIudjEiSQoaUmVnaXN0ZXJTY2FuU2Vzc2lvblJlcXVlc3QSKwoMc2Nhbl9zZXNzaW9uGAEgASgLMhUucXJ1bWIudjEuU2NhblNlc3Npb24idAobUmVnaXN0ZXJTY2FuU2Vzc2lvblJlc3BvbnNlEisKDHNjYW5fc2Vzc2lvbhgBIAEoCzIVLnFydW1iLnYxLlNjYW5TZXNzaW9uEigKCHdhcm5pbmdzGAIgAygLMhYucXJ1bWIudjEuRXZlbnRXYXJuaW5nIlAKIEJhdGNoUmVnaXN0ZXJTY2FuU2Vzc2lvbnNSZXF1ZXN0EiwKDXNjYW5fc2Vzc2lvbnMYASADKAsyFS5xcnVtYi52MS5TY2FuU2Vzc2lvbiJ7CiFCYXRjaFJlZ2lzdGVyU2NhblNlc3Npb25zUmVzcG9uc2USLAoNc2Nhbl9zZXNzaW9ucxgBIAMoCzIVLnFydW1iLnYxLlNjYW5TZXNzaW9uEigKCHdhcm5pbmdzGAIgAygLMhYucXJ1bWIudjEuRXZlbnRXYXJuaW5nIkEKFUdldFNjYW5TZXNzaW9uUmVxdWVzdBIPCgdzaXRlX2lkGAEgASgJEhcKD3NjYW5fc2Vzc2lvbl9pZBgCIAEoCSJtChZHZXRTY2FuU2Vzc2lvblJlc3BvbnNlEisKDHNjYW5fc2Vzc2lvbhgBIAEoCzIVLnFydW1iLnYxLlNjYW5TZXNzaW9uEiYKB3ZlcmRpY3QYAiABKAsyFS5xcnVtYi52MS5TY2FuVmVyZGljdCLDAQoLU2NhblZlcmRpY3QSEwoLZGV2aWNlX3R5cGUYASABKAkSFgoOYnJvd3Nlcl9mYW1pbHkYAiABKAkSEQoJb3NfZmFtaWx5GAMgASgJEhQKDGNvdW50cnlfY29kZRgEIAEoCRIMCgRjaXR5GAUgASgJEg8KB2NvbnNlbnQYBiABKAkSFQoNZnJhdWRfcmVhc29ucxgHIAMoCRIUCgxpc19jb25maXJtZWQYCCABKAgSEgoKaXNfc3VzcGVjdBgJIAEoCDLDAgoSU2NhblNlc3Npb25TZXJ2aWNlEmIKE1JlZ2lzdGVyU2NhblNlc3Npb24SJC5xcnVtYi52MS5SZWdpc3RlclNjYW5TZXNzaW9uUmVxdWVzdBolLnFydW1iLnYxLlJlZ2lzdGVyU2NhblNlc3Npb25SZXNwb25zZRJ0ChlCYXRjaFJlZ2lzdGVyU2NhblNlc3Npb25zEioucXJ1bWIudjEuQmF0Y2hSZWdpc3RlclNjYW5TZXNzaW9uc1JlcXVlc3QaKy5xcnVtYi52MS5CYXRjaFJlZ2lzdGVyU2NhblNlc3Npb25zUmVzcG9uc2USUwoOR2V0U2NhblNlc3Npb24SHy5xcnVtYi52MS5HZXRTY2FuU2Vzc2lvblJlcXVlc3QaIC5xcnVtYi52MS5HZXRTY2FuU2Vzc2lvblJlc3BvbnNlYgZwcm90bzM", [file_qrumb_v1_receipt, file_qrumb_v1_scan_session]);
 
 /**
  * RegisterScanSessionRequest carries one scan session.
@@ -154,6 +154,13 @@ export type GetScanSessionResponse = Message<"qrumb.v1.GetScanSessionResponse"> 
    * @generated from field: qrumb.v1.ScanSession scan_session = 1;
    */
   scanSession?: ScanSession | undefined;
+
+  /**
+   * What was made of its scan. Absent while the session waits in the spool.
+   *
+   * @generated from field: qrumb.v1.ScanVerdict verdict = 2;
+   */
+  verdict?: ScanVerdict | undefined;
 };
 
 /**
@@ -162,6 +169,84 @@ export type GetScanSessionResponse = Message<"qrumb.v1.GetScanSessionResponse"> 
  */
 export const GetScanSessionResponseSchema: GenMessage<GetScanSessionResponse> = /*@__PURE__*/
   messageDesc(file_qrumb_v1_scan_session_service, 5);
+
+/**
+ * ScanVerdict is what was made of the earliest scan of a session. Empty means not known, or not allowed by consent.
+ *
+ * @generated from message qrumb.v1.ScanVerdict
+ */
+export type ScanVerdict = Message<"qrumb.v1.ScanVerdict"> & {
+  /**
+   * Device class: desktop, mobile, tablet, tv, console, bot or other.
+   *
+   * @generated from field: string device_type = 1;
+   */
+  deviceType: string;
+
+  /**
+   * Browser family, such as Mobile Safari.
+   *
+   * @generated from field: string browser_family = 2;
+   */
+  browserFamily: string;
+
+  /**
+   * Operating system family, such as iOS.
+   *
+   * @generated from field: string os_family = 3;
+   */
+  osFamily: string;
+
+  /**
+   * ISO 3166-1 alpha-2 country code.
+   *
+   * @generated from field: string country_code = 4;
+   */
+  countryCode: string;
+
+  /**
+   * City name in English.
+   *
+   * @generated from field: string city = 5;
+   */
+  city: string;
+
+  /**
+   * The consent that was applied: granted, denied or pending. Empty: not stated.
+   *
+   * @generated from field: string consent = 6;
+   */
+  consent: string;
+
+  /**
+   * Why the scan was marked, as stable names: bot, preview, prefetch, head_request, missing_agent, agent_mismatch,
+   * data_centre_network, address_velocity.
+   *
+   * @generated from field: repeated string fraud_reasons = 7;
+   */
+  fraudReasons: string[];
+
+  /**
+   * An unmarked browser event of the session has arrived, before or after its registration.
+   *
+   * @generated from field: bool is_confirmed = 8;
+   */
+  isConfirmed: boolean;
+
+  /**
+   * The scan does not count: it has reasons other than those that a confirmation clears, prefetch and head_request.
+   *
+   * @generated from field: bool is_suspect = 9;
+   */
+  isSuspect: boolean;
+};
+
+/**
+ * Describes the message qrumb.v1.ScanVerdict.
+ * Use `create(ScanVerdictSchema)` to create a new message.
+ */
+export const ScanVerdictSchema: GenMessage<ScanVerdict> = /*@__PURE__*/
+  messageDesc(file_qrumb_v1_scan_session_service, 6);
 
 /**
  * ScanSessionService keeps the scan sessions. A session may be registered before or after its events.
