@@ -13,13 +13,16 @@ HOTPATH := $(wildcard server/hotpath/*.toml server/hotpath/Cargo.lock server/hot
 CONSOLE_BUILT := server/qrumb_server/console/index.html
 CONSOLE := $(wildcard console/*.json console/*.mjs console/src/*.* console/src/pages/*)
 
-.PHONY: run test quick check fresh audit secrets clients-test lint types generate constraints fuzz soak bench screenshots setup setup-dev geoip baseline image-packages clean help
+.PHONY: run demo test quick check fresh audit secrets clients-test lint types generate constraints fuzz soak bench screenshots setup setup-dev geoip baseline image-packages clean help
 
 help: ## what the targets do
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 run: setup ## run the whole stack in the foreground (HTTP_PORT, GRPC_PORT, DATA_DIR)
 	@exec $(BIN)/qrumb serve
+
+demo: setup ## a node of its own with a day of believable traffic, and what to ask it (HTTP_PORT, GRPC_PORT, DATA_DIR)
+	@exec $(BIN)/python tools/demo.py
 
 test: setup-dev ## every check and every test
 	@$(MAKE) --no-print-directory check

@@ -2,7 +2,6 @@
 
 import itertools
 import os
-import random
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -20,11 +19,13 @@ from tenacity.wait import wait_random_exponential
 from qrumb_server.commands.demo import DEMO, demo_key
 from qrumb_server.commands.node import running_url
 from qrumb_server.commands.options import with_settings
+from qrumb_server.commands.samples import sample_visits
 from qrumb_server.config import Settings
 
 __all__ = ["send"]
 
 BATCH_EVENTS: Final = 100
+SCANS_PATH: Final = "/scan-sessions/batch"
 # From here on a bar is drawn.
 MANY: Final = 500
 ATTEMPTS: Final = 6
@@ -50,8 +51,9 @@ def send(
 ) -> None:
     """Send events: those of EVENTS_FILE (JSON array, or one object per line; - for stdin), else made-up ones.
 
-    An event with an event_name goes to /server-events, any other one to /collect. Server events need the site's key in
-    QRUMB_KEY; for the site demo of a node here, its demo.key is taken. Exits with 1 if one is rejected.
+    An event with an event_name goes to /server-events, any other one to /collect, and what has a qr_code_id is a scan
+    session. Server events and scan sessions need the site's key in QRUMB_KEY; for the site demo of a node here, its
+    demo.key is taken. Exits with 1 if one is rejected.
     """
     target = url or running_url(settings)
     collect_path = settings.gateway.collect_paths[0]
@@ -90,28 +92,26 @@ def _read_events(source: TextIO) -> Iterator[Event]:
 
 
 def _sample_events(count: int, site_id: str, seed: int | None) -> Iterator[Event]:
-    """Made-up visits: for each scan session a pageview, clicks, perhaps a form and a purchase."""
-    chance = random.Random(seed)  # noqa: S311
-    made = 0
-    while made < count:
-        session = f"scan-{chance.getrandbits(48):012x}"
-        visit: list[Event] = [
-            {"event_type": kind, "page_url": f"https://shop.example/{page}", "page_title": page.title()}
-            for kind, page in [("pageview", "landing"), ("click", "landing"), ("form_submit", "checkout")]
-        ][: chance.randint(1, 3)]
-        if chance.random() < 0.2:
-            amount = round(chance.uniform(5, 200), 2)
-            visit.append({"event_name": "purchase", "conversion_value": {"amount": amount, "currency": "EUR"}})
-        for event in visit[: count - made]:
-            made += 1
-            yield {"site_id": site_id, "scan_session_id": session, "consent": "granted", **event}
+    """So many made-up events, and the scans that they follow; in groups, since what goes to one path is one call."""
+    visits = sample_visits(site_id, seed)
+    while count > 0:
+        scans: list[Event] = []
+        events: list[Event] = []
+        while len(scans) < BATCH_EVENTS and len(events) < count:
+            scan, visit = next(visits)
+            scans.append(scan)
+            events += visit
+        events = events[:count]
+        count -= len(events)
+        yield from scans
+        yield from sorted(events, key=lambda event: "event_name" in event)
 
 
 def _send(url: str, events: Iterable[Event], total: int | None, key: str, collect_path: str) -> bool:
     """Post events in batches, server events with the key; prints a summary. True if all were accepted."""
     console = Console(stderr=True)
     outcomes: Counter[str] = Counter()
-    shown = 0
+    shown = scans = 0
     columns = (TextColumn("sending"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     is_bar_hidden = not console.is_terminal or (total is not None and total < MANY)
     with (
@@ -120,7 +120,11 @@ def _send(url: str, events: Iterable[Event], total: int | None, key: str, collec
     ):
         task = progress.add_task("sending", total=total)
         for path, batch in _batches(events, collect_path):
-            receipts = _post(client, path, batch)
+            answer = _post(client, path, batch)
+            if path == SCANS_PATH:
+                scans += len(batch)
+                continue
+            receipts = answer["receipts"]
             for event, receipt in zip(batch, receipts, strict=True):
                 outcomes[receipt["outcome"]] += 1
                 if receipt["outcome"] == "REJECTED" and shown < SHOWN_REJECTIONS:
@@ -132,23 +136,27 @@ def _send(url: str, events: Iterable[Event], total: int | None, key: str, collec
                             markup=False,
                         )
             progress.advance(task, len(batch))
+    if scans:
+        click.echo(f"registered: {scans} scan sessions", err=True)
     click.echo(", ".join(f"{name.lower()}: {number}" for name, number in sorted(outcomes.items())) or "no events")
     return set(outcomes) <= {"ACCEPTED"}
 
 
 def _batches(events: Iterable[Event], collect_path: str) -> Iterator[tuple[str, list[Event]]]:
     """Events with ids, so that a retry is a retry, grouped by where they go."""
-    named = ({"event_id": str(uuid_utils.uuid7()), **event} for event in events)
 
     def path_of(event: Event) -> str:
+        if "qr_code_id" in event:
+            return SCANS_PATH
         return f"{'/server-events' if 'event_name' in event else collect_path}/batch"
 
-    for path, group in itertools.groupby(named, path_of):
+    for path, group in itertools.groupby(events, path_of):
         while batch := list(itertools.islice(group, BATCH_EVENTS)):
-            yield path, batch
+            is_named = path == SCANS_PATH
+            yield path, batch if is_named else [{"event_id": str(uuid_utils.uuid7()), **event} for event in batch]
 
 
-def _post(client: httpx.Client, path: str, batch: list[Event]) -> list[Any]:
+def _post(client: httpx.Client, path: str, batch: list[Event]) -> Any:
     def pause(state: RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None
         if isinstance(error, _TryLater) and error.retry_after is not None:
@@ -164,17 +172,17 @@ def _post(client: httpx.Client, path: str, batch: list[Event]) -> list[Any]:
         raise click.ClickException(f"{client.base_url}: gave up after {ATTEMPTS} tries: {error}") from error
 
 
-def _post_once(client: httpx.Client, path: str, batch: list[Event]) -> list[Any]:
+def _post_once(client: httpx.Client, path: str, batch: list[Event]) -> Any:
+    body = {"scan_sessions" if path == SCANS_PATH else "events": batch}
     try:
-        reply = client.post(path, content=orjson.dumps({"events": batch}), headers={"content-type": "application/json"})
+        reply = client.post(path, content=orjson.dumps(body), headers={"content-type": "application/json"})
     except httpx.TransportError as error:
         raise _TryLater(f"no answer: {error}", None) from error
     if reply.status_code in {429, 502, 503, 504}:
         raise _TryLater(_message(reply), _seconds(reply.headers.get("retry-after")))
     if reply.status_code != httpx.codes.OK:
         raise click.ClickException(f"{path} answered {reply.status_code}: {_message(reply)}")
-    receipts: list[Any] = reply.json()["receipts"]
-    return receipts
+    return reply.json()
 
 
 def _message(reply: httpx.Response) -> str:

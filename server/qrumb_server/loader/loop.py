@@ -23,7 +23,6 @@ from qrumb_server.errors import BadRowsError, OutcomeUnknownError, StoreError, S
 from qrumb_server.loader.attribute import Attribution, Attributor
 from qrumb_server.loader.backlog import Backlog
 from qrumb_server.loader.batch import Batch, read_batch
-from qrumb_server.loader.erased import without_person
 from qrumb_server.loader.ledger import count_batch, count_scans, ledger_batch
 from qrumb_server.loader.lookups import Lookups
 from qrumb_server.loader.progress import Progress
@@ -37,7 +36,7 @@ from qrumb_server.loader.rows import (
     link_batch,
     refused_event,
 )
-from qrumb_server.loader.sessions import ScanRates, keys_of, merge_sessions, session_batch
+from qrumb_server.loader.sessions import ScanRates, keys_of, session_batch, take_sessions
 from qrumb_server.loader.spool_access import SpoolAccess
 from qrumb_server.model import SitePolicy
 from qrumb_server.ports import Clock, EventStore, TableBatch
@@ -215,6 +214,7 @@ class Loader:
         self._attributor = Attributor(self._lookups, self._policy)
         self._remarks = Remarks(self._store, self._lookups, monotonic=self._monotonic, policy=self._policy)
         self._races = Races(self._store, monotonic=self._monotonic, is_alone=self._is_alone)
+        self._scan_rates = ScanRates(self._policy)
 
     def _load(self, refs: Sequence[SegmentRef], *, uncertain: bool) -> None:
         """Every pass in its order; nothing is released before all rows were read back."""
@@ -240,17 +240,13 @@ class Loader:
         """Before the events, which may be of these sessions. A row stored twice is one: the versions are equal."""
         if not load.batch.sessions:
             return
-        sent = load.batch.sessions
-        self._scan_rates.mark(sent)
-        names = self._patiently(lambda: self._lookups.erased.names(keys_of(sent)))
-        registrations = without_person(sent, names)
-        keys = keys_of(registrations)
-        merged = merge_sessions(registrations, self._patiently(lambda: self._lookups.whole_sessions(keys)))
+        sent = self._scan_rates.marked(load.batch.sessions)
+        registrations, merged = self._patiently(lambda: take_sessions(sent, self._lookups))
         if merged:
             self._insert(load, session_batch(merged, registrations), uncertain=False)
             self._lookups.learn_sessions(merged)
         # An earlier try may have stored the sessions and gone no further.
-        changed = keys if load.uncertain else merged.keys()
+        changed = keys_of(registrations) if load.uncertain else merged.keys()
         self._remarks.add(changed, min(placed.registration.received_time_ms for placed in registrations))
 
     def _judge_late(self, _load: "_Load | None" = None) -> None:

@@ -10,7 +10,8 @@ from hashlib import blake2b
 from typing import Any, Final
 
 from qrumb_server.instants import milliseconds
-from qrumb_server.loader.lookups import KnownSession, ScanRow, SessionKey
+from qrumb_server.loader.erased import without_person
+from qrumb_server.loader.lookups import KnownSession, Lookups, ScanRow, SessionKey
 from qrumb_server.loader.rows import SCAN_SESSIONS, PlacedSession
 from qrumb_server.loader.velocity import RateCounter
 from qrumb_server.model import FraudReason, SitePolicy
@@ -18,7 +19,7 @@ from qrumb_server.pipeline.mark import kept_reasons
 from qrumb_server.ports import TableBatch
 from qrumb_server.wire.v1.record_pb2 import SessionRegistration
 
-__all__ = ["ScanRates", "keys_of", "merge_sessions", "session_batch"]
+__all__ = ["ScanRates", "keys_of", "merge_sessions", "session_batch", "take_sessions"]
 
 _TIE_BITS: Final = 20
 _TIES: Final = (1 << _TIE_BITS) - 1
@@ -33,8 +34,8 @@ class ScanRates:
         self._policy = policy
         self._rates = RateCounter()
 
-    def mark(self, registrations: Sequence[PlacedSession]) -> None:
-        """Into the registrations, which are then stored."""
+    def marked(self, registrations: Sequence[PlacedSession]) -> Sequence[PlacedSession]:
+        """The same registrations, the mark in those that it is for."""
         for placed in registrations:
             registration = placed.registration
             if not (ip_key := registration.facts.ip_key):
@@ -45,6 +46,7 @@ class ScanRates:
             if rate > rules.address_scans_per_minute:
                 found = {*registration.facts.fraud_reasons, *kept_reasons([FraudReason.ADDRESS_VELOCITY], rules)}
                 registration.facts.fraud_reasons[:] = sorted(found)
+        return registrations
 
 
 def keys_of(registrations: Iterable[PlacedSession]) -> set[SessionKey]:
@@ -53,6 +55,14 @@ def keys_of(registrations: Iterable[PlacedSession]) -> set[SessionKey]:
         (placed.registration.scan_session.site_id, placed.registration.scan_session.scan_session_id)
         for placed in registrations
     }
+
+
+def take_sessions(
+    registrations: Sequence[PlacedSession], lookups: Lookups
+) -> tuple[Sequence[PlacedSession], dict[SessionKey, KnownSession]]:
+    """Registrations without erased persons, and the sessions that these change. Raises a StoreError."""
+    kept = without_person(registrations, lookups.erased.names(keys_of(registrations)))
+    return kept, merge_sessions(kept, lookups.whole_sessions(keys_of(kept)))
 
 
 def merge_sessions(
