@@ -4,6 +4,7 @@ Invariants: where a visitor is sent stands in the caller's own table; no answer 
 it. The scan goes through the client's queue, and one that finds no room there is in the client's report.
 """
 
+import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -32,6 +33,9 @@ _MOST_CODE: Final = 128
 _DESTINATION: Final = re.compile(r"https?://[!-~]+", re.IGNORECASE)
 # What of a query may stand in a header as it is; anything else is percent-encoded.
 _IN_A_QUERY: Final = "!$&'()*+,;=:@/?%"
+
+
+_log = logging.getLogger("qrumb")
 
 
 class _Client(Protocol):
@@ -116,10 +120,14 @@ class Redirect:
             return RedirectAnswer(status=_FOUND, headers={**_HEADERS, "Location": landing})
         session = sign_scan_session_id(self.secret, self.site_id, new_event_id())
         scan = scan_session(
-            site_id=self.site_id, scan_session_id=session, qr_code_id=code, client_ip=client_ip, consent=consent,
-            landing_page_url=landing, labels=labels,
-        )  # fmt: skip
+            site_id=self.site_id,
+            scan_session_id=session,
+            qr_code_id=code,
+            client_ip=client_ip,
+            landing_page_url=landing,
+        )
         _add_request(scan, given, method)
+        _add_known(scan, consent, labels)
         self.client.offer(scan)
         location = _with_query(landing, f"{SESSION_PARAMETER}={session}")
         return RedirectAnswer(status=_FOUND, headers={**_HEADERS, "Location": location}, session=session)
@@ -150,6 +158,14 @@ def _add_request(scan: ScanSession, headers: Mapping[str, str], method: str) -> 
     for field_name, header in hints.items():
         if header in headers:
             setattr(scan.client_hints, field_name, _text(headers, header))
+
+
+def _add_known(scan: ScanSession, consent: ConsentState | None, labels: Mapping[str, JsonValue] | None) -> None:
+    """What the caller knows. A mistake of the program is logged: no visitor is kept for it."""
+    try:
+        scan.MergeFrom(scan_session(site_id="", scan_session_id="", qr_code_id="", consent=consent, labels=labels))
+    except (TypeError, ValueError) as error:
+        _log.error("qrumb: a scan is registered without its consent and labels: %s", error)
 
 
 def _text(headers: Mapping[str, str], name: str) -> str:

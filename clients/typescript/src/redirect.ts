@@ -7,7 +7,8 @@ import type { JsonObject } from "@bufbuild/protobuf";
 
 import type { Client } from "./client.js";
 import { ArgumentError } from "./errors.js";
-import { type ConsentState, scanSession } from "./events.js";
+import { type ConsentState, scanSession, type ScanSessionInput } from "./events.js";
+import type { ScanSession } from "./gen/qrumb/v1/scan_session_pb.js";
 import { readDigitalLink } from "./gs1.js";
 import { signScanSessionId } from "./signing.js";
 import { uuid7 } from "./uuid.js";
@@ -82,7 +83,7 @@ export class Redirect {
    * path of a GS1 Digital Link.
    */
   answer(code: string, headers: IncomingHttpHeaders | Headers, request: RedirectRequest = {}): RedirectAnswer {
-    const { method = "GET", query = "", labels = {}, ...known } = request;
+    const { method = "GET", query = "", clientIp = "", consent, labels = {} } = request;
     const link = this.destinations.has(code) ? undefined : readDigitalLink(code);
     const qrCodeId = link?.gtin ?? code;
     const destination = this.destinations.get(qrCodeId);
@@ -95,14 +96,8 @@ export class Redirect {
 
     const { siteId, secret, client } = this.input;
     const session = signScanSessionId(secret, siteId, uuid7());
-    const scan = scanSession({
-      ...known,
-      siteId,
-      scanSessionId: session,
-      qrCodeId,
-      landingPageUrl: landing,
-      labels: { ...link?.labels, ...labels },
-    });
+    const plain = { siteId, scanSessionId: session, qrCodeId, clientIp, landingPageUrl: landing };
+    const scan = withKnown(plain, { ...(consent && { consent }), labels: { ...link?.labels, ...labels } });
     scan.requestMethod = method;
     scan.userAgent = given.get("user-agent") ?? ""; // that there was none is said too: programs have none
     scan.referrer = given.get("referer") ?? "";
@@ -113,6 +108,16 @@ export class Redirect {
     }
     client.offer(scan);
     return answered(302, { Location: withQuery(landing, `${SESSION_PARAMETER}=${session}`) }, session);
+  }
+}
+
+// With what the caller knows. A mistake of the program is said: no visitor is kept for it.
+function withKnown(plain: ScanSessionInput, known: Pick<ScanSessionInput, "consent" | "labels">): ScanSession {
+  try {
+    return scanSession({ ...plain, ...known });
+  } catch (error) {
+    process.emitWarning(`qrumb: a scan is registered without its consent and labels: ${String(error)}`);
+    return scanSession(plain);
   }
 }
 

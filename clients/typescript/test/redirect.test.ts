@@ -1,8 +1,11 @@
 // redirect.yaml and carry.yaml, the latter with Express itself; and that no redirect waits for the service.
 
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 
 import { toJson } from "@bufbuild/protobuf";
@@ -23,7 +26,7 @@ import {
   uuid7,
 } from "../src/index.js";
 import { isSigned } from "../src/signing.js";
-import { camel, cases, missing } from "./cases.js";
+import { camel, cases, missing, ROOT } from "./cases.js";
 
 const [SITE, SECRET, OLDER] = ["shop", "a-secret", "the-older-secret"];
 const MOST_SECONDS = 30 * 86_400;
@@ -78,6 +81,26 @@ test("headers of the fetch API are read too, and what is no text harms nothing",
   const { headers } = redirect.answer("a", new Headers({ "User-Agent": "curl" }), { query: "x=\udcff" });
   assert.match(headers["Location"] ?? "", /^https:\/\/shop\.example\/\?x=%EF%BF%BD&qrs=/);
   assert.equal((scans[0] as ScanSession).userAgent, "curl");
+});
+
+test("the examples of docs/redirect.md work, one after another in one program", async () => {
+  const page = readFileSync(join(ROOT, "docs/redirect.md"), "utf8");
+  const blocks = [...page.matchAll(/```js\n(.*?)```/gs)].map(([, block]) => block);
+  const program = new URL("../redirect-example.mjs", import.meta.url);
+  writeFileSync(program, blocks.join("\n").replace("app.listen(8000);", "export { app, client };"));
+  process.env["QRUMB_SESSION_SECRET"] = SECRET;
+  const { app, client } = (await import(program.href)) as { app: ReturnType<typeof express>; client: Client };
+  const server = app.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const landed = await fetch(`${url}/q/poster-7?utm=1`, { redirect: "manual" });
+  const [landing, id] = (landed.headers.get("location") ?? "").split("&qrs=");
+  assert.deepEqual([landed.status, landing], [302, "https://shop.example/?utm=1"]);
+  const bought = await fetch(`${url}/checkout?qrs=${id}`, { method: "POST", headers: { cookie: "consent=granted" } });
+  assert.equal(await bought.text(), id);
+  assert.equal(client.counters.sent, 2);
+  server.close();
+  await assert.rejects(client.close(100));
 });
 
 type Made = number | { age?: number; secret?: string; site_id?: string; name?: string };

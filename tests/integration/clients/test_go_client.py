@@ -87,6 +87,16 @@ def test_the_example_of_the_readme_is_the_one_that_runs() -> None:
     assert textwrap.indent(shown, "\t").rstrip() in tested
 
 
+def test_the_example_of_the_redirect_is_the_one_that_runs() -> None:
+    """Block by block, in the Example that go test runs."""
+    page = (ROOT / "docs" / "redirect.md").read_text(encoding="utf-8")
+    tested = (ROOT / "clients" / "go" / "example_test.go").read_text(encoding="utf-8")
+    shown = re.findall(r"```go\n(.*?)```", page, re.DOTALL)
+    assert len(shown) == 2
+    for block in shown:
+        assert textwrap.indent(block, "\t").rstrip() in tested
+
+
 @pytest.mark.stack
 @pytest.mark.timeout(BUILD_SECONDS)
 def test_go_client_passes_every_case(front: Front, keyed: Keyed, write_down: WrittenDown) -> None:

@@ -19,7 +19,8 @@ sys.path.insert(0, str(ROOT / "tools"))
 
 from maven import FORMATTER, JAVA_CLIENT, mvn, unready  # noqa: E402
 
-FILES = ("hashes", "event_ids", "events", "refusals", "statuses", "backoff", "delivery", "node")
+VECTORS = ("hashes", "event_ids", "events", "refusals", "statuses", "backoff", "redirect", "carry")
+FILES = (*VECTORS, "delivery", "scans", "node")
 REPORTS = JAVA_CLIENT / "target/surefire-reports"
 BUILD_SECONDS = 300
 pytestmark = pytest.mark.timeout(BUILD_SECONDS)
@@ -66,6 +67,14 @@ def test_the_example_of_the_readme_is_the_one_that_runs() -> None:
     [shown] = re.findall(r"```java\n(.*?)```", readme, re.DOTALL)
     tested = (JAVA_CLIENT / "src/test/java/dev/qrumb/Example.java").read_text(encoding="utf-8")
     assert textwrap.indent(shown.replace('"grpc://127.0.0.1:9090"', "url"), " " * 4).rstrip() in tested
+
+
+def test_the_example_of_the_redirect_is_the_one_that_runs() -> None:
+    """Line by line, in the servlet that CarryTest runs."""
+    page = (ROOT / "docs" / "redirect.md").read_text(encoding="utf-8")
+    [shown] = re.findall(r"```java\n(.*?)```", page, re.DOTALL)
+    tested = (JAVA_CLIENT / "src/test/java/dev/qrumb/ScanServlet.java").read_text(encoding="utf-8")
+    assert textwrap.indent(shown, " " * 2).rstrip() in tested
 
 
 def test_javadoc_is_complete() -> None:

@@ -26,6 +26,7 @@ final class Buffer {
   private final Settings settings;
   private final Lane server = new Lane();
   private final Lane browser = new Lane();
+  private final Lane scan = new Lane();
   private List<Queued> underWay = List.of();
   private int events;
   private long bytes;
@@ -63,7 +64,8 @@ final class Buffer {
    */
   boolean put(Event event, int size, long now) {
     lastNumber++;
-    Lane lane = event instanceof Event.Server ? server : browser;
+    Lane lane =
+        event instanceof Event.Server ? server : event instanceof Event.Scan ? scan : browser;
     lane.events.add(new Queued(event, size, now, lastNumber));
     lane.size += size;
     events++;
@@ -92,11 +94,11 @@ final class Buffer {
     return eventsOf(underWay);
   }
 
-  /** The batch under way has its answer. */
-  void settle() {
-    events -= underWay.size();
-    bytes -= underWay.stream().mapToLong(Queued::size).sum();
-    underWay = List.of();
+  /** The batch under way has its answer, or so many events that come first of it. */
+  void settle(int count) {
+    events -= count;
+    bytes -= underWay.stream().limit(count).mapToLong(Queued::size).sum();
+    underWay = underWay.subList(count, underWay.size());
   }
 
   /** Everything, in the order of sending; it is settled by that. */
@@ -104,7 +106,7 @@ final class Buffer {
     List<Queued> all = new ArrayList<>(underWay);
     filled().forEach(lane -> all.addAll(lane.events));
     all.sort(Comparator.comparingLong(Queued::number));
-    for (Lane lane : List.of(server, browser)) {
+    for (Lane lane : List.of(server, browser, scan)) {
       lane.events.clear();
       lane.size = 0;
     }
@@ -121,7 +123,7 @@ final class Buffer {
   }
 
   private Stream<Lane> filled() {
-    return Stream.of(server, browser).filter(lane -> !lane.events.isEmpty());
+    return Stream.of(server, browser, scan).filter(lane -> !lane.events.isEmpty());
   }
 
   private boolean isFull(Lane lane) {

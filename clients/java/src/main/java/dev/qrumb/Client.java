@@ -147,6 +147,35 @@ public final class Client implements AutoCloseable {
   }
 
   /**
+   * Queues an event if there is room this very moment; never waits and never throws for want of it.
+   * One that was not taken has failed: it is counted so, and the hook of onFailure is called with
+   * it, here in the caller's thread.
+   *
+   * @param event of {@link Event#server()} or {@link Event#browser()}, or a scan
+   * @return whether it was taken
+   */
+  public boolean offer(Event event) {
+    int size = Buffer.size(event);
+    QrumbException reason;
+    lock.lock();
+    try {
+      sent++;
+      if (!isClosing && buffer.admits(size)) {
+        if (buffer.put(event, size, System.nanoTime())) {
+          work.signal();
+        }
+        return true;
+      }
+      failed++;
+      reason = isClosing ? new ClosedException() : new QueueFullException();
+    } finally {
+      lock.unlock();
+    }
+    hooks.tellLoss(event, reason);
+    return false;
+  }
+
+  /**
    * Sends an event in a call of its own, retries for 30 s, and returns its receipt, which may be
    * REJECTED.
    *
@@ -416,6 +445,10 @@ public final class Client implements AutoCloseable {
     try {
       receipts = untilAnswered(limit -> transport.collect(batch, limit), Settings.FOR_EVER);
     } catch (Failure failure) {
+      if (failure.isDivided(batch)) {
+        int middle = batch.size() / 2;
+        return deliver(batch.subList(0, middle)) && deliver(batch.subList(middle, batch.size()));
+      }
       if (isOver()) {
         return false;
       }
@@ -427,7 +460,7 @@ public final class Client implements AutoCloseable {
     locked(
         () -> {
           count(found, batch.size());
-          buffer.settle();
+          buffer.settle(batch.size());
           answers.signalAll();
         });
     return true;

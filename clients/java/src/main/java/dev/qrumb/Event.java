@@ -2,6 +2,7 @@ package dev.qrumb;
 
 import com.google.protobuf.Message;
 import dev.qrumb.v1.BrowserEvent;
+import dev.qrumb.v1.ScanSession;
 import dev.qrumb.v1.ServerEvent;
 import java.time.Instant;
 
@@ -9,7 +10,7 @@ import java.time.Instant;
  * An event as it is sent. It has its id and its time from the beginning: the same Event again is
  * the same event for the server.
  */
-public sealed interface Event permits Event.Server, Event.Browser {
+public sealed interface Event permits Event.Server, Event.Browser, Event.Scan {
   /**
    * Describes a conversion: a purchase, a signup, a lead.
    *
@@ -63,16 +64,33 @@ public sealed interface Event permits Event.Server, Event.Browser {
   }
 
   /**
+   * Takes a scan of a QR code; an id and a time are added where they are missing.
+   *
+   * @param message the message
+   * @return the event
+   */
+  static Event of(ScanSession message) {
+    ScanSession.Builder whole = message.toBuilder();
+    if (message.getScanSessionId().isEmpty()) {
+      whole.setScanSessionId(EventIds.create());
+    }
+    if (!message.hasScanTime()) {
+      whole.setScanTime(Timestamps.of(Instant.now()));
+    }
+    return new Scan(whole.build());
+  }
+
+  /**
    * The id that names the event for ever.
    *
-   * @return a UUID
+   * @return a UUID; of a scan, its session's id
    */
   String id();
 
   /**
    * The contract's message.
    *
-   * @return a ServerEvent or a BrowserEvent
+   * @return a ServerEvent, a BrowserEvent or a ScanSession
    */
   Message message();
 
@@ -110,6 +128,25 @@ public sealed interface Event permits Event.Server, Event.Browser {
 
     @Override
     public BrowserEvent message() {
+      return message;
+    }
+  }
+
+  /** A scan of a QR code. Made by {@link Event#of(ScanSession)}. */
+  final class Scan implements Event {
+    private final ScanSession message;
+
+    private Scan(ScanSession message) {
+      this.message = message;
+    }
+
+    @Override
+    public String id() {
+      return message.getScanSessionId();
+    }
+
+    @Override
+    public ScanSession message() {
       return message;
     }
   }

@@ -71,6 +71,16 @@ final class Failure extends Exception {
     return isRetried;
   }
 
+  /**
+   * Whether the batch is sent again in halves: scans are registered all or none, so one that breaks
+   * a rule is looked for until it is alone.
+   */
+  boolean isDivided(List<Event> batch) {
+    return error.code() == Status.Code.INVALID_ARGUMENT
+        && batch.size() > 1
+        && batch.get(0) instanceof Event.Scan;
+  }
+
   /** The delay that the answer asked for; zero where it did not. */
   Duration stated() {
     return stated;

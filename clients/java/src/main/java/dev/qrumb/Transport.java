@@ -2,9 +2,12 @@ package dev.qrumb;
 
 import dev.qrumb.v1.BatchCollectBrowserEventsRequest;
 import dev.qrumb.v1.BatchCollectServerEventsRequest;
+import dev.qrumb.v1.BatchRegisterScanSessionsRequest;
+import dev.qrumb.v1.BatchRegisterScanSessionsResponse;
 import dev.qrumb.v1.BrowserEvent;
 import dev.qrumb.v1.CollectorServiceGrpc;
 import dev.qrumb.v1.EventReceipt;
+import dev.qrumb.v1.EventWarning;
 import dev.qrumb.v1.RegisterScanSessionRequest;
 import dev.qrumb.v1.ScanSession;
 import dev.qrumb.v1.ScanSessionServiceGrpc;
@@ -23,6 +26,8 @@ import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Function;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /** How a client reaches the collector: address, TLS, key, and one call at a time. */
 final class Transport {
@@ -30,6 +35,9 @@ final class Transport {
   private static final int MAX_ANSWER_BYTES = 64 << 20;
   private static final Metadata.Key<String> AUTHORIZATION =
       Metadata.Key.of("authorization", Metadata.ASCII_STRING_MARSHALLER);
+
+  private static final Pattern OF_A_SCAN =
+      Pattern.compile("scan_sessions\\[(\\d{1,4})]\\.?(.*)", Pattern.DOTALL);
 
   private final ManagedChannel channel;
   private final Metadata metadata = new Metadata();
@@ -65,10 +73,13 @@ final class Transport {
 
   /** Sends a batch once; its events are of one kind. Receipt i answers event i. */
   List<EventReceipt> collect(List<Event> batch, Duration timeout) throws Failure {
+    Event first = batch.get(0);
     List<EventReceipt> receipts =
-        batch.get(0) instanceof Event.Server
+        first instanceof Event.Server
             ? collectServer(batch, timeout)
-            : collectBrowser(batch, timeout);
+            : first instanceof Event.Scan
+                ? registerScans(batch, timeout)
+                : collectBrowser(batch, timeout);
     if (receipts.size() != batch.size() || !receipts.stream().allMatch(Transport::isVerdict)) {
       throw Failure.forGood(
           "the answer has %d receipts for %d events, or no verdicts"
@@ -120,6 +131,37 @@ final class Transport {
             timeout,
             stub -> stub.batchCollectBrowserEvents(request.build()))
         .getReceiptsList();
+  }
+
+  /** Scans are registered all or none, so each gets a receipt that says ACCEPTED. */
+  private List<EventReceipt> registerScans(List<Event> batch, Duration timeout) throws Failure {
+    BatchRegisterScanSessionsRequest.Builder request =
+        BatchRegisterScanSessionsRequest.newBuilder();
+    for (Event event : batch) {
+      request.addScanSessions((ScanSession) event.message());
+    }
+    BatchRegisterScanSessionsResponse answer =
+        call(
+            ScanSessionServiceGrpc.newBlockingStub(channel),
+            timeout,
+            stub -> stub.batchRegisterScanSessions(request.build()));
+    List<EventReceipt.Builder> receipts =
+        answer.getScanSessionsList().stream().map(Transport::accepted).toList();
+    for (EventWarning warning : answer.getWarningsList()) {
+      Matcher place = OF_A_SCAN.matcher(warning.getField());
+      if (place.matches() && Integer.parseInt(place.group(1)) < receipts.size()) {
+        receipts
+            .get(Integer.parseInt(place.group(1)))
+            .addWarnings(warning.toBuilder().setField(place.group(2)));
+      }
+    }
+    return receipts.stream().map(EventReceipt.Builder::build).toList();
+  }
+
+  private static EventReceipt.Builder accepted(ScanSession scan) {
+    return EventReceipt.newBuilder()
+        .setEventId(scan.getScanSessionId())
+        .setOutcome(EventReceipt.Outcome.ACCEPTED);
   }
 
   private <S extends AbstractBlockingStub<S>, T> T call(

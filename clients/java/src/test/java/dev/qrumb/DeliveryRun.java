@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.qrumb.Cases.Case;
 import dev.qrumb.v1.EventReceipt;
+import dev.qrumb.v1.ScanSession;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
@@ -20,7 +21,7 @@ import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 
-/** One case of delivery.yaml under way. */
+/** One case of delivery.yaml or scans.yaml under way. */
 final class DeliveryRun {
   private static final Map<String, Class<? extends QrumbException>> ERRORS =
       Map.of("queue_full", QueueFullException.class, "closed", ClosedException.class);
@@ -85,6 +86,12 @@ final class DeliveryRun {
   private void step(Case step) throws Exception {
     if (step.has("send")) {
       send(step);
+    } else if (step.has("offer")) {
+      for (int left = step.whole("offer"); left > 0; left--) {
+        Event event = event(step, ids.size());
+        assertEquals(left > step.whole("lost"), client.offer(event));
+        ids.add(event.id());
+      }
     } else if (step.has("wait")) {
       Thread.sleep(step.seconds("wait").toMillis());
     } else if (step.has("flush")) {
@@ -117,6 +124,9 @@ final class DeliveryRun {
   private Event event(Case step, int number) {
     Map<String, ?> padding =
         step.has("padding") ? Map.of("p", "x".repeat(step.whole("padding"))) : Map.of();
+    if (step.text("kind").equals("scan")) {
+      return Event.of(ScanSession.newBuilder().setSiteId(siteId).setQrCodeId("e" + number).build());
+    }
     if (step.text("kind").equals("browser")) {
       return Event.browser()
           .siteId(siteId)

@@ -25,6 +25,14 @@ class DeliveryTest {
     return Cases.load("delivery").filter(found -> stopsServer(found.getPayload()));
   }
 
+  static Stream<Named<Case>> scans() {
+    return Cases.load("scans").filter(found -> !stopsServer(found.getPayload()));
+  }
+
+  static Stream<Named<Case>> scansAlone() {
+    return Cases.load("scans").filter(found -> stopsServer(found.getPayload()));
+  }
+
   private static boolean stopsServer(Case found) {
     return found.parts("steps").stream().anyMatch(step -> step.has("server"));
   }
@@ -40,6 +48,20 @@ class DeliveryTest {
   @MethodSource
   @ResourceLock(FRONT)
   void deliveryAlone(Case found) throws Exception {
+    new DeliveryRun(found).run();
+  }
+
+  @ParameterizedTest(name = "{0}")
+  @MethodSource
+  @ResourceLock(value = FRONT, mode = ResourceAccessMode.READ)
+  void scans(Case found) throws Exception {
+    new DeliveryRun(found).run();
+  }
+
+  @ParameterizedTest(name = "{0}")
+  @MethodSource
+  @ResourceLock(FRONT)
+  void scansAlone(Case found) throws Exception {
     new DeliveryRun(found).run();
   }
 }

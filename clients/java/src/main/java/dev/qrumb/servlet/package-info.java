@@ -1,0 +1,2 @@
+/** Carries scans through Jakarta servlets, whose API the program brings. */
+package dev.qrumb.servlet;
