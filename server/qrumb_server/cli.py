@@ -1,5 +1,6 @@
 """The command `qrumb`: which commands there are. Each module of commands/ has the options of its own."""
 
+import os
 import sys
 from importlib import import_module
 from types import MappingProxyType
@@ -75,6 +76,9 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command; a problem with the configuration or the surroundings is a sentence, without a traceback."""
+    # gRPC writes plain lines between those of our log, some for each hostile caller; what matters it raises. To be set
+    # before its first import.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     try:
         cli(prog_name="qrumb")
     except ConfigError as error:

@@ -13,6 +13,9 @@ __all__ = ["Probe", "command", "drain"]
 # How often `drain` asks whether requests are left.
 _POLL_INTERVAL = timedelta(milliseconds=50)
 _ACTIVE_REQUESTS = "http.public.downstream_rq_active"
+# A JSON object per line, with the keys of our own log (supervise/logs.py). What Envoy says of a configuration that it
+# refuses comes as a plain line too.
+_LOG_FORMAT = '{"event": "%j", "logger": "%n", "level": "%l", "timestamp": "%Y-%m-%dT%T.%f%z", "process": "gateway"}'
 # Of Envoy's thousand numbers, those of its callers that docs/metrics.md names.
 _METRICS = r"^http\.public\.downstream_(rq_[1-5]xx|rq_active|cx_active|cx_total)$"
 # Counts listeners that accept no more; a stopped one stays "active" in the other gauges.
@@ -39,6 +42,7 @@ def command(
         *("--config-path", str(config_path)),
         *("--concurrency", str(concurrency)),
         *("--log-level", log_level),
+        *("--log-format", _LOG_FORMAT),
         *("--file-flush-interval-msec", "1000"),  # of the access log; Envoy's default is 10 s
         # Hot restart needs shared memory of a fixed name: two gateways on one host would collide.
         "--disable-hot-restart",
