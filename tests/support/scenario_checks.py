@@ -12,7 +12,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from qrumb.v1 import query_service_pb2 as pb
 from qrumb.v1 import scan_session_service_pb2 as session_pb
 from qrumb.v1.receipt_pb2 import Violation
-from qrumb_server.instants import milliseconds
+from qrumb_server.instants import milliseconds, timestamp
 from qrumb_server.query.rows import amount_text, as_event_row
 from qrumb_server.upkeep.erase import RENAMED
 from tests.support.scenario import Play, hash_of
@@ -257,6 +257,8 @@ async def _check_agreement(play: Play, site_id: str, ledger: Mapping[str, int], 
     assert +counted == Counter(
         (row["source"], row["event_name"] if row["source"] == "server" else row["event_type"]) for row in rows
     ), "counts are not those of the view"
+    for pair in [row for row in rows if row["event_name"] and row["event_type"]][:1]:
+        await _check_time(play, pair, rows)
     assert (sum(counted.values()), sum(one.duplicate_count for one in answer.counts)) == (
         ledger["unique"],
         ledger["duplicate"],
@@ -292,6 +294,18 @@ def _has_pairs_of_two_sessions(play: Play, site_id: str) -> bool:
 
 def _nothing() -> dict[str, Any]:
     return {"scans": 0, "suspects": 0, "confirmed": 0, "reasons": {}, "visits": 0, "conversions": 0}
+
+
+async def _check_time(play: Play, pair: Row, rows: list[dict[str, Any]]) -> None:
+    """Counts have an event of two copies at the time that the view has it at."""
+    span: dict[str, Any] = {
+        "from_time": timestamp(pair["event_time"]),
+        "to_time": timestamp(pair["event_time"] + 1),
+    }
+    request = pb.CountEventsRequest(site_id=pair["site_id"], bucket="WHOLE", **span)
+    answer = await play.node.queries.CountEvents(request)
+    at_once = sum(row["event_time"] == pair["event_time"] for row in rows)
+    assert sum(one.unique_count for one in answer.counts) == at_once, "counts have a pair at another time"
 
 
 def _funnel_of(play: Play, site_id: str, rows: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:

@@ -11,8 +11,8 @@ from typing import NamedTuple
 from cachetools import LRUCache
 
 from qrumb.v1.event_row_pb2 import EventRow
-from qrumb_server.instants import milliseconds
-from qrumb_server.loader.lookups import Arrived, EventKey, KnownSession, Lookups, SessionKey
+from qrumb_server.instants import milliseconds, set_time
+from qrumb_server.loader.lookups import Arrived, EventKey, KnownSession, Lookups, Original, SessionKey
 from qrumb_server.loader.rows import PlacedEvent, PlacedLetter, RowId
 from qrumb_server.loader.velocity import RateCounter
 from qrumb_server.model import SitePolicy
@@ -84,6 +84,8 @@ class Attribution:
     """Places in the batch of what had arrived before from the same side."""
     counterparts: set[int] = field(default_factory=set)
     """Places in the batch of the other side's copy of an event that is there already."""
+    times: dict[int, int] = field(default_factory=dict)
+    """event_time in milliseconds by place of a counterpart: an event has one time, that of its first copy."""
     asked: Sequence[Arrived] = ()
     """Events that may have arrived before."""
     erased: dict[int, str] = field(default_factory=dict)
@@ -141,6 +143,7 @@ class Attributor:
                 row.is_duplicate = 1
             elif place in result.counterparts:
                 row.is_duplicate = row.is_counterpart = 1
+                facts = _timed(facts, result.times[place])
             session = _UNREGISTERED
             if facts.session_id:  # a row that the store refused once may have lost it, and kept the code
                 session = result.sessions.get(facts.session, _UNREGISTERED)
@@ -221,16 +224,17 @@ class Attributor:
             key, fingerprint = facts[place].key, facts[place].row.fingerprint
             original = originals.get(key)
             if original is None:
-                originals[key] = fingerprint
+                originals[key] = Original(fingerprint, facts[place].event_ms)
                 if (other := originals.get(facts[place].other_key)) is not None:
                     result.counterparts.add(place)
-                    if not other:
+                    result.times[place] = other.event_ms
+                    if not other.fingerprint:
                         result.erased.setdefault(place, "")
                 continue
             result.duplicates.add(place)
-            if not original:
+            if not original.fingerprint:
                 result.erased.setdefault(place, "")
-            elif original != fingerprint:
+            elif original.fingerprint != fingerprint:
                 result.conflicts.add(place)
 
     def _may_repeat(self, facts: _Facts) -> bool:
@@ -239,6 +243,17 @@ class Attributor:
             self._retried_ids[facts.event_id] = True
             return True
         return not facts.event.event_id_generated or facts.event_id in self._retried_ids
+
+
+def _timed(facts: _Facts, event_ms: int) -> _Facts:
+    """A counterpart at the time of its event; what its sender said is kept."""
+    row = facts.row
+    if facts.event_ms == event_ms:
+        return facts
+    if not row.HasField("client_event_time"):
+        row.client_event_time.CopyFrom(row.event_time)
+    set_time(row.event_time, event_ms)
+    return facts._replace(event_ms=event_ms)
 
 
 def _read(placed: PlacedEvent) -> _Facts:

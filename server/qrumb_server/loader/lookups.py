@@ -23,7 +23,7 @@ from qrumb_server.pipeline.identity import (
 )
 from qrumb_server.ports import Reader
 
-__all__ = ["DUPLICATE_WITHIN_MS", "Arrived", "EventKey", "KnownSession", "Lookups", "ScanRow", "SessionKey"]
+__all__ = ["DUPLICATE_WITHIN_MS", "Arrived", "EventKey", "KnownSession", "Lookups", "Original", "ScanRow", "SessionKey"]
 
 SessionKey = tuple[str, str]
 """(site_id, scan_session_id)"""
@@ -72,6 +72,14 @@ class KnownSession(NamedTuple):
     """Not registered for this site, but for another one."""
     scan: ScanRow = _NOTHING_KNOWN
     """Where sessions are merged; events need none of it."""
+
+
+class Original(NamedTuple):
+    """The first arrival of an event from one side."""
+
+    fingerprint: int
+    """0: it was erased."""
+    event_ms: int
 
 
 class Lookups:
@@ -149,8 +157,8 @@ class Lookups:
         for link in news:
             self._owners.forget(link.key)
 
-    def arrivals(self, events: Sequence[Arrived], own_segments: Collection[str]) -> dict[EventKey, int]:
-        """Fingerprints of the originals of events; 0: it was erased.
+    def arrivals(self, events: Sequence[Arrived], own_segments: Collection[str]) -> dict[EventKey, Original]:
+        """The originals of events.
 
         Rows of `own_segments` are the events themselves, stored by an earlier try.
         """
@@ -192,12 +200,13 @@ class Lookups:
                 entry["unique_count"] = row["stored"] - row["duplicates"]
                 entry["fraud_count"] = row["frauds"]
 
-    def _arrivals(self, since_ms: Mapping[str, int], own_segments: Collection[str]) -> dict[EventKey, int]:
+    def _arrivals(self, since_ms: Mapping[str, int], own_segments: Collection[str]) -> dict[EventKey, Original]:
         if not since_ms:
             return {}
         rows = self._store.query(
             "SELECT site_id, event_id, source, "  # noqa: S608
-            "argMin(fingerprint, (is_duplicate, received_time, segment_id, segment_row)) AS original, "
+            "argMin((fingerprint, toUnixTimestamp64Milli(event_time)), "
+            "(is_duplicate, received_time, segment_id, segment_row)) AS original, "
             "max(received_time) AS latest "
             # Ids first: a few of their bytes for each row are all that most rows are read for.
             f"FROM {VALID_EVENTS} PREWHERE event_id IN {{ids:Array(UUID)}} "
@@ -206,7 +215,7 @@ class Lookups:
             {"ids": list(since_ms), "since": min(since_ms.values()), "own": list(own_segments)},
         )
         return {
-            (row["site_id"], row["event_id"], row["source"]): row["original"]
+            (row["site_id"], row["event_id"], row["source"]): Original(*row["original"])
             for row in rows
             if row["latest"] >= since_ms[row["event_id"]]
         }
