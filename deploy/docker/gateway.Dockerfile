@@ -12,6 +12,7 @@ RUN python3 -m venv /opt/qrumb \
  && python3 -m venv /opt/build \
  && /opt/build/bin/pip install --require-hashes --only-binary :all: -r build-packages.txt
 COPY . .
+RUN /opt/build/bin/python tools/console.py && test -f server/qrumb_server/console/index.html
 # Without the packages of the store and the pipeline, which writing Envoy's configuration does not need.
 RUN PATH=/opt/build/bin:$PATH pip wheel --no-deps --no-build-isolation -w /wheels ./clients/python . \
  && /opt/qrumb/bin/pip install --no-deps --no-index /wheels/*.whl \

@@ -17,6 +17,7 @@ RUN python3 -m venv /opt/qrumb \
  && python3 -m venv /opt/build \
  && /opt/build/bin/pip install --require-hashes --only-binary :all: -r build-packages.txt
 COPY . .
+RUN /opt/build/bin/python tools/console.py && test -f server/qrumb_server/console/index.html
 # Crates are checked against the hashes of Cargo.lock.
 RUN PATH=/opt/build/bin:$PATH pip wheel --no-deps --no-build-isolation -w /wheels ./clients/python ./server/hotpath . \
  && /opt/qrumb/bin/pip install --no-deps --no-index /wheels/*.whl \
