@@ -25,6 +25,9 @@ export interface Detail {
   readonly field_violations?: readonly { field: string; description: string; reason?: string }[];
 }
 
+/** The node's path of browser events, which need not be /collect. */
+export const collectPath = signal("/collect");
+
 export type Params = Readonly<Record<string, string | number | readonly string[] | undefined>>;
 
 /** Since when no call reached the node; undefined while calls do. */

@@ -1,13 +1,13 @@
 /** Command lines that do what the page did. A key is never written into one: it stands as $QRUMB_KEY. */
 
-import { key } from "./api";
+import { collectPath, key } from "./api";
 
 const quoted = (text: string): string => `'${text.replaceAll("'", String.raw`'\''`)}'`;
 const withKey = (): string => (key.value ? ` \\\n  -H "authorization: Bearer $QRUMB_KEY"` : "");
 
 export function firstEventLine(site: string): string {
   const event = { site_id: site, event_type: "pageview", page_url: "https://shop.example/", consent: "granted" };
-  return post("/collect", JSON.stringify(event));
+  return post(collectPath.value, JSON.stringify(event));
 }
 
 export const sendLine = (path: string, body: string): string =>

@@ -1,6 +1,6 @@
 /** One event: its fate with the times of its stations, the row that it became, and how to ask for it elsewhere. */
 
-import { ask } from "./api";
+import { ask, collectPath } from "./api";
 import { pageHref, site } from "./address";
 import type { EventRow, Receipt, RejectedEvent } from "./contract";
 import { receiptLine, sendLine } from "./curl";
@@ -118,7 +118,7 @@ function Rejection({ event }: { event: RejectedEvent }) {
 
 /** What was sent, and the two ways to have it judged again. */
 export function Payload({ event }: { event: RejectedEvent }) {
-  const path = event.source === "server" ? "/server-events" : "/collect";
+  const path = event.source === "server" ? "/server-events" : collectPath.value;
   return (
     <section>
       <h3>What was sent</h3>

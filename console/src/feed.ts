@@ -5,8 +5,9 @@
 
 import { signal } from "@preact/signals";
 
-import { ask, Away } from "./api";
+import { ask } from "./api";
 import type { EventRow, Fate, Receipt, RejectedEvent } from "./contract";
+import { isOfTheKey, turnedAway } from "./session";
 
 export type State = "spooled" | "stored" | "duplicate" | "rejected";
 
@@ -95,8 +96,8 @@ export class Feed {
       }
     } catch (error) {
       if (this.#ended.signal.aborted) return;
+      if (isOfTheKey(error)) return turnedAway(error);
       this.error.value = error as Error;
-      if (!(error instanceof Away)) return;
     }
     if (!this.#ended.signal.aborted) this.#timer = window.setTimeout(() => void this.#turn(), PAUSE_MS);
   }
@@ -119,13 +120,14 @@ export class Feed {
 
   async #rejected(): Promise<Arrival[]> {
     const since = this.#rejectedSince ? new Date(this.#rejectedSince - LATE_MS).toISOString() : undefined;
-    const { rejected_events } = await this.#ask<{ rejected_events: RejectedEvent[] }>("rejected-events", {
-      since_time: since,
-      page_size: REJECTED_PAGE,
-    });
-    const found = told(rejected_events.map(asRejection)).filter((one) => !this.#seenRejected.has(one.id));
+    const { rejected_events, next_page_token } = await this.#ask<{ rejected_events: RejectedEvent[]; next_page_token: string }>(
+      "rejected-events", { since_time: since, page_size: REJECTED_PAGE });
+    const page = told(rejected_events.map(asRejection));
+    const found = page.filter((one) => !this.#seenRejected.has(one.id));
+    // A page of nothing but new ones, and more behind it.
+    if (since && next_page_token && found.length === page.length) this.jumped.value = true;
     for (const one of found) this.#rejectedSince = Math.max(this.#rejectedSince, one.time);
-    for (const one of found) this.#seenRejected.add(one.id);
+    this.#seenRejected = new Set(page.map((one) => one.id));
     return found;
   }
 

@@ -2,8 +2,8 @@
 
 import { useEffect, useState } from "preact/hooks";
 
-import { Away, Refusal } from "./api";
-import { turnedAway } from "./session";
+import { Away } from "./api";
+import { isOfTheKey, turnedAway } from "./session";
 
 export interface Question<T> {
   /** The last answer; stays while the next one is on its way, so that nothing jumps. */
@@ -15,8 +15,6 @@ export interface Question<T> {
 }
 
 const AGAIN_MS = 2000;
-/** What a signed-in reader is told when the key stops counting. */
-const KEY_REASONS = ["KEY_MISSING", "KEY_INVALID", "KEY_EXPIRED", "KEY_SCOPE", "KEY_OF_ANOTHER_SITE"];
 
 /** Ask whenever what is asked changes.
  *
@@ -51,7 +49,7 @@ export function useQuestion<T>(
         if (delay) later(delay);
       } catch (error) {
         if (ended.signal.aborted) return;
-        if (error instanceof Refusal && KEY_REASONS.includes(error.reason)) return turnedAway(error);
+        if (isOfTheKey(error)) return turnedAway(error);
         setState(({ answer }) => ({ answer, error: error as Error }));
         if (error instanceof Away) later(AGAIN_MS);
       }

@@ -2,7 +2,7 @@
 
 import { signal } from "@preact/signals";
 
-import { ask, key, Refusal } from "./api";
+import { ask, collectPath, key, Refusal } from "./api";
 import { place, refine, site } from "./address";
 
 const STORED = "qrumb.console";
@@ -15,6 +15,7 @@ export const refusal = signal<Refusal | undefined>(undefined);
 
 /** Take up the tab's session, or read without a key where the node lets. */
 export async function begin(): Promise<void> {
+  await readNode();
   const kept = remembered();
   if (kept && (!site.value || site.value === kept.site)) {
     key.value = kept.key;
@@ -43,10 +44,26 @@ export function signOut(): void {
   standing.value = "out";
 }
 
-/** A question was refused for the key's sake: it was revoked or has expired. */
+const KEY_REASONS = ["KEY_MISSING", "KEY_INVALID", "KEY_EXPIRED", "KEY_SCOPE", "KEY_OF_ANOTHER_SITE"];
+
+/** Whether a question was refused for the key's sake: it was revoked, or has expired. */
+export function isOfTheKey(error: unknown): error is Refusal {
+  return error instanceof Refusal && KEY_REASONS.includes(error.reason);
+}
+
+/** Back to signing in, with the reason. */
 export function turnedAway(error: Refusal): void {
   signOut();
   refusal.value = error;
+}
+
+/** What the page must know of its node; without, what a node says unless it is told otherwise. */
+async function readNode(): Promise<void> {
+  try {
+    collectPath.value = (await ask<{ collect_path: string }>("node.json")).collect_path;
+  } catch {
+    // Said where it matters: the next question fails too.
+  }
 }
 
 /** @param isAsked - the reader asked for it, and is told of every refusal */

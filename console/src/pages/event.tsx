@@ -3,7 +3,7 @@
 import { useState } from "preact/hooks";
 
 import { pageHref, place, refine, site } from "../address";
-import { Refusal, send } from "../api";
+import { collectPath, Refusal, send } from "../api";
 import type { EventReceipt, Finding, Verdict as Said } from "../contract";
 import { sendLine } from "../curl";
 import { EventDetail, Row } from "../detail";
@@ -14,7 +14,6 @@ import { FindingText } from "../verdict";
 import { plural } from "../words";
 
 type Kind = "browser" | "server";
-const PATHS = { browser: "/collect", server: "/server-events" } as const;
 
 export function Event() {
   const id = place.value.filters.id ?? "";
@@ -139,7 +138,7 @@ function SendIt({ text, kind }: { text: string; kind: Kind }) {
   const go = async (): Promise<void> => {
     setState("sending");
     try {
-      const answer = await send<{ receipt: EventReceipt }>(PATHS[kind], text);
+      const answer = await send<{ receipt: EventReceipt }>(kind === "server" ? "/server-events" : collectPath.value, text);
       sentFromHere(answer.receipt.event_id, /"event_(?:type|name)"\s*:\s*"([^"\\]*)"/.exec(text)?.[1] ?? "");
       location.hash = pageHref("event", { id: answer.receipt.event_id });
       scrollTo(0, 0);

@@ -37,6 +37,7 @@ function Arrivals({ feed }: { feed: Feed }) {
   if (!all.length) return <Empty />;
   return (
     <>
+      {error && !(error instanceof Away) && <Failed error={error} />}
       <div class="filters" role="search" aria-label="Filters">
         <Select name="state" label="Verdict" choices={[["", "All"], ["stored", "Stored"], ["duplicate", "Duplicate"], ["rejected", "Rejected"], ["suspect", "Suspect"]]} />
         <Select name="type" label="Type" choices={[["", "All"], ...types(all).map((one) => [one, one] as const)]} />

@@ -98,7 +98,8 @@ async function paste() {
   await text.fill(`{"site_id": "${site}", "event_type": "from_console"}`);
   await page.getByRole("button", { name: "Check it" }).click();
   await page.getByRole("button", { name: "Send it", exact: true }).click();
-  await page.getByRole("button", { name: "Yes, send it" }).click();
+  const [request] = await Promise.all([page.waitForRequest((one) => one.method() === "POST"), page.getByRole("button", { name: "Yes, send it" }).click()]);
+  seen.path = new URL(request.url()).pathname;
   await page.locator(".stations", { hasText: "Stored in ClickHouse" }).waitFor();
   seen.sent = filters().get("id");
 }

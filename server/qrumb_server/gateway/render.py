@@ -89,6 +89,7 @@ def _values(options: GatewayOptions) -> dict[str, Any]:
         "transport_socket": tls.server_socket(secret_file) if secret_file else None,
         "quic_context": tls.quic_context(secret_file) if secret_file else None,
         **{f"console_{name}": f"{options.console_dir}/{file}" for name, file in CONSOLE_FILES.items()},
+        "console_node": json.dumps({"collect_path": settings.collect_paths[0]}),
         "max_direct_bytes": MAX_DIRECT_BYTES,
         "console_policy": CONSOLE_POLICY,
         "alt_svc": f'h3=":{options.http_port}"; ma=86400',

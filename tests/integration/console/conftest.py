@@ -27,6 +27,7 @@ def node(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[St
         "QRUMB_ACCESS": "keys",
         "HTTP_PORT": str(claimed_port()),
         "QRUMB_CONSOLE_DIR": str(package / "dist"),
+        "COLLECT_PATHS": "/e,/collect",
         "QRUMB_QUERIES__MAX_WAIT": "PT30S",  # a slow machine
     }
     with running_stack(tmp_path_factory.mktemp("console") / "data", **settings) as running:

@@ -13,8 +13,10 @@ from tests.support.stack import Stack
 MAX_GZIP_BYTES = 90_000
 
 
-def test_its_types_are_right(package: Path) -> None:
-    done = npm(package, "run", "--silent", "types")
+@pytest.mark.parametrize("script", ["types", "test"])
+def test_its_own_tests_pass(package: Path, script: str) -> None:
+    """Its types, and its parts without a page."""
+    done = npm(package, "run", "--silent", script)
     assert done.returncode == 0, done.stdout
 
 
@@ -35,6 +37,7 @@ def test_its_files_come_with_a_policy(node: Stack) -> None:
             assert "unsafe" not in answer.headers["content-security-policy"]
             assert answer.headers["x-content-type-options"] == "nosniff"
             assert client.post(f"/console/{name}").status_code == 405
+        assert client.get("/console/node.json").json() == {"collect_path": "/e"}
         assert client.get("/console").headers["location"].endswith("/console/")
         for path in ("/console/index.html", "/console/.ready", "/console/%2e%2e/sites.toml", "/console/console.js/"):
             assert client.get(path).status_code == 404

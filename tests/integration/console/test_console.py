@@ -157,6 +157,7 @@ def test_what_arrives_during_a_pause_is_held_back(seen: dict[str, Any]) -> None:
 
 def test_a_pasted_text_is_judged_in_place_and_can_be_sent(seen: dict[str, Any], node: Stack) -> None:
     assert seen["mark"]["marked"] == ['"consent": "perhaps"']
+    assert seen["path"] == "/e"
     assert seen["mark"]["finding"].startswith("INVALID_ENUM consent:")
     wait_until(lambda: node.count(f"event_id = '{seen['sent']}' AND event_type = 'from_console'") == 1)
 

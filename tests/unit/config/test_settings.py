@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from qrumb_server.config import DATA_CENTRE_ASNS, Settings, load_settings
+from qrumb_server.config import CONSOLE_FILES, DATA_CENTRE_ASNS, Settings, load_settings
 from qrumb_server.config.groups import FETCHED_DATABASES
 from qrumb_server.errors import ConfigError
 
@@ -212,3 +212,12 @@ def test_a_site_keeps_rows_as_long_as_it_says_and_no_longer_than_the_tables(tmp_
     sites.write_text('[shop]\nretention = "P401D"\n')
     with pytest.raises(ConfigError, match=r"sites\.toml: shop\.retention"):
         load_settings(file=file, environment={}, data_dir=tmp_path).open_sites()
+
+
+def test_the_console_is_served_where_it_is_whole_and_wanted(tmp_path: Path) -> None:
+    """A build that broke off leaves a node without one, and no gateway that cannot start."""
+    for name in CONSOLE_FILES.values():
+        assert load_settings(environment={}, console_dir=tmp_path).console_files is None
+        (tmp_path / name).touch()
+    assert load_settings(environment={}, console_dir=tmp_path).console_files == tmp_path
+    assert load_settings(environment={}, console_dir=tmp_path, console=False).console_files is None
