@@ -37,6 +37,7 @@ COMMANDS: Final = MappingProxyType(
         "tail": "numbers",
         "export": "export",
         "sites": "sites",
+        "plan": "plan",
         "config": "config",
         "gateway-config": "config",
         "schema": "store",

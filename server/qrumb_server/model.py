@@ -5,7 +5,7 @@ what the sender reads.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, Literal
@@ -127,6 +127,26 @@ class FraudRules:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlanFault:
+    """A place in an event's own fields that is not as planned."""
+
+    path: tuple[str | int, ...]
+    """From metadata or properties."""
+    description: str
+    """Quotes no value."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What the own fields of one kind of event are to be; `config.plans` reads it."""
+
+    find_faults: Callable[[object], Iterable[PlanFault]]
+    """Of metadata or properties as plain values."""
+    is_enforced: bool
+    """An event that does not fit is rejected; else its sender is warned."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SitePolicy:
     """What a site wants done with its events. `config.SiteSettings` explains it, and takes its defaults from here."""
 
@@ -136,6 +156,8 @@ class SitePolicy:
     session_secrets: tuple[str, ...] = ()
     """What the site's redirect signs scan sessions with, any of them; empty: it does not sign."""
     retention_ms: int = TABLE_RETENTION_MS
+    plans: Mapping[str, Plan] = field(default_factory=dict)
+    """By event_type of browser events, event_name of others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

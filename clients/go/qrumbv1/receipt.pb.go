@@ -143,6 +143,8 @@ const (
 	Violation_INVALID_TIME Violation_Reason = 24
 	// A word or a template that stands for no value, such as undefined, where an identifier is required.
 	Violation_PLACEHOLDER Violation_Reason = 25
+	// One of the sender's own fields is not as the site's tracking plan has it, and the plan is enforced.
+	Violation_PLAN_VIOLATION Violation_Reason = 26
 )
 
 // Enum value maps for Violation_Reason.
@@ -174,6 +176,7 @@ var (
 		23: "INTERNAL",
 		24: "INVALID_TIME",
 		25: "PLACEHOLDER",
+		26: "PLAN_VIOLATION",
 	}
 	Violation_Reason_value = map[string]int32{
 		"REASON_UNSPECIFIED": 0,
@@ -202,6 +205,7 @@ var (
 		"INTERNAL":           23,
 		"INVALID_TIME":       24,
 		"PLACEHOLDER":        25,
+		"PLAN_VIOLATION":     26,
 	}
 )
 
@@ -268,6 +272,8 @@ const (
 	// An identifier of the event's user, or its scan session, was seen with other users too, so what it lends to events
 	// without a stronger one may be another's. Said by GetReceipt alone, once the event is stored.
 	EventWarning_SHARED_IDENTIFIER EventWarning_Code = 12
+	// One of the sender's own fields is not as the site's tracking plan has it; the plan only observes.
+	EventWarning_PLAN_VIOLATION EventWarning_Code = 13
 )
 
 // Enum value maps for EventWarning_Code.
@@ -286,6 +292,7 @@ var (
 		10: "INEXACT_NUMBER",
 		11: "REFUND_NOT_NEGATIVE",
 		12: "SHARED_IDENTIFIER",
+		13: "PLAN_VIOLATION",
 	}
 	EventWarning_Code_value = map[string]int32{
 		"CODE_UNSPECIFIED":    0,
@@ -301,6 +308,7 @@ var (
 		"INEXACT_NUMBER":      10,
 		"REFUND_NOT_NEGATIVE": 11,
 		"SHARED_IDENTIFIER":   12,
+		"PLAN_VIOLATION":      13,
 	}
 )
 
@@ -576,12 +584,12 @@ const file_qrumb_v1_receipt_proto_rawDesc = "" +
 	"\x13OUTCOME_UNSPECIFIED\x10\x00\x12\f\n" +
 	"\bACCEPTED\x10\x01\x12\f\n" +
 	"\bREJECTED\x10\x02\x12\r\n" +
-	"\tVALIDATED\x10\x03\"\xfa\x04\n" +
+	"\tVALIDATED\x10\x03\"\x8e\x05\n" +
 	"\tViolation\x12\x14\n" +
 	"\x05field\x18\x01 \x01(\tR\x05field\x122\n" +
 	"\x06reason\x18\x02 \x01(\x0e2\x1a.qrumb.v1.Violation.ReasonR\x06reason\x12 \n" +
 	"\vdescription\x18\x03 \x01(\tR\vdescription\x12\x19\n" +
-	"\bhelp_url\x18\x04 \x01(\tR\ahelpUrl\"\xe5\x03\n" +
+	"\bhelp_url\x18\x04 \x01(\tR\ahelpUrl\"\xf9\x03\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\f\n" +
 	"\bREQUIRED\x10\x01\x12\f\n" +
@@ -612,12 +620,13 @@ const file_qrumb_v1_receipt_proto_rawDesc = "" +
 	"\rSTORE_REFUSED\x10\x16\x12\f\n" +
 	"\bINTERNAL\x10\x17\x12\x10\n" +
 	"\fINVALID_TIME\x10\x18\x12\x0f\n" +
-	"\vPLACEHOLDER\x10\x19\"\xb1\x03\n" +
+	"\vPLACEHOLDER\x10\x19\x12\x12\n" +
+	"\x0ePLAN_VIOLATION\x10\x1a\"\xc5\x03\n" +
 	"\fEventWarning\x12\x14\n" +
 	"\x05field\x18\x01 \x01(\tR\x05field\x12/\n" +
 	"\x04code\x18\x02 \x01(\x0e2\x1b.qrumb.v1.EventWarning.CodeR\x04code\x12 \n" +
 	"\vdescription\x18\x03 \x01(\tR\vdescription\x12\x19\n" +
-	"\bhelp_url\x18\x04 \x01(\tR\ahelpUrl\"\x9c\x02\n" +
+	"\bhelp_url\x18\x04 \x01(\tR\ahelpUrl\"\xb0\x02\n" +
 	"\x04Code\x12\x14\n" +
 	"\x10CODE_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x12EVENT_TYPE_MISSING\x10\x01\x1a\x02\b\x01\x12\x13\n" +
@@ -632,7 +641,8 @@ const file_qrumb_v1_receipt_proto_rawDesc = "" +
 	"\x0eINEXACT_NUMBER\x10\n" +
 	"\x12\x17\n" +
 	"\x13REFUND_NOT_NEGATIVE\x10\v\x12\x15\n" +
-	"\x11SHARED_IDENTIFIER\x10\fB#Z!github.com/qrumb/qrumb-go/qrumbv1b\x06proto3"
+	"\x11SHARED_IDENTIFIER\x10\f\x12\x12\n" +
+	"\x0ePLAN_VIOLATION\x10\rB#Z!github.com/qrumb/qrumb-go/qrumbv1b\x06proto3"
 
 var (
 	file_qrumb_v1_receipt_proto_rawDescOnce sync.Once

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -12,7 +12,7 @@ from qrumb_server.access.keys import Key
 from qrumb_server.access.origins import Origins
 from qrumb_server.access.quota import Quota
 from qrumb_server.errors import ConfigError
-from qrumb_server.model import SitePolicy
+from qrumb_server.model import Plan, SitePolicy
 
 __all__ = ["UNLIMITED", "UNNAMED_SITE_QUOTA", "Site", "SiteRegistry"]
 
@@ -48,6 +48,7 @@ class SiteRegistry:
         common: what counts for a site that is not in the file, as far as one is served at all. All that has no site's
             name shares its quota.
         is_open: a site that is not in the file is served all the same, and no key is needed.
+        read_plans: the plans of the sites; `plans_state` differs when they have changed.
 
     Raises:
         ConfigError: the file is there and cannot be used.
@@ -61,6 +62,8 @@ class SiteRegistry:
         common: Site,
         is_open: bool,
         monotonic: Callable[[], float] = time.monotonic,
+        read_plans: Callable[[], Mapping[str, Mapping[str, Plan]]] = dict,
+        plans_state: Callable[[], object] = lambda: (),
     ) -> None:
         self.is_open = is_open
         self._path = path
@@ -71,7 +74,11 @@ class SiteRegistry:
         self._sites: Mapping[str, Site] = read(path) if self._seen else {}
         self._keys = _by_id(self._sites)
         self._next_look = monotonic() + LOOK_INTERVAL_SECONDS
-        self._is_broken = False
+        self._is_broken = self._are_plans_broken = False
+        self._read_plans, self._plans_state = read_plans, plans_state
+        self._seen_plans = plans_state()
+        self._plans = read_plans()
+        self._planned = self._policies_with_plans()
 
     def find(self, site_id: str) -> Site | None:
         """The site, or None if it is not served here."""
@@ -87,6 +94,8 @@ class SiteRegistry:
     def policy(self, site_id: str) -> SitePolicy:
         """What a site wants done with its events; of one that is not in the file, what counts for all."""
         self._look()
+        if (planned := self._planned.get(site_id)) is not None:
+            return planned
         found = self._sites.get(site_id)
         return self._common.policy if found is None else found.policy
 
@@ -102,15 +111,16 @@ class SiteRegistry:
         return sorted(self._sites)
 
     def is_broken(self) -> bool:
-        """Whether the file cannot be used as it is now, and an earlier state of it counts."""
+        """Whether the file, or a plan, cannot be used as it is now, and an earlier state of it counts."""
         self._look()
-        return self._is_broken
+        return self._is_broken or self._are_plans_broken
 
     def _look(self) -> None:
         now = self._monotonic()
         if now < self._next_look:
             return
         self._next_look = now + LOOK_INTERVAL_SECONDS
+        self._look_at_plans()
         state = self._state()
         if state == self._seen:
             return
@@ -122,7 +132,31 @@ class SiteRegistry:
             log.error("sites_not_read", problems=str(error).splitlines(), keeps_old=True)
             return
         self._sites, self._keys, self._is_broken = sites, _by_id(sites), False
+        self._planned = self._policies_with_plans()
         log.info("sites_read", number=len(sites))
+
+    def _look_at_plans(self) -> None:
+        """One plan that cannot be used leaves all as they were."""
+        state = self._plans_state()
+        if state == self._seen_plans:
+            return
+        self._seen_plans = state
+        try:
+            self._plans = self._read_plans()
+        except ConfigError as error:
+            self._are_plans_broken = True
+            log.error("plans_not_read", problems=str(error).splitlines(), keeps_old=True)
+            return
+        self._are_plans_broken = False
+        self._planned = self._policies_with_plans()
+        log.info("plans_read", number=sum(map(len, self._plans.values())))
+
+    def _policies_with_plans(self) -> Mapping[str, SitePolicy]:
+        """Made once, as what is made of a policy is kept while it is the same object."""
+        return {
+            site_id: replace(self._sites.get(site_id, self._common).policy, plans=plans)
+            for site_id, plans in self._plans.items()
+        }
 
     def _state(self) -> tuple[int, ...]:
         """Differs whenever the file was changed or replaced; empty where there is none."""

@@ -28,6 +28,7 @@ from qrumb_server.access.registry import UNLIMITED, UNNAMED_SITE_QUOTA, Site, Si
 from qrumb_server.config.clickhouse import ClickHouseSettings
 from qrumb_server.config.edges import GatewaySettings, RpcSettings
 from qrumb_server.config.groups import GeoipSettings, LoaderSettings, MetricsSettings, QueriesSettings, SpoolSettings
+from qrumb_server.config.plans import plans_state, read_plans
 from qrumb_server.config.site_file import SiteFile, read_sites
 from qrumb_server.config.sites import SiteSettings
 from qrumb_server.errors import ConfigError
@@ -163,12 +164,19 @@ class Settings(BaseSettings):
             common=Site(policy=self.site.policy(), quota=UNLIMITED if is_open else UNNAMED_SITE_QUOTA),
             is_open=is_open,
             monotonic=monotonic,
+            read_plans=lambda: read_plans(self.plans_dir),
+            plans_state=lambda: plans_state(self.plans_dir),
         )
 
     @property
     def sites_path(self) -> Path:
         """Where sites.toml is."""
         return self.data_dir / self.sites_file
+
+    @property
+    def plans_dir(self) -> Path:
+        """Tracking plans: a folder for each site, beside sites.toml."""
+        return self.sites_path.parent / "plans"
 
     @property
     def site_file(self) -> SiteFile:

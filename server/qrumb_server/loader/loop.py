@@ -92,8 +92,7 @@ class Loader:
         progress: Progress | None = None,
         is_alone: bool = False,
     ) -> None:
-        self._spool_root = spool_root
-        self._store = store
+        self._spool_root, self._store = spool_root, store
         self._clock, self._monotonic = clock, monotonic
         self._policy, self._is_alone = policy, is_alone
         self.begin_anew()

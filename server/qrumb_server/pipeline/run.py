@@ -12,6 +12,7 @@ from qrumb.v1.receipt_pb2 import Violation
 from qrumb_server.enrich.email import redacted_beginning
 from qrumb_server.model import RawEvent, Rejected, StampedEvent
 from qrumb_server.pipeline.consent import apply_consent
+from qrumb_server.pipeline.plan import check_plan
 from qrumb_server.pipeline.stamp import Arrival, stamp
 from qrumb_server.pipeline.validate import MAX_WRONG_ID, validate
 
@@ -40,6 +41,8 @@ def _judge_one(event: RawEvent, arrival: Arrival) -> StampedEvent | Rejected:
         policy = arrival.enrichers.policy(event.message.site_id)
         valid = _refuse_oversize(event, arrival) if event.oversize else validate(event, policy)
         if isinstance(valid, Rejected):
+            return valid if valid.event_id else replace(valid, event_id=arrival.make_event_id(event))
+        if policy.plans and isinstance(valid := check_plan(valid, policy), Rejected):
             return valid if valid.event_id else replace(valid, event_id=arrival.make_event_id(event))
         return stamp(apply_consent(valid, policy), arrival)
     except Exception as error:  # noqa: BLE001  one event's failure must not cost its neighbours theirs

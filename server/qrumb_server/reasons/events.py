@@ -141,6 +141,13 @@ VIOLATIONS: Final[Mapping[str, Finding]] = {
         "out, see LEFT_OUT.",
         advice="Find where the value is lost, and send no event that needs it without it.",
     ),
+    "PLAN_VIOLATION": Finding(
+        cause="One of the sender's own fields, in metadata or properties, is not as the site's tracking plan has it. "
+        "Where the plan only observes it is a warning, and the event is kept as it was sent.",
+        advice="Send the field as the plan says, or change the plan: docs/plans.md.",
+        wrong='{"site_id": "demo", "event_type": "add_to_cart", "metadata": {"sku": 7}}',
+        right='{"site_id": "demo", "event_type": "add_to_cart", "metadata": {"sku": "A1"}}',
+    ),
     "STORE_REFUSED": Finding(
         cause="The database refused the row of an accepted event. The fault is the service's; the event is kept as a "
         "rejected one.",
@@ -217,6 +224,13 @@ WARNINGS: Final[Mapping[str, Finding]] = {
         advice="Send what was paid back as a negative amount.",
         wrong='{"event_name": "refund", "conversion_value": {"amount": 30, "currency": "EUR"}}',
         right='{"event_name": "refund", "conversion_value": {"amount": -30, "currency": "EUR"}}',
+    ),
+    "PLAN_VIOLATION": Finding(
+        cause="One of the sender's own fields is not as the site's tracking plan has it. Where the plan is enforced "
+        "the event is rejected.",
+        advice="Send the field as the plan says, or change the plan: docs/plans.md.",
+        wrong='{"site_id": "demo", "event_type": "add_to_cart", "metadata": {"sku": 7}}',
+        right='{"site_id": "demo", "event_type": "add_to_cart", "metadata": {"sku": "A1"}}',
     ),
     "SHARED_IDENTIFIER": Finding(
         cause="An identifier of the event's user, or its scan session, was seen with other users too. What it lends to "

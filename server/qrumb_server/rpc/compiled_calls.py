@@ -154,6 +154,9 @@ class Compiled:
     async def judge(self, opened: CompiledCall, caller: Caller, arrival: Arrival) -> JudgedCall:
         """Judge all events of a call."""
         call = opened.call
+        if any(arrival.enrichers.policy(site_id).plans for site_id in opened.sites):
+            nothing: list[None] = [None] * len(call)  # plans are Python's
+            return JudgedCall(records=[*nothing], receipts=[*nothing], sites=[*nothing])
         agents, addresses = self._judge.lacking(call, arrival.received_time_ms // EPOCH_MS)
         if agents or addresses:
             await self._turns.run(self._learn(agents, addresses, arrival), size=opened.size)

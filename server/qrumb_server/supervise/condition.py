@@ -159,7 +159,10 @@ def _sites(facts: Facts) -> Iterator[str]:
             "are turned away"
         )
     if facts.is_sites_file_broken:
-        yield "sites.toml cannot be used as it is, so its last good state counts; `qrumb sites check` says why"
+        yield (
+            "sites.toml, or a plan, cannot be used as it is, so the last good state counts; `qrumb sites check` and "
+            "`qrumb plan check` say why"
+        )
 
 
 def _sites_in_words(site_ids: Collection[str]) -> str:

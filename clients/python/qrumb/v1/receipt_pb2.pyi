@@ -64,6 +64,7 @@ class Violation(_message.Message):
         INTERNAL: _ClassVar[Violation.Reason]
         INVALID_TIME: _ClassVar[Violation.Reason]
         PLACEHOLDER: _ClassVar[Violation.Reason]
+        PLAN_VIOLATION: _ClassVar[Violation.Reason]
     REASON_UNSPECIFIED: Violation.Reason
     REQUIRED: Violation.Reason
     TOO_LONG: Violation.Reason
@@ -90,6 +91,7 @@ class Violation(_message.Message):
     INTERNAL: Violation.Reason
     INVALID_TIME: Violation.Reason
     PLACEHOLDER: Violation.Reason
+    PLAN_VIOLATION: Violation.Reason
     FIELD_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
     DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
@@ -117,6 +119,7 @@ class EventWarning(_message.Message):
         INEXACT_NUMBER: _ClassVar[EventWarning.Code]
         REFUND_NOT_NEGATIVE: _ClassVar[EventWarning.Code]
         SHARED_IDENTIFIER: _ClassVar[EventWarning.Code]
+        PLAN_VIOLATION: _ClassVar[EventWarning.Code]
     CODE_UNSPECIFIED: EventWarning.Code
     EVENT_TYPE_MISSING: EventWarning.Code
     CLOCK_CORRECTED: EventWarning.Code
@@ -130,6 +133,7 @@ class EventWarning(_message.Message):
     INEXACT_NUMBER: EventWarning.Code
     REFUND_NOT_NEGATIVE: EventWarning.Code
     SHARED_IDENTIFIER: EventWarning.Code
+    PLAN_VIOLATION: EventWarning.Code
     FIELD_FIELD_NUMBER: _ClassVar[int]
     CODE_FIELD_NUMBER: _ClassVar[int]
     DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
