@@ -185,7 +185,9 @@ final class NormalForms {
       return label;
     }
     String letters =
-        label.length() > MAX_LABEL_BYTES ? "" : Punycode.lettersOf(label.substring("xn--".length()));
+        label.length() > MAX_LABEL_BYTES
+            ? ""
+            : Punycode.lettersOf(label.substring("xn--".length()));
     return lowerCase(letters).equals(letters) ? letters : "";
   }
 

@@ -9,7 +9,10 @@ import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
 
-/** `qrumb micro`, a node in one process, for tests; it ends with {@link #close}, and with this process at the latest. */
+/**
+ * `qrumb micro`, a node in one process, for tests; it ends with {@link #close}, and with this
+ * process at the latest.
+ */
 final class MicroNode implements AutoCloseable {
   private final Process process;
   private final HttpClient http = HttpClient.newHttpClient();
@@ -34,7 +37,9 @@ final class MicroNode implements AutoCloseable {
    */
   static MicroNode start(String program) throws IOException {
     Process process =
-        new ProcessBuilder(program, "micro", "--tied").redirectError(ProcessBuilder.Redirect.INHERIT).start();
+        new ProcessBuilder(program, "micro", "--tied")
+            .redirectError(ProcessBuilder.Redirect.INHERIT)
+            .start();
     BufferedReader output =
         new BufferedReader(new InputStreamReader(process.getInputStream(), StandardCharsets.UTF_8));
     String line = output.readLine();
@@ -64,9 +69,12 @@ final class MicroNode implements AutoCloseable {
     post("/test/reset", "{}");
   }
 
-  private HttpResponse<String> post(String path, String body) throws IOException, InterruptedException {
+  private HttpResponse<String> post(String path, String body)
+      throws IOException, InterruptedException {
     HttpRequest request =
-        HttpRequest.newBuilder(URI.create(url + path)).POST(HttpRequest.BodyPublishers.ofString(body)).build();
+        HttpRequest.newBuilder(URI.create(url + path))
+            .POST(HttpRequest.BodyPublishers.ofString(body))
+            .build();
     return http.send(request, HttpResponse.BodyHandlers.ofString());
   }
 
