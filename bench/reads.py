@@ -1,0 +1,166 @@
+"""What questions cost in a large embedded store: python bench/reads.py [MILLIONS ...] (1 and 10; 100 is the long form).
+
+For each size: rows of one site over 400 days, made by the engine itself; then each question, several times, by the
+processor time of the whole process. The last column is the ratio to the first size. BENCH_ROUNDS sets how often. Stops
+by itself; its data lies in a temporary folder (TMPDIR) and goes with it.
+"""
+
+import os
+import resource
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from qrumb.v1 import query_service_pb2 as pb
+from qrumb_server.app.clock import SystemClock
+from qrumb_server.ports import Asking, ReadLimits
+from qrumb_server.query.charts import Charts
+from qrumb_server.query.reports import Reports
+from qrumb_server.store.embedded import EmbeddedStore
+
+ROUNDS = int(os.environ.get("BENCH_ROUNDS", "5"))
+SITE = "shop"
+DAYS, CODES = 390, 40
+EVENTS_OF_A_SESSION = 8
+DAY_MS = 86_400_000
+# As the node has them by default.
+LIMITS = ReadLimits(max_seconds=60, max_memory_bytes=1 << 30, max_rows=0, max_threads=2)
+# Of one statement, which may write up to a hundred partitions.
+ROWS_AT_ONCE = 2_000_000
+
+# A session's events follow its scan within minutes: seven page views, then a purchase in one of four sessions.
+SESSION = f"intDiv(number, {EVENTS_OF_A_SESSION})"
+SCAN_MS = "({begin:Int64} + intDiv(toInt64(session) * {span:Int64}, {sessions:Int64}))"
+SESSION_ID = "concat(hex(cityHash64(session)), '-', toString(session))"
+SCANS = f"""
+INSERT INTO events.scan_sessions (site_id, scan_session_id, qr_code_id, scan_time, received_time, version, segment_id)
+SELECT '{SITE}', {SESSION_ID}, concat('code-', toString(session % {CODES})), fromUnixTimestamp64Milli({SCAN_MS}, 'UTC'),
+    fromUnixTimestamp64Milli({SCAN_MS}, 'UTC'), 1, 'bench'
+FROM (SELECT number AS session FROM numbers({{from:UInt64}}, {{count:UInt64}}))
+"""
+EVENTS = f"""
+INSERT INTO events.valid_events (event_id, event_time, received_time, site_id, scan_session_id, qr_code_id, event_type,
+    event_name, source, device_type, country_code, conversion_value, conversion_currency, metadata, consent, segment_id,
+    segment_row, fingerprint, user_id, user_id_source, identified_user_id)
+SELECT reinterpretAsUUID(toUInt128(cityHash64(number)) * 18446744073709551557 + number),
+    fromUnixTimestamp64Milli({SCAN_MS} + 1000 * (1 + place * 20), 'UTC') AS event_time, event_time, '{SITE}',
+    {SESSION_ID}, concat('code-', toString(session % {CODES})), is_server ? '' : 'pageview',
+    is_server ? 'purchase' : '', is_server ? 'server' : 'browser', ['mobile', 'desktop', 'tablet'][1 + session % 3],
+    ['AT', 'DE', 'CH', 'FR'][1 + session % 4], is_server ? toDecimal64(9.9, 4) : NULL, is_server ? 'EUR' : '', '{{}}',
+    'granted', 'bench', number, cityHash64(number),
+    is_server ? concat('user-', toString(session % 100003)) : '' AS user,
+    is_server ? 'identifiers' : '', user
+FROM
+(
+    SELECT number, {SESSION} AS session, number % {EVENTS_OF_A_SESSION} AS place,
+        place = {EVENTS_OF_A_SESSION - 1} AND session % 32 = 0 AS is_server
+    FROM numbers({{from:UInt64}}, {{count:UInt64}})
+)
+"""
+
+
+class Questions:
+    """The reading half of the store, within a question's limits."""
+
+    def __init__(self, store: EmbeddedStore) -> None:
+        self._store = store
+
+    def query(self, sql: str, parameters: Any = None) -> list[dict[str, Any]]:
+        """As the port says."""
+        return self._store.query(sql, parameters, Asking(LIMITS))
+
+
+def fill(store: EmbeddedStore, rows: int, now_ms: int) -> None:
+    """Sessions and events, evenly over the days until yesterday."""
+    sessions = rows // EVENTS_OF_A_SESSION
+    times = {"begin": now_ms - (DAYS + 1) * DAY_MS, "span": DAYS * DAY_MS, "sessions": sessions}
+    for sql, number in ((SCANS, sessions), (EVENTS, rows)):
+        for first in range(0, number, ROWS_AT_ONCE):
+            store.mutate(sql, {**times, "from": first, "count": min(ROWS_AT_ONCE, number - first)})
+
+
+def questions(store: EmbeddedStore, now_ms: int) -> dict[str, Callable[[], Any]]:
+    """By name. Ranges end at midnight, as a chart's do."""
+    reader = Questions(store)
+    charts = Charts(store=reader, clock=SystemClock())
+    reports = Reports(store=reader, spool_root=Path("/nonexistent"), clock=SystemClock())
+    midnight = now_ms // DAY_MS * DAY_MS
+    [event] = reader.query("SELECT toString(event_id) AS id FROM events.valid_events WHERE segment_row = 7 LIMIT 1")
+
+    def times(days: int) -> dict[str, Any]:
+        return {"from_time": moment(midnight - days * DAY_MS), "to_time": moment(midnight), "site_id": SITE}
+
+    day: dict[str, Any] = {"bucket": "DAY", "page_size": 10_000}
+    return {
+        "counts, 400 days by day": lambda: charts.count(pb.CountEventsRequest(**times(400), **day)),
+        "counts, 400 days by week and code": lambda: charts.count(
+            pb.CountEventsRequest(**times(400), **{**day, "bucket": "WEEK"}, group_by=["QR_CODE"])
+        ),
+        "funnel, 30 days": lambda: charts.funnel(pb.GetFunnelRequest(**times(30))),
+        "attribution, linear, 30 days": lambda: charts.attribution(
+            pb.GetAttributionRequest(**times(30), models=["LINEAR"])
+        ),
+        "tail": lambda: charts.tail(pb.TailEventsRequest(site_id=SITE)),
+        "receipt": lambda: reports.get_receipt(SITE, event["id"]),
+    }
+
+
+def moment(time_ms: int) -> datetime:
+    """For a request."""
+    return datetime.fromtimestamp(time_ms / 1000, UTC)
+
+
+@contextmanager
+def timed(label: str) -> Iterator[None]:
+    """Says how long a step took."""
+    begun, used = time.monotonic(), time.process_time()
+    yield
+    print(f"  {label}: {time.monotonic() - begun:.1f} s, {time.process_time() - used:.1f} s of processor", flush=True)
+
+
+def measure(rows: int) -> dict[str, float]:
+    """Milliseconds of processor time by question."""
+    now_ms = SystemClock().now_ms()
+    with TemporaryDirectory(prefix="qrumb-bench-") as folder:
+        store = EmbeddedStore.open(Path(folder) / "clickhouse")
+        try:
+            print(f"{rows:,} rows", flush=True)
+            with timed("rows"):
+                fill(store, rows, now_ms)
+            store.mutate("SYSTEM STOP MERGES")  # theirs is not the questions' time
+            found = {}
+            for name, ask in questions(store, now_ms).items():
+                ask()
+                found[name] = median(_once(ask) for _ in range(ROUNDS))
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+            print(f"  most memory of the process so far, making the rows included: {peak / 1024:,.0f} MiB", flush=True)
+            return found
+        finally:
+            store.close()
+
+
+def _once(ask: Callable[[], Any]) -> float:
+    begun = time.process_time()
+    ask()
+    return (time.process_time() - begun) * 1000
+
+
+def main() -> None:
+    """The table."""
+    sizes = [int(float(one) * 1_000_000) for one in sys.argv[1:]] or [1_000_000, 10_000_000]
+    results = [measure(rows) for rows in sizes]
+    head = "".join(f"{rows // 1000:>12,} k" for rows in sizes)
+    print(f"\n{'processor time, ms':36}{head}{'ratio':>8}")
+    for name in results[0]:
+        values = [result[name] for result in results]
+        print(f"{name:36}{''.join(f'{value:>14.1f}' for value in values)}{values[-1] / values[0]:>8.2f}")
+
+
+if __name__ == "__main__":
+    main()
