@@ -121,7 +121,11 @@ async def _wait_until_loaded(client: httpx.AsyncClient, headers: Mapping[str, st
 def _say_what_to_ask(url: str, data_dir: str, environment: Mapping[str, str]) -> None:
     """The funnel, and the commands for more."""
     qrumb = f"DATA_DIR={data_dir} {Path(sys.executable).parent / 'qrumb'}"
-    subprocess.run([sys.executable, "-m", "qrumb_server", "funnel", "--site", SITE], env=dict(environment), check=True)
+    subprocess.run(
+        [sys.executable, "-m", "qrumb_server", "funnel", "--site", SITE, "--format", "table"],
+        env=dict(environment),
+        check=True,
+    )
     print("What to ask next:")
     for command in (
         f"funnel --site {SITE} --by device",

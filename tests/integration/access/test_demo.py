@@ -30,7 +30,9 @@ def test_the_demo_shows_a_day_and_what_to_ask_next(tmp_path: Path) -> None:
             if "Ctrl-C" in line:
                 break
         text = "".join(shown)
-        funnels = [line for line in shown if re.match(r"(vienna|berlin|zurich)-(station|museum|market|cafe) ", line)]
+        funnels = [
+            line for line in shown if re.match(r"(vienna|berlin|zurich)-(station|museum|market|cafe) ", line.strip())
+        ]
         commands = [line.strip() for line in shown if line.startswith("  DATA_DIR=")]
         done = [
             subprocess.run(command, shell=True, capture_output=True, text=True, timeout=patient(30), check=False)
