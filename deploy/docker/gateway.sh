@@ -2,7 +2,7 @@
 # The gateway's container: `serve` writes Envoy's configuration out of QRUMB_* into /run/qrumb and becomes Envoy; `check`
 # asks that Envoy whether it takes requests; `renew` takes renewed certificates over.
 set -eu
-folder=/run/qrumb
+folder=${RUNTIME_DIRECTORY:-/run/qrumb}
 
 case "${1:-serve}" in
 serve)
@@ -14,10 +14,10 @@ renew)
   ;;
 check)
   cd "$folder"
-  exec python3 -c 'import asyncio, sys
-from qrumb_server.gateway.process import check
+  exec python3 -c 'import httpx, sys
 from qrumb_server.supervise.sockets import GATEWAY_ADMIN
-sys.exit(not asyncio.run(check(GATEWAY_ADMIN[0])))'
+with httpx.Client(transport=httpx.HTTPTransport(uds=GATEWAY_ADMIN[0])) as admin:
+    sys.exit(admin.get("http://envoy/ready").status_code != 200)'
   ;;
 *)
   echo "qrumb-gateway: $1: no such command; there are serve, check and renew" >&2

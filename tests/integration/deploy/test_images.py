@@ -12,6 +12,8 @@ from packaging.utils import canonicalize_name
 
 from tests.contract.test_constraints import CONSTRAINTS, brought_by
 from tests.support.deployment import DEPLOY, settings_from, tool
+from tests.support.ports import claimed_port
+from tests.support.stack import wait_until
 
 DOCKERFILES = sorted((DEPLOY / "docker").glob("*.Dockerfile"))
 LISTS = sorted((DEPLOY / "docker").glob("*-packages.txt"))
@@ -120,3 +122,29 @@ def test_mounted_files_are_there() -> None:
     ]
     assert len(sources) == 3
     assert [str(source) for source in sources if not source.is_dir()] == []
+
+
+@pytest.mark.envoy
+def test_the_gateways_script_serves_checks_and_renews(tmp_path: Path) -> None:
+    """As its image runs it, with a node that is away."""
+    script = str(DEPLOY / "docker" / "gateway.sh")
+    environment = {
+        "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
+        "RUNTIME_DIRECTORY": str(tmp_path),
+        "HTTP_PORT": str(claimed_port()),
+        "QRUMB_GATEWAY__UPSTREAM": '["127.0.0.1:1"]',
+    }
+
+    def run(command: str) -> int:
+        done = subprocess.run([script, command], env=environment, cwd=tmp_path, capture_output=True, check=False)
+        return done.returncode
+
+    assert run("check") != 0
+    with subprocess.Popen([script, "serve"], env=environment, cwd=tmp_path, stderr=subprocess.DEVNULL) as gateway:
+        try:
+            wait_until(lambda: run("check") == 0, 30)
+            assert run("renew") == 0
+        finally:
+            gateway.terminate()
+    assert run("check") != 0
+    assert run("typo") == 64
