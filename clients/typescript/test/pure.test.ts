@@ -32,7 +32,7 @@ interface HashCase {
 async function hashesWithoutExtra(): Promise<typeof import("../src/hashes.js")> {
   const folder = mkdtempSync(join(tmpdir(), "qrumb-hashes-"));
   after(() => rmSync(folder, { recursive: true }));
-  for (const file of ["hashes.js", "normal-forms.js", "errors.js"]) {
+  for (const file of ["hashes.js", "normal-forms.js", "punycode.js", "errors.js"]) {
     copyFileSync(new URL(`../src/${file}`, import.meta.url), join(folder, file));
   }
   writeFileSync(join(folder, "package.json"), '{"type": "module"}');
