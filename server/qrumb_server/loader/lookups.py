@@ -205,8 +205,7 @@ class Lookups:
             return {}
         rows = self._store.query(
             "SELECT site_id, event_id, source, "  # noqa: S608
-            "argMin((fingerprint, toUnixTimestamp64Milli(event_time)), "
-            "(is_duplicate, received_time, segment_id, segment_row)) AS original, "
+            f"argMin(fingerprint, {_ARRIVAL}) AS first_fingerprint, argMin(event_time, {_ARRIVAL}) AS first_time, "
             "max(received_time) AS latest "
             # Ids first: a few of their bytes for each row are all that most rows are read for.
             f"FROM {VALID_EVENTS} PREWHERE event_id IN {{ids:Array(UUID)}} "
@@ -215,7 +214,7 @@ class Lookups:
             {"ids": list(since_ms), "since": min(since_ms.values()), "own": list(own_segments)},
         )
         return {
-            (row["site_id"], row["event_id"], row["source"]): Original(*row["original"])
+            (row["site_id"], row["event_id"], row["source"]): Original(row["first_fingerprint"], row["first_time"])
             for row in rows
             if row["latest"] >= since_ms[row["event_id"]]
         }
@@ -244,6 +243,7 @@ class Lookups:
         return known
 
 
+_ARRIVAL: Final = "(is_duplicate, received_time, segment_id, segment_row)"
 _ASKED: Final = (
     f"FROM {IDENTITY_LINKS} FINAL WHERE site_id IN {{sites:Array(String)}} "
     "AND kind IN {kinds:Array(String)} AND identifier IN {identifiers:Array(String)}"

@@ -194,7 +194,8 @@ def test_a_stored_event_counts_only_within_seven_days() -> None:
         "site_id": "s",
         "event_id": "00000000-0000-4000-8000-000000000001",
         "source": "server",
-        "original": (7, NOW_MS),
+        "first_fingerprint": 7,
+        "first_time": NOW_MS,
     }
     events = [("s", row["event_id"], NOW_MS), ("s", "00000000-0000-4000-8000-000000000002", NOW_MS - DAY_MS)]
     for latest_ms, number in ((NOW_MS - DUPLICATE_WITHIN_MS, 1), (NOW_MS - DUPLICATE_WITHIN_MS - 1, 0)):
