@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"log/slog"
 	"math/rand/v2"
 	"os"
 	"strings"
@@ -38,8 +37,7 @@ type Client struct {
 	settings   Settings
 	key        string
 	tls        *tls.Config
-	onReceipt  func(*qrumbv1.EventReceipt)
-	onFailure  func(Event, error)
+	report     report
 	connection *grpc.ClientConn
 	collector  qrumbv1.CollectorServiceClient
 	sessions   qrumbv1.ScanSessionServiceClient
@@ -58,7 +56,7 @@ type Client struct {
 	answers     chan struct{} // closed and replaced with every answer
 	closing     bool
 	undelivered batch
-	saidAt      time.Time // when the log last said that an event was not taken
+	raised      int // failed events whose callers got an error
 }
 
 // Option is an argument of New.
@@ -74,14 +72,16 @@ func WithTLS(config *tls.Config) Option { return func(c *Client) { c.tls = confi
 func WithSettings(settings Settings) Option { return func(c *Client) { c.settings = settings } }
 
 // OnReceipt is called with every receipt of a sent event, in the order of the events of a batch. It runs in the
-// sender: it must not call Send, Flush or Close.
+// sender: it must not call Send, Flush or Close. Without it rejections are logged.
 func OnReceipt(hook func(*qrumbv1.EventReceipt)) Option {
-	return func(c *Client) { c.onReceipt = hook }
+	return func(c *Client) { c.report.onReceipt = hook }
 }
 
 // OnFailure is called with every event that has no receipt and will get none, as OnReceipt is. Without it such events
-// are logged as a number.
-func OnFailure(hook func(Event, error)) Option { return func(c *Client) { c.onFailure = hook } }
+// are logged as a number, and Close returns an error.
+func OnFailure(hook func(Event, error)) Option {
+	return func(c *Client) { c.report.onFailure = hook }
+}
 
 // New makes a client of grpc://host:port, or of grpcs://host:port with TLS. It does not wait for a connection.
 func New(url string, options ...Option) (*Client, error) {
@@ -91,6 +91,7 @@ func New(url string, options ...Option) (*Client, error) {
 		done:     make(chan struct{}),
 		answers:  make(chan struct{}),
 	}
+	c.report.url = url
 	for _, option := range options {
 		option(c)
 	}
@@ -203,7 +204,7 @@ func (c *Client) Collect(ctx context.Context, event Event) (*qrumbv1.EventReceip
 	c.collecting++
 	c.mutex.Unlock()
 	var receipts []*qrumbv1.EventReceipt
-	failed := c.untilAnswered(ctx, func(ctx context.Context) (failed *failure) {
+	failed := c.untilAnswered(ctx, nil, func(ctx context.Context) (failed *failure) {
 		receipts, failed = c.call(ctx, batch{queued})
 		return failed
 	})
@@ -212,6 +213,7 @@ func (c *Client) Collect(ctx context.Context, event Event) (*qrumbv1.EventReceip
 	c.collecting--
 	c.count(receipts, 1)
 	if failed != nil {
+		c.raised++
 		return nil, failed.err
 	}
 	return receipts[0], nil
@@ -229,7 +231,7 @@ func (c *Client) RegisterScanSession(ctx context.Context, session *qrumbv1.ScanS
 	session = proto.Clone(session).(*qrumbv1.ScanSession)
 	session.ScanTime = orNow(session.ScanTime)
 	var kept *qrumbv1.ScanSession
-	failed := c.untilAnswered(ctx, func(ctx context.Context) *failure {
+	failed := c.untilAnswered(ctx, nil, func(ctx context.Context) *failure {
 		var header, trailer metadata.MD
 		request := &qrumbv1.RegisterScanSessionRequest{ScanSession: session}
 		answer, err := c.sessions.RegisterScanSession(c.outgoing(ctx), request, grpc.Header(&header), grpc.Trailer(&trailer))
@@ -257,7 +259,7 @@ func (c *Client) Flush(ctx context.Context) error {
 }
 
 // Close flushes until the context ends, then ends the client. What has no answer by then is failed and handed back in
-// an *UndeliveredError.
+// an *UndeliveredError, which also says of events that had failed before where there is no hook OnFailure.
 func (c *Client) Close(ctx context.Context) error {
 	c.mutex.Lock()
 	again := c.closing
@@ -277,8 +279,8 @@ func (c *Client) Close(ctx context.Context) error {
 	}
 	c.abandon()
 	err := c.connection.Close()
-	if len(c.undelivered) > 0 {
-		return &UndeliveredError{Events: c.undelivered.events()}
+	if undelivered := c.undeliveredError(c.undelivered); undelivered != nil {
+		return undelivered
 	}
 	return err
 }
@@ -367,7 +369,7 @@ func (c *Client) run() {
 	c.counters.Failed += len(left)
 	c.mutex.Unlock()
 	if len(left) > 0 {
-		c.tellFailure(left, &UndeliveredError{Events: left.events()})
+		c.report.tell(left, c.undeliveredError(left)) // without a hook, Close returns it
 	}
 	c.mutex.Lock()
 	c.announce()
@@ -401,10 +403,13 @@ func (c *Client) nextBatch() batch {
 // deliver calls until the batch has its answer; false where the client was abandoned before.
 func (c *Client) deliver(next batch) bool {
 	var receipts []*qrumbv1.EventReceipt
-	failed := c.untilAnswered(c.life, func(ctx context.Context) (failed *failure) {
+	failed := c.untilAnswered(c.life, c.tried, func(ctx context.Context) (failed *failure) {
 		receipts, failed = c.call(ctx, next)
 		return failed
 	})
+	if c.life.Err() == nil {
+		c.report.answered()
+	}
 	if next.isDivided(failed) {
 		middle := len(next) / 2
 		return c.deliver(next[:middle]) && c.deliver(next[middle:])
@@ -413,14 +418,10 @@ func (c *Client) deliver(next batch) bool {
 		if c.life.Err() != nil {
 			return false
 		}
-		c.tellFailure(next, failed.err)
+		c.report.failed(next, failed.err)
 	}
 	// Told before it is settled: after a flush the caller has seen every answer.
-	if c.onReceipt != nil {
-		for _, receipt := range receipts {
-			c.onReceipt(receipt)
-		}
-	}
+	c.report.receipts(receipts)
 	c.mutex.Lock()
 	c.count(receipts, len(next))
 	c.buffer.settle(next)
@@ -429,8 +430,33 @@ func (c *Client) deliver(next batch) bool {
 	return true
 }
 
-// untilAnswered calls until there is an answer that no repetition would change, or the context ends.
-func (c *Client) untilAnswered(ctx context.Context, call func(context.Context) *failure) *failure {
+// tried: a call of the sender failed and will be repeated.
+func (c *Client) tried(err error, wait time.Duration) {
+	if c.life.Err() == nil {
+		c.report.tried(err, c.Counters().Waiting, wait)
+	}
+}
+
+// undeliveredError is what the end of the client has to say: of the events that are left, and of those that no hook was
+// told of; nil where there are none.
+func (c *Client) undeliveredError(left batch) error {
+	c.mutex.Lock()
+	count := len(left)
+	if c.report.onFailure == nil {
+		count = c.counters.Failed - c.raised
+	}
+	c.mutex.Unlock()
+	if count == 0 {
+		return nil
+	}
+	return &UndeliveredError{Events: left.events(), Count: count, URL: c.report.url, Cause: c.report.cause()}
+}
+
+// untilAnswered calls until there is an answer that no repetition would change, or the context ends. tried, where there is
+// one, is told of each failure that is repeated.
+func (c *Client) untilAnswered(
+	ctx context.Context, tried func(error, time.Duration), call func(context.Context) *failure,
+) *failure {
 	for attempt := 1; ; attempt++ {
 		limited, cancel := context.WithTimeout(ctx, c.settings.CallTimeout)
 		failed := call(limited)
@@ -438,7 +464,11 @@ func (c *Client) untilAnswered(ctx context.Context, call func(context.Context) *
 		if failed == nil || !failed.retried {
 			return failed
 		}
-		timer := time.NewTimer(backoff(c.settings, attempt, rand.Float64(), failed.stated))
+		wait := backoff(c.settings, attempt, rand.Float64(), failed.stated)
+		if tried != nil {
+			tried(failed.err, wait)
+		}
+		timer := time.NewTimer(wait)
 		select {
 		case <-timer.C:
 			c.countRetry()
@@ -497,15 +527,4 @@ func (c *Client) outgoing(ctx context.Context) context.Context {
 		return ctx
 	}
 	return metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+c.key)
-}
-
-func (c *Client) tellFailure(failed batch, err error) {
-	if c.onFailure == nil {
-		// Without an event's content, which may be personal.
-		slog.Error("qrumb: events failed", "events", len(failed), "error", err)
-		return
-	}
-	for _, queued := range failed {
-		c.onFailure(queued.event(), err)
-	}
 }

@@ -30,12 +30,27 @@ func (e *DeliveryError) Error() string {
 	return fmt.Sprintf("qrumb: %s: %s", e.Code, e.Message)
 }
 
-// UndeliveredError says that Close ran out of time. Its events have no answer; they may be sent again, their ids make
-// that harmless.
+// UndeliveredError says that Close ran out of time, or that events had failed of which no hook was told. Events are those
+// that were left at the end; they may be sent again, their ids make that harmless. Count includes those that had failed
+// before.
 type UndeliveredError struct {
 	Events []Event
+	Count  int
+	URL    string
+	// Cause is why the last call or event failed; nil where no call has ended.
+	Cause error
 }
 
 func (e *UndeliveredError) Error() string {
-	return fmt.Sprintf("qrumb: %d events have no answer from the server", len(e.Events))
+	what := "1 event"
+	if e.Count != 1 {
+		what = fmt.Sprintf("%d events", e.Count)
+	}
+	if e.Cause == nil {
+		return fmt.Sprintf("qrumb: %s not delivered to %s: no answer yet", what, e.URL)
+	}
+	return fmt.Sprintf("qrumb: %s not delivered to %s: %s", what, e.URL, e.Cause)
 }
+
+// Unwrap is the cause.
+func (e *UndeliveredError) Unwrap() error { return e.Cause }

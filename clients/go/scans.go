@@ -2,10 +2,8 @@ package qrumb
 
 import (
 	"context"
-	"log/slog"
 	"regexp"
 	"strconv"
-	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -13,10 +11,6 @@ import (
 
 	"github.com/qrumb/qrumb-go/qrumbv1"
 )
-
-// silence is how long the log says nothing more of events that were not taken. A full queue refuses many a second; each
-// is counted.
-const silence = time.Second
 
 // Offer queues an event if there is room this very moment; it never waits. An event that was not taken has failed: it is
 // counted so, and the hook of OnFailure is called with it, here in the caller's goroutine. It says whether it was taken.
@@ -39,17 +33,8 @@ func (c *Client) Offer(event Event) bool {
 	default:
 		err = ErrQueueFull
 	}
-	failed := c.counters.Failed
-	isSaid := c.onFailure == nil && time.Since(c.saidAt) >= silence
-	if isSaid {
-		c.saidAt = time.Now()
-	}
 	c.mutex.Unlock()
-	if c.onFailure != nil {
-		c.onFailure(event, err)
-	} else if isSaid {
-		slog.Error("qrumb: an event was not taken", "failed_so_far", failed, "error", err)
-	}
+	c.report.lost(event, err)
 	return false
 }
 

@@ -16,7 +16,7 @@ import grpc
 
 from qrumb.buffer import Batch, Buffer, Kind, as_queued
 from qrumb.client import ANSWER_TIMEOUT, CLOSE_TIMEOUT
-from qrumb.errors import CLOSED, ClosedError, UndeliveredError, queue_full
+from qrumb.errors import CLOSED, ClosedError, queue_full
 from qrumb.events import Event, complete, scan_session
 from qrumb.ledger import Counters, FailureHook, Ledger, ReceiptHook, check_receipts
 from qrumb.retry import Failure, backoff, halves_of, read_failure
@@ -54,7 +54,7 @@ class AsyncClient:
             for kind, method in METHODS.items()
         }
         self._buffer = Buffer(self._settings)
-        self._ledger = Ledger(on_receipt, on_failure)
+        self._ledger = Ledger(url, on_receipt, on_failure)
         self._collecting = 0
         self._work = asyncio.Event()  # the sender waits for it
         self._answers = asyncio.Condition()  # callers wait for it: room, flush
@@ -132,6 +132,7 @@ class AsyncClient:
             self._collecting -= 1
             self._ledger.count(receipts)
             self._ledger.failed += not receipts
+            self._ledger.raised += not receipts
         return receipts[0]
 
     async def register_scan_session(
@@ -175,7 +176,7 @@ class AsyncClient:
         """Flush, then end. What has no answer after `timeout` seconds is failed and handed back.
 
         Raises:
-            UndeliveredError: has the events without an answer.
+            UndeliveredError: has the events without an answer; or events had failed before, and there is no on_failure.
         """
         if self._sender.done():
             return
@@ -188,8 +189,8 @@ class AsyncClient:
         self._sender.cancel()
         await asyncio.wait([self._sender])
         await self._channel.close()
-        if self._undelivered:
-            raise UndeliveredError([queued.event() for queued in self._undelivered])
+        if error := self._ledger.undelivered(self._undelivered):
+            raise error
 
     def _check_open(self) -> None:
         if self._closing:
@@ -240,8 +241,8 @@ class AsyncClient:
             self._closing = True
             self._undelivered = left = self._buffer.take_all()
             self._ledger.failed += len(left)
-            if left:
-                self._ledger.tell_failure(left, UndeliveredError([queued.event() for queued in left]))
+            if left and (error := self._ledger.undelivered(left)):
+                self._ledger.hand_back(left, error)
             async with self._answers:
                 self._answers.notify_all()
 
@@ -267,8 +268,11 @@ class AsyncClient:
         attempt = 0
         while isinstance(outcome := await self._attempt(batch, request), Failure) and outcome.retried:
             attempt += 1
-            await asyncio.sleep(self._backoff(outcome, attempt))
+            wait = self._backoff(outcome, attempt)
+            self._ledger.tried(outcome.error, len(self._buffer), wait)
+            await asyncio.sleep(wait)
             self._ledger.retried += 1
+        self._ledger.answered()
         if halves := halves_of(batch, outcome):
             for half in halves:
                 await self._deliver(half)

@@ -51,9 +51,9 @@ class Client:
         tls: certificates.
         settings: limits and times.
         on_receipt: called with every receipt, in the order of the events of a batch. Hooks run in the sender thread and
-            must not call flush or close.
+            must not call flush or close. Without it rejections are logged.
         on_failure: called with every event that has no receipt and will get none, and with the reason. Without it such
-            events are logged as a number.
+            events are logged as a number, and `close` raises.
 
     Raises:
         ValueError: an argument cannot be meant.
@@ -77,7 +77,7 @@ class Client:
             for kind, method in METHODS.items()
         }
         self._buffer = Buffer(self._settings)
-        self._ledger = Ledger(on_receipt, on_failure)
+        self._ledger = Ledger(url, on_receipt, on_failure)
         self._collecting = 0
         self._lock = threading.Lock()
         self._work = threading.Condition(self._lock)  # the sender waits for it
@@ -187,6 +187,7 @@ class Client:
                 self._collecting -= 1
                 self._ledger.count(receipts)
                 self._ledger.failed += not receipts
+                self._ledger.raised += not receipts
         return receipts[0]
 
     def register_scan_session(
@@ -232,7 +233,7 @@ class Client:
         """Flush, then end. What has no answer after `timeout` seconds is failed and handed back.
 
         Raises:
-            UndeliveredError: has the events without an answer.
+            UndeliveredError: has the events without an answer; or events had failed before, and there is no on_failure.
         """
         if os.getpid() != self._process_id:  # the parent's, which closes it
             return
@@ -253,8 +254,8 @@ class Client:
             self._sender.join()
         _open_clients.discard(self)
         self._channel.close()
-        if self._undelivered:
-            raise UndeliveredError([queued.event() for queued in self._undelivered])
+        if error := self._ledger.undelivered(self._undelivered):
+            raise error
 
     def close_at_exit(self) -> None:
         """What the end of a program does to a client that is still open."""
@@ -316,8 +317,8 @@ class Client:
             self._closing = True
             self._undelivered = left = self._buffer.take_all()
             self._ledger.failed += len(left)
-        if left:
-            self._ledger.tell_failure(left, UndeliveredError([queued.event() for queued in left]))
+        if left and (error := self._ledger.undelivered(left)):
+            self._ledger.hand_back(left, error)
         with self._lock:
             self._answers.notify_all()
 
@@ -339,8 +340,12 @@ class Client:
         attempt = 0
         while isinstance(outcome := self._attempt(batch, request), Failure) and outcome.retried:
             attempt += 1
-            if not self._pause(self._backoff(outcome, attempt)):
+            wait = self._backoff(outcome, attempt)
+            if outcome is not _ABANDONED:
+                self._ledger.tried(outcome.error, len(self._buffer), wait)
+            if not self._pause(wait):
                 return
+        self._ledger.answered()
         if halves := halves_of(batch, outcome):
             for half in halves:
                 self._deliver(half)

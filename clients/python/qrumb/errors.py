@@ -50,8 +50,15 @@ class DeliveryError(QrumbError):
 
 
 class UndeliveredError(QrumbError):
-    """`close` ran out of time; `events` have no answer. They may be sent again: their ids make that harmless."""
+    """`close` ran out of time, or events failed of which no hook was told.
 
-    def __init__(self, events: Sequence[Event]) -> None:
-        super().__init__(f"{len(events)} events have no answer from the server")
+    `events` are those that were left at the end; they may be sent again: their ids make that harmless. `count` includes
+    those that had failed before.
+    """
+
+    def __init__(self, events: Sequence[Event], count: int = 0, url: str = "", cause: QrumbError | None = None) -> None:
         self.events = tuple(events)
+        self.count = max(count, len(self.events))
+        self.cause = cause
+        what = "1 event" if self.count == 1 else f"{self.count} events"
+        super().__init__(f"{what} not delivered to {url}: {cause or 'no answer yet'}")

@@ -14,6 +14,7 @@ import { type EventReceipt, EventReceipt_Outcome } from "./gen/qrumb/v1/receipt_
 import { ScanSessionSchema } from "./gen/qrumb/v1/scan_session_pb.js";
 import { ServerEventSchema } from "./gen/qrumb/v1/server_event_pb.js";
 import { type Item, Queue } from "./queue.js";
+import { Report } from "./report.js";
 import { backoff, isRetried, statedDelay } from "./retry.js";
 import { complete, type FullSettings, type Settings } from "./settings.js";
 import { type Connection, grpcTransport, isScan, isServerEvent, type Transport } from "./transport.js";
@@ -44,6 +45,8 @@ export class Client {
   private readonly settings: FullSettings;
   private readonly transport: Transport;
   private readonly queue: Queue;
+  private readonly report: Report;
+  private readonly address: string;
   private readonly waiters: Waiter[] = [];
   private readonly flushes = new Set<() => void>();
   private readonly ending = new AbortController();
@@ -57,6 +60,8 @@ export class Client {
     this.settings = complete(settings);
     this.queue = new Queue(this.settings);
     this.transport = "collect" in connection ? connection : grpcTransport(connection);
+    this.address = "collect" in connection ? "the service" : connection.address;
+    this.report = new Report(this.address, this.settings);
   }
 
   get counters(): Counters {
@@ -93,7 +98,8 @@ export class Client {
       return true;
     }
     this.counted.sent += 1;
-    this.fail([event], this.closing ? new ClosedError("the client is closed") : this.queueFull());
+    this.counted.failed += 1;
+    this.report.lost(event, this.closing ? new ClosedError("the client is closed") : this.queueFull());
     return false;
   }
 
@@ -134,7 +140,10 @@ export class Client {
     }
   }
 
-  /** Flushes and ends the client. Rejects with UndeliveredError if events are left; they were given to onFailure. */
+  /**
+   * Flushes and ends the client. Rejects with UndeliveredError if events are left, which were given to onFailure; and if events
+   * had failed before and there is no onFailure.
+   */
   close(timeoutMs = 10_000): Promise<void> {
     this.closing ??= this.end(timeoutMs);
     return this.closing;
@@ -148,9 +157,11 @@ export class Client {
     await this.sender;
     const left = this.queue.drain().map((item) => item.event);
     this.transport.close();
-    if (left.length === 0) return;
-    const error = new UndeliveredError(left);
-    this.fail(left, error);
+    this.counted.failed += left.length;
+    const count = this.settings.onFailure ? left.length : this.counted.failed;
+    if (count === 0) return;
+    const error = new UndeliveredError(left, count, this.address, this.report.cause);
+    this.report.tell(left, error);
     throw error;
   }
 
@@ -201,11 +212,14 @@ export class Client {
       if (attempt > 1) this.counted.retried += 1;
       try {
         const receipts = await this.transport.collect(events, this.settings.callTimeoutMs, signal);
+        this.report.answered();
         this.settle(events, receipts);
         return;
-      } catch (error) {
+      } catch (thrown) {
         if (signal.aborted) return;
+        const error = thrown instanceof Error ? thrown : new Error(String(thrown));
         const delay = this.delayAfter(error, attempt);
+        if (delay === undefined) this.report.answered();
         if (delay === undefined && isDivided(events, error)) {
           // All are registered or none: in the end the one that is refused is alone.
           const middle = batch.length >> 1;
@@ -214,10 +228,11 @@ export class Client {
           return;
         }
         if (delay === undefined) {
-          this.fail(events, error instanceof Error ? error : new Error(String(error)));
+          this.fail(events, error);
           this.free(events.length);
           return;
         }
+        this.report.tried(error, this.queue.length, delay);
         await sleep(delay, undefined, { signal }).catch(() => {});
       }
     }
@@ -233,18 +248,16 @@ export class Client {
   }
 
   private settle(events: readonly Event[], receipts: readonly EventReceipt[]): void {
-    events.forEach((event, index) => {
-      const receipt = receipts[index];
-      if (receipt === undefined) return; // the transport has counted them
-      this.counted[receipt.outcome === EventReceipt_Outcome.REJECTED ? "rejected" : "accepted"] += 1;
-      guarded(() => this.settings.onReceipt(receipt, event));
-    });
+    for (const { outcome } of receipts) {
+      this.counted[outcome === EventReceipt_Outcome.REJECTED ? "rejected" : "accepted"] += 1;
+    }
+    this.report.receipts(receipts, events);
     this.free(events.length);
   }
 
   private fail(events: readonly Event[], error: Error): void {
     this.counted.failed += events.length;
-    for (const event of events) guarded(() => this.settings.onFailure(event, error));
+    this.report.failed(events, error);
   }
 
   private free(count: number): void {
@@ -285,13 +298,4 @@ function isDivided([first, ...others]: readonly Event[], error: unknown): boolea
 function isOfConnection(error: ConnectError): boolean {
   const code: unknown = error.cause instanceof Error && "code" in error.cause ? error.cause.code : "";
   return typeof code === "string" && /^(E[A-Z]+|ERR_(HTTP2|STREAM)_\w+)$/.test(code);
-}
-
-// A hook that throws must not stop the sender.
-function guarded(hook: () => void): void {
-  try {
-    hook();
-  } catch (error) {
-    process.emitWarning(error instanceof Error ? error : String(error));
-  }
 }

@@ -29,11 +29,23 @@ export class ReceiptCountError extends Error {
   override name = "ReceiptCountError";
 }
 
-/** `close` ran out of time; `events` have no verdict. They may be sent again: their ids make that harmless. */
+/**
+ * `close` ran out of time, or events had failed of which no hook was told. `events` are those that were left at the end; they
+ * may be sent again: their ids make that harmless. `count` includes those that had failed before.
+ */
 export class UndeliveredError extends Error {
   override name = "UndeliveredError";
+  declare readonly events: readonly Event[];
 
-  constructor(readonly events: readonly Event[]) {
-    super(`closed with ${events.length} events undelivered`);
+  constructor(
+    events: readonly Event[],
+    readonly count: number,
+    address: string,
+    cause: Error | undefined,
+  ) {
+    const what = count === 1 ? "1 event" : `${count} events`;
+    super(`${what} not delivered to ${address}: ${cause?.message ?? "no answer yet"}`, { cause });
+    // Not enumerable: what prints an error prints its properties, and these are personal.
+    Object.defineProperty(this, "events", { value: events });
   }
 }

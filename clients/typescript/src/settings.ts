@@ -24,14 +24,22 @@ export interface Settings {
   firstBackoffMs?: number;
   /** Longest wait that this client chooses by itself. Default 10,000. */
   maxBackoffMs?: number;
-  /** Called with every verdict, in the order of the events. What it throws is given to process.emitWarning. */
+  /**
+   * Called with every verdict, in the order of the events. What it throws is given to process.emitWarning. Without it
+   * rejections are written to console.error.
+   */
   onReceipt?: (receipt: EventReceipt, event: Event) => void;
-  /** Called for every event that has no verdict and never will have. */
+  /**
+   * Called for every event that has no verdict and never will have. Without it failures are written to console.error, and
+   * `close` rejects.
+   */
   onFailure?: (event: Event, error: Error) => void;
 }
 
-/** Settings with nothing left open. */
-export type FullSettings = Required<Settings>;
+type Hooks = "onReceipt" | "onFailure";
+
+/** Settings with nothing left open but the hooks. */
+export type FullSettings = Required<Omit<Settings, Hooks>> & Pick<Settings, Hooks>;
 
 const DEFAULTS: FullSettings = {
   maxBatchEvents: 500,
@@ -43,15 +51,14 @@ const DEFAULTS: FullSettings = {
   callTimeoutMs: 10_000,
   firstBackoffMs: 100,
   maxBackoffMs: 10_000,
-  onReceipt: () => {},
-  onFailure: () => {},
 };
+const HOOKS: readonly string[] = ["onReceipt", "onFailure"] satisfies Hooks[];
 
 /** The settings over the defaults. Throws ArgumentError. */
 export function complete(settings: Settings): FullSettings {
   const full = { ...DEFAULTS };
   for (const [name, value] of Object.entries(settings)) {
-    if (!Object.hasOwn(DEFAULTS, name)) throw new ArgumentError(name, "is not a setting");
+    if (!Object.hasOwn(DEFAULTS, name) && !HOOKS.includes(name)) throw new ArgumentError(name, "is not a setting");
     if (value !== undefined) Object.assign(full, { [name]: value });
   }
   for (const [name, value] of Object.entries(full)) {

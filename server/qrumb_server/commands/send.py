@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import ssl
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -26,6 +27,7 @@ __all__ = ["send"]
 
 BATCH_EVENTS: Final = 100
 SCANS_PATH: Final = "/scan-sessions/batch"
+KEYED_PATHS: Final = ("/scan-sessions", "/server-events")
 # From here on a bar is drawn.
 MANY: Final = 500
 ATTEMPTS: Final = 6
@@ -45,9 +47,21 @@ class _TryLater(Exception):
 @click.option("--site", default=DEMO, show_default=True, help="Site of the sample events.")
 @click.option("--seed", type=int, help="Make the same sample events each time.")
 @click.option("--url", envvar="QRUMB_URL", help="Gateway; else the node of the data folder.")
+@click.option(
+    "--ca",
+    "authority",
+    type=click.Path(exists=True, dir_okay=False),
+    help="PEM file of the authority that signed the gateway's certificate; else those of this machine.",
+)
 @with_settings
 def send(
-    settings: Settings, events_file: TextIO | None, count: int, site: str, seed: int | None, url: str | None
+    settings: Settings,
+    events_file: TextIO | None,
+    count: int,
+    site: str,
+    seed: int | None,
+    url: str | None,
+    authority: str | None,
 ) -> None:
     """Send events: those of EVENTS_FILE (JSON array, or one object per line; - for stdin), else made-up ones.
 
@@ -55,14 +69,15 @@ def send(
     session. Server events and scan sessions need the site's key in QRUMB_KEY; for the site demo of a node here, its
     demo.key is taken. Exits with 1 if one is rejected.
     """
-    target = url or running_url(settings)
+    client = _client(url or running_url(settings), authority)
     collect_path = settings.gateway.collect_paths[0]
-    key = os.environ.get("QRUMB_KEY") or ("" if url else demo_key(settings))
+    if key := os.environ.get("QRUMB_KEY") or ("" if url else demo_key(settings)):
+        client.headers["authorization"] = f"Bearer {key}"
     if events_file is None:
-        are_accepted = _send(target, _sample_events(count, site, seed), count, key, collect_path)
+        are_accepted = _send(client, _sample_events(count, site, seed), count, collect_path)
     else:
         events = list(_read_events(events_file))
-        are_accepted = _send(target, events, len(events), key, collect_path)
+        are_accepted = _send(client, events, len(events), collect_path)
     sys.exit(0 if are_accepted else 1)
 
 
@@ -107,17 +122,23 @@ def _sample_events(count: int, site_id: str, seed: int | None) -> Iterator[Event
         yield from sorted(events, key=lambda event: "event_name" in event)
 
 
-def _send(url: str, events: Iterable[Event], total: int | None, key: str, collect_path: str) -> bool:
-    """Post events in batches, server events with the key; prints a summary. True if all were accepted."""
+def _client(url: str, authority: str | None) -> httpx.Client:
+    """Raises ClickException where the authority's file holds no certificate."""
+    try:
+        trusted: ssl.SSLContext | bool = ssl.create_default_context(cafile=authority) if authority else True
+    except ssl.SSLError as error:
+        raise click.ClickException(f"--ca {authority}: holds no certificate in PEM: {error}") from error
+    return httpx.Client(base_url=url, timeout=30, verify=trusted)
+
+
+def _send(client: httpx.Client, events: Iterable[Event], total: int | None, collect_path: str) -> bool:
+    """Post events in batches; prints a summary. True if all were accepted."""
     console = Console(stderr=True)
     outcomes: Counter[str] = Counter()
     shown = scans = 0
     columns = (TextColumn("sending"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     is_bar_hidden = not console.is_terminal or (total is not None and total < MANY)
-    with (
-        httpx.Client(base_url=url, timeout=30, headers={"authorization": f"Bearer {key}"} if key else {}) as client,
-        Progress(*columns, console=console, disable=is_bar_hidden) as progress,
-    ):
+    with client, Progress(*columns, console=console, disable=is_bar_hidden) as progress:
         task = progress.add_task("sending", total=total)
         for path, batch in _batches(events, collect_path):
             answer = _post(client, path, batch)
@@ -177,9 +198,19 @@ def _post_once(client: httpx.Client, path: str, batch: list[Event]) -> Any:
     try:
         reply = client.post(path, content=orjson.dumps(body), headers={"content-type": "application/json"})
     except httpx.TransportError as error:
+        if "CERTIFICATE_VERIFY_FAILED" in str(error):
+            raise click.ClickException(
+                f"{client.base_url}: the certificate is not trusted; --ca names the authority that signed it ({error})"
+            ) from error
         raise _TryLater(f"no answer: {error}", None) from error
     if reply.status_code in {429, 502, 503, 504}:
         raise _TryLater(_message(reply), _seconds(reply.headers.get("retry-after")))
+    if reply.status_code in {httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN} and path.startswith(KEYED_PATHS):
+        sites = ", ".join(sorted({str(event.get("site_id", "")) for event in batch}))
+        raise click.ClickException(
+            f"{path} answered {reply.status_code}: {_message(reply)}; the sites of these events are: {sites}. "
+            "Set QRUMB_KEY to a key of that site: `qrumb sites` makes one."
+        )
     if reply.status_code != httpx.codes.OK:
         raise click.ClickException(f"{path} answered {reply.status_code}: {_message(reply)}")
     return reply.json()

@@ -13,6 +13,7 @@ import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.BiConsumer;
 import java.util.function.BooleanSupplier;
 
 /**
@@ -25,6 +26,7 @@ public final class Client implements AutoCloseable {
   private static final String DEFAULT_URL = "grpc://127.0.0.1:9090";
   // What a caller waits for an answer, and close for all of them, unless it says otherwise.
   private static final Duration ANSWER_TIMEOUT = Duration.ofSeconds(30);
+  private static final BiConsumer<Failure, Duration> NOTHING = (failure, wait) -> {};
 
   private final Settings settings;
   private final Transport transport;
@@ -43,6 +45,7 @@ public final class Client implements AutoCloseable {
   private long rejected;
   private long failed;
   private long retried;
+  private long raised; // failed events whose callers got an error
   private int collecting;
   private boolean isClosing;
   private List<Event> undelivered = List.of();
@@ -207,7 +210,7 @@ public final class Client implements AutoCloseable {
     List<Event> batch = List.of(event);
     List<EventReceipt> receipts = List.of();
     try {
-      receipts = untilAnswered(limit -> transport.collect(batch, limit), timeout);
+      receipts = untilAnswered(limit -> transport.collect(batch, limit), timeout, NOTHING);
       return receipts.get(0);
     } catch (Failure failure) {
       throw failure.error();
@@ -217,6 +220,7 @@ public final class Client implements AutoCloseable {
           () -> {
             collecting--;
             count(found, 1);
+            raised += 1 - found.size();
           });
     }
   }
@@ -250,7 +254,7 @@ public final class Client implements AutoCloseable {
             ? session
             : session.toBuilder().setScanTime(Timestamps.of(Instant.now())).build();
     try {
-      return untilAnswered(limit -> transport.register(timed, limit), timeout);
+      return untilAnswered(limit -> transport.register(timed, limit), timeout, NOTHING);
     } catch (Failure failure) {
       throw failure.error();
     }
@@ -278,7 +282,8 @@ public final class Client implements AutoCloseable {
   /**
    * Flushes for 30 s, then ends the client.
    *
-   * @throws UndeliveredException has the events without an answer
+   * @throws UndeliveredException has the events without an answer; or events had failed before, and
+   *     there is no hook for them
    */
   @Override
   public void close() {
@@ -290,7 +295,8 @@ public final class Client implements AutoCloseable {
    * handed back.
    *
    * @param timeout for the answers
-   * @throws UndeliveredException has the events without an answer
+   * @throws UndeliveredException has the events without an answer; or events had failed before, and
+   *     there is no hook for them
    */
   public void close(Duration timeout) {
     checkNotInHook();
@@ -313,8 +319,9 @@ public final class Client implements AutoCloseable {
     if (wasInterrupted) {
       Thread.currentThread().interrupt();
     }
-    if (isFirst && !undelivered.isEmpty()) {
-      throw new UndeliveredException(undelivered);
+    long count = hooks.hearsOfFailures() ? undelivered.size() : failed - raised;
+    if (isFirst && count > 0) {
+      throw hooks.undelivered(undelivered, count);
     }
   }
 
@@ -407,8 +414,8 @@ public final class Client implements AutoCloseable {
             undelivered = buffer.takeAll();
             failed += undelivered.size();
           });
-      if (!undelivered.isEmpty()) {
-        hooks.tellFailure(undelivered, new UndeliveredException(undelivered));
+      if (!undelivered.isEmpty()) { // without a hook, close throws it
+        hooks.handOver(undelivered, hooks.undelivered(undelivered, undelivered.size()));
       }
       locked(answers::signalAll);
     }
@@ -443,8 +450,14 @@ public final class Client implements AutoCloseable {
   private boolean deliver(List<Event> batch) {
     List<EventReceipt> receipts = List.of();
     try {
-      receipts = untilAnswered(limit -> transport.collect(batch, limit), Settings.FOR_EVER);
+      receipts =
+          untilAnswered(
+              limit -> transport.collect(batch, limit), Settings.FOR_EVER, this::tellTried);
+      hooks.tellAnswered();
     } catch (Failure failure) {
+      if (!isOver()) {
+        hooks.tellAnswered();
+      }
       if (failure.isDivided(batch)) {
         int middle = batch.size() / 2;
         return deliver(batch.subList(0, middle)) && deliver(batch.subList(middle, batch.size()));
@@ -470,8 +483,18 @@ public final class Client implements AutoCloseable {
     T within(Duration limit) throws Failure;
   }
 
-  /** Calls until there is an answer that no repetition would change, or the time is over. */
-  private <T> T untilAnswered(Call<T> call, Duration timeout) throws Failure {
+  private void tellTried(Failure failure, Duration wait) {
+    if (!isOver()) {
+      hooks.tellTried(failure.error(), counters().waiting(), wait);
+    }
+  }
+
+  /**
+   * Calls until there is an answer that no repetition would change, or the time is over. {@code
+   * tried} is told of each failure and of the wait before the repetition.
+   */
+  private <T> T untilAnswered(Call<T> call, Duration timeout, BiConsumer<Failure, Duration> tried)
+      throws Failure {
     long started = System.nanoTime();
     for (int attempt = 1; ; attempt++) {
       Duration left = timeout.minusNanos(System.nanoTime() - started);
@@ -482,7 +505,11 @@ public final class Client implements AutoCloseable {
         double random = ThreadLocalRandom.current().nextDouble();
         Duration wait = Backoff.after(attempt, random, failure.stated(), settings);
         left = timeout.minusNanos(System.nanoTime() - started);
-        if (!failure.isRetried() || wait.compareTo(left) >= 0 || !pause(wait)) {
+        if (!failure.isRetried() || wait.compareTo(left) >= 0) {
+          throw failure;
+        }
+        tried.accept(failure, wait);
+        if (!pause(wait)) {
           throw failure;
         }
       }

@@ -12,7 +12,7 @@ public final class ClientBuilder {
   private final String url;
   private String key = "";
   private ChannelCredentials tls;
-  private Consumer<EventReceipt> onReceipt = receipt -> {};
+  private Consumer<EventReceipt> onReceipt;
   private BiConsumer<Event, QrumbException> onFailure;
   private int maxBatchEvents = 500;
   private int maxBatchBytes = 1 << 20;
@@ -54,7 +54,7 @@ public final class ClientBuilder {
   /**
    * Sets what is called with every receipt of a sent event, in the order of the events of a batch.
    * It runs in the sender: it must not call flush or close, and a send that finds the queue full
-   * fails at once. What it throws is logged.
+   * fails at once. What it throws is logged. Without it rejections are logged.
    *
    * @param hook called with the receipt
    * @return this
@@ -66,7 +66,8 @@ public final class ClientBuilder {
 
   /**
    * Sets what is called with every event that has no receipt and will get none, as {@link
-   * #onReceipt} is. Without it such events are logged as a number.
+   * #onReceipt} is. Without it such events are logged as a number, and {@link Client#close()}
+   * throws.
    *
    * @param hook called with the event and the reason
    * @return this
@@ -198,7 +199,7 @@ public final class ClientBuilder {
   public Client build() {
     Settings settings = settings();
     return new Client(
-        settings, new Transport(url, key, tls, settings), new Hooks(onReceipt, onFailure));
+        settings, new Transport(url, key, tls, settings), new Hooks(url, onReceipt, onFailure));
   }
 
   Settings settings() {

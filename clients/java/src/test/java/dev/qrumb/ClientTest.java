@@ -49,6 +49,18 @@ class ClientTest {
   }
 
   @Test
+  void theEndSaysHowManyAreLeftAndWhy() {
+    Client client = Client.builder(UNUSED).build();
+    client.send(EVENT);
+    UndeliveredException error =
+        assertThrows(UndeliveredException.class, () -> client.close(Duration.ofSeconds(2)));
+    assertEquals(1, error.count());
+    String said = "1 event not delivered to " + UNUSED + ": ";
+    assertTrue(error.getMessage().startsWith(said), error.getMessage());
+    assertFalse(error.getMessage().endsWith("no answer yet"), error.getMessage());
+  }
+
+  @Test
   void collectSaysThatNoNodeAnswered() {
     try (Client client = Client.builder(UNUSED).build()) {
       DeliveryException error =
