@@ -53,6 +53,8 @@ NEVER: Final = timedelta(days=365)
 LOAD_PATIENCE: Final = timedelta(seconds=30)
 POLL_SECONDS: Final = 0.002
 LOADERS_POLL: Final = timedelta(milliseconds=10)
+# A test keeps its connection, and may think for longer than the 5 s that a server gives strangers.
+KEEP_ALIVE_SECONDS: Final = 3600
 WORKER: Final = "worker-0"
 # Of the database's tables the one that says what schema it has.
 KEPT_TABLE: Final = "schema_migrations"
@@ -278,7 +280,9 @@ async def _serving_http(
         **limits,
     )
     with _listening(settings.http_host, settings.http_port) as listening:
-        quiet = uvicorn.Config(edge, http="h11", lifespan="off", log_config=None, access_log=False)
+        quiet = uvicorn.Config(
+            edge, http="h11", lifespan="off", log_config=None, access_log=False, timeout_keep_alive=KEEP_ALIVE_SECONDS
+        )
         quiet.load()
         # Its parts in place of `serve`, which would take over the signals of the process.
         server = uvicorn.Server(quiet)
