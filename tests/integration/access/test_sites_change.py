@@ -79,7 +79,7 @@ def test_a_broken_edit_changes_nothing_and_is_explained(stack: Stack, keys: Keys
         wait_until(lambda: "sites_not_read" in stack.log())
         assert "not valid TOML" in stack.log()
         assert stack.health()["condition"] == "DEGRADED"
-        assert [reason for reason in stack.health()["reasons"] if "sites.toml cannot be used" in reason]
+        assert [reason for reason in stack.health()["reasons"] if "sites.toml, or a plan, cannot be used" in reason]
         checked = stack.command("sites", "check")
         assert checked.returncode == 78
         assert "not valid TOML" in checked.stderr

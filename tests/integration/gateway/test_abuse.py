@@ -148,9 +148,12 @@ async def test_more_streams_than_allowed_are_refused_one_by_one() -> None:
         headers = caller.http.encoder.encode(POST)
         for stream in range(1, 401, 2):
             await caller.send(frame(HEADERS, END_HEADERS | END_STREAM, stream, headers))
-        await caller.read(1)
-        refused_stream = 7
-        assert list(caller.resets.values()) == [refused_stream] * (200 - 128)
+        refused_stream, refused = 7, 200 - 128
+        for _ in range(int(patient(10))):
+            await caller.read(1)
+            if len(caller.resets) >= refused:
+                break
+        assert list(caller.resets.values()) == [refused_stream] * refused
         gateway.worker.release.set()
 
 

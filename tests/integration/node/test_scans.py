@@ -128,7 +128,7 @@ def test_address_and_agent_are_nowhere(stack: Stack) -> None:
     """No table and no log holds them."""
     agent = "Mozilla/5.0 (Linux; Android 10; K) Nowhere/987.6 Mobile"
     with stack.http() as client:
-        session = {"site_id": SITE, "scan_session_id": "gone", "qr_code_id": "gone", "user_agent": agent}
+        session = {"site_id": "nowhere", "scan_session_id": "gone", "qr_code_id": "gone", "user_agent": agent}
         reply = client.post("/scan-sessions", json={**session, "client_ip": "198.51.100.201"})
     assert reply.status_code == 200
     assert not any(map(reply.json()["scan_session"].get, ("client_ip", "user_agent", "client_hints")))
