@@ -12,6 +12,7 @@ public final class UndeliveredException extends QrumbException {
 
   private final transient List<Event> events;
 
+  /** How many have no verdict. */
   private final long count;
 
   UndeliveredException(List<Event> events, long count, String url, Throwable cause) {
