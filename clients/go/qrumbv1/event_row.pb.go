@@ -79,7 +79,8 @@ type EventRow struct {
 	// data_centre_network, session_velocity, address_velocity, impossible_time, before_scan, foreign_session,
 	// forged_session.
 	FraudReasons []string `protobuf:"bytes,25,rep,name=fraud_reasons,json=fraudReasons,proto3" json:"fraud_reasons,omitempty"`
-	// The sender's time, only where event_time had to be corrected.
+	// The sender's time, only where event_time is another: it had to be corrected, or the other side's copy of the event came
+	// first.
 	ClientEventTime *timestamppb.Timestamp `protobuf:"bytes,26,opt,name=client_event_time,json=clientEventTime,proto3" json:"client_event_time,omitempty"`
 	// Hash of the payload; tells a retry from a different event under the same event_id.
 	Fingerprint uint64 `protobuf:"fixed64,27,opt,name=fingerprint,proto3" json:"fingerprint,omitempty"`

@@ -200,7 +200,8 @@ export type EventRow = Message<"qrumb.v1.EventRow"> & {
   fraudReasons: string[];
 
   /**
-   * The sender's time, only where event_time had to be corrected.
+   * The sender's time, only where event_time is another: it had to be corrected, or the other side's copy of the event came
+   * first.
    *
    * @generated from field: google.protobuf.Timestamp client_event_time = 26;
    */
