@@ -90,6 +90,9 @@ type EventRow struct {
 	// 1 where the row is the other side's copy of an event that a browser and a backend both sent under one event_id:
 	// it completes the row that counts. Then is_duplicate is 1 too, since the two are one event.
 	IsCounterpart uint32 `protobuf:"varint,29,opt,name=is_counterpart,json=isCounterpart,proto3" json:"is_counterpart,omitempty"`
+	// Names of members that the contract does not have where they were sent, at most 20, as its warnings (UNKNOWN_FIELD,
+	// MISPLACED_FIELD) had them: their values are not stored.
+	UnknownFields []string `protobuf:"bytes,30,rep,name=unknown_fields,json=unknownFields,proto3" json:"unknown_fields,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -327,11 +330,18 @@ func (x *EventRow) GetIsCounterpart() uint32 {
 	return 0
 }
 
+func (x *EventRow) GetUnknownFields() []string {
+	if x != nil {
+		return x.UnknownFields
+	}
+	return nil
+}
+
 var File_qrumb_v1_event_row_proto protoreflect.FileDescriptor
 
 const file_qrumb_v1_event_row_proto_rawDesc = "" +
 	"\n" +
-	"\x18qrumb/v1/event_row.proto\x12\bqrumb.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8d\b\n" +
+	"\x18qrumb/v1/event_row.proto\x12\bqrumb.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb4\b\n" +
 	"\bEventRow\x12\x19\n" +
 	"\bevent_id\x18\x01 \x01(\tR\aeventId\x129\n" +
 	"\n" +
@@ -368,7 +378,8 @@ const file_qrumb_v1_event_row_proto_rawDesc = "" +
 	"\x11client_event_time\x18\x1a \x01(\v2\x1a.google.protobuf.TimestampR\x0fclientEventTime\x12 \n" +
 	"\vfingerprint\x18\x1b \x01(\x06R\vfingerprint\x12$\n" +
 	"\x0euser_id_source\x18\x1c \x01(\tR\fuserIdSource\x12%\n" +
-	"\x0eis_counterpart\x18\x1d \x01(\rR\risCounterpartB#Z!github.com/qrumb/qrumb-go/qrumbv1b\x06proto3"
+	"\x0eis_counterpart\x18\x1d \x01(\rR\risCounterpart\x12%\n" +
+	"\x0eunknown_fields\x18\x1e \x03(\tR\runknownFieldsB#Z!github.com/qrumb/qrumb-go/qrumbv1b\x06proto3"
 
 var (
 	file_qrumb_v1_event_row_proto_rawDescOnce sync.Once

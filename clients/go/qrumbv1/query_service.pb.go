@@ -800,7 +800,7 @@ type RejectedEvent struct {
 	// Every rule that the event breaks.
 	Violations []*Violation `protobuf:"bytes,5,rep,name=violations,proto3" json:"violations,omitempty"`
 	// What consent allows of the event as sent, as JSON: e-mail addresses redacted, without the visitor's address and
-	// agent, at most 65,536 characters.
+	// agent, at most 65,536 characters. What follows the sixteenth e-mail address is cut: then it is no whole JSON.
 	Payload       string `protobuf:"bytes,6,opt,name=payload,proto3" json:"payload,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

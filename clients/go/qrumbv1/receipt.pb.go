@@ -248,7 +248,8 @@ const (
 	//
 	// Deprecated: Marked as deprecated in qrumb/v1/receipt.proto.
 	EventWarning_EVENT_TYPE_MISSING EventWarning_Code = 1
-	// event_time cannot be true and was replaced by received_time; the original is in client_event_time.
+	// event_time cannot be true and was replaced by received_time; the original is in client_event_time. Of a scan
+	// session: scan_time, whose original is not kept.
 	EventWarning_CLOCK_CORRECTED EventWarning_Code = 2
 	// The amount had more decimals than its currency and was rounded.
 	EventWarning_AMOUNT_ROUNDED EventWarning_Code = 3

@@ -32,9 +32,10 @@ type ScanSession struct {
 	SiteId string `protobuf:"bytes,1,opt,name=site_id,json=siteId,proto3" json:"site_id,omitempty"`
 	// Id of the session, made by the QR redirect. REQUIRED. 1 to 128 characters. Unique within the site.
 	ScanSessionId string `protobuf:"bytes,2,opt,name=scan_session_id,json=scanSessionId,proto3" json:"scan_session_id,omitempty"`
-	// QR code that was scanned. REQUIRED. 1 to 128 characters.
+	// QR code that was scanned. REQUIRED. 1 to 128 characters; no placeholder, such as undefined or {{code}}.
 	QrCodeId string `protobuf:"bytes,3,opt,name=qr_code_id,json=qrCodeId,proto3" json:"qr_code_id,omitempty"`
-	// When it was scanned, in milliseconds. Absent: the time of receipt.
+	// When it was scanned, in milliseconds. Absent: the time of receipt; likewise, with a warning, where it is more than
+	// ten minutes ahead of that or older than rows are kept.
 	ScanTime *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=scan_time,json=scanTime,proto3" json:"scan_time,omitempty"`
 	// User, where the redirect knows one. At most 256 characters; no raw e-mail address. Empty: unknown.
 	UserId string `protobuf:"bytes,5,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`

@@ -31,7 +31,9 @@ const (
 // ScanSessionService keeps the scan sessions. A session may be registered before or after its events.
 // Registering needs a key of the site with the scope collect, reading one with the scope query.
 type ScanSessionServiceClient interface {
-	// Registers one scan session. Idempotent: the same session again changes nothing.
+	// Registers one scan session. Idempotent: the same registration again changes nothing. Of different ones of a session
+	// the earliest by scan_time says code, time and visitor, the earliest that names a user says who; GetScanSession
+	// shows what they make together.
 	RegisterScanSession(ctx context.Context, in *RegisterScanSessionRequest, opts ...grpc.CallOption) (*RegisterScanSessionResponse, error)
 	// Registers up to 1,000 scan sessions, all or none.
 	BatchRegisterScanSessions(ctx context.Context, in *BatchRegisterScanSessionsRequest, opts ...grpc.CallOption) (*BatchRegisterScanSessionsResponse, error)
@@ -85,7 +87,9 @@ func (c *scanSessionServiceClient) GetScanSession(ctx context.Context, in *GetSc
 // ScanSessionService keeps the scan sessions. A session may be registered before or after its events.
 // Registering needs a key of the site with the scope collect, reading one with the scope query.
 type ScanSessionServiceServer interface {
-	// Registers one scan session. Idempotent: the same session again changes nothing.
+	// Registers one scan session. Idempotent: the same registration again changes nothing. Of different ones of a session
+	// the earliest by scan_time says code, time and visitor, the earliest that names a user says who; GetScanSession
+	// shows what they make together.
 	RegisterScanSession(context.Context, *RegisterScanSessionRequest) (*RegisterScanSessionResponse, error)
 	// Registers up to 1,000 scan sessions, all or none.
 	BatchRegisterScanSessions(context.Context, *BatchRegisterScanSessionsRequest) (*BatchRegisterScanSessionsResponse, error)

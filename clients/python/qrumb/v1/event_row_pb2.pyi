@@ -11,7 +11,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class EventRow(_message.Message):
-    __slots__ = ("event_id", "event_time", "received_time", "site_id", "scan_session_id", "qr_code_id", "user_id", "event_type", "event_name", "source", "page_url", "referrer", "device_type", "browser_family", "os_family", "country_code", "city", "conversion_value", "conversion_currency", "metadata", "is_duplicate", "is_fraud", "page_title", "consent", "fraud_reasons", "client_event_time", "fingerprint", "user_id_source", "is_counterpart")
+    __slots__ = ("event_id", "event_time", "received_time", "site_id", "scan_session_id", "qr_code_id", "user_id", "event_type", "event_name", "source", "page_url", "referrer", "device_type", "browser_family", "os_family", "country_code", "city", "conversion_value", "conversion_currency", "metadata", "is_duplicate", "is_fraud", "page_title", "consent", "fraud_reasons", "client_event_time", "fingerprint", "user_id_source", "is_counterpart", "unknown_fields")
     EVENT_ID_FIELD_NUMBER: _ClassVar[int]
     EVENT_TIME_FIELD_NUMBER: _ClassVar[int]
     RECEIVED_TIME_FIELD_NUMBER: _ClassVar[int]
@@ -41,6 +41,7 @@ class EventRow(_message.Message):
     FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
     USER_ID_SOURCE_FIELD_NUMBER: _ClassVar[int]
     IS_COUNTERPART_FIELD_NUMBER: _ClassVar[int]
+    UNKNOWN_FIELDS_FIELD_NUMBER: _ClassVar[int]
     event_id: str
     event_time: _timestamp_pb2.Timestamp
     received_time: _timestamp_pb2.Timestamp
@@ -70,4 +71,5 @@ class EventRow(_message.Message):
     fingerprint: int
     user_id_source: str
     is_counterpart: int
-    def __init__(self, event_id: _Optional[str] = ..., event_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., received_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., site_id: _Optional[str] = ..., scan_session_id: _Optional[str] = ..., qr_code_id: _Optional[str] = ..., user_id: _Optional[str] = ..., event_type: _Optional[str] = ..., event_name: _Optional[str] = ..., source: _Optional[str] = ..., page_url: _Optional[str] = ..., referrer: _Optional[str] = ..., device_type: _Optional[str] = ..., browser_family: _Optional[str] = ..., os_family: _Optional[str] = ..., country_code: _Optional[str] = ..., city: _Optional[str] = ..., conversion_value: _Optional[str] = ..., conversion_currency: _Optional[str] = ..., metadata: _Optional[str] = ..., is_duplicate: _Optional[int] = ..., is_fraud: _Optional[int] = ..., page_title: _Optional[str] = ..., consent: _Optional[str] = ..., fraud_reasons: _Optional[_Iterable[str]] = ..., client_event_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., fingerprint: _Optional[int] = ..., user_id_source: _Optional[str] = ..., is_counterpart: _Optional[int] = ...) -> None: ...
+    unknown_fields: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, event_id: _Optional[str] = ..., event_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., received_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., site_id: _Optional[str] = ..., scan_session_id: _Optional[str] = ..., qr_code_id: _Optional[str] = ..., user_id: _Optional[str] = ..., event_type: _Optional[str] = ..., event_name: _Optional[str] = ..., source: _Optional[str] = ..., page_url: _Optional[str] = ..., referrer: _Optional[str] = ..., device_type: _Optional[str] = ..., browser_family: _Optional[str] = ..., os_family: _Optional[str] = ..., country_code: _Optional[str] = ..., city: _Optional[str] = ..., conversion_value: _Optional[str] = ..., conversion_currency: _Optional[str] = ..., metadata: _Optional[str] = ..., is_duplicate: _Optional[int] = ..., is_fraud: _Optional[int] = ..., page_title: _Optional[str] = ..., consent: _Optional[str] = ..., fraud_reasons: _Optional[_Iterable[str]] = ..., client_event_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., fingerprint: _Optional[int] = ..., user_id_source: _Optional[str] = ..., is_counterpart: _Optional[int] = ..., unknown_fields: _Optional[_Iterable[str]] = ...) -> None: ...

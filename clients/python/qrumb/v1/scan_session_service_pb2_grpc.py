@@ -59,7 +59,9 @@ class ScanSessionServiceServicer:
     """
 
     def RegisterScanSession(self, request, context):
-        """Registers one scan session. Idempotent: the same session again changes nothing.
+        """Registers one scan session. Idempotent: the same registration again changes nothing. Of different ones of a session
+        the earliest by scan_time says code, time and visitor, the earliest that names a user says who; GetScanSession
+        shows what they make together.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -36,7 +36,10 @@ class ScanSessionServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ScanSessionServiceAsyncStub: ...
     RegisterScanSession: _grpc.UnaryUnaryMultiCallable[_scan_session_service_pb2.RegisterScanSessionRequest, _scan_session_service_pb2.RegisterScanSessionResponse]
-    """Registers one scan session. Idempotent: the same session again changes nothing."""
+    """Registers one scan session. Idempotent: the same registration again changes nothing. Of different ones of a session
+    the earliest by scan_time says code, time and visitor, the earliest that names a user says who; GetScanSession
+    shows what they make together.
+    """
     BatchRegisterScanSessions: _grpc.UnaryUnaryMultiCallable[_scan_session_service_pb2.BatchRegisterScanSessionsRequest, _scan_session_service_pb2.BatchRegisterScanSessionsResponse]
     """Registers up to 1,000 scan sessions, all or none."""
     GetScanSession: _grpc.UnaryUnaryMultiCallable[_scan_session_service_pb2.GetScanSessionRequest, _scan_session_service_pb2.GetScanSessionResponse]
@@ -52,7 +55,10 @@ class ScanSessionServiceAsyncStub(ScanSessionServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     RegisterScanSession: _aio.UnaryUnaryMultiCallable[_scan_session_service_pb2.RegisterScanSessionRequest, _scan_session_service_pb2.RegisterScanSessionResponse]  # type: ignore[assignment]
-    """Registers one scan session. Idempotent: the same session again changes nothing."""
+    """Registers one scan session. Idempotent: the same registration again changes nothing. Of different ones of a session
+    the earliest by scan_time says code, time and visitor, the earliest that names a user says who; GetScanSession
+    shows what they make together.
+    """
     BatchRegisterScanSessions: _aio.UnaryUnaryMultiCallable[_scan_session_service_pb2.BatchRegisterScanSessionsRequest, _scan_session_service_pb2.BatchRegisterScanSessionsResponse]  # type: ignore[assignment]
     """Registers up to 1,000 scan sessions, all or none."""
     GetScanSession: _aio.UnaryUnaryMultiCallable[_scan_session_service_pb2.GetScanSessionRequest, _scan_session_service_pb2.GetScanSessionResponse]  # type: ignore[assignment]
@@ -71,7 +77,10 @@ class ScanSessionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _scan_session_service_pb2.RegisterScanSessionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_scan_session_service_pb2.RegisterScanSessionResponse, _abc.Awaitable[_scan_session_service_pb2.RegisterScanSessionResponse]]:
-        """Registers one scan session. Idempotent: the same session again changes nothing."""
+        """Registers one scan session. Idempotent: the same registration again changes nothing. Of different ones of a session
+        the earliest by scan_time says code, time and visitor, the earliest that names a user says who; GetScanSession
+        shows what they make together.
+        """
 
     @_abc_1.abstractmethod
     def BatchRegisterScanSessions(

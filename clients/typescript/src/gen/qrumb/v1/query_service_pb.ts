@@ -335,7 +335,7 @@ export type RejectedEvent = Message<"qrumb.v1.RejectedEvent"> & {
 
   /**
    * What consent allows of the event as sent, as JSON: e-mail addresses redacted, without the visitor's address and
-   * agent, at most 65,536 characters.
+   * agent, at most 65,536 characters. What follows the sixteenth e-mail address is cut: then it is no whole JSON.
    *
    * @generated from field: string payload = 6;
    */

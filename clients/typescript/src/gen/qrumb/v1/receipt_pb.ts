@@ -420,7 +420,8 @@ export enum EventWarning_Code {
   EVENT_TYPE_MISSING = 1,
 
   /**
-   * event_time cannot be true and was replaced by received_time; the original is in client_event_time.
+   * event_time cannot be true and was replaced by received_time; the original is in client_event_time. Of a scan
+   * session: scan_time, whose original is not kept.
    *
    * @generated from enum value: CLOCK_CORRECTED = 2;
    */

@@ -39,14 +39,15 @@ export type ScanSession = Message<"qrumb.v1.ScanSession"> & {
   scanSessionId: string;
 
   /**
-   * QR code that was scanned. REQUIRED. 1 to 128 characters.
+   * QR code that was scanned. REQUIRED. 1 to 128 characters; no placeholder, such as undefined or {{code}}.
    *
    * @generated from field: string qr_code_id = 3;
    */
   qrCodeId: string;
 
   /**
-   * When it was scanned, in milliseconds. Absent: the time of receipt.
+   * When it was scanned, in milliseconds. Absent: the time of receipt; likewise, with a warning, where it is more than
+   * ten minutes ahead of that or older than rows are kept.
    *
    * @generated from field: google.protobuf.Timestamp scan_time = 4;
    */

@@ -256,7 +256,9 @@ export const ScanVerdictSchema: GenMessage<ScanVerdict> = /*@__PURE__*/
  */
 export const ScanSessionService: GenService<{
   /**
-   * Registers one scan session. Idempotent: the same session again changes nothing.
+   * Registers one scan session. Idempotent: the same registration again changes nothing. Of different ones of a session
+   * the earliest by scan_time says code, time and visitor, the earliest that names a user says who; GetScanSession
+   * shows what they make together.
    *
    * @generated from rpc qrumb.v1.ScanSessionService.RegisterScanSession
    */
