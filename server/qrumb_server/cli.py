@@ -9,8 +9,7 @@ from typing import Final
 import click
 
 from qrumb_server import __version__
-from qrumb_server.errors import ConfigError
-from qrumb_server.supervise.child import EXIT_CONFIG
+from qrumb_server.errors import EXIT_CONFIG, EXIT_LATER, ConfigError, StartError
 
 __all__ = ["cli", "main"]
 
@@ -35,6 +34,7 @@ COMMANDS: Final = MappingProxyType(
         "funnel": "numbers",
         "attribution": "numbers",
         "tail": "numbers",
+        "watch": "watch",
         "export": "export",
         "sites": "sites",
         "plan": "plan",
@@ -80,9 +80,11 @@ def main() -> None:
     # gRPC writes plain lines between those of our log, some for each hostile caller; what matters it raises. To be set
     # before its first import.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    # The ClickHouse driver would make two tables of 146,000 dates at its import, and we read none.
+    os.environ.setdefault("CLICKHOUSE_DRIVER_LASY_DATE_LUT", "1")
     try:
         cli(prog_name="qrumb")
-    except ConfigError as error:
+    except (ConfigError, StartError) as error:
         for line in str(error).splitlines():
             click.echo(f"qrumb: {line}", err=True)
-        sys.exit(EXIT_CONFIG)
+        sys.exit(EXIT_CONFIG if isinstance(error, ConfigError) else EXIT_LATER)

@@ -7,12 +7,15 @@ import re
 from typing import Final
 
 __all__ = [
+    "EXIT_CONFIG",
+    "EXIT_LATER",
     "BadRowsError",
     "ConfigError",
     "OutcomeUnknownError",
     "SiteShareError",
     "SpoolFailedError",
     "SpoolFullError",
+    "StartError",
     "StoreError",
     "StoreRefusedError",
     "StoreShortOfDiskError",
@@ -21,8 +24,19 @@ __all__ = [
 ]
 
 
+# sysexits.h EX_CONFIG: the exit code of a process that a ConfigError has ended. It has said why; starting it again
+# would not help.
+EXIT_CONFIG: Final = 78
+# EX_TEMPFAIL, that of a StartError: what manages the node is to try the same start again.
+EXIT_LATER: Final = 75
+
+
 class ConfigError(Exception):
     """The configuration or the surroundings do not allow a start; the text names every problem and how to fix it."""
+
+
+class StartError(Exception):
+    """A node does not start, for a reason that may pass: a disk that does not write, a process that keeps ending."""
 
 
 class SpoolFullError(Exception):

@@ -31,6 +31,9 @@ __all__ = [
     "Source",
     "StampedEvent",
     "ValidEvent",
+    "Watch",
+    "WatchKind",
+    "WatchRule",
     "is_site_id",
     "is_uuid",
 ]
@@ -105,7 +108,7 @@ class FraudReason(StrEnum):
     SESSION_VELOCITY = "session_velocity"
     """More events of one scan session within a minute than a visitor makes."""
     ADDRESS_VELOCITY = "address_velocity"
-    """More events of one address within a minute than its visitors make."""
+    """More scans of one address within a minute than a crowd makes, or events beside those of registered sessions."""
     BEFORE_SCAN = "before_scan"
     """The event is older than the scan that it claims to follow."""
     FOREIGN_SESSION = "foreign_session"
@@ -160,6 +163,36 @@ class SitePolicy:
     """By event_type of browser events, event_name of others."""
 
 
+class WatchKind(StrEnum):
+    """What a rule looks at; `config.WatchRuleSettings` explains each."""
+
+    SILENT = "silent"
+    SUSPECT_SHARE = "suspect_share"
+    UNSCANNED_VISITS = "unscanned_visits"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchRule:
+    """When those who count want to be told."""
+
+    name: str
+    kind: WatchKind
+    qr_code_ids: tuple[str, ...] = ()
+    within_ms: int = 86_400_000
+    usual: float = 0.0
+    over: float = 0.0
+    least: int = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watch:
+    """A site's rules, and where it is told."""
+
+    url: str
+    secret: str = field(repr=False)
+    rules: tuple[WatchRule, ...] = ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
     """What an event's JSON holds beside what its message can, and what the reading has found odd."""
@@ -173,7 +206,9 @@ class Reading:
     unread: Mapping[str, object] = field(default_factory=dict)
     """Paths of fields that are not set because their values could not be read; and those values."""
     unknown: Mapping[str, object] = field(default_factory=dict)
-    """Paths of members that the contract does not have, and their values."""
+    """Paths of members that the contract does not have, and their values; and of enums, names that they do not have."""
+    meant: Mapping[str, str] = field(default_factory=dict)
+    """Paths of fields that such members were probably meant to be, and the paths under which those were sent."""
     masked_text: str = ""
     """Where the whole was no JSON: its beginning, with all but signs and known names masked."""
 

@@ -28,7 +28,7 @@ class Scope(StrEnum):
     QUERY = "query"
     """Read receipts, rejected events, counts, sessions and the ledger."""
     ADMIN = "admin"
-    """Erase a person."""
+    """Erase and export a person, replay rejected events."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from qrumb_server.access.keys import Key
 from qrumb_server.access.origins import Origins
 from qrumb_server.access.quota import Quota
 from qrumb_server.errors import ConfigError
-from qrumb_server.model import Plan, SitePolicy
+from qrumb_server.model import Plan, SitePolicy, Watch
 
 __all__ = ["UNLIMITED", "UNNAMED_SITE_QUOTA", "Site", "SiteRegistry"]
 
@@ -34,6 +34,8 @@ class Site:
     origins: Origins = field(default_factory=lambda: Origins(["*"]))
     keys: tuple[Key, ...] = ()
     quota: Quota = UNLIMITED
+    watch: Watch | None = None
+    """Rules that are judged for it; None: there are none."""
 
 
 class SiteRegistry:
@@ -109,6 +111,11 @@ class SiteRegistry:
         """Ids of the sites in the file."""
         self._look()
         return sorted(self._sites)
+
+    def watches(self) -> dict[str, Watch]:
+        """Rules of the sites that have some."""
+        self._look()
+        return {site_id: site.watch for site_id, site in sorted(self._sites.items()) if site.watch is not None}
 
     def is_broken(self) -> bool:
         """Whether the file, or a plan, cannot be used as it is now, and an earlier state of it counts."""

@@ -9,7 +9,8 @@ import uuid_utils
 
 from qrumb_server.access.registry import SiteRegistry
 from qrumb_server.config import Settings
-from qrumb_server.enrich.address import NetworkReader, PlaceReader, address_key
+from qrumb_server.enrich.address import NetworkReader, PlaceReader
+from qrumb_server.enrich.address_key import address_key
 from qrumb_server.model import TABLE_RETENTION_MS, RawEvent
 from qrumb_server.pipeline.stamp import Arrival, Enrichers
 from qrumb_server.ports import Clock

@@ -20,7 +20,6 @@ from qrumb_server.access.quota import Quotas
 from qrumb_server.app.circumstances import arrivals, enrichers
 from qrumb_server.app.clock import SteadyClock, SystemClock
 from qrumb_server.app.servers import NewServer, add_direct_port, call_limits, direct_server, inner_server, stop_event
-from qrumb_server.app.stores import LOCK_TIMEOUT
 from qrumb_server.config import RpcSettings, Settings
 from qrumb_server.enrich.agent import warm_up
 from qrumb_server.errors import ConfigError
@@ -28,11 +27,13 @@ from qrumb_server.metrics import metrics_text, new_registry
 from qrumb_server.model import Rejected, StampedEvent
 from qrumb_server.rpc.access import Access
 from qrumb_server.rpc.collector import Collector
-from qrumb_server.rpc.compiled_calls import Compiled, is_built
+from qrumb_server.rpc.compiled_calls import Compiled
 from qrumb_server.rpc.durations import CallDurations
 from qrumb_server.rpc.forward import FORWARDED, FORWARDED_STATUS, Forwarding
 from qrumb_server.rpc.health import Health
+from qrumb_server.rpc.hotpath import is_built
 from qrumb_server.rpc.json_collector import add_json_collector
+from qrumb_server.rpc.json_scans import add_json_scans
 from qrumb_server.rpc.metrics import CollectorMetrics
 from qrumb_server.rpc.opening import Opening
 from qrumb_server.rpc.preview import ask_loader
@@ -45,7 +46,9 @@ from qrumb_server.spool.writer import SpoolWriter
 from qrumb_server.supervise import sockets
 from qrumb_server.supervise.child import END_STREAMS_SIGNAL
 from qrumb_server.supervise.process import Process
-from qrumb_server.wire.v1.process_service_pb2 import GetCollectingResponse
+from qrumb_server.supervise.pulse import beating
+from qrumb_server.supervise.surroundings import LOCK_TIMEOUT
+from qrumb_server.wire.v1.process_service_pb2 import GetCollectingResponse, Pulse
 from qrumb_server.wire.v1.process_service_pb2_grpc import add_ProcessServiceServicer_to_server
 
 __all__ = ["COLLECTOR_SERVICE", "run_collector"]
@@ -67,6 +70,7 @@ async def run_collector(
     new_server: NewServer = inner_server,
     watch: Callable[[Sequence[StampedEvent | Rejected]], None] = lambda _verdicts: None,
     serving: Callable[[SpoolWriter], None] = lambda _spool: None,
+    pulse: int | None = None,
 ) -> int:
     """One collector worker, until SIGTERM; returns the exit code.
 
@@ -76,6 +80,7 @@ async def run_collector(
         new_server: makes the server that the gateway calls.
         watch: told the verdicts of Python on what was made durable.
         serving: told when it serves.
+        pulse: where to say each second that it serves; none: nowhere.
     """
     warm_up()
     stop = stop or stop_event()
@@ -134,12 +139,14 @@ async def run_collector(
         new_arrival=new_arrival,
         turns=turns,
         forward=forwarding.forward,
+        count=metrics.count_scans,
     )
     validator = Validator(new_arrival=new_arrival, preview=preview, may_look_up=access.may_look_up)
     health = Health()
     for server in (inner, direct):
         add_CollectorServiceServicer_to_server(collector, server)
         add_json_collector(collector, server)
+        add_json_scans(sessions, server)
         add_ScanSessionServiceServicer_to_server(sessions, server)
         add_ValidatorServiceServicer_to_server(validator, server)
         health_pb2_grpc.add_HealthServicer_to_server(health, server)
@@ -160,7 +167,12 @@ async def run_collector(
         await health.set(service, SERVING)
     log.debug("collector_serving", index=index)
     serving(spool)
-    await stop.wait()
+
+    async def fill(said: Pulse) -> None:
+        said.collecting.CopyFrom(await _collecting(spool, quotas))
+
+    with beating(pulse, f"worker-{index}", fill):
+        await stop.wait()
     # Open streams and watches would hold the stop for the whole drain time.
     await health.end()
     collector.end_streams()

@@ -1,6 +1,7 @@
 """The loader: spool in, store out; and all that reads or changes the store."""
 
 import asyncio
+import gc
 import os
 import sys
 import time
@@ -14,6 +15,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from qrumb.v1.privacy_service_pb2_grpc import add_PrivacyServiceServicer_to_server
 from qrumb.v1.query_service_pb2_grpc import add_QueryServiceServicer_to_server
+from qrumb.v1.replay_service_pb2_grpc import add_ReplayServiceServicer_to_server
 from qrumb.v1.scan_session_service_pb2_grpc import add_ScanSessionServiceServicer_to_server
 from qrumb_server.access.admission import Admission
 from qrumb_server.access.quota import Quotas
@@ -21,8 +23,8 @@ from qrumb_server.access.registry import SiteRegistry
 from qrumb_server.app.clock import SystemClock
 from qrumb_server.app.servers import NewServer, inner_server, stop_event
 from qrumb_server.app.stores import open_store
-from qrumb_server.config import QueriesSettings, Settings
-from qrumb_server.errors import StoreError, StoreRefusedError, StoreUnavailableError
+from qrumb_server.config import QueriesSettings, Settings, WatchSettings
+from qrumb_server.errors import EXIT_CONFIG, StoreError, StoreRefusedError, StoreUnavailableError
 from qrumb_server.loader.loop import Loader
 from qrumb_server.loader.progress import Progress
 from qrumb_server.metrics import metrics_text, new_registry
@@ -39,19 +41,22 @@ from qrumb_server.rpc.health import Health
 from qrumb_server.store.backup import NOTE
 from qrumb_server.store.embedded import EmbeddedStore
 from qrumb_server.supervise import sockets
-from qrumb_server.supervise.child import EXIT_CONFIG
 from qrumb_server.supervise.process import Process
+from qrumb_server.supervise.pulse import beating
 from qrumb_server.upkeep.backup import Backup
 from qrumb_server.upkeep.erase import Eraser
 from qrumb_server.upkeep.export import Exporter
 from qrumb_server.upkeep.replay import Replay
 from qrumb_server.upkeep.rescore import Rescore
 from qrumb_server.upkeep.retention import Retention
-from qrumb_server.upkeep.service import Privacy, Upkeep
+from qrumb_server.upkeep.rollups import Rollups
+from qrumb_server.upkeep.service import Privacy, Replays, Upkeep
 from qrumb_server.upkeep.split import Splitter
+from qrumb_server.upkeep.sums_check import SumsCheck
 from qrumb_server.upkeep.verify import LedgerCheck
+from qrumb_server.watch.watcher import Watcher
 from qrumb_server.wire.v1.attribution_service_pb2_grpc import add_AttributionServiceServicer_to_server
-from qrumb_server.wire.v1.process_service_pb2 import GetLoadingResponse
+from qrumb_server.wire.v1.process_service_pb2 import GetLoadingResponse, Pulse
 from qrumb_server.wire.v1.process_service_pb2_grpc import add_ProcessServiceServicer_to_server
 from qrumb_server.wire.v1.sql_service_pb2_grpc import add_SqlServiceServicer_to_server
 from qrumb_server.wire.v1.upkeep_service_pb2_grpc import add_UpkeepServiceServicer_to_server
@@ -66,6 +71,10 @@ CHECK_INTERVAL_SECONDS: Final = 3_600.0
 CHECK_RETRY_SECONDS: Final = 30.0
 # Parts that were merged away stay for 480 s.
 PROVE_INTERVAL_SECONDS: Final = 10.0
+WATCH_LOOK_SECONDS: Final = 1.0
+SUMS_RETRY_SECONDS: Final = 30.0
+# New objects before the collector of cycles looks, and its rounds before it looks at older ones.
+GARBAGE_THRESHOLDS: Final = (50_000, 20, 50)
 SERVING: Final = health_pb2.HealthCheckResponse.SERVING
 # Threads of their own, so that a flood of slow queries holds up neither loading nor an erasure. Together they are as
 # many as the embedded store has places for statements, beside those of questions; READERS have the node's own commands
@@ -73,6 +82,8 @@ SERVING: Final = health_pb2.HealthCheckResponse.SERVING
 LOADERS: Final = 1
 READERS: Final = 3
 CHANGERS: Final = 2
+# The ledger's check, the proof of parts, the sums of hours.
+CHECKERS: Final = 3
 
 
 async def run_loader(
@@ -81,6 +92,7 @@ async def run_loader(
     stop: asyncio.Event | None = None,
     new_server: NewServer = inner_server,
     serving: Callable[[Loader, EventStore], None] = lambda _loader, _store: None,
+    pulse: int | None = None,
 ) -> int:
     """The loader, until SIGTERM; returns the exit code.
 
@@ -88,6 +100,7 @@ async def run_loader(
         stop: ends it; none: SIGTERM does.
         new_server: makes its servers: the node's own without rules of access, then the one for callers from outside.
         serving: told when it serves.
+        pulse: where to say each second that it serves; none: nowhere.
     """
     stop, parent = stop or stop_event(), os.getppid()
     loop = asyncio.get_running_loop()
@@ -138,6 +151,13 @@ async def run_loader(
     )
     reports = Reports(store=reads, spool_root=settings.spool_dir, clock=clock)
     charts = Charts(store=reads, clock=clock)
+    replay = Replay(
+        store=store,
+        loader=loader,
+        clock=clock,
+        retention_ms=TABLE_RETENTION_MS,
+        enrichers=Enrichers(policy=sites.policy),
+    )
     for each in (server, public_server):
         add_QueryServiceServicer_to_server(Queries(reports=reports, charts=charts, reads=reads), each)
         # Each process has one half of ScanSessionService; the base class answers UNIMPLEMENTED for the other.
@@ -145,12 +165,40 @@ async def run_loader(
         eraser = Eraser(store=store, loader=loader, spool_root=settings.spool_dir, clock=clock)
         exporter = Exporter(store=store, loader=loader, spool_root=settings.spool_dir)
         add_PrivacyServiceServicer_to_server(Privacy(eraser=eraser, exporter=exporter, executor=changers), each)
+        add_ReplayServiceServicer_to_server(Replays(replay=replay, executor=changers), each)
     check = LedgerCheck(
         store=store, loader=loader, clock=clock, policy=sites.policy, spool_root=settings.spool_dir, progress=progress
     )
-    _add_upkeep(server, settings, sites, store=store, loader=loader, reports=reports, check=check, executor=changers)
+    sums_check = SumsCheck(store=store, changes=loader.changes, clock=clock, progress=progress)
+    watcher = Watcher(
+        store=store,
+        clock=clock,
+        watches=sites.watches,
+        limits=_limits(settings.queries),
+        data_dir=settings.data_dir,
+        progress=progress,
+        registry=registry,
+    )
+    _add_upkeep(
+        server,
+        settings,
+        sites,
+        store=store,
+        loader=loader,
+        reports=reports,
+        replay=replay,
+        check=check,
+        sums_check=sums_check,
+        watcher=watcher,
+        executor=changers,
+    )
     process = Process(metrics=lambda: metrics_text(registry), loading=lambda: _loading(loader, progress))
     add_ProcessServiceServicer_to_server(process, server)
+    # What was made until here stays. Batches are many objects and no cycles: looking through them for garbage, time and
+    # again while they grow, would take a tenth of the loader's time.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GARBAGE_THRESHOLDS)
     health = Health()
     for each in (server, public_server):
         health_pb2_grpc.add_HealthServicer_to_server(health, each)
@@ -165,11 +213,21 @@ async def run_loader(
     retention = Retention(store=store, loader=loader, clock=clock, policy=sites.policy, named_sites=sites.named)
     forgetting = asyncio.create_task(_forget_old_rows(retention, changers))
     # Apart: a look at a large table takes a while, and parts are to be proved in time all the same.
-    checker = ThreadPoolExecutor(2, thread_name_prefix="check")
-    checking = asyncio.create_task(_check_ledger(check, checker))
+    checker = ThreadPoolExecutor(CHECKERS, thread_name_prefix="check")
+    checking = asyncio.create_task(_check_ledger(check, sums_check, checker))
     proving = asyncio.create_task(_prove_parts(store, progress, checker))
+    # Its receivers may be slow.
+    telling = ThreadPoolExecutor(1, thread_name_prefix="watch")
+    watching = asyncio.create_task(_watch(watcher, telling, settings.watch))
+    rollups = Rollups(store=store, changes=loader.changes, clock=clock, monotonic=time.monotonic)
+    summing = asyncio.create_task(_add_up_hours(rollups, checker))
     # Loading ends by itself only if it fails: then the process ends too, and is started again.
-    await asyncio.wait({loading, stopping}, return_when=asyncio.FIRST_COMPLETED)
+
+    async def fill(said: Pulse) -> None:
+        said.loading.CopyFrom(_loading(loader, progress))
+
+    with beating(pulse, "loader", fill):
+        await asyncio.wait({loading, stopping}, return_when=asyncio.FIRST_COMPLETED)
     await health.end()
     loader.drain()
     if os.getppid() != parent:
@@ -182,11 +240,13 @@ async def run_loader(
     forgetting.cancel()
     checking.cancel()
     proving.cancel()
+    watching.cancel()
+    summing.cancel()
     await asyncio.gather(server.stop(1), public_server.stop(1))
     await loading
     reads.close()
     store.close()
-    for executor in (loading_thread, readers, changers, checker):
+    for executor in (loading_thread, readers, changers, checker, telling):
         executor.shutdown()
     return 0
 
@@ -201,8 +261,8 @@ async def _forget_old_rows(retention: Retention, executor: ThreadPoolExecutor) -
             log.warning("retention_failed", error=str(error), code=error.code)
 
 
-async def _check_ledger(check: LedgerCheck, executor: ThreadPoolExecutor) -> None:
-    """All of it at the start, beside everything else; then each hour what is recent."""
+async def _check_ledger(check: LedgerCheck, sums_check: SumsCheck, executor: ThreadPoolExecutor) -> None:
+    """All of it at the start, beside everything else; then each hour what is recent. And some of the sums of hours."""
     loop = asyncio.get_running_loop()
     look = check.check_all
     while True:
@@ -210,6 +270,7 @@ async def _check_ledger(check: LedgerCheck, executor: ThreadPoolExecutor) -> Non
         try:
             await loop.run_in_executor(executor, look)
             look = check.check_recent
+            await loop.run_in_executor(executor, sums_check.run)
         except StoreUnavailableError:
             pause = CHECK_RETRY_SECONDS  # the node says so by itself
         except (StoreError, OSError) as error:
@@ -231,6 +292,31 @@ async def _prove_parts(store: EventStore, progress: Progress, executor: ThreadPo
             progress.parts_are_well()
 
 
+async def _watch(watcher: Watcher, executor: ThreadPoolExecutor, settings: WatchSettings) -> None:
+    """Judges in its time, sends when something is due. A store that is away is asked again the next time."""
+    while settings.enabled:
+        await asyncio.sleep(WATCH_LOOK_SECONDS)
+        if not watcher.has_work:
+            continue
+        try:
+            await asyncio.get_running_loop().run_in_executor(executor, watcher.step, settings.interval)
+        except StoreError as error:
+            log.warning("watch_not_judged", error=error.loggable, code=error.code)
+        except OSError as error:
+            log.error("watch_not_kept", error=str(error))
+
+
+async def _add_up_hours(rollups: Rollups, executor: ThreadPoolExecutor) -> None:
+    """For as long as the store answers; what is not added up is answered by rows."""
+    while True:
+        try:
+            pause = await asyncio.get_running_loop().run_in_executor(executor, rollups.run)
+        except StoreError as error:
+            log.warning("hours_not_added_up", error=error.loggable, code=error.code)
+            pause = SUMS_RETRY_SECONDS
+        await asyncio.sleep(pause)
+
+
 def _use_first(store: EventStore) -> None:
     """A server gets its tables at the first use, which need not wait for an event."""
     try:
@@ -247,12 +333,14 @@ def _add_upkeep(
     store: EventStore,
     loader: Loader,
     reports: Reports,
+    replay: Replay,
     check: LedgerCheck,
+    sums_check: SumsCheck,
+    watcher: Watcher,
     executor: ThreadPoolExecutor,
 ) -> None:
     """What changes stored rows at the operator's word: on the node's own socket only."""
     clock, policy, retention = SystemClock(), sites.policy, TABLE_RETENTION_MS
-    replay = Replay(store=store, loader=loader, clock=clock, retention_ms=retention, enrichers=Enrichers(policy=policy))
     rescore = Rescore(store=store, loader=loader, monotonic=time.monotonic, policy=policy, retention_ms=retention)
     backup = None
     if isinstance(store, EmbeddedStore):
@@ -269,7 +357,9 @@ def _add_upkeep(
             replay=replay,
             rescore=rescore,
             check=check,
+            sums_check=sums_check,
             splitter=Splitter(store=store, loader=loader, clock=clock),
+            watcher=watcher,
             backup=backup,
             executor=executor,
         ),

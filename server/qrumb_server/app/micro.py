@@ -27,7 +27,7 @@ from qrumb_server.app.collector import run_collector
 from qrumb_server.app.loader import run_loader
 from qrumb_server.app.servers import inner_server, inner_wrappers, stop_event
 from qrumb_server.config import RpcSettings, Settings
-from qrumb_server.enrich.address import KEY_BYTES
+from qrumb_server.enrich.address_key import KEY_BYTES
 from qrumb_server.errors import ConfigError
 from qrumb_server.gateway.options import Limits
 from qrumb_server.gateway.render import JSON_SERVICE, SERVICES, descriptor_set, replies
@@ -39,6 +39,7 @@ from qrumb_server.micro.routes import Routes
 from qrumb_server.micro.seen import Seen
 from qrumb_server.ports import EventStore
 from qrumb_server.rpc.durations import CallDurations
+from qrumb_server.rpc.forward import FORWARDED
 from qrumb_server.rpc.wrappers import Method, Streams, Unary, Wrapper
 from qrumb_server.spool.reader import list_sealed, release
 from qrumb_server.spool.writer import SpoolWriter
@@ -65,7 +66,7 @@ _ROWS: Final = (
 )
 # Dry runs look up what was accepted before them.
 _LOADED_BEFORE: Final = ("/qrumb.v1.", "/qrumb_server.wire.v1.AttributionService/")
-_TO_LOADER: Final = ("/qrumb.v1.QueryService/", "/qrumb.v1.PrivacyService/", "/qrumb.v1.ScanSessionService/Get")
+_TO_LOADER: Final = (*FORWARDED, "/qrumb.v1.ScanSessionService/Get")
 _TO_STATUS: Final = "/qrumb.v1.StatusService/"
 
 

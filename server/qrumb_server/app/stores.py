@@ -2,9 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
 from pathlib import Path
-from typing import Final
 
 from qrumb_server.config import ClickHouseSettings, Settings
 from qrumb_server.ports import EventStore, SetAside
@@ -14,10 +12,10 @@ from qrumb_server.store.embedded import EmbeddedStore
 from qrumb_server.store.schema.files import Migration, load_migrations
 from qrumb_server.store.schema.render import cluster_dialect, render, single_dialect
 from qrumb_server.store.server import ServerStore
+from qrumb_server.supervise.surroundings import LOCK_TIMEOUT
 from qrumb_server.upkeep.backup import SITES
 
 __all__ = [
-    "LOCK_TIMEOUT",
     "grants",
     "migrate_store",
     "open_store",
@@ -25,9 +23,6 @@ __all__ = [
     "schema_of",
     "server_options",
 ]
-
-# A predecessor that was killed lets go of its files within moments; one that drains needs longer.
-LOCK_TIMEOUT: Final = timedelta(seconds=30)
 
 
 def open_store(settings: Settings, report: Callable[[SetAside], None] = lambda _found: None) -> EventStore:

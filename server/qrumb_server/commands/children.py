@@ -20,27 +20,33 @@ except ImportError:  # where uvloop is not built for the interpreter
 
 __all__ = ["loader", "worker"]
 
+PULSE_HELP = "Descriptor on which the supervisor hears each second that the process is well."
+
 
 @click.command(hidden=True)
 @click.argument("index", type=int)
 @click.argument("settings_file", type=click.Path(path_type=Path))
 @click.option("--address-secret", type=int, help="Descriptor of the secret that addresses are hashed with.")
-def worker(index: int, settings_file: Path, address_secret: int | None) -> None:
+@click.option("--pulse", type=int, help=PULSE_HELP)
+def worker(index: int, settings_file: Path, address_secret: int | None, pulse: int | None) -> None:
     """One collector worker; started by the supervisor."""
     from qrumb_server.app.collector import run_collector  # the loader needs none of it
-    from qrumb_server.enrich.address import KEY_BYTES
+    from qrumb_server.enrich.address_key import KEY_BYTES
 
     secret = secrets.token_bytes(KEY_BYTES) if address_secret is None else os.pread(address_secret, KEY_BYTES, 0)
-    _run(f"worker-{index}", settings_file, lambda settings: run_collector(settings, index, secret), run_fast)
+    _run(
+        f"worker-{index}", settings_file, lambda settings: run_collector(settings, index, secret, pulse=pulse), run_fast
+    )
 
 
 @click.command(hidden=True)
 @click.argument("settings_file", type=click.Path(path_type=Path))
-def loader(settings_file: Path) -> None:
+@click.option("--pulse", type=int, help=PULSE_HELP)
+def loader(settings_file: Path, pulse: int | None) -> None:
     """The loader; started by the supervisor."""
     from qrumb_server.app.loader import run_loader  # a worker needs none of it
 
-    _run("loader", settings_file, run_loader)
+    _run("loader", settings_file, lambda settings: run_loader(settings, pulse=pulse))
 
 
 def _run(

@@ -15,9 +15,9 @@ from qrumb_server.gateway import process, tls
 from qrumb_server.gateway.options import GatewayOptions, UpstreamTlsOptions
 from qrumb_server.gateway.render import render
 from qrumb_server.supervise import sockets
-from qrumb_server.supervise.certificates import Use, read_authority, read_pair
+from qrumb_server.supervise.certificates import TLS_SETTING, Use, read_authority, read_pair
 from qrumb_server.supervise.folders import write_private
-from qrumb_server.supervise.gateway import TLS_SECRET_FILE, TLS_SETTING
+from qrumb_server.supervise.gateway import TLS_SECRET_FILE
 
 __all__ = ["config", "gateway_config"]
 

@@ -4,10 +4,11 @@ Each event once, as `events.attributed_events` has it at that moment, in the fil
 rows can then be compared with what the ledger counted.
 """
 
+import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -64,7 +65,12 @@ def export(
     first = as_utc(since).date() if since else last - timedelta(days=1)
     if first >= last:
         raise click.UsageError(f"there is no day from {first} up to {last}, exclusive")
-    folder.mkdir(parents=True, exist_ok=True)
+    if kept := next((own for own in settings.own_dirs if folder.absolute().is_relative_to(own)), None):
+        raise click.UsageError(f"{folder}: lies in the node's own {kept}; choose a folder elsewhere")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise click.ClickException(f"{folder}: cannot be made: {error.strerror}") from error
     manifest = _open_manifest(folder, site, file_format)
     for day in (first + timedelta(days=number) for number in range((last - first).days)):
         entry = _write_day(settings, folder, site, day, file_format)
@@ -79,7 +85,8 @@ def _write_day(settings: Settings, folder: Path, site: str, day: date, file_form
     for _ in range(TRIES):
         before = _number(settings, f"SELECT count() AS n FROM {TABLE} WHERE {chosen}")  # noqa: S608
         sql = f"SELECT * FROM {TABLE} WHERE {chosen} ORDER BY received_time, segment_id, segment_row"  # noqa: S608
-        size, digest = _keep(folder / name, run_sql(settings, sql, FILE_FORMATS[file_format]))
+        with contextlib.closing(run_sql(settings, sql, FILE_FORMATS[file_format])) as pieces:
+            size, digest = _keep(folder / name, pieces)
         if before == _number(settings, f"SELECT count() AS n FROM {TABLE} WHERE {chosen}"):  # noqa: S608
             counted = _number(settings, _ledger_of_day(site, day))
             return {"file": name, "rows": before, "ledger_rows": counted, "bytes": size, "sha256": digest}
@@ -87,8 +94,12 @@ def _write_day(settings: Settings, folder: Path, site: str, day: date, file_form
     raise click.ClickException(f"{day}: the day is being loaded; export it later")
 
 
-def _keep(path: Path, pieces: Iterator[bytes]) -> tuple[int, str]:
-    """Write a file whole or not at all; returns its size and SHA-256."""
+def _keep(path: Path, pieces: Iterable[bytes]) -> tuple[int, str]:
+    """Write a file whole or not at all; returns its size and SHA-256.
+
+    Raises:
+        ClickException: the disk refuses.
+    """
     digest, size = hashlib.sha256(), 0
     unfinished = path.with_name(f".{path.name}.part")
     try:
@@ -100,6 +111,8 @@ def _keep(path: Path, pieces: Iterator[bytes]) -> tuple[int, str]:
             file.flush()
             os.fsync(file.fileno())
         unfinished.replace(path)
+    except OSError as error:
+        raise click.ClickException(f"{path}: cannot be written: {error.strerror}") from error
     finally:
         unfinished.unlink(missing_ok=True)
     return size, digest.hexdigest()
@@ -153,7 +166,7 @@ def _open_manifest(folder: Path, site: str, file_format: str) -> Manifest:
 
 def _write_manifest(folder: Path, manifest: Manifest) -> None:
     text = json.dumps({**manifest, "days": dict(sorted(manifest["days"].items()))}, indent=2)
-    _keep(folder / MANIFEST, iter([f"{text}\n".encode()]))
+    _keep(folder / MANIFEST, [f"{text}\n".encode()])
 
 
 def _line(day: str, entry: Mapping[str, Any]) -> str:

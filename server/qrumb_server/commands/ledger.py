@@ -23,10 +23,11 @@ from qrumb_server.wire.v1.upkeep_service_pb2_grpc import UpkeepServiceStub
 
 __all__ = ["ledger", "print_whole"]
 
-# What is compared, in pairs: as counted, and as rows.
+# What is compared, in pairs: as counted, and as rows. Of sessions also how many have no row any more.
 VERIFIED: Final = (
     *("stored_count", "stored_rows", "rejected_count", "rejected_rows"),
     *("registered_count", "session_rows"),
+    "lost_session_count",
 )
 
 
@@ -48,10 +49,16 @@ def ledger(
     received = stored + rejected + spooled, and stored = unique + duplicate; of registered scan sessions received =
     registered + rejected + spooled. Exits with 1 where it does not balance.
 
-    With --verify the rows themselves are counted: each minute's stored and rejected events must be in their tables, and
-    no session may be there that was not counted. Exits with 1 where they are not. A running node does so at its start
-    and each hour.
+    With --verify the rows themselves are counted: each minute's stored and rejected events must be in their tables, no
+    session may be there that was not counted, and, with the embedded database, none be gone. Exits with 1 where that is
+    not so. Sums of hours are looked at, too: where they are wrong, rows answer and `qrumb status` says so. A running
+    node does this at its start and each hour.
     """
+    if site == "":
+        raise click.ClickException(
+            "give a site, or leave --site away; what names no site is counted under '': "
+            "`qrumb query \"SELECT * FROM events.ledger WHERE site_id = ''\"` shows it"
+        )
     show, default = (_verify, "") if is_verified else (_balance, DEMO)
     sys.exit(0 if show(settings, site or default, since, shown_format(output_format)) else 1)
 
@@ -98,6 +105,7 @@ def _verify(settings: Settings, site_id: str, since: datetime | None, output_for
             "rows",
             "registered",
             "rows",
+            "lost sessions",
             box=SIMPLE_HEAD,
             pad_edge=False,
         )

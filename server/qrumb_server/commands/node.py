@@ -7,7 +7,7 @@ import contextlib
 import json
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -102,7 +102,7 @@ def ask_loader(settings: Settings, call: Callable[[grpc.Channel], T]) -> T:
         return _patiently(channel, lambda: call(channel))
 
 
-def stream_from_loader(settings: Settings, call: Callable[[grpc.Channel], Iterable[T]]) -> Iterator[T]:
+def stream_from_loader(settings: Settings, call: Callable[[grpc.Channel], Iterable[T]]) -> Generator[T]:
     """The answers of one call that streams them; it is made again only before the first answer.
 
     Raises:

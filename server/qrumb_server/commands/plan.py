@@ -7,7 +7,9 @@ from typing import Any, Final
 
 import click
 
+from qrumb_server.commands.events import check_site
 from qrumb_server.commands.options import site_option, with_settings
+from qrumb_server.commands.plan_code import LANGUAGES, generate
 from qrumb_server.commands.plan_shapes import compare, infer
 from qrumb_server.commands.store import FORMATS, run_sql
 from qrumb_server.config import Settings
@@ -81,6 +83,7 @@ def diff(old: Path, new: Path) -> None:
 @with_settings
 def coverage(settings: Settings, site: str, days: int) -> None:
     """Say which events and fields are planned and were not seen, and which were seen and are not planned."""
+    check_site(settings, site)
     sql = (
         f"SELECT {_NAME} AS name, toUInt32(count()) AS number, "  # noqa: S608  (checked)
         "groupUniqArrayArray(JSONExtractKeys(metadata)) AS fields FROM events.valid_events "
@@ -98,6 +101,19 @@ def coverage(settings: Settings, site: str, days: int) -> None:
         lines = [f"{field} is planned, and not seen" for field in sorted(known - fields)]
         lines += [f"{field} is seen, and not planned" for field in sorted(fields - known)]
         click.echo("\n".join(f"{name}: {line}" for line in lines or [f"seen {seen[name]['number']} times, as planned"]))
+
+
+@plan.command("generate")
+@site_option
+@click.option("--lang", type=click.Choice(list(LANGUAGES)), required=True, help="Language of the client.")
+@with_settings
+def generate_code(settings: Settings, site: str, lang: str) -> None:
+    """Print typed builders of a site's planned events, over the client of a language; into a file of its own."""
+    read_plans(settings.plans_dir)  # what cannot be used is said in place of half a file
+    planned = {name: _schema(path) for of, name, path in sorted(plan_files(settings.plans_dir)) if of == site}
+    if not planned:
+        raise click.ClickException(f"{site} has no plan in {settings.plans_dir}; `qrumb plan infer` makes one")
+    click.echo(generate(lang, site, planned), nl=False)
 
 
 def _rows(settings: Settings, sql: str) -> Iterator[dict[str, Any]]:

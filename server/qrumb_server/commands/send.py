@@ -123,7 +123,12 @@ def _sample_events(count: int, site_id: str, seed: int | None) -> Iterator[Event
 
 
 def _client(url: str, authority: str | None) -> httpx.Client:
-    """Raises ClickException where the authority's file holds no certificate."""
+    """Raises ClickException where the address is none of HTTP, or the authority's file holds no certificate."""
+    if not url.startswith(("http://", "https://")):
+        raise click.ClickException(
+            "--url or QRUMB_URL: qrumb send posts JSON to the gateway, http://host:8080 or https://host, "
+            "addresses that the clients take too"
+        )
     try:
         trusted: ssl.SSLContext | bool = ssl.create_default_context(cafile=authority) if authority else True
     except ssl.SSLError as error:

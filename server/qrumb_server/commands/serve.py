@@ -19,7 +19,7 @@ from qrumb_server.supervise.child import RESTART_SIGNAL
 from qrumb_server.supervise.logs import configure_logging
 from qrumb_server.supervise.node import run_node
 from qrumb_server.supervise.notify import READY, STOPPING, notify
-from qrumb_server.supervise.surroundings import DATA_DIR_MODE, holder_of, make_folder
+from qrumb_server.supervise.surroundings import DATA_DIR_MODE, holder_of, make_folder, wait_for_room
 
 __all__ = ["restart", "serve"]
 
@@ -53,6 +53,7 @@ def serve(
     )
     configure_logging(settings.log_level, "supervisor")
     make_folder(settings.data_dir, DATA_DIR_MODE)
+    wait_for_room(settings.data_dir)
     ensure_sites(settings)
     settings.open_sites()  # to be refused here, with all that is wrong
     manager = os.environ.get("NOTIFY_SOCKET", "")

@@ -140,7 +140,7 @@ def remove(settings: Settings, site: str) -> None:
     type=click.Choice(["collect", "query", "admin"]),
     default=("collect",),
     show_default=True,
-    help="What the key is for; may be given several times. admin: erase a person.",
+    help="What the key is for; may be given several times. admin: erase a person, replay.",
 )
 @click.option("--expires", type=TIME, help="The key is refused from this time on (UTC); default: never.")
 @with_settings

@@ -3,7 +3,7 @@
 import contextlib
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -37,8 +37,9 @@ def query(settings: Settings, sql: str, output_format: str | None) -> None:
     The tables are in the database `events`; the main one is valid_events:
       qrumb query "SELECT event_type, count() FROM events.valid_events GROUP BY 1"
     """
-    for piece in run_sql(settings, sql, FORMATS[shown_format(output_format)]):
-        sys.stdout.buffer.write(piece)
+    with contextlib.closing(run_sql(settings, sql, FORMATS[shown_format(output_format)])) as pieces:
+        for piece in pieces:
+            sys.stdout.buffer.write(piece)
     sys.stdout.buffer.flush()
 
 
@@ -130,8 +131,10 @@ def restore(settings: Settings, folder: Path) -> None:
         click.echo("The backup holds no sites.toml: no key is known until `qrumb sites add` has made one.", err=True)
 
 
-def run_sql(settings: Settings, sql: str, clickhouse_format: str) -> Iterator[bytes]:
+def run_sql(settings: Settings, sql: str, clickhouse_format: str) -> Generator[bytes]:
     """The result of a reading statement in one of ClickHouse's formats, from the running node, else from its data.
+
+    To be closed where it is not read to its end: a call that is still open when the program ends holds it up for ever.
 
     Raises:
         ClickException: it failed, or there is no data.
@@ -143,13 +146,15 @@ def run_sql(settings: Settings, sql: str, clickhouse_format: str) -> Iterator[by
     raise click.ClickException(f"{settings.data_dir}: no data there; start qrumb first, or set DATA_DIR")
 
 
-def _ask_node(settings: Settings, sql: str, clickhouse_format: str) -> Iterator[bytes]:
+def _ask_node(settings: Settings, sql: str, clickhouse_format: str) -> Generator[bytes]:
     request = sql_pb.RunSqlRequest(sql=sql, output_format=clickhouse_format)
-    for response in stream_from_loader(settings, lambda channel: SqlServiceStub(channel).RunSql(request)):
-        yield response.piece
+    responses = stream_from_loader(settings, lambda channel: SqlServiceStub(channel).RunSql(request))
+    with contextlib.closing(responses):
+        for response in responses:
+            yield response.piece
 
 
-def _ask_store(settings: Settings, sql: str, clickhouse_format: str) -> Iterator[bytes]:
+def _ask_store(settings: Settings, sql: str, clickhouse_format: str) -> Generator[bytes]:
     from qrumb_server.app.stores import open_store  # the drivers take half a second to import
 
     try:

@@ -9,6 +9,7 @@ from qrumb_server.config.groups import (
     MetricsSettings,
     QueriesSettings,
     SpoolSettings,
+    WatchSettings,
 )
 from qrumb_server.config.settings import CONSOLE_FILES, Settings, load_settings
 from qrumb_server.config.site_file import SiteFile, read_sites
@@ -34,6 +35,7 @@ __all__ = [
     "SpoolSettings",
     "TlsFiles",
     "UpstreamTls",
+    "WatchSettings",
     "load_settings",
     "read_sites",
 ]

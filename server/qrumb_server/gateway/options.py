@@ -68,7 +68,7 @@ class GatewayOptions:
     collector_sockets: tuple[str, ...] = ()
     """One per collector worker."""
     query_socket: str = ""
-    """The loader's: QueryService and PrivacyService."""
+    """The loader's: QueryService, PrivacyService and ReplayService."""
     status_socket: str = ""
     """The supervisor's: StatusService and grpc.health.v1.Health of the node."""
     collector_addresses: tuple[str, ...] = ()

@@ -32,13 +32,14 @@ __all__ = ["JSON_SERVICE", "SERVICES", "descriptor_set", "folder", "render", "re
 CONTRACT_PATH: Final = "/collect"
 BATCH_SUFFIX: Final = "/batch"
 PIXEL_SUFFIX: Final = ".gif"
-# The contract's services, in the gateway's JSON; and the one that is derived from the first for bodies of events.
-TYPED_SERVICE: Final = "qrumb.v1.CollectorService"
+# The contract's services, in the gateway's JSON; and the one that is derived of two of them, for bodies of events and
+# scan sessions.
+TYPED_SERVICES: Final = ("qrumb.v1.CollectorService", "qrumb.v1.ScanSessionService")
 SERVICES: Final = (
-    TYPED_SERVICE,
+    *TYPED_SERVICES,
     "qrumb.v1.PrivacyService",
     "qrumb.v1.QueryService",
-    "qrumb.v1.ScanSessionService",
+    "qrumb.v1.ReplayService",
     "qrumb.v1.StatusService",
     "qrumb.v1.ValidatorService",
 )
@@ -137,8 +138,9 @@ def descriptor_set(settings: GatewaySettings) -> bytes:
         if rpc.options.HasExtension(annotations_pb2.http)
     }
     if settings.json_events == "read":
-        for name in [name for service, name in methods if service == JSON_SERVICE]:
-            methods.pop((TYPED_SERVICE, name)).ClearExtension(annotations_pb2.http)
+        read = {name for service, name in methods if service == JSON_SERVICE}
+        for method in [(service, name) for service, name in methods if service in TYPED_SERVICES and name in read]:
+            methods.pop(method).ClearExtension(annotations_pb2.http)
     for rule in (found.Extensions[annotations_pb2.http] for found in methods.values()):
         kind = rule.WhichOneof("pattern")
         template = getattr(rule, kind)

@@ -6,16 +6,18 @@ out in memory; then write it into the rows and the caches (`Attribution.apply`).
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import NamedTuple
 
 from cachetools import LRUCache
 
 from qrumb.v1.event_row_pb2 import EventRow
-from qrumb_server.instants import milliseconds, set_time
+from qrumb_server.instants import set_time
+from qrumb_server.loader.changes import EVENTS, HOUR_MS, SCANS, Hour
 from qrumb_server.loader.lookups import Arrived, EventKey, KnownSession, Lookups, Original, SessionKey
 from qrumb_server.loader.rows import PlacedEvent, PlacedLetter, RowId
 from qrumb_server.loader.velocity import RateCounter
-from qrumb_server.model import SitePolicy
+from qrumb_server.model import FraudRules, SitePolicy
 from qrumb_server.pipeline.consent import ALLOWED, Allowed, as_stored
 from qrumb_server.pipeline.erasure import blank
 from qrumb_server.pipeline.identity import (
@@ -38,6 +40,21 @@ _UNREGISTERED = KnownSession()
 # Generated ids of requests that the gateway sent again, to know the first attempt by when it turns up late.
 _REMEMBERED_RETRIES = 50_000
 _NO_IDENTIFIERS: Mapping[str, str] = {}
+# All at once, instants by their parts: one by one they take three times as long.
+_OF_ROW = attrgetter(
+    "site_id",
+    "event_id",
+    "scan_session_id",
+    "source",
+    "consent",
+    "fingerprint",
+    "is_fraud",
+    "event_time.seconds",
+    "event_time.nanos",
+    "received_time.seconds",
+    "received_time.nanos",
+)
+_OF_EVENT = attrgetter("ip_key", "retried", "event_id_generated")
 
 
 class _Facts(NamedTuple):
@@ -65,6 +82,14 @@ class _Facts(NamedTuple):
     """Of what may arrive once."""
     other_key: EventKey
     """Of the copy that the other side may send of the same event."""
+    fingerprint: int
+    is_fraud: int
+    """As the collector saw it."""
+    ip_key: str
+    is_retried: bool
+    """The gateway sent it again."""
+    is_id_ours: bool
+    """Its sender gave it none."""
 
 
 @dataclass(slots=True)
@@ -91,11 +116,15 @@ class Attribution:
     erased: dict[int, str] = field(default_factory=dict)
     """Places in the batch of what must not bring an erased person back: duplicates and counterparts of what was erased,
     and what names an erased session, with the name that this has now."""
+    hours: set[Hour] = field(default_factory=set)
+    """That count these events, their scans, or events that they complete or repeat."""
 
     def kept(
         self, events: Sequence[PlacedEvent], refused: Sequence[PlacedLetter]
     ) -> tuple[Sequence[PlacedEvent], set[int]]:
         """The events that the store took, and the places among them of conflicting duplicates."""
+        if not refused:
+            return events, self.conflicts
         lost = {letter.row_id for letter in refused}
         kept = [(place, placed) for place, placed in enumerate(events) if placed.row_id not in lost]
         conflicts = {index for index, (place, _placed) in enumerate(kept) if place in self.conflicts}
@@ -135,6 +164,7 @@ class Attributor:
     def apply(self, result: Attribution) -> None:
         """Write it into the rows; call once, when it is sure that they will be stored."""
         self._lookups.learn_links(result.links)
+        rules = {site_id: self._policy(site_id).fraud for site_id in {facts.site_id for facts in result.facts}}
         for place, facts in enumerate(result.facts):
             row = facts.row
             if user := result.users.get(place):
@@ -148,7 +178,7 @@ class Attributor:
             if facts.session_id:  # a row that the store refused once may have lost it, and kept the code
                 session = result.sessions.get(facts.session, _UNREGISTERED)
                 row.qr_code_id = session.qr_code_id
-            self._mark(facts, session)
+            self._mark(facts, session, rules[facts.site_id])
             if not facts.allowed.session:
                 as_stored(row)
             if place in result.erased:
@@ -169,19 +199,21 @@ class Attributor:
             )
         return Attribution(facts=facts, erased=erased)
 
-    def _mark(self, facts: _Facts, session: KnownSession) -> None:
-        row, ip_key = facts.row, facts.event.ip_key
-        rules = self._policy(facts.site_id).fraud
+    def _mark(self, facts: _Facts, session: KnownSession, rules: FraudRules) -> None:
+        row = facts.row
+        address_rate = 0.0
+        if facts.ip_key and not session.stands_alone:
+            address_rate = self._address_rates.count((facts.site_id, facts.ip_key), facts.received_ms)
         found = marks_at_loading(
-            source=row.source,
+            source=facts.key[2],
             event_time_ms=facts.event_ms,
             scan_time_ms=session.scan_time_ms,
             is_foreign=session.is_foreign,
             session_rate=self._session_rates.count(facts.session, facts.received_ms) if facts.session_id else 0,
-            address_rate=self._address_rates.count((facts.site_id, ip_key), facts.received_ms) if ip_key else 0,
+            address_rate=address_rate,
             rules=rules,
         )
-        if found or row.is_fraud:
+        if found or facts.is_fraud:
             reasons = sorted({*kept_reasons(row.fraud_reasons, rules), *found})
             row.fraud_reasons[:] = reasons
             row.is_fraud = int(bool(reasons))
@@ -211,21 +243,22 @@ class Attributor:
         """
         facts = result.facts
         firsts = self._lookups.stored_firsts(own_segments) if uncertain else frozenset()
-        places = sorted(range(len(facts)), key=lambda place: facts[place].arrival)
+        places = sorted(range(len(facts)), key=[one.arrival for one in facts].__getitem__)
         if firsts:
             places.sort(key=lambda place: facts[place].row_id not in firsts)
         result.asked = [
-            (facts[place].site_id, facts[place].event_id, facts[place].received_ms)
-            for place in places
-            if uncertain or self._may_repeat(facts[place])
+            (one.site_id, one.event_id, one.received_ms)
+            for one in map(facts.__getitem__, places)
+            if uncertain or self._may_repeat(one)
         ]
         originals = self._lookups.arrivals(result.asked, own_segments)
+        self._find_hours(result, originals)
         for place in places:
-            key, fingerprint = facts[place].key, facts[place].row.fingerprint
-            original = originals.get(key)
+            one = facts[place]
+            original = originals.get(one.key)
             if original is None:
-                originals[key] = Original(fingerprint, facts[place].event_ms)
-                if (other := originals.get(facts[place].other_key)) is not None:
+                originals[one.key] = Original(one.fingerprint, one.event_ms)
+                if (other := originals.get(one.other_key)) is not None:
                     result.counterparts.add(place)
                     result.times[place] = other.event_ms
                     if not other.fingerprint:
@@ -234,15 +267,37 @@ class Attributor:
             result.duplicates.add(place)
             if not original.fingerprint:
                 result.erased.setdefault(place, "")
-            elif original.fingerprint != fingerprint:
+            elif original.fingerprint != one.fingerprint:
                 result.conflicts.add(place)
+
+    def _find_hours(self, result: Attribution, stored: Mapping[EventKey, Original]) -> None:
+        """What has no session, or may not keep it, counts in the funnel by its own time."""
+        times = {(facts.site_id, facts.event_ms // HOUR_MS) for facts in result.facts}
+        hours: set[Hour] = {(EVENTS, *one) for one in times}
+        hours |= {
+            (SCANS, facts.site_id, facts.event_ms // HOUR_MS)
+            for facts in result.facts
+            if not facts.session_id or not facts.allowed.session
+        }
+        sessions = result.sessions
+        if stored:
+            times = {(key[0], time_ms // HOUR_MS) for key, one in stored.items() for time_ms in one.times}
+            hours |= {(kind, *one) for one in times for kind in (EVENTS, SCANS)}
+            ids = {(key[0], session_id) for key, one in stored.items() for session_id in one.session_ids if session_id}
+            sessions = sessions | self._lookups.sessions(ids)
+        hours |= {
+            (SCANS, site_id, session.scan_time_ms // HOUR_MS)
+            for (site_id, _id), session in sessions.items()
+            if session.scan_time_ms is not None
+        }
+        result.hours = hours
 
     def _may_repeat(self, facts: _Facts) -> bool:
         """Whether an event may have arrived before. An id that we made may not, unless the gateway tried twice."""
-        if facts.event.retried:
+        if facts.is_retried:
             self._retried_ids[facts.event_id] = True
             return True
-        return not facts.event.event_id_generated or facts.event_id in self._retried_ids
+        return not facts.is_id_ours or facts.event_id in self._retried_ids
 
 
 def _timed(facts: _Facts, event_ms: int) -> _Facts:
@@ -257,16 +312,17 @@ def _timed(facts: _Facts, event_ms: int) -> _Facts:
 
 
 def _read(placed: PlacedEvent) -> _Facts:
-    event = placed.event
+    row_id, event = placed
     row = event.row
-    allowed = ALLOWED[row.consent]
-    site_id, event_id, session_id = row.site_id, row.event_id, row.scan_session_id
-    event_ms, received_ms = milliseconds(row.event_time), milliseconds(row.received_time)
+    site_id, event_id, session_id, source, consent, fingerprint, is_fraud, *instants = _OF_ROW(row)
+    ip_key, is_retried, is_id_ours = _OF_EVENT(event)
+    allowed = ALLOWED[consent]
+    event_s, event_ns, received_s, received_ns = instants
+    event_ms, received_ms = event_s * 1000 + event_ns // 1_000_000, received_s * 1000 + received_ns // 1_000_000
     identifiers, own = _NO_IDENTIFIERS, None
     if allowed.user and event.HasField("user_identifiers"):
         identifiers = identifiers_of(event.user_identifiers)
         own = own_label(site_id, identifiers, event_ms) if identifiers else None
-    row_id = placed.row_id
     # By place: by name takes twice as long.
     return _Facts(
         event,
@@ -283,8 +339,13 @@ def _read(placed: PlacedEvent) -> _Facts:
         (received_ms, row_id.segment_id, row_id.segment_row),
         (site_id, session_id),
         (site_id, SESSION, session_id) if session_id and allowed.user else None,
-        (site_id, event_id, row.source),
-        (site_id, event_id, "server" if row.source == "browser" else "browser"),
+        (site_id, event_id, source),
+        (site_id, event_id, "server" if source == "browser" else "browser"),
+        fingerprint,
+        is_fraud,
+        ip_key,
+        is_retried,
+        is_id_ours,
     )
 
 

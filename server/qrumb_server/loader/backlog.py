@@ -11,7 +11,7 @@ from typing import Final
 
 from qrumb_server.loader.batch import take
 from qrumb_server.ports import Clock
-from qrumb_server.spool.reader import SegmentRef, list_sealed, open_times_ms
+from qrumb_server.spool.reader import SegmentRef, Stillness, list_sealed, open_times_ms
 
 __all__ = ["Backlog"]
 
@@ -45,6 +45,7 @@ class Backlog:
         self._max_events = max_events
         self._window_ms = seal_after // timedelta(milliseconds=1)
         self._listed: Sequence[SegmentRef] = ()
+        self._still = Stillness(spool_root)
         self._next_list = monotonic()
         self.is_quiet = False
         """No worker was writing at the last look, so nothing is sealed before a segment was open for a while."""
@@ -67,13 +68,16 @@ class Backlog:
         that stays open, since its worker is away, holds up the others for a moment only. One of the future, the clock
         having stepped back, holds nothing up: with all that follows it stands in one stretch until then.
         """
+        now_ms = self._clock.now_ms()
+        if self.is_quiet and self._still.goes_on(now_ms):
+            return ()
+        self.is_quiet = False  # what cannot be listed now is listed again, though nothing changes
         # Before the sealed ones are listed: what is sealed in between is then waited for or seen, never missed.
         open_ms = open_times_ms(self._spool_root) if wait_for_open else []
         refs = list_sealed(self._spool_root)
-        self.is_quiet = not open_ms and not refs
+        self.is_quiet = wait_for_open and not open_ms and not refs
         if not open_ms or not refs:
             return refs
-        now_ms = self._clock.now_ms()
         waited_for = [begun_ms for begun_ms in open_ms if abs(now_ms - begun_ms) < OPEN_PATIENCE_MS]
         earliest = min((begun_ms // self._window_ms for begun_ms in waited_for), default=None)
         return [ref for ref in refs if earliest is None or ref.begun_time_ms // self._window_ms < earliest]

@@ -1,22 +1,29 @@
-"""Sealed segments, taken together as one batch: read, decoded, sorted by table."""
+"""Sealed segments, taken together as one batch: read, decoded, sorted by table; and how far it has come."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
 
 import structlog
 from google.protobuf.message import DecodeError
 
 from qrumb.v1.event_row_pb2 import EventRow
 from qrumb_server.instants import milliseconds
+from qrumb_server.loader.attribute import Attribution
+from qrumb_server.loader.changes import Hold, Hour
 from qrumb_server.loader.rows import PlacedEvent, PlacedLetter, PlacedRefusal, PlacedSession, RowId
 from qrumb_server.model import is_uuid
 from qrumb_server.pipeline.consent import ALLOWED
+from qrumb_server.ports import TableBatch
 from qrumb_server.spool.reader import SegmentRef, read_segment
 from qrumb_server.wire.v1.record_pb2 import Record
 
-__all__ = ["Batch", "read_batch", "take"]
+__all__ = ["MAX_BYTES", "Batch", "Load", "read_batch", "take"]
 
 log = structlog.get_logger()
+
+# Of segments; as messages and columns it is several times as much. 30,000 ordinary events are a third of it.
+MAX_BYTES: Final = 32 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,11 +52,13 @@ class Batch:
 
 
 def take(refs: Sequence[SegmentRef], max_events: int) -> Sequence[SegmentRef]:
-    """The first segments that together hold at most `max_events` rows, at least one."""
-    total = 0
+    """The first segments that together hold at most `max_events` rows, and no more bytes than may be in memory at once;
+    at least one."""
+    rows = size_bytes = 0
     for index, ref in enumerate(refs):
-        total += ref.rows
-        if index and total > max_events:
+        rows += ref.rows
+        size_bytes += ref.size_bytes
+        if index and (rows > max_events or size_bytes > MAX_BYTES):
             return refs[:index]
     return refs
 
@@ -70,11 +79,11 @@ def read_batch(refs: Sequence[SegmentRef]) -> Batch:
             continue
         unreadable = 0
         for number, data in zip(segment.row_numbers, segment.records, strict=True):
-            row_id = RowId(segment_id=segment.segment_id, segment_row=number)
+            row_id = RowId(segment.segment_id, number)
             record = _decode(data)
-            match record and record.WhichOneof("kind"):
-                case "accepted_event" if _is_known(record.accepted_event.row):
-                    events.append(PlacedEvent(row_id=row_id, event=record.accepted_event))
+            match record.WhichOneof("kind"):
+                case "accepted_event" if _is_known((event := record.accepted_event).row):
+                    events.append(PlacedEvent(row_id, event))
                 case "dead_letter":
                     letters.append(PlacedLetter(row_id=row_id, letter=record.dead_letter, stage="collector"))
                 case "session_registration":
@@ -103,3 +112,27 @@ def _decode(data: bytes) -> Record:
         return Record.FromString(data)
     except DecodeError:
         return Record()
+
+
+@dataclass(slots=True, kw_only=True)
+class Load:
+    """One batch on its way through the passes, each of which fills in what it finds out."""
+
+    batch: Batch
+    uncertain: bool
+    """Rows of it may be stored already."""
+    attribution: Attribution = field(default_factory=lambda: Attribution(facts=()))
+    new_sessions: Sequence[PlacedSession] = ()
+    """Those that no row was there of; not where another node may store the same one at once."""
+    letters: Sequence[PlacedLetter] = ()
+    """The collector's, and the events that the store refused."""
+    ledger: TableBatch | None = None
+    hold: Hold
+    """The hours that it changes."""
+    written: list[TableBatch] = field(default_factory=list)
+    """What the store has taken, and has still to prove."""
+
+    def mark(self, hours: Iterable[Hour]) -> None:
+        """Say that these hours are about to change. May be repeated; raises StoreError."""
+        if written := self.hold.mark(hours):
+            self.written.append(written)

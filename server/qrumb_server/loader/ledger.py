@@ -7,6 +7,7 @@ scan sessions received = registered + rejected. An entry's identity is its segme
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from operator import attrgetter
 from typing import Any, Final
 
 from qrumb_server.instants import milliseconds
@@ -42,6 +43,7 @@ COLUMNS: Final = (
     "scan_received_count",
     "scan_registered_count",
     "scan_rejected_count",
+    "new_session_count",
 )
 # Beginnings of the names of entries that count nothing, and say why rows are no longer there.
 ERASED: Final = "erased-"
@@ -49,6 +51,14 @@ EXPIRED: Final = "expired-"
 Place = tuple[str, str, int]
 """(segment_id, site_id, minute in milliseconds)"""
 Counts = dict[Place, Counter[str]]
+# Events of one second are counted at once.
+_COUNTED_BY: Final = attrgetter(
+    "row_id.segment_id",
+    "event.row.site_id",
+    "event.row.received_time.seconds",
+    "event.row.is_duplicate",
+    "event.row.is_fraud",
+)
 
 
 def count_batch(events: Sequence[PlacedEvent], letters: Iterable[PlacedLetter], conflicts: Iterable[int]) -> Counts:
@@ -58,15 +68,15 @@ def count_batch(events: Sequence[PlacedEvent], letters: Iterable[PlacedLetter], 
         conflicts: places among `events` of duplicates whose payload is not the original's.
     """
     counts: Counts = {}
-    conflicting = set(conflicts)
-    for place, placed in enumerate(events):
-        row = placed.event.row
-        entry = _entry(counts, placed.row_id.segment_id, row.site_id, milliseconds(row.received_time))
-        entry["received_count"] += 1
-        entry["stored_count"] += 1
-        entry["duplicate_count" if row.is_duplicate else "unique_count"] += 1
-        entry["conflict_count"] += place in conflicting
-        entry["fraud_count"] += row.is_fraud
+    for (segment_id, site_id, seconds, is_duplicate, is_fraud), number in Counter(map(_COUNTED_BY, events)).items():
+        entry = _entry(counts, segment_id, site_id, seconds * 1000)
+        entry["received_count"] += number
+        entry["stored_count"] += number
+        entry["duplicate_count" if is_duplicate else "unique_count"] += number
+        entry["fraud_count"] += number * is_fraud
+    for place in set(conflicts):
+        segment_id, site_id, seconds, _is_duplicate, _is_fraud = _COUNTED_BY(events[place])
+        _entry(counts, segment_id, site_id, seconds * 1000)["conflict_count"] += 1
     for letter in letters:
         entry = _entry(counts, letter.row_id.segment_id, letter.letter.site_id, letter.letter.received_time_ms)
         entry["received_count"] += 1
@@ -74,8 +84,22 @@ def count_batch(events: Sequence[PlacedEvent], letters: Iterable[PlacedLetter], 
     return counts
 
 
-def count_scans(counts: Counts, sessions: Iterable[PlacedSession], refusals: Iterable[PlacedRefusal]) -> None:
-    """Add registrations of scan sessions, repeated ones too, and those that were rejected."""
+def count_scans(
+    counts: Counts,
+    sessions: Iterable[PlacedSession],
+    refusals: Iterable[PlacedRefusal],
+    new_sessions: Iterable[PlacedSession] = (),
+) -> None:
+    """Add registrations of scan sessions, repeated ones too, and those that were rejected.
+
+    Args:
+        new_sessions: for each row that was not there before, the registration that it was made of.
+    """
+    for placed in new_sessions:
+        sent = placed.registration
+        _entry(counts, placed.row_id.segment_id, sent.scan_session.site_id, sent.received_time_ms)[
+            "new_session_count"
+        ] += 1
     for placed in sessions:
         sent = placed.registration
         entry = _entry(counts, placed.row_id.segment_id, sent.scan_session.site_id, sent.received_time_ms)

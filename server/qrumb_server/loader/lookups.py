@@ -9,6 +9,7 @@ from qrumb_server.loader.cache import Cache
 from qrumb_server.loader.erased import ErasedSessions
 from qrumb_server.loader.ledger import Counts
 from qrumb_server.loader.rows import IDENTITY_LINKS, SCAN_SESSIONS, VALID_EVENTS, RowId
+from qrumb_server.model import FraudReason
 from qrumb_server.pipeline.identity import (
     EMAIL,
     MAX_HASHES,
@@ -70,8 +71,15 @@ class KnownSession(NamedTuple):
     scan_time_ms: int | None = None
     is_foreign: bool = False
     """Not registered for this site, but for another one."""
+    is_of_flood: bool = False
+    """Its scan was one of more than a crowd behind one address makes."""
     scan: ScanRow = _NOTHING_KNOWN
     """Where sessions are merged; events need none of it."""
+
+    @property
+    def stands_alone(self) -> bool:
+        """Whether its events count for it and not for their address: a redirect of the site has vouched for it."""
+        return self.scan_time_ms is not None and not self.is_of_flood
 
 
 class Original(NamedTuple):
@@ -80,6 +88,10 @@ class Original(NamedTuple):
     fingerprint: int
     """0: it was erased."""
     event_ms: int
+    times: Sequence[int] = ()
+    """Of all its rows that are stored, in milliseconds."""
+    session_ids: Sequence[str] = ()
+    """Of all its rows that are stored."""
 
 
 class Lookups:
@@ -104,7 +116,8 @@ class Lookups:
         known, unknown = self._sessions.split(keys)
         if unknown:
             rows = self._store.query(
-                "SELECT site_id, scan_session_id, qr_code_id, user_id, user_time, scan_time "  # noqa: S608
+                "SELECT site_id, scan_session_id, qr_code_id, user_id, user_time, scan_time, "  # noqa: S608
+                f"has(fraud_reasons, '{FraudReason.ADDRESS_VELOCITY}') AS is_of_flood "
                 f"FROM {SCAN_SESSIONS} FINAL WHERE scan_session_id IN {{ids:Array(String)}}",
                 {"ids": sorted({session_id for _site, session_id in unknown})},
             )
@@ -206,7 +219,8 @@ class Lookups:
         rows = self._store.query(
             "SELECT site_id, event_id, source, "  # noqa: S608
             f"argMin(fingerprint, {_ARRIVAL}) AS first_fingerprint, argMin(event_time, {_ARRIVAL}) AS first_time, "
-            "max(received_time) AS latest "
+            "max(received_time) AS latest, groupUniqArray(event_time) AS times, "
+            "groupUniqArray(scan_session_id) AS session_ids "
             # Ids first: a few of their bytes for each row are all that most rows are read for.
             f"FROM {VALID_EVENTS} PREWHERE event_id IN {{ids:Array(UUID)}} "
             "WHERE received_time >= {since:DateTime64(3, 'UTC')} AND segment_id NOT IN {own:Array(String)} "
@@ -214,7 +228,9 @@ class Lookups:
             {"ids": list(since_ms), "since": min(since_ms.values()), "own": list(own_segments)},
         )
         return {
-            (row["site_id"], row["event_id"], row["source"]): Original(row["first_fingerprint"], row["first_time"])
+            (row["site_id"], row["event_id"], row["source"]): Original(
+                row["first_fingerprint"], row["first_time"], row["times"], row["session_ids"]
+            )
             for row in rows
             if row["latest"] >= since_ms[row["event_id"]]
         }
@@ -275,6 +291,7 @@ def _as_asked(asked: Iterable[SessionKey], rows: Iterable[Mapping[str, Any]]) ->
             user_id=row["user_id"],
             user_time_ms=row["user_time"],
             scan_time_ms=row["scan_time"],
+            is_of_flood=bool(row["is_of_flood"]),
         )
     return {
         (site_id, session_id): there[session_id].get(site_id) or KnownSession(is_foreign=True)

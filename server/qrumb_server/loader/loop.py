@@ -9,7 +9,6 @@ segment is released only after all that hangs on it was read back from the disk:
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -20,9 +19,10 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type
 from tenacity.wait import wait_random_exponential
 
 from qrumb_server.errors import BadRowsError, OutcomeUnknownError, StoreError, StoreRefusedError, StoreUnavailableError
-from qrumb_server.loader.attribute import Attribution, Attributor
+from qrumb_server.loader.attribute import Attributor
 from qrumb_server.loader.backlog import Backlog
-from qrumb_server.loader.batch import Batch, read_batch
+from qrumb_server.loader.batch import Batch, Load, read_batch
+from qrumb_server.loader.changes import ChangedHours
 from qrumb_server.loader.ledger import count_batch, count_scans, ledger_batch
 from qrumb_server.loader.lookups import Lookups
 from qrumb_server.loader.progress import Progress
@@ -36,7 +36,15 @@ from qrumb_server.loader.rows import (
     link_batch,
     refused_event,
 )
-from qrumb_server.loader.sessions import ScanRates, keys_of, session_batch, take_sessions
+from qrumb_server.loader.sessions import (
+    ScanRates,
+    keys_of,
+    lost_codes,
+    new_sessions,
+    session_batch,
+    session_hours,
+    take_sessions,
+)
 from qrumb_server.loader.spool_access import SpoolAccess
 from qrumb_server.model import SitePolicy
 from qrumb_server.ports import Clock, EventStore, TableBatch
@@ -48,7 +56,7 @@ log = structlog.get_logger()
 
 T = TypeVar("T")
 
-# While nothing is to be loaded the store is asked all the same, so that its absence is known before events wait.
+# A server is asked while nothing is to be loaded too, so that its absence is known before events wait.
 PROBE_SECONDS: Final = 1.0
 # Poll intervals between two looks while no worker writes; less than a worker leaves a segment open.
 QUIET_POLLS: Final = 5
@@ -95,6 +103,8 @@ class Loader:
         self._spool_root, self._store = spool_root, store
         self._clock, self._monotonic = clock, monotonic
         self._policy, self._is_alone = policy, is_alone
+        self.changes = ChangedHours(store, clock=clock, monotonic=monotonic, is_alone=is_alone)
+        """Of whatever changes stored rows, here or elsewhere in the process."""
         self.begin_anew()
         self._turn = threading.Lock()
         self._next_probe = monotonic()
@@ -152,7 +162,7 @@ class Loader:
             suspects.difference_update(ref.path for ref in taken)
 
     def _probe_if_due(self) -> None:
-        if self._monotonic() >= self._next_probe:
+        if not (self._is_alone and self._progress.last_error is None) and self._monotonic() >= self._next_probe:
             self._probe()
 
     def _probe(self) -> None:
@@ -190,13 +200,15 @@ class Loader:
         segment_ids = {placed.row_id.segment_id for placed in events}
         attribution = self._attributor.attribute(events, segment_ids, uncertain=True)
         self._attributor.apply(attribution)
-        load = _Load(batch=batch, uncertain=True, attribution=attribution)
-        if attribution.links:
-            links = link_batch(attribution.links, events[0].row_id)
-            self._store.insert(links)
-            load.written.append(links)
-        refused = self._store_or_refuse(load, events)
-        self._store.confirm(load.written)
+        with self.changes.holding() as hold:
+            load = Load(batch=batch, uncertain=True, attribution=attribution, hold=hold)
+            load.mark(attribution.hours)
+            if attribution.links:
+                links = link_batch(attribution.links, events[0].row_id)
+                self._store.insert(links)
+                load.written.append(links)
+            refused = self._store_or_refuse(load, events)
+            self._store.confirm(load.written)
         return attribution.kept(events, refused)
 
     def count_replayed(self, entries: TableBatch) -> None:
@@ -211,44 +223,55 @@ class Loader:
         """Know nothing of what was loaded: the caller has emptied the tables, inside `exclusively`."""
         self._lookups = Lookups(self._store, monotonic=self._monotonic)
         self._attributor = Attributor(self._lookups, self._policy)
-        self._remarks = Remarks(self._store, self._lookups, monotonic=self._monotonic, policy=self._policy)
-        self._races = Races(self._store, monotonic=self._monotonic, is_alone=self._is_alone)
+        self._remarks = Remarks(
+            self._store, self._lookups, self.changes, monotonic=self._monotonic, policy=self._policy
+        )
+        self._races = Races(self._store, self.changes, monotonic=self._monotonic, is_alone=self._is_alone)
         self._scan_rates = ScanRates(self._policy)
+        self.changes.forget()
 
     def _load(self, refs: Sequence[SegmentRef], *, uncertain: bool) -> None:
         """Every pass in its order; nothing is released before all rows were read back."""
         begun = self._monotonic()
         batch = self._spool.until_allowed(lambda: read_batch(refs))
-        load = _Load(batch=batch, uncertain=uncertain)
-        for do in (
-            self._store_sessions,
-            self._judge_late,
-            self._attribute,
-            self._store_links,
-            self._store_events,
-            self._store_letters,
-            self._store_ledger,
-            self._confirm,
-            self._let_go,
-        ):
-            do(load)
+        with self.changes.holding() as hold:
+            load = Load(batch=batch, uncertain=uncertain, hold=hold)
+            for do in (
+                self._store_sessions,
+                self._judge_late,
+                self._attribute,
+                self._mark,
+                self._store_links,
+                self._store_events,
+                self._store_letters,
+                self._store_ledger,
+                self._confirm,
+                self._let_go,
+            ):
+                do(load)
         rows = len(batch.events) + len(batch.letters)
         self._progress.batch_loaded(rows, self._monotonic() - begun, batch.last_received_ms)
 
-    def _store_sessions(self, load: "_Load") -> None:
+    def _store_sessions(self, load: Load) -> None:
         """Before the events, which may be of these sessions. A row stored twice is one: the versions are equal."""
         if not load.batch.sessions:
             return
         sent = self._scan_rates.marked(load.batch.sessions)
-        registrations, merged = self._patiently(lambda: take_sessions(sent, self._lookups))
+        registrations, known, merged = self._patiently(lambda: take_sessions(sent, self._lookups))
+        # An earlier try may have stored the sessions and gone no further.
+        changed = keys_of(registrations) if load.uncertain else merged.keys()
+        self._patiently(lambda: load.mark(session_hours(self.changes, changed, merged, known)))
         if merged:
             self._insert(load, session_batch(merged, registrations), uncertain=False)
             self._lookups.learn_sessions(merged)
-        # An earlier try may have stored the sessions and gone no further.
-        changed = keys_of(registrations) if load.uncertain else merged.keys()
+            # Of sums that were made meanwhile.
+            self._patiently(lambda: load.mark(self.changes.waiting_hours(merged.keys())))
+        if self._is_alone:
+            load.new_sessions = new_sessions(registrations, known, merged)
+        self._progress.codes_lost(lost_codes(registrations, known, merged))
         self._remarks.add(changed, min(placed.registration.received_time_ms for placed in registrations))
 
-    def _judge_late(self, _load: "_Load | None" = None) -> None:
+    def _judge_late(self, _load: Load | None = None) -> None:
         """Judge events that were stored before their session, or twice. Tried again: a failure holds up nothing."""
         try:
             self._races.settle_if_due()
@@ -260,29 +283,33 @@ class Loader:
             if self._progress.last_error is None:  # a store that is away is a reason of its own
                 self._progress.note(LATE, "events of late sessions, or of two nodes at once, are not marked anew yet")
 
-    def _attribute(self, load: "_Load") -> None:
+    def _attribute(self, load: Load) -> None:
         batch = load.batch
         load.attribution = self._patiently(
             lambda: self._attributor.attribute(batch.events, batch.segment_ids, uncertain=load.uncertain)
         )
         self._attributor.apply(load.attribution)
 
-    def _store_links(self, load: "_Load") -> None:
+    def _mark(self, load: Load) -> None:
+        """Before any row: what these hours add up to is about to change."""
+        self._patiently(lambda: load.mark(load.attribution.hours))
+
+    def _store_links(self, load: Load) -> None:
         if load.attribution.links:
             rows = link_batch(load.attribution.links, load.batch.events[0].row_id)
             self._insert(load, rows, uncertain=False)
 
-    def _store_events(self, load: "_Load") -> None:
+    def _store_events(self, load: Load) -> None:
         load.letters = [*load.batch.letters, *self._store_or_refuse(load, load.batch.events)]
 
-    def _store_letters(self, load: "_Load") -> None:
+    def _store_letters(self, load: Load) -> None:
         if load.letters:
             self._insert(load, dead_letter_batch(load.letters), uncertain=load.uncertain)
 
-    def _store_ledger(self, load: "_Load") -> None:
+    def _store_ledger(self, load: Load) -> None:
         kept, conflicts = load.attribution.kept(load.batch.events, load.letters)
         counts = count_batch(kept, load.letters, conflicts)
-        count_scans(counts, load.batch.sessions, load.batch.refusals)
+        count_scans(counts, load.batch.sessions, load.batch.refusals, load.new_sessions)
         if not counts:
             return
         if load.uncertain:
@@ -291,7 +318,7 @@ class Loader:
         load.ledger = ledger_batch(counts)
         self._insert(load, load.ledger, uncertain=load.uncertain)
 
-    def _confirm(self, load: "_Load") -> None:
+    def _confirm(self, load: Load) -> None:
         """Read back what was written; what is not there is written again, however long it takes."""
         is_missing = False
 
@@ -308,7 +335,7 @@ class Loader:
 
         self._patiently(try_once)
 
-    def _let_go(self, load: "_Load") -> None:
+    def _let_go(self, load: Load) -> None:
         for ref in load.batch.damaged:
             self._spool.until_allowed(partial(quarantine, ref))
         for ref in load.batch.whole:
@@ -317,7 +344,7 @@ class Loader:
             self._progress.count_ledger(load.ledger)
         self._races.add(load.attribution.asked)
 
-    def _store_or_refuse(self, load: "_Load", events: Sequence[PlacedEvent]) -> Sequence[PlacedLetter]:
+    def _store_or_refuse(self, load: Load, events: Sequence[PlacedEvent]) -> Sequence[PlacedLetter]:
         """Store the events; those that the store will not take come back as dead letters."""
         if not events:
             return []
@@ -335,7 +362,7 @@ class Loader:
             ]
         return []
 
-    def _insert(self, load: "_Load", rows: TableBatch, *, uncertain: bool) -> None:
+    def _insert(self, load: Load, rows: TableBatch, *, uncertain: bool) -> None:
         """Insert, however long it takes; raises only BadRowsError and _StoppedWaiting."""
         insert: Callable[[TableBatch], None] = self._store.insert_missing if uncertain else self._store.insert
 
@@ -371,18 +398,3 @@ class Loader:
     def _sleep(self, seconds: float) -> None:
         if self._stopping.wait(seconds):
             raise _StoppedWaiting
-
-
-@dataclass(slots=True, kw_only=True)
-class _Load:
-    """One batch on its way through the passes, each of which fills in what it finds out."""
-
-    batch: Batch
-    uncertain: bool
-    """Rows of it may be stored already."""
-    attribution: Attribution = field(default_factory=lambda: Attribution(facts=()))
-    letters: Sequence[PlacedLetter] = ()
-    """The collector's, and the events that the store refused."""
-    ledger: TableBatch | None = None
-    written: list[TableBatch] = field(default_factory=list)
-    """What the store has taken, and has still to prove."""

@@ -65,6 +65,12 @@ class Progress:
             for column in COLUMNS
         }
         self._rows = Counter("qrumb_loader_rows", "Events and dead letters loaded.", registry=registry)
+        self._codes_lost = Counter(
+            "qrumb_scan_session_conflicts",
+            "Registrations whose code is not their session's: another one states an earlier scan of it.",
+            ["site_id"],
+            registry=registry,
+        )
         self._batch_seconds = Histogram(
             "qrumb_loader_batch_seconds",
             "Time of a batch from reading to release, waiting for the store included.",
@@ -107,6 +113,11 @@ class Progress:
                 sums[label] += number
             for label, number in sums.items():
                 counter.labels(site_id=label).inc(number)
+
+    def codes_lost(self, numbers: Mapping[str, int]) -> None:
+        """Registrations of scan sessions did not get their code; numbers by site."""
+        for site_id, number in numbers.items():
+            self._codes_lost.labels(site_id=self._sites.label(site_id)).inc(number)
 
     def store_answered(self) -> None:
         """The store did what it was asked."""

@@ -11,8 +11,9 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Any, Final
 
+from qrumb_server.loader.changes import ChangedHours
 from qrumb_server.loader.lookups import DUPLICATE_WITHIN_MS, Arrived
-from qrumb_server.loader.remarks import GROUP, RowKey, recount
+from qrumb_server.loader.remarks import GROUP, OF_KEYS, RowKey, recount
 from qrumb_server.loader.rows import VALID_EVENTS
 from qrumb_server.ports import EventStore
 
@@ -32,8 +33,11 @@ class Races:
         is_alone: no other loader writes into the store, so there are none.
     """
 
-    def __init__(self, store: EventStore, *, monotonic: Callable[[], float], is_alone: bool) -> None:
+    def __init__(
+        self, store: EventStore, changes: ChangedHours, *, monotonic: Callable[[], float], is_alone: bool
+    ) -> None:
         self._store = store
+        self._changes = changes
         self._monotonic = monotonic
         self._is_alone = is_alone
         self._since_ms: int | None = None
@@ -92,11 +96,14 @@ class Races:
         recount(self._store, {segment_id for keys in lost.values() for segment_id, _row in keys})
 
     def _mark(self, keys: Collection[RowKey], is_counterpart: int) -> None:
-        self._store.mutate(
-            f"ALTER TABLE {VALID_EVENTS} UPDATE is_duplicate = 1, is_counterpart = {{counterpart:UInt8}} "
-            "WHERE (segment_id, segment_row) IN {rows:Array(Tuple(String, UInt32))}",
-            {"counterpart": is_counterpart, "rows": sorted(keys)},
-        )
+        some = {"rows": sorted(keys)}
+        with self._changes.holding() as hold:
+            hold.mark_rows(OF_KEYS, some)
+            self._store.mutate(
+                f"ALTER TABLE {VALID_EVENTS} UPDATE is_duplicate = 1, is_counterpart = {{counterpart:UInt8}} "
+                f"WHERE {OF_KEYS}",
+                {"counterpart": is_counterpart, **some},
+            )
 
 
 def _losers(standing: Sequence[Mapping[str, Any]]) -> Iterable[tuple[Mapping[str, Any], int]]:

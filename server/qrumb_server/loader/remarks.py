@@ -9,6 +9,7 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from qrumb_server.loader.changes import ChangedHours
 from qrumb_server.loader.ledger import MINUTE_MS
 from qrumb_server.loader.lookups import KnownSession, Lookups, SessionKey
 from qrumb_server.loader.rows import LEDGER, SCAN_SESSIONS, VALID_EVENTS
@@ -16,10 +17,22 @@ from qrumb_server.model import FraudReason, FraudRules, SitePolicy
 from qrumb_server.pipeline.mark import marks_at_loading
 from qrumb_server.ports import EventStore
 
-__all__ = ["GROUP", "LATE", "LATE_MS", "OF_SESSION", "Remarks", "RowKey", "recount", "write_marks"]
+__all__ = [
+    "GROUP",
+    "LATE",
+    "LATE_MS",
+    "OF_KEYS",
+    "OF_SESSION",
+    "Remarks",
+    "RowKey",
+    "decided_by",
+    "recount",
+    "write_marks",
+]
 
 OF_SESSION: Final = frozenset({FraudReason.BEFORE_SCAN, FraudReason.FOREIGN_SESSION})
 """Reasons that only a session gives."""
+_BY_KNOWN_SESSION: Final = OF_SESSION | {FraudReason.ADDRESS_VELOCITY}
 LATE: Final = "late sessions"
 """Of what the node is DEGRADED by a look that failed."""
 LATE_MS: Final = 7 * 86_400_000
@@ -39,6 +52,8 @@ SECOND_LOOK_SECONDS: Final = 10.0
 BEFORE_START_MS: Final = 600_000
 RowKey = tuple[str, int]
 """(segment_id, segment_row)"""
+OF_KEYS: Final = "(segment_id, segment_row) IN {rows:Array(Tuple(String, UInt32))}"
+"""A condition on rows, by their RowKeys."""
 
 
 class Remarks:
@@ -53,12 +68,14 @@ class Remarks:
         self,
         store: EventStore,
         lookups: Lookups,
+        changes: ChangedHours,
         *,
         monotonic: Callable[[], float],
         policy: Callable[[str], SitePolicy],
     ) -> None:
         self._store = store
         self._lookups = lookups
+        self._changes = changes
         self._monotonic = monotonic
         self._policy = policy
         self._next_look = monotonic()
@@ -128,7 +145,7 @@ class Remarks:
                 reasons = _marks_now(row, session, self._policy(row["site_id"]).fraud)
                 if reasons != row["fraud_reasons"]:
                     changed[tuple(reasons)].append((row["segment_id"], row["segment_row"]))
-        write_marks(self._store, changed)
+        write_marks(self._store, changed, self._changes)
 
     def _pages(self, registered: Mapping[SessionKey, int]) -> Iterator[Sequence[Mapping[str, Any]]]:
         """Rows that a session can mark: older than the youngest scan, marked by a session, or of another site."""
@@ -150,7 +167,7 @@ class Remarks:
             after = (last["received_time"], last["segment_id"], last["segment_row"])
 
 
-_IS_MARKED: Final = " OR ".join(f"has(fraud_reasons, '{reason}')" for reason in sorted(OF_SESSION))
+_IS_MARKED: Final = " OR ".join(f"has(fraud_reasons, '{reason}')" for reason in sorted(_BY_KNOWN_SESSION))
 _ROWS: Final = f"""
 SELECT site_id, scan_session_id, source, event_time, received_time, fraud_reasons, segment_id, segment_row
 FROM {VALID_EVENTS} PREWHERE scan_session_id IN {{ids:Array(String)}}
@@ -162,15 +179,18 @@ ORDER BY received_time, segment_id, segment_row LIMIT {{size:UInt32}}
 """  # noqa: S608
 
 
-def write_marks(store: EventStore, changed: Mapping[tuple[str, ...], Sequence[RowKey]]) -> int:
+def write_marks(store: EventStore, changed: Mapping[tuple[str, ...], Sequence[RowKey]], changes: ChangedHours) -> int:
     """Give rows these fraud reasons, and the ledger their number; returns how many rows. May be repeated."""
     for reasons, rows in changed.items():
         for start in range(0, len(rows), GROUP):
-            store.mutate(
-                f"ALTER TABLE {VALID_EVENTS} UPDATE fraud_reasons = {{reasons:Array(String)}}, "
-                "is_fraud = {fraud:UInt8} WHERE (segment_id, segment_row) IN {rows:Array(Tuple(String, UInt32))}",
-                {"reasons": list(reasons), "fraud": int(bool(reasons)), "rows": list(rows[start : start + GROUP])},
-            )
+            some = {"rows": list(rows[start : start + GROUP])}
+            with changes.holding() as hold:
+                hold.mark_rows(OF_KEYS, some)
+                store.mutate(
+                    f"ALTER TABLE {VALID_EVENTS} UPDATE fraud_reasons = {{reasons:Array(String)}}, "
+                    f"is_fraud = {{fraud:UInt8}} WHERE {OF_KEYS}",
+                    {"reasons": list(reasons), "fraud": int(bool(reasons)), **some},
+                )
     recount(store, {segment_id for rows in changed.values() for segment_id, _row in rows})
     return sum(map(len, changed.values()))
 
@@ -216,4 +236,9 @@ def _marks_now(row: Mapping[str, Any], session: KnownSession, rules: FraudRules)
         address_rate=0,
         rules=rules,
     )
-    return sorted({*(reason for reason in row["fraud_reasons"] if reason not in OF_SESSION), *found})
+    return sorted({*(reason for reason in row["fraud_reasons"] if reason not in decided_by(session)), *found})
+
+
+def decided_by(session: KnownSession) -> frozenset[FraudReason]:
+    """Reasons of a stored row that hang on its session: one that stands alone takes the address's mark away."""
+    return _BY_KNOWN_SESSION if session.stands_alone else OF_SESSION

@@ -1,10 +1,10 @@
 """From spool records to the columns of the tables: one batch per table."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from operator import attrgetter
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import orjson
 from google.protobuf.json_format import MessageToDict
@@ -47,16 +47,14 @@ LOADER_STAGE: Final = "loader"
 REPLAYED: Final = "replay:"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RowId:
-    """The identity of a row for ever: its place in the spool."""
+class RowId(NamedTuple):
+    """The identity of a row for ever: its place in the spool. A tuple, since one is made and hashed for each row."""
 
     segment_id: str
     segment_row: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlacedEvent:
+class PlacedEvent(NamedTuple):
     """An accepted event and its place."""
 
     row_id: RowId
@@ -110,38 +108,49 @@ def _client_time_text(row: EventRow) -> str:
     return row.client_event_time.ToJsonString()
 
 
-# Columns that are not a field of the row as it is: by name, how an event fills them.
-_OTHER_COLUMNS: Final[Mapping[str, Callable[[PlacedEvent], Any]]] = {
-    "client_event_time": lambda placed: _client_time(placed.event.row),
-    "client_event_time_text": lambda placed: _client_time_text(placed.event.row),
-    "conversion_value": lambda placed: Decimal(text) if (text := placed.event.row.conversion_value) else None,
-    "identified_user_id": lambda placed: identified_user(placed.event),
-    # Counted by in the loader's memory; not needed afterwards.
-    "ip_key": lambda _placed: "",
-    "segment_id": lambda placed: placed.row_id.segment_id,
-    "segment_row": lambda placed: placed.row_id.segment_row,
-}
-# All others are fields of the same name.
-_FIELDS: Final = [field for field in EventRow.DESCRIPTOR.fields if field.name not in _OTHER_COLUMNS]
+# Read in one go: by field it takes three times as long.
+_FIELDS: Final = [field for field in EventRow.DESCRIPTOR.fields if field.name != "client_event_time"]
+_READ: Final = attrgetter(*(field.name for field in _FIELDS))
 
 
-def _values(field: Any, rows: Sequence[EventRow]) -> list[Any]:
-    values = map(attrgetter(field.name), rows)
+def _values(field: Any, values: Sequence[Any]) -> Sequence[Any]:
+    if field.name == "conversion_value":
+        return [Decimal(text) if text else None for text in values]
     if field.message_type is Timestamp.DESCRIPTOR:
-        return list(map(milliseconds, values))
-    return list(map(list, values)) if field.is_repeated else list(values)
+        return [time.seconds * 1000 + time.nanos // 1_000_000 for time in values]
+    if field.is_repeated:
+        return list(map(list, values)) if any(values) else [()] * len(values)
+    return values
+
+
+def _columns(placed: Sequence[PlacedEvent]) -> dict[str, Sequence[Any]]:
+    row_ids, events = zip(*placed, strict=True) if placed else ((), ())
+    rows = [event.row for event in events]
+    read = list(zip(*map(_READ, rows), strict=True)) or [()] * len(_FIELDS)
+    columns = {field.name: _values(field, values) for field, values in zip(_FIELDS, read, strict=True)}
+    nothing = [""] * len(rows)
+    times = [_client_time(row) for row in rows]
+    is_any_told = times.count(None) < len(times)
+    is_any_identified = any(columns["user_id_source"])
+    return columns | {
+        "client_event_time": times,
+        "client_event_time_text": [_client_time_text(row) for row in rows] if is_any_told else nothing,
+        "identified_user_id": [identified_user(event) for event in events] if is_any_identified else nothing,
+        # Counted by in the loader's memory; not needed afterwards.
+        "ip_key": nothing,
+        "segment_id": [row_id.segment_id for row_id in row_ids],
+        "segment_row": [row_id.segment_row for row_id in row_ids],
+    }
 
 
 def event_batch(events: Sequence[PlacedEvent]) -> TableBatch:
     """The rows of events.valid_events. Raises BadRowsError where one of the events cannot be made a row."""
-    rows = [placed.event.row for placed in events]
     try:
-        data = [_values(field, rows) for field in _FIELDS]
-        data += [[fill(placed) for placed in events] for fill in _OTHER_COLUMNS.values()]
+        columns = _columns(events)
     except Exception as error:
         # One event that our own code cannot turn into a row must not hold up the rest: bisection finds it.
         raise BadRowsError(f"cannot be made a row: {type(error).__name__}") from error
-    return TableBatch(table=VALID_EVENTS, columns=[*(field.name for field in _FIELDS), *_OTHER_COLUMNS], data=data)
+    return TableBatch(table=VALID_EVENTS, columns=list(columns), data=list(columns.values()))
 
 
 def dead_letter_batch(letters: Sequence[PlacedLetter]) -> TableBatch:

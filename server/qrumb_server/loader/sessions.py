@@ -5,11 +5,13 @@ who, unless that user was erased: then none does any more, or a repeat would bri
 ranks, so it does not matter in which order registrations come. A merged row has a higher version than those before.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any, Final
 
 from qrumb_server.instants import milliseconds
+from qrumb_server.loader.changes import HOUR_MS, SCANS, ChangedHours, Hour
 from qrumb_server.loader.erased import without_person
 from qrumb_server.loader.lookups import KnownSession, Lookups, ScanRow, SessionKey
 from qrumb_server.loader.rows import SCAN_SESSIONS, PlacedSession
@@ -19,7 +21,16 @@ from qrumb_server.pipeline.mark import kept_reasons
 from qrumb_server.ports import TableBatch
 from qrumb_server.wire.v1.record_pb2 import SessionRegistration
 
-__all__ = ["ScanRates", "keys_of", "merge_sessions", "session_batch", "take_sessions"]
+__all__ = [
+    "ScanRates",
+    "keys_of",
+    "lost_codes",
+    "merge_sessions",
+    "new_sessions",
+    "session_batch",
+    "session_hours",
+    "take_sessions",
+]
 
 _TIE_BITS: Final = 20
 _TIES: Final = (1 << _TIE_BITS) - 1
@@ -59,10 +70,34 @@ def keys_of(registrations: Iterable[PlacedSession]) -> set[SessionKey]:
 
 def take_sessions(
     registrations: Sequence[PlacedSession], lookups: Lookups
-) -> tuple[Sequence[PlacedSession], dict[SessionKey, KnownSession]]:
-    """Registrations without erased persons, and the sessions that these change. Raises a StoreError."""
+) -> tuple[Sequence[PlacedSession], dict[SessionKey, KnownSession], dict[SessionKey, KnownSession]]:
+    """Registrations without erased persons; their sessions as they were, and those that change. Raises a StoreError."""
     kept = without_person(registrations, lookups.erased.names(keys_of(registrations)))
-    return kept, merge_sessions(kept, lookups.whole_sessions(keys_of(kept)))
+    known = lookups.whole_sessions(keys_of(kept))
+    return kept, known, merge_sessions(kept, known)
+
+
+def session_hours(
+    changes: ChangedHours,
+    keys: Collection[SessionKey],
+    merged: Mapping[SessionKey, KnownSession],
+    known: Mapping[SessionKey, KnownSession],
+) -> set[Hour]:
+    """Hours that change with sessions: those of their scans, before and now, and of events that were counted without
+    them or by another code. Raises a StoreError.
+
+    Args:
+        merged: those that are not as they were.
+        known: as they were.
+    """
+    hours = {
+        (SCANS, key[0], session.scan_time_ms // HOUR_MS)
+        for key in keys
+        for session in (merged.get(key), known.get(key))
+        if session is not None and session.scan_time_ms is not None
+    }
+    moved = [key for key, session in merged.items() if session.qr_code_id != known.get(key, session).qr_code_id]
+    return hours | changes.waiting_hours(keys) | changes.events_hours(moved)
 
 
 def merge_sessions(
@@ -80,6 +115,7 @@ def merge_sessions(
             scan_time_ms=scan_time_ms,
             user_id=sent.user_id,
             user_time_ms=scan_time_ms if sent.user_id else 0,
+            is_of_flood=FraudReason.ADDRESS_VELOCITY in placed.registration.facts.fraud_reasons,
             scan=_scan_row(placed.registration),
         )
         after = stated if before is None or before.is_foreign else _merge(before, stated)
@@ -88,12 +124,36 @@ def merge_sessions(
     return merged
 
 
+def new_sessions(
+    registrations: Iterable[PlacedSession],
+    known: Mapping[SessionKey, KnownSession],
+    merged: Iterable[SessionKey],
+) -> list[PlacedSession]:
+    """Of each session that was not there before, the registration that its row is made of."""
+    last = _last_of(registrations)
+    return [last[key] for key in merged if key not in known or known[key].is_foreign]
+
+
+def lost_codes(
+    registrations: Iterable[PlacedSession],
+    known: Mapping[SessionKey, KnownSession],
+    merged: Mapping[SessionKey, KnownSession],
+) -> Counter[str]:
+    """How many registrations of each site named a code that is not their session's, since an earlier scan's is."""
+    numbers = Counter[str]()
+    for placed in registrations:
+        sent = placed.registration.scan_session
+        key = sent.site_id, sent.scan_session_id
+        numbers[sent.site_id] += sent.qr_code_id != (merged.get(key) or known[key]).qr_code_id
+    for (site_id, session_id), session in merged.items():
+        before = known.get((site_id, session_id))
+        numbers[site_id] += before is not None and before.qr_code_id != session.qr_code_id and not before.is_foreign
+    return numbers
+
+
 def session_batch(sessions: Mapping[SessionKey, KnownSession], registrations: Sequence[PlacedSession]) -> TableBatch:
     """The rows of events.scan_sessions."""
-    last = {
-        (placed.registration.scan_session.site_id, placed.registration.scan_session.scan_session_id): placed
-        for placed in registrations
-    }
+    last = _last_of(registrations)
     placed = [last[key] for key in sessions]
     columns: dict[str, list[Any]] = {
         "site_id": [site_id for site_id, _session_id in sessions],
@@ -114,6 +174,14 @@ def session_batch(sessions: Mapping[SessionKey, KnownSession], registrations: Se
         "segment_row": [one.row_id.segment_row for one in placed],
     }
     return TableBatch(table=SCAN_SESSIONS, columns=list(columns), data=list(columns.values()))
+
+
+def _last_of(registrations: Iterable[PlacedSession]) -> dict[SessionKey, PlacedSession]:
+    """The registration of each session that gives its row a place and a time of receipt."""
+    return {
+        (placed.registration.scan_session.site_id, placed.registration.scan_session.scan_session_id): placed
+        for placed in registrations
+    }
 
 
 def _scan_row(registration: SessionRegistration) -> ScanRow:

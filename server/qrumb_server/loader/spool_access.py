@@ -35,17 +35,21 @@ class SpoolAccess:
     def __init__(self, spool_root: Path, *, progress: Progress, sleep: Callable[[float], None]) -> None:
         self._spool_root = spool_root
         self._progress = progress
-        self._sleep = sleep
         self._waits = False
+        # Made once: that takes longer than a look at an empty spool.
+        self._retrying = Retrying(
+            retry=retry_if_exception_type(OSError),
+            wait=wait_exponential(multiplier=FIRST_PAUSE_SECONDS, max=LONGEST_PAUSE_SECONDS),
+            sleep=sleep,
+            before_sleep=self._note,
+        )
 
     def until_allowed(self, step: Callable[[], T]) -> T:
         """What `step` returns, once it raises no OSError; it must bear to be run again after one."""
-        answer: T = Retrying(
-            retry=retry_if_exception_type(OSError),
-            wait=wait_exponential(multiplier=FIRST_PAUSE_SECONDS, max=LONGEST_PAUSE_SECONDS),
-            sleep=self._sleep,
-            before_sleep=self._note,
-        )(step)
+        try:
+            answer = step()
+        except OSError:
+            answer = self._retrying(step)
         if self._waits:
             self._waits = False
             self._progress.clear(TOPIC)

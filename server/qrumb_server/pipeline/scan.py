@@ -7,11 +7,13 @@ consent does not allow.
 from dataclasses import dataclass
 from typing import Final
 
+import orjson
+
 from qrumb.v1.receipt_pb2 import EventWarning, Violation
 from qrumb.v1.scan_session_pb2 import ScanSession
 from qrumb_server.enrich.agent import ClientHints, describe_agent
 from qrumb_server.instants import milliseconds, set_time
-from qrumb_server.model import SitePolicy
+from qrumb_server.model import Reading, SitePolicy
 from qrumb_server.pipeline.consent import ALLOWED, Allowed, applied_consent, only
 from qrumb_server.pipeline.context_fields import check_scan_context
 from qrumb_server.pipeline.findings import Findings
@@ -25,6 +27,18 @@ __all__ = ["StampedScan", "judge_scan"]
 
 MAX_QR_CODE_ID: Final = 128
 MAX_USER_ID: Final = 256
+# What only describes a scan: one that cannot be read is left out, as one that cannot be used.
+_DESCRIPTIVE: Final = frozenset(
+    {
+        *("scan_time", "client_ip", "user_agent", "client_hints"),
+        *("request_method", "is_prefetch", "referrer", "landing_page_url"),
+    }
+)
+# Words that name no user, and may well name a poster.
+_NAMES_OF_CODES: Final = frozenset({"guest", "object", "empty"})
+_NO_CODE: Final = "is a word or a template that stands for no value, such as undefined, and names no code"
+_UNREADABLE: Final = frozenset({Violation.INVALID_JSON, Violation.OUT_OF_RANGE})
+_CORRECTED: Final = "cannot be true (in the future, or older than rows are kept): the time of receipt is used"
 _USED_ONLY: Final = ("client_ip", "user_agent", "client_hints")
 
 
@@ -36,29 +50,49 @@ class StampedScan:
     warnings: list[EventWarning]
 
 
-def judge_scan(sent: ScanSession, arrival: Arrival) -> StampedScan | list[Violation]:
-    """What is kept of a scan, or every rule of the contract that it breaks."""
+def judge_scan(sent: ScanSession, reading: Reading | None, arrival: Arrival) -> StampedScan | list[Violation]:
+    """What is kept of a scan, or every rule of the contract that it breaks.
+
+    Args:
+        reading: what its JSON had to say beside; None where it was none.
+    """
     policy = arrival.enrichers.policy(sent.site_id)
     consent = applied_consent(sent, policy)
     allowed = ALLOWED[consent]
-    findings = Findings()
+    findings = _read(reading)
+    findings.unknown_fields(sent)
     _check_names(sent, findings)
     check_consent(sent.consent, findings)
     check_scan_context(sent, allowed, findings)
-    labels = own_fields("labels", sent.labels if sent.HasField("labels") else None, None, findings)
+    labels = own_fields("labels", sent.labels if sent.HasField("labels") else None, reading, findings)
     if findings.violations:
         return findings.violations
     visited = findings.applied_to(sent)
     registration = SessionRegistration(received_time_ms=arrival.received_time_ms)
     kept = registration.scan_session
     kept.CopyFrom(visited)
-    _set_scan_time(kept, arrival)
+    if reading is not None and reading.own_fields:
+        kept.labels.update(orjson.loads(labels))
+    _set_scan_time(kept, arrival, findings)
     _drop(kept, allowed, policy)
     facts = registration.facts
     facts.consent = consent
     facts.labels = labels if allowed.all_metadata else only(labels, policy.non_personal_keys)
-    _enrich(visited, allowed, arrival, facts)
+    has_no_agent = sent.HasField("user_agent") and not sent.user_agent.strip()
+    _enrich(visited, allowed, arrival, facts, has_no_agent=has_no_agent)
     return StampedScan(registration=registration, warnings=findings.warnings)
+
+
+def _read(reading: Reading | None) -> Findings:
+    """What the reading found, of which what only describes the scan costs no scan."""
+    findings = Findings(reading)
+    broken, findings.violations = findings.violations, []
+    for violation in broken:
+        if violation.reason in _UNREADABLE and violation.field.partition(".")[0] in _DESCRIPTIVE:
+            findings.warn(violation.field, EventWarning.LEFT_OUT, f"{violation.description}: it was left out")
+        else:
+            findings.violations.append(violation)
+    return findings
 
 
 def _check_names(session: ScanSession, findings: Findings) -> None:
@@ -68,21 +102,36 @@ def _check_names(session: ScanSession, findings: Findings) -> None:
             "scan_session_id", Violation.REQUIRED, "is required: the id that the QR redirect made for the visit"
         )
     findings.text("scan_session_id", session.scan_session_id, MAX_SCAN_SESSION_ID)
-    for name in ("scan_session_id", "user_id"):
-        if is_placeholder(getattr(session, name)):
-            findings.add(name, Violation.PLACEHOLDER, NO_ONE)
+    if is_placeholder(session.scan_session_id):
+        findings.add("scan_session_id", Violation.PLACEHOLDER, NO_ONE)
+    if _names_no_code(session.qr_code_id):
+        findings.add("qr_code_id", Violation.PLACEHOLDER, _NO_CODE)
+    if is_placeholder(session.user_id):
+        findings.leave_out("user_id", NO_ONE)
     if not session.qr_code_id:
         findings.add("qr_code_id", Violation.REQUIRED, "is required: the QR code that was scanned")
     findings.text("qr_code_id", session.qr_code_id, MAX_QR_CODE_ID)
     findings.text("user_id", session.user_id, MAX_USER_ID)
 
 
-def _set_scan_time(session: ScanSession, arrival: Arrival) -> None:
+def _names_no_code(code: str) -> bool:
+    """Whether a placeholder stands where a code should: all posters of a broken template would be one."""
+    return (
+        len(code) <= MAX_QR_CODE_ID
+        and is_placeholder(code)
+        and not code.isdigit()
+        and code.lower() not in _NAMES_OF_CODES
+    )
+
+
+def _set_scan_time(session: ScanSession, arrival: Arrival, findings: Findings) -> None:
     """The receipt's where it states none, or one that cannot be true."""
     received_ms = arrival.received_time_ms
     stated_ms = milliseconds(session.scan_time)
     earliest_ms = received_ms - arrival.retention_of(session.site_id)
     is_usable = session.HasField("scan_time") and earliest_ms <= stated_ms <= received_ms + MAX_AHEAD_MS
+    if session.HasField("scan_time") and not is_usable:
+        findings.warn("scan_time", EventWarning.CLOCK_CORRECTED, _CORRECTED)
     set_time(session.scan_time, stated_ms if is_usable else received_ms)
 
 
@@ -99,7 +148,7 @@ def _drop(session: ScanSession, allowed: Allowed, policy: SitePolicy) -> None:
             session.ClearField("labels")
 
 
-def _enrich(visited: ScanSession, allowed: Allowed, arrival: Arrival, facts: ScanFacts) -> None:
+def _enrich(visited: ScanSession, allowed: Allowed, arrival: Arrival, facts: ScanFacts, *, has_no_agent: bool) -> None:
     """Device, place, the key of the address, and the marks that the scan gives by itself."""
     enrichers = arrival.enrichers
     hints = visited.client_hints
@@ -117,7 +166,7 @@ def _enrich(visited: ScanSession, allowed: Allowed, arrival: Arrival, facts: Sca
             facts.ip_key = enrichers.address_key(address, arrival.received_time_ms)
     marks = marks_of_scan(
         agent,
-        has_no_agent=visited.HasField("user_agent") and not visited.user_agent.strip(),
+        has_no_agent=has_no_agent,
         request_method=visited.request_method,
         is_prefetch=visited.is_prefetch,
         is_data_centre=bool(address) and enrichers.is_data_centre(address),

@@ -26,6 +26,7 @@ __all__ = ["MAX_AHEAD", "MAX_AHEAD_MS", "Arrival", "Enrichers", "is_forged", "st
 # Clocks of phones are off by minutes; what is further ahead cannot be true.
 MAX_AHEAD: Final = timedelta(minutes=10)
 MAX_AHEAD_MS: Final = MAX_AHEAD // timedelta(milliseconds=1)
+_NOT_STORED: Final = frozenset({EventWarning.UNKNOWN_FIELD, EventWarning.MISPLACED_FIELD})
 _NOWHERE: Final = Place()
 _ANY_SITE: Final = SitePolicy()
 
@@ -106,8 +107,15 @@ def stamp(event: ValidEvent, arrival: Arrival) -> StampedEvent:
     if marks:
         row.fraud_reasons.extend(marks)
         row.is_fraud = 1
+    row.unknown_fields.extend(_unknown_fields(event.raw))
     row.fingerprint = _fingerprint(event)
     return StampedEvent(record=record, warnings=warnings)
+
+
+def _unknown_fields(raw: RawEvent) -> list[str]:
+    """What its reading found to be no field, each name once; one of the sender's own fields is stored where it is."""
+    warnings = raw.reading.warnings if raw.reading else ()
+    return list({warning.field: None for warning in warnings if warning.code in _NOT_STORED and warning.field})
 
 
 def _fingerprint(event: ValidEvent) -> int:

@@ -90,6 +90,8 @@ def validate(raw: RawEvent, policy: SitePolicy = _ANY_SITE) -> ValidEvent | Reje
     """Check every rule of the contract and bring the values into their normal form."""
     findings = Findings(raw.reading)
     event = raw.message
+    if raw.reading is None:  # of JSON the reader has said it, by their names
+        findings.unknown_fields(event)
     consent = applied_consent(event, policy)
     _check_core(event, findings)
     event_time_ms = _event_time_ms(event, findings) if event.HasField("event_time") else None

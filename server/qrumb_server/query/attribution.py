@@ -1,8 +1,9 @@
 """Which scans led to conversions, as they are known by now, and what each QR code is credited with.
 
 A scan leads to a conversion if it is that of its session or of another session of its user, and not older than the
-window. Whose a session is, is known by who identified in it, or else by whom the redirect named; a session that shows
-nothing but marked events is left out. Where consent was denied, the event's own QR code is all that is known.
+window. Whose a session is, is known by who identified in it, or else by whom the redirect named; a suspect scan is left
+out, and so is a session that shows nothing but marked events. Where consent was denied, the event's own QR code is all
+that is known.
 """
 
 from collections import defaultdict
@@ -11,20 +12,21 @@ from decimal import Decimal
 from typing import Any, Final
 
 from qrumb.v1 import query_service_pb2 as pb
-from qrumb_server.instants import EARLIEST_MS, LATEST_MS, timestamp
-from qrumb_server.model import Source
+from qrumb_server.instants import EARLIEST_MS, LATEST_MS
 from qrumb_server.pipeline.identity import EMAIL, PHONE, SESSION
 from qrumb_server.query.credits import CREDIT_DECIMALS, Conversion, Credits, Scan, divide
 from qrumb_server.query.dimensions import converts, named_in
+from qrumb_server.query.pairs import has_pairs
 from qrumb_server.query.reads import Reader
 from qrumb_server.query.rows import amount_text
+from qrumb_server.query.scans import believed_scans
 from qrumb_server.query.spans import DAY_MS, times_of
+from qrumb_server.query.touches import WINDOW_DAYS
 from qrumb_server.reasons import calls
 from qrumb_server.rpc.faults import RequestFault
 
-__all__ = ["attribute_conversions", "touches_of"]
+__all__ = ["attribute_conversions"]
 
-DEFAULT_WINDOW_DAYS: Final = 30
 # More than a shop sells in a year; each takes about a kilobyte while it is divided.
 MAX_CONVERSIONS: Final = 200_000
 _ALL_MODELS: Final = pb.GetAttributionRequest.Model.values()[1:]
@@ -40,17 +42,19 @@ def attribute_conversions(store: Reader, request: pb.GetAttributionRequest, now_
     from_ms, to_ms = times_of(request, now_ms=now_ms, default_ms=30 * DAY_MS)
     values = {
         "site": request.site_id,
+        "since": EARLIEST_MS,
         "from": from_ms,
         "to": to_ms,
         "early": max(from_ms - DAY_MS, EARLIEST_MS),
         "late": min(to_ms + DAY_MS, LATEST_MS),
-        "window": (request.window_days or DEFAULT_WINDOW_DAYS) * DAY_MS,
+        "window": (request.window_days or WINDOW_DAYS) * DAY_MS,
         "conversions": list(request.conversion_names),
         "limit": MAX_CONVERSIONS + 1,
     }
     names = request.conversion_names
     chosen = _chosen(names)
-    conversions = _read(store, _sql(_conversions(names, chosen), since=_since(chosen)), values)
+    scans = believed_scans(_since(chosen), _DOUBTED, merges=has_pairs(store, request.site_id, EARLIEST_MS))
+    conversions = _read(store, _sql(_conversions(names, chosen), scans), values)
     if len(conversions) > MAX_CONVERSIONS:
         raise RequestFault(calls.QUERY_TOO_LARGE, what=f"conversions ({MAX_CONVERSIONS:,})")
     counted = [one for one in conversions if one.is_counted]
@@ -69,33 +73,6 @@ def attribute_conversions(store: Reader, request: pb.GetAttributionRequest, now_
         refund_count=sum(one.is_refund for one in counted),
         amounts=_amounts(sums),
     )
-
-
-def touches_of(store: Reader, row: Mapping[str, Any]) -> list[pb.Touch]:
-    """The scans that led to a row of events.attributed_events; none where it is no conversion. Raises StoreError."""
-    if row["source"] != Source.SERVER or row["event_name"] == "refund" or row["is_fraud"]:
-        return []
-    values = {
-        "site": row["site_id"],
-        "event": row["event_id"],
-        "time": row["event_time"],
-        "session": row["scan_session_id"],
-        "code": row["qr_code_id"],
-        "user": row["user_id"],
-        "window": DEFAULT_WINDOW_DAYS * DAY_MS,
-    }
-    # Most have no user, and then there is nothing to join.
-    among = _OF_USER if row["user_id"] else "SELECT {session:String}"
-    sql = _sql(_ONE, since="{time:Int64} - {window:Int64}", among=among, has_users=bool(row["user_id"]))
-    [one] = _read(store, sql, values)
-    return [
-        pb.Touch(
-            qr_code_id=scan.qr_code_id,
-            scan_session_id=scan.scan_session_id,
-            scan_time=timestamp(scan.time_ms) if scan.scan_session_id else None,
-        )
-        for scan in one.path
-    ]
 
 
 def _read(store: Reader, sql: str, values: Mapping[str, Any]) -> list[Conversion]:
@@ -168,29 +145,14 @@ def _chosen(names: Sequence[str]) -> str:
     """  # noqa: S608
 
 
-# One row of events.attributed_events, as it was read before.
-_ONE: Final = """
-    SELECT {event:String} AS event, {time:Int64} AS time_ms, {session:String} AS scan_session_id, {code:String} AS code,
-        {user:String} AS user_id, CAST(NULL AS Nullable(Decimal(18, 4))) AS amount, '' AS currency, 0 AS is_refund,
-        1 AS is_counted
-"""
-# Its session and all that may be its user's: whose they are is decided among these.
-_NAMES: Final = """
-    SELECT {user:String} UNION ALL
-    SELECT identifier FROM events.identity_links WHERE site_id = {site:String} AND user_id = {user:String} UNION ALL
-    SELECT identifier FROM events.identity_links WHERE site_id = {site:String} AND user_id GLOBAL IN
-        (SELECT identifier FROM events.identity_links WHERE site_id = {site:String} AND user_id = {user:String})
-"""
-_OF_USER: Final = f"""
-    SELECT {{session:String}} UNION ALL
-    SELECT identifier FROM events.identity_links
-    WHERE site_id = {{site:String}} AND kind = '{SESSION}' AND user_id != '' AND user_id GLOBAL IN ({_NAMES}) UNION ALL
-    SELECT scan_session_id FROM events.scan_sessions
-    WHERE site_id = {{site:String}} AND user_id != '' AND user_id GLOBAL IN ({_NAMES})
-"""  # noqa: S608
-_MARKED: Final = """
-    SELECT scan_session_id FROM events.valid_events
-    WHERE site_id = {site:String} AND is_fraud = 1 AND scan_session_id != ''
+# No other sessions have anything to be left out for.
+_DOUBTED: Final = """
+    scan_session_id GLOBAL IN
+    (
+        SELECT scan_session_id FROM events.valid_events
+        WHERE site_id = {site:String} AND is_fraud = 1 AND scan_session_id != '' UNION ALL
+        SELECT scan_session_id FROM events.scan_sessions WHERE site_id = {site:String} AND notEmpty(fraud_reasons)
+    )
 """
 # As in events.attributed_events a hash stands for its owner, and a phone's owner may be an e-mail address's user.
 _OWNERS: Final = f"""
@@ -204,22 +166,7 @@ _OWNERS: Final = f"""
 """  # noqa: S608
 
 
-def _scans(since: str, among: str) -> str:
-    """Sessions that show more than marked events."""
-    return f"""
-    SELECT scan_session_id, qr_code_id, user_id AS named, toUnixTimestamp64Milli(scan_time) AS time
-    FROM events.scan_sessions FINAL
-    WHERE site_id = {{site:String}} AND scan_session_id != '' AND toUnixTimestamp64Milli(scan_time) >= {since}
-        {f"AND scan_session_id GLOBAL IN ({among})" if among else ""} AND scan_session_id GLOBAL NOT IN
-        (
-            SELECT scan_session_id FROM events.valid_events
-            WHERE site_id = {{site:String}} AND scan_session_id GLOBAL IN ({among or _MARKED})
-            GROUP BY scan_session_id HAVING min(is_fraud) = 1
-        )
-    """  # noqa: S608
-
-
-def _users_scans(scans: str, among: str) -> str:
+def _users_scans(scans: str) -> str:
     """Scans by user: everyone who identified in a session, or, where no one did, whom the redirect named."""
     return f"""
     SELECT if(owner_user = '', owned_user, owner_user) AS user_id, groupArray({_SCAN}) AS others
@@ -231,7 +178,6 @@ def _users_scans(scans: str, among: str) -> str:
             SELECT identifier AS scan_session_id, if(has(groupUniqArray(user_id) AS users, ''), [], users) AS identified
             FROM events.identity_links FINAL
             WHERE site_id = {{site:String}} AND kind = '{SESSION}'
-                {f"AND identifier GLOBAL IN ({among})" if among else ""}
             GROUP BY identifier
         ) AS identified USING (scan_session_id)
         WHERE owned_user != ''
@@ -253,22 +199,18 @@ def _since(chosen: str) -> str:
 _SCAN: Final = "(time, scan_session_id, toString(qr_code_id))"
 
 
-def _sql(conversions: str, *, since: str, among: str = "", has_users: bool = True) -> str:
+def _sql(conversions: str, scans: str) -> str:
     """Each conversion with its path.
 
     Args:
         conversions: a SELECT of them.
-        since: milliseconds, before the first scan of any window.
-        among: a SELECT of the sessions that may be on a path; empty: all.
-        has_users: whether any of them has a user, whose other sessions count.
+        scans: a SELECT of those that may be on a path.
     """
-    scans = _scans(since, among)
-    others = f"ANY LEFT JOIN ({_users_scans(scans, among)}) AS user_scans USING (user_id)" if has_users else ""
-    path = "arrayConcat(own, arrayFilter(one -> one.1 <= time_ms, others))" if has_users else "own"
     return f"""
 SELECT event, time_ms, scan_session_id AS session, code, user_id AS user, amount, currency, is_refund, is_counted,
-    arrayFilter(one -> one.1 >= time_ms - {{window:Int64}}, arraySort(arrayDistinct({path}))) AS path
+    arrayFilter(one -> one.1 >= time_ms - {{window:Int64}}, arraySort(arrayDistinct(
+        arrayConcat(own, arrayFilter(one -> one.1 <= time_ms, others))))) AS path
 FROM ({conversions}) AS conversions
 ANY LEFT JOIN (SELECT scan_session_id, [{_SCAN}] AS own FROM ({scans}) AS scans) AS own_scans USING (scan_session_id)
-{others}
+ANY LEFT JOIN ({_users_scans(scans)}) AS user_scans USING (user_id)
 """  # noqa: S608

@@ -18,6 +18,8 @@ __all__ = ["Charts"]
 DEFAULT_LIMIT: Final = 100
 # A worker that begins many segments at once, or starts with a clock set back, numbers them a little into the future.
 CLOCK_TOLERANCE_MS: Final = 600_000
+# Where the newest rows are looked for, one after another.
+NEWEST_WITHIN_MS: Final = (1_800_000, 2 * 86_400_000, 30 * 86_400_000)
 _BEGINNING: Final = Place(time_ms=0, segment_id="", segment_row=0)
 _TAILED: Final = f"site_id = {{site:String}} AND NOT startsWith(segment_id, '{REPLAYED}')"
 
@@ -50,10 +52,22 @@ class Charts:
         return pb.TailEventsResponse(rows=page, cursor=cursor)
 
     def _newest_rows(self, site_id: str, limit: int) -> list[dict[str, Any]]:
+        """From the last half hour, or from as far back as it takes: all of a site's rows would have to be sorted."""
+        now_ms = self._clock.now_ms()
+        for span_ms in NEWEST_WITHIN_MS:
+            since_ms = now_ms - span_ms
+            rows = self._newest_since(site_id, limit, since_ms)
+            # Rows that were received before are of segments that were begun before.
+            if len(rows) == limit and _begun_ms(rows[-1]["segment_id"]) > since_ms + CLOCK_TOLERANCE_MS:
+                return rows
+        return self._newest_since(site_id, limit, 0)
+
+    def _newest_since(self, site_id: str, limit: int, since_ms: int) -> list[dict[str, Any]]:
         return self._store.query(
             f"SELECT * FROM events.valid_events WHERE {_TAILED} "  # noqa: S608
+            "AND received_time >= {since:DateTime64(3, 'UTC')} "
             "ORDER BY segment_id DESC, segment_row DESC LIMIT {limit:UInt32}",
-            {"site": site_id, "limit": limit},
+            {"site": site_id, "limit": limit, "since": since_ms},
         )
 
     def _rows_after(self, site_id: str, limit: int, after: Place) -> list[dict[str, Any]]:

@@ -12,12 +12,18 @@ __all__ = [
     "CAMPAIGN_LABEL",
     "COLUMNS",
     "NAME",
+    "ROW_TOLD",
+    "SCANS_TOLD",
+    "TOLD_BY",
     "Filters",
     "campaign_parameters",
     "converts",
     "dimension_column",
+    "is_conversion_name",
     "is_money",
+    "is_money_name",
     "named_in",
+    "told_by",
 ]
 
 DEFAULT_CAMPAIGN: Final = "utm_campaign"
@@ -41,23 +47,45 @@ COLUMNS: Final[Mapping[int, tuple[str, str]]] = {
 ATTRIBUTED: Final = frozenset(COLUMNS) - {CountEventsRequest.SOURCE, CountEventsRequest.NAME}
 """Those that a row alone does not tell: its session may have come later, or the other side's copy completes it."""
 
+ROW_TOLD: Final = "row"
+TOLD_BY: Final[Mapping[str, str]] = {"qr_code_id": "code", "country_code": "country", "device_type": "device"}
+"""Columns that sums tell apart, one at a time, and how their column `told_by` calls these sums. Sums that told all of
+them apart would be nearly as many as the rows."""
+SCANS_TOLD: Final = "scan"
+"""Further sums, of scans alone: what these said of country and device, both told apart."""
+
 
 def dimension_column(dimension: int) -> str:
     """The name of a dimension's column in a result."""
     return f"by_{COLUMNS[dimension][0]}"
 
 
-def converts(names: Sequence[str]) -> str:
+def converts(names: Sequence[str], name: str = "event_name") -> str:
     """Is the row a conversion? Of these names (`{conversions:Array(String)}`), or any but a refund."""
-    return "source = 'server' AND " + (
-        "event_name IN {conversions:Array(String)}" if names else "event_name != 'refund'"
-    )
+    return f"source = 'server' AND {is_conversion_name(names, name)}"
+
+
+def is_conversion_name(names: Sequence[str], name: str) -> str:
+    """Is a server event of this `name` a conversion?"""
+    return f"{name} IN {{conversions:Array(String)}}" if names else f"{name} != 'refund'"
 
 
 def is_money(names: Sequence[str]) -> str:
     """Does the row's amount count? That of a conversion; and of a refund, which lowers what its code earned."""
-    chosen = "event_name IN {conversions:Array(String)} OR event_name = 'refund'" if names else "1"
-    return f"source = 'server' AND conversion_value IS NOT NULL AND ({chosen})"
+    return f"source = 'server' AND conversion_value IS NOT NULL AND ({is_money_name(names, 'event_name')})"
+
+
+def is_money_name(names: Sequence[str], name: str) -> str:
+    """Does the amount of a server event of this `name` count?"""
+    return f"{name} IN {{conversions:Array(String)}} OR {name} = 'refund'" if names else "1"
+
+
+def told_by(dimensions: Iterable[int], filters: "Filters") -> str | None:
+    """Which sums answer a question with these dimensions and filters; None where none do."""
+    wanted = {COLUMNS[one][0] for one in ATTRIBUTED.intersection(dimensions)} | (filters.columns & TOLD_BY.keys())
+    if not wanted:
+        return ROW_TOLD
+    return TOLD_BY.get(wanted.pop()) if len(wanted) == 1 else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +94,8 @@ class Filters:
 
     conditions: Sequence[str] = ()
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    columns: frozenset[str] = frozenset()
+    """The expressions that are chosen by."""
 
     @classmethod
     def of(cls, wanted: Iterable[tuple[str, str, Sequence[str]]]) -> "Filters":
@@ -74,6 +104,7 @@ class Filters:
         return cls(
             conditions=[f"{expression} IN {{{name}:Array(String)}}" for name, expression, _values in chosen],
             parameters={name: values for name, _expression, values in chosen},
+            columns=frozenset(expression for _name, expression, _values in chosen),
         )
 
     @property

@@ -1,32 +1,37 @@
 """From scan to conversion, by QR code or another dimension. Sessions that were registered late count like any other.
 
-Reads the sessions of the range and the events of these sessions alone, whatever else a site has.
+Whole hours of scans that nothing has changed since their sums were made are answered by these (`rolled.py`).
 """
 
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from qrumb.v1 import query_service_pb2 as pb
 from qrumb_server.instants import timestamp
+from qrumb_server.loader.changes import SCANS
 from qrumb_server.query.dimensions import (
-    CAMPAIGN,
-    CAMPAIGN_LABEL,
     COLUMNS,
     Filters,
     campaign_parameters,
-    converts,
     dimension_column,
-    is_money,
+    is_conversion_name,
+    is_money_name,
     named_in,
+    told_by,
 )
+from qrumb_server.query.followed import followed_scans
 from qrumb_server.query.pages import DEFAULT_PAGE, After, after_of
+from qrumb_server.query.pairs import has_pairs
 from qrumb_server.query.reads import Reader
+from qrumb_server.query.rolled import Sources, of_rows, sources_of
 from qrumb_server.query.rows import amounts_of, first_fitting
-from qrumb_server.query.scans import IN_RANGE, IS_VISIT, REASONS_LEFT, since_ms
+from qrumb_server.query.scans import since_ms
 from qrumb_server.query.spans import DAY_MS, Span, span_of, times_of
 
 __all__ = ["follow_scans"]
 
 _QR_CODE: Final = pb.CountEventsRequest.QR_CODE
+_ARRAYS: Final = "server_names, earning_names, earned, earning_counts"
 
 
 def follow_scans(store: Reader, request: pb.GetFunnelRequest, now_ms: int) -> pb.GetFunnelResponse:
@@ -43,14 +48,18 @@ def follow_scans(store: Reader, request: pb.GetFunnelRequest, now_ms: int) -> pb
     span = span_of(times, bucket=request.bucket or pb.CountEventsRequest.WHOLE, zone=request.time_zone)
     size = request.page_size or DEFAULT_PAGE
     filters = _filters(request)
-    sql = _sql(request, span, dimensions, filters, after)
+    told = told_by(dimensions, filters)
+    sources = (of_rows(span) if told is None else sources_of(store, request.site_id, span, now_ms))[SCANS]
+    columns = [dimension_column(one) for one in dimensions]
+    runs = sources.runs()
+    sql = _sql(list(_pieces(store, request, span, filters, sources, runs, told)), request, span, columns, after)
     values = {
         "site": request.site_id,
         "size": size + 1,
-        "since": since_ms(span.from_ms),
         "conversions": list(request.conversion_names),
         **campaign_parameters(request.campaign_key),
         **span.parameters,
+        **{name: value for one in (sources, *runs) for name, value in one.parameters.items()},
         **filters.parameters,
         **(after.parameters if after else {}),
     }
@@ -94,91 +103,69 @@ def _funnel(row: dict[str, Any], span: Span, dimensions: tuple[int, ...]) -> pb.
     )
 
 
-_SCANS_IN_RANGE: Final = f"WHERE site_id = {{site:String}} AND {IN_RANGE.format(time='scan_time')}"
-# Both copies of an event that a browser and a backend sent: the one is a visit, the other a conversion.
-_COUNTED: Final = "(is_duplicate = 0 OR is_counterpart = 1)"
-_MONEY: Final = "(event_id, toString(conversion_currency), ifNull(conversion_value, toDecimal64(0, 4)))"
-
-
-def _of_session(column: str, expression: str) -> str:
-    """What the first browser event that knows it says of a session."""
-    known = f"{IS_VISIT} AND {expression} != ''"
-    return f"argMinIf(toString({expression}), (event_time, event_id), {known}) AS {column}"
-
-
-def _seen(request: pb.GetFunnelRequest) -> str:
-    """What became of each session of the range. Rows of one event that two loaders took at once earn once."""
-    campaign = pb.CountEventsRequest.CAMPAIGN in request.group_by
-    return f"""
-        SELECT scan_session_id, countIf({IS_VISIT}) > 0 AS visited,
-            countIf({converts(request.conversion_names)} AND is_fraud = 0) > 0 AS converted,
-            max(is_fraud) AS suspicious,
-            groupUniqArrayIf({_MONEY}, {is_money(request.conversion_names)} AND is_fraud = 0) AS earned,
-            {_of_session("visit_country", "valid_events.country_code")},
-            {_of_session("visit_device", "valid_events.device_type")},
-            {_of_session("visit_campaign", CAMPAIGN) if campaign else "'' AS visit_campaign"}
-        FROM events.valid_events
-        WHERE site_id = {{site:String}} AND {_COUNTED}
-            AND event_time >= {{since:DateTime64(3, 'UTC')}} AND received_time >= {{since:DateTime64(3, 'UTC')}}
-            AND scan_session_id GLOBAL IN
-            (
-                SELECT scan_session_id FROM events.scan_sessions {_SCANS_IN_RANGE}
-            )
-        GROUP BY scan_session_id
-    """  # noqa: S608
-
-
-def _alone(request: pb.GetFunnelRequest) -> str:
-    """What has a QR code and no session any more, since consent was denied: nothing tells its visits apart, so only
-    conversions are counted, each as one, by the time of the event."""
-    return f"""
-        SELECT event_time AS scan_time, qr_code_id, '' AS country_code, '' AS device_type, '' AS campaign, 0 AS scans,
-            0 AS visited, {converts(request.conversion_names)} AS converted, 0 AS suspicious,
-            if({is_money(request.conversion_names)}, [{_MONEY}], []) AS earned, emptyArrayString() AS reasons
-        FROM events.valid_events
-        WHERE site_id = {{site:String}} AND {_COUNTED} AND is_fraud = 0 AND source = 'server'
-            AND scan_session_id = '' AND qr_code_id != '' AND {IN_RANGE.format(time="event_time")}
-        ORDER BY received_time, segment_id, segment_row LIMIT 1 BY event_id
-    """  # noqa: S608
-
-
 def _sql(
-    request: pb.GetFunnelRequest, span: Span, dimensions: tuple[int, ...], filters: Filters, after: After | None
+    counting: Sequence[str],
+    request: pb.GetFunnelRequest,
+    span: Span,
+    columns: Sequence[str],
+    after: After | None,
 ) -> str:
-    columns = [dimension_column(one) for one in dimensions]
-    apart = "".join(f", toString({COLUMNS[one][0]}) AS {dimension_column(one)}" for one in dimensions)
     start, end = span.bounds_sql("start")
     keys = ["start_ms", "-toInt64(scan_count)"]
-    campaign = CAMPAIGN_LABEL if pb.CountEventsRequest.CAMPAIGN in dimensions else "''"
+    names = request.conversion_names
     return f"""
-SELECT {start} AS start_ms, {end} AS end_ms, {", ".join(columns)}, countIf(scans AND empty(reasons)) AS scan_count,
-    countIf(scans AND notEmpty(reasons)) AS suspect_scans,
-    countIf(scans AND visited AND empty(reasons)) AS confirmed_scans,
-    sumMap(reasons, arrayMap(one -> toUInt64(1), reasons)) AS reason_counts, sum(visited) AS visits,
-    sum(converted) AS conversions, sum(suspicious) AS suspects,
-    sumMap(arrayMap(one -> one.2, earned), arrayMap(one -> one.3, earned), arrayMap(one -> toUInt64(1), earned))
-        AS money
+SELECT {start} AS start_ms, {end} AS end_ms, {", ".join(columns)}, sum(scan_n) AS scan_count,
+    sum(suspect_n) AS suspect_scans, sum(confirmed_n) AS confirmed_scans,
+    sumMap(reasons, reason_counts) AS reason_counts, sum(visit_n) AS visits, sum(fraud_n) AS suspects,
+    sumIf(followed_n, arrayExists(name -> {is_conversion_name(names, "name")}, server_names)) AS conversions,
+    sumMap(arrayMap(one -> splitByChar(' ', one.1)[1], money), arrayMap(one -> one.2, money),
+        arrayMap(one -> one.3, money)) AS money
 FROM
 (
-    SELECT {span.start_sql("scan_time")} AS start{apart}, scans, visited, converted, suspicious, earned, reasons
-    FROM
-    (
-        SELECT scan_time, qr_code_id, if(visit_country = '', scan_country, visit_country) AS country_code,
-            if(visit_device = '', scan_device, visit_device) AS device_type,
-            if(visit_campaign = '', scan_campaign, visit_campaign) AS campaign, 1 AS scans, visited, converted,
-            suspicious, earned, {REASONS_LEFT} AS reasons
-        FROM
-        (
-            SELECT scan_session_id, qr_code_id, scan_time, toString(scan_sessions.country_code) AS scan_country,
-                toString(scan_sessions.device_type) AS scan_device, {campaign} AS scan_campaign, fraud_reasons
-            FROM events.scan_sessions FINAL {_SCANS_IN_RANGE}
-        ) AS scans LEFT JOIN ({_seen(request)}) AS seen USING (scan_session_id)
-        UNION ALL
-        {_alone(request)}
-    ) AS sessions
-    WHERE 1{filters.sql}
+    SELECT * EXCEPT (earning_names, earned, earning_counts), arrayFilter(
+        one -> {is_money_name(names, "substring(one.1, position(one.1, ' ') + 1)")},
+        arrayZip(earning_names, earned, earning_counts)) AS money
+    FROM ({" UNION ALL ".join(counting)}) AS counted
 ) AS followed
 GROUP BY start, {", ".join(columns)}
 {f"HAVING {after.condition(keys, columns)}" if after else ""}
 ORDER BY {", ".join([*keys, *columns])} LIMIT {{size:UInt32}}
+"""  # noqa: S608
+
+
+def _pieces(
+    store: Reader,
+    request: pb.GetFunnelRequest,
+    span: Span,
+    filters: Filters,
+    sources: Sources,
+    runs: Sequence[Sources],
+    told: str | None,
+) -> Iterator[str]:
+    """At least one, of the same columns."""
+    dimensions = tuple(request.group_by) or (_QR_CODE,)
+    apart = "".join(f", toString({COLUMNS[one][0]}) AS {dimension_column(one)}" for one in dimensions)
+    merges = bool(runs) and has_pairs(store, request.site_id, since_ms(sources.begin_ms))
+    for run in runs:
+        followed = followed_scans(
+            run.rows_sql("scan_time"),
+            run.rows_sql("event_time"),
+            merges=merges,
+            has_campaign=pb.CountEventsRequest.CAMPAIGN in dimensions,
+        )
+        yield run.with_since(f"""
+    SELECT {span.start_sql("time")} AS start{apart}, toUInt64(1) AS followed_n,
+        toUInt64(scans AND empty(reasons)) AS scan_n, toUInt64(scans AND notEmpty(reasons)) AS suspect_n,
+        toUInt64(scans AND visited AND empty(reasons)) AS confirmed_n, toUInt64(visited) AS visit_n,
+        toUInt64(suspicious) AS fraud_n, reasons, arrayMap(one -> toUInt64(1), reasons) AS reason_counts, {_ARRAYS}
+    FROM ({followed}) AS rows
+    WHERE 1{filters.sql}
+""")  # noqa: S608
+    if sources.sums:
+        yield f"""
+    SELECT {span.start_sql("hour_time")} AS start{apart}, followed_count AS followed_n, scan_count AS scan_n,
+        suspect_scan_count AS suspect_n, confirmed_scan_count AS confirmed_n, visit_count AS visit_n,
+        fraud_count AS fraud_n, reasons, reason_counts, {_ARRAYS}
+    FROM events.hourly_funnels
+    WHERE site_id = {{site:String}} AND told_by = '{told}' AND {sources.sums_sql}{filters.sql}
 """  # noqa: S608

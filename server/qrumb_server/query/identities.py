@@ -64,9 +64,7 @@ class Identities:
         """What of a row of events.attributed_events others were seen with too: what led to its user, or may have led
         others to it."""
         if row["user_id_source"] == "identifiers":
-            name = row["identified_user_id"]
-            account = kind_of_name(name) or "external_id"
-            found = self._store.query(_SHARED_HASHES, {"site": row["site_id"], "name": name, "account": account})
+            found = self._of_name(row["site_id"], row["identified_user_id"])
         elif row["user_id_source"] == "session":
             found = self._store.query(_SHARED_SESSION, {"site": row["site_id"], "session": row["scan_session_id"]})
         else:
@@ -79,6 +77,16 @@ class Identities:
             )
             for one in sorted(found, key=lambda one: (one["kind"], one.get("identifier", "")))
         ]
+
+    def _of_name(self, site_id: str, name: str) -> list[dict[str, Any]]:
+        """The hashes of a user, and the hash that it is named by; the user where its hashes are too many."""
+        kind, values = kind_of_name(name), {"site": site_id, "name": name}
+        [of_user] = self._store.query(_HASHES, values)
+        hashes = of_user["hashes"]
+        found = self._store.query(_SHARED_HASHES, values) if hashes or kind else []
+        if hashes > MAX_HASHES:
+            found.append({"kind": kind or "external_id", "users": 0, "is_split": 0, "hashes": hashes})
+        return found
 
 
 def _ambiguity(found: Mapping[str, Any]) -> str:
@@ -93,19 +101,16 @@ def _ambiguity(found: Mapping[str, Any]) -> str:
 
 
 _USERS: Final = "countIf(user_id != '') AS users, max(user_id = '') AS is_split"
+_HASHES_OF: Final = f"""
+FROM events.identity_links
+WHERE site_id = {{site:String}} AND kind IN ('{EMAIL}', '{PHONE}') AND user_id = {{name:String}}
+"""
+_HASHES: Final = f"SELECT uniqExact(kind, identifier) AS hashes {_HASHES_OF}"
 _SHARED_HASHES: Final = f"""
 SELECT kind, identifier, {_USERS}, 0 AS hashes FROM events.identity_links FINAL
-WHERE site_id = {{site:String}} AND kind IN ('{EMAIL}', '{PHONE}') AND (identifier = {{name:String}} OR identifier IN
-    (
-        SELECT identifier FROM events.identity_links
-        WHERE site_id = {{site:String}} AND kind IN ('{EMAIL}', '{PHONE}') AND user_id = {{name:String}}
-    ))
+WHERE site_id = {{site:String}} AND kind IN ('{EMAIL}', '{PHONE}')
+    AND (identifier = {{name:String}} OR identifier IN (SELECT identifier {_HASHES_OF}))
 GROUP BY kind, identifier HAVING users > 1
-UNION ALL
-SELECT {{account:String}} AS account, {{name:String}} AS account_name, 0 AS users, 0 AS is_split, count() AS hashes
-FROM events.identity_links FINAL
-WHERE site_id = {{site:String}} AND kind IN ('{EMAIL}', '{PHONE}') AND user_id = {{name:String}}
-HAVING hashes > {MAX_HASHES}
 """  # noqa: S608
 _SHARED_SESSION: Final = f"""
 SELECT kind, {_USERS}, 0 AS hashes FROM events.identity_links FINAL

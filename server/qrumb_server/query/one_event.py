@@ -1,24 +1,78 @@
-"""One event as `events.attributed_events` has it, without what the view costs.
+"""One event: its rows by its id, and the event as `events.attributed_events` has it, without what the view costs.
 
 Planning the view takes ten times as long as looking up the few things that one event needs: its session, who identified
 in it, and whom a hash stands for. The look-ups are the loader's, without its caches. Scenarios hold both to one answer.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from operator import itemgetter
+from typing import Any, Final
 
-from qrumb_server.loader.lookups import KnownSession, Lookups
+from qrumb_server.loader.lookups import Lookups
 from qrumb_server.pipeline.consent import ALLOWED
-from qrumb_server.pipeline.identity import EMAIL, PHONE, SESSION, kind_of_name
+from qrumb_server.pipeline.identity import EMAIL, MAX_USERS, PHONE, SESSION, kind_of_name
 from qrumb_server.ports import Reader
 
-__all__ = ["attributed_event"]
+__all__ = ["KEYS", "attributed_event", "owner_of", "rows_of_event"]
 
 Row = Mapping[str, Any]
+# As a range: for one value the engine would read the filters of the index by_event_id first, which are as many as the
+# granules of the table. In order, since else it would take the rows where the parts that may have the id are small.
+KEYS: Final = """
+SELECT event_type, event_time, toYYYYMM(received_time) AS month FROM events.valid_events
+WHERE event_id >= {event:UUID} AND event_id <= {event:UUID} ORDER BY event_id
+"""
+"""Where the rows of an event lie, on whatever site: by the projection by_event_id."""
+# By the primary key, in the partitions that have such rows.
+_ROWS: Final = """
+SELECT * FROM events.valid_events
+WHERE site_id = {site:String} AND event_id = {event:UUID} AND event_type IN {types:Array(String)}
+    AND event_time >= {first:DateTime64(3, 'UTC')} AND event_time <= {last:DateTime64(3, 'UTC')}
+    AND toYYYYMM(received_time) IN {months:Array(UInt32)}
+"""
+_ORDER: Final = itemgetter("is_duplicate", "received_time", "segment_id", "segment_row")
+# Like FINAL, which costs twice as much for one row.
+_SESSION: Final = """
+SELECT scan_session_id, qr_code_id, user_id, toUnixTimestamp64Milli(scan_time) AS time, fraud_reasons
+FROM events.scan_sessions
+WHERE site_id = {site:String} AND scan_session_id = {session:String} ORDER BY version DESC LIMIT 1
+"""
+# As the loader's look-ups have it, of a session alone, whose owner depends on no other identifier.
+_LENT: Final = f"""
+SELECT count() AS users, countIf(user_id = '') AS splits, argMin(user_id, (first_time, user_id)) AS owner
+FROM events.identity_links FINAL
+WHERE site_id = {{site:String}} AND kind = '{SESSION}' AND identifier = {{session:String}}
+"""  # noqa: S608
 
 
-def attributed_event(store: Reader, stored: Sequence[Row]) -> Row | None:
-    """The row that counts, attributed by what is known now; None where there is none yet.
+def rows_of_event(store: Reader, site_id: str, event_id: str) -> list[dict[str, Any]]:
+    """All rows of events.valid_events under a site_id and an event_id, whole: first those that count, then by receipt.
+
+    What is read for them does not grow with the table.
+
+    Raises:
+        StoreError: the store does not answer.
+    """
+    keys = store.query(KEYS, {"event": event_id})
+    if not keys:
+        return []
+    rows = store.query(
+        _ROWS,
+        {
+            "site": site_id,
+            "event": event_id,
+            "types": sorted({key["event_type"] for key in keys}),
+            "first": min(key["event_time"] for key in keys),
+            "last": max(key["event_time"] for key in keys),
+            "months": sorted({key["month"] for key in keys}),
+        },
+    )
+    return sorted(rows, key=_ORDER)  # the engine sorts few rows of many columns at a third of their reading
+
+
+def attributed_event(store: Reader, stored: Sequence[Row]) -> tuple[Row, Row | None] | None:
+    """The row that counts, attributed by what is known now, and its session where that was looked up; None where there
+    is no such row yet.
 
     Args:
         stored: all rows of events.valid_events under one site_id and event_id, whole.
@@ -27,7 +81,8 @@ def attributed_event(store: Reader, stored: Sequence[Row]) -> Row | None:
         StoreError: the store does not answer.
     """
     if any(row["is_counterpart"] for row in stored):
-        return _completed(store, stored[0])
+        completed = _completed(store, stored[0])
+        return None if completed is None else (completed, None)
     # After seven days an id may be another event's.
     first = min((row for row in stored if not row["is_duplicate"]), key=lambda row: row["received_time"], default=None)
     return None if first is None else _attributed(store, first)
@@ -43,34 +98,33 @@ def _completed(store: Reader, row: Row) -> Row | None:
     return rows[0] if rows else None
 
 
-def _attributed(store: Reader, row: Row) -> Row:
+def _attributed(store: Reader, row: Row) -> tuple[Row, Row | None]:
     site_id, session_id = row["site_id"], row["scan_session_id"]
-    lookups = Lookups(store, monotonic=lambda: 0.0)
-    session = KnownSession()
-    if session_id:
-        session = lookups.sessions({(site_id, session_id)}).get((site_id, session_id), session)
-    name = _named(lookups, row, session)
+    found = store.query(_SESSION, {"site": site_id, "session": session_id}) if session_id else []
+    session = found[0] if found else None
+    name = _named(store, row, session["user_id"] if session else "")
     source = "identifiers" if row["user_id_source"] == "identifiers" else "session"
-    return {
+    attributed = {
         **row,
-        "qr_code_id": session.qr_code_id or row["qr_code_id"],
-        "user_id": _owner(lookups, site_id, name),
+        "qr_code_id": (session["qr_code_id"] if session else "") or row["qr_code_id"],
+        "user_id": owner_of(Lookups(store, monotonic=lambda: 0.0), site_id, name),
         "user_id_source": source if name else "",
     }
+    return attributed, session
 
 
-def _named(lookups: Lookups, row: Row, session: KnownSession) -> str:
+def _named(store: Reader, row: Row, redirected: str) -> str:
     """The event's own identifiers first, then who identified first in its session, then whom the redirect named."""
     if row["user_id_source"] == "identifiers":
         return str(row["identified_user_id"] or row["user_id"])
     if row["user_id_source"] == "erased" or not row["scan_session_id"] or not ALLOWED[row["consent"]].user:
         return ""
-    key = (row["site_id"], SESSION, row["scan_session_id"])
-    lent = lookups.owners({key}).get(key)
-    return lent.user_id if lent and lent.user_id else session.user_id
+    [lent] = store.query(_LENT, {"site": row["site_id"], "session": row["scan_session_id"]})
+    is_shared = lent["splits"] or lent["users"] > MAX_USERS
+    return redirected if is_shared or not lent["users"] else str(lent["owner"])
 
 
-def _owner(lookups: Lookups, site_id: str, name: str) -> str:
+def owner_of(lookups: Lookups, site_id: str, name: str) -> str:
     """Whom a name stands for. A phone may lead to an e-mail address, and that no further than to an external_id."""
     for kind in (PHONE, EMAIL):
         if kind_of_name(name) == kind:

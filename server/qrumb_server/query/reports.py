@@ -14,9 +14,8 @@ from qrumb.v1.receipt_pb2 import Violation
 from qrumb.v1.scan_session_service_pb2 import GetScanSessionResponse
 from qrumb_server.instants import milliseconds, timestamp
 from qrumb_server.ports import Clock
-from qrumb_server.query.attribution import touches_of
 from qrumb_server.query.identities import Identities
-from qrumb_server.query.one_event import attributed_event
+from qrumb_server.query.one_event import attributed_event, rows_of_event
 from qrumb_server.query.reads import Reader
 from qrumb_server.query.rows import (
     as_event_row,
@@ -28,6 +27,7 @@ from qrumb_server.query.rows import (
 )
 from qrumb_server.query.scans import ONE_SESSION, session_of, verdict_of
 from qrumb_server.query.spool_counts import MINUTE_MS, SpoolCounts, received_ms, site_of
+from qrumb_server.query.touches import touches_of
 from qrumb_server.reasons.events import add_help
 from qrumb_server.spool.reader import FoundRecord, find_records
 from qrumb_server.wire.v1.record_pb2 import Record
@@ -52,20 +52,14 @@ class Reports:
     def get_receipt(self, site_id: str, event_id: str) -> pb.GetReceiptResponse:
         """What became of one event; `event_id` in canonical lower case."""
         spooled = self._spooled_arrivals(site_id, event_id)
-        parameters = {"site": site_id, "event": event_id}
         # Rejected before stored: a replay stores an event first, and then takes its letter from the rejected ones.
         rejected = self._store.query(
             "SELECT segment_id, segment_row, received_time, reasons, fields, descriptions FROM events.invalid_events "
             "WHERE event_id = {event:String} AND site_id = {site:String} AND replayed_time IS NULL "
             "ORDER BY received_time DESC, segment_id DESC, segment_row DESC",
-            parameters,
+            {"site": site_id, "event": event_id},
         )
-        stored = self._store.query(
-            "SELECT * FROM events.valid_events "
-            "WHERE event_id = {event:UUID} AND site_id = {site:String} "
-            "ORDER BY is_duplicate, received_time, segment_id, segment_row",
-            parameters,
-        )
+        stored = rows_of_event(self._store, site_id, event_id)
         loaded = {(row["segment_id"], row["segment_row"]) for row in (*stored, *rejected)}
         waiting = [(found, record) for found, record in spooled if (found.segment_id, found.row) not in loaded]
         response = pb.GetReceiptResponse(
@@ -195,11 +189,11 @@ class Reports:
             yield one, record
 
     def _fill_row(self, response: pb.GetReceiptResponse, stored: Sequence[Row]) -> None:
-        row = attributed_event(self._store, stored)
-        if row is not None:
+        if found := attributed_event(self._store, stored):
+            row, session = found
             response.row.CopyFrom(as_event_row(row))
             response.warnings.extend(self.identities.warnings(row))
-            response.touches.extend(touches_of(self._store, row))
+            response.touches.extend(touches_of(self._store, row, session))
             add_help((), response.warnings)
 
 

@@ -140,24 +140,24 @@ def read_usual_batch(text: bytes) -> BatchBody | None:
     return BatchBody(items=[bytes(item) for item in envelope.events], is_dry_run=envelope.validate_only)
 
 
-def pieces_of(text: bytes, *, most: int) -> Pieces:
+def pieces_of(text: bytes, *, most: int, name: str = EVENTS) -> Pieces:
     """A body to be taken apart step by step, for `batch_of`."""
-    return Pieces(text, name=EVENTS, max_length=MAX_EVENT_BYTES, most=most)
+    return Pieces(text, name=name, max_length=MAX_EVENT_BYTES, most=most)
 
 
-def batch_of(pieces: Pieces) -> BatchBody:
-    """The events of a body that was taken apart.
+def batch_of(pieces: Pieces, name: str = EVENTS) -> BatchBody:
+    """The events of a body that was taken apart; or the scan sessions, by the name of their list.
 
     Raises:
-        NotJsonError: it has no list of events, or one of its members twice.
+        NotJsonError: it has no such list, or one of its members twice.
     """
-    form = f'{{"{EVENTS}": [{{...}}, ...]}}'
+    form = f'{{"{name}": [{{...}}, ...]}}'
     if not pieces.is_object:
         raise NotJsonError(f"is no batch: send {form}")
-    if twice := sorted((DRY_RUN | {EVENTS}) & pieces.repeated):
+    if twice := sorted((DRY_RUN | {name}) & pieces.repeated):
         raise NotJsonError(f"has {twice[0]} twice: keep one")
     if pieces.items is None:
-        raise NotJsonError(f"has no list of events: send {form}")
+        raise NotJsonError(f"has no list of {name.replace('_', ' ')}: send {form}")
     return BatchBody(
         items=pieces.items,
         is_dry_run=any(read_flag(pieces.others[name]) for name in DRY_RUN & pieces.others.keys()),

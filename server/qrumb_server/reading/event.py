@@ -21,16 +21,19 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from qrumb.v1.browser_event_pb2 import BrowserEvent
 from qrumb.v1.receipt_pb2 import EventWarning, Violation
+from qrumb.v1.scan_session_pb2 import ScanSession
 from qrumb.v1.server_event_pb2 import ConversionValue, ServerEvent
 from qrumb_server.model import Reading, Source
+from qrumb_server.pipeline.findings import misspelt
 from qrumb_server.pipeline.struct_json import extended_path
 from qrumb_server.pipeline.times import EXPECTED_TIME, read_time
 from qrumb_server.pipeline.validate import MAX_VIOLATIONS
+from qrumb_server.reading.form import EVENT, SCAN_SESSION, Words, fault_of_form
 from qrumb_server.reading.mask import masked
 from qrumb_server.reading.names import about_unknown, is_raw_identifier
 from qrumb_server.reading.text import MAX_NESTING, JsonObject, LossyNumber, TooLargeNumber, read_number
 
-__all__ = ["DRY_RUN", "MESSAGES", "ReadEvent", "read_event"]
+__all__ = ["DRY_RUN", "MESSAGES", "ReadEvent", "ReadScan", "read_event", "read_scan_session"]
 
 MESSAGES: Final[Mapping[Source, type[BrowserEvent] | type[ServerEvent]]] = {
     Source.BROWSER: BrowserEvent,
@@ -51,27 +54,16 @@ _WRAPPERS: Final = {
     FieldDescriptor.TYPE_INT64: wrappers_pb2.Int64Value,
     FieldDescriptor.TYPE_UINT32: wrappers_pb2.UInt32Value,
 }
+_FLAGS: Final[Mapping[object, bool]] = {"true": True, "false": False}
 _EXPECTED: Final = {
     FieldDescriptor.TYPE_STRING: "must be a string",
     FieldDescriptor.TYPE_DOUBLE: "must be a number",
     FieldDescriptor.TYPE_INT32: "must be a whole number of 32 bits",
     FieldDescriptor.TYPE_INT64: "must be a whole number of 64 bits",
     FieldDescriptor.TYPE_UINT32: "must be a whole number from 0 to 4294967295",
+    FieldDescriptor.TYPE_BOOL: "must be true or false",
     FieldDescriptor.TYPE_ENUM: "must be the name of a value, as a string",
     FieldDescriptor.TYPE_MESSAGE: "must be an object",
-}
-# What stands where an event should.
-_FORMS: Final[Mapping[type, str]] = {
-    type(None): "null",
-    str: "a text",
-    bool: "true or false",
-    list: 'a list (several events are a batch: send {"events": [...]} to the path that ends in /batch)',
-    object: "a number",
-}
-# What is put around events elsewhere.
-_AROUND: Final[Mapping[str, str]] = {
-    "event": "belongs to gRPC: as JSON the body is the event itself, with its fields at the top",
-    "events": "makes a batch: send it to the path that ends in /batch",
 }
 _INEXACT: Final = "has more digits than a double keeps: was rounded; send it as text to keep them"
 # Where a name is no value of an enum: a number that is none either, so that the field's rule says what is allowed.
@@ -88,6 +80,13 @@ class ReadEvent(NamedTuple):
     reading: Reading
 
 
+class ReadScan(NamedTuple):
+    """A registration as it was read."""
+
+    message: ScanSession
+    reading: Reading
+
+
 def read_event(sent: object, source: Source) -> ReadEvent:
     """The event that a JSON value is, whatever it is.
 
@@ -95,34 +94,32 @@ def read_event(sent: object, source: Source) -> ReadEvent:
         sent: as `text.read_value` gives it.
     """
     message = MESSAGES[source]()
-    reader = _Reader()
-    fault = _fault_of_form(sent, message.DESCRIPTOR)
+    return ReadEvent(message=message, reading=_read_into(message, sent, EVENT))
+
+
+def read_scan_session(sent: object) -> ReadScan:
+    """The scan session that a JSON value is, in the same way; its labels are the reading's own_fields."""
+    message = ScanSession()
+    return ReadScan(message=message, reading=_read_into(message, sent, SCAN_SESSION))
+
+
+def _read_into(message: Message, sent: object, words: Words) -> Reading:
+    reader = _Reader(words.what)
+    fault = fault_of_form(sent, _fields(message.DESCRIPTOR).keys(), words)
     if isinstance(sent, JsonObject):
         reader.read_message(sent, message, None, 1)
     if fault is not None:
         reader.violations.append(fault)
         reader.unread |= {known.name: None for known in message.DESCRIPTOR.fields}
-    reading = Reading(
+    return Reading(
         masked_text="" if isinstance(sent, JsonObject) else masked(json.dumps(sent, default=str).encode()),
         own_fields=reader.own_fields,
         violations=tuple(reader.violations),
         warnings=tuple(reader.all_warnings()),
         unread=reader.unread,
+        meant=reader.meant,
         unknown=reader.unknown,
     )
-    return ReadEvent(message=message, reading=reading)
-
-
-def _fault_of_form(sent: object, event: Any) -> Violation | None:
-    """What is wrong with a value that is not made as one event is; None where it is."""
-    if not isinstance(sent, JsonObject):
-        kind = next(kind for form, kind in _FORMS.items() if isinstance(sent, form))
-        return Violation(reason=Violation.INVALID_JSON, description=f"the event is {kind}, and no JSON object")
-    if sent.keys() & _fields(event).keys():
-        return None
-    for name in _AROUND.keys() & sent.keys():
-        return Violation(field=name, reason=Violation.INVALID_JSON, description=_AROUND[name])
-    return None
 
 
 class _At(NamedTuple):
@@ -148,13 +145,17 @@ class _At(NamedTuple):
 class _Reader:
     """Reads one event into its message and collects what is odd about it."""
 
+    what: str
+    """What is read: event or scan session."""
     violations: list[Violation] = field(default_factory=list)
     warnings: list[EventWarning] = field(default_factory=list)
     own_fields: dict[str, object] | None = None
     unread: dict[str, object] = field(default_factory=dict)
     """Paths of fields that stay unset because their values could not be read, and these values."""
     unknown: dict[str, object] = field(default_factory=dict)
-    """Members that the contract does not have."""
+    """Members that the contract does not have, and names that are none of an enum's."""
+    meant: dict[str, str] = field(default_factory=dict)
+    """Fields that such members were probably meant to be, and their own paths."""
     unlisted: int = 0
     """Warnings beyond `MAX_WARNINGS`."""
 
@@ -162,7 +163,7 @@ class _Reader:
         """The warnings, and how many more there are."""
         if not self.unlisted:
             return self.warnings
-        more = f"{self.unlisted} more warnings of this event are not listed"
+        more = f"{self.unlisted} more warnings of this {self.what} are not listed"
         return [*self.warnings, EventWarning(code=self.warnings[-1].code, description=more)]
 
     def read_message(self, sent: JsonObject, message: Message, at: _At | None, depth: int) -> None:
@@ -179,23 +180,27 @@ class _Reader:
             if known.name in spelt or key in sent.repeated:
                 self._fault(inner, Violation.DUPLICATE_KEY, "is there twice, in one spelling or in two: keep one")
             spelt.add(known.name)
-            if value is not None and value != "":
+            # A text that may be absent says something where it is empty.
+            if value is not None and (value != "" or (known.has_presence and known.type == known.TYPE_STRING)):
                 given.add(known.name)
                 self._read_field(value, known, message, inner, depth)
         if message.DESCRIPTOR is ConversionValue.DESCRIPTOR and "amount" not in given:
             # The message cannot tell it from 0.
-            self._fault(_At(at, None, "amount"), Violation.REQUIRED, "is required: what it was worth, 0 if nothing")
+            self._required(_At(at, None, "amount"), "is required: what it was worth, 0 if nothing")
 
     def _read_unknown(self, sent: JsonObject, key: str, message: Any, at: _At | None, depth: int) -> None:
         if at is None and key in DRY_RUN:
             return
-        inner = _At(at, sent, key)
+        path = _At(at, sent, key).path()
         if self._has_room():
-            code, description = about_unknown(_encodable(key), message)
-            self.warnings.append(EventWarning(field=inner.path(), code=code, description=description))
-        plain = self._plain_member(sent, key, at, depth)
+            said = about_unknown(_encodable(key), message)
+            self.warnings.append(EventWarning(field=path, code=said.code, description=said.description))
+            if said.meant:
+                self.meant.setdefault(_At(at, None, said.meant).path(), path)
+        value = sent[key]
+        plain = value if _is_plain(value) and _is_ordinary(key, sent) else self._plain_member(sent, key, at, depth)
         if not is_raw_identifier(key):
-            self.unknown[inner.path()] = plain
+            self.unknown[path] = plain
 
     def _read_field(self, value: object, known: FieldDescriptor, message: Message, at: _At, depth: int) -> None:
         kind = known.message_type
@@ -239,10 +244,13 @@ class _Reader:
             self._leave_unread(at, _encodable(value))
             return
         try:
-            setattr(message, known.name, _converted(value, known))
-        except (json_format.ParseError, TypeError, ValueError):
+            converted = _converted(value, known)
+            setattr(message, known.name, converted)
+        except (json_format.ParseError, KeyError, TypeError, ValueError):
             self._misfit(value, _EXPECTED[known.type], at, depth)
             return
+        if converted == _NO_VALUE and isinstance(value, str) and known.enum_type is not None:
+            self.unknown[at.path()] = value
         if isinstance(value, LossyNumber) or (isinstance(value, int) and _is_double(known) and float(value) != value):
             self._warn(at, EventWarning.INEXACT_NUMBER, _INEXACT)
 
@@ -267,7 +275,7 @@ class _Reader:
             ]
         return {
             _encodable(key): item
-            if _is_plain(item) and key.isascii() and key not in value.repeated
+            if _is_plain(item) and _is_ordinary(key, value)
             else self._plain_member(value, key, at, depth)
             for key, item in value.items()
         }
@@ -298,6 +306,9 @@ class _Reader:
         if len(self.violations) < MAX_VIOLATIONS:
             self.violations.append(Violation(field=at.path(), reason=reason, description=description))
 
+    def _required(self, at: _At, description: str) -> None:
+        self._fault(at, Violation.REQUIRED, description + misspelt(self.meant, at.path()))
+
     def _warn(self, at: _At, code: EventWarning.Code, description: str) -> None:
         if self._has_room():
             self.warnings.append(EventWarning(field=at.path(), code=code, description=description))
@@ -319,12 +330,14 @@ def _converted(value: Any, known: FieldDescriptor) -> object:
     """A JSON value as protobuf reads it for a field of this type.
 
     Raises:
-        ParseError, TypeError, ValueError: it is of another type.
+        ParseError, KeyError, TypeError, ValueError: it is of another type.
     """
     if known.enum_type is not None:
         if isinstance(value, str):
             return _number_of(value, known.enum_type)
         return json_format.ParseDict(value, wrappers_pb2.Int32Value()).value
+    if known.type == FieldDescriptor.TYPE_BOOL:
+        return value if isinstance(value, bool) else _FLAGS[value]
     is_text = known.type == FieldDescriptor.TYPE_STRING
     # protobuf takes true as 1, and a text as Python reads numbers; the gateway does neither.
     if isinstance(value, bool) or (isinstance(value, str) and not is_text and value not in _QUOTED):
@@ -352,6 +365,11 @@ def _is_plain(value: object) -> bool:
     """Whether `_Reader._plain` has nothing to say of it: the usual case, of which there may be tens of thousands."""
     kind = type(value)
     return kind in _PLAIN or (kind is str and value.isascii())  # type: ignore[attr-defined]
+
+
+def _is_ordinary(key: str, holder: JsonObject) -> bool:
+    """Whether there is nothing to say of a key itself."""
+    return key.isascii() and key not in holder.repeated
 
 
 def _is_encodable(text: str) -> bool:

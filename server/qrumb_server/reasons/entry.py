@@ -10,7 +10,7 @@ from grpc import StatusCode
 __all__ = ["DOCS_URL", "DOMAIN", "HTTP_STATUS", "Reason", "Retry", "help_url"]
 
 DOCS_URL: Final = "https://qrumb.dev/errors"
-"""Where docs/errors.md is published. A placeholder: the project has no site yet."""
+"""Where docs/errors.md is published; docs/releasing.md says of which names there are accounts."""
 
 DOMAIN: Final = "qrumb"
 """Of every ErrorInfo."""

@@ -168,7 +168,8 @@ WARNINGS: Final[Mapping[str, Finding]] = {
     ),
     "CLOCK_CORRECTED": Finding(
         cause="event_time cannot be true: in the future, or older than rows are kept. The time of receipt is used, and "
-        "yours is kept in client_event_time; before 1900 and after 2299 as text, in client_event_time_text.",
+        "yours is kept in client_event_time; before 1900 and after 2299 as text, in client_event_time_text. Of a scan: "
+        "scan_time cannot be true; the time of receipt is used, and yours is not kept.",
         advice="Send UTC, in RFC 3339 or as a Timestamp; set the sender's clock.",
     ),
     "AMOUNT_ROUNDED": Finding(
@@ -201,8 +202,8 @@ WARNINGS: Final[Mapping[str, Finding]] = {
         right='{"site_id": "demo", "event_type": "click", "page_url": "https://shop.example/"}',
     ),
     "UNKNOWN_FIELD": Finding(
-        cause="The contract has no such field, so it was not stored.",
-        advice="Look for a typo; fields of your own belong in metadata or properties.",
+        cause="The contract has no such field, so it was not stored. Over gRPC: the sender's contract is newer.",
+        advice="Look for a typo; fields of your own belong in metadata or properties. Upgrade a node before senders.",
         wrong='{"site_id": "demo", "event_type": "click", "pageurl": "https://shop.example/"}',
         right='{"site_id": "demo", "event_type": "click", "page_url": "https://shop.example/"}',
     ),
@@ -279,8 +280,10 @@ MARKS: Final[Mapping[str, Finding]] = {
         advice="Raise `site.fraud.session_events_per_minute` if your pages send more.",
     ),
     "address_velocity": Finding(
-        cause="More events of one address within a minute than its visitors make.",
-        advice="Raise `site.fraud.address_events_per_minute` where many visitors share an address.",
+        cause="More events of one address within a minute than its visitors make. Events of a registered scan session "
+        "do not count: a crowd may share an address.",
+        advice="Register scan sessions, or raise `site.fraud.address_events_per_minute` where many visitors share an "
+        "address.",
     ),
     "before_scan": Finding(
         cause="A browser's event is older than the scan that it claims to follow.",

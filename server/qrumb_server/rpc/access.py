@@ -16,7 +16,7 @@ from qrumb_server.access.quota import Quotas
 from qrumb_server.reasons import calls
 from qrumb_server.rpc.caller import GATEWAY_PEER, is_from_gateway, metadata_of
 from qrumb_server.rpc.faults import RequestFault
-from qrumb_server.rpc.json_opening import JSON_COLLECTOR, JSON_KINDS
+from qrumb_server.rpc.json_opening import JSON_KINDS
 from qrumb_server.rpc.opened import Opened
 from qrumb_server.rpc.wrappers import Context, Method, Streams, Unary
 
@@ -66,6 +66,7 @@ RULES: Final[Mapping[str, Rule]] = {
     _QUERY + "ListSuspiciousIdentifiers": Rule(sites=_of_request, scope=Scope.QUERY),
     "/qrumb.v1.PrivacyService/EraseSubject": Rule(sites=_of_request, scope=Scope.ADMIN),
     "/qrumb.v1.PrivacyService/ExportSubject": Rule(sites=_of_request, scope=Scope.ADMIN),
+    "/qrumb.v1.ReplayService/ReplayRejectedEvents": Rule(sites=_of_request, scope=Scope.ADMIN),
 }
 # Methods without a table's entry, for every caller. The validators keep nothing and read a text, whose site they
 # cannot know before: they look at the caller's key themselves.
@@ -74,7 +75,7 @@ OPEN: Final = ("/grpc.health.v1.Health/", "/qrumb.v1.ValidatorService/")
 
 def typed_method(method: str) -> str:
     """The contract's method that a call of a gateway with a JSON body stands for; any other as it is."""
-    return method.replace(f"/{JSON_COLLECTOR}/", _COLLECTOR) if method in JSON_KINDS else method
+    return kind.typed if (kind := JSON_KINDS.get(method)) else method
 
 
 _as_page: Final = re.compile(r"(https?://[^/?#]+)(?:[/?#].*)?", re.IGNORECASE).fullmatch

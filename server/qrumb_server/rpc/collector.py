@@ -254,7 +254,7 @@ class Collector(CollectorServiceServicer):
         if request.validate_only:
             return receipts, await self._preview_rows([one.verdict for one in judged], context)
         await self._keep(judged)
-        await self.turns.run(_let_go(judged), size=request.size)
+        await self.turns.run(_let_go(judged, request), size=request.size)
         return receipts, NOTHING
 
     async def collect_compiled(
@@ -269,20 +269,20 @@ class Collector(CollectorServiceServicer):
         """The receipts of a call that is kept. Events that the compiled way leaves are judged here, as `say` has it."""
         arrival, caller = self._new_arrival(), read_caller(context)
         judged = await compiled.judge(caller, arrival)
-        accepted, verdicts = judged.accepted, []
+        accepted, by_python = judged.accepted, []
         if left := judged.left:
             raw = (_raw_event(compiled.source, request, index, caller, index) for index in left)
-            for index, one in zip(
-                left, await self._judge(raw, arrival, size=request.size, dry=False, say=say), strict=True
-            ):
-                verdicts.append(one.verdict)
+            by_python = await self._judge(raw, arrival, size=request.size, dry=False, say=say)
+            for index, one in zip(left, by_python, strict=True):
                 judged.records[index], judged.receipts[index] = one.record, one.answer
                 judged.sites[index] = _site_of(one.verdict)
         records, receipts, sites = judged.whole()
         await self._append(records, sites)
-        self._count(verdicts, accepted)
-        if is_single and verdicts and isinstance(verdict := verdicts[0], Rejected):
+        self._count([one.verdict for one in by_python], accepted)
+        if is_single and by_python and isinstance(verdict := by_python[0].verdict, Rejected):
             raise EventRejected(verdict.event_id, verdict.violations)
+        if by_python:
+            await self.turns.run(_let_go(by_python, request), size=request.size)
         return receipts
 
     async def _judge(
@@ -331,11 +331,12 @@ def _raw_event(source: Source, request: Opened, place: int, caller: Caller, inde
     )
 
 
-def _let_go(judged: list[_Judged]) -> Iterator[None]:
-    """Free the verdicts one after another: those of a large call together would hold the event loop for 10 ms."""
+def _let_go(judged: list[_Judged], request: Opened) -> Iterator[None]:
+    """Free all of a call piece by piece: a large one at once would hold the event loop for 10 to 30 ms."""
     while judged:
         del judged[-1]
         yield
+    yield from request.let_go()
 
 
 def _site_of(verdict: Verdict) -> str:

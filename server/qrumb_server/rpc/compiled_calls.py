@@ -23,17 +23,15 @@ from qrumb_server.rpc.json_answers import accepted_form
 from qrumb_server.rpc.turns import Turns
 
 if TYPE_CHECKING:
-    from qrumb_hotpath import INTERFACE, Call, Judge, Site
+    from qrumb_hotpath import Call, Judge, Site
 else:
     try:
-        from qrumb_hotpath import INTERFACE, Call, Judge, Site
+        from qrumb_hotpath import Call, Judge, Site
     except ImportError:
-        INTERFACE, Judge = 0, None
+        Judge = None
 
-__all__ = ["Compiled", "CompiledCall", "JudgedCall", "is_built"]
+__all__ = ["Compiled", "CompiledCall", "JudgedCall"]
 
-# What the package has to speak: one that an earlier set-up has left would take other arguments.
-SPOKEN: Final = 5
 # Bytes that are read or judged in one step: some 0.1 ms.
 STEP_BYTES: Final = 16 * 1024
 # What is known of an address is looked up anew after so long: the databases may have been replaced, and its key
@@ -42,11 +40,6 @@ EPOCH_MS: Final = 60_000
 # Sites of which it is remembered what they want.
 MAX_SITES: Final = 10_000
 _Step = tuple[list[bytes | None], list[bytes | None], list[str | None]]
-
-
-def is_built() -> bool:
-    """Whether the package is there, and built from a source that this module was written for."""
-    return INTERFACE == SPOKEN
 
 
 @dataclass(slots=True)
@@ -91,7 +84,7 @@ class CompiledCall:
     source: Source
     size: int
     is_json: bool
-    read: Mapping[int, ReadEvent] = field(default_factory=dict)
+    read: dict[int, ReadEvent] = field(default_factory=dict)
     """Events that Python has read, by their places: JSON that is unusual."""
 
     @property
@@ -104,6 +97,12 @@ class CompiledCall:
         if self.is_json:
             return self.read.get(place) or read_item(self.call.event(place), self.source)
         return MESSAGES[self.source].FromString(self.call.event(place)), None
+
+    def let_go(self) -> Iterator[None]:
+        """Free what Python has read, event by event."""
+        while self.read:
+            self.read.popitem()
+            yield
 
     @cached_property
     def sites(self) -> Mapping[str, int]:

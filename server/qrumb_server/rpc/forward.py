@@ -17,7 +17,7 @@ __all__ = ["FORWARDED", "FORWARDED_STATUS", "Forwarding"]
 Context = grpc.aio.ServicerContext[Any, Any]
 
 # Whole services; of one that the worker has itself, gRPC never asks here for a method.
-FORWARDED: Final = ("/qrumb.v1.QueryService/", "/qrumb.v1.PrivacyService/")
+FORWARDED: Final = ("/qrumb.v1.QueryService/", "/qrumb.v1.PrivacyService/", "/qrumb.v1.ReplayService/")
 # To the supervisor, in the same way.
 FORWARDED_STATUS: Final = ("/qrumb.v1.StatusService/",)
 # Without the caller's deadline; as long as the gateway waits.

@@ -1,5 +1,7 @@
 """Opens the calls by which the gateway hands over JSON bodies: the same Opened that a typed call becomes.
 
+A registration that is no JSON becomes one that is rejected in the same way.
+
 Nothing here refuses a body for what is in it. What is no JSON becomes one event that the pipeline rejects, so that it
 has a dead letter and is counted like any other; `Opened.is_refused` says that nothing else is in the call.
 """
@@ -24,7 +26,8 @@ from qrumb_server.reading.body import (
     read_usual_batch,
     unread,
 )
-from qrumb_server.reading.event import ReadEvent
+from qrumb_server.reading.event import ReadEvent, ReadScan
+from qrumb_server.reading.scans import batch_of_scans, pieces_of_scans, read_scan, read_scans, unread_scan
 from qrumb_server.reading.text import NotJsonError
 from qrumb_server.reasons import calls
 from qrumb_server.rpc.compiled_calls import Compiled, CompiledCall
@@ -43,15 +46,25 @@ SHORT_BODY: Final = 64 * 1024
 class JsonKind:
     """What a method takes."""
 
-    source: Source
+    typed: str
+    """The contract's method that it stands for."""
+    source: Source | None
+    """Of the events; None: these are scan sessions."""
     is_batch: bool = False
 
 
 JSON_KINDS: Final = {
-    f"/{JSON_COLLECTOR}/CollectBrowserEvent": JsonKind(source=Source.BROWSER),
-    f"/{JSON_COLLECTOR}/BatchCollectBrowserEvents": JsonKind(source=Source.BROWSER, is_batch=True),
-    f"/{JSON_COLLECTOR}/CollectServerEvent": JsonKind(source=Source.SERVER),
-    f"/{JSON_COLLECTOR}/BatchCollectServerEvents": JsonKind(source=Source.SERVER, is_batch=True),
+    f"/{JSON_COLLECTOR}/{name}": JsonKind(
+        typed=f"/qrumb.v1.{service}/{name}", source=source, is_batch=name.startswith("Batch")
+    )
+    for service, name, source in (
+        ("CollectorService", "CollectBrowserEvent", Source.BROWSER),
+        ("CollectorService", "BatchCollectBrowserEvents", Source.BROWSER),
+        ("CollectorService", "CollectServerEvent", Source.SERVER),
+        ("CollectorService", "BatchCollectServerEvents", Source.SERVER),
+        ("ScanSessionService", "RegisterScanSession", None),
+        ("ScanSessionService", "BatchRegisterScanSessions", None),
+    )
 }
 
 
@@ -70,7 +83,9 @@ async def open_json(
         text = HttpBody.FromString(request).data
     except DecodeError:
         raise RequestFault(calls.UNDECODABLE) from None
-    if compiled and (call := await _compiled(compiled, kind, text, turns)):
+    if kind.source is None:
+        return await _open_scans(text, turns, max_events, is_batch=kind.is_batch)
+    if compiled and (call := await _compiled(compiled, kind.source, text, turns, is_batch=kind.is_batch)):
         return Opened(size=len(text), compiled=call)
     if not kind.is_batch:
         return _open_single(text, kind.source)
@@ -88,9 +103,24 @@ async def open_json(
     return _opened(read, text, validate_only=body.is_dry_run)
 
 
-async def _compiled(way: Compiled, kind: JsonKind, text: bytes, turns: Turns) -> CompiledCall | None:
+async def _open_scans(text: bytes, turns: Turns, most: int, *, is_batch: bool) -> Opened:
+    """Registrations are few beside events, so that all are read the explaining way."""
+    try:
+        if not is_batch:
+            return _opened([read_scan(text)], text)
+        pieces = pieces_of_scans(text, most=most)
+        await turns.run(pieces.steps(), size=len(text))
+        body = batch_of_scans(text, pieces)
+    except NotJsonError as error:
+        return _opened([unread_scan(text, error)], text, is_refused=True)
+    if len(body.items) > most:
+        raise RequestFault(calls.TOO_MANY_SESSIONS, field="scan_sessions", limit=most)
+    return _opened(await turns.run(read_scans(body), size=len(text)), text)
+
+
+async def _compiled(way: Compiled, source: Source, text: bytes, turns: Turns, *, is_batch: bool) -> CompiledCall | None:
     """The call on the compiled way, with what that could not read; None: it is not for it."""
-    opened = await way.open(text, kind.source, is_batch=kind.is_batch, is_json=True)
+    opened = await way.open(text, source, is_batch=is_batch, is_json=True)
     if opened is None or not (unread := opened.call.unread()):
         return opened
     # What it passes over it does not check: whether the whole is JSON, the reader sees that refuses calls.
@@ -100,7 +130,7 @@ async def _compiled(way: Compiled, kind: JsonKind, text: bytes, turns: Turns) ->
         return None
     if body is None:
         return None
-    read = await turns.run((read_item(body.items[index], kind.source) for index in unread), size=len(text))
+    read = await turns.run((read_item(body.items[index], source) for index in unread), size=len(text))
     return replace(opened, read=dict(zip(unread, read, strict=True)))
 
 
@@ -121,7 +151,9 @@ def _open_single(text: bytes, source: Source) -> Opened:
     return _opened([body.event], text, validate_only=body.is_dry_run)
 
 
-def _opened(read: Sequence[ReadEvent], text: bytes, *, validate_only: bool = False, is_refused: bool = False) -> Opened:
+def _opened(
+    read: Sequence[ReadEvent | ReadScan], text: bytes, *, validate_only: bool = False, is_refused: bool = False
+) -> Opened:
     return Opened(
         events=[one.message for one in read],
         readings=[one.reading for one in read],

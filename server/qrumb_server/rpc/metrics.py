@@ -1,14 +1,16 @@
 """What a collector worker counts."""
 
 import time
+from collections import Counter as Sums
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
-from qrumb.v1.receipt_pb2 import Violation
+from qrumb.v1.receipt_pb2 import EventWarning, Violation
 from qrumb_server.metrics import SiteLabels
 from qrumb_server.model import Rejected, StampedEvent
+from qrumb_server.pipeline.scan import StampedScan
 from qrumb_server.rpc.faults import SPOOL_ANSWERS
 
 __all__ = ["AppendRecords", "CollectorMetrics"]
@@ -34,6 +36,18 @@ class CollectorMetrics:
             "qrumb_event_violations",
             "Rejected events by what is wrong with them; one event may count under several reasons.",
             ["reason"],
+            registry=registry,
+        )
+        self._warnings = Counter(
+            "qrumb_event_warnings",
+            "Accepted events of which something was changed or looks unintended; one may count under several codes.",
+            ["site_id", "code"],
+            registry=registry,
+        )
+        self._scan_warnings = Counter(
+            "qrumb_scan_warnings",
+            "Registered scans of which something was changed or left out; one may count under several codes.",
+            ["site_id", "code"],
             registry=registry,
         )
         self._refusals = Counter(
@@ -75,23 +89,39 @@ class CollectorMetrics:
 
     def count(self, verdicts: Sequence[StampedEvent | Rejected], accepted_by_site: Mapping[str, int]) -> None:
         """Count what was kept of one request: by the verdicts, and what else was accepted."""
-        accepted = dict(accepted_by_site)
+        # Summed first: the package's own counting takes longer than all else here.
+        label = self._sites.label
+        accepted, rejected = Sums(accepted_by_site), Sums[str]()
+        warnings, violations = Sums[tuple[str, int]](), Sums[int]()
         for verdict in verdicts:
             if isinstance(verdict, StampedEvent):
                 site_id = verdict.record.accepted_event.row.site_id
-                accepted[site_id] = accepted.get(site_id, 0) + 1
+                accepted[site_id] += 1
+                site_label = label(site_id)
+                warnings.update({(site_label, warning.code) for warning in verdict.warnings})
             else:
-                self._count_rejected(verdict)
+                rejected[label(verdict.raw.message.site_id)] += 1
+                violations.update({violation.reason for violation in verdict.violations})
         for site_id, number in accepted.items():
             self._accepted_of(site_id).inc(number)
+        for site_id, number in rejected.items():
+            self._rejected.labels(site_id=site_id).inc(number)
+        for (site_id, code), number in warnings.items():
+            self._warnings.labels(site_id=site_id, code=EventWarning.Code.Name(code)).inc(number)
+        for reason, number in violations.items():
+            self._violations.labels(reason=Violation.Reason.Name(reason)).inc(number)
+
+    def count_scans(self, scans: Sequence[StampedScan]) -> None:
+        """Count what was said of registrations that were kept."""
+        said = Sums[tuple[str, int]]()
+        for scan in scans:
+            site_label = self._sites.label(scan.registration.scan_session.site_id)
+            said.update({(site_label, warning.code) for warning in scan.warnings})
+        for (site_id, code), number in said.items():
+            self._scan_warnings.labels(site_id=site_id, code=EventWarning.Code.Name(code)).inc(number)
 
     def _accepted_of(self, site_id: str) -> Counter:
         label = self._sites.label(site_id)
         if label not in self._accepted_by_site:  # the package's own look-up takes longer than the rest
             self._accepted_by_site[label] = self._accepted.labels(site_id=label)
         return self._accepted_by_site[label]
-
-    def _count_rejected(self, rejected: Rejected) -> None:
-        self._rejected.labels(site_id=self._sites.label(rejected.raw.message.site_id)).inc()
-        for reason in {violation.reason for violation in rejected.violations}:
-            self._violations.labels(reason=Violation.Reason.Name(reason)).inc()

@@ -38,24 +38,32 @@ class ScanSessions(ScanSessionServiceServicer):
     Args:
         append: makes records durable, all or none; returns after the sync.
         new_arrival: the circumstances of this moment.
-        turns: shares the event loop among long calls.
+        turns: shares the event loop among long calls; also for those who write the answers.
         forward: asks the loader: method, request, context.
+        count: told the scans that were made durable.
     """
 
     def __init__(
-        self, *, append: AppendRecords, new_arrival: Callable[[], Arrival], turns: Turns, forward: Forward
+        self,
+        *,
+        append: AppendRecords,
+        new_arrival: Callable[[], Arrival],
+        turns: Turns,
+        forward: Forward,
+        count: Callable[[Sequence[StampedScan]], None] = lambda _scans: None,
     ) -> None:
         self._append = append
         self._new_arrival = new_arrival
-        self._turns = turns
+        self.turns = turns
         self._forward = forward
+        self._count = count
 
     async def RegisterScanSession(  # type: ignore[override]  # opened, in place of what it was sent as
         self, request: Opened, context: Context
     ) -> pb.RegisterScanSessionResponse:
         """One session."""
         arrival = self._new_arrival()
-        judged = judge_scan(request.scan_session, arrival)
+        judged = judge_scan(*request.sent(0), arrival)
         if not isinstance(judged, StampedScan):
             await self._count_refused([request.scan_session.site_id], arrival)
             raise RequestRejected(calls.SCAN_SESSION_REJECTED, judged)
@@ -70,8 +78,8 @@ class ScanSessions(ScanSessionServiceServicer):
         if not request.scan_sessions:
             raise RequestFault(calls.SESSION_BATCH_EMPTY, field="scan_sessions")
         arrival = self._new_arrival()
-        judged = await self._turns.run(
-            (judge_scan(session, arrival) for session in request.scan_sessions), size=request.size
+        judged = await self.turns.run(
+            (judge_scan(*request.sent(place), arrival) for place in range(request.number)), size=request.size
         )
         stamped = [one for one in judged if isinstance(one, StampedScan)]
         if len(stamped) < len(judged):
@@ -81,7 +89,7 @@ class ScanSessions(ScanSessionServiceServicer):
                 if not isinstance(one, StampedScan)
             ]
             await self._count_refused(wrong, arrival)
-            raise RequestRejected(calls.SCAN_SESSION_REJECTED, _violations(judged))
+            raise RequestRejected(calls.SCAN_SESSION_REJECTED, _violations(judged, is_body=request.is_refused))
         await self._keep(stamped)
         return pb.BatchRegisterScanSessionsResponse(
             scan_sessions=[one.registration.scan_session for one in stamped], warnings=_warnings(stamped)
@@ -98,6 +106,7 @@ class ScanSessions(ScanSessionServiceServicer):
         registrations = [one.registration for one in stamped]
         records = [Record(session_registration=one).SerializeToString() for one in registrations]
         await self._append(records, [one.scan_session.site_id for one in registrations])
+        self._count(stamped)
 
     async def _count_refused(self, sites: Sequence[str], arrival: Arrival) -> None:
         """Into the ledger: the sites of sessions that break rules. Their neighbours come again, and count then."""
@@ -114,10 +123,10 @@ class ScanSessions(ScanSessionServiceServicer):
         await self._append(records, list(named))
 
 
-def _violations(judged: Sequence[StampedScan | list[Violation]]) -> list[Violation]:
-    """Those of a batch, each with its place there."""
+def _violations(judged: Sequence[StampedScan | list[Violation]], *, is_body: bool) -> list[Violation]:
+    """Those of a batch, each with its place there; or that of the body as a whole, which no session was read of."""
     found = [
-        Violation(field=f"scan_sessions[{index}].{one.field}", reason=one.reason, description=one.description)
+        Violation(field="" if is_body else _placed(index, one.field), reason=one.reason, description=one.description)
         for index, violations in enumerate(judged)
         if not isinstance(violations, StampedScan)
         for one in violations
@@ -128,9 +137,16 @@ def _violations(judged: Sequence[StampedScan | list[Violation]]) -> list[Violati
 def _warnings(stamped: Sequence[StampedScan]) -> list[EventWarning]:
     """As _violations."""
     said = [
-        EventWarning(field=f"scan_sessions[{index}].{one.field}", code=one.code, description=one.description)
+        EventWarning(field=_placed(index, one.field), code=one.code, description=one.description)
         for index, scan in enumerate(stamped)
         for one in scan.warnings
-    ][:MAX_WARNINGS]
+    ]
+    if unlisted := max(len(said) - MAX_WARNINGS + 1, 0) if len(said) > MAX_WARNINGS else 0:
+        more = f"{unlisted} more warnings of this batch are not listed"
+        said[-unlisted:] = [EventWarning(code=said[-1].code, description=more)]
     add_help((), said)
     return said
+
+
+def _placed(index: int, field: str) -> str:
+    return f"scan_sessions[{index}].{field}".removesuffix(".")

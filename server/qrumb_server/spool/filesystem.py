@@ -84,7 +84,7 @@ class FileSystem(Protocol):
         ...
 
     def free_bytes(self, path: Path) -> int:
-        """What an ordinary user may still write on the disk of this folder."""
+        """What an ordinary user may still write on the disk of this folder; 0 where it takes no new file."""
         ...
 
     def lock(self, path: Path) -> Callable[[], None] | None:
@@ -147,7 +147,9 @@ class DiskFileSystem:
 
     def free_bytes(self, path: Path) -> int:
         status = os.statvfs(path)
-        return status.f_bavail * status.f_frsize
+        # Some filesystems do not count their files, and say so by a total of 0.
+        takes_files = status.f_favail > 0 or status.f_files == 0
+        return status.f_bavail * status.f_frsize if takes_files else 0
 
     def lock(self, path: Path) -> Callable[[], None] | None:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

@@ -223,9 +223,11 @@ class SegmentJournal:
                 else:
                     self._filesystem.unlink(source)
             except FileNotFoundError:
-                # it was removed by hand: nothing is left to seal
                 self.failures += 1
-                self._retired.remove(retired)
+                if self._is_removed(source):
+                    self._retired.remove(retired)
+                else:
+                    is_done = False
             except OSError:
                 self.failures += 1
                 is_done = False
@@ -238,6 +240,17 @@ class SegmentJournal:
             self.failures += 1
             is_done = False
         return is_done
+
+    def _is_removed(self, path: Path) -> bool:
+        """Whether a segment was removed by hand, so that nothing is left to seal.
+
+        Not where the whole folder is away, moved or no longer mounted: it comes back with what was acknowledged.
+        """
+        try:
+            names = {entry.name for entry in self._filesystem.list_folder(self._folder)}
+        except OSError:
+            return False
+        return bool(names) and path.name not in names
 
 
 def _sum_of_sites(members: Sequence[Append]) -> Mapping[str, int]:

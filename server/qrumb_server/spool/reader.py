@@ -14,6 +14,7 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Final
 from uuid import UUID
 
 from qrumb_server.spool.filesystem import DISK, FileSystem, FolderEntry, fault_text
@@ -26,6 +27,7 @@ __all__ = [
     "Segment",
     "SegmentRef",
     "SpoolUsage",
+    "Stillness",
     "find_records",
     "list_sealed",
     "open_times_ms",
@@ -37,6 +39,10 @@ __all__ = [
     "usage",
     "worker_folders",
 ]
+
+
+# Longer than the steps in which any filesystem counts time, two seconds of FAT's left out.
+STILL_AFTER_MS: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,6 +215,36 @@ def usage(spool_root: Path, filesystem: FileSystem = DISK, *, now_ms: int) -> Sp
         oldest_age=oldest_age,
         faults=faults,
     )
+
+
+class Stillness:
+    """Whether files came or went in the folders of a spool, by the folders' own times: a twentieth of listing them."""
+
+    def __init__(self, spool_root: Path) -> None:
+        self._spool_root = spool_root
+        self._folders: Sequence[Path] = ()
+        self._seen: Sequence[tuple[int, ...]] = ()
+
+    def goes_on(self, now_ms: int) -> bool:
+        """True where nothing came or went since the last call; its answer is for those who looked after that call.
+
+        What changed within the last second may change again without another time. Raises OSError.
+        """
+        try:
+            seen = [_state_of(folder) for folder in self._folders]
+        except OSError:  # listing says which folder it is that may not be used, or is gone
+            seen = []
+        if seen and seen == self._seen and max(state[0] for state in seen) < (now_ms - STILL_AFTER_MS) * 1_000_000:
+            return True
+        self._folders = [self._spool_root, *worker_folders(self._spool_root)]
+        self._seen = [_state_of(folder) for folder in self._folders]
+        return False
+
+
+def _state_of(folder: Path) -> tuple[int, ...]:
+    """Its time changes with its entries and with its rights."""
+    found = folder.stat()
+    return found.st_ctime_ns, found.st_ino, found.st_dev
 
 
 def _sealed_of(folder: Path, entries: Sequence[FolderEntry]) -> list[SegmentRef]:

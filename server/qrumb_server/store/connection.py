@@ -172,7 +172,7 @@ class ServerConnection:
         sql: str,
         *,
         parameters: Mapping[str, str] | None = None,
-        settings: Mapping[str, int] | None = None,
+        settings: Mapping[str, int | str] | None = None,
         timeout: timedelta | None = None,
     ) -> Result:
         """Run one statement; `parameters` are rendered as by `values.render_parameters`.
@@ -219,7 +219,7 @@ class ServerConnection:
         """Safe to call twice."""
         self._client.disconnect()
 
-    def _run(self, sql: str, params: Any, settings: Mapping[str, int] | None, **options: Any) -> Any:
+    def _run(self, sql: str, params: Any, settings: Mapping[str, int | str] | None, **options: Any) -> Any:
         try:
             result = self._client.execute(sql, params, settings=dict(settings or {}), columnar=True, **options)
             if self._break_offs:  # its result ends where it was, without a word

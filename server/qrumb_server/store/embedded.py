@@ -9,6 +9,7 @@ cannot be read is set aside by the first statement that meets it.
 """
 
 import errno
+import shutil
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
@@ -36,8 +37,9 @@ from qrumb_server.store.errors import (
     insert_error,
 )
 from qrumb_server.store.export import check_reading
-from qrumb_server.store.folder import check_free_bytes, clean_scratch, pieces_of, prepare_folder, wait_for_lock
+from qrumb_server.store.folder import check_free_bytes, clean_scratch, prepare_folder, wait_for_lock
 from qrumb_server.store.native import decode_columns, decode_rows, encode_columns
+from qrumb_server.store.outfile import pieces_of, whole_result
 from qrumb_server.store.parts import Part, PartBrokenError, PartKeeper, detached_parts
 from qrumb_server.store.proof import Proof, by_table
 from qrumb_server.store.readers import Readers
@@ -53,7 +55,7 @@ CANNOT_OPEN_FILE = 76
 
 # A session runs one statement at a time; as many as the loader's process has threads beside those that answer
 # questions, so that a slow chart does not hold up the loader's look-ups.
-_READERS = 6
+_READERS = 7
 
 # async_insert is the engine's default and would answer before the rows are durable. One insert thread and no
 # second squashing keep a batch one block, hence one part per partition. A NULL must not turn into a default
@@ -153,14 +155,20 @@ class EmbeddedStore:
         """Bring a backup into `folder`, which has no database yet, and its schema up to date; returns rows by table.
 
         Raises:
-            As `open`, and as `backup.restore_backup`.
+            As `open`, and as `backup.restore_backup`; a folder that was not there before is gone again.
         """
-        writer = _open_writer(folder, timedelta(0))
+        was_there = folder.exists()
         try:
-            counts = restore_backup(writer, source)
-        finally:
-            writer.close()
-        EmbeddedStore.open(folder).close()
+            writer = _open_writer(folder, timedelta(0))
+            try:
+                counts = restore_backup(writer, source)
+            finally:
+                writer.close()
+            EmbeddedStore.open(folder).close()
+        except BaseException:
+            if not was_there:
+                shutil.rmtree(folder, ignore_errors=True)
+            raise
         return counts
 
     def insert(self, batch: TableBatch) -> None:
@@ -233,8 +241,8 @@ class EmbeddedStore:
     def export(self, sql: str, output_format: str) -> Iterator[bytes]:
         """The whole result of one SELECT, SHOW or DESCRIBE in `output_format`, in pieces of at most 1 MiB.
 
-        The result is complete in a scratch file before the first piece: the engine's own stream repeats
-        headers and footers for each piece, and an error in its middle would leave a torn file.
+        The result is complete before the first piece: the engine's own stream repeats headers and footers for each
+        piece, and an error in its middle would leave a torn file.
 
         Raises:
             StoreUnavailableError: may succeed later.
@@ -242,15 +250,15 @@ class EmbeddedStore:
         """
         if not output_format.isalnum():
             raise StoreRefusedError("a format is one word")
-        target = self._scratch_file()
-        try:
-            with self._readers.own_session(_EXPORT_SETTINGS) as session, as_query_error():
-                check_reading(session.parse(sql))
-                statement = sql.strip().removesuffix(";")
-                session.run(f"{statement}\nINTO OUTFILE '{target}' COMPRESSION 'none' FORMAT {output_format}")
-            result = target.open("rb")
-        finally:
-            target.unlink(missing_ok=True)
+        with self._readers.own_session(_EXPORT_SETTINGS) as session, as_query_error():
+            check_reading(session.parse(sql))
+            statement = sql.strip().removesuffix(";")
+            result = whole_result(
+                lambda path: session.run(
+                    f"{statement}\nINTO OUTFILE '{path}' TRUNCATE COMPRESSION 'none' FORMAT {output_format}"
+                ),
+                self._scratch,
+            )
         return pieces_of(result)
 
     def backup(self, target: Path, files: Mapping[str, Path]) -> Mapping[str, int]:

@@ -10,19 +10,16 @@ import fcntl
 import os
 import re
 import time
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import BinaryIO
 
 from qrumb_server.errors import ConfigError, StoreShortOfDiskError
 from qrumb_server.store.errors import NOT_ENOUGH_SPACE
 
-__all__ = ["check_free_bytes", "clean_scratch", "pieces_of", "plain_path", "prepare_folder", "wait_for_lock"]
+__all__ = ["check_free_bytes", "clean_scratch", "plain_path", "prepare_folder", "wait_for_lock"]
 
 _POLL_SECONDS = 0.02
 _MIB = 1024 * 1024
-_PIECE_BYTES = 1 << 20
 
 # The path becomes part of a connection string and of file() globs, where these have a meaning.
 _ODD_CHARS = re.compile(r"""[?*{}\[\]'"\\&%\x00-\x1f]""")
@@ -76,13 +73,6 @@ def clean_scratch(folder: Path) -> Path:
     for leftover in scratch.iterdir():
         leftover.unlink()
     return scratch
-
-
-def pieces_of(scratch_file: BinaryIO) -> Iterator[bytes]:
-    """Its bytes. Its name is gone already; the rest goes with the last piece, or with the iterator."""
-    with scratch_file:
-        while piece := scratch_file.read(_PIECE_BYTES):
-            yield piece
 
 
 def check_free_bytes(folder: Path, min_free_bytes: int) -> None:

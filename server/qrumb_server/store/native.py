@@ -53,6 +53,8 @@ def encode_columns(columns: Sequence[str], data: Sequence[Sequence[Any]], types:
         write_binary_str(sent_as, out)
         if sent_as == "UUID":
             out.write(_uuid_bytes(values))
+        elif sent_as == "String" and not any(values):
+            out.write(bytes(row_count))  # each text its length; most columns of most batches
         else:
             # A copy: the driver converts in place, and the batch may be needed again.
             write_column(context, name, _TIME_MS.sub("Int64", sent_as), list(values), out)

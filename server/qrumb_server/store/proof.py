@@ -24,8 +24,10 @@ _TIMES: Final[Mapping[str, str]] = {
     "events.valid_events": "received_time",
     "events.invalid_events": "received_time",
     "events.ledger": "minute_time",
+    # One row per key too, but what is written is written once, and a part with it is new.
+    "events.changed_hours": "marked_time",
 }
-"""The time by which a table is partitioned: its range spares the look into all other parts."""
+"""A time of about the receipt: its range spares the look into older parts."""
 
 _CONTENT: Final[Mapping[str, str]] = {"events.valid_events": "fingerprint"}
 """A number that stands for what a row says."""

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from itertools import compress
-from typing import Any
+from typing import Any, Final
 
 from qrumb_server.errors import OutcomeUnknownError, StoreError, StoreRefusedError, StoreUnavailableError
 from qrumb_server.ports import Asking, TableBatch
@@ -39,7 +39,7 @@ from qrumb_server.store.schema.migrations import apply_migrations, check_drift, 
 from qrumb_server.store.schema.render import Dialect, cluster_dialect, render, single_dialect
 from qrumb_server.store.values import check_columns, known_table, limit_settings, render_parameters
 
-__all__ = ["ServerStore"]
+__all__ = ["CLUSTER_SETTINGS", "ServerStore"]
 
 # async_insert is the server's default and would answer before the rows are durable. On a plain MergeTree nothing
 # must be deduplicated by content; a NULL must not turn into a default in silence.
@@ -52,6 +52,9 @@ _CLUSTER_INSERT_SETTINGS = _INSERT_SETTINGS | {"insert_deduplicate": 1, "insert_
 # 60 s is longer than any caller waits. readonly: by setting, not by good will.
 _QUERY_SETTINGS = {"max_execution_time": 60, "readonly": 1}
 _EXPORT_SETTINGS = {"readonly": 1}
+
+# A view joins tables that span all shards: the side that is joined is read once, and sent to every shard.
+CLUSTER_SETTINGS: Final[Mapping[str, int | str]] = {"distributed_product_mode": "global"}
 
 # Only by replicas that have fetched all that was inserted until a second ago; if a shard has none, by no replica.
 _COMPLETE_QUERY_SETTINGS = {
@@ -91,6 +94,7 @@ class ServerStore:
         self._migrations = render(load_migrations(), self._dialect)
         self._types = table_columns(self._migrations)
         self._insert_settings = _CLUSTER_INSERT_SETTINGS if options.cluster else _INSERT_SETTINGS
+        self._always: Mapping[str, int | str] = CLUSTER_SETTINGS if options.cluster else {}
         self._preparing = threading.Lock()
         self._is_prepared = False
         # True at first: a predecessor may have been killed in the middle of an insert.
@@ -289,16 +293,17 @@ class ServerStore:
         settings: Mapping[str, int],
         timeout: timedelta | None = None,
     ) -> Result:
+        every: dict[str, int | str] = {**self._always, **settings}
         try:
             return self._pool.run(
-                lambda connection: connection.execute(sql, parameters=rendered, settings=settings, timeout=timeout)
+                lambda connection: connection.execute(sql, parameters=rendered, settings=every, timeout=timeout)
             )
         except StatementError as error:
             raise _statement_error(error) from None
 
     def _ask(self, sql: str, rendered: Mapping[str, str], asking: Asking) -> Result:
         """Within its limits, for as long as its caller is there."""
-        settings = limit_settings(asking.limits)
+        settings: dict[str, int | str] = {**self._always, **limit_settings(asking.limits)}
 
         def ask(connection: ServerConnection) -> Result:
             with asking.statement(connection.break_off) as wanted:

@@ -17,14 +17,25 @@ from typing import Final
 
 import structlog
 
-from qrumb_server.config import TlsFiles
+from qrumb_server.config import RpcTls, TlsFiles
 from qrumb_server.errors import ConfigError
 
-__all__ = ["RPC_TLS_SETTING", "Pair", "Use", "read_authority", "read_pair", "renewals", "state_of"]
+__all__ = [
+    "RPC_TLS_SETTING",
+    "TLS_SETTING",
+    "Pair",
+    "Use",
+    "check_certificates",
+    "read_authority",
+    "read_pair",
+    "renewals",
+    "state_of",
+]
 
 log = structlog.get_logger()
 
-# The group of settings, for errors.
+# The groups of settings, for errors.
+TLS_SETTING: Final = "gateway.tls"
 RPC_TLS_SETTING: Final = "rpc.tls"
 # How soon a renewed certificate is noticed. Looked at rather than watched: certbot replaces links, others rename
 # folders or write over files, and each announces itself in another way.
@@ -49,6 +60,22 @@ class Pair:
     key: bytes
     not_after: datetime = field(compare=False)
     """Until when the certificate is valid."""
+
+
+def check_certificates(gateway: TlsFiles | None, rpc: RpcTls | None) -> None:
+    """Raises ConfigError for every pair that cannot be used, all at once."""
+    problems = []
+    for check_one in (
+        lambda: gateway and read_pair(gateway, TLS_SETTING),
+        lambda: rpc and read_pair(rpc, RPC_TLS_SETTING),
+        lambda: rpc and rpc.client_ca_file and read_authority(rpc.client_ca_file, f"{RPC_TLS_SETTING}.client_ca_file"),
+    ):
+        try:
+            check_one()
+        except ConfigError as error:
+            problems.append(str(error))
+    if problems:
+        raise ConfigError("\n".join(problems))
 
 
 def read_pair(files: TlsFiles, setting: str, use: Use = Use.SERVER) -> Pair:

@@ -19,12 +19,15 @@ from typing import Final
 
 import structlog
 
-__all__ = ["END_STREAMS_SIGNAL", "EXIT_CONFIG", "HUNG_AFTER", "RESTART_SIGNAL", "Child", "ChildSpec", "ChildState"]
+from qrumb_server.errors import EXIT_CONFIG
+from qrumb_server.supervise.pulse import next_turn
+
+__all__ = ["END_STREAMS_SIGNAL", "HUNG_AFTER", "RESTART_SIGNAL", "Child", "ChildSpec", "ChildState"]
 
 log = structlog.get_logger()
 
-# sysexits.h EX_CONFIG: the child has said why; starting it again would not help.
-EXIT_CONFIG: Final = 78
+# Ends of a child that has never served before its start is given up: a kill or a full disk is no reason to.
+START_TRIES: Final = 5
 # Tells a collector worker to end its open streams while it goes on with everything else.
 END_STREAMS_SIGNAL: Final = signal.SIGUSR1
 # Tells a supervisor to start every process anew, one after another.
@@ -40,8 +43,11 @@ KILL_SECONDS: Final = 5.0
 # How long an answer may take without the child counting as unwell.
 PROMPT_SECONDS: Final = 2.0
 # A child that is alive but answers nothing for this long is killed. Once it has not answered promptly, one check waits
-# for all of that time: checks that give up again and again would take a busy child for a hanging one.
+# for all of that time: checks that give up again and again would take a busy child for a hanging one. Time in which it
+# waited for a processor does not count: on a crowded machine a start takes minutes, and a new one would take no less.
 HUNG_AFTER: Final = timedelta(seconds=30)
+# The log says so where a start takes longer.
+SLOW_START: Final = timedelta(seconds=10)
 
 
 # The kernel sends SIGTERM when the parent dies, but only if it dies after that was asked for: so the child looks
@@ -67,24 +73,54 @@ class ChildSpec:
 
     name: str
     command: Sequence[str]
-    is_serving: Callable[[float], Awaitable[bool]]
-    """One health check; must not raise, and must answer within the seconds that it is given."""
+    is_serving: Callable[[int, float], Awaitable[bool]]
+    """One health check of the process with this id; must not raise, and must answer within the seconds it is given."""
     working_dir: Path
     inherited_descriptors: tuple[int, ...] = ()
 
 
-class Child:
-    """Keeps one child process running until `stop`."""
+def seconds_without_processor(pid: int) -> float:
+    """For how long a process was ready to run and none of the machine's processors was free for it, since its start.
 
-    def __init__(self, spec: ChildSpec, *, hung_after: timedelta = HUNG_AFTER) -> None:
+    Of its main thread, which answers health checks. 0 where the kernel does not count it (Linux does, in schedstat).
+    """
+    try:
+        descriptor = os.open(f"/proc/{pid}/schedstat", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return 0.0
+    try:
+        _running, waiting, _slices = os.read(descriptor, 64).split()
+    except (OSError, ValueError):
+        return 0.0
+    finally:
+        os.close(descriptor)
+    return int(waiting) / 1e9
+
+
+class Child:
+    """Keeps one child process running until `stop`.
+
+    Args:
+        without_processor: how many seconds a process has waited for a processor.
+    """
+
+    def __init__(
+        self,
+        spec: ChildSpec,
+        *,
+        hung_after: timedelta = HUNG_AFTER,
+        without_processor: Callable[[int], float] = seconds_without_processor,
+    ) -> None:
         self.spec = spec
+        self._without_processor = without_processor
         self._hung_after = hung_after.total_seconds()
         self.restart_count = 0
         self.serving = False
         self._has_answered = False
         self.has_served = asyncio.Event()
         self.refused: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        """Done when the child ended before it ever served: the exit code. Waiting for it is pointless then."""
+        """The exit code, once it is pointless to wait for a child that has never served: it says that it cannot start,
+        or has ended `START_TRIES` times."""
         self._process: asyncio.subprocess.Process | None = None
         self._stopping = asyncio.Event()
         self._asked_to_end: asyncio.Event | None = None
@@ -172,8 +208,11 @@ class Child:
             )
             if self._stopping.is_set():
                 self._signal(signal.SIGTERM)
-            prober = asyncio.create_task(self._probe())
+            pid = self._process.pid
+            slow = asyncio.get_running_loop().call_later(SLOW_START.total_seconds(), self._tell_slow_start, pid)
+            prober = asyncio.create_task(self._probe(pid))
             code = await self._process.wait()
+            slow.cancel()
             prober.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await prober
@@ -185,7 +224,8 @@ class Child:
                 self._asked_to_end = None
                 continue
             log.error("child_died", child=self.spec.name, exit_code=code)
-            if not self.has_served.is_set() and not self.refused.done():
+            is_pointless = code == EXIT_CONFIG or self.restart_count + 1 >= START_TRIES
+            if is_pointless and not self.has_served.is_set() and not self.refused.done():
                 self.refused.set_result(code)
             if time.monotonic() - started > STABLE_AFTER.total_seconds():
                 back_off = FIRST_BACK_OFF
@@ -195,21 +235,31 @@ class Child:
             back_off = min(back_off * 2, LONGEST_BACK_OFF)
             self.restart_count += 1
 
-    async def _probe(self) -> None:
-        silent_seconds = 0.0
+    async def _probe(self, pid: int) -> None:
+        silent_seconds = starved_seconds = 0.0
         while True:
             begun = time.monotonic()
             patience = PROMPT_SECONDS if self.serving else max(self._hung_after - silent_seconds, PROMPT_SECONDS)
-            self.serving = await self.spec.is_serving(patience)
+            self.serving = await self.spec.is_serving(pid, patience)
             if self.serving:
                 self._has_answered = True
                 self.has_served.set()
-            await asyncio.sleep(PROBE_INTERVAL_SECONDS if self.serving else STARTING_PROBE_INTERVAL_SECONDS)
+            if self.serving:
+                await next_turn(PROBE_INTERVAL_SECONDS)
+            else:
+                await asyncio.sleep(STARTING_PROBE_INTERVAL_SECONDS)
+            starved_before, starved_seconds = starved_seconds, self._without_processor(pid)
             # Where this process itself stood still, the child was not asked.
-            silent_seconds += min(time.monotonic() - begun, patience + PROBE_INTERVAL_SECONDS)
+            asked_seconds = min(time.monotonic() - begun, patience + PROBE_INTERVAL_SECONDS)
+            silent_seconds += max(asked_seconds - (starved_seconds - starved_before), 0.0)
             if self.serving:
                 silent_seconds = 0.0
             elif silent_seconds > self._hung_after:
                 log.error("child_hangs", child=self.spec.name, seconds=self._hung_after)
                 self._signal(signal.SIGKILL)
                 return
+
+    def _tell_slow_start(self, pid: int) -> None:
+        if not self._has_answered:
+            waited = round(self._without_processor(pid), 1)
+            log.warning("child_starts_slowly", child=self.spec.name, seconds_without_processor=waited)

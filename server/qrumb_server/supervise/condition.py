@@ -121,6 +121,8 @@ def _obstacle(facts: Facts) -> tuple[str, str]:
 
 
 def _processes(facts: Facts) -> Iterator[str]:
+    if facts.is_stopping:  # they end one after another, as they should
+        return
     for name, state in (*facts.collectors.items(), *facts.others.items()):
         if state is not ChildState.SERVING:
             yield f"{name} {AWAY[state]}"

@@ -10,9 +10,9 @@ from qrumb_server.config import REVEAL, Settings
 from qrumb_server.errors import ConfigError
 from qrumb_server.spool.filesystem import DISK
 from qrumb_server.spool.recovery import recover
-from qrumb_server.supervise.surroundings import make_folder
+from qrumb_server.supervise.surroundings import enter_run_dir, keep_lock, make_folder
 
-__all__ = ["SETTINGS_FILE", "prepare_folders", "recover_orphans", "write_private", "write_settings"]
+__all__ = ["SETTINGS_FILE", "keep_folders", "prepare_folders", "recover_orphans", "write_private"]
 
 log = structlog.get_logger()
 
@@ -28,15 +28,27 @@ def prepare_folders(settings: Settings) -> None:
     if settings.run_dir.is_symlink():
         raise ConfigError(f"{settings.run_dir}: is a symbolic link, which is not followed; remove it")
     shutil.rmtree(settings.run_dir, ignore_errors=True)
-    for folder in (settings.spool_dir, settings.clickhouse_dir, settings.run_dir):
+    for folder in settings.own_dirs:
         make_folder(folder)
-    write_settings(settings)
+    _write_settings(settings)
 
 
-def write_settings(settings: Settings) -> None:
+def _write_settings(settings: Settings) -> None:
     """Write what the other processes and the commands read into the run folder, made if need be. Raises OSError."""
     settings.run_dir.mkdir(exist_ok=True, mode=0o700)
     write_private(settings.run_dir / SETTINGS_FILE, settings.model_dump_json(context=REVEAL))
+
+
+def keep_folders(settings: Settings, lock: int) -> None:
+    """What must stay while the node runs: its lock, and the run folder as the working folder, made anew if need be.
+
+    Raises:
+        OSError, ConfigError: something stands in the way.
+    """
+    if not (settings.run_dir / SETTINGS_FILE).exists():
+        _write_settings(settings)
+    enter_run_dir(settings.run_dir)
+    keep_lock(settings.data_dir, lock)
 
 
 def recover_orphans(settings: Settings) -> None:

@@ -12,13 +12,12 @@ from qrumb_server.gateway import process, tls
 from qrumb_server.gateway.options import GatewayOptions
 from qrumb_server.gateway.render import render
 from qrumb_server.supervise import sockets
-from qrumb_server.supervise.certificates import Pair, read_pair, renewals
+from qrumb_server.supervise.certificates import TLS_SETTING, Pair, read_pair, renewals
 from qrumb_server.supervise.child import Child, ChildSpec
 from qrumb_server.supervise.folders import write_private
 
-__all__ = ["TLS_SECRET_FILE", "TLS_SETTING", "GatewayProcess"]
+__all__ = ["TLS_SECRET_FILE", "GatewayProcess"]
 
-TLS_SETTING: Final = "gateway.tls"
 CONFIG_FILES: Final = ("envoy.yaml", "envoy-2.yaml")
 TLS_SECRET_FILE: Final = "gateway-tls.json"  # noqa: S105  (a name)
 # Calls in flight end sooner by the gateway's own limits.
@@ -112,7 +111,7 @@ class GatewayProcess:
             ChildSpec(
                 name="gateway",
                 command=process.command(config, concurrency=self._settings.gateway.concurrency),
-                is_serving=self._probes[turn].is_serving,
+                is_serving=lambda _pid, patience: self._probes[turn].is_serving(patience),
                 working_dir=self._run_dir,
                 inherited_descriptors=self._inherited_descriptors,
             )

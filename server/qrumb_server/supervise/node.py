@@ -22,20 +22,21 @@ from prometheus_client import Metric
 from qrumb.v1.status_service_pb2 import GetStatusResponse
 from qrumb.v1.status_service_pb2_grpc import add_StatusServiceServicer_to_server
 from qrumb_server.config import Settings
-from qrumb_server.enrich.address import KEY_BYTES
-from qrumb_server.errors import ConfigError
+from qrumb_server.enrich.address_key import KEY_BYTES
+from qrumb_server.errors import EXIT_CONFIG, ConfigError, StartError
 from qrumb_server.ports import Clock
-from qrumb_server.rpc.compiled_calls import is_built
 from qrumb_server.rpc.health import Health
+from qrumb_server.rpc.hotpath import is_built
 from qrumb_server.rpc.wrappers import Wrappers
 from qrumb_server.supervise import sockets
-from qrumb_server.supervise.certificates import RPC_TLS_SETTING, read_authority, read_pair
-from qrumb_server.supervise.child import EXIT_CONFIG, RESTART_SIGNAL, Child, ChildSpec
+from qrumb_server.supervise.certificates import check_certificates
+from qrumb_server.supervise.child import RESTART_SIGNAL, Child, ChildSpec
 from qrumb_server.supervise.condition import assess
-from qrumb_server.supervise.folders import SETTINGS_FILE, prepare_folders, recover_orphans, write_settings
-from qrumb_server.supervise.gateway import TLS_SETTING, GatewayProcess
+from qrumb_server.supervise.folders import SETTINGS_FILE, keep_folders, prepare_folders, recover_orphans
+from qrumb_server.supervise.gateway import GatewayProcess
 from qrumb_server.supervise.metrics import MetricsServer, merge, node_metrics
-from qrumb_server.supervise.process import Peer
+from qrumb_server.supervise.process import Peer, Vitals
+from qrumb_server.supervise.pulse import Pulses, next_turn
 from qrumb_server.supervise.sockets import SocketKeeper
 from qrumb_server.supervise.spool_watch import SpoolWatch
 from qrumb_server.supervise.status import NodeDescriptions, NodeStatus, NodeWatch
@@ -52,7 +53,7 @@ __all__ = ["run_node"]
 
 log = structlog.get_logger()
 
-START_TIMEOUT: Final = timedelta(seconds=60)
+START_TIMEOUT: Final = timedelta(minutes=3)
 # Beyond a process's own limit for its drain, before it is killed.
 STOP_SLACK: Final = timedelta(seconds=5)
 HEALTH_INTERVAL_SECONDS: Final = 1.0
@@ -77,6 +78,7 @@ async def run_node(
 
     Raises:
         ConfigError: the surroundings or the configuration do not allow a start.
+        StartError: the disk does not write, or a process does not come up.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -86,7 +88,7 @@ async def run_node(
     loop.add_signal_handler(RESTART_SIGNAL, renew.set)
     # Of a node in a terminal, it is the terminal that ends.
     loop.add_signal_handler(signal.SIGHUP, stop.set if sys.stdin.isatty() else renew.set)
-    _check_certificates(settings)
+    check_certificates(settings.gateway.tls, settings.rpc.tls)
     # Beside its connections, the gateway has those to the workers; the rest is small.
     allow_open_files(settings.gateway.max_connections + 2 * settings.gateway.max_concurrent_requests)
     lock = lock_data_dir(settings.data_dir)
@@ -103,10 +105,13 @@ async def run_node(
             "grpc_port": grpc_port.getsockname()[1],
         }
     )
-    prepare_folders(settings)
-    enter_run_dir(settings.run_dir)
-    recover_orphans(settings)
-    node = _Node(settings, clock=clock, lock=lock)
+    try:
+        prepare_folders(settings)
+        enter_run_dir(settings.run_dir)
+        recover_orphans(settings)
+        node = _Node(settings, clock=clock, lock=lock)
+    except OSError as error:
+        raise StartError(f"{error.filename or settings.data_dir}: cannot be written: {error.strerror}") from error
     try:
         if not await node.start(stop):
             return 0
@@ -150,18 +155,21 @@ class _Node:
         self._address_secret = _memory_file(secrets.token_bytes(KEY_BYTES))
         run_dir = settings.run_dir
 
+        self._pulses = Pulses()
         self._peers = {
             name: Peer(f"unix:{name}") for name in (sockets.LOADER, *map(sockets.worker, range(settings.workers)))
         }
 
         def child(name: str, arguments: list[str], socket: str, *descriptors: int) -> Child:
+            pulse = self._pulses.descriptor
+            own = [*arguments, "--pulse", str(pulse), str(run_dir / SETTINGS_FILE)]
             return Child(
                 ChildSpec(
                     name=name,
-                    command=[sys.executable, "-m", "qrumb_server", *arguments, str(run_dir / SETTINGS_FILE)],
-                    is_serving=lambda patience: self._peers[socket].check(patience=patience),
+                    command=[sys.executable, "-m", "qrumb_server", *own],
+                    is_serving=Vitals(name, self._peers[socket], self._pulses).is_serving,
                     working_dir=run_dir,
-                    inherited_descriptors=(lock, *descriptors),
+                    inherited_descriptors=(lock, pulse, *descriptors),
                 )
             )
 
@@ -182,6 +190,7 @@ class _Node:
             collectors={self._peers[sockets.worker(index)]: worker for index, worker in enumerate(self._workers)},
             others=self._others,
             loader=self._peers[sockets.LOADER],
+            pulses=self._pulses,
             spool=SpoolWatch(
                 settings.spool_dir,
                 clock=clock,
@@ -190,13 +199,14 @@ class _Node:
                 workers=frozenset(worker.spec.name for worker in self._workers),
             ),
             clock=clock,
+            publish=self._publish,
             is_sites_file_broken=settings.open_sites().is_broken,
         )
         self._server: grpc.aio.Server | None = None
         self._health = Health()
         self._restarting = asyncio.Lock()
         self._sockets = SocketKeeper(
-            self._socket_names, enter_folder=self._enter_run_dir, listen_anew=self._listen_anew
+            self._socket_names, enter_folder=lambda: keep_folders(settings, lock), listen_anew=self._listen_anew
         )
         self._watching: list[asyncio.Task[None]] = []
 
@@ -231,11 +241,13 @@ class _Node:
                 return False
             for refused in done & set(refusals):
                 code = refused.result()
-                said = "it has said why above" if code == EXIT_CONFIG else f"exit code {code}, see above"
-                raise ConfigError(f"{refusals[refused].spec.name} did not start: {said}")
+                name = refusals[refused].spec.name
+                if code == EXIT_CONFIG:
+                    raise ConfigError(f"{name} did not start: it has said why above")
+                raise StartError(f"{name} did not start: exit code {code}, see above")
             if serving not in done:
                 late = ", ".join(child.spec.name for child in children if not child.serving)
-                raise ConfigError(f"not serving after {START_TIMEOUT.total_seconds():.0f} s: {late}")
+                raise StartError(f"not serving after {START_TIMEOUT.total_seconds():.0f} s: {late}")
         finally:
             serving.cancel()
             stopping.cancel()
@@ -263,11 +275,6 @@ class _Node:
         gateway = {self._gateway.child: {self._gateway.admin_socket}} if self._gateway else {}
         return {self._loader: {sockets.LOADER, sockets.QUERIES}, **workers, **gateway}
 
-    def _enter_run_dir(self) -> None:
-        if not (self._settings.run_dir / SETTINGS_FILE).exists():
-            write_settings(self._settings)
-        enter_run_dir(self._settings.run_dir)
-
     async def _listen_anew(self, lost: Collection[str]) -> None:
         """Have the processes of these sockets listen again, one after another."""
         async with self._restarting:
@@ -292,11 +299,13 @@ class _Node:
         """Keep grpc.health.v1 true."""
         while True:
             await self._set_health()
-            await asyncio.sleep(HEALTH_INTERVAL_SECONDS)
+            await next_turn(HEALTH_INTERVAL_SECONDS)
 
     async def _set_health(self) -> None:
+        await self._publish(assess(await self._watch.facts_as_heard()).condition)
+
+    async def _publish(self, condition: GetStatusResponse.Condition) -> None:
         """The name "" is the whole node as much as READY; the other names are its processes."""
-        condition = assess(await self._watch.facts()).condition
         is_ready = condition != GetStatusResponse.NOT_READY
         answers = {child.spec.name: child.serving for child in self._children()}
         answers |= {"": is_ready, LIVE: True, READY: is_ready, HEALTHY: condition == GetStatusResponse.READY}
@@ -368,6 +377,7 @@ class _Node:
         if self._server is not None:
             await self._server.stop(0)
         await asyncio.gather(*(peer.close() for peer in self._peers.values()))
+        self._pulses.close()
         os.close(self._address_secret)
 
 
@@ -376,24 +386,3 @@ def _memory_file(content: bytes) -> int:
     descriptor = os.memfd_create("qrumb")
     os.write(descriptor, content)
     return descriptor
-
-
-def _check_certificates(settings: Settings) -> None:
-    """Raises ConfigError for every pair that cannot be used."""
-    problems = []
-    rpc_tls = settings.rpc.tls
-    for check_one in (
-        lambda: settings.gateway.tls and read_pair(settings.gateway.tls, TLS_SETTING),
-        lambda: rpc_tls and read_pair(rpc_tls, RPC_TLS_SETTING),
-        lambda: (
-            rpc_tls
-            and rpc_tls.client_ca_file
-            and read_authority(rpc_tls.client_ca_file, f"{RPC_TLS_SETTING}.client_ca_file")
-        ),
-    ):
-        try:
-            check_one()
-        except ConfigError as error:
-            problems.append(str(error))
-    if problems:
-        raise ConfigError("\n".join(problems))

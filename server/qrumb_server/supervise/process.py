@@ -4,6 +4,7 @@ Invariants: a process that does not answer is a missing answer, never an error; 
 answers, since a new one costs ten times the question.
 """
 
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, TypeVar
 
@@ -13,13 +14,16 @@ from grpc_health.v1 import health_pb2
 
 from qrumb_server.reasons import calls
 from qrumb_server.rpc.faults import RequestFault
+from qrumb_server.supervise.pulse import Pulses
 from qrumb_server.supervise.sockets import CHANNEL_OPTIONS
 from qrumb_server.wire.v1 import process_service_pb2 as pb
 from qrumb_server.wire.v1.process_service_pb2_grpc import ProcessServiceServicer
 
-__all__ = ["Peer", "Process"]
+__all__ = ["Peer", "Process", "Vitals"]
 
 TIMEOUT_SECONDS: Final = 2.0
+# What a process says by itself does not go through its server.
+CALL_INTERVAL_SECONDS: Final = 60.0
 SERVICE: Final = pb.DESCRIPTOR.services_by_name["ProcessService"].full_name
 # The node's own sockets; a worker serves a public port as well.
 OWN_PEER: Final = "unix:"
@@ -137,3 +141,28 @@ class Peer:
             return await ask(request, timeout=patience)
         except grpc.aio.AioRpcError:
             return None
+
+
+class Vitals:
+    """Whether one process of this node serves: by its own word each second, and by its answer to a call once a minute.
+
+    Args:
+        name: of the process.
+    """
+
+    def __init__(self, name: str, peer: Peer, pulses: Pulses) -> None:
+        self._name = name
+        self._peer = peer
+        self._pulses = pulses
+        self._called_pid = 0
+        self._next_call = 0.0
+
+    async def is_serving(self, pid: int, patience: float) -> bool:
+        """One health check, as `ChildSpec` has it."""
+        if not await self._pulses.is_serving(self._name, pid, patience):
+            return False
+        if pid != self._called_pid or time.monotonic() >= self._next_call:
+            if not await self._peer.check(patience=patience):
+                return False
+            self._called_pid, self._next_call = pid, time.monotonic() + CALL_INTERVAL_SECONDS
+        return True

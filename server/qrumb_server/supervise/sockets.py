@@ -8,7 +8,6 @@ so each has a second name, in a folder beside, from which the first is made agai
 Where both are gone, its process has to listen anew.
 """
 
-import asyncio
 import os
 import stat
 from collections.abc import Awaitable, Callable, Collection, Iterable
@@ -16,6 +15,9 @@ from pathlib import Path
 from typing import Final
 
 import structlog
+
+from qrumb_server.errors import ConfigError
+from qrumb_server.supervise.pulse import next_turn
 
 __all__ = ["CHANNEL_OPTIONS", "GATEWAY_ADMIN", "LOADER", "QUERIES", "STATUS", "SocketKeeper", "worker"]
 
@@ -44,7 +46,8 @@ class SocketKeeper:
 
     Args:
         names: of the sockets on which processes listen at the time.
-        enter_folder: makes the working folder the one where they are to be, a new one if need be. May raise OSError.
+        enter_folder: makes the working folder the one where they are to be, a new one if need be. May raise OSError
+            or ConfigError.
         listen_anew: told of sockets that no name is left of; makes their processes listen again.
     """
 
@@ -64,13 +67,13 @@ class SocketKeeper:
         while True:
             try:
                 lost = self.look()
-            except OSError as error:
-                log.error("sockets_not_kept", error=error.strerror)
+            except (OSError, ConfigError) as error:
+                log.error("sockets_not_kept", error=str(error))
             else:
                 if lost:
                     log.error("sockets_lost", names=sorted(lost))
                     await self._listen_anew(lost)
-            await asyncio.sleep(INTERVAL_SECONDS)
+            await next_turn(INTERVAL_SECONDS)
 
     def look(self) -> Collection[str]:
         """Put names back, and return the sockets of which none is left. Raises OSError."""
@@ -82,12 +85,13 @@ class SocketKeeper:
 
 def _keep(name: Path, spare: Path) -> bool:
     """Whether a socket has its name, or has it again; its spare name then is one of the same socket."""
-    if _is_socket(name):
-        if not spare.exists() or not name.samefile(spare):  # its process was started again
+    found, kept = _socket(name), _socket(spare)
+    if found is not None:
+        if kept is None or not os.path.samestat(found, kept):  # its process was started again
             spare.unlink(missing_ok=True)
             spare.hardlink_to(name)
         return True
-    if not _is_socket(spare):
+    if kept is None:
         return False
     if os.path.lexists(name):
         name.unlink()
@@ -97,8 +101,9 @@ def _keep(name: Path, spare: Path) -> bool:
     return True
 
 
-def _is_socket(path: Path) -> bool:
+def _socket(path: Path) -> os.stat_result | None:
     try:
-        return stat.S_ISSOCK(path.lstat().st_mode)
+        found = path.lstat()
     except FileNotFoundError:
-        return False
+        return None
+    return found if stat.S_ISSOCK(found.st_mode) else None

@@ -161,12 +161,15 @@ class SpoolWatch:
         if self._looking is None and time.monotonic() >= self._next_look:
             self._begun = time.monotonic()
             self._looking = asyncio.create_task(self._look_anew())
-        if self._looking is not None:
-            left = self._begun + self._patience - time.monotonic()
-            await asyncio.wait({self._looking}, timeout=max(left, 0.0))
-        if self._looking is None:
+        looking, begun = self._looking, self._begun
+        if looking is None:
             return self._last
-        return replace(self._last, silent_for=timedelta(seconds=time.monotonic() - self._begun), full_in=None)
+        left = begun + self._patience - time.monotonic()
+        await asyncio.wait({looking}, timeout=max(left, 0.0))
+        # Of this look alone: another caller may have begun the next one since, which is not late.
+        if looking.done():
+            return self._last
+        return replace(self._last, silent_for=timedelta(seconds=time.monotonic() - begun), full_in=None)
 
     async def _look_anew(self) -> None:
         try:

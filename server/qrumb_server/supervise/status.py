@@ -4,8 +4,8 @@ What ClickHouse said, word by word, is for the commands alone: it names hosts an
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
 
 import grpc
 
@@ -19,13 +19,15 @@ from qrumb_server.rpc.faults import RequestFault
 from qrumb_server.supervise.child import Child
 from qrumb_server.supervise.condition import Assessment, Facts, assess, sites_turned_away
 from qrumb_server.supervise.process import Peer
-from qrumb_server.supervise.spool_watch import SpoolWatch, bounded_by_shares
+from qrumb_server.supervise.pulse import Pulses
+from qrumb_server.supervise.spool_watch import SpoolLook, SpoolWatch, bounded_by_shares
 from qrumb_server.wire.v1.node_service_pb2 import DescribeNodeRequest, DescribeNodeResponse
 from qrumb_server.wire.v1.node_service_pb2_grpc import NodeServiceServicer
 from qrumb_server.wire.v1.process_service_pb2 import GetCollectingResponse, GetLoadingResponse
 
 __all__ = ["NodeDescriptions", "NodeStatus", "NodeWatch"]
 
+LOADER: Final = "loader"
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
@@ -36,6 +38,8 @@ class NodeWatch:
         collectors: the workers, by where each is asked.
         others: loader and gateway, as they are at the time.
         loader: where the loader is asked.
+        pulses: what they say unasked.
+        publish: told the condition with each description: who has read it finds nothing older elsewhere.
         is_sites_file_broken: whether an earlier state of sites.toml counts.
     """
 
@@ -45,14 +49,18 @@ class NodeWatch:
         collectors: Mapping[Peer, Child],
         others: Callable[[], list[Child]],
         loader: Peer,
+        pulses: Pulses,
         spool: SpoolWatch,
         clock: Clock,
+        publish: Callable[[pb.GetStatusResponse.Condition], Awaitable[None]],
         is_sites_file_broken: Callable[[], bool] = lambda: False,
     ) -> None:
+        self._publish = publish
         self._is_sites_file_broken = is_sites_file_broken
         self._collectors = collectors
         self._others = others
         self._loader = loader
+        self._pulses = pulses
         self._spool = spool
         self._clock = clock
         self.is_stopping = False
@@ -62,6 +70,23 @@ class NodeWatch:
         loading, collecting, look = await asyncio.gather(
             self._loader.loading(), self._ask_collectors(), self._spool.look()
         )
+        for name, answer in {LOADER: loading, **collecting}.items():
+            if answer is not None:
+                self._pulses.learn(name, answer)
+        return self._facts(loading, collecting, look)
+
+    async def facts_as_heard(self) -> Facts:
+        """The same of a moment ago, where all have said it by themselves: for what looks each second."""
+        loading = self._pulses.last(LOADER)
+        serving = [child.spec.name for child in self._collectors.values() if child.serving]
+        heard = {name: pulse.collecting for name in serving if (pulse := self._pulses.last(name)) is not None}
+        if loading is None or len(heard) < len(serving):
+            return await self.facts()
+        return self._facts(loading.loading, heard, await self._spool.look())
+
+    def _facts(
+        self, loading: GetLoadingResponse | None, collecting: Mapping[str, GetCollectingResponse], look: SpoolLook
+    ) -> Facts:
         return Facts(
             is_stopping=self.is_stopping,
             collectors={child.spec.name: child.state for child in self._collectors.values()},
@@ -82,6 +107,7 @@ class NodeWatch:
         """The status, what it was assessd by, and the facts."""
         facts = await self.facts()
         assessment = assess(facts)
+        await self._publish(assessment.condition)
         look = facts.spool
         status = pb.GetStatusResponse(
             condition=assessment.condition,

@@ -1,5 +1,6 @@
 """What a node needs to itself before it starts: its data folder and its ports. Each refusal is one clear line."""
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -13,28 +14,38 @@ from typing import Final
 
 import structlog
 
-from qrumb_server.errors import ConfigError
+from qrumb_server.errors import ConfigError, StartError
 
 __all__ = [
     "DATA_DIR_MODE",
+    "LOCK_TIMEOUT",
     "allow_open_files",
     "enter_run_dir",
     "holder_of",
     "is_data_dir_in_use",
+    "keep_lock",
     "lock_data_dir",
     "make_folder",
     "reserve_port",
     "reserve_port_for_quic",
+    "wait_for_room",
 ]
 
 log = structlog.get_logger()
 
 LOCK_NAME: Final = "lock"
+# A predecessor that was killed lets go of its files within moments; one that drains needs longer.
+LOCK_TIMEOUT: Final = timedelta(seconds=30)
 # As the user's umask has it: certificates or a log may lie there too. What is ours in it is the user's alone.
 DATA_DIR_MODE: Final = 0o777
 # Children of a supervisor that was killed end meanwhile; an insert that is under way may be long on a busy machine.
 ORPHAN_TIMEOUT: Final = timedelta(minutes=2)
 POLL_SECONDS: Final = 0.05
+# What a start writes, several times: settings, Envoy's configuration, and at the first one the engine's tables, whose
+# definitions it leaves empty and unreadable for ever where there is no room for them.
+START_BYTES: Final = 16 << 20
+START_FILES: Final = 64
+ROOM_POLL_SECONDS: Final = 0.5
 # For a free TCP port whose UDP port is free too.
 QUIC_TRIES: Final = 20
 
@@ -44,6 +55,7 @@ def make_folder(folder: Path, mode: int = 0o700) -> None:
 
     Raises:
         ConfigError: it cannot be made, or this user cannot use it; names what is in the way.
+        StartError: its disk is read-only, as a kernel leaves one that has failed.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=mode)
@@ -52,11 +64,31 @@ def make_folder(folder: Path, mode: int = 0o700) -> None:
         blocking = next((path for path in (folder, *folder.parents) if path.exists() and not path.is_dir()), None)
         why = f"{blocking} is no folder" if blocking is not None else str(error.strerror)
         raise ConfigError(f"{folder}: cannot be used as a folder of data: {why}; set DATA_DIR") from error
+    if os.statvfs(folder).f_flag & os.ST_RDONLY:
+        raise StartError(f"{folder}: its disk is read-only: mount it for writing, or set DATA_DIR")
     if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
         raise ConfigError(
             f"{folder}: cannot be used as a folder of data: user {os.geteuid()} may not write there; "
             "change its owner, or set DATA_DIR"
         )
+
+
+def wait_for_room(folder: Path, *, poll_seconds: float = ROOM_POLL_SECONDS) -> None:
+    """Return once the folder's disk has room for what a start writes; the log says so where that is not at once."""
+    is_told = False
+    while (lacking := _lacking(os.statvfs(folder))) is not None:
+        if not is_told:
+            log.warning("start_waits_for_room", folder=str(folder), lacking=lacking)
+            is_told = True
+        time.sleep(poll_seconds)
+
+
+def _lacking(disk: os.statvfs_result) -> str | None:
+    if disk.f_bavail * disk.f_frsize < START_BYTES:
+        return f"the disk is full: {START_BYTES >> 20} MiB must be free"
+    if disk.f_files and disk.f_favail < START_FILES:  # some filesystems do not count files
+        return "the disk holds as many files as it can"
+    return None
 
 
 def lock_data_dir(data_dir: Path) -> int:
@@ -84,10 +116,40 @@ def lock_data_dir(data_dir: Path) -> int:
             time.sleep(POLL_SECONDS)
         else:
             break
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+    _sign(descriptor)
     os.set_inheritable(descriptor, True)
     return descriptor
+
+
+def keep_lock(data_dir: Path, descriptor: int) -> None:
+    """Take the data folder anew where the lock's file was deleted or replaced, so that commands find its node.
+
+    Children that run already hold the old one: should this process be killed, the locks of the spool's folders and of
+    the database still keep a successor waiting for them.
+
+    Args:
+        descriptor: what `lock_data_dir` returned; it is that of the new file afterwards.
+
+    Raises:
+        OSError: the disk refuses.
+        ConfigError: as `lock_data_dir`.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        if os.path.samestat((data_dir / LOCK_NAME).lstat(), os.fstat(descriptor)):
+            return
+    new = _open_lock(data_dir, os.O_CREAT)
+    try:
+        fcntl.flock(new, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _sign(new)
+        os.dup2(new, descriptor)
+    finally:
+        os.close(new)
+    log.warning("lock_restored", folder=str(data_dir))
+
+
+def _sign(lock: int) -> None:
+    os.ftruncate(lock, 0)
+    os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
 
 
 def holder_of(data_dir: Path) -> int | None:

@@ -10,6 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
+from qrumb_server.errors import ConfigError
 from qrumb_server.loader.loop import Loader
 
 __all__ = ["SITES", "Backup"]
@@ -48,6 +49,8 @@ class Backup:
 
     def run(self, folder: Path) -> Mapping[str, int]:
         """Copy everything that is loaded. Raises a StoreError, or a ConfigError that names what is wrong with it."""
+        if kept := next((name for name in LEFT_OUT if folder.is_relative_to(self._data_dir / name)), None):
+            raise ConfigError(f"{folder}: lies in the node's own {self._data_dir / kept}; choose a folder elsewhere")
         with self._loader.exclusively(LOADER_PATIENCE):
             return self._write(folder, dict(self._files(folder)))
 

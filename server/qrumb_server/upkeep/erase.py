@@ -18,6 +18,7 @@ from google.protobuf.message import DecodeError
 
 from qrumb.v1 import privacy_service_pb2 as pb
 from qrumb_server.errors import StoreUnavailableError
+from qrumb_server.loader.changes import WAITING_SESSIONS, Hold
 from qrumb_server.loader.erased import ErasedSessions, erased_link
 from qrumb_server.loader.ledger import erased_ledger_batch
 from qrumb_server.loader.loop import Loader
@@ -37,6 +38,7 @@ SPOOL_PATIENCE: Final = timedelta(seconds=20)
 POLL_SECONDS: Final = 0.05
 # Begins the name that a session has after its person was erased.
 RENAMED: Final = "erased-"
+_OF_SESSIONS: Final = "site_id = {site:String} AND scan_session_id IN {sessions:Array(String)}"
 _BLANK: Final = ", ".join(f"{column} = {value!r}" for column, value in {**BLANKED, "identified_user_id": ""}.items())
 
 _BLANK_SCAN: Final = {"user_id": "", "city": "", "referrer": "", "landing_page_url": "", "labels": "{}"}
@@ -74,7 +76,9 @@ class Eraser:
             self._erasures.begin(
                 request, response, key_id=key_id, events_since=lambda time_ms: self._events_since(time_ms, subject)
             )
-            self._erase(subject, found)
+            with self._loader.changes.holding() as hold:
+                self._mark_hours(subject, hold)
+                self._erase(subject, found)
             response.erasure_id = self._erasures.finish(request)
             self._loader.forget()
         remove_quarantined(self._spool_root, [name.encode() for name in sorted(subject.texts)])
@@ -109,6 +113,8 @@ class Eraser:
             )
         if names:
             self._move_sessions(subject, names)
+        if self._count(f"{WAITING_SESSIONS} WHERE {_OF_SESSIONS}", subject):
+            self._mutate(f"ALTER TABLE {WAITING_SESSIONS} DELETE WHERE {_OF_SESSIONS}", subject)
         letters = find_letters(self._store, subject)
         if letters:
             # First, so that an erasure that is cut off is finished by the next, and no letter is left out of the count.
@@ -132,6 +138,12 @@ class Eraser:
                 f"ALTER TABLE events.identity_links DELETE WHERE {subject.links}",
                 subject,
             )
+
+    def _mark_hours(self, subject: Subject, hold: Hold) -> None:
+        """All that count rows of the person, before these change."""
+        for rows in (subject.events, subject.mistaken, _OF_SESSIONS):
+            hold.mark_rows(rows, subject.parameters(rows))
+        hold.mark_sessions(_OF_SESSIONS, subject.parameters(_OF_SESSIONS))
 
     def _rename_sessions(self, subject: Subject) -> dict[str, str]:
         """New names of the person's own sessions; registered ones are stored under them, if they are not yet.

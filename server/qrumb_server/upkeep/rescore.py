@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from qrumb_server.loader.lookups import KnownSession, Lookups
 from qrumb_server.loader.loop import Loader
-from qrumb_server.loader.remarks import GROUP, OF_SESSION, write_marks
+from qrumb_server.loader.remarks import GROUP, OF_KEYS, OF_SESSION, decided_by, write_marks
 from qrumb_server.loader.rows import SCAN_SESSIONS, VALID_EVENTS
 from qrumb_server.model import FraudReason, SitePolicy, Source
 from qrumb_server.pipeline.mark import RESCORABLE, is_impossible, kept_reasons, marks_at_loading
@@ -63,7 +63,7 @@ class Rescore:
         for reasons_now, rows in changed.items():
             for start in range(0, len(rows), GROUP):
                 with self._loader.exclusively(LOADER_PATIENCE):
-                    write_marks(self._store, {reasons_now: rows[start : start + GROUP]})
+                    write_marks(self._store, {reasons_now: rows[start : start + GROUP]}, self._loader.changes)
         response = pb.RescoreResponse(examined_count=examined, changed_count=sum(map(len, changed.values())))
         self._rescore_scans(request, response)
         return response
@@ -79,11 +79,12 @@ class Rescore:
                     changed[tuple(reasons)].append((row["segment_id"], row["segment_row"]))
         for reasons_now, rows in changed.items():
             for start in range(0, len(rows), GROUP):
-                with self._loader.exclusively(LOADER_PATIENCE):
+                some = {"rows": rows[start : start + GROUP]}
+                with self._loader.exclusively(LOADER_PATIENCE), self._loader.changes.holding() as hold:
+                    hold.mark_sessions(OF_KEYS, some)
                     self._store.mutate(
-                        f"ALTER TABLE {SCAN_SESSIONS} UPDATE fraud_reasons = {{reasons:Array(String)}} "
-                        "WHERE (segment_id, segment_row) IN {rows:Array(Tuple(String, UInt32))}",
-                        {"reasons": list(reasons_now), "rows": rows[start : start + GROUP]},
+                        f"ALTER TABLE {SCAN_SESSIONS} UPDATE fraud_reasons = {{reasons:Array(String)}} WHERE {OF_KEYS}",
+                        {"reasons": list(reasons_now), **some},
                     )
         response.changed_scan_count = sum(map(len, changed.values()))
 
@@ -102,7 +103,7 @@ class Rescore:
         policy = self._policy(row["site_id"])
         rules, retention_ms = policy.fraud, min(self._retention_ms, policy.retention_ms)
         # Without its session, because consent was denied or its user was erased, a row keeps what was seen by it.
-        seen_anew = RESCORABLE if row["scan_session_id"] else RESCORABLE - OF_SESSION
+        seen_anew = RESCORABLE | decided_by(session) if row["scan_session_id"] else RESCORABLE - OF_SESSION
         kept = [reason for reason in row["fraud_reasons"] if reason not in seen_anew]
         if row["device_type"] == "bot":
             kept.append(FraudReason.BOT)

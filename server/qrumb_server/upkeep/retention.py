@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import structlog
 
+from qrumb_server.loader.changes import WAITING_SESSIONS
 from qrumb_server.loader.erased import REMEMBERED_MS
 from qrumb_server.loader.ledger import expired_ledger_batch, ledger_site
 from qrumb_server.loader.loop import Loader
@@ -58,17 +59,30 @@ class Retention:
             return {}
         deleted = {}
         self._say_what_goes(condition, parameters)
-        for table in TABLES:
-            [found] = self._store.query(f"SELECT count() AS number FROM {table} WHERE {condition}", parameters)  # noqa: S608
-            if found["number"]:
+        with self._loader.changes.holding() as hold:
+            for table in TABLES:
+                if not (number := self._count(table, condition, parameters)):
+                    continue
+                if table == VALID_EVENTS:
+                    hold.mark_rows(condition, parameters)
+                elif table == SCAN_SESSIONS:
+                    hold.mark_sessions(condition, parameters)
                 self._store.mutate(f"ALTER TABLE {table} DELETE WHERE {condition}", parameters)
-                deleted[table] = int(found["number"])
+                deleted[table] = number
+        # By the time of their events, which is hardly later than their receipt.
+        of_waiting = condition.replace("received_time", "hour_time")
+        if self._count(WAITING_SESSIONS, of_waiting, parameters):
+            self._store.mutate(f"ALTER TABLE {WAITING_SESSIONS} DELETE WHERE {of_waiting}", parameters)
         if deleted:
             log.info("old_rows_deleted", **{table.removeprefix("events."): number for table, number in deleted.items()})
         if SCAN_SESSIONS in deleted:
             with self._loader.exclusively(LOADER_PATIENCE):
                 self._loader.forget()
         return deleted
+
+    def _count(self, table: str, condition: str, parameters: dict[str, Any]) -> int:
+        [found] = self._store.query(f"SELECT count() AS number FROM {table} WHERE {condition}", parameters)  # noqa: S608
+        return int(found["number"])
 
     def _forget_erased(self) -> None:
         """What leads from the old names of erased sessions to their new ones."""
@@ -82,7 +96,7 @@ class Retention:
         midnight_ms = self._clock.now_ms() // DAY_MS * DAY_MS
         going = {
             ledger_site(row["site_id"])
-            for table in (VALID_EVENTS, INVALID_EVENTS)
+            for table in TABLES
             for row in self._store.query(f"SELECT DISTINCT site_id FROM {table} WHERE {condition}", parameters)  # noqa: S608
         }
         if going:

@@ -1,4 +1,4 @@
-"""UpkeepService for the node's own commands, and PrivacyService for everybody: changes of stored rows."""
+"""UpkeepService for the node's own commands, PrivacyService and ReplayService for everybody: changes of stored rows."""
 
 import asyncio
 import re
@@ -10,9 +10,13 @@ from typing import Any, Final, TypeVar
 import grpc
 
 from qrumb.v1 import privacy_service_pb2 as privacy_pb
+from qrumb.v1 import replay_service_pb2 as replay_pb
 from qrumb.v1.privacy_service_pb2_grpc import PrivacyServiceServicer
+from qrumb.v1.receipt_pb2 import Violation
+from qrumb.v1.replay_service_pb2_grpc import ReplayServiceServicer
 from qrumb_server.access.keys import id_of
 from qrumb_server.errors import ConfigError, StoreError
+from qrumb_server.instants import milliseconds
 from qrumb_server.model import is_site_id
 from qrumb_server.query.reports import Reports
 from qrumb_server.query.rows import BadPlaceError
@@ -26,16 +30,20 @@ from qrumb_server.upkeep.replay import Replay
 from qrumb_server.upkeep.rescore import Rescore
 from qrumb_server.upkeep.split import Splitter
 from qrumb_server.upkeep.subject import Naming
+from qrumb_server.upkeep.sums_check import SumsCheck
 from qrumb_server.upkeep.verify import LedgerCheck
+from qrumb_server.watch.watcher import Watcher
 from qrumb_server.wire.v1 import upkeep_service_pb2 as pb
 from qrumb_server.wire.v1.upkeep_service_pb2_grpc import UpkeepServiceServicer
 
-__all__ = ["Privacy", "Upkeep"]
+__all__ = ["Privacy", "Replays", "Upkeep"]
 
 Context = grpc.aio.ServicerContext[Any, Any]
 T = TypeVar("T")
 LISTED: Final = 1_000
 MAX_USER_ID: Final = 256
+MAX_EVENT_ID: Final = 256
+REASONS: Final = frozenset(Violation.Reason.values())
 
 _is_hash = re.compile(r"[0-9a-fA-F]{64}").fullmatch
 
@@ -50,14 +58,18 @@ class Upkeep(UpkeepServiceServicer):
         replay: Replay,
         rescore: Rescore,
         check: LedgerCheck,
+        sums_check: SumsCheck,
         splitter: Splitter,
+        watcher: Watcher,
         executor: Executor,
         backup: Backup | None = None,
     ) -> None:
         """`backup` is None where the store is not embedded."""
         self._backup = backup
         self._check = check
+        self._sums_check = sums_check
         self._splitter = splitter
+        self._watcher = watcher
         self._reports = reports
         self._replay = replay
         self._rescore = rescore
@@ -82,7 +94,8 @@ class Upkeep(UpkeepServiceServicer):
         return await _change(self._executor, lambda: self._splitter.run(request))
 
     async def VerifyLedger(self, request: pb.VerifyLedgerRequest, context: Context) -> pb.VerifyLedgerResponse:
-        """The ledger against the tables."""
+        """The ledger against the tables, and some of the sums of hours: where these differ, the node says so."""
+        await _change(self._executor, lambda: self._sums_check.run(request.site_id))
         is_whole = not request.site_id and not request.since_time_ms
         found = await _change(
             self._executor, self._check.check_all if is_whole else lambda: self._check.find(request.since_time_ms)
@@ -100,9 +113,37 @@ class Upkeep(UpkeepServiceServicer):
                     rejected_rows=one.rejected_rows,
                     registered_count=one.registered_count,
                     session_rows=one.session_rows,
+                    lost_session_count=one.lost_session_count,
                 )
                 for one in of_site[:LISTED]
             ],
+        )
+
+    async def Watch(self, request: pb.WatchRequest, context: Context) -> pb.WatchResponse:
+        """What the sites' rules say now."""
+        watcher = self._watcher
+        tests = await _change(self._executor, lambda: watcher.test(request.site_id)) if request.is_test else []
+        said = await _change(self._executor, lambda: watcher.say(request.site_id))
+        return pb.WatchResponse(
+            verdicts=[
+                pb.WatchVerdict(
+                    site_id=one.site_id,
+                    rule=one.rule,
+                    qr_code_id=one.qr_code_id,
+                    state=one.state,
+                    text=one.text,
+                    began_time_ms=began_ms,
+                )
+                for one, began_ms in said
+            ],
+            waiting=[
+                pb.WatchMessage(
+                    site_id=one.site_id, id=one.id, tries=one.tries, failure=one.failure, made_time_ms=one.made_ms
+                )
+                for one in watcher.waiting
+                if request.site_id in {"", one.site_id}
+            ],
+            tests=[pb.WatchMessage(site_id=site_id, tries=1, failure=failure) for site_id, failure in tests],
         )
 
     async def Backup(self, request: pb.BackupRequest, context: Context) -> pb.BackupResponse:
@@ -143,6 +184,38 @@ class Privacy(PrivacyServiceServicer):
             return await _change(self._executor, lambda: self._exporter.export(request))
         except BadPlaceError as error:
             raise RequestFault(calls.PAGE_TOKEN_FORM, field="page_token") from error
+
+
+class Replays(ReplayServiceServicer):
+    """Rejected events of one site, once more."""
+
+    def __init__(self, *, replay: Replay, executor: Executor) -> None:
+        self._replay = replay
+        self._executor = executor
+
+    async def ReplayRejectedEvents(
+        self, request: replay_pb.ReplayRejectedEventsRequest, context: Context
+    ) -> replay_pb.ReplayRejectedEventsResponse:
+        """As the node's own command does it."""
+        if not is_site_id(request.site_id):
+            raise RequestFault(calls.SITE_ID_FORM, field="site_id")
+        if request.reason not in REASONS:
+            raise RequestFault(calls.NUMBER_TOO_LARGE, field="reason", limit=max(REASONS))
+        if len(request.event_id) > MAX_EVENT_ID:
+            raise RequestFault(calls.NAME_LENGTH, field="event_id", limit=MAX_EVENT_ID)
+        selection = pb.ReplayRequest(
+            site_id=request.site_id,
+            reason=request.reason,
+            since_time_ms=milliseconds(request.since_time) if request.HasField("since_time") else 0,
+            event_id=request.event_id,
+            validate_only=request.validate_only,
+        )
+        done = await _change(self._executor, lambda: self._replay.run(selection))
+        return replay_pb.ReplayRejectedEventsResponse(
+            accepted_count=done.accepted_count,
+            rejected_count=done.rejected_count,
+            unreadable_count=done.unreadable_count,
+        )
 
 
 def _key_id(context: Context) -> str:

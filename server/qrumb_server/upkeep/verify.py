@@ -1,5 +1,6 @@
 """Compares the ledger with the tables: what was counted as stored or rejected in a site's minute must be there as rows,
-and a scan session's row must have been counted as registered, since the first minute in which registrations were.
+a scan session's row must have been counted as registered, since the first minute in which registrations were, and one
+that was counted as new must be there (`lost_sessions.py`).
 
 The ledger is written after the rows and never with them, so the two meet only between batches: what differs is looked
 at again while the loader waits, minutes that still have events in this node's spool are not judged, and a difference
@@ -10,7 +11,7 @@ may have deleted is not compared.
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -23,6 +24,7 @@ from qrumb_server.loader.progress import Progress
 from qrumb_server.model import SITE_ID_PATTERN, TABLE_RETENTION_MS, SitePolicy
 from qrumb_server.ports import Clock, EventStore
 from qrumb_server.query.spool_counts import SpoolCounts
+from qrumb_server.upkeep.lost_sessions import lost_sessions
 
 __all__ = ["Difference", "LedgerCheck"]
 
@@ -86,16 +88,20 @@ HAVING stored_count != stored_rows OR rejected_count != toInt64(rejected_rows)
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Difference:
-    """One site's minute in which the ledger does not count what the tables hold."""
+    """One site's minute in which the ledger does not count what the tables hold.
+
+    Where only sessions were lost, the other counts are 0.
+    """
 
     minute_ms: int
     site_id: str
-    stored_count: int
-    stored_rows: int
-    rejected_count: int
-    rejected_rows: int
+    stored_count: int = 0
+    stored_rows: int = 0
+    rejected_count: int = 0
+    rejected_rows: int = 0
     registered_count: int = 0
     session_rows: int = 0
+    lost_session_count: int = 0
 
     @property
     def place(self) -> tuple[str, int]:
@@ -156,7 +162,11 @@ class LedgerCheck:
                 suspects[start_ms] = seen if before is None else before & seen
                 if not suspects[start_ms]:
                     del suspects[start_ms]
-        return sorted(one for left in suspects.values() for one in left or ())
+        found = {one.place: one for left in suspects.values() for one in left or ()}
+        for place, number in self._lost_sessions(since_ms).items():
+            differs = found.get(place) or Difference(site_id=place[0], minute_ms=place[1])
+            found[place] = replace(differs, lost_session_count=number)
+        return sorted(found.values())
 
     def _noted(self, found: list[Difference]) -> list[Difference]:
         self._oldest_known_ms = found[0].minute_ms if found else None
@@ -165,7 +175,10 @@ class LedgerCheck:
             return found
         first = datetime.fromtimestamp(found[0].minute_ms / 1000, UTC).strftime("%Y-%m-%dT%H:%MZ")
         missing = sum(
-            max(one.stored_count - one.stored_rows, 0) + max(one.rejected_count - one.rejected_rows, 0) for one in found
+            max(one.stored_count - one.stored_rows, 0)
+            + max(one.rejected_count - one.rejected_rows, 0)
+            + one.lost_session_count
+            for one in found
         )
         self._progress.note(
             TOPIC,
@@ -211,6 +224,20 @@ class LedgerCheck:
             }
             return {one for one in self._compare(start_ms) if one.place not in waiting}
 
+    def _lost_sessions(self, since_ms: int) -> dict[tuple[str, int], int]:
+        """How many, by site and minute."""
+        now_ms = self._clock.now_ms()
+        since_ms = max(since_ms, now_ms - TABLE_RETENTION_MS)
+        if next(lost_sessions(self._store, since_ms), None) is None:
+            return {}
+        with self._loader.exclusively(LOADER_PATIENCE):
+            expired = self._expired()
+            return {
+                (one.site_id, one.minute_ms): one.number
+                for one in lost_sessions(self._store, since_ms)
+                if not self._may_be_gone(one.site_id, one.minute_ms, now_ms, expired)
+            }
+
     def _compare(self, start_ms: int) -> list[Difference]:
         now_ms = self._clock.now_ms()
         expired = self._expired()
@@ -219,11 +246,15 @@ class LedgerCheck:
 
     def _counts(self, one: Difference, now_ms: int, expired: Mapping[str, int]) -> bool:
         """Whether its rows must still be there."""
-        if one.minute_ms < max(now_ms - self._policy(one.site_id).retention_ms, expired.get(one.site_id, 0)):
+        if self._may_be_gone(one.site_id, one.minute_ms, now_ms, expired):
             return False
         if one.stored_count != one.stored_rows or one.session_rows > one.registered_count:
             return True
         return one.minute_ms >= now_ms - LETTERS_KEPT_MS
+
+    def _may_be_gone(self, site_id: str, minute_ms: int, now_ms: int, expired: Mapping[str, int]) -> bool:
+        """By the site's retention."""
+        return minute_ms < max(now_ms - self._policy(site_id).retention_ms, expired.get(site_id, 0))
 
     def _expired(self) -> dict[str, int]:
         """By site, the time before which retention has deleted rows."""

@@ -9,8 +9,7 @@ from qrumb_server.app.doctor.finding import Check, Finding, note, refused, well
 from qrumb_server.config import Settings
 from qrumb_server.errors import ConfigError
 from qrumb_server.ports import Clock
-from qrumb_server.supervise.certificates import RPC_TLS_SETTING, read_authority, read_pair
-from qrumb_server.supervise.gateway import TLS_SETTING
+from qrumb_server.supervise.certificates import RPC_TLS_SETTING, TLS_SETTING, read_authority, read_pair
 
 __all__ = ["INSTALLATION"]
 

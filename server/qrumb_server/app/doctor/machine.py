@@ -20,7 +20,7 @@ from qrumb_server.app.doctor.finding import Check, Finding, fault, note, refused
 from qrumb_server.config import Settings
 from qrumb_server.errors import ConfigError
 from qrumb_server.ports import Clock
-from qrumb_server.rpc.compiled_calls import is_built
+from qrumb_server.rpc.hotpath import is_built
 from qrumb_server.supervise.surroundings import holder_of, reserve_port, reserve_port_for_quic
 
 __all__ = ["MACHINE"]

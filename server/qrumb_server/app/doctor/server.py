@@ -22,7 +22,8 @@ from qrumb_server.store.connection import (
 __all__ = ["clickhouse"]
 
 SUBJECT: Final = "ClickHouse"
-RIGHTS: Final = ("SELECT", "INSERT", "ALTER", "CREATE")
+# DROP: a migration replaces views, and an old one removes a table.
+RIGHTS: Final = ("SELECT", "INSERT", "ALTER", "CREATE", "DROP")
 CLOCK_SLACK: Final = timedelta(seconds=2)
 # ClickHouse's number for SQL that it does not know: CHECK GRANT came after the oldest version that qrumb takes.
 SYNTAX_ERROR: Final = 62

@@ -33,6 +33,11 @@ _SHARDING_KEYS = MappingProxyType(
         "erasures": "cityHash64(segment_id)",
         "invalid_events": "cityHash64(segment_id)",
         "ledger": "cityHash64(segment_id)",
+        "hourly_counts": "cityHash64(site_id, hour_time)",
+        "hourly_funnels": "cityHash64(site_id, hour_time)",
+        "rolled_hours": "cityHash64(site_id, hour_time)",
+        "changed_hours": "cityHash64(site_id, hour_time)",
+        "waiting_sessions": "cityHash64(site_id, scan_session_id)",
     }
 )
 

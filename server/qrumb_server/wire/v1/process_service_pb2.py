@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*qrumb_server/wire/v1/process_service.proto\x12\x14qrumb_server.wire.v1\"\x13\n\x11GetMetricsRequest\"(\n\x12GetMetricsResponse\x12\x12\n\x04text\x18\x01 \x01(\tR\x04text\"\x13\n\x11GetLoadingRequest\"\xf3\x01\n\x12GetLoadingResponse\x12&\n\x0frows_per_second\x18\x01 \x01(\x01R\rrowsPerSecond\x12\x31\n\x15last_received_time_ms\x18\x02 \x01(\x03R\x12lastReceivedTimeMs\x12\x1f\n\x0bstore_error\x18\x03 \x01(\tR\nstoreError\x12\x1d\n\nis_refused\x18\x04 \x01(\x08R\tisRefused\x12(\n\x10store_error_code\x18\x05 \x01(\x05R\x0estoreErrorCode\x12\x18\n\x07reasons\x18\x06 \x03(\tR\x07reasons\"\x16\n\x14GetCollectingRequest\"\xc0\x01\n\x15GetCollectingResponse\x12$\n\x0esites_at_share\x18\x01 \x03(\tR\x0csitesAtShare\x12(\n\x10sites_over_quota\x18\x02 \x03(\tR\x0esitesOverQuota\x12\'\n\x0f\x66orecast_factor\x18\x03 \x01(\x01R\x0e\x66orecastFactor\x12.\n\x13\x64isk_silent_seconds\x18\x04 \x01(\x01R\x11\x64iskSilentSeconds2\xbc\x02\n\x0eProcessService\x12_\n\nGetMetrics\x12\'.qrumb_server.wire.v1.GetMetricsRequest\x1a(.qrumb_server.wire.v1.GetMetricsResponse\x12_\n\nGetLoading\x12\'.qrumb_server.wire.v1.GetLoadingRequest\x1a(.qrumb_server.wire.v1.GetLoadingResponse\x12h\n\rGetCollecting\x12*.qrumb_server.wire.v1.GetCollectingRequest\x1a+.qrumb_server.wire.v1.GetCollectingResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*qrumb_server/wire/v1/process_service.proto\x12\x14qrumb_server.wire.v1\"\x13\n\x11GetMetricsRequest\"(\n\x12GetMetricsResponse\x12\x12\n\x04text\x18\x01 \x01(\tR\x04text\"\x13\n\x11GetLoadingRequest\"\xf3\x01\n\x12GetLoadingResponse\x12&\n\x0frows_per_second\x18\x01 \x01(\x01R\rrowsPerSecond\x12\x31\n\x15last_received_time_ms\x18\x02 \x01(\x03R\x12lastReceivedTimeMs\x12\x1f\n\x0bstore_error\x18\x03 \x01(\tR\nstoreError\x12\x1d\n\nis_refused\x18\x04 \x01(\x08R\tisRefused\x12(\n\x10store_error_code\x18\x05 \x01(\x05R\x0estoreErrorCode\x12\x18\n\x07reasons\x18\x06 \x03(\tR\x07reasons\"\x16\n\x14GetCollectingRequest\"\xc0\x01\n\x15GetCollectingResponse\x12$\n\x0esites_at_share\x18\x01 \x03(\tR\x0csitesAtShare\x12(\n\x10sites_over_quota\x18\x02 \x03(\tR\x0esitesOverQuota\x12\'\n\x0f\x66orecast_factor\x18\x03 \x01(\x01R\x0e\x66orecastFactor\x12.\n\x13\x64isk_silent_seconds\x18\x04 \x01(\x01R\x11\x64iskSilentSeconds\"\x86\x02\n\x05Pulse\x12\x18\n\x07process\x18\x01 \x01(\tR\x07process\x12\x10\n\x03pid\x18\x02 \x01(\x05R\x03pid\x12!\n\x0csaid_seconds\x18\x03 \x01(\x01R\x0bsaidSeconds\x12\x1d\n\nis_serving\x18\x04 \x01(\x08R\tisServing\x12\x42\n\x07loading\x18\x05 \x01(\x0b\x32(.qrumb_server.wire.v1.GetLoadingResponseR\x07loading\x12K\n\ncollecting\x18\x06 \x01(\x0b\x32+.qrumb_server.wire.v1.GetCollectingResponseR\ncollecting2\xbc\x02\n\x0eProcessService\x12_\n\nGetMetrics\x12\'.qrumb_server.wire.v1.GetMetricsRequest\x1a(.qrumb_server.wire.v1.GetMetricsResponse\x12_\n\nGetLoading\x12\'.qrumb_server.wire.v1.GetLoadingRequest\x1a(.qrumb_server.wire.v1.GetLoadingResponse\x12h\n\rGetCollecting\x12*.qrumb_server.wire.v1.GetCollectingRequest\x1a+.qrumb_server.wire.v1.GetCollectingResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,6 +43,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETCOLLECTINGREQUEST']._serialized_end=420
   _globals['_GETCOLLECTINGRESPONSE']._serialized_start=423
   _globals['_GETCOLLECTINGRESPONSE']._serialized_end=615
-  _globals['_PROCESSSERVICE']._serialized_start=618
-  _globals['_PROCESSSERVICE']._serialized_end=934
+  _globals['_PULSE']._serialized_start=618
+  _globals['_PULSE']._serialized_end=880
+  _globals['_PROCESSSERVICE']._serialized_start=883
+  _globals['_PROCESSSERVICE']._serialized_end=1199
 # @@protoc_insertion_point(module_scope)

@@ -1,8 +1,8 @@
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
-from collections.abc import Iterable as _Iterable
-from typing import ClassVar as _ClassVar, Optional as _Optional
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
@@ -51,3 +51,19 @@ class GetCollectingResponse(_message.Message):
     forecast_factor: float
     disk_silent_seconds: float
     def __init__(self, sites_at_share: _Optional[_Iterable[str]] = ..., sites_over_quota: _Optional[_Iterable[str]] = ..., forecast_factor: _Optional[float] = ..., disk_silent_seconds: _Optional[float] = ...) -> None: ...
+
+class Pulse(_message.Message):
+    __slots__ = ("process", "pid", "said_seconds", "is_serving", "loading", "collecting")
+    PROCESS_FIELD_NUMBER: _ClassVar[int]
+    PID_FIELD_NUMBER: _ClassVar[int]
+    SAID_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    IS_SERVING_FIELD_NUMBER: _ClassVar[int]
+    LOADING_FIELD_NUMBER: _ClassVar[int]
+    COLLECTING_FIELD_NUMBER: _ClassVar[int]
+    process: str
+    pid: int
+    said_seconds: float
+    is_serving: bool
+    loading: GetLoadingResponse
+    collecting: GetCollectingResponse
+    def __init__(self, process: _Optional[str] = ..., pid: _Optional[int] = ..., said_seconds: _Optional[float] = ..., is_serving: _Optional[bool] = ..., loading: _Optional[_Union[GetLoadingResponse, _Mapping]] = ..., collecting: _Optional[_Union[GetCollectingResponse, _Mapping]] = ...) -> None: ...

@@ -26,7 +26,7 @@ from qrumb.v1 import query_service_pb2 as qrumb_dot_v1_dot_query__service__pb2
 from qrumb.v1 import receipt_pb2 as qrumb_dot_v1_dot_receipt__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)qrumb_server/wire/v1/upkeep_service.proto\x12\x14qrumb_server.wire.v1\x1a\x1cqrumb/v1/query_service.proto\x1a\x16qrumb/v1/receipt.proto\"R\n\x13VerifyLedgerRequest\x12\x17\n\x07site_id\x18\x01 \x01(\tR\x06siteId\x12\"\n\rsince_time_ms\x18\x02 \x01(\x03R\x0bsinceTimeMs\"\x8b\x01\n\x14VerifyLedgerResponse\x12H\n\x0b\x64ifferences\x18\x01 \x03(\x0b\x32&.qrumb_server.wire.v1.LedgerDifferenceR\x0b\x64ifferences\x12)\n\x10\x64ifference_count\x18\x02 \x01(\x04R\x0f\x64ifferenceCount\"\xaf\x02\n\x10LedgerDifference\x12\x17\n\x07site_id\x18\x01 \x01(\tR\x06siteId\x12$\n\x0eminute_time_ms\x18\x02 \x01(\x03R\x0cminuteTimeMs\x12!\n\x0cstored_count\x18\x03 \x01(\x04R\x0bstoredCount\x12\x1f\n\x0bstored_rows\x18\x04 \x01(\x04R\nstoredRows\x12%\n\x0erejected_count\x18\x05 \x01(\x04R\rrejectedCount\x12#\n\rrejected_rows\x18\x06 \x01(\x04R\x0crejectedRows\x12)\n\x10registered_count\x18\x07 \x01(\x04R\x0fregisteredCount\x12!\n\x0csession_rows\x18\x08 \x01(\x04R\x0bsessionRows\"X\n\x13ListRejectedRequest\x12\x41\n\tselection\x18\x01 \x01(\x0b\x32#.qrumb.v1.ListRejectedEventsRequestR\tselection\"P\n\x14ListRejectedResponse\x12\x38\n\x04page\x18\x01 \x01(\x0b\x32$.qrumb.v1.ListRejectedEventsResponseR\x04page\"\xc0\x01\n\rReplayRequest\x12\x17\n\x07site_id\x18\x01 \x01(\tR\x06siteId\x12\x32\n\x06reason\x18\x02 \x01(\x0e\x32\x1a.qrumb.v1.Violation.ReasonR\x06reason\x12\"\n\rsince_time_ms\x18\x03 \x01(\x03R\x0bsinceTimeMs\x12\x19\n\x08\x65vent_id\x18\x04 \x01(\tR\x07\x65ventId\x12#\n\rvalidate_only\x18\x05 \x01(\x08R\x0cvalidateOnly\"\x89\x01\n\x0eReplayResponse\x12%\n\x0e\x61\x63\x63\x65pted_count\x18\x01 \x01(\x04R\racceptedCount\x12%\n\x0erejected_count\x18\x02 \x01(\x04R\rrejectedCount\x12)\n\x10unreadable_count\x18\x03 \x01(\x04R\x0funreadableCount\"M\n\x0eRescoreRequest\x12\x17\n\x07site_id\x18\x01 \x01(\tR\x06siteId\x12\"\n\rsince_time_ms\x18\x02 \x01(\x03R\x0bsinceTimeMs\"\xbb\x01\n\x0fRescoreResponse\x12%\n\x0e\x65xamined_count\x18\x01 \x01(\x04R\rexaminedCount\x12#\n\rchanged_count\x18\x02 \x01(\x04R\x0c\x63hangedCount\x12.\n\x13\x65xamined_scan_count\x18\x03 \x01(\x04R\x11\x65xaminedScanCount\x12,\n\x12\x63hanged_scan_count\x18\x04 \x01(\x04R\x10\x63hangedScanCount\"\x9b\x01\n\x16SplitIdentifierRequest\x12\x17\n\x07site_id\x18\x01 \x01(\tR\x06siteId\x12\x37\n\x04kind\x18\x02 \x01(\x0e\x32#.qrumb.v1.SuspiciousIdentifier.KindR\x04kind\x12\x12\n\x04name\x18\x03 \x01(\tR\x04name\x12\x1b\n\tis_undone\x18\x04 \x01(\x08R\x08isUndone\"D\n\x17SplitIdentifierResponse\x12)\n\x10identifier_count\x18\x01 \x01(\x04R\x0fidentifierCount\"\'\n\rBackupRequest\x12\x16\n\x06\x66older\x18\x01 \x01(\tR\x06\x66older\"\xa2\x01\n\x0e\x42\x61\x63kupResponse\x12R\n\nrow_counts\x18\x01 \x03(\x0b\x32\x33.qrumb_server.wire.v1.BackupResponse.RowCountsEntryR\trowCounts\x1a<\n\x0eRowCountsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\x04R\x05value:\x02\x38\x01\x32\xcf\x04\n\rUpkeepService\x12\x65\n\x0cListRejected\x12).qrumb_server.wire.v1.ListRejectedRequest\x1a*.qrumb_server.wire.v1.ListRejectedResponse\x12S\n\x06Replay\x12#.qrumb_server.wire.v1.ReplayRequest\x1a$.qrumb_server.wire.v1.ReplayResponse\x12V\n\x07Rescore\x12$.qrumb_server.wire.v1.RescoreRequest\x1a%.qrumb_server.wire.v1.RescoreResponse\x12\x65\n\x0cVerifyLedger\x12).qrumb_server.wire.v1.VerifyLedgerRequest\x1a*.qrumb_server.wire.v1.VerifyLedgerResponse\x12n\n\x0fSplitIdentifier\x12,.qrumb_server.wire.v1.SplitIdentifierRequest\x1a-.qrumb_server.wire.v1.SplitIdentifierResponse\x12S\n\x06\x42\x61\x63kup\x12#.qrumb_server.wire.v1.BackupRequest\x1a$.qrumb_server.wire.v1.BackupResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)qrumb_server/wire/v1/upkeep_service.proto\x12\x14qrumb_server.wire.v1\x1a\x1cqrumb/v1/query_service.proto\x1a\x16qrumb/v1/receipt.proto\"@\n\x0cWatchRequest\x12\x17\n\x07site_id\x18\x01 \x01(\tR\x06siteId\x12\x17\n\x07is_test\x18\x02 \x01(\x08R\x06isTest\"\xc7\x01\n\rWatchResponse\x12>\n\x08verdicts\x18\x01 \x03(\x0b\x32\".qrumb_server.wire.v1.WatchVerdictR\x08verdicts\x12<\n\x07waiting\x18\x02 \x03(\x0b\x32\".qrumb_server.wire.v1.WatchMessageR\x07waiting\x12\x38\n\x05tests\x18\x03 \x03(\x0b\x32\".qrumb_server.wire.v1.WatchMessageR\x05tests\"\xa7\x01\n\x0cWatchVerdict\x12\x17\n\x07site_id\x18\x01 \x01(\tR\x06siteId\x12\x12\n\x04rule\x18\x02 \x01(\tR\x04rule\x12\x1c\n\nqr_code_id\x18\x03 \x01(\tR\x08qrCodeId\x12\x14\n\x05state\x18\x04 \x01(\tR\x05state\x12\x12\n\x04text\x18\x05 \x01(\tR\x04text\x12\"\n\rbegan_time_ms\x18\x06 \x01(\x03R\x0b\x62\x65ganTimeMs\"\x89\x01\n\x0cWatchMessage\x12\x17\n\x07site_id\x18\x01 \x01(\tR\x06siteId\x12\x0e\n\x02id\x18\x02 \x01(\tR\x02id\x12\x14\n\x05tries\x18\x03 \x01(\rR\x05tries\x12\x18\n\x07\x66\x61ilure\x18\x04 \x01(\tR\x07\x66\x61ilure\x12 \n\x0cmade_time_ms\x18\x05 \x01(\x03R\nmadeTimeMs\"R\n\x13VerifyLedgerRequest\x12\x17\n\x07site_id\x18\x01 \x01(\tR\x06siteId\x12\"\n\rsince_time_ms\x18\x02 \x01(\x03R\x0bsinceTimeMs\"\x8b\x01\n\x14VerifyLedgerResponse\x12H\n\x0b\x64ifferences\x18\x01 \x03(\x0b\x32&.qrumb_server.wire.v1.LedgerDifferenceR\x0b\x64ifferences\x12)\n\x10\x64ifference_count\x18\x02 \x01(\x04R\x0f\x64ifferenceCount\"\xdd\x02\n\x10LedgerDifference\x12\x17\n\x07site_id\x18\x01 \x01(\tR\x06siteId\x12$\n\x0eminute_time_ms\x18\x02 \x01(\x03R\x0cminuteTimeMs\x12!\n\x0cstored_count\x18\x03 \x01(\x04R\x0bstoredCount\x12\x1f\n\x0bstored_rows\x18\x04 \x01(\x04R\nstoredRows\x12%\n\x0erejected_count\x18\x05 \x01(\x04R\rrejectedCount\x12#\n\rrejected_rows\x18\x06 \x01(\x04R\x0crejectedRows\x12)\n\x10registered_count\x18\x07 \x01(\x04R\x0fregisteredCount\x12!\n\x0csession_rows\x18\x08 \x01(\x04R\x0bsessionRows\x12,\n\x12lost_session_count\x18\t \x01(\x04R\x10lostSessionCount\"X\n\x13ListRejectedRequest\x12\x41\n\tselection\x18\x01 \x01(\x0b\x32#.qrumb.v1.ListRejectedEventsRequestR\tselection\"P\n\x14ListRejectedResponse\x12\x38\n\x04page\x18\x01 \x01(\x0b\x32$.qrumb.v1.ListRejectedEventsResponseR\x04page\"\xc0\x01\n\rReplayRequest\x12\x17\n\x07site_id\x18\x01 \x01(\tR\x06siteId\x12\x32\n\x06reason\x18\x02 \x01(\x0e\x32\x1a.qrumb.v1.Violation.ReasonR\x06reason\x12\"\n\rsince_time_ms\x18\x03 \x01(\x03R\x0bsinceTimeMs\x12\x19\n\x08\x65vent_id\x18\x04 \x01(\tR\x07\x65ventId\x12#\n\rvalidate_only\x18\x05 \x01(\x08R\x0cvalidateOnly\"\x89\x01\n\x0eReplayResponse\x12%\n\x0e\x61\x63\x63\x65pted_count\x18\x01 \x01(\x04R\racceptedCount\x12%\n\x0erejected_count\x18\x02 \x01(\x04R\rrejectedCount\x12)\n\x10unreadable_count\x18\x03 \x01(\x04R\x0funreadableCount\"M\n\x0eRescoreRequest\x12\x17\n\x07site_id\x18\x01 \x01(\tR\x06siteId\x12\"\n\rsince_time_ms\x18\x02 \x01(\x03R\x0bsinceTimeMs\"\xbb\x01\n\x0fRescoreResponse\x12%\n\x0e\x65xamined_count\x18\x01 \x01(\x04R\rexaminedCount\x12#\n\rchanged_count\x18\x02 \x01(\x04R\x0c\x63hangedCount\x12.\n\x13\x65xamined_scan_count\x18\x03 \x01(\x04R\x11\x65xaminedScanCount\x12,\n\x12\x63hanged_scan_count\x18\x04 \x01(\x04R\x10\x63hangedScanCount\"\x9b\x01\n\x16SplitIdentifierRequest\x12\x17\n\x07site_id\x18\x01 \x01(\tR\x06siteId\x12\x37\n\x04kind\x18\x02 \x01(\x0e\x32#.qrumb.v1.SuspiciousIdentifier.KindR\x04kind\x12\x12\n\x04name\x18\x03 \x01(\tR\x04name\x12\x1b\n\tis_undone\x18\x04 \x01(\x08R\x08isUndone\"D\n\x17SplitIdentifierResponse\x12)\n\x10identifier_count\x18\x01 \x01(\x04R\x0fidentifierCount\"\'\n\rBackupRequest\x12\x16\n\x06\x66older\x18\x01 \x01(\tR\x06\x66older\"\xa2\x01\n\x0e\x42\x61\x63kupResponse\x12R\n\nrow_counts\x18\x01 \x03(\x0b\x32\x33.qrumb_server.wire.v1.BackupResponse.RowCountsEntryR\trowCounts\x1a<\n\x0eRowCountsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\x04R\x05value:\x02\x38\x01\x32\xa1\x05\n\rUpkeepService\x12\x65\n\x0cListRejected\x12).qrumb_server.wire.v1.ListRejectedRequest\x1a*.qrumb_server.wire.v1.ListRejectedResponse\x12S\n\x06Replay\x12#.qrumb_server.wire.v1.ReplayRequest\x1a$.qrumb_server.wire.v1.ReplayResponse\x12V\n\x07Rescore\x12$.qrumb_server.wire.v1.RescoreRequest\x1a%.qrumb_server.wire.v1.RescoreResponse\x12\x65\n\x0cVerifyLedger\x12).qrumb_server.wire.v1.VerifyLedgerRequest\x1a*.qrumb_server.wire.v1.VerifyLedgerResponse\x12n\n\x0fSplitIdentifier\x12,.qrumb_server.wire.v1.SplitIdentifierRequest\x1a-.qrumb_server.wire.v1.SplitIdentifierResponse\x12S\n\x06\x42\x61\x63kup\x12#.qrumb_server.wire.v1.BackupRequest\x1a$.qrumb_server.wire.v1.BackupResponse\x12P\n\x05Watch\x12\".qrumb_server.wire.v1.WatchRequest\x1a#.qrumb_server.wire.v1.WatchResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,34 +35,42 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_BACKUPRESPONSE_ROWCOUNTSENTRY']._loaded_options = None
   _globals['_BACKUPRESPONSE_ROWCOUNTSENTRY']._serialized_options = b'8\001'
-  _globals['_VERIFYLEDGERREQUEST']._serialized_start=121
-  _globals['_VERIFYLEDGERREQUEST']._serialized_end=203
-  _globals['_VERIFYLEDGERRESPONSE']._serialized_start=206
-  _globals['_VERIFYLEDGERRESPONSE']._serialized_end=345
-  _globals['_LEDGERDIFFERENCE']._serialized_start=348
-  _globals['_LEDGERDIFFERENCE']._serialized_end=651
-  _globals['_LISTREJECTEDREQUEST']._serialized_start=653
-  _globals['_LISTREJECTEDREQUEST']._serialized_end=741
-  _globals['_LISTREJECTEDRESPONSE']._serialized_start=743
-  _globals['_LISTREJECTEDRESPONSE']._serialized_end=823
-  _globals['_REPLAYREQUEST']._serialized_start=826
-  _globals['_REPLAYREQUEST']._serialized_end=1018
-  _globals['_REPLAYRESPONSE']._serialized_start=1021
-  _globals['_REPLAYRESPONSE']._serialized_end=1158
-  _globals['_RESCOREREQUEST']._serialized_start=1160
-  _globals['_RESCOREREQUEST']._serialized_end=1237
-  _globals['_RESCORERESPONSE']._serialized_start=1240
-  _globals['_RESCORERESPONSE']._serialized_end=1427
-  _globals['_SPLITIDENTIFIERREQUEST']._serialized_start=1430
-  _globals['_SPLITIDENTIFIERREQUEST']._serialized_end=1585
-  _globals['_SPLITIDENTIFIERRESPONSE']._serialized_start=1587
-  _globals['_SPLITIDENTIFIERRESPONSE']._serialized_end=1655
-  _globals['_BACKUPREQUEST']._serialized_start=1657
-  _globals['_BACKUPREQUEST']._serialized_end=1696
-  _globals['_BACKUPRESPONSE']._serialized_start=1699
-  _globals['_BACKUPRESPONSE']._serialized_end=1861
-  _globals['_BACKUPRESPONSE_ROWCOUNTSENTRY']._serialized_start=1801
-  _globals['_BACKUPRESPONSE_ROWCOUNTSENTRY']._serialized_end=1861
-  _globals['_UPKEEPSERVICE']._serialized_start=1864
-  _globals['_UPKEEPSERVICE']._serialized_end=2455
+  _globals['_WATCHREQUEST']._serialized_start=121
+  _globals['_WATCHREQUEST']._serialized_end=185
+  _globals['_WATCHRESPONSE']._serialized_start=188
+  _globals['_WATCHRESPONSE']._serialized_end=387
+  _globals['_WATCHVERDICT']._serialized_start=390
+  _globals['_WATCHVERDICT']._serialized_end=557
+  _globals['_WATCHMESSAGE']._serialized_start=560
+  _globals['_WATCHMESSAGE']._serialized_end=697
+  _globals['_VERIFYLEDGERREQUEST']._serialized_start=699
+  _globals['_VERIFYLEDGERREQUEST']._serialized_end=781
+  _globals['_VERIFYLEDGERRESPONSE']._serialized_start=784
+  _globals['_VERIFYLEDGERRESPONSE']._serialized_end=923
+  _globals['_LEDGERDIFFERENCE']._serialized_start=926
+  _globals['_LEDGERDIFFERENCE']._serialized_end=1275
+  _globals['_LISTREJECTEDREQUEST']._serialized_start=1277
+  _globals['_LISTREJECTEDREQUEST']._serialized_end=1365
+  _globals['_LISTREJECTEDRESPONSE']._serialized_start=1367
+  _globals['_LISTREJECTEDRESPONSE']._serialized_end=1447
+  _globals['_REPLAYREQUEST']._serialized_start=1450
+  _globals['_REPLAYREQUEST']._serialized_end=1642
+  _globals['_REPLAYRESPONSE']._serialized_start=1645
+  _globals['_REPLAYRESPONSE']._serialized_end=1782
+  _globals['_RESCOREREQUEST']._serialized_start=1784
+  _globals['_RESCOREREQUEST']._serialized_end=1861
+  _globals['_RESCORERESPONSE']._serialized_start=1864
+  _globals['_RESCORERESPONSE']._serialized_end=2051
+  _globals['_SPLITIDENTIFIERREQUEST']._serialized_start=2054
+  _globals['_SPLITIDENTIFIERREQUEST']._serialized_end=2209
+  _globals['_SPLITIDENTIFIERRESPONSE']._serialized_start=2211
+  _globals['_SPLITIDENTIFIERRESPONSE']._serialized_end=2279
+  _globals['_BACKUPREQUEST']._serialized_start=2281
+  _globals['_BACKUPREQUEST']._serialized_end=2320
+  _globals['_BACKUPRESPONSE']._serialized_start=2323
+  _globals['_BACKUPRESPONSE']._serialized_end=2485
+  _globals['_BACKUPRESPONSE_ROWCOUNTSENTRY']._serialized_start=2425
+  _globals['_BACKUPRESPONSE_ROWCOUNTSENTRY']._serialized_end=2485
+  _globals['_UPKEEPSERVICE']._serialized_start=2488
+  _globals['_UPKEEPSERVICE']._serialized_end=3161
 # @@protoc_insertion_point(module_scope)

@@ -8,6 +8,54 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class WatchRequest(_message.Message):
+    __slots__ = ("site_id", "is_test")
+    SITE_ID_FIELD_NUMBER: _ClassVar[int]
+    IS_TEST_FIELD_NUMBER: _ClassVar[int]
+    site_id: str
+    is_test: bool
+    def __init__(self, site_id: _Optional[str] = ..., is_test: _Optional[bool] = ...) -> None: ...
+
+class WatchResponse(_message.Message):
+    __slots__ = ("verdicts", "waiting", "tests")
+    VERDICTS_FIELD_NUMBER: _ClassVar[int]
+    WAITING_FIELD_NUMBER: _ClassVar[int]
+    TESTS_FIELD_NUMBER: _ClassVar[int]
+    verdicts: _containers.RepeatedCompositeFieldContainer[WatchVerdict]
+    waiting: _containers.RepeatedCompositeFieldContainer[WatchMessage]
+    tests: _containers.RepeatedCompositeFieldContainer[WatchMessage]
+    def __init__(self, verdicts: _Optional[_Iterable[_Union[WatchVerdict, _Mapping]]] = ..., waiting: _Optional[_Iterable[_Union[WatchMessage, _Mapping]]] = ..., tests: _Optional[_Iterable[_Union[WatchMessage, _Mapping]]] = ...) -> None: ...
+
+class WatchVerdict(_message.Message):
+    __slots__ = ("site_id", "rule", "qr_code_id", "state", "text", "began_time_ms")
+    SITE_ID_FIELD_NUMBER: _ClassVar[int]
+    RULE_FIELD_NUMBER: _ClassVar[int]
+    QR_CODE_ID_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    BEGAN_TIME_MS_FIELD_NUMBER: _ClassVar[int]
+    site_id: str
+    rule: str
+    qr_code_id: str
+    state: str
+    text: str
+    began_time_ms: int
+    def __init__(self, site_id: _Optional[str] = ..., rule: _Optional[str] = ..., qr_code_id: _Optional[str] = ..., state: _Optional[str] = ..., text: _Optional[str] = ..., began_time_ms: _Optional[int] = ...) -> None: ...
+
+class WatchMessage(_message.Message):
+    __slots__ = ("site_id", "id", "tries", "failure", "made_time_ms")
+    SITE_ID_FIELD_NUMBER: _ClassVar[int]
+    ID_FIELD_NUMBER: _ClassVar[int]
+    TRIES_FIELD_NUMBER: _ClassVar[int]
+    FAILURE_FIELD_NUMBER: _ClassVar[int]
+    MADE_TIME_MS_FIELD_NUMBER: _ClassVar[int]
+    site_id: str
+    id: str
+    tries: int
+    failure: str
+    made_time_ms: int
+    def __init__(self, site_id: _Optional[str] = ..., id: _Optional[str] = ..., tries: _Optional[int] = ..., failure: _Optional[str] = ..., made_time_ms: _Optional[int] = ...) -> None: ...
+
 class VerifyLedgerRequest(_message.Message):
     __slots__ = ("site_id", "since_time_ms")
     SITE_ID_FIELD_NUMBER: _ClassVar[int]
@@ -25,7 +73,7 @@ class VerifyLedgerResponse(_message.Message):
     def __init__(self, differences: _Optional[_Iterable[_Union[LedgerDifference, _Mapping]]] = ..., difference_count: _Optional[int] = ...) -> None: ...
 
 class LedgerDifference(_message.Message):
-    __slots__ = ("site_id", "minute_time_ms", "stored_count", "stored_rows", "rejected_count", "rejected_rows", "registered_count", "session_rows")
+    __slots__ = ("site_id", "minute_time_ms", "stored_count", "stored_rows", "rejected_count", "rejected_rows", "registered_count", "session_rows", "lost_session_count")
     SITE_ID_FIELD_NUMBER: _ClassVar[int]
     MINUTE_TIME_MS_FIELD_NUMBER: _ClassVar[int]
     STORED_COUNT_FIELD_NUMBER: _ClassVar[int]
@@ -34,6 +82,7 @@ class LedgerDifference(_message.Message):
     REJECTED_ROWS_FIELD_NUMBER: _ClassVar[int]
     REGISTERED_COUNT_FIELD_NUMBER: _ClassVar[int]
     SESSION_ROWS_FIELD_NUMBER: _ClassVar[int]
+    LOST_SESSION_COUNT_FIELD_NUMBER: _ClassVar[int]
     site_id: str
     minute_time_ms: int
     stored_count: int
@@ -42,7 +91,8 @@ class LedgerDifference(_message.Message):
     rejected_rows: int
     registered_count: int
     session_rows: int
-    def __init__(self, site_id: _Optional[str] = ..., minute_time_ms: _Optional[int] = ..., stored_count: _Optional[int] = ..., stored_rows: _Optional[int] = ..., rejected_count: _Optional[int] = ..., rejected_rows: _Optional[int] = ..., registered_count: _Optional[int] = ..., session_rows: _Optional[int] = ...) -> None: ...
+    lost_session_count: int
+    def __init__(self, site_id: _Optional[str] = ..., minute_time_ms: _Optional[int] = ..., stored_count: _Optional[int] = ..., stored_rows: _Optional[int] = ..., rejected_count: _Optional[int] = ..., rejected_rows: _Optional[int] = ..., registered_count: _Optional[int] = ..., session_rows: _Optional[int] = ..., lost_session_count: _Optional[int] = ...) -> None: ...
 
 class ListRejectedRequest(_message.Message):
     __slots__ = ("selection",)

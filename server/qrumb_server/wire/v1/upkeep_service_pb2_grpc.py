@@ -65,6 +65,11 @@ class UpkeepServiceStub:
                 request_serializer=qrumb__server_dot_wire_dot_v1_dot_upkeep__service__pb2.BackupRequest.SerializeToString,
                 response_deserializer=qrumb__server_dot_wire_dot_v1_dot_upkeep__service__pb2.BackupResponse.FromString,
                 _registered_method=True)
+        self.Watch = channel.unary_unary(
+                '/qrumb_server.wire.v1.UpkeepService/Watch',
+                request_serializer=qrumb__server_dot_wire_dot_v1_dot_upkeep__service__pb2.WatchRequest.SerializeToString,
+                response_deserializer=qrumb__server_dot_wire_dot_v1_dot_upkeep__service__pb2.WatchResponse.FromString,
+                _registered_method=True)
 
 
 class UpkeepServiceServicer:
@@ -113,6 +118,13 @@ class UpkeepServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Watch(self, request, context):
+        """Says what the rules of sites' watch say now; stores nothing. With is_test each receiver gets a message that says so.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_UpkeepServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -145,6 +157,11 @@ def add_UpkeepServiceServicer_to_server(servicer, server):
                     servicer.Backup,
                     request_deserializer=qrumb__server_dot_wire_dot_v1_dot_upkeep__service__pb2.BackupRequest.FromString,
                     response_serializer=qrumb__server_dot_wire_dot_v1_dot_upkeep__service__pb2.BackupResponse.SerializeToString,
+            ),
+            'Watch': grpc.unary_unary_rpc_method_handler(
+                    servicer.Watch,
+                    request_deserializer=qrumb__server_dot_wire_dot_v1_dot_upkeep__service__pb2.WatchRequest.FromString,
+                    response_serializer=qrumb__server_dot_wire_dot_v1_dot_upkeep__service__pb2.WatchResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -310,6 +327,33 @@ class UpkeepService:
             '/qrumb_server.wire.v1.UpkeepService/Backup',
             qrumb__server_dot_wire_dot_v1_dot_upkeep__service__pb2.BackupRequest.SerializeToString,
             qrumb__server_dot_wire_dot_v1_dot_upkeep__service__pb2.BackupResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Watch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/qrumb_server.wire.v1.UpkeepService/Watch',
+            qrumb__server_dot_wire_dot_v1_dot_upkeep__service__pb2.WatchRequest.SerializeToString,
+            qrumb__server_dot_wire_dot_v1_dot_upkeep__service__pb2.WatchResponse.FromString,
             options,
             channel_credentials,
             insecure,

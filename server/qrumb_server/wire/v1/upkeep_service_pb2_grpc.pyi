@@ -47,6 +47,8 @@ class UpkeepServiceStub:
     """Splits an identifier: it joins nothing any more. Or lets it join again."""
     Backup: _grpc.UnaryUnaryMultiCallable[_upkeep_service_pb2.BackupRequest, _upkeep_service_pb2.BackupResponse]
     """Copies the embedded database into a folder, between two batches of the loader. What waits in the spool is not part."""
+    Watch: _grpc.UnaryUnaryMultiCallable[_upkeep_service_pb2.WatchRequest, _upkeep_service_pb2.WatchResponse]
+    """Says what the rules of sites' watch say now; stores nothing. With is_test each receiver gets a message that says so."""
 
 @_typing.type_check_only
 class UpkeepServiceAsyncStub(UpkeepServiceStub):
@@ -65,6 +67,8 @@ class UpkeepServiceAsyncStub(UpkeepServiceStub):
     """Splits an identifier: it joins nothing any more. Or lets it join again."""
     Backup: _aio.UnaryUnaryMultiCallable[_upkeep_service_pb2.BackupRequest, _upkeep_service_pb2.BackupResponse]  # type: ignore[assignment]
     """Copies the embedded database into a folder, between two batches of the loader. What waits in the spool is not part."""
+    Watch: _aio.UnaryUnaryMultiCallable[_upkeep_service_pb2.WatchRequest, _upkeep_service_pb2.WatchResponse]  # type: ignore[assignment]
+    """Says what the rules of sites' watch say now; stores nothing. With is_test each receiver gets a message that says so."""
 
 class UpkeepServiceServicer(metaclass=_abc_1.ABCMeta):
     """UpkeepService finds stored rows that need a repair, and changes them."""
@@ -116,5 +120,13 @@ class UpkeepServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_upkeep_service_pb2.BackupResponse, _abc.Awaitable[_upkeep_service_pb2.BackupResponse]]:
         """Copies the embedded database into a folder, between two batches of the loader. What waits in the spool is not part."""
+
+    @_abc_1.abstractmethod
+    def Watch(
+        self,
+        request: _upkeep_service_pb2.WatchRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_upkeep_service_pb2.WatchResponse, _abc.Awaitable[_upkeep_service_pb2.WatchResponse]]:
+        """Says what the rules of sites' watch say now; stores nothing. With is_test each receiver gets a message that says so."""
 
 def add_UpkeepServiceServicer_to_server(servicer: UpkeepServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
