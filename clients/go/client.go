@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"strings"
 	"sync"
 	"time"
 
@@ -37,6 +35,7 @@ type Client struct {
 	settings   Settings
 	key        string
 	tls        *tls.Config
+	address    address
 	report     report
 	connection *grpc.ClientConn
 	collector  qrumbv1.CollectorServiceClient
@@ -65,7 +64,7 @@ type Option func(*Client)
 // WithKey sends the site's key as `authorization: Bearer`.
 func WithKey(key string) Option { return func(c *Client) { c.key = key } }
 
-// WithTLS sets roots and certificates for a grpcs URL.
+// WithTLS sets roots and certificates for an address with TLS.
 func WithTLS(config *tls.Config) Option { return func(c *Client) { c.tls = config } }
 
 // WithSettings sets limits and times.
@@ -83,7 +82,8 @@ func OnFailure(hook func(Event, error)) Option {
 	return func(c *Client) { c.report.onFailure = hook }
 }
 
-// New makes a client of grpc://host:port, or of grpcs://host:port with TLS. It does not wait for a connection.
+// New makes a client of grpc://host:port or http://host:port, or of grpcs://host:port or https://host:port with TLS. It does
+// not wait for a connection.
 func New(url string, options ...Option) (*Client, error) {
 	c := &Client{
 		settings: DefaultSettings(),
@@ -111,25 +111,19 @@ func New(url string, options ...Option) (*Client, error) {
 	return c, nil
 }
 
-// FromEnv makes a client of QRUMB_URL (or grpc://127.0.0.1:9090) and QRUMB_KEY.
-func FromEnv(options ...Option) (*Client, error) {
-	url := os.Getenv("QRUMB_URL")
-	if url == "" {
-		url = "grpc://127.0.0.1:9090"
-	}
-	return New(url, append([]Option{WithKey(os.Getenv("QRUMB_KEY"))}, options...)...)
-}
-
 func (c *Client) connect(url string) (*grpc.ClientConn, error) {
-	scheme, target, found := strings.Cut(url, "://")
-	if !found || (scheme != "grpc" && scheme != "grpcs") || target == "" {
-		return nil, errors.New("qrumb: the url of the collector is grpc://host:port or grpcs://host:port")
+	var err error
+	if c.address, err = parseAddress(url, "url"); err != nil {
+		return nil, err
 	}
-	if c.tls != nil && scheme != "grpcs" {
-		return nil, errors.New("qrumb: certificates need a url with grpcs://")
+	if err := checkKey(c.key, "key"); err != nil {
+		return nil, err
+	}
+	if c.tls != nil && !c.address.isSecure {
+		return nil, errors.New("qrumb: url: has no TLS, which certificates need; it begins with grpcs:// or https://")
 	}
 	transport := insecure.NewCredentials()
-	if scheme == "grpcs" {
+	if c.address.isSecure {
 		transport = credentials.NewTLS(c.tls)
 	}
 	calls := []grpc.CallOption{grpc.MaxCallRecvMsgSize(maxAnswerBytes)}
@@ -137,7 +131,7 @@ func (c *Client) connect(url string) (*grpc.ClientConn, error) {
 		calls = append(calls, grpc.UseCompressor(gzip.Name))
 	}
 	return grpc.NewClient(
-		strings.TrimRight(target, "/"),
+		c.address.target,
 		grpc.WithTransportCredentials(transport),
 		grpc.WithDisableRetry(), // backoff is the only one that retries
 		grpc.WithDefaultCallOptions(calls...),

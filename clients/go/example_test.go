@@ -2,6 +2,7 @@ package qrumb_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -15,24 +16,18 @@ import (
 
 // The README's example. It is compiled always, and run against a node where TestNode has one.
 func example(ctx context.Context) error {
-	client, err := qrumb.FromEnv(qrumb.OnReceipt(func(receipt *qrumbv1.EventReceipt) {
-		fmt.Println(receipt.GetOutcome())
-	}))
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	client, err := qrumb.FromEnv(qrumb.OnReceipt(func(r *qrumbv1.EventReceipt) { fmt.Println(r.GetOutcome()) }))
 	if err != nil {
 		return err
 	}
-	amount := 49.90
-	event, err := qrumb.ServerEvent{
-		SiteID: "demo", ScanSessionID: "scan-1", EventName: "purchase", Amount: &amount, Currency: "EUR",
-		Email: "ada@example.com", // hashed here; the address never leaves the process
-	}.Build()
-	if err != nil {
-		return err
+	event, err := qrumb.ServerEvent{SiteID: "demo", ScanSessionID: "scan-1", EventName: "purchase", Amount: new(49.90),
+		Currency: "EUR", Email: "ada@example.com"}.Build() // hashed here; the address never leaves the process
+	if err == nil {
+		_, err = client.Send(ctx, event)
 	}
-	if _, err = client.Send(ctx, event); err != nil {
-		return err
-	}
-	return client.Close(ctx) // flushes; an *UndeliveredError has what is left
+	return errors.Join(err, client.Close(ctx)) // flushes; an *UndeliveredError has what is left
 }
 
 func Example() {

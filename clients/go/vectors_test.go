@@ -1,6 +1,7 @@
 package qrumb
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"math"
@@ -59,6 +60,39 @@ func TestHashes(t *testing.T) {
 			}
 			if err != nil && strings.TrimSpace(c.Input) != "" && strings.Contains(err.Error(), strings.TrimSpace(c.Input)) {
 				t.Fatal("the error quotes the input")
+			}
+		})
+	}
+}
+
+func TestAddresses(t *testing.T) {
+	type vector struct {
+		Name, URL, Target, Key, Refused string
+		TLS                             bool
+		Environment                     *map[string]string
+	}
+	for _, c := range loadCases[vector](t, "addresses") {
+		t.Run(c.Name, func(t *testing.T) {
+			make := func() (*Client, error) { return New(c.URL, WithKey(c.Key)) }
+			if c.Environment != nil {
+				for _, name := range []string{"QRUMB_URL", "QRUMB_KEY"} {
+					t.Setenv(name, (*c.Environment)[name])
+				}
+				make = func() (*Client, error) { return FromEnv() }
+			}
+			client, err := make()
+			if c.Refused != "" {
+				if err == nil || (err.Error() != "qrumb: "+c.Refused && err.Error() != "qrumb: url: "+c.Refused) {
+					t.Fatalf("%v", err)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = client.Close(context.Background()) }()
+			if client.address.target != c.Target || client.address.isSecure != c.TLS || client.key != c.Key {
+				t.Errorf("%+v", client.address)
 			}
 		})
 	}

@@ -4,7 +4,6 @@ Everything happens in the loop's thread, so there is no lock; hooks are called t
 """
 
 import asyncio
-import os
 import random
 import time
 from collections.abc import Callable
@@ -14,14 +13,15 @@ from typing import Any, Self
 
 import grpc
 
-from qrumb.buffer import Batch, Buffer, Kind, as_queued
+from qrumb.address import DEFAULT_URL, from_environment
+from qrumb.buffer import Batch, Buffer, as_queued
 from qrumb.client import ANSWER_TIMEOUT, CLOSE_TIMEOUT
 from qrumb.errors import CLOSED, ClosedError, queue_full
 from qrumb.events import Event, complete, scan_session
 from qrumb.ledger import Counters, FailureHook, Ledger, ReceiptHook, check_receipts
 from qrumb.retry import Failure, backoff, halves_of, read_failure
 from qrumb.settings import Settings
-from qrumb.transport import METHODS, Tls, Way, encode_batch, receipts_of
+from qrumb.transport import Tls, Way, encode_batch, receipts_of
 from qrumb.v1.receipt_pb2 import EventReceipt
 from qrumb.v1.scan_session_pb2 import ScanSession
 from qrumb.v1.scan_session_service_pb2 import RegisterScanSessionRequest
@@ -38,7 +38,7 @@ class AsyncClient:
 
     def __init__(
         self,
-        url: str = "grpc://127.0.0.1:9090",
+        url: str = DEFAULT_URL,
         *,
         key: str = "",
         tls: Tls | None = None,
@@ -49,10 +49,7 @@ class AsyncClient:
         self._settings = settings or Settings()
         self._way = Way(url, key, tls, self._settings)
         self._channel = self._way.aio_channel()
-        self._calls: dict[Kind, Any] = {
-            kind: self._channel.unary_unary(method.path, None, method.response.FromString)
-            for kind, method in METHODS.items()
-        }
+        self._calls = self._way.calls(self._channel)
         self._buffer = Buffer(self._settings)
         self._ledger = Ledger(url, on_receipt, on_failure)
         self._collecting = 0
@@ -64,9 +61,8 @@ class AsyncClient:
 
     @classmethod
     def from_env(cls, **arguments: Any) -> Self:
-        """A client whose `url` and `key` are QRUMB_URL and QRUMB_KEY, where these are set."""
-        found = {"url": os.environ.get("QRUMB_URL"), "key": os.environ.get("QRUMB_KEY")}
-        return cls(**{**{name: value for name, value in found.items() if value}, **arguments})
+        """As `Client.from_env`."""
+        return cls(**{**from_environment(), **arguments})
 
     async def __aenter__(self) -> Self:
         return self

@@ -39,6 +39,11 @@ def queue_full(waiting: int) -> QueueFullError:
     return QueueFullError(f"{waiting} events wait for an answer; the queue takes no more")
 
 
+def counted(count: int) -> str:
+    """The number of events in words."""
+    return "1 event" if count == 1 else f"{count} events"
+
+
 class DeliveryError(QrumbError):
     """The server refused a call for good, or gave no answer in the time that the caller had."""
 
@@ -60,5 +65,4 @@ class UndeliveredError(QrumbError):
         self.events = tuple(events)
         self.count = max(count, len(self.events))
         self.cause = cause
-        what = "1 event" if self.count == 1 else f"{self.count} events"
-        super().__init__(f"{what} not delivered to {url}: {cause or 'no answer yet'}")
+        super().__init__(f"{counted(self.count)} not delivered to {url}: {cause or 'no answer yet'}")

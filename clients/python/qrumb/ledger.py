@@ -13,7 +13,7 @@ from typing import Any, Final
 import grpc
 
 from qrumb.buffer import Batch, QueuedEvent
-from qrumb.errors import DeliveryError, QrumbError, UndeliveredError
+from qrumb.errors import DeliveryError, QrumbError, UndeliveredError, counted
 from qrumb.events import Event
 from qrumb.v1.receipt_pb2 import EventReceipt
 
@@ -82,7 +82,7 @@ class Ledger:
         rejected = [receipt for receipt in receipts if receipt.outcome == EventReceipt.REJECTED]
         if rejected and self._may_say("rejection"):
             _log.error(
-                "qrumb: %s rejected %d of %d events: %s", self._url, len(rejected), len(receipts), _why(rejected[0])
+                "qrumb: %s rejected %d of %s: %s", self._url, len(rejected), counted(len(receipts)), _why(rejected[0])
             )
 
     def tried(self, error: QrumbError, waiting: int, wait: float) -> None:
@@ -95,8 +95,8 @@ class Ledger:
         if silence + wait >= _SILENCE_SECONDS and not self._is_silence_told:
             self._is_silence_told = True
             _log.warning(
-                "qrumb: %s has not answered for %.0f s, %d events wait for the next try in %.0f s: %s",
-                self._url, silence, waiting, wait, error,
+                "qrumb: %s has not answered for %.0f s, %s waiting for the next try in %.0f s: %s",
+                self._url, silence, counted(waiting), wait, error,
             )  # fmt: skip
 
     def answered(self) -> None:
@@ -127,7 +127,7 @@ class Ledger:
         if self._on_failure is None:
             self._cause = error
             # Without an event's content, which may be personal.
-            _log.error("qrumb: %d events not delivered to %s: %s", len(batch), self._url, error)
+            _log.error("qrumb: %s not delivered to %s: %s", counted(len(batch)), self._url, error)
             return
         for queued in batch:
             _tell(self._on_failure, queued.event(), error)

@@ -131,7 +131,8 @@ def _decoded(label: str) -> str:
         letters = label[4:].encode("ascii").decode("punycode") if len(label) <= _MAX_LABEL_BYTES else ""
     except UnicodeError:
         return ""
-    is_sound = not letters.isascii() and "".join(char.lower() for char in letters) == letters
+    is_sound = not letters.isascii() and not letters.startswith("xn--")
+    is_sound = is_sound and "".join(char.lower() for char in letters) == letters
     return letters if is_sound and letters.encode("punycode").decode() == label[4:] else ""
 
 

@@ -7,13 +7,14 @@ from typing import Any, Final
 
 import grpc
 
+from qrumb.address import Address, checked_key
 from qrumb.buffer import Batch, Kind
 from qrumb.settings import Settings
 from qrumb.v1 import collector_service_pb2 as pb
 from qrumb.v1.receipt_pb2 import EventReceipt
 from qrumb.v1.scan_session_service_pb2 import BatchRegisterScanSessionsResponse
 
-__all__ = ["METHODS", "Method", "Tls", "Way", "encode_batch", "receipts_of"]
+__all__ = ["Calls", "Tls", "Way", "encode_batch", "receipts_of"]
 
 # A batch of rejected events has many violations: more than gRPC's 4 MiB.
 _MAX_ANSWER_BYTES: Final = 64 * 1024 * 1024
@@ -41,6 +42,7 @@ class Method:
     response: Any
 
 
+Calls = Mapping[Kind, Any]
 METHODS: Final[Mapping[Kind, Method]] = {
     Kind.SERVER: Method(
         path="/qrumb.v1.CollectorService/BatchCollectServerEvents", response=pb.BatchCollectServerEventsResponse
@@ -58,9 +60,9 @@ class Way:
     """Where calls go and what goes with each; both kinds of channels are made from it.
 
     Args:
-        url: `grpc://host:port` or `host:port` in plain text, `grpcs://host:port` with TLS.
+        url: as `Address` reads it.
         key: sent as `authorization: Bearer`; empty: none.
-        tls: certificates; needs grpcs.
+        tls: certificates; needs an address with TLS.
         settings: of the client.
 
     Raises:
@@ -68,16 +70,12 @@ class Way:
     """
 
     def __init__(self, url: str, key: str, tls: Tls | None, settings: Settings) -> None:
-        scheme, separator, rest = url.partition("://")
-        if separator and scheme not in {"grpc", "grpcs"}:
-            raise ValueError("the url of the collector starts with grpc:// or grpcs://")
-        self.target = (rest if separator else url).rstrip("/")
-        if not self.target:
-            raise ValueError("the url of the collector has no host")
-        if tls is not None and scheme != "grpcs":
-            raise ValueError("certificates need a url with grpcs://")
-        self.credentials = _credentials(tls or Tls()) if separator and scheme == "grpcs" else None
-        self.metadata = (("authorization", f"Bearer {key}"),) if key else ()
+        address = Address.parse(url)
+        self.target = address.target
+        if tls is not None and not address.is_secure:
+            raise ValueError("url: has no TLS, which certificates need; it begins with grpcs:// or https://")
+        self.credentials = _credentials(tls or Tls()) if address.is_secure else None
+        self.metadata = (("authorization", f"Bearer {checked_key(key)}"),) if key else ()
         self.compression = grpc.Compression.Gzip if settings.compression == "gzip" else grpc.Compression.NoCompression
         self.options: list[tuple[str, Any]] = [
             ("grpc.enable_retries", 0),
@@ -99,6 +97,12 @@ class Way:
         if self.credentials is None:
             return grpc.aio.insecure_channel(self.target, self.options, self.compression)
         return grpc.aio.secure_channel(self.target, self.credentials, self.options, self.compression)
+
+    def calls(self, channel: Any) -> Calls:
+        """What sends a batch of each kind over a channel of this way."""
+        return {
+            kind: channel.unary_unary(method.path, None, method.response.FromString) for kind, method in METHODS.items()
+        }
 
 
 def encode_batch(batch: Batch) -> bytes:

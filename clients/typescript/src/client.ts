@@ -3,10 +3,11 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { toBinary } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
 
+import { fromEnvironment } from "./address.js";
+import { encode } from "./encode.js";
 import { ClosedError, QueueFullError, ReceiptCountError, UndeliveredError } from "./errors.js";
 import { type Event, scanSession, type ScanSessionInput } from "./events.js";
 import { BrowserEventSchema } from "./gen/qrumb/v1/browser_event_pb.js";
@@ -32,13 +33,13 @@ export interface Counters {
 
 interface Waiter {
   event: Event;
-  bytes: number;
+  payload: Uint8Array;
   taken: () => void;
   refused: (error: Error) => void;
 }
 
-// A field's number and the length before each event of a batch.
-const FRAME_BYTES = 4;
+// As long as the other clients wait.
+const CLOSE_TIMEOUT_MS = 30_000;
 
 /** Sends events to qrumb. Call `close` before the process ends. */
 export class Client {
@@ -64,25 +65,33 @@ export class Client {
     this.report = new Report(this.address, this.settings);
   }
 
+  /**
+   * A client of QRUMB_URL (or grpc://127.0.0.1:9090) with the key QRUMB_KEY; what `connection` has counts more. Throws
+   * ArgumentError, which names the variable.
+   */
+  static fromEnv(settings: Settings = {}, connection: Partial<Connection> = {}): Client {
+    return new Client({ ...fromEnvironment(process.env), ...connection }, settings);
+  }
+
   get counters(): Counters {
     return { ...this.counted, waiting: this.queue.length };
   }
 
   /**
    * Puts an event into the queue and resolves with its event_id once it is in. The event gets an id and a time here if
-   * it has none, keeps them for ever, and must not be changed any more.
+   * it has none, and is sent as it is now, whatever becomes of the object.
    *
    * Rejects with QueueFullError (only with whenFull "error") or ClosedError; then the event was not taken.
    */
   async send(event: Event): Promise<string> {
     if (this.closing) throw new ClosedError("the client is closed");
-    const bytes = complement(event);
-    if (this.waiters.length === 0 && this.queue.hasRoom(bytes)) {
-      this.take(event, bytes);
+    const payload = complement(event);
+    if (this.waiters.length === 0 && this.queue.hasRoom(payload)) {
+      this.take(event, payload);
     } else if (this.settings.whenFull === "error") {
       throw this.queueFull();
     } else {
-      await new Promise<void>((taken, refused) => this.waiters.push({ event, bytes, taken, refused }));
+      await new Promise<void>((taken, refused) => this.waiters.push({ event, payload, taken, refused }));
     }
     return idOf(event);
   }
@@ -92,9 +101,9 @@ export class Client {
    * was not taken has failed: it is counted so and given to onFailure. Returns whether it was taken.
    */
   offer(event: Event): boolean {
-    const bytes = complement(event);
-    if (!this.closing && this.waiters.length === 0 && this.queue.hasRoom(bytes)) {
-      this.take(event, bytes);
+    const payload = complement(event);
+    if (!this.closing && this.waiters.length === 0 && this.queue.hasRoom(payload)) {
+      this.take(event, payload);
       return true;
     }
     this.counted.sent += 1;
@@ -106,8 +115,8 @@ export class Client {
   /** One call now, without queue and repetition. A rejected event is a receipt too, not an error. */
   async collect(event: Event): Promise<EventReceipt> {
     if (this.closing) throw new ClosedError("the client is closed");
-    complement(event);
-    const [receipt] = await this.transport.collect([event], this.settings.callTimeoutMs);
+    const payload = complement(event);
+    const [receipt] = await this.transport.collect([event], this.settings.callTimeoutMs, undefined, [payload]);
     if (receipt === undefined) throw new ReceiptCountError("no receipt");
     return receipt;
   }
@@ -144,7 +153,7 @@ export class Client {
    * Flushes and ends the client. Rejects with UndeliveredError if events are left, which were given to onFailure; and if events
    * had failed before and there is no onFailure.
    */
-  close(timeoutMs = 10_000): Promise<void> {
+  close(timeoutMs = CLOSE_TIMEOUT_MS): Promise<void> {
     this.closing ??= this.end(timeoutMs);
     return this.closing;
   }
@@ -169,8 +178,8 @@ export class Client {
     return new QueueFullError(`${this.queue.length} events wait; this one was not taken`);
   }
 
-  private take(event: Event, bytes: number): void {
-    this.queue.add(event, bytes, Date.now());
+  private take(event: Event, payload: Uint8Array): void {
+    this.queue.add(event, payload, Date.now());
     this.counted.sent += 1;
     this.start();
   }
@@ -207,11 +216,12 @@ export class Client {
 
   private async deliver(batch: readonly Item[]): Promise<void> {
     const events = batch.map((item) => item.event);
+    const payloads = batch.map((item) => item.payload);
     const { signal } = this.ending;
     for (let attempt = 1; !signal.aborted; attempt++) {
       if (attempt > 1) this.counted.retried += 1;
       try {
-        const receipts = await this.transport.collect(events, this.settings.callTimeoutMs, signal);
+        const receipts = await this.transport.collect(events, this.settings.callTimeoutMs, signal, payloads);
         this.report.answered();
         this.settle(events, receipts);
         return;
@@ -262,26 +272,25 @@ export class Client {
 
   private free(count: number): void {
     this.queue.done(count);
-    for (let waiter = this.waiters[0]; waiter && this.queue.hasRoom(waiter.bytes); waiter = this.waiters[0]) {
+    for (let waiter = this.waiters[0]; waiter && this.queue.hasRoom(waiter.payload); waiter = this.waiters[0]) {
       this.waiters.shift();
-      this.take(waiter.event, waiter.bytes);
+      this.take(waiter.event, waiter.payload);
       waiter.taken();
     }
     for (const check of this.flushes) check();
   }
 }
 
-// Gives the event its id and time, and returns its size in a batch.
-function complement(event: Event): number {
+// Gives the event its id and time, and returns it as bytes.
+function complement(event: Event): Uint8Array {
   if (isScan(event)) {
     event.scanSessionId ||= uuid7();
     event.scanTime ??= timestampFromMs(Date.now());
-    return toBinary(ScanSessionSchema, event).length + FRAME_BYTES;
+    return encode(ScanSessionSchema, event);
   }
   event.eventId ||= uuid7();
   event.eventTime ??= timestampFromMs(Date.now());
-  const bytes = isServerEvent(event) ? toBinary(ServerEventSchema, event) : toBinary(BrowserEventSchema, event);
-  return bytes.length + FRAME_BYTES;
+  return isServerEvent(event) ? encode(ServerEventSchema, event) : encode(BrowserEventSchema, event);
 }
 
 function idOf(event: Event): string {

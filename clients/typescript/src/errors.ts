@@ -2,6 +2,11 @@
 
 import type { Event } from "./events.js";
 
+/** The number of events in words. */
+export function counted(events: number): string {
+  return events === 1 ? "1 event" : `${events} events`;
+}
+
 /** A builder's argument is wrong; the message begins with its name. */
 export class ArgumentError extends Error {
   override name = "ArgumentError";
@@ -43,8 +48,7 @@ export class UndeliveredError extends Error {
     address: string,
     cause: Error | undefined,
   ) {
-    const what = count === 1 ? "1 event" : `${count} events`;
-    super(`${what} not delivered to ${address}: ${cause?.message ?? "no answer yet"}`, { cause });
+    super(`${counted(count)} not delivered to ${address}: ${cause?.message ?? "no answer yet"}`, { cause });
     // Not enumerable: what prints an error prints its properties, and these are personal.
     Object.defineProperty(this, "events", { value: events });
   }

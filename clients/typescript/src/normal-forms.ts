@@ -104,7 +104,7 @@ function lower(text: string): string {
 function decoded(label: string): string {
   if (!label.startsWith("xn--")) return label;
   const letters = label.length <= MAX_LABEL_BYTES ? lettersOf(label.slice("xn--".length)) : "";
-  return lower(letters) === letters ? letters : "";
+  return lower(letters) === letters && !letters.startsWith("xn--") ? letters : "";
 }
 
 let found: PhoneLibrary | null | undefined;

@@ -7,10 +7,14 @@ import type { FullSettings } from "./settings.js";
 /** An event in the queue. `order` counts what was ever queued. */
 export interface Item {
   readonly event: Event;
-  readonly bytes: number;
+  /** The event as it is sent, whatever becomes of the object. */
+  readonly payload: Uint8Array;
   readonly order: number;
   readonly queuedAt: number;
 }
+
+// A field's number and the length before each event of a batch.
+const FRAME_BYTES = 4;
 
 interface Lane {
   items: Item[];
@@ -38,16 +42,16 @@ export class Queue {
   }
 
   /** Whether an event of this size may be added. One always fits into an empty queue. */
-  hasRoom(bytes: number): boolean {
+  hasRoom(payload: Uint8Array): boolean {
     const { maxQueueEvents, maxQueueBytes } = this.settings;
-    return this.events === 0 || (this.events < maxQueueEvents && this.bytes + bytes <= maxQueueBytes);
+    return this.events === 0 || (this.events < maxQueueEvents && this.bytes + sizeOf(payload) <= maxQueueBytes);
   }
 
-  add(event: Event, bytes: number, now: number): void {
+  add(event: Event, payload: Uint8Array, now: number): void {
     const lane = this.lanes[event.$typeName];
-    lane.items.push({ event, bytes, order: this.nextOrder++, queuedAt: now });
-    lane.bytes += bytes;
-    this.bytes += bytes;
+    lane.items.push({ event, payload, order: this.nextOrder++, queuedAt: now });
+    lane.bytes += sizeOf(payload);
+    this.bytes += sizeOf(payload);
     this.events += 1;
   }
 
@@ -78,7 +82,7 @@ export class Queue {
 
   /** The batch under way has its verdicts, or never will; or so many events have that come first of it. */
   done(count: number): void {
-    for (const item of this.underWay.slice(0, count)) this.bytes -= item.bytes;
+    for (const item of this.underWay.slice(0, count)) this.bytes -= sizeOf(item.payload);
     this.events -= count;
     this.underWay = this.underWay.slice(count);
   }
@@ -110,8 +114,8 @@ export class Queue {
     let count = 0;
     let bytes = 0;
     for (const item of lane.items) {
-      if (count > 0 && (count >= maxBatchEvents || bytes + item.bytes > maxBatchBytes)) break;
-      bytes += item.bytes;
+      if (count > 0 && (count >= maxBatchEvents || bytes + sizeOf(item.payload) > maxBatchBytes)) break;
+      bytes += sizeOf(item.payload);
       count += 1;
     }
     lane.bytes -= bytes;
@@ -121,4 +125,9 @@ export class Queue {
 
 function first(lane: Lane): number {
   return lane.items[0]?.order ?? Infinity;
+}
+
+/** Bytes of an event within a batch. */
+function sizeOf(payload: Uint8Array): number {
+  return payload.length + FRAME_BYTES;
 }

@@ -1,6 +1,7 @@
 // What a client says of events that were not delivered, and of a service that does not answer: to the caller's hooks, and
 // to the console where there are none. No line quotes an event.
 
+import { counted } from "./errors.js";
 import { type Event } from "./events.js";
 import { type EventReceipt, EventReceipt_Outcome } from "./gen/qrumb/v1/receipt_pb.js";
 import type { FullSettings } from "./settings.js";
@@ -38,14 +39,14 @@ export class Report {
     if (first === undefined || !this.maySay("rejection")) return;
     const [rule] = first.violations;
     const why = rule ? `${rule.field}: ${rule.description}` : "no reason was given";
-    console.error(`qrumb: ${this.address} rejected ${rejected.length} of ${receipts.length} events: ${why}`);
+    console.error(`qrumb: ${this.address} rejected ${rejected.length} of ${counted(receipts.length)}: ${why}`);
   }
 
   /** Events have failed for good. */
   failed(events: readonly Event[], error: Error): void {
     this.cause = error;
     if (this.tell(events, error)) return;
-    console.error(`qrumb: ${events.length} events not delivered to ${this.address}: ${error.message}`);
+    console.error(`qrumb: ${counted(events.length)} not delivered to ${this.address}: ${error.message}`);
   }
 
   /** An event was not taken. */
@@ -71,7 +72,7 @@ export class Report {
     this.isSilenceTold = true;
     const [since, next] = [silence, waitMs].map((time) => Math.round(time / 1000));
     console.error(
-      `qrumb: ${this.address} has not answered for ${since} s, ${waiting} events wait for the next try in ${next} s: ${error.message}`,
+      `qrumb: ${this.address} has not answered for ${since} s, ${counted(waiting)} waiting for the next try in ${next} s: ${error.message}`,
     );
   }
 

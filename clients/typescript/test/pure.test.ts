@@ -11,9 +11,11 @@ import { pathToFileURL } from "node:url";
 import { type DescMessage, equals, fromBinary, fromJson, type JsonValue, type MessageShape, toBinary } from "@bufbuild/protobuf";
 import { Code } from "@connectrpc/connect";
 
+import { fromEnvironment, parseAddress } from "../src/address.js";
+import { encode } from "../src/encode.js";
 import { BrowserEventSchema } from "../src/gen/qrumb/v1/browser_event_pb.js";
 import { ServerEventSchema } from "../src/gen/qrumb/v1/server_event_pb.js";
-import { ArgumentError, emailHash, eventIdFor, phoneHash } from "../src/index.js";
+import { ArgumentError, Client, emailHash, eventIdFor, phoneHash } from "../src/index.js";
 import { backoff, isRetried } from "../src/retry.js";
 import { complete } from "../src/settings.js";
 import { isServerEvent } from "../src/transport.js";
@@ -64,6 +66,32 @@ describe("hashes.yaml", { skip: missing("hashes.yaml") }, async () => {
   }
 });
 
+interface AddressCase {
+  url?: string;
+  key?: string;
+  environment?: Record<string, string>;
+  target?: string;
+  tls?: boolean;
+  refused?: string;
+}
+
+describe("addresses.yaml", { skip: missing("addresses.yaml") }, () => {
+  for (const { name, url = "", key = "", environment, target, tls, refused } of cases<AddressCase>("addresses.yaml")) {
+    test(name, async () => {
+      const connection = () => (environment ? fromEnvironment(environment) : { address: url, key });
+      if (refused) {
+        assert.throws(() => new Client(connection()), ({ name: kind, message }: Error) => {
+          return kind === "ArgumentError" && [refused, `address: ${refused}`].includes(message);
+        });
+        return;
+      }
+      assert.deepEqual(parseAddress(connection().address), { target, isSecure: tls });
+      assert.equal(connection().key, key);
+      await new Client(connection()).close();
+    });
+  }
+});
+
 interface IdCase {
   event_name: string;
   key: string;
@@ -110,6 +138,7 @@ function assertSame<D extends DescMessage>(schema: D, event: MessageShape<D>, js
   assert.deepEqual(event, fromJson(schema, json));
   assert.ok(equals(schema, event, fromBinary(schema, bytes)));
   assert.equal(toBinary(schema, event).length, bytes.length);
+  assert.deepEqual(encode(schema, event), toBinary(schema, event));
 }
 
 describe("refusals.yaml", { skip: missing("refusals.yaml") }, () => {

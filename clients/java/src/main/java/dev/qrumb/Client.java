@@ -6,7 +6,6 @@ import io.grpc.Context;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
-import java.util.Map;
 import java.util.OptionalLong;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ThreadLocalRandom;
@@ -23,7 +22,6 @@ import java.util.function.BooleanSupplier;
  * thread stays interrupted.
  */
 public final class Client implements AutoCloseable {
-  private static final String DEFAULT_URL = "grpc://127.0.0.1:9090";
   // What a caller waits for an answer, and close for all of them, unless it says otherwise.
   private static final Duration ANSWER_TIMEOUT = Duration.ofSeconds(30);
   private static final BiConsumer<Failure, Duration> NOTHING = (failure, wait) -> {};
@@ -66,13 +64,14 @@ public final class Client implements AutoCloseable {
    * @return a builder
    */
   public static ClientBuilder builder() {
-    return builder(DEFAULT_URL);
+    return builder(Address.DEFAULT_URL);
   }
 
   /**
    * Makes a client.
    *
-   * @param url {@code grpc://host:port}, or {@code grpcs://host:port} for TLS
+   * @param url {@code grpc://host:port} or {@code http://host:port}; {@code grpcs://host:port} or
+   *     {@code https://host:port} for TLS
    * @return a builder
    */
   public static ClientBuilder builder(String url) {
@@ -81,18 +80,13 @@ public final class Client implements AutoCloseable {
 
   /**
    * Makes a client of the environment: its URL and its key are QRUMB_URL and QRUMB_KEY, where these
-   * are set.
+   * are set and not empty.
    *
    * @return a builder
+   * @throws IllegalArgumentException one of them cannot be meant; the text names the variable
    */
   public static ClientBuilder builderFromEnv() {
-    return builderFromEnv(System.getenv());
-  }
-
-  static ClientBuilder builderFromEnv(Map<String, String> environment) {
-    String url = environment.getOrDefault("QRUMB_URL", "");
-    return builder(url.isEmpty() ? DEFAULT_URL : url)
-        .key(environment.getOrDefault("QRUMB_KEY", ""));
+    return Address.fromEnvironment(System.getenv());
   }
 
   /**

@@ -41,7 +41,7 @@ public final class ClientBuilder {
   }
 
   /**
-   * Sets roots and certificates for a grpcs URL. Else they are Java's own.
+   * Sets roots and certificates for an address with TLS. Else they are Java's own.
    *
    * @param credentials such as of {@link io.grpc.TlsChannelCredentials}
    * @return this
@@ -200,6 +200,14 @@ public final class ClientBuilder {
     Settings settings = settings();
     return new Client(
         settings, new Transport(url, key, tls, settings), new Hooks(url, onReceipt, onFailure));
+  }
+
+  String url() {
+    return url;
+  }
+
+  String key() {
+    return key;
   }
 
   Settings settings() {

@@ -50,10 +50,10 @@ final class Failure extends Exception {
                     new FieldViolation(found.getField(), found.getReason(), found.getDescription()))
             .toList();
     Status status = thrown.getStatus();
-    String message = Objects.requireNonNullElse(status.getDescription(), "");
+    Status.Code code = isNoAnswer(status) ? Status.Code.UNAVAILABLE : status.getCode();
     return new Failure(
-        new DeliveryException(status.getCode(), message, violations),
-        Backoff.isRetried(status.getCode(), stated.isPresent()),
+        new DeliveryException(code, words(status), violations),
+        Backoff.isRetried(code, stated.isPresent()),
         stated.orElse(Duration.ZERO));
   }
 
@@ -84,6 +84,27 @@ final class Failure extends Exception {
   /** The delay that the answer asked for; zero where it did not. */
   Duration stated() {
     return stated;
+  }
+
+  /**
+   * gRPC takes what does not speak HTTP/2, such as a proxy without its server, for a fault within.
+   */
+  private static boolean isNoAnswer(Status status) {
+    return status.getCause() != null && "http2 exception".equals(status.getDescription());
+  }
+
+  /** The status' own, and what lies behind: of a refused connection gRPC says "io exception". */
+  private static String words(Status status) {
+    String own = Objects.requireNonNullElse(status.getDescription(), "");
+    Throwable cause = status.getCause();
+    while (cause != null && cause.getCause() != null) {
+      cause = cause.getCause();
+    }
+    String behind = cause == null ? null : cause.getMessage();
+    if (behind == null || own.contains(behind)) {
+      return own;
+    }
+    return own.isEmpty() ? behind : own + ": " + behind;
   }
 
   private static List<Any> details(StatusRuntimeException thrown) {

@@ -62,10 +62,10 @@ final class Hooks {
     if (!rejected.isEmpty() && maySay(rejectionQuietUntil)) {
       LOG.log(
           System.Logger.Level.ERROR,
-          "qrumb: {0} rejected {1} of {2} events: {3}",
+          "qrumb: {0} rejected {1} of {2}: {3}",
           url,
           rejected.size(),
-          receipts.size(),
+          counted(receipts.size()),
           why(rejected.get(0)));
     }
   }
@@ -75,8 +75,8 @@ final class Hooks {
     if (!handOver(events, reason)) {
       LOG.log(
           System.Logger.Level.ERROR,
-          "qrumb: {0} events not delivered to {1}: {2}",
-          events.size(),
+          "qrumb: {0} not delivered to {1}: {2}",
+          counted(events.size()),
           url,
           reason.getMessage());
     }
@@ -122,10 +122,10 @@ final class Hooks {
       isSilenceTold = true;
       LOG.log(
           System.Logger.Level.WARNING,
-          "qrumb: {0} has not answered for {1} s, {2} events wait for the next try in {3} s: {4}",
+          "qrumb: {0} has not answered for {1} s, {2} waiting for the next try in {3} s: {4}",
           url,
           silence / NANOS_PER_SECOND,
-          waiting,
+          counted(waiting),
           wait.toSeconds(),
           reason.getMessage());
     }
@@ -138,6 +138,11 @@ final class Hooks {
       isSilenceTold = false;
       LOG.log(System.Logger.Level.WARNING, "qrumb: {0} answers again", url);
     }
+  }
+
+  /** The number of events in words. */
+  static String counted(long events) {
+    return events == 1 ? "1 event" : events + " events";
   }
 
   private static String why(EventReceipt rejected) {

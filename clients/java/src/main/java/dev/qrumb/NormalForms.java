@@ -83,8 +83,7 @@ final class NormalForms {
    */
   static String phone(String text) {
     String compact =
-        keep(fold(text), character -> !isSeparator(character))
-            .replaceFirst("^(?i:tel:)", "")
+        keep(trim(fold(text)).replaceFirst("^(?i:tel:)", ""), character -> !isSeparator(character))
             .replaceFirst("^\\(?(?:00|\\+)", "+");
     String number = compact.replaceAll("[()]", "");
     boolean hasOptionalZero = OPTIONAL_ZERO.matcher(compact).lookingAt();
@@ -188,7 +187,7 @@ final class NormalForms {
         label.length() > MAX_LABEL_BYTES
             ? ""
             : Punycode.lettersOf(label.substring("xn--".length()));
-    return lowerCase(letters).equals(letters) ? letters : "";
+    return lowerCase(letters).equals(letters) && !letters.startsWith("xn--") ? letters : "";
   }
 
   private static boolean isSeparator(int character) {

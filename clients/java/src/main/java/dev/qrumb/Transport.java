@@ -44,21 +44,18 @@ final class Transport {
   private final Settings settings;
 
   Transport(String url, String key, ChannelCredentials tls, Settings settings) {
-    boolean isSecure = url.startsWith("grpcs://");
-    String target = url.replaceFirst("^grpcs?://", "").replaceFirst("/+$", "");
-    if (!isSecure && !url.startsWith("grpc://") || target.isEmpty()) {
+    Address address = Address.parse(url, "url");
+    if (tls != null && !address.isSecure()) {
       throw new IllegalArgumentException(
-          "the url of the collector is grpc://host:port or grpcs://host:port");
+          "url: has no TLS, which certificates need; it begins with grpcs:// or https://");
     }
-    if (tls != null && !isSecure) {
-      throw new IllegalArgumentException("certificates need a url with grpcs://");
-    }
+    Address.checkedKey(key, "key");
     if (!key.isEmpty()) {
       metadata.put(AUTHORIZATION, "Bearer " + key);
     }
     this.settings = settings;
     this.channel =
-        Grpc.newChannelBuilder(target, credentials(isSecure, tls))
+        Grpc.newChannelBuilder(address.target(), credentials(address.isSecure(), tls))
             .disableRetry() // Backoff is the only one that retries
             .maxInboundMessageSize(MAX_ANSWER_BYTES)
             .build();

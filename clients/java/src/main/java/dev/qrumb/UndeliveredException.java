@@ -17,7 +17,7 @@ public final class UndeliveredException extends QrumbException {
 
   UndeliveredException(List<Event> events, long count, String url, Throwable cause) {
     super(
-        (count == 1 ? "1 event" : count + " events")
+        Hooks.counted(count)
             + " not delivered to "
             + url
             + ": "

@@ -97,7 +97,7 @@ class ConnectionTest {
     int port = start(InsecureServerCredentials.create());
     Map<String, String> environment =
         Map.of("QRUMB_URL", "grpc://127.0.0.1:" + port, "QRUMB_KEY", "secret-1");
-    try (Client client = Client.builderFromEnv(environment).build()) {
+    try (Client client = Address.fromEnvironment(environment).build()) {
       assertEquals(EVENT.id(), client.collect(EVENT).getEventId());
     }
     assertEquals("Bearer secret-1", header("authorization"));

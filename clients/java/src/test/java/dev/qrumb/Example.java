@@ -6,9 +6,9 @@ import java.math.BigDecimal;
 final class Example {
   private Example() {}
 
-  static void run(String url) {
-    String key = System.getenv("QRUMB_KEY");
-    try (Client client = Client.builder(url).key(key).onReceipt(System.out::println).build()) {
+  static void run() {
+    // QRUMB_URL (grpc://127.0.0.1:9090), QRUMB_KEY
+    try (Client client = Client.builderFromEnv().onReceipt(System.out::println).build()) {
       client.send(
           Event.server()
               .siteId("demo")

@@ -90,6 +90,6 @@ class NodeTest {
 
   @Test
   void theExampleOfTheReadmeRuns() {
-    Example.run(URL); // its row is looked for by the test that started the node
+    Example.run(); // its row is looked for by the test that started the node
   }
 }
