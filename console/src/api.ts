@@ -30,8 +30,8 @@ export const collectPath = signal("/collect");
 
 export type Params = Readonly<Record<string, string | number | readonly string[] | undefined>>;
 
-/** Since when no call reached the node; undefined while calls do. */
-export const awaySince = signal<number | undefined>(undefined);
+/** Since when calls fail for the node's sake, and what it says of that, if it answers; undefined while they do not. */
+export const away = signal<{ readonly since: number; readonly why: string } | undefined>(undefined);
 /** In memory; in the tab's storage where that was asked for (session.ts). */
 export const key = signal("");
 
@@ -79,23 +79,27 @@ async function call<T>(path: string, init: RequestInit): Promise<T> {
     text = await response.text();
   } catch (error) {
     if (init.signal?.aborted) throw error;
-    awaySince.value ??= Date.now();
+    isAway("");
     throw new Away("The node does not answer.");
   }
   const said = parsed(text);
   if (response.ok && said !== undefined) {
-    awaySince.value = undefined;
+    away.value = undefined;
     return said as T;
   }
   const refusal = (said ?? {}) as { message?: string; details?: readonly Detail[] };
   const message = refusal.message ?? `the answer is HTTP ${response.status}, and no JSON`;
   if (response.status >= 502 || response.status === 429) {
-    if (response.status !== 429) awaySince.value ??= Date.now();
+    if (response.status !== 429) isAway(refusal.message ?? "");
     throw new Away(message);
   }
-  awaySince.value = undefined;
+  away.value = undefined;
   const info = refusal.details?.find((one) => one["@type"].endsWith("ErrorInfo"));
   throw new Refusal(response.status, info?.reason ?? "", message, info?.metadata?.help_url ?? "", refusal.details ?? []);
+}
+
+function isAway(why: string): void {
+  if (away.value?.why !== why) away.value = { since: away.value?.since ?? Date.now(), why };
 }
 
 function parsed(text: string): unknown {

@@ -19,6 +19,7 @@ export interface EventRow {
   is_fraud: number;
   is_counterpart: number;
   fraud_reasons: string[];
+  unknown_fields: string[];
   client_event_time?: string;
   [column: string]: unknown;
 }
@@ -54,6 +55,13 @@ export interface RejectedEvent {
   payload: string;
 }
 
+/** What a replay came to. */
+export interface Replayed {
+  accepted_count: string;
+  rejected_count: string;
+  unreadable_count: string;
+}
+
 export interface EventReceipt {
   event_id: string;
   outcome: "ACCEPTED" | "REJECTED" | "VALIDATED";
@@ -81,6 +89,7 @@ export interface Funnel {
   fraud_count: string;
   suspect_scan_count?: string;
   confirmed_scan_count?: string;
+  suspect_reasons?: { reason: string; count: string }[];
   amounts: Amount[];
   start_time: string;
   end_time: string;
@@ -109,6 +118,10 @@ export interface LedgerEntry {
   duplicate_count: string;
   conflict_count: string;
   fraud_count: string;
+  scan_received_count: string;
+  scan_registered_count: string;
+  scan_rejected_count: string;
+  scan_spooled_count: string;
 }
 
 export interface NodeStatus {

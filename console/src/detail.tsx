@@ -1,12 +1,14 @@
 /** One event: its fate with the times of its stations, the row that it became, and how to ask for it elsewhere. */
 
-import { ask, collectPath } from "./api";
+import { useState } from "preact/hooks";
+
+import { ask, collectPath, send } from "./api";
 import { pageHref, site } from "./address";
-import type { EventRow, Receipt, RejectedEvent } from "./contract";
+import type { EventRow, Receipt, RejectedEvent, Replayed } from "./contract";
 import { receiptLine, sendLine } from "./curl";
 import type { State } from "./feed";
 import { useQuestion } from "./question";
-import { Answered, Copyable } from "./states";
+import { Answered, Copyable, Failed } from "./states";
 import { Findings, Verdict } from "./verdict";
 import { clock, count, moment, plural, seconds } from "./words";
 
@@ -93,7 +95,7 @@ const IS_TIME = /_time$/;
 
 /** The columns that have a value, and the sender's own fields. */
 export function Row({ row, title }: { row: EventRow; title: string }) {
-  const columns = Object.entries(row).filter(([name, value]) => !HIDDEN.has(name) && value !== "" && value !== null);
+  const columns = Object.entries(row).filter(([name, value]) => !HIDDEN.has(name) && value !== null && String(value) !== "");
   return (
     <section>
       <h3>{title}</h3>
@@ -123,11 +125,48 @@ export function Payload({ event }: { event: RejectedEvent }) {
     <section>
       <h3>What was sent</h3>
       <pre tabIndex={0}>{pretty(event.payload)}</pre>
-      <p>Once the sender is mended, send it again; once a rule was mended, replay it on the node:</p>
+      <p>Once the sender is mended, send it again:</p>
       <Copyable text={sendLine(path, event.payload)} label="Copy as curl" />
-      <Copyable text={replayLine(event)} label="Copy the replay command" />
+      <Replay event={event} />
     </section>
   );
+}
+
+/** Judge it by the rules of today, and store it where they let it through. A node's own command does the same. */
+function Replay({ event }: { event: RejectedEvent }) {
+  const [step, setStep] = useState<"" | "busy" | "tried" | "done">("");
+  const [found, setFound] = useState<Replayed>();
+  const [error, setError] = useState<Error>();
+  const run = async (isTry: boolean): Promise<void> => {
+    setStep("busy");
+    try {
+      const body = JSON.stringify({ event_id: event.event_id, validate_only: isTry });
+      setFound(await send<Replayed>(`/v1/sites/${encodeURIComponent(event.site_id)}/replay-rejected-events`, body));
+      setError(undefined);
+      setStep(isTry ? "tried" : "done");
+    } catch (failure) {
+      setError(failure as Error);
+      setStep("");
+    }
+  };
+  const isPossible = Number(found?.accepted_count ?? 0) > 0;
+  return (
+    <div class="replay">
+      <p>Once a rule was mended, replay it. That takes a key with the scope <code>admin</code>; on the node, a command does the same:</p>
+      {error && <Failed error={error} />}
+      <p aria-live="polite">{found && replayed(found, step === "done")}</p>
+      {step === "tried" && isPossible
+        ? <button type="button" onClick={() => void run(false)}>Yes, store it</button>
+        : step !== "done" && <button type="button" disabled={step === "busy"} onClick={() => void run(true)}>Replay it</button>}
+      <Copyable text={replayLine(event)} label="Copy the replay command" />
+    </div>
+  );
+}
+
+function replayed(found: Replayed, isDone: boolean): string {
+  if (Number(found.accepted_count)) return isDone ? "It is stored now, and counts from its first receipt on." : "The rules of today accept it.";
+  if (Number(found.unreadable_count)) return "It was too large to be kept as a whole, and cannot be replayed.";
+  return Number(found.rejected_count) ? "The rules of today reject it too; nothing was changed." : "It is not among the rejected events any more.";
 }
 
 const replayLine = (event: RejectedEvent): string =>

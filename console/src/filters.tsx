@@ -1,6 +1,6 @@
 /** Filters: each stands in the address. */
 
-import { place, refine } from "./address";
+import { place, refine, site } from "./address";
 
 export function Select({ name, label, choices, fallback = "" }: {
   name: string;
@@ -18,6 +18,28 @@ export function Select({ name, label, choices, fallback = "" }: {
       <select value={value} onChange={(event) => refine({ [name]: event.currentTarget.value === fallback ? "" : event.currentTarget.value })}>
         {all.map(([one, text]) => <option key={one} value={one} selected={one === value}>{text}</option>)}
       </select>
+    </label>
+  );
+}
+
+/** Another site: taken once the name is whole, since each name is a question to the node. */
+export function SiteFilter() {
+  return (
+    <label>
+      <span>Site</span>
+      <input
+        key={site.value}
+        type="text"
+        defaultValue={site.value}
+        pattern="[A-Za-z0-9_\-]{1,64}"
+        spellcheck={false}
+        autocomplete="off"
+        autocapitalize="none"
+        onChange={(event) => {
+          const name = event.currentTarget.value.trim();
+          if (name && event.currentTarget.checkValidity()) refine({ site: name, open: "" });
+        }}
+      />
     </label>
   );
 }

@@ -6,7 +6,7 @@ import { useEffect, useRef } from "preact/hooks";
 import "@preact/signals";
 
 import { FIRST_PAGE, pageHref, place, site } from "./address";
-import { awaySince, key } from "./api";
+import { away, key } from "./api";
 import { Codes } from "./pages/codes";
 import { Event } from "./pages/event";
 import { Health } from "./pages/health";
@@ -14,6 +14,7 @@ import { Live } from "./pages/live";
 import { System } from "./pages/system";
 import { begin, signOut, standing } from "./session";
 import { SignIn } from "./signin";
+import { sentence } from "./states";
 import { clock } from "./words";
 import "./style.css";
 
@@ -64,8 +65,8 @@ function Console() {
 }
 
 function Away() {
-  const since = awaySince.value;
-  return <div role="status">{since !== undefined && <p class="note bad">The node has not answered since {clock(since)}. This page keeps asking, and goes on by itself.</p>}</div>;
+  const now = away.value;
+  return <div role="status">{now && <p class="note bad">{now.why ? `Since ${clock(now.since)} the node says: ${sentence(now.why)}` : `The node has not answered since ${clock(now.since)}.`} This page keeps asking, and goes on by itself.</p>}</div>;
 }
 
 render(<Console />, document.body);

@@ -87,6 +87,7 @@ function Numbers({ answer, code }: { answer: Answer; code: string }) {
       <Tiles now={now} earlier={earlier} />
       <Series answer={answer} />
       <Steps now={now} />
+      <Suspects now={now} />
       {!code && <ByCode answer={answer} />}
       <Credits attribution={answer.attribution} code={code} />
       <p class="quiet">Scans from {dayOf(answer.period.from)} to {dayOf(answer.period.to)} ({ZONE}), compared with as long before.</p>
@@ -168,6 +169,23 @@ function Steps({ now }: { now: readonly Funnel[] }) {
           </li>
         ))}
       </ol>
+    </section>
+  );
+}
+
+/** Why scans are not counted. */
+function Suspects({ now }: { now: readonly Funnel[] }) {
+  const reasons = new Map<string, number>();
+  for (const one of now.flatMap((row) => row.suspect_reasons ?? [])) reasons.set(one.reason, (reasons.get(one.reason) ?? 0) + Number(one.count));
+  if (!reasons.size) return null;
+  return (
+    <section>
+      <h2>Suspect scans</h2>
+      <p>{plural(sum(now, "suspect_scan_count"), "scan")} left out of the scans, by reason (one may have several):</p>
+      <Table caption="Suspect scans by reason" rows={[...reasons].sort(([, a], [, b]) => b - a)} id={([reason]) => reason} columns={[
+        { name: "Reason", cell: ([reason]) => <code>{reason}</code> },
+        { name: "Scans", isNumber: true, cell: ([, number]) => count(number) },
+      ]} />
     </section>
   );
 }

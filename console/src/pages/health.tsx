@@ -85,6 +85,10 @@ function Balance({ entries }: { entries: readonly LedgerEntry[] }) {
   const [received, stored, rejected, spooled, unique, duplicate] = (
     ["received_count", "stored_count", "rejected_count", "spooled_count", "unique_count", "duplicate_count"] as const
   ).map((column) => sum(entries, column)) as [number, number, number, number, number, number];
+  const [scansReceived, registered, refused, waiting] = (
+    ["scan_received_count", "scan_registered_count", "scan_rejected_count", "scan_spooled_count"] as const
+  ).map((column) => sum(entries, column)) as [number, number, number, number];
+  const areScansBalanced = scansReceived === registered + refused + waiting;
   const isBalanced = received === stored + rejected + spooled && stored === unique + duplicate;
   const tiles = [["Received", received], ["Stored", stored], ["Rejected", rejected], ["In the spool", spooled], ["Duplicates", duplicate], ["Conflicts", sum(entries, "conflict_count")], ["Suspect", sum(entries, "fraud_count")]] as const;
   return (
@@ -94,6 +98,9 @@ function Balance({ entries }: { entries: readonly LedgerEntry[] }) {
         {isBalanced ? "The ledger balances" : "The ledger does not balance"}: {count(received)} received {isBalanced ? "=" : "≠"} {count(stored)} stored + {count(rejected)} rejected + {count(spooled)} in the spool;
         {" "}{count(stored)} stored {stored === unique + duplicate ? "=" : "≠"} {count(unique)} unique + {count(duplicate)} duplicates.
       </p>
+      {scansReceived > 0 && <p class={areScansBalanced ? "quiet" : "note bad"}>
+        {areScansBalanced ? "Registrations of scans balance" : "Registrations of scans do not balance"}: {count(scansReceived)} received {areScansBalanced ? "=" : "≠"} {count(registered)} registered + {count(refused)} rejected + {count(waiting)} in the spool.
+      </p>}
     </>
   );
 }
@@ -120,6 +127,7 @@ function OverTime({ answer: { entries, from } }: { answer: Answer }) {
 /** What only rows tell: tallied over the newest ones, which the text says. */
 function Doubts({ rows }: { rows: readonly EventRow[] }) {
   const reasons = tally(rows.flatMap((row) => row.fraud_reasons));
+  const unknown = tally(rows.flatMap((row) => row.unknown_fields));
   const lost = rows.filter((row) => row.scan_session_id && !row.qr_code_id).length;
   return (
     <section>
@@ -132,6 +140,13 @@ function Doubts({ rows }: { rows: readonly EventRow[] }) {
           { name: "Rows", isNumber: true, cell: ([, number]) => count(number) },
         ]} />
       </> : <p>None is suspect.</p>}
+      {unknown.length > 0 ? <>
+        <p>Fields that the contract does not have, and that were not stored; the sender was told:</p>
+        <Table caption="Unknown fields by name" rows={unknown} id={([name]) => name} columns={[
+          { name: "Field", cell: ([name]) => <code>{name}</code> },
+          { name: "Rows", isNumber: true, cell: ([, number]) => count(number) },
+        ]} />
+      </> : <p>No field was unknown.</p>}
     </section>
   );
 }

@@ -3,14 +3,16 @@
 import { useEffect, useState } from "preact/hooks";
 
 import { pageHref, place, refine, site } from "../address";
-import { Away } from "../api";
+import { ask, Away } from "../api";
+import type { NodeStatus } from "../contract";
 import { EventDetail } from "../detail";
 import { type Arrival, Feed, KEPT } from "../feed";
-import { Select, TextFilter } from "../filters";
+import { Select, SiteFilter, TextFilter } from "../filters";
+import { useQuestion } from "../question";
 import { Empty, Failed } from "../states";
 import { More } from "../table";
 import { Verdict } from "../verdict";
-import { clock, count } from "../words";
+import { clock, count, plural } from "../words";
 
 const STEP = 200;
 
@@ -34,11 +36,20 @@ function Arrivals({ feed }: { feed: Feed }) {
   if (!feed.isRead.value) {
     return error && !(error instanceof Away) ? <Failed error={error} /> : <p class="quiet waiting" role="status">Loading…</p>;
   }
-  if (!all.length) return <Empty />;
+  if (!all.length) {
+    return (
+      <>
+        <div class="filters" role="search" aria-label="Filters"><SiteFilter /></div>
+        <OnTheirWay />
+        <Empty />
+      </>
+    );
+  }
   return (
     <>
       {error && !(error instanceof Away) && <Failed error={error} />}
       <div class="filters" role="search" aria-label="Filters">
+        <SiteFilter />
         <Select name="state" label="Verdict" choices={[["", "All"], ["stored", "Stored"], ["duplicate", "Duplicate"], ["rejected", "Rejected"], ["suspect", "Suspect"]]} />
         <Select name="type" label="Type" choices={[["", "All"], ...types(all).map((one) => [one, one] as const)]} />
         <TextFilter name="code" label="QR code" />
@@ -51,6 +62,7 @@ function Arrivals({ feed }: { feed: Feed }) {
         {all.length === KEPT && ` Older ones are left out: the page keeps ${count(KEPT)}.`}
         {feed.jumped.value && " More arrived at a time than this page follows, so it went on with the newest; the counts under Data health have all."}
       </p>
+      <OnTheirWay />
       {matching.length === 0 && <p class="note">Nothing matches. <a href={pageHref("live")}>Show all</a></p>}
       <ul class="arrivals">
         {matching.slice(0, shown).map((one) => <ArrivalLine key={one.id} arrival={one} isOpen={filters.open === one.id} />)}
@@ -58,6 +70,17 @@ function Arrivals({ feed }: { feed: Feed }) {
       <More shown={shown} of={matching.length} step={STEP} more={() => setShown(shown + STEP)} />
     </>
   );
+}
+
+const LOOK_MS = 3000;
+
+/** Accepted and on disk: no rows yet, so in no list. Of all sites, since the node tells no one's apart. */
+function OnTheirWay() {
+  const { answer, error } = useQuestion((signal) => ask<NodeStatus>("/healthz", {}, signal), [], () => LOOK_MS);
+  const waiting = Number(answer?.spool_rows ?? 0);
+  if (error || !waiting) return null;
+  const isHeldUp = answer?.loading && !answer.loading.store_available;
+  return <p class={isHeldUp ? "note" : "quiet"} role="status">{plural(waiting, "accepted event")} of this node {waiting === 1 ? "is" : "are"} on disk and no {waiting === 1 ? "row" : "rows"} yet{isHeldUp ? ": ClickHouse takes no rows at the moment" : ""}.</p>;
 }
 
 function Pause({ feed }: { feed: Feed }) {

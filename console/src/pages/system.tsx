@@ -1,6 +1,6 @@
 /** System: how the node is, in words. Everyone may ask; no key is needed. */
 
-import { ask } from "../api";
+import { ask, Away } from "../api";
 import type { NodeStatus } from "../contract";
 import { useQuestion } from "../question";
 import { Answered, sentence } from "../states";
@@ -16,6 +16,8 @@ const CONDITIONS = {
 
 export function System() {
   const question = useQuestion((signal) => ask<NodeStatus>("/healthz", {}, signal), [], () => LOOK_MS);
+  // What was true before must not be read beside it.
+  if (question.error instanceof Away) return <p role="status"><span class="verdict rejected">Not ready</span> {sentence(question.error.message)} Asking again.</p>;
   return <Answered question={question}>{(status) => <Status status={status} />}</Answered>;
 }
 

@@ -1,5 +1,5 @@
-// The console in a real browser: `node test/chromium/run.mjs URL SITE KEY KEY_WITHOUT_SCOPE`. Prints `kill` when the node
-// is to be killed and waits for a line once it is back; then one line of JSON: what was seen.
+// The console in a real browser: `node test/chromium/run.mjs URL SITE KEY KEY_WITHOUT_SCOPE ADMIN_KEY`. Prints `kill` when
+// the node is to be killed and waits for a line once it is back; then one line of JSON: what was seen.
 
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -7,7 +7,7 @@ import { createInterface } from "node:readline";
 
 import { PAGES, THEMES, WIDTHS, launch, open, show } from "./browser.mjs";
 
-const [url, site, key, narrowKey] = process.argv.slice(2);
+const [url, site, key, narrowKey, adminKey] = process.argv.slice(2);
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
 const wrong = [];
@@ -58,6 +58,7 @@ async function codes() {
   await show(page, url, `#/codes?site=${site}`);
   seen.tiles = Object.fromEntries(await page.locator("[data-number]").evaluateAll((all) => all.map((one) => [one.dataset.number, one.innerText])));
   seen.codes = await rowsOf("Numbers by QR code");
+  seen.suspects = await rowsOf("Suspect scans by reason");
   seen.credits = await rowsOf("Conversions divided among QR codes");
   await page.getByText("Numbers as a table").click();
   seen.series = await rowsOf("Over time");
@@ -104,6 +105,52 @@ async function paste() {
   seen.sent = filters().get("id");
 }
 
+async function health() {
+  await show(page, url, `#/health?site=${site}`);
+  await page.waitForSelector(".tiles");
+  seen.unknown = await rowsOf("Unknown fields by name");
+  seen.registrations = await page.getByText("Registrations of scans").innerText();
+}
+
+/** A rejected event, replayed: without the scope, of a rule that still stands, and of a plan that was taken back. */
+async function replay() {
+  const button = page.getByRole("button", { name: "Replay it" });
+  const said = page.locator(".replay p[aria-live]");
+  const opened = async (reason) => {
+    await show(page, url, `#/health?site=${site}&reason=${reason}`);
+    await page.locator(".arrival").first().click();
+    await button.click();
+  };
+  await opened("PLAN_VIOLATION");
+  seen.replay = { refused: await page.locator(".replay").getByRole("alert").innerText() };
+  await page.getByRole("button", { name: "Sign out" }).click();
+  await signIn(adminKey, true);
+  await page.waitForSelector(".tiles");
+  await opened("INVALID_ENUM");
+  await said.filter({ hasText: "rules of today" }).waitFor();
+  seen.replay.still = await said.innerText();
+  await opened("PLAN_VIOLATION");
+  await said.filter({ hasText: "accept it" }).waitFor();
+  seen.replay.tried = await said.innerText();
+  await page.getByRole("button", { name: "Yes, store it" }).click();
+  await said.filter({ hasText: "stored now" }).waitFor();
+  seen.replay.done = await said.innerText();
+  seen.axe.push(...(await findings("replay")));
+  forgive("403");
+}
+
+/** Another site, of which the key is not. */
+async function otherSite() {
+  await show(page, url, `#/live?site=${site}`);
+  await page.getByLabel("Site", { exact: true }).fill("elsewhere");
+  await page.getByLabel("Site", { exact: true }).press("Enter");
+  seen.otherSite = { said: await page.getByRole("alert").innerText(), site: filters().get("site") };
+  await show(page, url, `#/live?site=${site}`);
+  await signIn(key, true);
+  await page.waitForSelector(".arrivals");
+  forgive("401", "403");
+}
+
 /** Every page at both widths and in both themes. */
 async function looks() {
   seen.wide = [];
@@ -141,6 +188,23 @@ async function flood() {
   await page.unrouteAll({ behavior: "ignoreErrors" });
 }
 
+/** A node that answers that it cannot: its own words, and nothing of before. */
+async function notReady() {
+  await show(page, url, `#/system?site=${site}`);
+  await page.getByText("Everything works").waitFor();
+  await page.route("**/healthz", (route) => route.fulfill({ status: 503, json: { code: 14, message: "not ready: the disk of the spool is full", details: [] } }));
+  await page.locator(".verdict", { hasText: "Not ready" }).waitFor();
+  seen.notReady = await page.locator("main").innerText();
+  await page.unrouteAll({ behavior: "ignoreErrors" });
+  // Events that wait for a store that is away.
+  const status = await (await page.request.get(`${url}/healthz`)).json();
+  await page.route("**/healthz", (route) => route.fulfill({ json: { ...status, spool_rows: "27", loading: { ...status.loading, store_available: false } } }));
+  await show(page, url, `#/live?site=${site}`);
+  seen.waiting = await page.locator(".note", { hasText: "on disk" }).innerText();
+  await page.unrouteAll({ behavior: "ignoreErrors" });
+  forgive("503");
+}
+
 async function outage() {
   await show(page, url, `#/live?site=${site}`);
   const before = await page.locator(".arrival").count();
@@ -157,7 +221,7 @@ async function outage() {
 
 page.setDefaultTimeout(Number(process.env.STEP_MS ?? 30_000));
 try {
-  for (const step of [keys, codes, live, paste, looks, flood, outage]) await step();
+  for (const step of [keys, codes, health, live, paste, replay, otherSite, looks, flood, notReady, outage]) await step();
 } catch (error) {
   seen.failed = `${error}\n${await page.locator("body").innerText()}`;
 }
