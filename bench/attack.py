@@ -78,6 +78,12 @@ def json_batch(metadata: Any, number: int) -> bytes:
     return json.dumps({"events": [made] * number}, separators=(",", ":")).encode()
 
 
+def unknown_names(number: int, names: int) -> bytes:
+    """Events of which each name is a warning."""
+    made = {"site_id": "crowd", "event_type": "click"} | {f"n{name}": 0 for name in range(names)}
+    return json.dumps({"events": [made] * number}, separators=(",", ":")).encode()
+
+
 ATTACKS: dict[str, tuple[str, Callable[[], bytes]]] = {
     "one event of 14 MB, a list of nulls": (SINGLE, lambda: single(event([None] * 3_500_000))),
     "4 MB, one event": (SINGLE, lambda: single(event([None] * 1_000_000))),
@@ -99,6 +105,7 @@ ATTACKS: dict[str, tuple[str, Callable[[], bytes]]] = {
     "JSON, 4 MB, 32 events of zeros": (JSON, lambda: json_batch({"a": [0] * 62_000}, 32)),
     "JSON, 4 MB, 1,000 events of zeros": (JSON, lambda: json_batch({"a": [0] * 2_000}, 1_000)),
     "JSON, 32 events of brackets": (JSON, lambda: json_batch({"a": [[]] * 41_000}, 32)),
+    "JSON, 1,000 events with 300 unknown names": (JSON, lambda: unknown_names(1_000, 300)),
     "JSON, 1,000 events with 60 e-mails each": (JSON, lambda: json_batch(EMAILS, 1_000)),
 }
 
@@ -210,10 +217,12 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:]:
-        if sys.argv[2] == BUSY:
-            keep_busy(float(sys.argv[3]))
-        else:
-            asyncio.run(attack(sys.argv[1], sys.argv[2], float(sys.argv[3])))
-    else:
-        main()
+    match sys.argv[1:]:
+        case []:
+            main()
+        case [_target, name, seconds] if name == BUSY:
+            keep_busy(float(seconds))
+        case [target, name, seconds] if name in ATTACKS:
+            asyncio.run(attack(target, name, float(seconds)))
+        case _:
+            print(__doc__)

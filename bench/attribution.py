@@ -167,13 +167,14 @@ class Waiting:
 
 def print_stamp_cost(folder: Path) -> None:
     """Microseconds of the stamp of a small browser event, with everything looked up and with nothing."""
-    from qrumb_server.enrich.address import PlaceReader, address_key
+    from qrumb_server.enrich.address import PlaceReader
+    from qrumb_server.enrich.address_key import address_key
     from qrumb_server.model import Caller, RawEvent, Source, ValidEvent
     from qrumb_server.pipeline.stamp import Arrival, Enrichers, stamp
     from qrumb_server.pipeline.validate import validate
 
     sys.path.insert(0, str(ROOT))
-    from bench.collector import sample_event
+    from bench.calls import sample_event
     from tests.support.mmdb import write_mmdb
 
     cities = write_mmdb(
@@ -200,7 +201,7 @@ def print_stamp_cost(folder: Path) -> None:
         arrival = Arrival(
             received_time_ms=now_ms, retention_ms=400 * DAY_MS, make_event_id=lambda _event: "", enrichers=enrichers
         )
-        valid = validate(RawEvent(source=Source.BROWSER, message=sample_event(1), caller=caller, index=0))
+        valid = validate(RawEvent(source=Source.BROWSER, message=sample_event(), caller=caller, index=0))
         assert isinstance(valid, ValidEvent)
         row = stamp(valid, arrival).record.accepted_event.row
         assert bool(row.city) == bool(row.device_type) == bool(caller.client_ip)
@@ -215,10 +216,10 @@ def stamp_bare() -> None:
     from qrumb_server.pipeline.validate import validate
 
     sys.path.insert(0, str(ROOT))
-    from bench.collector import sample_event
+    from bench.calls import sample_event
 
     arrival = Arrival(received_time_ms=int(time.time() * 1000), retention_ms=400 * DAY_MS, make_event_id=lambda _: "")
-    valid = validate(RawEvent(source=Source.BROWSER, message=sample_event(1), caller=Caller(), index=0))
+    valid = validate(RawEvent(source=Source.BROWSER, message=sample_event(), caller=Caller(), index=0))
     assert isinstance(valid, ValidEvent)
     print(min(timeit.repeat(lambda: stamp(valid, arrival), number=2_000, repeat=25)) / 2_000 * 1e6)
 
