@@ -1,9 +1,11 @@
 """For every test: the guard of support/guard.py, a limit of time as patient as the machine is slow, an order of files.
 
-Files with slow tests come first, so that no process is left alone with one at the end. No property test has a deadline,
-because a loaded machine keeps none.
+Folders with the most slow tests come first, then those that start the most, and slow files first in each: so no process
+is left alone with a long one at the end. The files of a folder stay together: what they share, such as a node, is ended
+after the last of them and not at the end of all. No property test has a deadline, because a loaded machine keeps none.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
@@ -33,10 +35,21 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """After files were shuffled; the order within a file stays."""
+    """After folders and files were shuffled; the order within a file stays."""
     usual = float(config.getini("timeout"))
     for item in items:
         marker = item.get_closest_marker("timeout")
         item.add_marker(pytest.mark.timeout(patient(marker.args[0] if marker else usual)), append=False)
-    slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: item.path not in slow)
+    slow, heavy = (
+        Counter(item.path for item in items if any(map(item.get_closest_marker, markers)))
+        for markers in (("slow",), ("stack", "chdb", "clickhouse_server", "envoy"))
+    )
+    paths = dict.fromkeys(item.path for item in items)
+    folders = dict.fromkeys(path.parent for path in paths)
+    weights = {
+        folder: [-sum(tests[path] for path in paths if path.parent == folder) for tests in (slow, heavy)]
+        for folder in folders
+    }
+    places = {folder: place for place, folder in enumerate(sorted(folders, key=weights.__getitem__))}
+    order = {path: (places[path.parent], path not in slow) for path in paths}
+    items.sort(key=lambda item: order[item.path])

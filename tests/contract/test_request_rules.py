@@ -16,11 +16,13 @@ from google.protobuf.message import Message
 
 from qrumb.v1 import privacy_service_pb2 as privacy_pb
 from qrumb.v1 import query_service_pb2 as pb
+from qrumb.v1 import replay_service_pb2 as replay_pb
 from qrumb.v1 import scan_session_service_pb2 as session_pb
 from qrumb.v1.scan_session_pb2 import ScanSession
 from qrumb_server.query.service import Queries, SessionQueries
 from qrumb_server.rpc.faults import RequestFault
-from qrumb_server.upkeep.service import Privacy
+from qrumb_server.upkeep.service import Privacy, Replays
+from qrumb_server.wire.v1.upkeep_service_pb2 import ReplayRequest, ReplayResponse
 
 SITE = "demo"
 VALID: list[tuple[type[Any], Message]] = [
@@ -34,6 +36,7 @@ VALID: list[tuple[type[Any], Message]] = [
     (SessionQueries, session_pb.GetScanSessionRequest(site_id=SITE, scan_session_id="scan")),
     (Privacy, privacy_pb.EraseSubjectRequest(site_id=SITE, user_id="u")),
     (Privacy, privacy_pb.ExportSubjectRequest(site_id=SITE, user_id="u")),
+    (Replays, replay_pb.ReplayRejectedEventsRequest(site_id=SITE)),
 ]
 TEXTS = (
     "",
@@ -61,6 +64,13 @@ class Anything:
 
     def __getattr__(self, _name: str) -> Any:
         return lambda *_arguments: ScanSession()
+
+
+class Counting:
+    """Replays nothing."""
+
+    def run(self, _request: ReplayRequest) -> ReplayResponse:
+        return ReplayResponse()
 
 
 class Inline:
@@ -121,7 +131,7 @@ def refused_field(service: Any, message: Message) -> str | None:
 @pytest.mark.parametrize(("kind", "valid"), VALID, ids=lambda value: type(value).__name__)
 def test_a_request_is_refused_for_the_field_that_breaks_the_contract(kind: type[Any], valid: Message) -> None:
     with ThreadPoolExecutor(1) as executor:
-        ways = {"executor": executor, "reads": Inline()}
+        ways = {"executor": executor, "reads": Inline(), "replay": Counting()}
         service = kind(**{name: ways.get(name, Anything()) for name in inspect.signature(kind).parameters})
         assert refused_field(service, valid) is None
         for path, value in variants(valid):

@@ -28,7 +28,7 @@ from tests.support.stack import Stack, running_stack
 
 PATHS = {"browser": "/collect", "server": "/server-events", "register": "/scan-sessions"}
 # `make soak` has a day of 4,000.
-ARRIVALS = int(os.environ.get("DAY_ARRIVALS", "250"))
+ARRIVALS = int(os.environ.get("DAY_ARRIVALS", "120"))
 KILLS = 3
 ERASED = 20
 pytestmark = [pytest.mark.stack, pytest.mark.slow, pytest.mark.timeout(400 + ARRIVALS)]
@@ -48,7 +48,7 @@ def test_a_day_with_kills(tmp_path: Path) -> None:
     data_dir = tmp_path / "data"
     data_dir.mkdir()
     (data_dir / "sites.toml").write_text(SITES.format(site=day.site_id, other=day.other_site_id))
-    with running_stack(data_dir) as stack:
+    with running_stack(data_dir, QRUMB_WORKERS="1") as stack:
         part = len(day.sent) // (KILLS + 1) + 1
         for begin in range(0, len(day.sent), part):
             send(stack, day.sent[begin : begin + part])

@@ -13,6 +13,7 @@ import pytest
 
 from qrumb.v1.event_row_pb2 import EventRow
 from qrumb_server.app.clock import SystemClock
+from qrumb_server.errors import StoreShortOfDiskError
 from qrumb_server.ports import EventStore
 from qrumb_server.spool.reader import list_sealed
 from qrumb_server.store.connection import ServerOptions
@@ -117,6 +118,17 @@ def test_a_full_disk_under_the_database_is_waited_for(small_disk: Path, tmp_path
         rig.wait_until_well()
         rig.finish()
         assert_exactly_once(store.query, rig.feeder.acknowledged)
+
+
+def test_on_a_full_disk_a_result_is_whole_or_refused(small_disk: Path) -> None:
+    """The engine itself calls an empty file a result, and a query that answers nothing is believed."""
+    with contextlib.closing(EmbeddedStore.open(small_disk / "clickhouse")) as store:
+        with contextlib.suppress(OSError), (small_disk / "ballast").open("wb", 0) as file:
+            while True:
+                file.write(bytes(4096))
+        assert b"".join(store.export("SELECT 1 AS one", "JSONEachRow")) == b'{"one":1}\n'
+        with pytest.raises(StoreShortOfDiskError):
+            store.export("SELECT number FROM numbers(1000000)", "JSONEachRow")
 
 
 def test_what_was_stored_as_the_first_arrival_stays_the_only_one(tmp_path: Path) -> None:

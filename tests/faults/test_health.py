@@ -20,7 +20,7 @@ COMMANDS = (
 @pytest.fixture(scope="module")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """One node for all; each test leaves it READY."""
-    with running_stack(tmp_path_factory.mktemp("health") / "data") as running:
+    with running_stack(tmp_path_factory.mktemp("health") / "data", QRUMB_WORKERS="1") as running:
         assert running.command("send", "--count", "1").returncode == 0  # so that its site is known
         running.wait_for_rows(1)
         yield running

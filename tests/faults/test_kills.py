@@ -16,7 +16,7 @@ from tests.support.stack import Stack, running_stack, wait_until
 pytestmark = [pytest.mark.stack, pytest.mark.slow, pytest.mark.timeout(400)]
 
 # In turn; "node" is the supervisor and all its children at once.
-VICTIMS = ["worker-0", "loader", "supervisor", "worker-1", "loader", "node", "gateway"] * 2
+VICTIMS = ["worker-0", "loader", "supervisor", "worker-1", "loader", "node", "gateway"]
 
 
 def kill(stack: Stack, victim: str) -> None:
@@ -32,8 +32,9 @@ def kill(stack: Stack, victim: str) -> None:
         children[victim].kill()
 
 
-def test_acknowledged_events_are_stored_exactly_once_through_kills(tmp_path: Path) -> None:
-    """Fourteen kills of worker, loader, supervisor, gateway and whole node, under load from six clients."""
+@pytest.mark.parametrize("rounds", [1, pytest.param(2, marks=pytest.mark.long)])
+def test_acknowledged_events_are_stored_exactly_once_through_kills(tmp_path: Path, rounds: int) -> None:
+    """Seven kills a round of worker, loader, supervisor, gateway and whole node, under load from six clients."""
     ports = {"HTTP_PORT": str(claimed_port()), "GRPC_PORT": str(claimed_port())}
     tally = Tally()
     with running_stack(tmp_path / "data", **ports) as stack:
@@ -49,7 +50,7 @@ def test_acknowledged_events_are_stored_exactly_once_through_kills(tmp_path: Pat
         for thread in threads:
             thread.start()
         try:
-            for victim in VICTIMS:
+            for victim in VICTIMS * rounds:
                 before = len(tally.acknowledged)
                 wait_until(lambda goal=before + 200: len(tally.acknowledged) > goal, 60)
                 kill(stack, victim)

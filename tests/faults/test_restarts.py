@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.patience import patient
 from tests.support.rig import Feeder
 from tests.support.stack import wait_until
 from tests.support.tied import TIED
@@ -21,8 +22,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.chdb, pytest.mark.stack]
 @pytest.mark.parametrize(
     "restarts",
     [
-        pytest.param(30, marks=pytest.mark.timeout(300)),
-        pytest.param(1_000, marks=[pytest.mark.long, pytest.mark.timeout(7_200)]),
+        pytest.param(8, marks=pytest.mark.timeout(300)),
+        pytest.param(30, marks=[pytest.mark.long, pytest.mark.timeout(300)]),
+        pytest.param(1_000, marks=[pytest.mark.soak, pytest.mark.timeout(7_200)]),
     ],
 )
 def test_restarts_of_the_loader_under_load(tmp_path: Path, restarts: int) -> None:
@@ -48,15 +50,15 @@ def test_restarts_of_the_loader_under_load(tmp_path: Path, restarts: int) -> Non
                 wait_until(lambda loader=loader: serves(data_dir, loader), 60, 0.01)
             time.sleep(random.uniform(0, 0.4))
             loader.kill()
-            loader.wait(10)
+            loader.wait(patient(10))
             (data_dir / "run" / "loader.sock").unlink(missing_ok=True)
     finally:
         feeder.stopping.set()
-        feeder.thread.join(30)
+        feeder.thread.join(patient(30))
     last = start_loader(data_dir, settings)
     wait_until(lambda: not any((data_dir / "spool").rglob("*.sealed")), 120)
     last.terminate()
-    assert last.wait(60) == 0
+    assert last.wait(patient(60)) == 0
     sql = "SELECT toString(event_id) AS id FROM events.valid_events"
     query = [sys.executable, "-m", "qrumb_server", "query", "--format", "json", sql]
     done = subprocess.run(query, env=environment, check=True, capture_output=True, text=True)

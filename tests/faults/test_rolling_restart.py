@@ -26,7 +26,7 @@ from tests.support.stack import Stack, running_stack, wait_until
 pytestmark = [pytest.mark.stack, pytest.mark.slow, pytest.mark.timeout(200)]
 
 SITE = "rolling"
-PATIENCE_SECONDS = 15.0
+PATIENCE_SECONDS = patient(15)
 # The channel's own tries would hide what callers see.
 NO_RETRIES = [("grpc.enable_retries", 0), ("grpc.max_reconnect_backoff_ms", 500)]
 

@@ -1,6 +1,6 @@
 """A whole node under constant load and random faults; then an exact audit of everything that was ever sent.
 
-`make soak` runs it for SOAK_SECONDS (600); the default suite for 40. It goes on until SOAK_EVENTS are acknowledged and
+`make soak` runs it for SOAK_SECONDS (600); `make full` for 40. It goes on until SOAK_EVENTS are acknowledged and
 SOAK_FAULTS have happened as well, where these are set. What lasts has to be visible in /healthz: a fault ends only once
 it was. As root the node has a filesystem of its own, which is filled to the last byte every few faults; other users are
 spared that fault.
@@ -47,7 +47,7 @@ MIN_FREE_BYTES = 64 << 20
 # On a slow machine a second brings 200 events, and a fault takes 20 s.
 LONGEST_SECONDS = int(max(SECONDS, EVENTS / 200, FAULTS * 20)) + 400
 
-pytestmark = [pytest.mark.stack, pytest.mark.slow, pytest.mark.timeout(LONGEST_SECONDS)]
+pytestmark = [pytest.mark.stack, pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(LONGEST_SECONDS)]
 
 
 def test_nothing_is_lost_doubled_or_made_up(tmp_path: Path) -> None:

@@ -123,7 +123,7 @@ async def test_full_disk_refuses_and_goes_on_when_there_is_room(small_disk: Path
 def test_full_spool_is_told_to_senders_and_drains_by_itself(tmp_path: Path) -> None:
     """RESOURCE_EXHAUSTED and 429 with Retry-After; what was accepted before is stored once, and then there is room."""
     accepted = 0
-    with running_stack(tmp_path / "data", QRUMB_SPOOL__MAX_BYTES=str(16 << 20)) as stack:
+    with running_stack(tmp_path / "data", QRUMB_SPOOL__MAX_BYTES=str(16 << 20), QRUMB_WORKERS="1") as stack:
         with frozen(stack, "loader"), grpc.insecure_channel(stack.grpc_target) as channel:
             stub = CollectorServiceStub(channel)
             for _ in range(100):
@@ -182,9 +182,9 @@ def test_flipped_bytes_under_a_running_node_cost_their_row_and_are_told(tmp_path
         assert "rows_missing=1" in next(line for line in stack.log().splitlines() if "segment_damaged" in line)
         health = stack.health()
         assert health["condition"] == "DEGRADED"
-        assert "damaged segments were put aside in spool/quarantine (1)" in health["reasons"][0]
+        assert any("damaged segments were put aside in spool/quarantine (1)" in one for one in health["reasons"])
         put_aside.unlink()
-        assert stack.health()["condition"] == "READY"
+        wait_until(lambda: stack.health()["condition"] == "READY")
 
 
 def post_numbers(stack: Stack, numbers: range) -> None:

@@ -1,9 +1,11 @@
 """A node that cannot start says all that is in the way and exits with 78; one stopped under load drains."""
 
+import contextlib
 import os
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from tests.support.certificates import Authority
 from tests.support.load import Book, Load
 from tests.support.patience import patient
 from tests.support.ports import claimed_port
+from tests.support.small_disk import small_disk
 from tests.support.stack import Stack, running_stack, wait_until
 
 pytestmark = [pytest.mark.stack, pytest.mark.slow]
@@ -88,6 +91,29 @@ def test_a_database_of_another_schema_is_refused_with_every_difference(tmp_path:
         "events.identity_links: the table is missing",
     ):
         assert difference in said
+
+
+@pytest.mark.chdb
+def test_a_start_outlasts_a_full_disk_and_a_killed_process(tmp_path: Path) -> None:
+    """The first one, whose engine would be lost where its files stay empty; no one has to start the node again."""
+    with small_disk(tmp_path, kind="ext4", mebibytes=256) as disk, ThreadPoolExecutor(1) as aside:
+        disk.fill()
+        node = Stack(disk.folder / "data", log_path=str(tmp_path / "node.log"), QRUMB_SPOOL__MIN_FREE_BYTES="0")
+        starting = aside.submit(node.start)
+        try:
+            wait_until(lambda: "start_waits_for_room" in node.log(), 30)
+            disk.clear()
+            wait_until(lambda: node.children().get("worker-0"), 30, 0.01).kill()
+            starting.result()
+            with node.http() as client:
+                wait_until(lambda: client.post("/collect", json={"site_id": "full", "event_type": "a"}).is_success)
+            node.wait_for_rows(1)
+            assert "Traceback" not in node.log()
+        finally:
+            # It starts in the other thread, whatever becomes of the test.
+            with contextlib.suppress(AssertionError):
+                starting.result()
+            assert node.stop() == 0
 
 
 @pytest.mark.timeout(200)

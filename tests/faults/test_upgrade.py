@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.stack import running_stack
+from tests.support.stack import running_stack, wait_until
 
 ARCHIVE = Path(__file__).resolve().parent.parent / "fixtures" / "old-data.tar.gz"
 
@@ -24,7 +24,7 @@ def test_all_that_an_old_node_acknowledged_is_there_once(tmp_path: Path) -> None
     promised = json.loads((tmp_path / "data" / "acknowledged.json").read_text(encoding="utf-8"))
     ids = sorted(promised["loaded"] + promised["spooled"])
     assert len(set(ids)) == 40
-    with running_stack(tmp_path / "data") as stack:
+    with running_stack(tmp_path / "data", QRUMB_WORKERS="1") as stack:
         stack.wait_for_empty_spool()
         rows = stack.query("SELECT event_id FROM events.valid_events")
         assert sorted(row["event_id"] for row in rows) == ids
@@ -39,4 +39,4 @@ def test_all_that_an_old_node_acknowledged_is_there_once(tmp_path: Path) -> None
         assert checked.returncode == 0, checked.stdout + checked.stderr
         assert stack.command("send", "--count", "3", "--site", "new").returncode == 0
         stack.wait_for_rows(3, "site_id = 'new'")
-        assert stack.health()["condition"] == "READY"
+        wait_until(lambda: stack.health()["condition"] == "READY")

@@ -13,13 +13,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.support.examples import examples
+
 T = TypeVar("T")
 Fuzz = Callable[[Callable[[T], None], st.SearchStrategy[T]], None]
 
 TARGETS = 4
 SECONDS_PER_TARGET = float(os.environ.get("FUZZ_SECONDS", "0")) / TARGETS
 ROUND = settings(
-    max_examples=5_000 if SECONDS_PER_TARGET else 600,
+    max_examples=5_000 if SECONDS_PER_TARGET else examples(600),
     deadline=None,
     suppress_health_check=list(HealthCheck),
     print_blob=True,

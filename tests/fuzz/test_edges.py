@@ -20,7 +20,7 @@ from tests.support.stack import Stack, running_stack
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(3_600)]
 
-REQUESTS: Final = int(os.environ.get("FUZZ_REQUESTS", "1500"))
+REQUESTS: Final = int(os.environ.get("FUZZ_REQUESTS", "800"))
 AT_ONCE: Final = 16
 PATHS: Final = (
     "/collect", "/collect/batch", "/server-events", "/server-events/batch", "/validate/browser-event",

@@ -30,6 +30,8 @@ from qrumb.v1 import (
     query_service_pb2,
     query_service_pb2_grpc,
     receipt_pb2,
+    replay_service_pb2,
+    replay_service_pb2_grpc,
     scan_session_service_pb2,
     scan_session_service_pb2_grpc,
     status_service_pb2,
@@ -39,7 +41,9 @@ from qrumb.v1 import (
 )
 from qrumb_server.model import Source
 from qrumb_server.reading.body import read_batch, read_items, read_single
+from qrumb_server.reading.scans import batch_of_scans, pieces_of_scans, read_scan, read_scans
 from qrumb_server.reading.text import NotJsonError
+from qrumb_server.rpc.json_opening import JSON_KINDS
 
 __all__ = [
     "PIXEL",
@@ -128,6 +132,7 @@ class Backend:
         services = _Services(self)
         collector_service_pb2_grpc.add_CollectorServiceServicer_to_server(services, server)
         privacy_service_pb2_grpc.add_PrivacyServiceServicer_to_server(services, server)
+        replay_service_pb2_grpc.add_ReplayServiceServicer_to_server(services, server)
         query_service_pb2_grpc.add_QueryServiceServicer_to_server(services, server)
         scan_session_service_pb2_grpc.add_ScanSessionServiceServicer_to_server(services, server)
         status_service_pb2_grpc.add_StatusServiceServicer_to_server(services, server)
@@ -170,6 +175,7 @@ class Backend:
 class _Services(
     collector_service_pb2_grpc.CollectorServiceServicer,
     privacy_service_pb2_grpc.PrivacyServiceServicer,
+    replay_service_pb2_grpc.ReplayServiceServicer,
     query_service_pb2_grpc.QueryServiceServicer,
     scan_session_service_pb2_grpc.ScanSessionServiceServicer,
     status_service_pb2_grpc.StatusServiceServicer,
@@ -264,6 +270,10 @@ class _Services(
         await self._backend.take(request, context)
         return privacy_service_pb2.ExportSubjectResponse()
 
+    async def ReplayRejectedEvents(self, request: Any, context: Context) -> Any:
+        await self._backend.take(request, context)
+        return replay_service_pb2.ReplayRejectedEventsResponse()
+
     async def EraseSubject(self, request: Any, context: Context) -> Any:
         await self._backend.take(request, context)
         return privacy_service_pb2.EraseSubjectResponse(event_count=1)
@@ -279,9 +289,18 @@ def _json_handlers(services: _Services) -> grpc.GenericRpcHandler:
     def handler(name: str, *, is_batch: bool) -> Any:
         async def take(body: HttpBody, context: Context) -> HttpBody:
             source = Source.SERVER if "Server" in name else Source.BROWSER
-            request = getattr(collector_service_pb2, f"{name}Request")()
+            is_scan = "Scan" in name
+            request = getattr(scan_session_service_pb2 if is_scan else collector_service_pb2, f"{name}Request")()
             try:
-                if is_batch:
+                if is_scan and is_batch:
+                    pieces = pieces_of_scans(body.data, most=1_000)
+                    for _ in pieces.steps():
+                        pass
+                    scans = batch_of_scans(body.data, pieces)
+                    request.scan_sessions.extend(read.message for read in read_scans(scans))
+                elif is_scan:
+                    request.scan_session.CopyFrom(read_scan(body.data).message)
+                elif is_batch:
                     batch = read_batch(body.data)
                     request.events.extend(read.message for read in read_items(batch, source))
                     request.validate_only = batch.is_dry_run
@@ -299,7 +318,7 @@ def _json_handlers(services: _Services) -> grpc.GenericRpcHandler:
 
         return grpc.unary_unary_rpc_method_handler(take, HttpBody.FromString, HttpBody.SerializeToString)
 
-    names = ("CollectBrowserEvent", "BatchCollectBrowserEvents", "CollectServerEvent", "BatchCollectServerEvents")
+    names = [kind.typed.rpartition("/")[2] for kind in JSON_KINDS.values()]
     return grpc.method_handlers_generic_handler(
         JSON_SERVICE, {name: handler(name, is_batch=name.startswith("Batch")) for name in names}
     )

@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 
-__all__ = ["send_shop"]
+__all__ = ["AGENT", "send_shop"]
 
 # Scans of each code per day, today first; and on some days of the month before.
 CODES = {
@@ -21,6 +21,8 @@ CODES = {
 EARLIER_DAYS = (33, 35, 38, 41, 44, 47, 52)
 AGENT = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 BOT = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
+# What fetches the address of a code for a preview, and a program.
+MACHINES = ("Twitterbot/1.0", "WhatsApp/2.24.20.80 A", "curl/8.5.0")
 Body = dict[str, Any]
 
 
@@ -39,9 +41,12 @@ def send_shop(client: httpx.Client, site: str, key: str = "") -> None:
         if number % 11 == 0:
             purchases.append(_purchase(site, session, "USD", "1249.00"))
     purchases.append(_purchase(site, sessions[0]["scan_session_id"], "EUR", "-5.50", "refund"))
+    two_hours_ago = datetime.now(UTC) - timedelta(hours=2)
+    for number, agent in enumerate(MACHINES):
+        sessions.append({**_scan(site, f"machine-{number}", "flyer-2", two_hours_ago), "user_agent": agent})
     repeated = visits[0]
     changed = {**repeated, "page_title": "Another"}
-    late = _visit(site, f"{site}-unregistered", "https://shop.example/late")
+    late = {**_visit(site, f"{site}-unregistered", "https://shop.example/late"), "colour": "red"}
     wrong = [
         {
             "site_id": site,
@@ -67,12 +72,12 @@ def _scans(site: str) -> Iterator[Body]:
         for ago, number in [*enumerate(days), *((earlier, days[0]) for earlier in EARLIER_DAYS)]:
             for index in range(number):
                 time = now - timedelta(days=ago, minutes=20 + index)
-                yield {
-                    "site_id": site,
-                    "scan_session_id": f"{site}-{code}-{ago}-{index}",
-                    "qr_code_id": code,
-                    "scan_time": time.isoformat(),
-                }
+                yield _scan(site, f"{code}-{ago}-{index}", code, time)
+
+
+def _scan(site: str, name: str, code: str, time: datetime) -> Body:
+    scan = {"site_id": site, "scan_session_id": f"{site}-{name}", "qr_code_id": code}
+    return {**scan, "scan_time": time.isoformat()}
 
 
 def _visit(site: str, session: str, page: str) -> Body:

@@ -106,7 +106,7 @@ class _Maker:
             shared = self._people[first].phone or "+4366012345"
             for at in (first, first + 1):
                 one = self._people[at]
-                self._people[at] = Person(external_id=f"ext-{at}", email=one.email, phone=shared)
+                self._people[at] = Person(external_id=f"{self._site_id}-ext-{at}", email=one.email, phone=shared)
         self._office = [Person(external_id=f"desk-{number}", phone="+43100100") for number in range(CROWD)]
 
     def make(self, arrivals: int) -> Day:
@@ -138,8 +138,8 @@ class _Maker:
     def _person(self, number: int) -> Person:
         kinds = self._chance.choice(["eep", "ee", "e", "mp", "m", "p", "emp"])
         return Person(
-            external_id=f"ext-{number}" if "e" in kinds else "",
-            email=f"person{number}@shop.example" if "m" in kinds or kinds == "eep" else "",
+            external_id=f"{self._site_id}-ext-{number}" if "e" in kinds else "",
+            email=f"person{number}@{self._site_id}.example" if "m" in kinds or kinds == "eep" else "",
             phone=f"+43660{number:07}" if "p" in kinds else "",
         )
 

@@ -46,9 +46,9 @@ class Event:
 
     @property
     def conflicts(self) -> int:
-        """Arrivals that differ from the first of their side."""
+        """Arrivals that differ from the first of their side in what is kept of them."""
         firsts = {"server": self.server, "browser": self.browser}
-        return sum(copy.body != firsts[copy.kind].body for copy in self.copies if firsts[copy.kind])  # type: ignore[union-attr]
+        return sum(_kept(copy) != _kept(first) for copy in self.copies if (first := firsts[copy.kind]))
 
     @property
     def repeats(self) -> int:
@@ -212,6 +212,12 @@ def _counted(events: dict[str, Event], rejected: list[str], sessions: Mapping[st
         conversions=conversions,
         amounts=amounts,
     )
+
+
+def _kept(sent: Sent) -> dict[str, Any]:
+    """What a repetition is compared with: where consent was denied, no identifier and no own field is left."""
+    gone = {"user_identifiers", "properties"} if sent.body.get("consent") == "denied" else set()
+    return {name: value for name, value in sent.body.items() if name not in gone}
 
 
 def _ms(written: Any) -> int:

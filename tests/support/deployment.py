@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from helm_python.chart import Chart
 
 from qrumb_server.commands.config import config
+from tests.support.patience import patient
 
 __all__ = ["CHART", "DEPLOY", "ROOT", "objects", "rendered", "settings_from", "tool"]
 
@@ -25,7 +26,7 @@ def tool(name: str, *arguments: str, **options: Any) -> subprocess.CompletedProc
     """Run a tool of this environment, in the root of the repository."""
     path = Path(sys.executable).parent / name
     return subprocess.run(
-        [str(path), *arguments], capture_output=True, text=True, check=False, cwd=ROOT, timeout=120, **options
+        [str(path), *arguments], capture_output=True, text=True, check=False, cwd=ROOT, timeout=patient(60), **options
     )
 
 

@@ -169,7 +169,9 @@ async def running_gateway(
             )
         stack.push_async_callback(_stop, process)
         admin = httpx.AsyncClient(
-            transport=httpx.AsyncHTTPTransport(uds=str(folder / options.admin_socket)), base_url="http://admin"
+            transport=httpx.AsyncHTTPTransport(uds=str(folder / options.admin_socket)),
+            base_url="http://admin",
+            timeout=patient(20),
         )
         http = httpx.AsyncClient(
             base_url=f"{scheme}://127.0.0.1:{options.http_port}", timeout=patient(20), verify=verify

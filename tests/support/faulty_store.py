@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from qrumb_server.errors import OutcomeUnknownError, StoreError
+from qrumb_server.loader.changes import CHANGED_HOURS
 from qrumb_server.loader.rows import LEDGER
 from qrumb_server.ports import Asking, TableBatch
 from qrumb_server.store.schema.files import load_migrations, table_columns
@@ -15,7 +16,8 @@ Row = dict[str, Any]
 
 
 class FaultyStore:
-    """Keeps rows by table, refuses what no table could hold. Each insert first takes the next fault, if any."""
+    """Keeps rows by table, refuses what no table could hold. Each insert first takes the next fault, but for the
+    marks of hours, which go before every batch."""
 
     def __init__(self) -> None:
         self._types = table_columns(load_migrations())
@@ -29,7 +31,7 @@ class FaultyStore:
         self.torn: list[str] = []
         """Tables whose rows the next look is to find gone, one for each look that is made."""
         self.calls: list[str] = []
-        """Inserts and mutations in order; those of the ledger, which go with every batch, are left out."""
+        """Inserts and mutations in order; those of ledger and marks, which go with every batch, are left out."""
         self.mutations: list[tuple[str, dict[str, Any]]] = []
 
     def insert(self, batch: TableBatch) -> None:
@@ -54,7 +56,7 @@ class FaultyStore:
                 raise OutcomeUnknownError(f"{len(missing)} rows of {batch.table} cannot be read back")
 
     def _note(self, call: str, batch: TableBatch) -> None:
-        if batch.table != LEDGER:
+        if batch.table not in {LEDGER, CHANGED_HOURS}:
             self.calls.append(call)
 
     def _store(self, batch: TableBatch, *, skip_present: bool) -> None:
@@ -63,7 +65,8 @@ class FaultyStore:
         for row in rows:
             if error := self.refuse(row):
                 raise error
-        error, stores = self.faults.pop(0) if self.faults else (None, True)
+        is_faulty = self.faults and batch.table != CHANGED_HOURS
+        error, stores = self.faults.pop(0) if is_faulty else (None, True)
         if stores:
             table = self.tables.setdefault(batch.table, [])
             present = {_identity(row) for row in table} if skip_present else set()

@@ -4,15 +4,21 @@ import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Protocol
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from qrumb_server.ports import EventStore, TableBatch
+from qrumb_server.ports import TableBatch
 
 __all__ = ["SITE", "at", "between", "insert_rows", "link", "sale", "scan", "visit"]
 
 SITE = "shop"
+
+
+class Inserts(Protocol):
+    """A store, or what stands for one."""
+
+    def insert(self, batch: TableBatch) -> None: ...
 
 
 def at(text: str) -> int:
@@ -57,9 +63,9 @@ def link(kind: str, identifier: str, user: str, time: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def insert_rows(store: EventStore, table: str, rows: Sequence[dict[str, Any]]) -> None:
-    """Received now, in this order."""
-    now_ms = int(datetime.now(UTC).timestamp() * 1000)
+def insert_rows(store: Inserts, table: str, rows: Sequence[dict[str, Any]], now_ms: int = 0) -> None:
+    """Received at that time, which is now where none is said, in this order."""
+    now_ms = now_ms or int(datetime.now(UTC).timestamp() * 1000)
     received = {"received_time": now_ms} if rows and "received_time" in rows[0] else {}
     placed = [one | received | {"segment_row": place} for place, one in enumerate(rows)]
     columns = list(placed[0])

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -10,6 +10,8 @@ from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.events import ResponseReceived
 from h2.exceptions import ProtocolError
+
+from tests.support.patience import patient
 
 __all__ = ["POST", "Http2Caller", "frame", "http2_caller"]
 
@@ -48,6 +50,14 @@ class Http2Caller:
     def begin(self, stream: int, headers: Iterable[tuple[str, str]] = POST, *, end: bool = False) -> None:
         """Headers of a request."""
         self.http.send_headers(stream, list(headers), end_stream=end)
+
+    async def read_until(self, is_enough: Callable[[], bool] = lambda: False) -> None:
+        """Take note of what comes until that is enough, or until the other side closes the connection."""
+        for _ in range(int(patient(20))):
+            await self.read(0.5)
+            if self.is_closed or is_enough():
+                return
+        raise AssertionError(f"the connection is open; {self.statuses}, {self.resets}")
 
     async def read(self, seconds: float) -> None:
         """Take note of what comes within a time, or until the connection is closed."""

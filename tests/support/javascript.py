@@ -16,7 +16,7 @@ import pytest
 
 from tests.support.patience import patient
 
-__all__ = ["ROOT", "built", "built_package", "chromium", "corpus", "run_node", "run_suite"]
+__all__ = ["ROOT", "browser_path", "built", "built_package", "chromium", "corpus", "run_node", "run_suite"]
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 NODE_AT_LEAST = 20
@@ -39,8 +39,10 @@ def built(package: Path) -> Path:
         pytest.skip(f"needs Node.js {NODE_AT_LEAST}, found {found.strip()}")
     with alone_with(package):
         install(package)
-        done = npm(package, "run", "build")
-        assert done.returncode == 0, done.stdout + done.stderr
+        if not _is_built(package):
+            done = npm(package, "run", "build")
+            assert done.returncode == 0, done.stdout + done.stderr
+            _mark(package).touch()
     return package
 
 
@@ -84,6 +86,19 @@ def _is_installed(package: Path) -> bool:
     )
 
 
+def _mark(package: Path) -> Path:
+    """Its time is that of the last build by a test."""
+    return package / "node_modules" / ".built"
+
+
+def _is_built(package: Path) -> bool:
+    """Whether dist/ is of today's sources. A build empties it first, which would harm a test beside this one."""
+    if not (package / "dist").is_dir() or not _mark(package).exists():
+        return False
+    sources = [*package.glob("*.*"), *(package / "src").rglob("*")]
+    return max(path.stat().st_mtime for path in sources) < _mark(package).stat().st_mtime
+
+
 def npm(package: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run npm in a package."""
     return subprocess.run(
@@ -91,12 +106,18 @@ def npm(package: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def chromium() -> str:
-    """Where Chromium is; skips the test without one."""
-    found = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+def browser_path(name: str) -> str:
+    """Where `chromium` or `firefox` is; skips the test without it."""
+    commands = {"chromium": ("chromium", "chromium-browser"), "firefox": ("firefox-esr", "firefox")}[name]
+    found = os.environ.get(name.upper()) or next(filter(None, map(shutil.which, commands)), None)
     if not found:
-        pytest.skip("needs Chromium: the Debian package chromium, or CHROMIUM says where it is")
+        pytest.skip(f"needs {name}: the Debian package {commands[0]}, or {name.upper()} says where it is")
     return found
+
+
+def chromium() -> str:
+    """Where Chromium is; skips the test without it."""
+    return browser_path("chromium")
 
 
 def run_node(package: Path, *arguments: str, seconds: float, **environment: str) -> subprocess.CompletedProcess[str]:

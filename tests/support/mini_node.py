@@ -25,6 +25,7 @@ from qrumb_server.app.circumstances import make_event_id
 from qrumb_server.loader.loop import Loader
 from qrumb_server.loader.progress import Progress
 from qrumb_server.loader.races import SETTLED_SECONDS
+from qrumb_server.metrics import new_registry
 from qrumb_server.model import SitePolicy
 from qrumb_server.pipeline.stamp import Arrival, Enrichers
 from qrumb_server.ports import Asking, Clock, EventStore, ReadLimits, TableBatch
@@ -45,7 +46,9 @@ from qrumb_server.upkeep.replay import Replay
 from qrumb_server.upkeep.rescore import Rescore
 from qrumb_server.upkeep.service import Privacy, Upkeep
 from qrumb_server.upkeep.split import Splitter
+from qrumb_server.upkeep.sums_check import SumsCheck
 from qrumb_server.upkeep.verify import LedgerCheck
+from qrumb_server.watch.watcher import Watcher
 from qrumb_server.wire.v1.attribution_service_pb2_grpc import add_AttributionServiceServicer_to_server
 from qrumb_server.wire.v1.upkeep_service_pb2_grpc import UpkeepServiceStub, add_UpkeepServiceServicer_to_server
 from tests.support.opened import opening
@@ -257,12 +260,23 @@ class MiniNode:
             spool_root=self.spool_root,
             progress=Progress(),
         )
+        watcher = Watcher(
+            store=self.store,
+            clock=self.clock,
+            watches=dict,
+            limits=LIMITS,
+            data_dir=self.spool_root.parent,
+            progress=Progress(),
+            registry=new_registry(),
+        )
         upkeep = Upkeep(
             reports=reports,
             replay=self._replay(),
             rescore=self._rescore(),
             check=check,
+            sums_check=SumsCheck(store=self.store, changes=self.loader.changes, clock=self.clock, progress=Progress()),
             splitter=Splitter(store=self.store, loader=self.loader, clock=self.clock),
+            watcher=watcher,
             executor=self._executor,
         )
         add_UpkeepServiceServicer_to_server(upkeep, server)

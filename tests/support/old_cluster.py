@@ -5,10 +5,11 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from qrumb_server.errors import StoreUnavailableError
 from qrumb_server.store.schema.render import cluster_dialect
 from qrumb_server.store.server import ServerStore
 from tests.support.old_server import BINARY, OldConnection, OldServer, old_dialect, running_server
@@ -17,12 +18,26 @@ from tests.support.ports import claimed_ports
 from tests.support.stack import wait_until
 from tests.support.tied import TIED
 
-__all__ = ["CAN_RUN", "NAME", "Cluster", "ZooKeeper", "dialect", "running_cluster", "wait_until_replicas_agree"]
+__all__ = [
+    "CAN_RUN",
+    "DDL_TIMEOUT",
+    "NAME",
+    "Cluster",
+    "ZooKeeper",
+    "dialect",
+    "empty",
+    "running_cluster",
+    "running_cluster_with_tables",
+    "wait_until_replicas_agree",
+]
 
 ZOOKEEPER_JAR = Path("/usr/share/java/zookeeper.jar")
 CAN_RUN = BINARY is not None and ZOOKEEPER_JAR.exists() and shutil.which("java") is not None
 NAME = "main"
 REPLICAS = 2
+EVENTS = "events.valid_events_local"
+# How a host that does not come back to its queue is said.
+DDL_TIMEOUT = "distributed_ddl_task_timeout"
 
 # A server that was killed in the middle of an insert may have a part that ZooKeeper does not know, and sets it aside at
 # its start. It refuses to start where such parts hold more than half of a table's rows, which of a small table is soon
@@ -74,7 +89,15 @@ class ZooKeeper:
 
     def start(self) -> None:
         """Start and wait until it listens."""
-        command = [*TIED, "java", "-Xmx128m", "-cp", "/usr/share/java/*", f"-Dzookeeper.log.dir={self._folder}"]
+        command = [
+            *TIED,
+            "java",
+            "-Xmx128m",
+            "-XX:TieredStopAtLevel=1",
+            "-cp",
+            "/usr/share/java/*",
+            f"-Dzookeeper.log.dir={self._folder}",
+        ]
         with (self._folder / "output.log").open("ab") as output:
             self._process = subprocess.Popen(
                 [*command, "org.apache.zookeeper.server.quorum.QuorumPeerMain", self._folder / "zoo.cfg"],
@@ -154,6 +177,46 @@ def running_cluster(folder: Path, *, shards: int = 2) -> Iterator[Cluster]:
         # An ON CLUSTER statement that comes before a server looks into its queue ends this version by SIGSEGV.
         wait_until(lambda: zookeeper.listeners() == number, 30)
         yield Cluster(servers=servers, zookeeper=zookeeper)
+
+
+@contextlib.contextmanager
+def running_cluster_with_tables(
+    folder: Path, *, shards: int = 2, migrate: Callable[[Cluster], bool] | None = None
+) -> Iterator[Cluster]:
+    """The same, migrated by one store, or by `migrate`, which says whether it was done in time.
+
+    A host of this version that loses its session with ZooKeeper while it works on an ON CLUSTER statement, as it may on
+    a busy machine, never comes back to its queue. Such a cluster is of no use, so another one is started.
+    """
+    with contextlib.ExitStack() as stack:
+        cluster = stack.enter_context(running_cluster(folder / "first", shards=shards))
+        migrate = migrate or _is_migrated
+        if not migrate(cluster):
+            stack.close()
+            cluster = stack.enter_context(running_cluster(folder / "second", shards=shards))
+            assert migrate(cluster)
+        yield cluster
+
+
+def _is_migrated(cluster: Cluster) -> bool:
+    with contextlib.closing(cluster.store()) as store:
+        try:
+            store.migrate()
+        except StoreUnavailableError as error:
+            if DDL_TIMEOUT not in str(error):
+                raise
+            return False
+    return True
+
+
+def empty(cluster: Cluster) -> None:
+    """Take the events of an earlier test away, on all replicas."""
+    for shard in cluster.shards:
+        shard[0].statement(f"TRUNCATE TABLE {EVENTS}")
+        for server in shard:
+            wait_until(
+                lambda server=server: not server.statement("SELECT 1 FROM events.valid_events_local LIMIT 1"), 30
+            )
 
 
 def wait_until_replicas_agree(cluster: Cluster, table: str = "valid_events") -> None:

@@ -43,7 +43,11 @@ CONFIG = """<?xml version="1.0"?>
 USERS = """<?xml version="1.0"?>
 <yandex>
     <profiles>
-        <default><max_memory_usage>1000000000</max_memory_usage><max_query_size>{longest}</max_query_size></default>
+        <default>
+            <max_memory_usage>1000000000</max_memory_usage>
+            <max_query_size>{longest}</max_query_size>
+            <distributed_ddl_task_timeout>60</distributed_ddl_task_timeout>
+        </default>
         <reading><readonly>2</readonly></reading>
     </profiles>
     <quotas><default></default></quotas>
@@ -107,7 +111,7 @@ class OldConnection(ServerConnection):
         sql: str,
         *,
         parameters: Mapping[str, str] | None = None,
-        settings: Mapping[str, int] | None = None,
+        settings: Mapping[str, int | str] | None = None,
         timeout: timedelta | None = None,
     ) -> Result:
         """As the product's."""

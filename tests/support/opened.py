@@ -4,7 +4,8 @@ from dataclasses import replace
 
 from qrumb_server.app.servers import call_limits
 from qrumb_server.config import RpcSettings
-from qrumb_server.rpc.compiled_calls import Compiled, is_built
+from qrumb_server.rpc.compiled_calls import Compiled
+from qrumb_server.rpc.hotpath import is_built
 from qrumb_server.rpc.opening import Opening
 from qrumb_server.rpc.turns import Turns
 

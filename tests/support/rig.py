@@ -16,12 +16,14 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from qrumb.v1.event_row_pb2 import EventRow
 from qrumb_server.app.clock import SystemClock
+from qrumb_server.errors import StoreError
 from qrumb_server.loader.loop import Loader
 from qrumb_server.loader.progress import Progress
 from qrumb_server.model import SitePolicy
 from qrumb_server.ports import Clock, EventStore
 from qrumb_server.spool.reader import list_sealed
 from qrumb_server.spool.writer import SpoolWriter
+from qrumb_server.store.embedded import EmbeddedStore
 from qrumb_server.wire.v1.record_pb2 import AcceptedEvent, Record
 from tests.support.patience import patient
 from tests.support.spool_limits import spool_limits
@@ -29,10 +31,12 @@ from tests.support.stack import wait_until
 
 __all__ = ["IMPATIENT", "Feeder", "Rig", "assert_exactly_once", "load_all", "record", "running_rig", "spool_up"]
 
+# Segments. On a slow machine more would come than a loader can take, and each wait would be longer than the last.
+MOST_WAITING = 12
 # For a store's options: short, so that a frozen server is given up soon.
 IMPATIENT: dict[str, Any] = {
     "connect_timeout": timedelta(milliseconds=500),
-    "reply_timeout": timedelta(seconds=1),
+    "reply_timeout": timedelta(seconds=2),
     "ping_timeout": timedelta(milliseconds=500),
 }
 
@@ -54,10 +58,11 @@ class Feeder:
             clock = SystemClock()
             writer = await SpoolWriter.open(self.root / "worker-0", limits=limits, executor=executor, clock=clock)
             while not self.stopping.is_set():
-                ids = [str(uuid.uuid4()) for _ in range(random.choice(self._sizes))]
-                await writer.append([record(event_id, clock.now_ms()) for event_id in ids])
-                self.acknowledged += ids
-                await writer.seal()
+                if len(list_sealed(self.root)) < MOST_WAITING:
+                    ids = [str(uuid.uuid4()) for _ in range(random.choice(self._sizes))]
+                    await writer.append([record(event_id, clock.now_ms()) for event_id in ids])
+                    self.acknowledged += ids
+                    await writer.seal()
                 await asyncio.sleep(self._pause_seconds)
             await writer.close()
 
@@ -93,6 +98,7 @@ def make_loader(root: Path, store: EventStore, *, max_events: int, progress: Pro
         retry_max_delay=timedelta(milliseconds=300),
         refused_delay=timedelta(milliseconds=200),
         progress=progress,
+        is_alone=isinstance(store, EmbeddedStore),
     )
 
 
@@ -124,20 +130,31 @@ def load_all(root: Path, store: EventStore) -> None:
 class Rig:
     """A feeder, a loader and what the loader said on the way."""
 
-    def __init__(self, root: Path, store: EventStore, progress: Progress | None = None) -> None:
-        self.feeder = Feeder(root)
+    def __init__(self, root: Path, store: EventStore, progress: Progress | None, pause_seconds: float) -> None:
+        self.feeder = Feeder(root, pause_seconds=pause_seconds)
+        progress = progress or Progress()
         self.loader = make_loader(root, store, max_events=1000, progress=progress)
         self.thread = threading.Thread(target=self.loader.run)
+        self._errors: list[str] = []
+        """Since it was well: one that lasts for a moment is soon no longer the last one."""
+        tell = progress.store_failed
+
+        def note(error: StoreError) -> None:
+            tell(error)
+            self._errors.append(self.loader.last_error)
+
+        progress.store_failed = note  # type: ignore[method-assign]
 
     def wait_for_error(self, text: str) -> None:
-        """Until the loader's last error has `text` in it."""
-        wait_until(lambda: text in self.loader.last_error, 30, 0.01)
+        """Until the loader has met an error with `text` in it, since it was well."""
+        wait_until(lambda: any(text in error for error in self._errors), 30, 0.01)
 
     def wait_until_well(self) -> None:
         """Until the loader has stored what is in the spool now, and something is."""
         wait_until(lambda: list_sealed(self.feeder.root), 30, 0.001)
         waiting = {ref.path for ref in list_sealed(self.feeder.root)}
         wait_until(lambda: not any(path.exists() for path in waiting) and not self.loader.last_error, 30, 0.01)
+        self._errors.clear()
 
     def finish(self) -> None:
         """Load all there is."""
@@ -151,9 +168,11 @@ class Rig:
 
 
 @contextlib.contextmanager
-def running_rig(root: Path, store: EventStore, progress: Progress | None = None) -> Iterator[Rig]:
-    """Feeding and loading at once."""
-    rig = Rig(root, store, progress)
+def running_rig(
+    root: Path, store: EventStore, progress: Progress | None = None, *, pause_seconds: float = 0.1
+) -> Iterator[Rig]:
+    """Feeding and loading at once. A store that is slow is given less: `pause_seconds` lie between two segments."""
+    rig = Rig(root, store, progress, pause_seconds)
     rig.feeder.thread.start()
     rig.thread.start()
     try:

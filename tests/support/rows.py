@@ -42,6 +42,7 @@ FULL_ROW: dict[str, Any] = {
     "identified_user_id": AWKWARD,
     "is_counterpart": 1,
     "client_event_time_text": AWKWARD,
+    "unknown_fields": ["colour", AWKWARD],
 }
 EMPTY_ROW: dict[str, Any] = {
     **dict.fromkeys(FULL_ROW, ""),
@@ -53,6 +54,7 @@ EMPTY_ROW: dict[str, Any] = {
     "is_counterpart": 0,
     "is_fraud": 0,
     "fraud_reasons": [],
+    "unknown_fields": [],
     "client_event_time": None,
     "segment_row": 0,
     "fingerprint": 0,

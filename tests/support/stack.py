@@ -15,6 +15,9 @@ from typing import Any, TypeVar
 import httpx
 import psutil
 
+from qrumb_server.spool.reader import usage
+from tests.support.asking import run_sql
+from tests.support.commands import run_command
 from tests.support.patience import patient
 from tests.support.tied import TIED
 
@@ -126,23 +129,18 @@ class Stack:
 
     def command(self, *arguments: str, text: str = "") -> subprocess.CompletedProcess[str]:
         """Run a `qrumb` command against this node."""
-        return subprocess.run(
-            [sys.executable, "-m", "qrumb_server", *arguments],
-            capture_output=True,
-            text=True,
-            input=text,
-            env=self.environment(),
-            cwd=self.data_dir.parent,
-            timeout=patient(60),
-            check=False,
-        )
+        return run_command(arguments, environment=self.environment(), folder=self.data_dir.parent, text=text)
 
     def query(self, sql: str) -> list[dict[str, Any]]:
-        """Rows of a SELECT, through `qrumb query`."""
-        done = self.command("query", "--format", "json", sql)
-        assert done.returncode == 0, done.stderr
+        """Rows of a SELECT: what `qrumb query` asks the loader, asked without a process for each question."""
+        if self.process is not None and self.process.poll() is None:
+            text = run_sql(self.data_dir / "run", sql)
+        else:
+            done = self.command("query", "--format", "json", sql)
+            assert done.returncode == 0, done.stderr
+            text = done.stdout
         # Not splitlines: a stored text may hold what Python takes for the end of a line.
-        return [json.loads(line) for line in done.stdout.split("\n") if line]
+        return [json.loads(line) for line in text.split("\n") if line]
 
     def count(self, where: str = "1", table: str = "valid_events") -> int:
         """Rows of a table of the database events."""
@@ -162,21 +160,22 @@ class Stack:
 
     def wait_for_empty_spool(self) -> None:
         """Until everything that was accepted so far is in its table, however much it is, as long as it gets less."""
-        least = self._spool_bytes()
+        least = self.spool_bytes()
         while least:
             # A batch of thousands of small segments is let go of at once, and may be long in coming on a busy machine.
-            least = wait_until(lambda least=least: [left] if (left := self._spool_bytes()) < least else None, 120)[0]
+            least = wait_until(lambda least=least: [left] if (left := self.spool_bytes()) < least else None, 120)[0]
 
-    def _spool_bytes(self) -> int:
-        return int(self.health()["spool_bytes"])
+    def spool_bytes(self) -> int:
+        """What waits to be loaded, by the files themselves: /healthz may tell of a look that began before a call."""
+        return usage(self.data_dir / "spool", now_ms=0).total_bytes
 
     def http(self) -> httpx.Client:
         """A client of the gateway."""
         return httpx.Client(base_url=self.url, timeout=patient(20))
 
     def log(self) -> str:
-        """What the node printed."""
-        return self.log_path.read_text(errors="replace")
+        """What the node printed, nothing before its first start."""
+        return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
 
 
 @contextlib.contextmanager

@@ -8,7 +8,8 @@ from typing import Any
 
 from qrumb.v1 import collector_service_pb2 as pb
 from qrumb_server.config import RpcSettings
-from qrumb_server.enrich.address import Place, address_key
+from qrumb_server.enrich.address import Place
+from qrumb_server.enrich.address_key import address_key
 from qrumb_server.model import Caller, RawEvent, Rejected, SitePolicy, Source, StampedEvent
 from qrumb_server.pipeline.run import judge
 from qrumb_server.pipeline.stamp import Arrival, Enrichers

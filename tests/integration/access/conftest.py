@@ -34,7 +34,7 @@ def made(stack: Stack, *arguments: str) -> str:
     return done.stdout.strip()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def keyed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stack, Keys]]:
     """The node and its keys."""
     stack = Stack(tmp_path_factory.mktemp("keyed") / "data", QRUMB_ACCESS="keys")
@@ -51,11 +51,11 @@ def keyed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stack, Key
         yield running, keys
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def stack(keyed: tuple[Stack, Keys]) -> Stack:
     return keyed[0]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def keys(keyed: tuple[Stack, Keys]) -> Keys:
     return keyed[1]

@@ -114,13 +114,10 @@ def test_signed_scan_sessions(stack: Stack, keys: Keys) -> None:
     ]
     browser = {"user-agent": "Mozilla/5.0 (X11; Linux x86_64; rv:133.0) Gecko/20100101 Firefox/133.0"}
     with stack.http() as client:
+        tried = {"site_id": "signing", "event_type": "click"}
+        # Each worker reads the file at its own moment.
         wait_until(
-            lambda: (
-                client.post(
-                    "/collect?validate_only=true", json={"site_id": "signing", "event_type": "click"}
-                ).status_code
-                == 200
-            )
+            lambda: all(client.post("/collect?validate_only=true", json=tried).is_success for _ in range(20)),
         )
         for session in (*good, *forged, ""):
             event = {"site_id": "signing", "event_type": "click", "scan_session_id": session}

@@ -17,6 +17,7 @@ from qrumb.v1 import (
     collector_service_pb2,
     privacy_service_pb2,
     query_service_pb2,
+    replay_service_pb2,
     scan_session_service_pb2,
     status_service_pb2,
     validator_service_pb2,
@@ -32,6 +33,7 @@ FILES = (
     collector_service_pb2,
     privacy_service_pb2,
     query_service_pb2,
+    replay_service_pb2,
     scan_session_service_pb2,
     status_service_pb2,
     validator_service_pb2,
@@ -78,6 +80,8 @@ CALLS = (
          path="/v1/sites/shop/erase-subject", body={"user_id": "nobody"}),
     Call(method="PrivacyService/ExportSubject", scope="admin", request={"site_id": "shop", "user_id": "nobody"},
          path="/v1/sites/shop/export-subject", body={"user_id": "nobody"}),
+    Call(method="ReplayService/ReplayRejectedEvents", scope="admin", request={"site_id": "shop", "event_id": "none"},
+         path="/v1/sites/shop/replay-rejected-events", body={"event_id": "none"}),
 )  # fmt: skip
 HTTP_CODES = {"UNAUTHENTICATED": 401, "PERMISSION_DENIED": 403}
 FAULTS = (
@@ -189,6 +193,7 @@ def test_the_right_key_opens(stack: Stack, keys: Keys, call: Call) -> None:
 
 def test_one_foreign_event_refuses_the_whole_batch(stack: Stack, keys: Keys) -> None:
     events = [EVENT, {**EVENT, "site_id": "other"}]
+    stack.wait_for_empty_spool()  # of what other tests sent
     with stack.http() as client:
         before = stack.count()
         answer = client.post("/server-events/batch", json={"events": events}, headers=bearer(keys.collect))
@@ -227,7 +232,7 @@ def test_a_stream_without_a_key_is_ended_before_it_says_anything(stack: Stack, k
     silent = threading.Event()
 
     def nothing() -> Iterator[Any]:
-        silent.wait(20)
+        silent.wait(patient(20))
         yield from ()
 
     for target in (stack.grpc_target, stack.url.removeprefix("http://")):
@@ -281,7 +286,7 @@ def test_refusals_are_counted_by_their_reason(stack: Stack) -> None:
     with stack.http() as client:
         assert client.post("/server-events", json=EVENT).status_code == 401
     settings = json.loads((stack.data_dir / "run" / "settings.json").read_text())
-    text = httpx.get(f"http://127.0.0.1:{settings['metrics']['port']}/metrics").text
+    text = httpx.get(f"http://127.0.0.1:{settings['metrics']['port']}/metrics", timeout=patient(20)).text
     assert 'qrumb_calls_refused_total{process="worker-' in text
     assert 'reason="KEY_MISSING"' in text
 

@@ -29,7 +29,7 @@ def front() -> Iterator[Front]:
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """One node for all cases."""
-    with running_stack(tmp_path_factory.mktemp("clients") / "data") as started:
+    with running_stack(tmp_path_factory.mktemp("clients") / "data", QRUMB_WORKERS="1") as started:
         yield started
 
 
@@ -49,7 +49,7 @@ class Keyed:
 @pytest.fixture(scope="module")
 def keyed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keyed]:
     """For the cases of node.yaml: what a client says to a real node, it says with a key."""
-    with running_stack(tmp_path_factory.mktemp("keyed") / "data", QRUMB_ACCESS="keys") as started:
+    with running_stack(tmp_path_factory.mktemp("keyed") / "data", QRUMB_ACCESS="keys", QRUMB_WORKERS="1") as started:
         yield Keyed(stack=started, key=(started.data_dir / "demo.key").read_text().strip())
 
 

@@ -1,7 +1,8 @@
 """The browser tag in a real Chromium, on pages of another origin: ClickHouse has exactly what happened there.
 
-The scenarios are clients/browser/test/chromium/scenarios.mjs; each is a site of its own that has its pages' origin.
+The scenarios are clients/browser/test/browsers/scenarios.mjs; each is a site of its own that has its pages' origin.
 Rows marked as duplicates are left out: Chromium itself may repeat a call that is under way when its page ends.
+The same in a real Firefox is a long test (`make clients-test`): it takes a minute.
 """
 
 import json
@@ -16,21 +17,33 @@ from typing import Any
 import pytest
 
 from qrumb_server.access.registry import LOOK_INTERVAL_SECONDS
-from tests.support.javascript import ROOT, built_package, chromium, run_node
+from tests.integration.clients.conftest import write_down
+from tests.support.client_front import Front, load_cases
+from tests.support.javascript import ROOT, browser_path, built_package, run_node
 from tests.support.stack import Stack, running_stack, wait_until
 
-SCENARIOS = ROOT / "clients/browser/test/chromium/scenarios.mjs"
+SCENARIOS = ROOT / "clients/browser/test/browsers/scenarios.mjs"
 SCENARIO_SECONDS = 180
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(SCENARIO_SECONDS + 180)]
 Rows = list[dict[str, Any]]
 
 
+CASES_SITE = "cases"
+FAMILIES = {"chromium": "Chrome", "firefox": "Firefox"}
+
+
+@pytest.fixture(scope="module", params=["chromium", pytest.param("firefox", marks=pytest.mark.long)])
+def browser(request: pytest.FixtureRequest) -> dict[str, str]:
+    """What run.mjs and cases.mjs are told of it."""
+    name: str = request.param
+    return {"BROWSER": name, name.upper(): browser_path(name)}
+
+
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def stack(tmp_path_factory: pytest.TempPathFactory, browser: dict[str, str]) -> Iterator[Stack]:
     """A node that asks for origins and keys, with a site for each scenario beside its own `demo`."""
-    chromium()
     built_package("browser")
-    with running_stack(tmp_path_factory.mktemp("browser") / "data", QRUMB_ACCESS="keys") as running:
+    with running_stack(tmp_path_factory.mktemp("browser") / "data", QRUMB_ACCESS="keys", QRUMB_WORKERS="1") as running:
         with (running.data_dir / "sites.toml").open("a") as sites:
             sites.write("".join(f"[{site}]\norigins = ['{origin}']\n" for site, origin in site_origins().items()))
         time.sleep(LOOK_INTERVAL_SECONDS)  # the next question looks into the file first
@@ -40,7 +53,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 def site_origins() -> dict[str, str]:
     """The pages of a sandboxed frame have no origin, and say so."""
     names = re.findall(r"^  async (\w+)\(", SCENARIOS.read_text(encoding="utf-8"), re.MULTILINE)
-    return dict.fromkeys(names, "http://127.0.0.1:*") | {"sandboxed": "null"}
+    return dict.fromkeys([*names, CASES_SITE], "http://127.0.0.1:*") | {"sandboxed": "null"}
 
 
 @pytest.fixture(scope="module")
@@ -59,16 +72,10 @@ def shop(stack: Stack) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def found(stack: Stack, shop: str) -> dict[str, Any]:
+def found(stack: Stack, shop: str, browser: dict[str, str]) -> dict[str, Any]:
     """One run of all scenarios: what each page knew."""
-    done = run_node(
-        built_package("browser"),
-        "test/chromium/run.mjs",
-        stack.url,
-        seconds=SCENARIO_SECONDS,
-        CHROMIUM=chromium(),
-        SHOP=shop,
-    )
+    script = ("test/browsers/run.mjs", stack.url)
+    done = run_node(built_package("browser"), *script, seconds=SCENARIO_SECONDS, SHOP=shop, **browser)
     assert done.returncode == 0, done.stdout + done.stderr
     stack.wait_for_empty_spool()
     result: dict[str, Any] = json.loads(done.stdout)
@@ -91,7 +98,28 @@ def told(rows: Rows) -> list[tuple[str, dict[str, Any]]]:
     return [(row["event_type"], json.loads(row["metadata"])) for row in rows]
 
 
-def test_journey__everything_that_a_visitor_does_is_an_event(rows: Rows, found: dict[str, Any]) -> None:
+def test_the_shared_cases(stack: Stack, front: Front, browser: dict[str, str]) -> None:
+    """Those that are a tag's, on pages with the front and with a node; the others are named with a reason."""
+    script = ("test/browsers/cases.mjs", front.http_url, front.control_url, stack.url, CASES_SITE)
+    done = run_node(built_package("browser"), *script, seconds=SCENARIO_SECONDS, **browser)
+    assert done.returncode == 0, done.stdout + done.stderr
+    outcomes: dict[str, dict[str, dict[str, Any]]] = json.loads(done.stdout)
+    assert {file: set(cases) for file, cases in outcomes.items()} == {
+        file: {case["name"] for case in load_cases(file)} for file in ("delivery", "node")
+    }
+    words = {"passed": "passed", "failed": "failed", "left_out": "skipped"}
+    for file, cases in outcomes.items():
+        for case, outcome in cases.items():
+            [word] = outcome
+            write_down(f"Tag in {browser['BROWSER'].title()}", file, case, words[word])
+    failed = {case: outcome for cases in outcomes.values() for case, outcome in cases.items() if "failed" in outcome}
+    assert failed == {}
+    assert sum("passed" in outcome for cases in outcomes.values() for outcome in cases.values()) >= 14
+
+
+def test_journey__everything_that_a_visitor_does_is_an_event(
+    rows: Rows, found: dict[str, Any], browser: dict[str, str]
+) -> None:
     assert told(rows) == [
         ("pageview", {}),
         ("click", {"name": "add_to_cart", "item": "42"}),
@@ -103,17 +131,21 @@ def test_journey__everything_that_a_visitor_does_is_an_event(rows: Rows, found: 
     ]
     assert rows[2]["event_id"] == found["journey"]["own"]
     assert {row["scan_session_id"] for row in rows} == {"scan-j"}
-    assert {row["browser_family"] for row in rows} == {"Chrome"}
+    assert {row["browser_family"] for row in rows} == {FAMILIES[browser["BROWSER"]]}
     assert {row["device_type"] for row in rows} == {"desktop"}
     assert [row["fraud_reasons"] for row in rows] == [[]] * len(rows)
 
 
-def test_journey__urls_tell_the_way_and_never_the_scan(rows: Rows, found: dict[str, Any]) -> None:
+def test_journey__urls_tell_the_way_and_never_the_scan(
+    rows: Rows, found: dict[str, Any], browser: dict[str, str]
+) -> None:
     shop = found["origin"]
+    # Over WebDriver BiDi no page can be visited as if from another one.
+    came_from = "" if browser["BROWSER"] == "firefox" else "https://search.example/?q=shoes"
     assert found["journey"]["landing"] == f"{shop}/journey/?utm=1#top"
     views = [row for row in rows if row["event_type"] == "pageview"]
     assert [(row["page_url"].removeprefix(shop), row["referrer"].removeprefix(shop)) for row in views] == [
-        ("/journey/?utm=1#top", "https://search.example/?q=shoes"),
+        ("/journey/?utm=1#top", came_from),
         ("/journey/product?id=7", "/journey/?utm=1#top"),
         ("/journey/?utm=1#top", "/journey/product?id=7#reviews"),
         ("/journey/thanks?id=not+the+id&email=[email]", "/journey/?utm=1"),
@@ -231,7 +263,7 @@ def test_strict__a_strict_policy_is_met(rows: Rows, found: dict[str, Any]) -> No
 def test_early__calls_before_the_script_are_kept_with_their_time(rows: Rows, found: dict[str, Any]) -> None:
     assert found["early"]["loadedLater"] > 500
     assert [row["event_type"] for row in rows] == ["pageview", "before_the_tag"]
-    assert abs(rows[1]["time"] - found["early"]["time"]) < 50
+    assert abs(rows[1]["time"] - found["early"]["time"]) < 400, "the tag came 800 ms later"
 
 
 def test_overloaded__a_stated_delay_is_kept(rows: Rows, found: dict[str, Any]) -> None:
@@ -241,9 +273,12 @@ def test_overloaded__a_stated_delay_is_kept(rows: Rows, found: dict[str, Any]) -
     assert [row["event_type"] for row in rows] == ["pageview"]
 
 
-def test_rejected__a_rejected_event_is_not_sent_again(rows: Rows, stack: Stack, found: dict[str, Any]) -> None:
+def test_rejected__a_rejected_event_is_not_sent_again(
+    rows: Rows, stack: Stack, found: dict[str, Any], browser: dict[str, str]
+) -> None:
     """And harms no other; what is no object is no metadata."""
-    assert found["rejected"] == {"sent": 3, "different": 3}
+    # WebDriver BiDi tells no bodies; there the rows show it alone.
+    assert found["rejected"] == ({"sent": 3, "different": 3} if browser["BROWSER"] == "chromium" else {})
     assert told(rows) == [("pageview", {}), ("right", {})]
     wait_until(lambda: stack.count("site_id = 'rejected'", "invalid_events") == 1)
 
@@ -268,10 +303,12 @@ def test_demo__a_scan_a_visit_and_a_purchase_are_one_story(stack: Stack, found: 
     assert rows[-1]["amount"] == 49.9
 
 
-def test_demo__what_is_a_scan(stack: Stack, found: dict[str, Any]) -> None:
+def test_demo__what_is_a_scan(stack: Stack, found: dict[str, Any], browser: dict[str, str]) -> None:
     """A guess of Chromium's is none, each tap is one, and reload, back and forward make none of a landing."""
     scans = found["scans"]
-    assert scans["speculated"]["guessed"] == "Failure PrefetchFailedNon2XX"
+    assert "failed" not in scans, scans
+    if browser["BROWSER"] == "chromium":  # Firefox has no speculation rules
+        assert scans["speculated"]["guessed"] == "Failure PrefetchFailedNon2XX"
     assert 302 not in scans["speculated"]["before"]
     assert scans["speculated"]["tap"] == [302]
     assert (scans["twice"], scans["after"], scans["box"]) == ([[302], [302]], [], [302])
@@ -290,7 +327,9 @@ def test_demo__what_is_a_scan(stack: Stack, found: dict[str, Any]) -> None:
 
 def test_no_event_of_any_scenario_was_refused_but_the_wrong_one(found: dict[str, Any], stack: Stack) -> None:
     """Two in the metadata of `spoken`; the address that the journey's form puts into a URL costs no pageview."""
-    refused = stack.query("SELECT site_id, reasons FROM events.invalid_events ORDER BY site_id")
+    refused = stack.query(
+        "SELECT site_id, reasons FROM events.invalid_events WHERE site_id != 'cases' ORDER BY site_id"
+    )
     assert refused == [
         {"site_id": "rejected", "reasons": ["CONTAINS_EMAIL"]},
         {"site_id": "spoken", "reasons": ["CONTAINS_EMAIL"]},

@@ -1,6 +1,6 @@
 """A real Chromium, pages of another origin than the collector, and a site that has one of their two origins.
 
-The scenarios are clients/browser/test/chromium/origins.mjs. `allowed` is what happens on http://localhost, which the
+The scenarios are clients/browser/test/browsers/origins.mjs. `allowed` is what happens on http://localhost, which the
 site `own` has among its origins; `refused` the same on http://127.0.0.1, which it has not.
 """
 
@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.support.javascript import built_package, chromium, run_node
+from tests.support.javascript import browser_path, built_package, run_node
 from tests.support.stack import Stack, running_stack, wait_until
 
 SCENARIO_SECONDS = 120
@@ -25,7 +25,7 @@ SCENARIOS = (
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A node with the site `own`, that logs each request of its gateway."""
-    chromium()
+    browser_path("chromium")
     built_package("browser")
     settings = {"QRUMB_ACCESS": "keys", "QRUMB_GATEWAY__ACCESS_LOG": "true"}
     stack = Stack(tmp_path_factory.mktemp("origins") / "data", **settings)
@@ -37,8 +37,8 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 def run(stack: Stack, *scenarios: str) -> dict[str, Any]:
     """What the pages of some scenarios knew."""
-    arguments = ("test/chromium/run.mjs", stack.url, *scenarios)
-    done = run_node(built_package("browser"), *arguments, seconds=SCENARIO_SECONDS, CHROMIUM=chromium())
+    arguments = ("test/browsers/run.mjs", stack.url, *scenarios)
+    done = run_node(built_package("browser"), *arguments, seconds=SCENARIO_SECONDS, CHROMIUM=browser_path("chromium"))
     assert done.returncode == 0, done.stdout + done.stderr
     found: dict[str, Any] = json.loads(done.stdout)
     return found

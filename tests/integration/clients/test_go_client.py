@@ -16,11 +16,13 @@ import pytest
 from tests.integration.clients.conftest import Keyed, WrittenDown
 from tests.support.client_front import Front, load_cases
 from tests.support.patience import patient
+from tests.support.planned import generated
 
 ROOT = Path(__file__).resolve().parent.parent.parent.parent
 TOOL = [sys.executable, str(ROOT / "tools" / "go_toolchain.py")]
 TESTS = {
     "TestHashes": "hashes",
+    "TestAddresses": "addresses",
     "TestEventIDs": "event_ids",
     "TestEvents": "events",
     "TestRefusals": "refusals",
@@ -32,6 +34,26 @@ TESTS = {
     "TestScans": "scans",
     "TestNode": "node",
 }
+GO_USE = """package shop1
+
+import (
+	"testing"
+
+	"github.com/qrumb/qrumb-go"
+)
+
+func TestPlan(t *testing.T) {
+	event, err := AddToCart{Sku: "A1", Amount: 4.5, InStock: true, Tags: []any{"a"}}.ServerEvent(
+		qrumb.ServerEvent{ScanSessionID: "s"}).Build()
+	if err != nil || event.GetEventName() != "add_to_cart" || len(event.GetProperties().GetFields()) != 4 {
+		t.Fatal(event, err)
+	}
+	page, err := (NewsletterOpened{}).BrowserEvent(qrumb.BrowserEvent{}).Build()
+	if err != nil || page.GetSiteId() != "shop-1" {
+		t.Fatal(page, err)
+	}
+}
+"""
 # Empty caches make it compile gRPC first.
 BUILD_SECONDS = 900
 
@@ -69,6 +91,23 @@ def test_go_code_is_formatted_and_vetted() -> None:
     for module in (".", "phone"):
         vetted = go("-C", module, "vet", "./...")
         assert vetted.returncode == 0, vetted.stderr
+
+
+@pytest.mark.timeout(BUILD_SECONDS)
+def test_what_is_made_of_plans_compiles(tmp_path: Path) -> None:
+    """Formatted, vetted, and with a test of its own."""
+    made, test = tmp_path / "plan.go", tmp_path / "plan_test.go"
+    made.write_text(generated("go"))
+    test.write_text(GO_USE)
+    gofmt = Path(sysconfig.get_path("purelib")) / "go" / "bin" / "gofmt"
+    assert subprocess.run([str(gofmt), "-l", str(made)], capture_output=True, text=True, check=True).stdout == ""
+    client = ROOT / "clients" / "go"
+    module = "module shop1" + (client / "go.mod").read_text().partition("qrumb-go")[2]
+    wanted = f"require github.com/qrumb/qrumb-go v0.0.0\nreplace github.com/qrumb/qrumb-go => {client}\n"
+    (tmp_path / "go.mod").write_text(module + wanted)
+    shutil.copy(client / "go.sum", tmp_path)
+    done = go("-C", str(tmp_path), "test", "-mod=mod", "-count=1", ".")
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.timeout(BUILD_SECONDS)

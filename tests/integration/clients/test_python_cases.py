@@ -14,6 +14,7 @@ import pytest
 from google.protobuf import json_format
 
 from qrumb import (
+    AsyncClient,
     Client,
     DeliveryError,
     Settings,
@@ -83,6 +84,27 @@ def test_country_codes_are_those_that_are_assigned() -> None:
     taken = {str(code) for code in range(1, 1000) if re.fullmatch(normal_forms._COUNTRY, f"+{code}")}
     assert assigned <= taken
     assert not [code for code in taken if any(code != other and code.startswith(other) for other in taken)]
+
+
+@cases("addresses")
+async def test_addresses(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An address means the same in every language, and what is none is refused in the same words."""
+    for name in ("QRUMB_URL", "QRUMB_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in case.get("environment", {}).items():
+        monkeypatch.setenv(name, value)
+    arguments = {name: case[name] for name in ("url", "key") if name in case and "environment" not in case}
+    for kind in (Client, AsyncClient):
+        make = kind.from_env if "environment" in case else kind
+        if refused := case.get("refused"):
+            with pytest.raises(ValueError) as caught:
+                make(**arguments)
+            assert str(caught.value) in {refused, f"url: {refused}"}
+            continue
+        client = make(**arguments)
+        assert (client._way.target, client._way.credentials is not None) == (case["target"], case["tls"])
+        assert client._way.metadata == ((("authorization", f"Bearer {case['key']}"),) if case.get("key") else ())
+        await client.close() if isinstance(client, AsyncClient) else client.close()
 
 
 @cases("event_ids")
@@ -191,7 +213,7 @@ EXPECTATIONS = {
     *("calls", "calls_at_least", "events", "gaps", "accepted", "rejected", "failed", "retried", "retried_at_least"),
     *("receipts", "failures", "authorization"),
 }
-VECTORS = ("hashes", "event_ids", "events", "refusals", "statuses", "backoff", "redirect", "carry")
+VECTORS = ("hashes", "addresses", "event_ids", "events", "refusals", "statuses", "backoff", "redirect", "carry")
 FILES = (*VECTORS, "delivery", "scans", "node")
 
 

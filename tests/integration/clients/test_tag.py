@@ -19,6 +19,6 @@ def test_the_tags_own_tests_pass(tmp_path: Path) -> None:
     files = sorted(str(path.relative_to(package)) for path in package.glob("test/*.test.mjs"))
     done, outcomes = run_suite(package, tmp_path / "report.xml", files, seconds=SUITE_SECONDS)
     for (file, case), outcome in outcomes.items():
-        write_down("Browser", file, case, outcome)
+        write_down("Tag in Chromium", file, case, outcome)
     assert done.returncode == 0, done.stdout[-6000:]
     assert set(outcomes) == {(file, case["name"]) for file in FILES for case in load_cases(file)}

@@ -3,23 +3,25 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
-from tests.support.console_shop import send_shop
+from tests.support.console_shop import AGENT, send_shop
 from tests.support.javascript import ROOT, built, chromium
 from tests.support.ports import claimed_port
-from tests.support.stack import Stack, running_stack
+from tests.support.stack import Stack, running_stack, wait_until
 
 SITE = "demo"
+PLANNED = "planned"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def package() -> Path:
     """The console's folder, built."""
     return built(ROOT / "console")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def node(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """On a port that it keeps when it is started again; it asks for keys."""
     chromium()
@@ -28,13 +30,31 @@ def node(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[St
         "HTTP_PORT": str(claimed_port()),
         "QRUMB_CONSOLE_DIR": str(package / "dist"),
         "COLLECT_PATHS": "/e,/collect",
+        "QRUMB_WORKERS": "1",  # a plan is known to each at its own moment
         "QRUMB_QUERIES__MAX_WAIT": "PT30S",  # a slow machine
     }
     with running_stack(tmp_path_factory.mktemp("console") / "data", **settings) as running:
         with running.http() as client:
             send_shop(client, SITE, key_of(running))
+            reject_by_a_plan(running, client)
         running.wait_for_empty_spool()
         yield running
+
+
+def reject_by_a_plan(node: Stack, client: httpx.Client) -> None:
+    """An event that a plan rejects, which is then taken back: a replay accepts it."""
+    plan = node.data_dir / "plans" / SITE / f"{PLANNED}.schema.json"
+    event = {"site_id": SITE, "event_type": PLANNED}
+
+    def verdict() -> int:
+        return client.post("/e?validate_only=true", json=event, headers={"user-agent": AGENT}).status_code
+
+    plan.parent.mkdir(parents=True)
+    plan.write_text('{"x-qrumb-mode": "enforce", "type": "object", "required": ["sku"]}')
+    wait_until(lambda: verdict() == 400)
+    assert client.post("/e", json=event, headers={"user-agent": AGENT}).status_code == 400
+    plan.unlink()
+    wait_until(lambda: verdict() == 200)
 
 
 def key_of(node: Stack) -> str:

@@ -8,7 +8,7 @@ import pytest
 
 from qrumb_server.config import CONSOLE_FILES
 from tests.support.javascript import ROOT, npm
-from tests.support.stack import Stack
+from tests.support.stack import Stack, running_stack, wait_until
 
 MAX_GZIP_BYTES = 90_000
 
@@ -42,6 +42,17 @@ def test_its_files_come_with_a_policy(node: Stack) -> None:
         for path in ("/console/index.html", "/console/.ready", "/console/%2e%2e/sites.toml", "/console/console.js/"):
             assert client.get(path).status_code == 404
     assert f"console: {node.url}/console/" in node.log()
+
+
+@pytest.mark.stack
+def test_it_can_be_switched_off(package: Path, tmp_path: Path) -> None:
+    """The paths are those of no page, and the start names none."""
+    settings = {"QRUMB_CONSOLE": "false", "QRUMB_CONSOLE_DIR": str(package / "dist"), "QRUMB_WORKERS": "1"}
+    with running_stack(tmp_path / "data", **settings) as stack, stack.http() as client:
+        for name in ("", "console.js", "node.json"):
+            assert client.get(f"/console/{name}").status_code == 404
+        wait_until(lambda: client.get("/healthz").json()["condition"] == "READY")
+        assert "/console/" not in stack.log()
 
 
 def test_it_is_built_by_the_esbuild_of_the_tag() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.console.conftest import SITE, key_of
+from tests.integration.console.conftest import PLANNED, SITE, key_of
 from tests.support.javascript import chromium, run_node
 from tests.support.patience import patient
 from tests.support.stack import Stack, wait_until
@@ -25,14 +25,14 @@ Rows = list[dict[str, Any]]
 COUNTED = f"site_id = '{SITE}' AND is_duplicate = 0 AND is_fraud = 0"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def tables(node: Stack) -> dict[str, Rows]:
     """The sessions and the counted events as they stand in the tables before the visit."""
     since = "toDate(now(), 'Europe/Vienna') - 29"
     return {
         "sessions": node.query(
             f"SELECT qr_code_id, scan_session_id, toDate(scan_time, 'Europe/Vienna') >= {since} AS is_now, "
-            "toDate(scan_time, 'Europe/Vienna') AS day FROM events.scan_sessions FINAL"
+            "toDate(scan_time, 'Europe/Vienna') AS day FROM events.scan_sessions FINAL WHERE empty(fraud_reasons)"
         ),
         "events": node.query(
             "SELECT scan_session_id, source, event_name, toString(conversion_value) AS amount, "
@@ -41,11 +41,14 @@ def tables(node: Stack) -> dict[str, Rows]:
     }
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def seen(node: Stack, package: Path, tables: dict[str, Rows]) -> dict[str, Any]:
     """One visit; the node is killed when it says so, and is started again."""
-    narrow = node.command("sites", "key", SITE).stdout.strip()
-    command = ["node", "test/chromium/run.mjs", node.url, SITE, key_of(node), narrow]
+    narrow, wide = (
+        node.command("sites", "key", SITE, *scopes).stdout.strip()
+        for scopes in ((), ("--scope", "query", "--scope", "admin"))
+    )
+    command = ["node", "test/chromium/run.mjs", node.url, SITE, key_of(node), narrow, wide]
     environment = {**os.environ, "CHROMIUM": chromium(), "STEP_MS": str(int(1000 * patient(STEP_SECONDS)))}
     said = subprocess.PIPE
     with subprocess.Popen(command, cwd=package, env=environment, stdin=said, stdout=said, text=True) as visit:
@@ -147,8 +150,45 @@ def test_series_file_and_shares_agree_with_the_tables(seen: dict[str, Any], tabl
 def test_filters_stand_in_the_address(seen: dict[str, Any]) -> None:
     assert seen["chosen"] == {"site": SITE, "code": "poster-7", "range": "7d", "model": "FIRST"}
     assert seen["filtered"] == {"site": SITE, "text": "unregistered"}
-    assert len(seen["rejected"]) == 3
+    assert len(seen["rejected"]) == 4
     assert all("Rejected" in line for line in seen["rejected"])
+
+
+def test_a_rejected_event_is_replayed_by_a_key_that_may(seen: dict[str, Any], node: Stack) -> None:
+    """The console tries it first; the row is there once, and the event no rejected one any more."""
+    assert "scope admin" in seen["replay"]["refused"]
+    assert seen["replay"]["still"].startswith("The rules of today reject it too")
+    assert seen["replay"]["tried"].startswith("The rules of today accept it")
+    assert seen["replay"]["done"].startswith("It is stored now")
+    assert node.count(f"site_id = '{SITE}' AND event_type = '{PLANNED}'") == 1
+
+
+def test_suspect_scans_stand_apart_with_their_reasons(seen: dict[str, Any], node: Stack) -> None:
+    reasons = node.query(
+        "SELECT arrayJoin(fraud_reasons) AS reason, toString(count()) AS number FROM events.scan_sessions FINAL "
+        f"WHERE site_id = '{SITE}' GROUP BY reason"
+    )
+    assert sorted(seen["suspects"]) == sorted([row["reason"], row["number"]] for row in reasons)
+    assert ["bot", "3"] in seen["suspects"]
+
+
+def test_what_was_not_stored_is_named_and_registrations_balance(seen: dict[str, Any], node: Stack) -> None:
+    """Unknown fields by name, as the rows have them; the ledger of scans."""
+    unknown = node.query(
+        "SELECT arrayJoin(unknown_fields) AS name, toString(count()) AS number FROM events.valid_events "
+        f"WHERE site_id = '{SITE}' GROUP BY name"
+    )
+    assert seen["unknown"] == [[row["name"], row["number"]] for row in unknown] == [["colour", "1"]]
+    [row] = node.query(f"SELECT sum(scan_received_count) AS number FROM events.ledger WHERE site_id = '{SITE}'")
+    number = f"{int(row['number']):,}"
+    said = f"Registrations of scans balance: {number} received = {number} registered + 0 rejected + 0 in the spool."
+    assert seen["registrations"] == said
+
+
+def test_another_site_is_chosen_on_the_live_page(seen: dict[str, Any]) -> None:
+    """A key is of one site, so the node asks for another one."""
+    assert seen["otherSite"]["site"] == "elsewhere"
+    assert "not of the site" in seen["otherSite"]["said"]
 
 
 def test_what_arrives_during_a_pause_is_held_back(seen: dict[str, Any]) -> None:
@@ -167,11 +207,20 @@ def test_a_flood_leaves_the_page_usable(seen: dict[str, Any]) -> None:
     assert seen["flood"]["shown"] == 200
 
 
+def test_a_node_that_is_not_ready_says_why_itself(seen: dict[str, Any]) -> None:
+    assert "Since" in seen["notReady"]
+    assert seen["notReady"].count("the disk of the spool is full") == 2
+    assert "Everything works" not in seen["notReady"]
+    assert seen["waiting"] == (
+        "27 accepted events of this node are on disk and no rows yet: ClickHouse takes no rows at the moment."
+    )
+
+
 def test_an_outage_is_said_and_takes_no_row_away(seen: dict[str, Any]) -> None:
     assert seen["rowsWhileAway"] == 0
 
 
-@pytest.mark.long  # for `make screenshots`
+@pytest.mark.screenshots
 def test_screenshots(node: Stack, package: Path, tmp_path: Path) -> None:
     """Each is made without an error; small enough for git."""
     folder = Path(os.environ.get("SCREENSHOTS") or tmp_path)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.deployment import DEPLOY
+from tests.support.patience import patient
 
 UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
 pytestmark = pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd-analyze is missing (systemd)")
@@ -16,7 +17,9 @@ pytestmark = pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="sys
 
 def analyze(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Run it."""
-    return subprocess.run(["systemd-analyze", *arguments], capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run(
+        ["systemd-analyze", *arguments], capture_output=True, text=True, check=False, timeout=patient(60)
+    )
 
 
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)

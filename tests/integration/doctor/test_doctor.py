@@ -20,6 +20,7 @@ from qrumb_server.config import load_settings
 from tests.support.certificates import Authority
 from tests.support.native_front import NativeFront
 from tests.support.old_server import BINARY, running_server
+from tests.support.ports import claimed_port
 from tests.support.small_disk import small_disk
 
 # Free ports, no databases of places.
@@ -91,9 +92,8 @@ def certificate(days: float) -> Fault:
 
 
 def nothing_listens(_folder: Path) -> dict[str, str]:
-    """A port that was free a moment ago."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return {"CLICKHOUSE_URL": f"clickhouse://127.0.0.1:{probe.getsockname()[1]}"}
+    """A port that no other test is given."""
+    return {"CLICKHOUSE_URL": f"clickhouse://127.0.0.1:{claimed_port()}"}
 
 
 FAULTS: list[tuple[Fault, int, str]] = [

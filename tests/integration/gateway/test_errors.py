@@ -99,7 +99,7 @@ async def transcoding() -> AsyncIterator[Gateway]:
 async def test_every_refusal_of_the_gateway_is_json_with_a_useful_text(transcoding: Gateway) -> None:
     for name, method, path, body, headers, status, code, text in ERRORS:
         async with httpx.AsyncClient(
-            base_url=transcoding.http.base_url
+            base_url=transcoding.http.base_url, timeout=patient(20)
         ) as client:  # a refused body closes the connection
             reply = await client.request(method, path, content=body, headers=headers)
         try:
@@ -159,7 +159,8 @@ async def test_a_full_service_is_429_with_the_time_to_wait_and_is_not_retried(ga
     ids=["unavailable", "hangs"],
 )
 async def test_a_sick_service(answer: Answer, status: int, code: int, text: str) -> None:
-    async with running_gateway(collect_timeout=timedelta(seconds=0.3)) as gateway:
+    limits: dict[str, Any] = {"collect_timeout": timedelta(seconds=0.3)} if answer is hang else {}
+    async with running_gateway(**limits) as gateway:
         gateway.worker.answer = answer
         reply = await gateway.http.post("/collect", json={})
         assert_error(reply, status, code, text)

@@ -156,7 +156,7 @@ async def test_a_drain_finishes_what_is_inside_and_takes_no_new_call() -> None:
         await until(closing)
 
         async def refused() -> bool:
-            async with httpx.AsyncClient(base_url=gateway.http.base_url) as newcomer:
+            async with httpx.AsyncClient(base_url=gateway.http.base_url, timeout=patient(20)) as newcomer:
                 try:
                     return (await newcomer.get("/healthz")).is_error
                 except httpx.ConnectError:

@@ -38,6 +38,7 @@ ROUTES: list[tuple[str, str, Any, str, str]] = [
     ("GET", "/v1/sites/demo/suspicious-identifiers?more_than=5", None, "query", "ListSuspiciousIdentifiers"),
     ("POST", "/v1/sites/demo/erase-subject", {"user_id": "u"}, "query", "EraseSubject"),
     ("POST", "/v1/sites/demo/export-subject", {"user_id": "u"}, "query", "ExportSubject"),
+    ("POST", "/v1/sites/demo/replay-rejected-events", {"reason": "REQUIRED"}, "query", "ReplayRejectedEvents"),
     ("GET", "/healthz", None, "status", "GetStatus"),
 ]
 

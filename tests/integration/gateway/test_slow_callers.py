@@ -70,14 +70,14 @@ async def test_a_slow_caller_is_closed(impatient: Gateway, first: bytes, drip: b
     assert not impatient.worker.calls
 
 
-async def test_truncated_json_before_trailers_is_refused(impatient: Gateway) -> None:
+async def test_truncated_json_before_trailers_is_refused(gateway: Gateway) -> None:
     """Envoy's transcoder would never end such a request by itself; it hands the body over unread."""
-    answer = await http2_with_trailers(impatient, b'{"site_id"')
+    answer = await http2_with_trailers(gateway, b'{"site_id"')
     assert b'"code":3' in answer
 
 
-async def test_whole_json_before_trailers_is_taken(impatient: Gateway) -> None:
-    assert b'"outcome": "ACCEPTED"' in await http2_with_trailers(impatient, b'{"site_id":"demo"}')
+async def test_whole_json_before_trailers_is_taken(gateway: Gateway) -> None:
+    assert b'"outcome": "ACCEPTED"' in await http2_with_trailers(gateway, b'{"site_id":"demo"}')
 
 
 async def http2_with_trailers(gateway: Gateway, body: bytes) -> bytes:

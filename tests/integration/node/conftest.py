@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.stack import Stack, running_stack
+from tests.support.stack import Stack, running_stack, wait_until
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A running node, shared: tests tell their events apart by site_id."""
     with running_stack(tmp_path_factory.mktemp("node") / "data") as running:
@@ -21,7 +21,7 @@ def unharmed(stack: Stack) -> Iterator[None]:
     refused = stack.count("has(reasons, 'STORE_REFUSED')", "invalid_events")
     yield
     stack.wait_for_empty_spool()
-    assert (health := stack.health())["condition"] == "READY", health
+    wait_until(lambda: stack.health()["condition"] == "READY")
     assert restarts(stack) == before
     assert stack.count("has(reasons, 'STORE_REFUSED')", "invalid_events") == refused
     failures = [line for line in stack.log().splitlines() if "call_failed" in line or "event_failed" in line]

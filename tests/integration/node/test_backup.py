@@ -1,5 +1,6 @@
 """`qrumb backup` of a node that runs, `qrumb restore` into an empty data folder: the same rows in every table."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.support.small_disk import small_disk
 from tests.support.stack import Stack, running_stack, wait_until
 
 pytestmark = [pytest.mark.stack, pytest.mark.slow]
@@ -17,7 +19,7 @@ TABLES = ("valid_events", "invalid_events", "scan_sessions", "identity_links", "
 @pytest.fixture(scope="module")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A node with rows in all tables."""
-    with running_stack(tmp_path_factory.mktemp("backup") / "data") as stack:
+    with running_stack(tmp_path_factory.mktemp("backup") / "data", QRUMB_WORKERS="1") as stack:
         fill(stack, "first")
         yield stack
 
@@ -70,7 +72,7 @@ def test_a_restored_node_has_every_row_and_goes_on(node: Stack, tmp_path: Path) 
     assert done.returncode == 0, done.stderr
     assert f"valid_events: {events:,}\n" in done.stdout
     assert checksums(restored) == before
-    with running_stack(tmp_path / "data") as again:
+    with running_stack(tmp_path / "data", QRUMB_WORKERS="1") as again:
         fill(again, "afterwards")
         assert again.count() == events + 200
         assert again.count(table="attributed_events") == events + 200
@@ -79,7 +81,7 @@ def test_a_restored_node_has_every_row_and_goes_on(node: Stack, tmp_path: Path) 
 def test_a_restored_node_answers_the_same_keys(tmp_path: Path) -> None:
     """Sites, keys, secrets and the operator's own files come along; the spool, and earlier backups, do not."""
     (tmp_path / "one").mkdir()
-    with running_stack(tmp_path / "one" / "data", QRUMB_ACCESS="keys") as first:
+    with running_stack(tmp_path / "one" / "data", QRUMB_ACCESS="keys", QRUMB_WORKERS="1") as first:
         made = first.command("sites", "add", "shop", "--origin", "https://shop.example")
         secret = first.command("sites", "session-secret", "shop").stdout.strip()
         demo = (first.data_dir / "demo.key").read_text()
@@ -99,7 +101,7 @@ def test_a_restored_node_answers_the_same_keys(tmp_path: Path) -> None:
     second = Stack(tmp_path / "two" / "data", QRUMB_ACCESS="keys")
     done = second.command("restore", str(tmp_path / "copy"))
     assert done.returncode == 0, done.stderr
-    with running_stack(second.data_dir, QRUMB_ACCESS="keys") as again:
+    with running_stack(second.data_dir, QRUMB_ACCESS="keys", QRUMB_WORKERS="1") as again:
         assert (again.data_dir / "demo.key").read_text() == demo
         assert (again.data_dir / "sites.toml").stat().st_mode & 0o777 == 0o600
         assert secret in (again.data_dir / "sites.toml").read_text()
@@ -132,6 +134,37 @@ def send(client: httpx.Client, key: str) -> int:
     """The status that an event of the site `shop` gets with this key."""
     event = {"site_id": "shop", "event_name": "lead", "scan_session_id": "s"}
     return client.post("/server-events", json=event, headers={"authorization": f"Bearer {key}"}).status_code
+
+
+def test_a_copy_that_its_disk_cut_short_is_no_backup(node: Stack, tmp_path: Path) -> None:
+    """The engine calls it done. Where the command does, it can be restored."""
+    outcomes = []
+    with small_disk(tmp_path, kind="ext4", mebibytes=64) as disk:
+        for room in (32, 96, 160, 32_768):
+            disk.clear()
+            disk.fill(leave_bytes=room << 10)
+            copy = disk.folder / f"copy-{room}"
+            done = node.command("backup", str(copy))
+            outcomes.append(done.returncode)
+            if done.returncode == 0:
+                restored = Stack(tmp_path / f"data-{room}").command("restore", str(copy))
+                assert restored.returncode == 0, restored.stderr
+                continue
+            assert done.stderr.count("\n") == 1
+            assert "disk" in done.stderr
+            assert list(copy.rglob("*")) == []
+    assert (outcomes[0], outcomes[-1]) == (1, 0)
+
+
+def test_a_backup_that_does_not_fit_is_not_restored(node: Stack, tmp_path: Path) -> None:
+    assert node.command("backup", str(tmp_path / "copy")).returncode == 0
+    with small_disk(tmp_path, kind="ext4", mebibytes=64) as disk:
+        disk.fill(leave_bytes=256 << 10)
+        fresh = Stack(disk.folder / "data", log_path=str(tmp_path / "log"))
+        done = fresh.command("restore", str(tmp_path / "copy"))
+        assert done.returncode in {1, 78}, done.stdout
+        assert done.stderr.count("\n") == 1, done.stderr
+        assert not (fresh.data_dir / "clickhouse").exists()
 
 
 def test_a_backup_under_load_is_of_one_moment(node: Stack, tmp_path: Path) -> None:
@@ -170,8 +203,39 @@ def test_what_cannot_be_done_is_one_clear_line(node: Stack, tmp_path: Path) -> N
     done = fresh.command("restore", str(tmp_path / "copy"))
     assert done.returncode == 78
     assert "has a database already" in done.stderr
-    [part, *_] = [path for path in (tmp_path / "copy" / "events").rglob("data.bin") if path.stat().st_size]
-    part.write_bytes(part.read_bytes()[:-1])
-    done = Stack(tmp_path / "other").command("restore", str(tmp_path / "copy"))
-    assert done.returncode == 1, done.stdout
     assert fresh.command("backup", str(tmp_path / "none")).returncode == 1
+
+
+@pytest.mark.parametrize("own", ["clickhouse", "spool/worker-0", "run"])
+def test_nothing_is_copied_into_the_folders_of_the_node(node: Stack, own: str) -> None:
+    folder = node.data_dir / own / "copy"
+    done = node.command("backup", str(folder))
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "lies in the node's own" in done.stderr
+    done = node.command("export", str(folder), "--site", "first")
+    assert done.returncode == 2
+    assert "lies in the node's own" in done.stderr
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize("is_noted", [True, False], ids=["found by its digest", "found by the engine"])
+def test_a_damaged_backup_leaves_nothing_behind(node: Stack, tmp_path: Path, *, is_noted: bool) -> None:
+    """One line, and the next backup can be tried at once. A changed byte passes the engine's own look."""
+    copy = tmp_path / "copy"
+    assert node.command("backup", str(copy)).returncode == 0
+    [part, *_] = [path for path in (copy / "events").rglob("data.bin") if path.stat().st_size]
+    content = bytearray(part.read_bytes())
+    content[len(content) // 2] ^= 1
+    if is_noted:
+        part.write_bytes(content)
+    else:  # as a backup of an earlier version
+        note = json.loads((copy / "qrumb-backup.json").read_text())
+        del note["copy"]
+        (copy / "qrumb-backup.json").write_text(json.dumps(note))
+        part.write_bytes(content[:-1])
+    other = Stack(tmp_path / "data")
+    done = other.command("restore", str(copy))
+    assert (done.returncode, done.stderr.count("\n")) == (78 if is_noted else 1, 1), done.stderr
+    assert (f"{part}: is not what was copied; the backup is damaged" if is_noted else "damaged") in done.stderr
+    assert "Exception" not in done.stderr
+    assert not (other.data_dir / "clickhouse").exists()

@@ -141,7 +141,7 @@ def test_query_without_data_says_so(tmp_path: Path) -> None:
 
 def test_ctrl_c_stops_everything_and_data_can_be_read_afterwards(tmp_path: Path) -> None:
     """SIGINT ends the tree with exit code 0, loses nothing, and `qrumb query` reads the folder by itself."""
-    stack = Stack(tmp_path / "data")
+    stack = Stack(tmp_path / "data", QRUMB_WORKERS="1")
     stack.start()
     assert stack.process is not None
     tree = psutil.Process(stack.process.pid).children(recursive=True)
@@ -156,7 +156,7 @@ def test_ctrl_c_stops_everything_and_data_can_be_read_afterwards(tmp_path: Path)
 
 def test_query_works_after_the_node_was_killed(tmp_path: Path) -> None:
     """What a killed node leaves lying in its run folder does not count as a running node."""
-    stack = Stack(tmp_path / "data")
+    stack = Stack(tmp_path / "data", QRUMB_WORKERS="1")
     stack.start()
     with stack.http() as client:
         assert client.post("/collect", json={"site_id": "killed", "event_type": "click"}).status_code == 200

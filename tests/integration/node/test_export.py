@@ -9,12 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.small_disk import small_disk
 from tests.support.stack import Stack
 
 pytestmark = pytest.mark.stack
 
 SITE = "exported"
 OTHER = "exported-elsewhere"
+FULL = "exported-to-a-full-disk"
 FIREFOX = {"user-agent": "Mozilla/5.0 (X11; Linux x86_64; rv:133.0) Gecko/20100101 Firefox/133.0"}
 
 
@@ -91,6 +93,20 @@ def test_what_cannot_be_exported(stack: Stack, tmp_path: Path, options: tuple[st
     code, answer = export(stack, tmp_path, "--site", OTHER, *options)
     assert code != 0
     assert said in answer
+
+
+def test_a_full_disk_is_told_and_leaves_no_file(stack: Stack, tmp_path: Path) -> None:
+    """Also where more is to come: the call that brings it is ended with the command."""
+    with stack.http() as client:
+        assert client.post("/collect", json={"site_id": FULL, "event_type": "click"}, headers=FIREFOX).is_success
+    stack.wait_for_empty_spool()
+    with small_disk(tmp_path, kind="tmpfs", mebibytes=4) as disk:
+        disk.fill()
+        code, said = export(stack, disk.folder / "out", "--site", FULL)
+        assert code == 1
+        assert "cannot be written: No space left on device" in said
+        assert "Traceback" not in said
+        assert list((disk.folder / "out").iterdir()) == []
 
 
 def test_a_folder_without_a_manifest_cannot_be_checked(stack: Stack, tmp_path: Path) -> None:

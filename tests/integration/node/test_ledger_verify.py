@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.stack, pytest.mark.chdb]
 
 
 def test_lost_rows_are_a_reason_at_the_start_and_a_line_of_the_command(tmp_path: Path) -> None:
-    with running_stack(tmp_path / "data") as stack:
+    with running_stack(tmp_path / "data", QRUMB_WORKERS="1") as stack:
         assert stack.command("send", "--count", "60", "--site", "shop").returncode == 0
         stack.wait_for_rows(60)
         stack.wait_for_empty_spool()
@@ -22,7 +22,7 @@ def test_lost_rows_are_a_reason_at_the_start_and_a_line_of_the_command(tmp_path:
     with contextlib.closing(EmbeddedStore.open(stack.data_dir / "clickhouse")) as store:
         store.mutate("ALTER TABLE events.valid_events DELETE WHERE event_type = 'click'")
         [left] = store.query("SELECT count() AS number FROM events.valid_events")
-    with running_stack(tmp_path / "data") as stack:
+    with running_stack(tmp_path / "data", QRUMB_WORKERS="1") as stack:
         lost = 60 - left["number"]
         wait_until(
             lambda: [each for each in stack.health()["reasons"] if f": {lost} rows that were counted" in each], 60

@@ -11,6 +11,7 @@ from google.rpc.status_pb2 import Status
 from qrumb.v1 import collector_service_pb2 as pb
 from qrumb.v1.browser_event_pb2 import BrowserEvent
 from qrumb.v1.receipt_pb2 import EventReceipt
+from tests.support.patience import patient
 from tests.support.stack import Stack
 
 pytestmark = [pytest.mark.stack, pytest.mark.usefixtures("unharmed")]
@@ -47,7 +48,7 @@ async def call(target: str, method: str, message: bytes) -> bytes:
     options = [("grpc.max_send_message_length", -1)]
     async with grpc.aio.insecure_channel(target, options=options) as channel:
         ask: Any = channel.unary_unary(f"/qrumb.v1.CollectorService/{method}")
-        answer = await ask(message, timeout=60)
+        answer = await ask(message, timeout=patient(60))
         return bytes(answer)
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from qrumb_server.gateway.process import command
 from tests.support.certificates import Authority
+from tests.support.patience import patient
 from tests.support.ports import claimed_ports
 from tests.support.stack import wait_until
 from tests.support.tied import TIED
@@ -24,7 +25,7 @@ def test_envoy_says_what_it_says_as_json(tmp_path: Path) -> None:
     config = tmp_path / "envoy.yaml"
     config.write_text('admin: {address: {pipe: {path: "/nowhere/\\"a\\".sock"}}}')
     done = subprocess.run(
-        command(config, concurrency=1), capture_output=True, text=True, check=False, timeout=60, cwd=tmp_path
+        command(config, concurrency=1), capture_output=True, text=True, check=False, timeout=patient(60), cwd=tmp_path
     )
     assert done.returncode != 0
     said = json.loads(done.stderr.splitlines()[0])
@@ -55,7 +56,7 @@ def test_grpc_writes_nothing_beside_what_it_raises(asked: str | None, says: bool
     clean = {name: value for name, value in os.environ.items() if name != "GRPC_VERBOSITY"}
     own = clean if asked is None else {**clean, "GRPC_VERBOSITY": asked}
     done = subprocess.run(
-        [sys.executable, "-c", BIND], capture_output=True, text=True, check=False, timeout=60, env=own
+        [sys.executable, "-c", BIND], capture_output=True, text=True, check=False, timeout=patient(60), env=own
     )
     assert done.returncode == 0, done.stderr
     assert ("192.0.2.1" in done.stderr) is says, done.stderr
@@ -93,10 +94,10 @@ def test_no_plain_line_gets_between(tmp_path: Path) -> None:
             stranger = ssl.create_default_context()
             with pytest.raises(ssl.SSLError), socket.create_connection(("127.0.0.1", grpc)) as caller:
                 stranger.wrap_socket(caller, server_hostname="localhost")
-            wait_until(lambda: httpx.get(f"http://127.0.0.1:{http}/healthz").status_code == 200)
+            wait_until(lambda: httpx.get(f"http://127.0.0.1:{http}/healthz", timeout=patient(20)).status_code == 200)
         finally:
             node.terminate()
-            node.wait(300)
+            node.wait(patient(60))
     lines = (tmp_path / "err").read_text().splitlines()
     plain = []
     for line in lines:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.examples import examples
 from tests.support.patience import patient
 from tests.support.stack import Stack
 
@@ -35,7 +36,7 @@ def test_every_answer_is_one_that_the_document_has(stack: Stack, tmp_path: Path)
     done = subprocess.run(
         [
             *(str(SCHEMATHESIS), "run", str(DOCUMENT), f"--url={stack.url}", f"--checks={','.join(CHECKS)}"),
-            *("--phases=coverage,fuzzing", "--max-examples=30", "--seed=1", "--suppress-health-check=all"),
+            *("--phases=coverage,fuzzing", f"--max-examples={examples(12)}", "--seed=1", "--suppress-health-check=all"),
             *("--continue-on-failure", "--no-color", "--warnings=off"),
         ],
         cwd=tmp_path,

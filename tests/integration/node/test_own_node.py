@@ -200,7 +200,7 @@ def test_tail_misses_nothing_where_batches_are_small(own: Stack) -> None:
             answer = client.get("/v1/sites/tailed/tail", params={"cursor": cursor}).json()
             cursor = answer["cursor"]
             seen.extend(row["event_id"] for row in answer["rows"])
-            return not any(thread.is_alive() for thread in threads) and own.health()["spool_bytes"] == "0"
+            return not any(thread.is_alive() for thread in threads) and own.spool_bytes() == 0
 
         wait_until(follow, 40, 0.005)
         follow()
@@ -232,8 +232,17 @@ def test_replay_and_rescore_after_the_rules_were_corrected(own: Stack) -> None:
     select = ("--site", "corrected", "--reason", "invalid_uuid")
     dry = own.command("replay", *select, "--dry-run")
     assert dry.stdout == "would be accepted: 2, still rejected: 1, not whole: 0\n"
+    [one, _other] = own.query(
+        "SELECT event_id FROM events.invalid_events WHERE site_id = 'corrected' AND event_id != 'nowhere'"
+    )
+    with own.http() as client:
+        path = "/v1/sites/corrected/replay-rejected-events"
+        asked = client.post(path, json={"reason": "INVALID_UUID", "validate_only": True}).json()
+        assert asked == {"accepted_count": "2", "rejected_count": "1", "unreadable_count": "0"}
+        for accepted in ("1", "0"):
+            assert client.post(path, json={"event_id": one["event_id"]}).json()["accepted_count"] == accepted
     first, second = own.command("replay", *select), own.command("replay", *select)
-    assert first.stdout == "accepted: 2, still rejected: 1, not whole: 0\n", first.stderr
+    assert first.stdout == "accepted: 1, still rejected: 1, not whole: 0\n", first.stderr
     assert second.stdout == "accepted: 0, still rejected: 1, not whole: 0\n", second.stderr
     rows = own.query(
         "SELECT event_type, page_url, fraud_reasons, is_fraud FROM events.valid_events WHERE site_id = 'corrected' "

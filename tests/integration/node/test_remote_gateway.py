@@ -19,6 +19,12 @@ from tests.support.stack import Stack, running_stack, wait_until
 pytestmark = pytest.mark.stack
 
 PAGE = "https://shop.example/landing"
+SAFARI = (
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 18_6 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) "
+    "Version/18.6 Mobile/15E148 Safari/604.1"
+)
+SCAN = {"site_id": "shop", "scan_session_id": "far", "qr_code_id": "poster", "user_agent": SAFARI}
+LANDING = {"site_id": "shop", "event_type": "pageview", "scan_session_id": "far"}
 
 
 @pytest.fixture(autouse=True)
@@ -55,7 +61,7 @@ def remote_gateway(stack: Stack, folder: Path, **settings: str) -> Iterator[http
             yield client
     finally:
         gateway.terminate()
-        gateway.wait(10)
+        gateway.wait(patient(10))
 
 
 def test_a_gateway_before_no_node_is_refused(tmp_path: Path) -> None:
@@ -66,7 +72,7 @@ def test_a_gateway_before_no_node_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_gateway_of_its_own_reaches_the_node_over_mutual_tls(tmp_path: Path) -> None:
-    """JSON, queries and health; one without a certificate that the node knows reaches nothing, and another's is not
+    """JSON, scans, queries, health; one without a certificate that the node knows reaches nothing, and another's is not
     believed."""
     authority = Authority(tmp_path)
     node = authority.issue("node", "node.example")
@@ -95,6 +101,13 @@ def test_a_gateway_of_its_own_reaches_the_node_over_mutual_tls(tmp_path: Path) -
             wait_until(lambda: client.get("/healthz").json().get("condition") == "READY")
             assert client.get(f"{pixel}known", headers={"referer": PAGE}).status_code == 200
             assert client.get("/v1/sites/demo/ledger").status_code == 200
+            assert client.post("/v1/sites/demo/replay-rejected-events", json={}).json()["accepted_count"] == "0"
+            assert client.post("/scan-sessions", json=SCAN).status_code == 200
+            assert client.post("/collect", json=LANDING, headers={"user-agent": SAFARI}).status_code == 200
+            stack.wait_for_empty_spool()
+            assert client.get("/v1/sites/shop/scan-sessions/far").json()["verdict"]["device_type"] == "mobile"
+            [funnel] = client.get("/v1/sites/shop/funnel").json()["funnels"]
+            assert (funnel["confirmed_scan_count"], funnel["visit_count"]) == ("1", "1")
         with remote_gateway(stack, tmp_path / "two", **as_gateway(authority, "backend.example")) as client:
             wait_until(lambda: client.get("/healthz").json().get("condition") == "READY")
             client.get(f"{pixel}unknown", headers={"referer": PAGE})
@@ -103,5 +116,5 @@ def test_a_gateway_of_its_own_reaches_the_node_over_mutual_tls(tmp_path: Path) -
         stack.wait_for_rows(1, f"event_type = 'known' AND page_url = '{PAGE}'")
         assert stack.count(f"page_url = '{PAGE}'") == 1
         assert stack.count("event_type = 'none'") == 0
-        with httpx.Client(base_url=stack.url) as own:
+        with stack.http() as own:
             assert own.post("/collect", json={"site_id": "demo", "event_type": "click"}).status_code == 200

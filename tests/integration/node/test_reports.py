@@ -1,8 +1,8 @@
 """What became of events, asked of the real node: receipts, dead letters, ledger, counts, tail, funnel, erasure."""
 
 import threading
-import time
 import uuid
+from datetime import datetime
 from typing import Any
 
 import grpc
@@ -60,7 +60,7 @@ def ledger_sums(stack: Stack, site_id: str) -> dict[str, int]:
 
 def wait_until_loaded(stack: Stack, site_id: str, received: int) -> None:
     """Until so many events of a site are in their tables."""
-    expected = {"received_count": received, "spooled_count": 0}
+    expected = {"received_count": received, "spooled_count": 0, "scan_spooled_count": 0}
     wait_until(lambda: expected.items() <= ledger_sums(stack, site_id).items(), 30)
 
 
@@ -96,22 +96,25 @@ def test_an_acknowledged_event_is_never_not_seen(stack: Stack) -> None:
     """From the answer on, through sealing, loading and release; a rejected one as well."""
     with grpc.insecure_channel(stack.grpc_target) as channel, stack.http() as client:
         ask = QueryServiceStub(channel).GetReceipt
-        deadline = time.monotonic() + 4
         fates: list[set[str]] = []
-        while time.monotonic() < deadline:
+        # On a slow machine an event may be stored before the first look at it: then the next one tells.
+        while len(fates) < 4 or ({"SPOOLED", "STORED"} not in fates and len(fates) < 50):
             event_id = str(uuid.uuid4())
-            fields = {"event_type": ""} if len(fates) % 2 else {}
-            collect(client, "never-lost", event_id=event_id, **fields)
+            collect(client, "never-lost", event_id=event_id, **({"event_type": ""} if len(fates) % 2 else {}))
             seen: set[str] = set()
-            until = time.monotonic() + 1.2
-            while time.monotonic() < until:
+
+            def follow(event_id: str = event_id, seen: set[str] = seen) -> bool:
+                # Asked before the look at the fate, so that fates are looked at until after the release.
+                is_released = stack.spool_bytes() == 0
                 answer = ask(pb.GetReceiptRequest(site_id="never-lost", event_id=event_id), timeout=patient(10))
                 seen.add(pb.GetReceiptResponse.Fate.Name(answer.fate))
                 assert answer.arrival_count == 1
+                return is_released
+
+            wait_until(follow, 30, 0.001)
+            assert seen == {"REJECTED"} if len(fates) % 2 else {"STORED"} <= seen <= {"SPOOLED", "STORED"}
             fates.append(seen)
-    assert all(seen <= {"SPOOLED", "STORED", "REJECTED"} for seen in fates), fates
     assert {"SPOOLED", "STORED"} in fates
-    assert {"REJECTED"} in fates
 
 
 def test_rejected_events_by_reason_time_and_page(stack: Stack) -> None:
@@ -125,7 +128,8 @@ def test_rejected_events_by_reason_time_and_page(stack: Stack) -> None:
     everything = get(stack, path)["rejected_events"]
     times = [one["received_time"] for one in everything]
     assert len(everything) == 6
-    assert times == sorted(times, reverse=True)
+    # As instants: a time of a whole second is written without a fraction, and "Z" sorts after ".".
+    assert times == sorted(times, key=datetime.fromisoformat, reverse=True)
     assert "jane@gmail.com" not in str(everything)
     urls = get(stack, path, reason="REQUIRED")["rejected_events"]
     assert [one["event_id"] for one in urls] == [str(uuid.UUID(int=number, version=4)) for number in range(4, -1, -1)]

@@ -34,7 +34,7 @@ def environment(front: NativeFront, tmp_path: Path) -> dict[str, str]:
 
 def test_events_go_to_the_server_and_are_read_back(front: NativeFront, tmp_path: Path) -> None:
     """While the node runs and after; nothing is kept in the data folder but the empty spool."""
-    with running_stack(tmp_path / "data", **environment(front, tmp_path)) as stack:
+    with running_stack(tmp_path / "data", QRUMB_WORKERS="1", **environment(front, tmp_path)) as stack:
         wait_until(lambda: stack.command("query", "SELECT * FROM events.valid_events").returncode == 0)
         assert stack.command("send", "--count", "30", "--site", "served").returncode == 0
         stack.wait_for_rows(30, "site_id = 'served'")
@@ -53,7 +53,7 @@ def test_a_node_starts_without_its_server_and_says_so(front: NativeFront, tmp_pa
     settings = environment(front, tmp_path)
     password = tmp_path / "password"
     password.write_text("wrong")
-    with running_stack(tmp_path / "data", **settings) as stack:
+    with running_stack(tmp_path / "data", QRUMB_WORKERS="1", **settings) as stack:
         assert stack.command("send", "--count", "5", "--site", "early").returncode == 0
         with stack.http() as client:
             wait_until(lambda: "ClickHouse does not take rows" in client.get("/healthz").text)
@@ -70,7 +70,7 @@ def test_a_server_that_is_too_old_is_named_at_start_and_in_status(tmp_path: Path
     said = re.compile(r"ClickHouse 18\.16\.\d+ is too old: qrumb needs version 24\.8 or newer")
     with running_server(tmp_path / "old") as server:
         settings = {"CLICKHOUSE_URL": f"clickhouse://default@127.0.0.1:{server.port}"}
-        with running_stack(tmp_path / "data", **settings) as stack:
+        with running_stack(tmp_path / "data", QRUMB_WORKERS="1", **settings) as stack:
             wait_until(lambda: said.search(stack.log()))
             assert stack.command("send", "--count", "5", "--site", "early").returncode == 0
             wait_until(lambda: said.search(stack.command("status").stdout))

@@ -123,7 +123,7 @@ def test_an_outage_from_its_first_second_to_the_end_of_its_backlog(node: Stack, 
         accepted += assert_new_events_follow_within_seconds(node, stub)
         node.wait_for_rows(accepted)
         wait_until(lambda: node.health()["condition"] == "READY")
-        assert set(health(node, gateway).values()) == {SERVING}
+        wait_until(lambda: set(health(node, gateway).values()) == {SERVING})
     assert status(node)[0] == 0
     assert_metrics_add_up(node, accepted)
 
@@ -207,6 +207,8 @@ def assert_new_events_follow_within_seconds(node: Stack, stub: CollectorServiceS
 
     wait_until(send, 30)
     assert status(node)[1]["loading"]["lag_seconds"] > 0
+    # There are no tables before the store has been reached for the first time.
+    wait_until(lambda: node.command("query", "SELECT 1 FROM events.valid_events LIMIT 1").returncode == 0, 30)
     node.wait_for_rows(1, "site_id = 'new'")
     return 1
 

@@ -9,6 +9,7 @@ import pytest
 
 from tests.support import stack as stacks
 from tests.support.certificates import Authority, Files
+from tests.support.patience import patient
 from tests.support.stack import running_stack, wait_until
 
 pytestmark = pytest.mark.stack
@@ -21,7 +22,7 @@ def https_is_ready_too(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def served_serial(url: str, trusting: ssl.SSLContext) -> str:
     """Of the certificate that a new connection is shown."""
-    with httpx.Client(verify=trusting) as client, client.stream("GET", f"{url}/healthz") as reply:
+    with httpx.Client(verify=trusting, timeout=patient(20)) as client, client.stream("GET", f"{url}/healthz") as reply:
         stream = reply.extensions["network_stream"]
         return str(stream.get_extra_info("ssl_object").getpeercert()["serialNumber"])
 
@@ -42,7 +43,7 @@ def test_a_renewed_certificate_is_served_without_a_restart(tmp_path: Path) -> No
     with running_stack(tmp_path / "data", **settings) as stack:
         assert stack.url.startswith("https://")
         trusting = authority.trusting()
-        with httpx.Client(base_url=stack.url, verify=trusting) as old:
+        with httpx.Client(base_url=stack.url, verify=trusting, timeout=patient(20)) as old:
             assert old.post("/collect", json={"site_id": "demo", "event_type": "click"}).status_code == 200
             before = served_serial(stack.url, trusting)
             links.certificate.unlink()

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from qrumb_server.enrich.address import NetworkReader, PlaceReader, address_key
+from qrumb_server.enrich.address import NetworkReader, PlaceReader
+from qrumb_server.enrich.address_key import address_key
 from qrumb_server.pipeline.stamp import Enrichers
 from qrumb_server.store.embedded import EmbeddedStore
 from tests.support.mmdb import write_mmdb

@@ -1,5 +1,6 @@
 """A fresh embedded database per test, and batches to fill it."""
 
+import shutil
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -20,9 +21,24 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "clickhouse"
 
 
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with all tables and no rows: a copy opens in a quarter of the time that making one takes."""
+    made = tmp_path_factory.mktemp("template") / "clickhouse"
+    EmbeddedStore.open(made).close()
+    return made
+
+
 @pytest.fixture
-def store(folder: Path) -> Iterator[EmbeddedStore]:
-    opened = EmbeddedStore.open(folder, lock_timeout=timedelta(seconds=10))
+def database(folder: Path, template: Path) -> Path:
+    """The test's own, with all tables and no rows; not open."""
+    shutil.copytree(template, folder, symlinks=True)
+    return folder
+
+
+@pytest.fixture
+def store(database: Path) -> Iterator[EmbeddedStore]:
+    opened = EmbeddedStore.open(database, lock_timeout=timedelta(seconds=10))
     yield opened
     opened.close()
 

@@ -44,17 +44,17 @@ def example(store: EmbeddedStore) -> EmbeddedStore:
         store,
         "events.valid_events",
         [
-            visit("03-28 10:01", "session-1", "poster-7", page_url=home, device_type="phone", metadata=SPRING),
-            visit("03-28 10:05", "session-1", "poster-7", page_url=shoes, device_type="phone"),
+            visit("03-28 10:01", "session-1", "poster-7", page_url=home, device_type="mobile", metadata=SPRING),
+            visit("03-28 10:05", "session-1", "poster-7", page_url=shoes, device_type="mobile"),
             sale("03-28 10:20", "session-1", "poster-7", value="49.90", user="ann"),
             sale("03-28 10:20", "session-1", "poster-7", value="49.90", user="ann", is_duplicate=1),
             visit("03-28 11:01", "session-2", "poster-7", page_url=home, is_fraud=1, fraud_reasons=["bot"]),
-            visit("03-28 12:01", "session-4", page_url=shoes, device_type="phone", metadata=SPRING),
+            visit("03-28 12:01", "session-4", page_url=shoes, device_type="mobile", metadata=SPRING),
             sale("03-28 12:11", "session-4", name="lead"),
             visit("03-29 09:02", "session-3", "poster-7", page_url=home, device_type="desktop"),
             sale("03-29 09:30", "session-3", "poster-7", value="20.00", user="ann"),
             sale("03-29 18:00", "session-3", "poster-7", name="refund", value="-20.00", user="ann"),
-            visit("03-29 22:50", "session-5", "flyer-2", page_url=shoes, device_type="phone", metadata=SPRING),
+            visit("03-29 22:50", "session-5", "flyer-2", page_url=shoes, device_type="mobile", metadata=SPRING),
         ],
     )
     return store

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from qrumb.v1 import query_service_pb2 as pb
-from qrumb_server.query.attribution import attribute_conversions, touches_of
+from qrumb_server.query.attribution import attribute_conversions
 from qrumb_server.query.funnels import follow_scans
+from qrumb_server.query.touches import touches_of
 from qrumb_server.rpc.faults import RequestFault
 from qrumb_server.store.embedded import EmbeddedStore
 from tests.support.history import SITE, at, between, insert_rows, link, sale, scan, visit

@@ -1,6 +1,5 @@
 """The cluster's statements in the words of today's engine, as far as one process can run them."""
 
-import re
 from pathlib import Path
 
 import pytest
@@ -8,6 +7,7 @@ from chdb.session import Session
 
 from qrumb_server.store.schema.files import load_migrations
 from qrumb_server.store.schema.render import cluster_dialect, render
+from tests.support.two_shards import for_one_process
 
 pytestmark = pytest.mark.chdb
 
@@ -18,12 +18,6 @@ ALTERS = [
     "ALTER TABLE events.valid_events ADD PROJECTION IF NOT EXISTS by_user (SELECT user_id, count() GROUP BY user_id)",
     "ALTER TABLE events.valid_events ADD INDEX IF NOT EXISTS by_note note TYPE bloom_filter(0.01) GRANULARITY 1",
 ]
-
-
-def for_one_process(statement: str) -> str:
-    """Without ON CLUSTER and replication, which need servers and a ZooKeeper; Distributed tables stay."""
-    plain = re.sub(r" ON CLUSTER '[^']*'", "", statement)
-    return re.sub(r"Replicated(\w*MergeTree)\('[^']*', '[^']*'(?:, )?(\w*)\)", r"\1(\2)", plain)
 
 
 def test_todays_engine_parses_all_and_makes_the_tables(tmp_path: Path) -> None:

@@ -47,9 +47,9 @@ def store(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
             case "memory":
                 opened: EventStore = FaultyStore()
             case "embedded":
-                opened = EmbeddedStore.open(tmp_path / "clickhouse")
+                opened = EmbeddedStore.open(request.getfixturevalue("database"))
             case "front":
-                front = stack.enter_context(contextlib.closing(NativeFront(tmp_path / "clickhouse")))
+                front = stack.enter_context(contextlib.closing(NativeFront(request.getfixturevalue("database"))))
                 opened = ServerStore(ServerOptions(hosts=[("127.0.0.1", front.port)]))
             case _:
                 opened = old_store(stack.enter_context(running_server(tmp_path)))

@@ -23,6 +23,7 @@ from qrumb_server.store.engine import EngineSession, Statements
 from qrumb_server.store.native import decode_rows
 from qrumb_server.store.schema.files import load_migrations
 from qrumb_server.store.schema.migrations import apply_migrations
+from tests.support.stack import wait_until
 
 pytestmark = pytest.mark.chdb
 
@@ -266,7 +267,7 @@ def test_inserts_are_synchronous_and_tables_sync_to_disk(store: EmbeddedStore) -
         "SELECT name, create_table_query AS text FROM system.tables "
         "WHERE database = 'events' AND engine LIKE '%MergeTree'"
     )
-    assert len(tables) == 7
+    assert len(tables) == 12
     for table in tables:
         assert "fsync_after_insert = 1, fsync_part_directory = 1" in table["text"], table["name"]
         assert "deduplication_window" not in table["text"], table["name"]
@@ -313,7 +314,8 @@ def test_a_closed_store_says_so_and_closes_again(store: EmbeddedStore, batch_of:
 
 def test_close_waits_for_running_queries(store: EmbeddedStore) -> None:
     with ThreadPoolExecutor(max_workers=8) as executor:
-        looks = [executor.submit(store.query, "SELECT sleep(0.3) AS slept") for _ in range(4)]
-        time.sleep(0.15)
+        looks = [executor.submit(store.query, "SELECT sleep(2) AS slept") for _ in range(4)]
+        under_way = "SELECT count() AS n FROM system.processes WHERE startsWith(query, 'SELECT sleep')"
+        wait_until(lambda: store.query(under_way) == [{"n": 4}], interval=0.01)
         store.close()
         assert [future.result() for future in looks] == [[{"slept": 0}]] * 4

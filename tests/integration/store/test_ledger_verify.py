@@ -1,5 +1,6 @@
 """The ledger against the tables: rows that are gone are named by site and minute, and what may be gone is not."""
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from qrumb.v1.privacy_service_pb2 import EraseSubjectRequest
+from qrumb.v1.scan_session_pb2 import ScanSession
 from qrumb_server.app.clock import SystemClock
 from qrumb_server.loader.progress import Progress
 from qrumb_server.model import SitePolicy
@@ -15,7 +17,7 @@ from qrumb_server.store.embedded import EmbeddedStore
 from qrumb_server.upkeep.erase import Eraser
 from qrumb_server.upkeep.retention import Retention
 from qrumb_server.upkeep.verify import Difference, LedgerCheck
-from qrumb_server.wire.v1.record_pb2 import DeadLetter, Record
+from qrumb_server.wire.v1.record_pb2 import DeadLetter, Record, SessionRegistration
 from tests.integration.store.test_retention import records
 from tests.support.rig import load_all, make_loader, spool_up
 
@@ -24,6 +26,17 @@ pytestmark = pytest.mark.chdb
 DAY_MS = 86_400_000
 NOW_MS = SystemClock().now_ms()
 DAYS = (0, 3, 40)
+
+
+def registrations(site_id: str, days: int, *names: str, user: str = "") -> list[bytes]:
+    """Of sessions, received that many days ago."""
+    made = []
+    for name in names:
+        session = ScanSession(site_id=site_id, scan_session_id=name, qr_code_id="a", user_id=user)
+        session.scan_time.FromMilliseconds(NOW_MS - 5 * DAY_MS)
+        registration = SessionRegistration(scan_session=session, received_time_ms=NOW_MS - days * DAY_MS)
+        made.append(Record(session_registration=registration).SerializeToString())
+    return made
 
 
 class Checked:
@@ -44,7 +57,6 @@ class Checked:
             progress=self.progress,
             sleep=lambda _seconds: None,
         )
-        self.load([one for days in DAYS for site in ("shop", "blog") for one in records(site, days)])
 
     def load(self, group: list[bytes]) -> None:
         """Through the spool, as everything."""
@@ -56,9 +68,19 @@ class Checked:
         self.store.mutate(f"ALTER TABLE events.{table} DELETE WHERE {where}")
 
 
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Spool and database after all was loaded, to be copied."""
+    made = Checked(tmp_path_factory.mktemp("filled"))
+    made.load([one for days in DAYS for site in ("shop", "blog") for one in records(site, days)])
+    made.store.close()
+    return made.folder
+
+
 @pytest.fixture
-def checked(tmp_path: Path) -> Iterator[Checked]:
+def checked(filled: Path, tmp_path: Path) -> Iterator[Checked]:
     """All that was counted is there."""
+    shutil.copytree(filled, tmp_path, symlinks=True, dirs_exist_ok=True)
     made = Checked(tmp_path)
     yield made
     made.store.close()
@@ -85,6 +107,35 @@ def test_a_session_that_was_never_counted_is_named(checked: Checked) -> None:
         ("shop", minute(days), 0, 1) for days in (3, 0)
     ]
     checked.store.mutate("ALTER TABLE events.ledger UPDATE scan_registered_count = 0, scan_received_count = 0 WHERE 1")
+    assert checked.check.find() == []
+
+
+def test_a_session_that_is_gone_is_named(checked: Checked) -> None:
+    """By the minute of its row, which may be a later one than that of its first registration."""
+
+    def lost(*, whole: bool = True) -> list[tuple[str, int, int]]:
+        found = checked.check.check_all() if whole else checked.check.find(NOW_MS - DAY_MS)
+        return [(one.site_id, one.minute_ms, one.lost_session_count) for one in found]
+
+    checked.load(registrations("shop", 2, "again", "alone"))
+    checked.load(registrations("shop", 1, "again", user="ann"))
+    checked.load(registrations("shop", 0, "again", user="ann"))
+    assert lost() == []
+    checked.delete("scan_sessions", "scan_session_id = 'alone'")
+    assert lost() == [("shop", minute(2), 1)]
+    assert "1 rows that were counted are missing" in checked.progress.reasons[0]
+    checked.delete("scan_sessions", "scan_session_id IN ('again', 'shop-0')")
+    assert lost() == [("shop", minute(2), 2), ("shop", minute(0), 1)]
+    assert lost(whole=False) == [("shop", minute(0), 1)]
+
+
+def test_an_erased_session_is_not_missed(checked: Checked) -> None:
+    """It is there under another name."""
+    checked.load(registrations("shop", 0, "janes", user="jane"))
+    spool = checked.folder / "spool"
+    eraser = Eraser(store=checked.store, loader=checked.loader, spool_root=spool, clock=SystemClock())
+    assert eraser.erase(EraseSubjectRequest(site_id="shop", user_id="jane")).scan_session_count == 1
+    checked.load(registrations("shop", 0, "janes", user="jane"))
     assert checked.check.find() == []
 
 

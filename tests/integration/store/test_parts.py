@@ -21,10 +21,12 @@ Row = Callable[..., dict[str, Any]]
 Batch = Callable[..., TableBatch]
 
 EVENTS = "events.valid_events"
+# A folder of the keys by event_id, whose files are proved with the part's.
+KEYS = "by_event_id.proj"
 FILES = (
     "checksums.txt", "columns.txt", "columns_substreams.txt", "count.txt", "data.bin", "data.cmrk4",
     "default_compression_codec.txt", "metadata_version.txt", "minmax_received_time.idx", "partition.dat",
-    "primary.cidx", "serialization.json", "skp_idx.packed", "ttl.txt",
+    "primary.cidx", "serialization.json", "skp_idx.packed", "ttl.txt", f"{KEYS}/data.bin", f"{KEYS}/primary.cidx",
 )  # fmt: skip
 
 
@@ -35,9 +37,9 @@ def reports() -> list[SetAside]:
 
 
 @pytest.fixture
-def store(tmp_path: Path, reports: list[SetAside]) -> Iterator[EmbeddedStore]:
+def store(database: Path, reports: list[SetAside]) -> Iterator[EmbeddedStore]:
     """A fresh one; nothing merges by itself."""
-    with contextlib.closing(EmbeddedStore.open(tmp_path / "clickhouse", report=reports.append)) as opened:
+    with contextlib.closing(EmbeddedStore.open(database, report=reports.append)) as opened:
         opened._writer.run("SYSTEM STOP MERGES")
         yield opened
 
@@ -68,7 +70,9 @@ def test_each_file_that_a_part_needs_is_noticed_when_it_is_empty(
     store.insert(rows)
     store.confirm([rows])
     [folder] = parts(store).values()
-    assert {file.name for file in folder.iterdir()} == set(FILES), "a file of a new kind: is it noticed?"
+    assert {file.name for file in folder.iterdir()} == {name.partition("/")[0] for name in FILES}, (
+        "a file of a new kind: is it noticed?"
+    )
     for number, name in enumerate(FILES, 1):
         rows = events(event, batch_of, f"s-{number}")
         store._writer.run("SYSTEM STOP MERGES")  # a table that was attached anew merges again

@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from qrumb_server.loader.changes import ChangedHours
 from qrumb_server.loader.races import SETTLED_SECONDS, Races
 from qrumb_server.ports import TableBatch
 from qrumb_server.store.embedded import EmbeddedStore
+from tests.support.mini_node import SettableClock
 
 pytestmark = pytest.mark.chdb
 
@@ -87,7 +89,8 @@ def test_one_row_counts_and_the_ledger_says_so(
         store.insert(batch_of([ledger_row(f"segment-{number}", minute_ms)], "events.ledger"))
         stored.append(("shop", ID, received_ms))
     clock = Clock()
-    races = Races(store, monotonic=clock, is_alone=False)
+    changes = ChangedHours(store, clock=SettableClock(now_ms), monotonic=clock)
+    races = Races(store, changes, monotonic=clock, is_alone=False)
     if is_restarted:
         races.begin(begun_ms)
     else:
@@ -110,7 +113,7 @@ def test_one_row_counts_and_the_ledger_says_so(
 def test_a_loader_that_is_alone_asks_for_nothing(now_ms: int) -> None:
     """No other one can have stored the same."""
     clock = itertools.count(step=100)
-    races = Races(None, monotonic=lambda: float(next(clock)), is_alone=True)  # type: ignore[arg-type]
+    races = Races(None, None, monotonic=lambda: float(next(clock)), is_alone=True)  # type: ignore[arg-type]
     races.begin(now_ms)
     races.add([("shop", ID, now_ms)])
     races.settle_if_due()

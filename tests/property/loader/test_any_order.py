@@ -26,9 +26,10 @@ from qrumb_server.pipeline.identity import Label, identifiers_of, label_version,
 from qrumb_server.pipeline.run import judge
 from qrumb_server.store.embedded import EmbeddedStore
 from qrumb_server.wire.v1.record_pb2 import Record, SessionRegistration
+from tests.support.examples import examples
 from tests.support.mini_node import LoaderDied, MiniNode, SettableClock, running_mini_node
 
-pytestmark = pytest.mark.chdb
+pytestmark = [pytest.mark.chdb, pytest.mark.slow]
 
 TABLES = ("valid_events", "identity_links", "scan_sessions", "ledger")
 PEOPLE = ("", "a", "b", "c")
@@ -122,7 +123,7 @@ def stories(draw: st.DrawFn) -> tuple[list[Thing], list[Batch]]:
     return things, [(batch, draw(troubles)) for batch in batches]
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(40), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(story=stories())
 async def test_any_order_gives_the_same_attributed_events(
     story: tuple[list[Thing], list[Batch]], store: EmbeddedStore, base_ms: int

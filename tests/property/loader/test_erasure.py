@@ -32,9 +32,10 @@ from tests.property.loader.test_any_order import (
     stories,
     users,
 )
+from tests.support.examples import examples
 from tests.support.mini_node import MiniNode, SettableClock, running_mini_node
 
-pytestmark = pytest.mark.chdb
+pytestmark = [pytest.mark.chdb, pytest.mark.slow]
 
 EVER: Any = {"from_time": Timestamp(seconds=0), "to_time": Timestamp(seconds=10_000_000_000)}
 numbers = count(1)
@@ -46,7 +47,7 @@ people = st.one_of(
 Row = Mapping[str, Any]
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(16), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(story=stories(), person=people)
 async def test_an_erasure_touches_one_person_and_no_number(
     story: tuple[list[Thing], list[Batch]], person: UserIdentifiers, store: EmbeddedStore, base_ms: int

@@ -28,9 +28,10 @@ from qrumb_server.model import Caller, FraudReason, FraudRules, SitePolicy, Sour
 from qrumb_server.pipeline import consent, context_fields, mark, placeholders, stamp, struct_json, urls, validate
 from qrumb_server.pipeline.times import TimeReading
 from qrumb_server.reading import usual
-from qrumb_server.rpc.compiled_calls import is_built
+from qrumb_server.rpc.hotpath import is_built
 from tests.property.pipeline.test_rules_agree import browser_events, server_events
 from tests.property.reading.test_two_ways import own_fields, struct
+from tests.support.examples import examples
 from tests.support.strings import SAMPLES, texts_event
 from tests.support.two_ways import AGENT, BATCHES, NOW_MS, Ways, new_compiled
 from tests.support.verdict_cases import FILES, load_cases
@@ -84,7 +85,7 @@ def written(events: Sequence[Any], *, in_camel_case: bool = False) -> bytes:
     return json.dumps({"events": members}, ensure_ascii=in_camel_case).encode()
 
 
-@settings(max_examples=600, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(600), deadline=None, suppress_health_check=list(HealthCheck))
 @given(browser_events, st.none() | own_fields, likely_times, CALLERS, POLICIES)
 def test_browser_events_are_equal(
     event: BrowserEvent, own: dict[str, Any] | None, seconds: int | None, caller: Caller, policy: SitePolicy
@@ -93,7 +94,7 @@ def test_browser_events_are_equal(
     check(Ways(COMPILED, caller, policy), timed(event, seconds), own)
 
 
-@settings(max_examples=600, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(600), deadline=None, suppress_health_check=list(HealthCheck))
 @given(server_events, st.none() | own_fields, likely_times, CALLERS, POLICIES)
 def test_server_events_are_equal(
     event: ServerEvent, own: dict[str, Any] | None, seconds: int | None, caller: Caller, policy: SitePolicy
@@ -102,7 +103,7 @@ def test_server_events_are_equal(
     check(Ways(COMPILED, caller, policy), timed(event, seconds), own)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.floats(), st.sampled_from(["EUR", "JPY", "BHD", "CLF", "XAU"]), st.integers(0, 6))
 def test_amounts_are_equal(amount: float, currency: str, decimals: int) -> None:
     """Any double, and those with few decimals."""
@@ -113,7 +114,7 @@ def test_amounts_are_equal(amount: float, currency: str, decimals: int) -> None:
         assert not Ways(COMPILED).differences([event], Source.SERVER)
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=examples(600), deadline=None)
 @given(st.sampled_from(list(Source)), st.integers(0, 400), st.binary(min_size=1, max_size=6), st.integers(0, 6))
 def test_damaged_bytes_are_left_or_equal(source: Source, place: int, bytes_: bytes, cut: int) -> None:
     """Bytes that are put into a message in place of others: no panic, and nothing is taken that protobuf refuses."""

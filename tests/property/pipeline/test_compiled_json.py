@@ -9,14 +9,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from qrumb_server.model import Caller, SitePolicy, Source
-from qrumb_server.rpc.compiled_calls import is_built
+from qrumb_server.rpc.hotpath import is_built
 from tests.property.pipeline.test_compiled import CALLERS, COMPILED, POLICIES, ordinary, written
 from tests.property.reading.test_two_ways import camel_case, orders, pages
+from tests.support.examples import examples
 from tests.support.two_ways import Ways
 
 pytestmark = pytest.mark.skipif(not is_built(), reason="the compiled way is not built: it takes cargo")
 
-OFTEN = settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+OFTEN = settings(max_examples=examples(400), deadline=None, suppress_health_check=list(HealthCheck))
 events = st.tuples(st.just(Source.BROWSER), pages) | st.tuples(st.just(Source.SERVER), orders)
 # What a page or an order lacks, so that it is nearly ordinary.
 REQUIRED: dict[Source, dict[str, Any]] = {

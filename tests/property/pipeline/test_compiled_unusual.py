@@ -7,7 +7,7 @@ import pytest
 from qrumb.signing import sign_scan_session_id
 from qrumb.v1.consent_pb2 import Consent
 from qrumb_server.model import SitePolicy, Source
-from qrumb_server.rpc.compiled_calls import is_built
+from qrumb_server.rpc.hotpath import is_built
 from tests.property.pipeline.test_compiled import COMPILED, ordinary, written
 from tests.support.two_ways import Ways
 

@@ -18,6 +18,7 @@ from qrumb_server.pipeline.run import judge
 from qrumb_server.pipeline.stamp import Arrival
 from qrumb_server.reading.usual import read_usual
 from tests.property.pipeline.test_rules_agree import browser_events, server_events
+from tests.support.examples import examples
 from tests.support.reading import explained, judge_text, raw_event
 
 ARRIVAL = Arrival(received_time_ms=1_790_000_000_000, retention_ms=400 * 86_400_000, make_event_id=lambda _: "made")
@@ -63,7 +64,7 @@ def test_any_bytes_get_a_verdict(text: bytes, source: Source) -> None:
     check(judge_text(text, source, ARRIVAL))
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(500), deadline=None)
 @given(objects, SOURCES, st.data())
 def test_any_json_gets_a_verdict(event: dict[str, Any], source: Source, data: st.DataObject) -> None:
     """Whole, and with some of its bytes cut out, which makes equal keys, wrong types and no JSON."""
@@ -95,7 +96,7 @@ def same_verdict(event: BrowserEvent | ServerEvent, source: Source, has_snake_ca
         assert list(strict.warnings) == [said for said in plain.warnings if said.code != EventWarning.INEXACT_NUMBER]
 
 
-@settings(max_examples=1000, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(1000), deadline=None, suppress_health_check=list(HealthCheck))
 @given(browser_events, st.none() | own_fields, st.booleans())
 @pytest.mark.timeout(300)
 def test_browser_event_has_the_verdict_of_collecting(
@@ -107,7 +108,7 @@ def test_browser_event_has_the_verdict_of_collecting(
     same_verdict(event, Source.BROWSER, has_snake_case)
 
 
-@settings(max_examples=1000, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(1000), deadline=None, suppress_health_check=list(HealthCheck))
 @given(server_events, st.none() | own_fields, st.booleans())
 @pytest.mark.timeout(300)
 def test_server_event_has_the_verdict_of_collecting(
@@ -119,7 +120,7 @@ def test_server_event_has_the_verdict_of_collecting(
     same_verdict(event, Source.SERVER, has_snake_case)
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=examples(1000), deadline=None)
 @given(st.floats(allow_nan=False, allow_infinity=False) | st.integers(-1074, 1023).map(lambda power: 2.0**power))
 def test_no_double_that_was_written_by_json_loses_digits(number: float) -> None:
     """The shortest text of a double is never called lossy."""
@@ -203,7 +204,7 @@ def camel_case(event: dict[str, Any]) -> dict[str, Any]:
     return {fields[name]: value for name, value in event.items()}
 
 
-@settings(max_examples=1500, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(1500), suppress_health_check=list(HealthCheck))
 @given(pages, st.booleans(), st.booleans(), st.data())
 @pytest.mark.timeout(300)
 def test_both_ways_read_the_same_page(
@@ -213,7 +214,7 @@ def test_both_ways_read_the_same_page(
     check_both(Source.BROWSER, camel_case(event) if has_camel_case else event, is_ascii, data)
 
 
-@settings(max_examples=1500, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(1500), suppress_health_check=list(HealthCheck))
 @given(orders, st.booleans(), st.booleans(), st.data())
 @pytest.mark.timeout(300)
 def test_both_ways_read_the_same_order(

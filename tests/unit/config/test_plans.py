@@ -16,7 +16,8 @@ from qrumb_server.errors import ConfigError
 from qrumb_server.model import Caller, RawEvent, Rejected, SitePolicy, Source, StampedEvent
 from qrumb_server.pipeline.run import judge
 from qrumb_server.pipeline.stamp import Arrival, Enrichers
-from qrumb_server.rpc.compiled_calls import Compiled, is_built
+from qrumb_server.rpc.compiled_calls import Compiled
+from qrumb_server.rpc.hotpath import is_built
 from qrumb_server.rpc.turns import Turns
 
 PLAN = {

@@ -92,6 +92,13 @@ def test_an_empty_variable_stands_for_no_database(monkeypatch: pytest.MonkeyPatc
     assert (geoip.city_databases, geoip.asn_databases) == ((), ())
 
 
+def test_an_empty_variable_is_no_data_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would be the working folder, with spool/ and run/ among somebody's files."""
+    monkeypatch.setenv("DATA_DIR", "")
+    with pytest.raises(ConfigError, match=r"(?i)data_dir.*is empty; name a folder, or leave it out for \./data"):
+        load_settings(environment={})
+
+
 def test_the_prefixed_variable_comes_before_the_plain_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """And what it does not name stays as the plain one says."""
     monkeypatch.setenv("GEOIP_CITY_DB", "/plain/city.mmdb")

@@ -1,5 +1,6 @@
 """What a site wants: its own table in sites.toml, else the settings for all sites; mistakes, and how to fix them."""
 
+import base64
 from datetime import timedelta
 from pathlib import Path
 
@@ -155,6 +156,14 @@ def test_mistakes_in_the_settings_are_named_with_their_place_and_fix(
 
 
 KEY = "qk_abcd1234_" + "k" * 40
+SIGNS = f"whsec_{base64.b64encode(bytes(32)).decode()}"
+
+
+def watched(
+    rules: str = 'name = "r"\nkind = "silent"\nusual = 4', url: str = "https://a.example", secret: str = SIGNS
+) -> str:
+    """A site with rules."""
+    return f'[shop.watch]\nurl = "{url}"\nsecret = "{secret}"\n[[shop.watch.rules]]\n{rules}\n'
 
 
 @pytest.mark.parametrize(
@@ -183,6 +192,25 @@ KEY = "qk_abcd1234_" + "k" * 40
         ),
         ('[shop]\nsession_secrets = ["short"]', "shop.session_secrets.0", "qrumb sites session-secret"),
         ("[shop.quota]\nevents_per_second = 0", "shop.quota.events_per_second", "equal to 1"),
+        (watched(url="shop.example"), "shop.watch.url", "such as https://hooks.shop.example/qrumb"),
+        (watched(secret="whsec_short"), "shop.watch.secret", "openssl rand -base64 32"),
+        (watched('name = "r"\nkind = "quiet"'), "shop.watch.rules.0.kind", "'silent', 'suspect_share'"),
+        (watched('name = "r"\nkind = "silent"'), "shop.watch.rules.0", "needs `usual`, such as usual = 40"),
+        (watched('name = "r"\nkind = "silent"\nusual = 4\nover = 0.5'), "shop.watch.rules.0", "no `over`: take it out"),
+        (watched('name = "r"\nkind = "suspect_share"\nover = 60'), "shop.watch.rules.0.over", "less than 1"),
+        (watched('name = "r"\nkind = "silent"\nusual = 4\nwithin = "PT1M"'), "shop.watch.rules.0.within", "1 hour"),
+        (
+            watched('name = "r"\nkind = "unscanned_visits"\nover = 0.1\nqr_codes = ["a"]'),
+            "shop.watch.rules.0",
+            "has no `qr_codes`",
+        ),
+        (
+            watched(
+                'name = "r"\nkind = "silent"\nusual = 4\n[[shop.watch.rules]]\nname = "r"\nkind = "silent"\nusual = 5'
+            ),
+            "shop.watch",
+            "give each a name of its own",
+        ),
     ],
 )
 def test_mistakes_in_the_sites_are_named_with_their_place_and_fix(
@@ -196,6 +224,16 @@ def test_mistakes_in_the_sites_are_named_with_their_place_and_fix(
         assert part in said
     assert KEY not in said
     assert "short" not in said.replace("too short", "")
+
+
+def test_rules_of_a_site_are_read(tmp_path: Path) -> None:
+    """With their defaults, and only where a site has some; nothing shows the secret."""
+    known = sites(tmp_path, "", watched() + "[blog]\n")
+    [(site_id, watch)] = known.watches().items()
+    assert (site_id, watch.url, watch.secret) == ("shop", "https://a.example", SIGNS)
+    [rule] = watch.rules
+    assert (rule.name, rule.kind, rule.usual, rule.within_ms, rule.qr_code_ids) == ("r", "silent", 4, 86_400_000, ())
+    assert SIGNS not in repr(known.find("shop"))
 
 
 def test_all_mistakes_are_said_at_once(tmp_path: Path) -> None:

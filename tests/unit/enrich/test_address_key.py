@@ -2,7 +2,7 @@
 
 import pytest
 
-from qrumb_server.enrich.address import KEY_BYTES, address_key
+from qrumb_server.enrich.address_key import KEY_BYTES, address_key
 
 DAY_MS = 86_400_000
 NOON_MS = 20_000 * DAY_MS + DAY_MS // 2

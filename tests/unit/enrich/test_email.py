@@ -138,3 +138,11 @@ def test_a_cut_leaves_no_beginning_of_an_address(address: str) -> None:
         assert len(kept) >= 2_500
     assert redacted_beginning("z" * 40 + f" {address}", 52) == ""
     assert redacted_beginning(address, 500) == MARK
+
+
+@pytest.mark.parametrize("number", [15, 16, 17, 18, 60])
+def test_the_address_at_which_a_text_ends_goes_whole(number: int) -> None:
+    """What follows the sixteenth is cut, and nothing of the seventeenth stays."""
+    sent = ", ".join(f'"zane.roe+{index}@mail.example.com"' for index in range(number))
+    assert "zane" not in redact_emails(sent)
+    assert "zane" not in redacted_beginning(sent, 65_536)

@@ -42,6 +42,7 @@ def session(site_id: str, session_id: str) -> dict[str, Any]:
         "user_id": "",
         "user_time": 0,
         "scan_time": 5,
+        "is_of_flood": 0,
     }
 
 
@@ -196,6 +197,8 @@ def test_a_stored_event_counts_only_within_seven_days() -> None:
         "source": "server",
         "first_fingerprint": 7,
         "first_time": NOW_MS,
+        "times": [],
+        "session_ids": [],
     }
     events = [("s", row["event_id"], NOW_MS), ("s", "00000000-0000-4000-8000-000000000002", NOW_MS - DAY_MS)]
     for latest_ms, number in ((NOW_MS - DUPLICATE_WITHIN_MS, 1), (NOW_MS - DUPLICATE_WITHIN_MS - 1, 0)):

@@ -21,6 +21,7 @@ from qrumb_server.spool.reader import list_sealed
 from qrumb_server.spool.writer import SpoolWriter
 from qrumb_server.wire.v1.record_pb2 import AcceptedEvent, DeadLetter, Record
 from tests.support.faulty_store import FaultyStore
+from tests.support.patience import patient
 from tests.support.spool_limits import spool_limits
 from tests.support.stack import wait_until
 
@@ -226,7 +227,8 @@ def test_segment_begun_after_the_start_is_simply_inserted(tmp_path: Path) -> Non
 
     class EarlyClock:
         def now_ms(self) -> int:
-            spool_up(tmp_path, [[event(1)]])
+            if not store.calls and not list_sealed(tmp_path):
+                spool_up(tmp_path, [[event(1)]])
             return FixedClock().now_ms() - 1000
 
     loader = new_loader(tmp_path, store, 10, EarlyClock())
@@ -250,14 +252,17 @@ def test_a_change_of_rows_gets_its_turn_between_two_batches(tmp_path: Path) -> N
     loading = threading.Thread(target=loader.run)
     loading.start()
     wait_until(lambda: store.calls)
+    meanwhile = []
     for _ in range(5):
         before = len(store.calls)
-        with loader.exclusively(timedelta(seconds=5)):
+        with loader.exclusively(timedelta(seconds=patient(5))):
             stored = len(store.calls)
-            assert stored <= before + 2
+            meanwhile.append(stored - before)
             time.sleep(0.02)
             assert len(store.calls) == stored
-    loading.join(30)
+    # The least: a busy machine may stop this thread before it has asked for its turn.
+    assert min(meanwhile) <= 2
+    loading.join(patient(30))
     assert len(store.tables[VALID_EVENTS]) == 200
 
 

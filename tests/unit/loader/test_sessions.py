@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Iterable, Sequence
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -10,7 +11,7 @@ from qrumb.v1.scan_session_pb2 import ScanSession
 from qrumb_server.instants import timestamp
 from qrumb_server.loader.lookups import KnownSession, SessionKey
 from qrumb_server.loader.rows import PlacedSession, RowId
-from qrumb_server.loader.sessions import merge_sessions, session_batch
+from qrumb_server.loader.sessions import lost_codes, merge_sessions, session_batch
 from qrumb_server.wire.v1.record_pb2 import SessionRegistration
 
 KEY = ("s", "scan")
@@ -87,6 +88,22 @@ def test_a_repeated_registration_changes_nothing() -> None:
     known = {KEY: KnownSession(qr_code_id="a", user_id="u", user_time_ms=5, scan_time_ms=5)}
     assert merge_sessions([placed(1, "a", "u", 5)], known) == {}
     assert merge_sessions([placed(1, "b", "v", 6)], known) == {}
+
+
+@pytest.mark.parametrize(
+    ("sent", "lost"),
+    [
+        ([("a", "u", 6)], 0),
+        ([("b", "", 6)], 1),  # the earlier one stays
+        ([("b", "", 4)], 1),  # it takes the session over
+        ([("b", "", 4), ("c", "", 3)], 2),
+    ],
+)
+def test_registrations_whose_code_is_not_their_sessions_are_counted(sent: list[Sent], lost: int) -> None:
+    """Nothing else tells that two redirects make the same ids."""
+    known = {KEY: KnownSession(qr_code_id="a", user_id="u", user_time_ms=5, scan_time_ms=5)}
+    registrations = [placed(number, *one) for number, one in enumerate(sent)]
+    assert lost_codes(registrations, known, merge_sessions(registrations, known))[KEY[0]] == lost
 
 
 def test_a_session_of_another_site_is_no_obstacle() -> None:

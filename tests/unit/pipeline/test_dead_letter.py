@@ -10,6 +10,7 @@ from qrumb.v1.consent_pb2 import Consent
 from qrumb.v1.server_event_pb2 import ServerEvent, UserIdentifiers
 from qrumb_server.model import Caller, RawEvent, Rejected, Source
 from qrumb_server.pipeline.dead_letter import bury
+from tests.support.reading import explained
 
 
 @pytest.mark.parametrize("seconds", [2**40, -(2**40)], ids=["far ahead", "far back"])
@@ -62,3 +63,11 @@ def test_numbers_that_json_does_not_have_are_texts_in_a_letter() -> None:
     event.metadata.update({"a": [float("nan"), {"b": float("inf")}], "c": 2.0**60})
     sent = {"event_type": "click", "metadata": {"a": ["nan", {"b": "inf"}], "c": 1152921504606847000}}
     assert json.loads(letter_of(event)) == sent
+
+
+@pytest.mark.parametrize("sent", ["perhaps", "PERHAPS", ""])
+def test_a_name_that_is_none_of_an_enums_is_kept_as_it_was_sent(sent: str) -> None:
+    """The number that stands for it within says nothing to its sender."""
+    raw = explained(b'{"site_id":"s","event_type":"e","consent":"%b"}' % sent.encode(), Source.BROWSER)
+    letter = bury(Rejected(raw=raw, event_id="", violations=[]), 0).dead_letter
+    assert json.loads(letter.payload).get("consent", "") == sent

@@ -206,3 +206,32 @@ def test_a_timestamp_of_grpc_is_an_instant(seconds: int, nanos: int, is_time: bo
         assert isinstance(verdict, ValidEvent)
     else:
         assert found(verdict) == [("event_time", "OUT_OF_RANGE")]
+
+
+def sent(wire: bytes) -> list[tuple[str, str]]:
+    """Code and end of the description of each warning of a browser event."""
+    message = BrowserEvent.FromString(b"\n\x01s2\x01c" + wire)
+    verdict = validate(RawEvent(source=Source.BROWSER, message=message, caller=Caller(), index=0))
+    assert isinstance(verdict, ValidEvent)
+    return [(EventWarning.Code.Name(one.code), one.description) for one in verdict.warnings]
+
+
+NEWER = b"\x9a\x06\x03abc"
+"""Field 99, of three bytes."""
+LACKS = "in fields that this version of the contract lacks, and that are not stored"
+
+
+def test_fields_of_a_newer_contract_are_a_warning_by_their_numbers() -> None:
+    """protobuf keeps quiet about them, and the row cannot hold them."""
+    assert sent(b"") == []
+    assert sent(NEWER) == [("UNKNOWN_FIELD", f"has 6 bytes {LACKS}: 99")]
+    device = BrowserEvent.DESCRIPTOR.fields_by_name["device"].number
+    inner = bytes([device << 3 | 2, len(NEWER)]) + NEWER
+    assert sent(inner + NEWER) == [("UNKNOWN_FIELD", f"has 12 bytes {LACKS}: 99, device.99")]
+
+
+def test_of_many_unknown_fields_a_few_are_named_or_none() -> None:
+    """An event may have tens of thousands."""
+    some = b"".join(bytes([0x80 | (number % 16 << 3), number // 16, 1]) for number in range(100, 120))
+    assert sent(some) == [("UNKNOWN_FIELD", f"has 60 bytes {LACKS}: 100, 101, 102, 103, 104")]
+    assert sent(bytes([0x98, 0x06, 1]) * 40_000) == [("UNKNOWN_FIELD", f"has 120,000 bytes {LACKS}")]

@@ -112,6 +112,42 @@ def test_a_name_that_means_something_is_told_its_place(members: str, source: Sou
     assert advice in advice_of(verdict)
 
 
+@pytest.mark.parametrize(
+    ("event", "source", "field", "sent_as"),
+    [
+        ({"side_id": "s", "event_type": "e"}, Source.BROWSER, "site_id", "side_id"),
+        ({"site_id": "s", "eventType2": "e"}, Source.BROWSER, "event_type", "eventType2"),
+        ({"site_id": "s", "event_name": "e"}, Source.BROWSER, "event_type", "event_name"),
+        (
+            {"site_id": "s", "scan_sesion_id": "x", "event_name": "lead"},
+            Source.SERVER,
+            "scan_session_id",
+            "scan_sesion_id",
+        ),
+        (
+            {
+                "site_id": "s",
+                "scan_session_id": "x",
+                "event_name": "lead",
+                "conversion_value": {"currency": "EUR", "amonut": 5},
+            },
+            Source.SERVER,
+            "conversion_value.amount",
+            "conversion_value.amonut",
+        ),
+    ],
+)
+def test_a_required_field_that_was_misspelt_is_told_so(
+    event: dict[str, object], source: Source, field: str, sent_as: str
+) -> None:
+    """A rejection has no warnings that could say it."""
+    verdict = judged(json.dumps(event), source)
+    assert isinstance(verdict, Rejected)
+    [violation] = verdict.violations
+    assert (violation.field, violation.reason) == (field, Violation.REQUIRED)
+    assert violation.description.endswith(f"; the event has `{sent_as}`, which is no field of it: was that meant?")
+
+
 def test_a_dry_run_may_be_asked_for_within_the_event() -> None:
     """It is no unknown field there, and is one anywhere else."""
     assert warned(browser('"validate_only":true')) == []

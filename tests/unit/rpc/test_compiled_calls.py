@@ -2,10 +2,10 @@
 
 import pytest
 
-from qrumb_server.rpc import compiled_calls
+from qrumb_server.rpc import hotpath
 
 
 def test_a_package_of_another_version_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     """One that an earlier set-up has left: Python judges all events until the next one."""
-    monkeypatch.setattr(compiled_calls, "INTERFACE", compiled_calls.SPOKEN - 1)
-    assert not compiled_calls.is_built()
+    monkeypatch.setattr(hotpath, "INTERFACE", hotpath.SPOKEN - 1)
+    assert not hotpath.is_built()

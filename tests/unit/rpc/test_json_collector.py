@@ -19,8 +19,9 @@ from qrumb_server.pipeline.stamp import Arrival
 from qrumb_server.rpc.collector import Collector, event_receipt
 from qrumb_server.rpc.json_answers import as_members, receipt_members
 from qrumb_server.rpc.json_collector import add_json_collector
+from qrumb_server.rpc.opened import Opened
 from qrumb_server.rpc.turns import Turns
-from qrumb_server.rpc.wrappers import Wrappers
+from qrumb_server.rpc.wrappers import Method, Wrappers
 from qrumb_server.wire.v1.record_pb2 import Record
 from tests.support.opened import opening
 from tests.support.reading import explained
@@ -171,3 +172,25 @@ def test_a_receipt_is_written_as_the_transcoder_writes_it(text: bytes, dry: bool
     expected = MessageToDict(message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
     assert receipt_members(verdict, ARRIVAL, dry=dry) == expected
     assert list(receipt_members(verdict, ARRIVAL, dry=dry)) == list(as_members(message))
+
+
+@pytest.mark.parametrize("by_python", [True, False])
+async def test_what_was_read_of_a_batch_is_freed_event_by_event(by_python: bool) -> None:
+    """All at once would hold the event loop: its names may be hundreds of thousands."""
+    kept: list[Opened] = []
+
+    async def keep(request: Opened, _context: object) -> None:
+        kept.append(request)
+
+    context: Any = None
+    batch = Method(name=METHODS + "BatchCollectBrowserEvents", decode=bytes)
+    odd = GOOD.replace(b'"e"', b'"e","consent":"perhaps"')
+    body = HttpBody(data=b'{"events":[%b]}' % b",".join([odd] * 7))
+    await opening(Turns(), by_python=by_python).unary(batch, keep)(body.SerializeToString(), context)
+    [opened] = kept
+    assert opened.number == 7
+    assert opened.events or (opened.compiled and opened.compiled.read)
+    assert len(list(opened.let_go())) >= 7
+    assert not opened.events
+    assert not opened.readings
+    assert not opened.compiled or not opened.compiled.read

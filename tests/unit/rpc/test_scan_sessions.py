@@ -108,10 +108,12 @@ async def test_a_session_is_kept_before_it_is_answered(stub: ScanSessionServiceS
 async def test_a_time_that_cannot_be_true_is_replaced(
     stub: ScanSessionServiceStub, ago_ms: int, is_believed: bool
 ) -> None:
-    """As for events."""
+    """As for events, and the answer says so."""
     session = scan(scan_time=timestamp(NOW_MS - ago_ms))
     answer = await stub.RegisterScanSession(pb.RegisterScanSessionRequest(scan_session=session))
     assert milliseconds(answer.scan_session.scan_time) == (NOW_MS - ago_ms if is_believed else NOW_MS)
+    said = [(one.field, EventWarning.Code.Name(one.code), bool(one.help_url)) for one in answer.warnings]
+    assert said == ([] if is_believed else [("scan_time", "CLOCK_CORRECTED", True)])
 
 
 async def test_what_the_redirect_knows_is_used_and_dropped(stub: ScanSessionServiceStub, spool: Spool) -> None:

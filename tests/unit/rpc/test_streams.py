@@ -96,12 +96,13 @@ def request(number: int) -> pb.StreamServerEventsRequest:
     return pb.StreamServerEventsRequest(event=event)
 
 
-async def settled(collector: CountingCollector) -> int:
-    """Events read, once no more are read for a while."""
+async def settled(collector: CountingCollector, at_least: int = 1) -> int:
+    """Events read, once as many were as must be, and no more are read for a while."""
     before = -1
-    while before != collector.read:
-        before = collector.read
-        await asyncio.sleep(0.2)
+    async with asyncio.timeout(patient(20)):
+        while collector.read < at_least or before != collector.read:
+            before = collector.read
+            await asyncio.sleep(0.2)
     return before
 
 
@@ -142,7 +143,7 @@ async def test_no_more_is_read_than_the_window_while_the_disk_waits(
     spool.gate.clear()
     number = STREAM_WINDOW * 2
     stream = stub.StreamServerEvents(request(index) for index in range(number))
-    assert await settled(collector) == STREAM_WINDOW
+    assert await settled(collector, STREAM_WINDOW) == STREAM_WINDOW
     spool.gate.set()
     assert_in_order([receipt async for answer in stream for receipt in answer.receipts], number)
 
@@ -181,7 +182,7 @@ async def test_stop_answers_first_what_was_read(stub: Stub, spool: Spool, collec
     stream = stub.StreamServerEvents()  # type: ignore[call-arg]  # a stub of grpc.aio
     for number in range(20):
         await stream.write(request(number))
-    assert await settled(collector) == 20
+    assert await settled(collector, 20) == 20
     collector.end_streams()
     spool.gate.set()
     assert_in_order(await receipts_until_stopped(stream), 20)
@@ -194,7 +195,7 @@ async def test_stop_loses_no_event_at_the_edge_of_the_window(
     """With more sent than the window holds: what was read has a receipt, what was not is not kept."""
     spool.gate.clear()
     stream = stub.StreamServerEvents(request(index) for index in range(STREAM_WINDOW + 100))
-    read = await settled(collector)
+    read = await settled(collector, STREAM_WINDOW)
     collector.end_streams()
     spool.gate.set()
     assert_in_order(await receipts_until_stopped(stream), read)

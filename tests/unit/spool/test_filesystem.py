@@ -1,5 +1,7 @@
 """The real disk keeps the promises that the fake is trusted for."""
 
+import contextlib
+import itertools
 import os
 import stat
 from pathlib import Path
@@ -7,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from qrumb_server.spool import DISK
+from tests.support.small_disk import small_disk
 
 
 def test_lock_is_exclusive_until_released(tmp_path: Path) -> None:
@@ -75,3 +78,13 @@ def test_listing_tells_folders_from_files(tmp_path: Path) -> None:
     assert found["file"] == (False, 5)
     assert not found["link"][0]
     assert DISK.list_folder(tmp_path / "file") == DISK.list_folder(tmp_path / "none") == []
+
+
+def test_a_disk_that_takes_no_new_file_has_no_bytes_for_one(tmp_path: Path) -> None:
+    """Else health would call a node ready whose workers refuse every event."""
+    with small_disk(tmp_path, kind="ext4", mebibytes=8) as disk:
+        assert DISK.free_bytes(disk.folder) > 1 << 20
+        with contextlib.suppress(OSError):
+            for number in itertools.count():
+                (disk.folder / f"{number}.file").touch()
+        assert DISK.free_bytes(disk.folder) == 0

@@ -2,7 +2,8 @@
 
 import errno
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
@@ -26,6 +27,7 @@ from qrumb_server.spool.format import (
     new_segment_id,
     sealed_name,
 )
+from qrumb_server.spool.reader import Stillness
 
 RECORDS = [b"row %d " % row + b"x" * row for row in range(20)]
 
@@ -220,3 +222,24 @@ def test_usage_counts_bytes_rows_and_the_age_of_the_oldest(tmp_path: Path) -> No
     assert (found.sealed_segments, found.sealed_rows, found.quarantined_segments) == (2, 25, 0)
     assert found.oldest_age == timedelta(seconds=40)
     assert usage(tmp_path, now_ms=0).oldest_age == timedelta(0)
+
+
+def test_stillness_is_believed_only_until_anything_comes_goes_or_may_not_be_read(tmp_path: Path) -> None:
+    """And not before the last change is old enough for the next one to have another time."""
+    (tmp_path / "worker-0").mkdir()
+    later = int(time.time() * 1000) + 60_000
+    still = Stillness(tmp_path)
+    changes: list[Callable[[], object]] = [
+        lambda: (tmp_path / "worker-0" / "a").touch(),
+        lambda: (tmp_path / "worker-0" / "a").unlink(),
+        lambda: (tmp_path / "worker-0").chmod(0o500),
+        lambda: (tmp_path / "worker-1").mkdir(),
+        lambda: (tmp_path / "worker-1" / "a").touch(),
+    ]
+    assert not still.goes_on(later)
+    for change in changes:
+        assert still.goes_on(later)
+        assert not still.goes_on(later - 60_000)
+        time.sleep(0.02)  # longer than the steps of this filesystem's clock
+        change()
+        assert not still.goes_on(later)

@@ -288,6 +288,37 @@ async def test_seal_that_fails_is_reported_and_tried_again_by_itself(
     assert writer.stats().segments_unsealed == 0
 
 
+async def test_what_waits_for_its_seal_outlasts_a_folder_that_is_away(
+    tmp_path: Path, executor: Executor, clock: Clock
+) -> None:
+    """Moved, or not mounted for a while: its rows wait for its return, not for the next start of the node."""
+    folder, away = tmp_path / "spool" / "worker-0", tmp_path / "away"
+    writer = await SpoolWriter.open(folder, limits=spool_limits(), executor=executor, clock=clock)
+    try:
+        await writer.append([b"waits"])
+        folder.rename(away)
+        with pytest.raises(SpoolFailedError):
+            await writer.seal()
+        away.rename(folder)
+        await eventually(lambda: len(list_sealed(tmp_path / "spool")) == 1)
+    finally:
+        await writer.close()
+
+
+async def test_a_segment_that_was_removed_by_hand_is_not_waited_for(
+    tmp_path: Path, executor: Executor, clock: Clock
+) -> None:
+    """Else every seal would fail from then on."""
+    writer = await SpoolWriter.open(tmp_path / "1", limits=spool_limits(), executor=executor, clock=clock)
+    try:
+        await writer.append([b"removed"])
+        next((tmp_path / "1").glob("*.open")).unlink()
+        await writer.seal()
+        assert writer.stats().segments_unsealed == 0
+    finally:
+        await writer.close()
+
+
 async def test_seal_syncs_the_folder(open_spool: OpenSpool, filesystem: FaultyFileSystem) -> None:
     """After a seal a power cut does not turn the segment back into an open one."""
     writer = await open_spool()

@@ -146,6 +146,12 @@ def test_what_takes_no_events_is_not_ready_and_says_so_first(facts: Facts, cause
     assert assessment.reasons[0].startswith(words)
 
 
+def test_of_a_node_that_stops_no_process_is_missed() -> None:
+    """They end one after another, as they should."""
+    facts = replace(WELL, is_stopping=True, others=dict.fromkeys(WELL.others, ChildState.SILENT), loading=None)
+    assert assess(facts).reasons == ["the node is stopping"]
+
+
 def test_the_only_serving_worker_being_full_is_not_ready() -> None:
     """A full worker beside one that is away takes as little as two full ones."""
     facts = replace(

@@ -4,6 +4,7 @@ import asyncio
 import re
 import socket
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -11,15 +12,18 @@ from prometheus_client import Counter, Histogram
 from prometheus_client.exposition import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from qrumb.v1.receipt_pb2 import Violation
+from qrumb.v1.event_row_pb2 import EventRow
+from qrumb.v1.receipt_pb2 import EventWarning, Violation
 from qrumb.v1.server_event_pb2 import ServerEvent
 from qrumb.v1.status_service_pb2 import GetStatusResponse
 from qrumb_server.errors import ConfigError, SiteShareError
 from qrumb_server.loader.progress import Progress
 from qrumb_server.metrics import MAX_SITES, OTHER_SITE, SiteLabels, metrics_text, new_registry
-from qrumb_server.model import Caller, RawEvent, Rejected, Source
+from qrumb_server.model import Caller, RawEvent, Rejected, Source, StampedEvent
 from qrumb_server.rpc.metrics import CollectorMetrics
 from qrumb_server.supervise.metrics import MetricsServer, merge, node_metrics
+from qrumb_server.watch.watcher import Watcher
+from qrumb_server.wire.v1.record_pb2 import AcceptedEvent, Record
 
 
 def text_of(number: int) -> str:
@@ -83,6 +87,19 @@ async def test_a_worker_counts_refusals_and_broken_rules_by_their_names() -> Non
     assert "jane" not in said
 
 
+def test_a_worker_counts_accepted_events_by_their_warnings() -> None:
+    """Each code once for an event, however many fields have it."""
+    registry = new_registry()
+    row = EventRow(site_id="demo")
+    said = [EventWarning(field=name, code=EventWarning.UNKNOWN_FIELD) for name in ("jane@example.org", "b")]
+    event = StampedEvent(record=Record(accepted_event=AcceptedEvent(row=row)), warnings=said)
+    CollectorMetrics(registry).count([event, event], {"demo": 1})
+    text = metrics_text(registry)
+    assert 'qrumb_event_warnings_total{code="UNKNOWN_FIELD",site_id="demo"} 2.0' in text
+    assert 'qrumb_events_accepted_total{site_id="demo"} 3.0' in text
+    assert "jane" not in text
+
+
 async def test_the_port_answers_from_its_opening_to_its_close() -> None:
     """Empty at first; then with what the node knows; a taken port is refused in one line."""
     server = MetricsServer.open("127.0.0.1", 0)
@@ -107,11 +124,20 @@ async def test_the_port_answers_from_its_opening_to_its_close() -> None:
         assert probe.connect_ex(("127.0.0.1", server.port)) != 0
 
 
-def test_every_metric_is_documented_and_nothing_else_is() -> None:
+def test_every_metric_is_documented_and_nothing_else_is(tmp_path: Path) -> None:
     """docs/metrics.md names what there is."""
     registry = new_registry()
     CollectorMetrics(registry)
-    Progress(registry)
+    unasked: Any = None
+    Watcher(
+        store=unasked,
+        clock=unasked,
+        watches=dict,
+        limits=unasked,
+        data_dir=tmp_path,
+        progress=Progress(registry),
+        registry=registry,
+    )
     families = [*registry.collect(), *node_metrics(GetStatusResponse())]
     there = {family.name + ("_total" if family.type == "counter" else "") for family in families}
     text = (Path(__file__).resolve().parents[3] / "docs" / "metrics.md").read_text(encoding="utf-8")

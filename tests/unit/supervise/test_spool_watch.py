@@ -37,9 +37,8 @@ def disk() -> Iterator[SilentDisk]:
     silent.may_answer.set()
 
 
-@pytest.fixture
-def watch(tmp_path: Path, disk: SilentDisk) -> SpoolWatch:
-    """Of an empty spool of one worker."""
+def watching(tmp_path: Path, disk: SilentDisk, *, patience: float) -> SpoolWatch:
+    """An empty spool of one worker."""
     (tmp_path / "worker-0").mkdir()
     return SpoolWatch(
         tmp_path,
@@ -48,8 +47,14 @@ def watch(tmp_path: Path, disk: SilentDisk) -> SpoolWatch:
         min_free_bytes=0,
         workers=frozenset({"worker-0"}),
         free_bytes=disk.free_bytes,
-        patience=0.05,
+        patience=patience,
     )
+
+
+@pytest.fixture
+def watch(tmp_path: Path, disk: SilentDisk) -> SpoolWatch:
+    """It soon gives a look up."""
+    return watching(tmp_path, disk, patience=0.05)
 
 
 async def test_a_disk_that_hangs_holds_up_no_caller_and_is_reported(watch: SpoolWatch, disk: SilentDisk) -> None:
@@ -66,6 +71,17 @@ async def test_a_disk_that_hangs_holds_up_no_caller_and_is_reported(watch: Spool
     disk.may_answer.set()
     while (await watch.look()).silent_for is not None:
         await asyncio.sleep(0.01)
+
+
+async def test_a_look_of_another_caller_is_not_taken_for_a_silent_disk(tmp_path: Path, disk: SilentDisk) -> None:
+    """Health, metrics and status ask all the time, and some begin the next look before others have their answer."""
+    watch = watching(tmp_path, disk, patience=60)
+    disk.may_answer.set()
+
+    async def ask() -> list[timedelta | None]:
+        return [(await watch.look()).silent_for for _ in range(30)]
+
+    assert {said for asked in await asyncio.gather(*(ask() for _ in range(4))) for said in asked} == {None}
 
 
 async def test_a_first_look_that_hangs_claims_nothing(watch: SpoolWatch) -> None:

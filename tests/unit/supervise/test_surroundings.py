@@ -1,22 +1,34 @@
 """The data folder and the ports are taken before anything starts; what is in the way is told in one line."""
 
+import contextlib
+import itertools
 import os
 import re
+import shutil
 import socket
+import subprocess
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import structlog
 
-from qrumb_server.errors import ConfigError
+from qrumb_server.errors import ConfigError, StartError
 from qrumb_server.supervise.surroundings import (
     enter_run_dir,
     holder_of,
     is_data_dir_in_use,
+    keep_lock,
     lock_data_dir,
+    make_folder,
     reserve_port_for_quic,
+    wait_for_room,
 )
+from tests.support.patience import patient
 from tests.support.ports import claimed_port
+from tests.support.small_disk import SmallDisk, small_disk
+from tests.support.stack import wait_until
 
 
 def test_a_udp_port_that_is_taken_is_told() -> None:
@@ -81,3 +93,58 @@ def test_a_lock_is_held_until_its_descriptor_is_closed(tmp_path: Path) -> None:
     assert holder_of(folder) == os.getpid()
     os.close(descriptor)
     assert not is_data_dir_in_use(folder)
+
+
+@pytest.mark.parametrize("lose", [os.remove, lambda path: Path(shutil.copy(path, f"{path}.new")).replace(path)])
+def test_a_lock_whose_file_is_lost_is_taken_anew(tmp_path: Path, lose: Callable[[Path], None]) -> None:
+    """Commands look at the file: they would say that no node runs, and a second one would start."""
+    descriptor = lock_data_dir(tmp_path)
+    lose(tmp_path / "lock")
+    assert not is_data_dir_in_use(tmp_path)
+    for _ in range(2):
+        keep_lock(tmp_path, descriptor)
+        assert holder_of(tmp_path) == os.getpid()
+    assert os.get_inheritable(descriptor)
+    os.close(descriptor)
+    assert not is_data_dir_in_use(tmp_path)
+
+
+def fill_with_files(disk: SmallDisk) -> None:
+    """Take the last file that the disk can hold."""
+    with contextlib.suppress(OSError):
+        for number in itertools.count():
+            (disk.folder / f"{number}.file").touch()
+
+
+def remove_files(disk: SmallDisk) -> None:
+    for path in disk.folder.glob("*.file"):
+        path.unlink()
+
+
+@pytest.mark.parametrize(
+    ("fill", "clear", "said"),
+    [(SmallDisk.fill, SmallDisk.clear, "disk is full"), (fill_with_files, remove_files, "as many files")],
+    ids=["bytes", "files"],
+)
+def test_a_start_waits_for_room_on_the_disk_and_says_so(
+    tmp_path: Path, fill: Callable[[SmallDisk], None], clear: Callable[[SmallDisk], None], said: str
+) -> None:
+    """A first start without room would leave an engine that no later one can open."""
+    with small_disk(tmp_path, kind="ext4", mebibytes=32) as disk, structlog.testing.capture_logs() as logs:
+        fill(disk)
+        waiting = threading.Thread(target=wait_for_room, args=(disk.folder,), kwargs={"poll_seconds": 0.01})
+        waiting.start()
+        wait_until(lambda: len(logs) > 0, 30)
+        assert waiting.is_alive()
+        clear(disk)
+        waiting.join(patient(30))
+        assert not waiting.is_alive()
+    assert [(entry["event"], said in entry["lacking"]) for entry in logs] == [("start_waits_for_room", True)]
+
+
+def test_a_read_only_disk_is_told_as_such(tmp_path: Path) -> None:
+    """Not as a lack of rights: no change of owner would help."""
+    with small_disk(tmp_path, kind="tmpfs", mebibytes=1) as disk:
+        subprocess.run(["mount", "-o", "remount,ro", disk.folder], check=True)
+        with pytest.raises(StartError, match="its disk is read-only"):
+            make_folder(disk.folder)

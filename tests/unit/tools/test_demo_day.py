@@ -24,7 +24,7 @@ def test_every_scan_is_registered_as_it_is_and_only_machines_are_marked() -> Non
     marks: Counter[str] = Counter()
     codes = set()
     for body in (*DAY.scans, *DAY.late_scans):
-        judged = judge_scan(ParseDict(body, ScanSession()), ARRIVAL)
+        judged = judge_scan(ParseDict(body, ScanSession()), None, ARRIVAL)
         assert isinstance(judged, StampedScan)
         assert judged.warnings == []
         session, reasons = judged.registration.scan_session, list(judged.registration.facts.fraud_reasons)

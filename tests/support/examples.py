@@ -1,0 +1,25 @@
+"""How many examples properties are tried with, with one factor for all of them: TEST_EXAMPLES, a quarter unless set.
+
+The number in a test is what `make full` tries. Examples are drawn anew in each run, so that few in each become many.
+"""
+
+import os
+import random
+from typing import Final
+
+__all__ = ["examples", "is_drawn"]
+
+SHARE: Final = float(os.environ.get("TEST_EXAMPLES", "0.25"))
+
+
+def examples(number: int) -> int:
+    """For Hypothesis' `max_examples`."""
+    return max(1, round(number * SHARE))
+
+
+def is_drawn() -> bool:
+    """Whether an example is among those for which a costly question is asked in this run; `make full` asks for all.
+
+    By the system's own chance: pytest-randomly lets `random` begin anew with each test.
+    """
+    return random.SystemRandom().random() < SHARE
