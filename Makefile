@@ -1,5 +1,5 @@
-# `make run` (the whole stack), `make test` (every test) and `make quick` (most of them, in under three minutes) set up
-# what they need.
+# `make run` (the whole stack), `make test` (every promise), `make full` (the longer tests too) and `make quick` (most of
+# them, in under three minutes) set up what they need.
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
@@ -13,7 +13,7 @@ HOTPATH := $(wildcard server/hotpath/*.toml server/hotpath/Cargo.lock server/hot
 CONSOLE_BUILT := server/qrumb_server/console/index.html
 CONSOLE := $(wildcard console/*.json console/*.mjs console/src/*.* console/src/pages/*)
 
-.PHONY: run demo test quick check fresh audit secrets clients-test lint types generate constraints fuzz soak bench screenshots setup setup-dev geoip baseline image-packages clean help
+.PHONY: run demo test full quick check fresh audit secrets clients-test lint types generate constraints release fuzz soak bench bench-smoke docs screenshots setup setup-dev geoip baseline image-packages clean help
 
 help: ## what the targets do
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -24,16 +24,20 @@ run: setup ## run the whole stack in the foreground (HTTP_PORT, GRPC_PORT, DATA_
 demo: setup ## a node of its own with a day of believable traffic, and what to ask it (HTTP_PORT, GRPC_PORT, DATA_DIR)
 	@exec $(BIN)/python tools/demo.py
 
-test: setup-dev ## every check and every test
+test: setup-dev ## every check, and every test but the longer ones
 	@$(MAKE) --no-print-directory check
 	@tools/debian.sh $(TEST_PACKAGES)
 	@$(MAKE) --no-print-directory $(VENV)/.ready-java
 	@tests/run
 
+full: test ## make test, and the longer tests of what it has tested in short
+	@tests/run -m long
+	@TEST_EXAMPLES=1 tests/run tests/property tests/fuzz tests/integration/node/test_openapi.py tests/integration/scenarios/test_scenarios.py
+
 quick: $(VENV)/.ready-dev third_party/.ready ## the fast lane: unit, property and contract tests, the embedded store; no toolchain, no Envoy
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
-	@tests/run tests/unit tests/property tests/contract tests/integration/store/test_contract.py -m "not clickhouse_server"
+	@tests/run tests/unit tests/property tests/contract tests/integration/store/test_contract.py -m "not slow and not clickhouse_server and not long and not soak"
 
 check: setup-dev lint types fresh secrets audit ## format, lint, types, contract, generated code, secrets in files, known faults of packages
 
@@ -63,7 +67,12 @@ generate: setup-dev ## regenerate all generated code from proto/
 clients-test: setup-dev ## build and test the clients in every language whose toolchain is there; writes docs/clients.md
 	@rm -f $(VENV)/client-results
 	@CLIENT_RESULTS=$(CURDIR)/$(VENV)/client-results GO_RACE=1 tests/run tests/integration/clients
+	@CLIENT_RESULTS=$(CURDIR)/$(VENV)/client-results $(BIN)/python -m pytest -n 0 -q -m long tests/integration/clients/test_browser.py
 	@$(BIN)/python tools/clients_table.py $(VENV)/client-results
+
+release: setup-dev ## build what is published into dist/, and install and try each client from there: docs/releasing.md
+	@$(BIN)/python tools/release.py dist
+	@RELEASE=$(CURDIR)/dist $(BIN)/python -m pytest tests/integration/clients/test_published.py -m long -n 0 -q
 
 baseline: setup-dev ## on a release: make today's contract the one that must not be broken
 	$(BIN)/python tools/baseline.py
@@ -72,13 +81,13 @@ fuzz: setup-dev ## fuzz the validators for FUZZ_SECONDS (300), a node with FUZZ_
 	@FUZZ_SECONDS=$${FUZZ_SECONDS:-300} FUZZ_REQUESTS=$${FUZZ_REQUESTS:-200000} $(BIN)/python -m pytest tests/fuzz -n 0 -q -s
 
 soak: setup-dev ## one node, then two, under load and faults for SOAK_SECONDS (600) each, the one on until SOAK_EVENTS and SOAK_FAULTS; days of 4,000 arrivals against their oracle; 1,000 restarts of the loader
-	@SOAK_SECONDS=$${SOAK_SECONDS:-600} $(BIN)/python -m pytest tests/faults/test_soak.py -n 0 -q -s
-	@SOAK_SECONDS=$${SOAK_SECONDS:-600} $(BIN)/python -m pytest tests/faults/test_two_nodes.py -n 0 -q -s
-	@DAY_ARRIVALS=$${DAY_ARRIVALS:-4000} $(BIN)/python -m pytest tests/integration/scenarios/test_day.py tests/faults/test_day.py -n 0 -q
-	@$(BIN)/python -m pytest tests/faults/test_restarts.py -m long -n 0 -q
+	@SOAK_SECONDS=$${SOAK_SECONDS:-600} $(BIN)/python -m pytest tests/faults/test_soak.py -m "" -n 0 -q -s
+	@SOAK_SECONDS=$${SOAK_SECONDS:-600} $(BIN)/python -m pytest tests/faults/test_two_nodes.py -m "" -n 0 -q -s
+	@DAY_ARRIVALS=$${DAY_ARRIVALS:-4000} $(BIN)/python -m pytest tests/integration/scenarios/test_day.py tests/faults/test_day.py -m "" -n 0 -q
+	@$(BIN)/python -m pytest tests/faults/test_restarts.py -m soak -n 0 -q
 
-bench: setup-dev ## the measurements of bench/README.md
-	$(BIN)/python bench/collector.py
+bench: setup-dev ## the measurements of docs/performance.md and bench/README.md, an hour (BENCH_ROUNDS)
+	$(BIN)/python -m bench.side_by_side
 	$(BIN)/python bench/validators.py
 	$(BIN)/python bench/access.py
 	$(BIN)/python bench/places.py
@@ -86,8 +95,14 @@ bench: setup-dev ## the measurements of bench/README.md
 	$(BIN)/python bench/clients.py
 	$(BIN)/python bench/isolation.py
 
+bench-smoke: setup-dev ## two ratios of it, against a clear loss
+	@$(BIN)/python -m pytest tests/integration/node/test_bench_smoke.py -n 0 -q -m long
+
+docs: $(VENV)/.ready-docs ## the documentation site, in build/docs/site
+	@$(BIN)/python tools/docs_site.py
+
 screenshots: setup-dev ## the console's pictures in docs/img, from a node of their own
-	@SCREENSHOTS=$(CURDIR)/docs/img $(BIN)/python -m pytest tests/integration/console -n 0 -q -m long
+	@SCREENSHOTS=$(CURDIR)/docs/img $(BIN)/python -m pytest tests/integration/console -n 0 -q -m screenshots
 
 setup: $(VENV)/.ready $(VENV)/.ready-hotpath third_party/geoip/.ready $(CONSOLE_BUILT)
 setup-dev: $(VENV)/.ready-dev third_party/.ready $(VENV)/.ready-plugins $(VENV)/.ready-go $(VENV)/.ready-java $(VENV)/.ready-hotpath $(CONSOLE_BUILT)
@@ -106,6 +121,10 @@ $(VENV)/.ready-dev: $(SET_UP_INPUTS) | $(VENV)/bin/python
 	@echo "set-up: packages for the tests"
 	@$(PIP) -e clients/python -e '.[dev]'
 	@touch $@ $(VENV)/.ready
+
+$(VENV)/.ready-docs: $(SET_UP_INPUTS) | $(VENV)/bin/python
+	@$(PIP) -e clients/python -e '.[docs]'
+	@touch $@
 
 # Not having it stops nothing: events are judged in Python alone.
 $(VENV)/.ready-hotpath: $(HOTPATH) | $(VENV)/bin/python

@@ -1,7 +1,7 @@
 """Writes the table of docs/clients.md: which client passes which case. `python tools/clients_table.py RESULTS`.
 
 RESULTS is a file of JSON lines: {"client": "Go", "file": "delivery", "case": "restart", "outcome": "passed"}, with
-passed, failed or skipped. A client without a line for a case was not run.
+passed, failed or skipped. A client without a line for a case was not run, or has no such thing.
 """
 
 import json
@@ -16,10 +16,15 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 TARGET: Final = ROOT / "docs" / "clients.md"
 BEGIN, END = "<!-- cases: begin (make clients-test) -->", "<!-- cases: end -->"
 # Vectors are counted; of behaviour each case is a row.
-COUNTED: Final = ("hashes", "event_ids", "events", "refusals", "statuses", "backoff", "redirect", "carry")
+COUNTED: Final = ("addresses", "hashes", "event_ids", "events", "refusals", "statuses", "backoff", "redirect", "carry")
 LISTED: Final = ("delivery", "scans", "node")
 SIGNS: Final = {"passed": "yes", "failed": "**no**", "skipped": "-", "": ""}
-CLIENTS: Final = ("Go", "Java", "Python", "Python asyncio", "TypeScript", "Browser")
+# A page sends browser events alone, and hashes and builds nothing: the other files are not the tag's.
+TAGS: Final = ("Tag in Chromium", "Tag in Firefox")
+FILES_OF_TAGS: Final = ("statuses", "backoff", "delivery", "node")
+CLIENTS: Final = ("Go", "Java", "Python", "Python asyncio", "TypeScript", *TAGS)
+# The vectors are the same code for both.
+TWINS: Final = {"Python asyncio": "Python", "Tag in Firefox": "Tag in Chromium"}
 Results = dict[str, dict[tuple[str, str], str]]
 
 
@@ -37,11 +42,16 @@ def read_results(path: Path) -> Results:
         key = (found["file"], found["case"])
         if results[found["client"]].get(key) != "failed":
             results[found["client"]][key] = found["outcome"]
-    # The vectors are the same code for both Python clients.
-    for (file, case), outcome in results.get("Python", {}).items():
-        if file in COUNTED and "Python asyncio" in results:
-            results["Python asyncio"].setdefault((file, case), outcome)
+    for twin, client in TWINS.items():
+        for (file, case), outcome in results.get(client, {}).items():
+            if file in COUNTED and twin in results:
+                results[twin].setdefault((file, case), outcome)
     return results
+
+
+def is_own(client: str, file: str) -> bool:
+    """Whether a file of cases is of something that the client has."""
+    return client not in TAGS or file in FILES_OF_TAGS
 
 
 def table(results: Results) -> str:
@@ -53,6 +63,9 @@ def table(results: Results) -> str:
         names = [case["name"] for case in load_cases(file)]
         counts = []
         for client in clients:
+            if not is_own(client, file):
+                counts.append(SIGNS["skipped"])
+                continue
             outcomes = [results[client].get((file, name), "") for name in names]
             left_out = outcomes.count("skipped")
             counts.append(
@@ -61,7 +74,10 @@ def table(results: Results) -> str:
         rows.append(f"| {file} | all | {' | '.join(counts)} |")
     for file in LISTED:
         for case in load_cases(file):
-            signs = [SIGNS[results[client].get((file, case["name"]), "")] for client in clients]
+            signs = [
+                SIGNS[results[client].get((file, case["name"]), "" if is_own(client, file) else "skipped")]
+                for client in clients
+            ]
             rows.append(f"| {file} | {case['name']}: {case['promise']} | {' | '.join(signs)} |")
     return head + "\n".join(rows) + "\n"
 

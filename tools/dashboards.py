@@ -134,6 +134,12 @@ NODE: Final = (
                 queries=one(rate("qrumb_event_violations_total", "reason"), "{{reason}} {{instance}}"),
             ),
             Panel(
+                title="Events with warnings",
+                about="Accepted, but changed or odd. UNKNOWN_FIELD is a typo: its data is lost; receipts name it.",
+                unit="cps",
+                queries=one(rate("qrumb_event_warnings_total", "site_id", "code"), "{{site_id}} {{code}} {{instance}}"),
+            ),
+            Panel(
                 title="Calls turned away",
                 about="By key, origin, site or quota, and by a spool without room.",
                 unit="cps",

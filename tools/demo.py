@@ -136,7 +136,7 @@ def _say_what_to_ask(url: str, data_dir: str, environment: Mapping[str, str]) ->
     ):
         print(f"  {qrumb} {command}")
     if httpx.get(f"{url}/console/", follow_redirects=True).status_code == httpx.codes.OK:
-        print(f"  {url}/console/ in a browser, with the key in {data_dir}/demo.key")
+        print(f"  {url}/console/#/codes?site={SITE}&range=1d in a browser, with the key in {data_dir}/demo.key")
     print("The node runs on. Ctrl-C stops it.", flush=True)
 
 

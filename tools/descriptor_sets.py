@@ -9,7 +9,7 @@ from typing import Final
 
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
-__all__ = ["ROOT", "buf", "for_gateway", "for_java", "for_rust"]
+__all__ = ["ROOT", "buf", "for_gateway", "for_java", "for_page", "for_rust"]
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 # Envoy renders an error detail only if its type is in the set; an unknown one makes the reply's body empty.
@@ -45,6 +45,11 @@ def for_java() -> bytes:
 def for_rust() -> bytes:
     """Events, receipts and the spool's records."""
     return _without_options(_descriptors(*COMPILED, comments=False)).SerializeToString()
+
+
+def for_page() -> FileDescriptorSet:
+    """The contract with its comments and the options that say its paths."""
+    return _descriptors("proto/qrumb", comments=True)
 
 
 def _descriptors(*paths: str, comments: bool) -> FileDescriptorSet:

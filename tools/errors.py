@@ -49,7 +49,7 @@ stable for ever; new ones may be added.
     "metadata": {{"event_id": "0192f0c1-7e1a-7c3d-9b1e-2f6a7d8c9e4f", "help_url": "{help_url("EVENT_REJECTED")}"}}}}]}}
 ```
 
-`{DOCS_URL}` is a placeholder until the project has a site: it stands for this page.
+`{DOCS_URL}` stands for this page ([names](releasing.md#names)).
 """
 
 

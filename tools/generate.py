@@ -14,7 +14,7 @@ from typing import Final
 from descriptor_sets import ROOT, buf, for_gateway, for_java, for_rust
 
 FOLDERS: Final = ("clients/python/qrumb/v1", "clients/python/buf", "clients/go/qrumbv1", "server/qrumb_server/wire")
-PAGES: Final = {"docs/errors.md": "errors.py", "docs/settings.md": "settings.py"}
+PAGES: Final = {f"docs/{name}.md": f"{name}.py" for name in ("commands", "contract", "errors", "settings", "tables")}
 TYPESCRIPT: Final = ROOT / "clients/typescript"
 
 

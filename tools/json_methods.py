@@ -1,8 +1,9 @@
-"""The methods by which the gateway hands the JSON bodies of events to a collector unread, derived from the contract.
+"""The methods by which the gateway hands the JSON bodies of events and scan sessions to a collector unread, derived
+from the contract.
 
-For each method of CollectorService that takes a body there is one of the same name and path that takes and returns
-google.api.HttpBody. They are in Envoy's descriptor set alone: a reader of the contract sees the typed methods, and
-another gateway transcodes by these.
+For each method of CollectorService and ScanSessionService that takes a body there is one of the same name and path
+that takes and returns google.api.HttpBody. They are in Envoy's descriptor set alone: a reader of the contract sees the
+typed methods, and another gateway transcodes by these.
 """
 
 from typing import Final
@@ -12,9 +13,10 @@ from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSe
 
 __all__ = ["PACKAGE", "SERVICE", "with_json_methods"]
 
+CONTRACT: Final = "qrumb.v1"
 PACKAGE: Final = "qrumb_server.wire.v1"
 SERVICE: Final = "JsonCollectorService"
-DERIVED_FROM: Final = ("qrumb.v1", "CollectorService")
+DERIVED_FROM: Final = ("CollectorService", "ScanSessionService")
 
 
 def with_json_methods(contract: FileDescriptorSet) -> FileDescriptorSet:
@@ -22,12 +24,16 @@ def with_json_methods(contract: FileDescriptorSet) -> FileDescriptorSet:
     serves the one or the other."""
     # Parsed anew: until the import above, the options were unknown fields.
     files = FileDescriptorSet.FromString(contract.SerializeToString())
-    [collector] = [
-        service for file in files.file for service in file.service if (file.package, service.name) == DERIVED_FROM
+    methods = [
+        method
+        for file in files.file
+        for service in file.service
+        if file.package == CONTRACT and service.name in DERIVED_FROM
+        for method in service.method
     ]
     body = f".{httpbody_pb2.HttpBody.DESCRIPTOR.full_name}"
     derived = ServiceDescriptorProto(name=SERVICE)
-    for method in collector.method:
+    for method in methods:
         rule = method.options.Extensions[annotations_pb2.http]
         if not rule.body:
             continue
