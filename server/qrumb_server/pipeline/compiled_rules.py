@@ -124,8 +124,7 @@ class SiteRules:
     """Tells whether its redirect has not signed a scan session; None: it signs none."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Circumstances:
+class Circumstances(NamedTuple):  # made for every call: half the cost of a frozen dataclass
     """What counts for all events of a call."""
 
     received_time_ms: int

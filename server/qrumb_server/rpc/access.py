@@ -133,10 +133,10 @@ class Access:
 
     def _checked(self, rule: Rule, call: Unary) -> Unary:
         async def checked(request: Any, context: Context) -> Any:
-            self._check(rule, rule.sites(request), context)
-            if over := next(self._over_quota(rule, request), None):
+            sites = rule.sites(request)
+            self._check(rule, sites, context)
+            for site_id, seconds in self._over_quota(rule, sites):
                 self._count(calls.SITE_QUOTA.name)
-                site_id, seconds = over
                 sender = f"the site {site_id}" if site_id else "what names no site"
                 raise RequestFault(calls.SITE_QUOTA, retry_after_seconds=ceil(seconds), sender=sender)
             return await call(request, context)
@@ -148,9 +148,10 @@ class Access:
 
         async def admitted(requests: AsyncIterator[Any], context: Context) -> AsyncIterator[Any]:
             async for request in requests:
-                self._check(rule, rule.sites(request), context)
+                sites = rule.sites(request)
+                self._check(rule, sites, context)
                 while waits := [  # noqa: ASYNC110  (nothing tells when there is room again)
-                    seconds for _site_id, seconds in self._over_quota(rule, request)
+                    seconds for _site_id, seconds in self._over_quota(rule, sites)
                 ]:
                     await asyncio.sleep(max(waits))  # until there is room
                 yield request
@@ -173,11 +174,11 @@ class Access:
             self._count(denied.reason.name)
             raise RequestFault(denied.reason, **denied.values) from denied
 
-    def _over_quota(self, rule: Rule, request: Any) -> Iterator[tuple[str, float]]:
-        """Sites that have no room for their events of this request, and for how long."""
+    def _over_quota(self, rule: Rule, sites: Mapping[str, int]) -> Iterator[tuple[str, float]]:
+        """Sites that have no room for their events of a request, and for how long."""
         if not rule.is_metered:
             return
-        for site_id, number in rule.sites(request).items():
+        for site_id, number in sites.items():
             name, quota = self._admission.quota(site_id)
             # Apart, so that strangers cannot use up what the site's own backends need.
             if seconds := self._quotas.take((name, rule.scope), number, quota):

@@ -4,10 +4,9 @@ It takes ordinary events only. Whatever it leaves is opened or judged by Python 
 answers, so that the two ways look alike from outside; without the package, Python does it all.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import partial
 from typing import TYPE_CHECKING, Final, cast
 
 from qrumb.v1.browser_event_pb2 import BrowserEvent
@@ -67,17 +66,20 @@ class JudgedCall:
     @property
     def accepted(self) -> Mapping[str, int]:
         """How many events of each site were accepted here."""
-        numbers = Counter(self.sites)
-        return {site_id: number for site_id, number in numbers.items() if site_id is not None}
+        numbers: dict[str, int] = {}
+        for site_id in self.sites:
+            if site_id is not None:
+                numbers[site_id] = numbers.get(site_id, 0) + 1
+        return numbers
 
     def whole(self) -> tuple[list[bytes], list[bytes], list[str]]:
         """The same, where nothing is left."""
         return cast(list[bytes], self.records), cast(list[bytes], self.receipts), cast(list[str], self.sites)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class CompiledCall:
-    """A call of which every event was read, or can be decoded."""
+    """A call of which every event was read, or can be decoded. Made for every call, so not frozen, as `Opened` says."""
 
     way: "Compiled"
     call: "Call"
@@ -86,6 +88,7 @@ class CompiledCall:
     is_json: bool
     read: dict[int, ReadEvent] = field(default_factory=dict)
     """Events that Python has read, by their places: JSON that is unusual."""
+    _sites: dict[str, int] | None = None
 
     @property
     def number(self) -> int:
@@ -104,13 +107,14 @@ class CompiledCall:
             self.read.popitem()
             yield
 
-    @cached_property
+    @property
     def sites(self) -> Mapping[str, int]:
-        """How many events each site has."""
-        sites = self.call.sites()
-        for read in self.read.values():
-            sites[read.message.site_id] = sites.get(read.message.site_id, 0) + 1
-        return sites
+        """How many events each site has. Once all are read."""
+        if self._sites is None:
+            sites = self._sites = self.call.sites()
+            for read in self.read.values():
+                sites[read.message.site_id] = sites.get(read.message.site_id, 0) + 1
+        return self._sites
 
     async def judge(self, caller: Caller, arrival: Arrival) -> JudgedCall:
         """Judge all of them."""

@@ -89,9 +89,15 @@ class CollectorMetrics:
 
     def count(self, verdicts: Sequence[StampedEvent | Rejected], accepted_by_site: Mapping[str, int]) -> None:
         """Count what was kept of one request: by the verdicts, and what else was accepted."""
+        for site_id, number in accepted_by_site.items():
+            self._accepted_of(site_id).inc(number)
+        if verdicts:  # none are the usual case, and what follows costs even so
+            self._count_verdicts(verdicts)
+
+    def _count_verdicts(self, verdicts: Sequence[StampedEvent | Rejected]) -> None:
         # Summed first: the package's own counting takes longer than all else here.
         label = self._sites.label
-        accepted, rejected = Sums(accepted_by_site), Sums[str]()
+        accepted, rejected = Sums[str](), Sums[str]()
         warnings, violations = Sums[tuple[str, int]](), Sums[int]()
         for verdict in verdicts:
             if isinstance(verdict, StampedEvent):

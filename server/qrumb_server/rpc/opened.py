@@ -11,9 +11,12 @@ from qrumb_server.rpc.compiled_calls import CompiledCall
 __all__ = ["Opened"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Opened:
-    """A request in place of the contract's own, with the fields of all its forms."""
+    """A request in place of the contract's own, with the fields of all its forms.
+
+    Nothing changes one; it is not frozen, because making a frozen one takes three times as long, for every call.
+    """
 
     events: list[Any] = field(default_factory=list)
     """BrowserEvent, ServerEvent or ScanSession, by the method."""

@@ -11,7 +11,7 @@ import heapq
 import math
 import time
 from collections.abc import Callable, Coroutine, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import Any, Final, TypeVar
 
 __all__ = ["SHORT_BYTES", "SLICE_SECONDS", "Turns"]
@@ -68,6 +68,7 @@ class Turns:
         self._no_short_calls.set()
         self._arrivals = 0
         self._last_short = -math.inf
+        self._short_call = _ShortCall(self)
         # When the last slice of any call ended, and what it took.
         self._slice_ended = -math.inf
         self._slice_took = 0.0
@@ -77,19 +78,22 @@ class Turns:
         """A call has come, of which nothing is known yet."""
         self._arrivals += 1
 
-    @contextmanager
-    def short_call(self) -> Iterator[None]:
+    def short_call(self) -> "_ShortCall":
         """Around a short call that is under way: long ones pause for it."""
+        return self._short_call
+
+    def begin_short_call(self) -> None:
+        """Use `short_call`."""
         self._short_calls += 1
         self._arrivals += 1
         self._no_short_calls.clear()
-        try:
-            yield
-        finally:
-            self._last_short = self._clock()
-            self._short_calls -= 1
-            if not self._short_calls:
-                self._no_short_calls.set()
+
+    def end_short_call(self) -> None:
+        """Use `short_call`."""
+        self._last_short = self._clock()
+        self._short_calls -= 1
+        if not self._short_calls:
+            self._no_short_calls.set()
 
     async def take_in(self, size: int) -> None:
         """Before a long message is looked at, were it only to refuse it: to take it in has held the loop unsliced.
@@ -206,3 +210,18 @@ class Turns:
                 turn.set_result(None)
                 return
         self._is_taken = False
+
+
+class _ShortCall:
+    """For all calls the same one, because a generator's context takes longer than a call may."""
+
+    __slots__ = ("_turns",)
+
+    def __init__(self, turns: Turns) -> None:
+        self._turns = turns
+
+    def __enter__(self) -> None:
+        self._turns.begin_short_call()
+
+    def __exit__(self, *_error: object) -> None:
+        self._turns.end_short_call()
