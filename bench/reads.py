@@ -81,6 +81,22 @@ FROM
     FROM numbers({{from:UInt64}}, {{count:UInt64}})
 )
 """
+# As the loader keeps them: whoever bought identified in that session, by an account with an e-mail address.
+HASH = "concat('email-', lower(hex(cityHash64(user_id))), lower(hex(cityHash64(user_id, 1))))"
+LINKS = f"""
+INSERT INTO events.identity_links (site_id, kind, identifier, user_id, first_time, version, segment_id)
+SELECT site_id, pair.1, pair.2, user_id, event_time, 1, 'bench'
+FROM
+(
+    SELECT site_id, event_time, user_id, arrayJoin([('scan_session', scan_session_id), ('email', {HASH})]) AS pair
+    FROM events.valid_events WHERE site_id = '{SITE}' AND event_type = ''
+)
+"""
+USER_SCANS = f"""
+INSERT INTO events.user_scans (site_id, scan_time, user_id, scan_session_id, segment_id)
+SELECT site_id, event_time - {EVENTS_OF_A_SESSION * 20 - 19}, user_id, scan_session_id, 'bench' FROM events.valid_events
+WHERE site_id = '{SITE}' AND event_type = ''
+"""
 SOME_EVENTS = """
 SELECT toString(event_id) AS id FROM events.valid_events WHERE site_id = {site:String} AND event_type = {type:String}
 ORDER BY cityHash64(segment_row) LIMIT 50
@@ -105,6 +121,8 @@ def fill(store: EmbeddedStore, rows: int, now_ms: int) -> None:
     for sql, number in ((SCANS, sessions), (EVENTS, rows)):
         for first in range(0, number, ROWS_AT_ONCE):
             store.mutate(sql, {**times, "from": first, "count": min(ROWS_AT_ONCE, number - first)})
+    for sql in (LINKS, USER_SCANS):
+        store.mutate(sql)
 
 
 def questions(store: EmbeddedStore, now_ms: int) -> dict[str, Callable[[], Any]]:

@@ -217,8 +217,10 @@ class MiniNode:
         *,
         policies: Mapping[str, SitePolicy],
         enrichers: Enrichers | None = None,
+        is_alone: bool = False,
     ) -> None:
         self.clock = clock
+        self._is_alone = is_alone
         self.store = FaultyInserts(store)
         self.spool_root = folder / "spool"
         self._folder = folder
@@ -374,6 +376,7 @@ class MiniNode:
             poll_interval=timedelta(milliseconds=2),
             retry_max_delay=timedelta(milliseconds=2),
             refused_delay=timedelta(milliseconds=2),
+            is_alone=self._is_alone,
         )
         self._loading = asyncio.get_running_loop().run_in_executor(self._executor, self._loader.run)
         while not clock.was_read.is_set():

@@ -84,6 +84,11 @@ class ChangedHours:
             self._changes.clear()
 
     @property
+    def is_alone(self) -> bool:
+        """Whether no other loader writes into the store."""
+        return self._is_alone
+
+    @property
     def quiet_seconds(self) -> float:
         """Since the last change."""
         return self._monotonic() - self._last_change

@@ -33,7 +33,6 @@ from qrumb_server.loader.rows import (
     PlacedLetter,
     dead_letter_batch,
     event_batch,
-    link_batch,
     refused_event,
 )
 from qrumb_server.loader.sessions import (
@@ -46,6 +45,7 @@ from qrumb_server.loader.sessions import (
     take_sessions,
 )
 from qrumb_server.loader.spool_access import SpoolAccess
+from qrumb_server.loader.user_scans import link_batches, user_scan_batches
 from qrumb_server.model import SitePolicy
 from qrumb_server.ports import Clock, EventStore, TableBatch
 from qrumb_server.spool.reader import SegmentRef, list_sealed, quarantine, release
@@ -203,10 +203,9 @@ class Loader:
         with self.changes.holding() as hold:
             load = Load(batch=batch, uncertain=True, attribution=attribution, hold=hold)
             load.mark(attribution.hours)
-            if attribution.links:
-                links = link_batch(attribution.links, events[0].row_id)
-                self._store.insert(links)
-                load.written.append(links)
+            for rows in link_batches(attribution, events[0].row_id):
+                self._store.insert(rows)
+                load.written.append(rows)
             refused = self._store_or_refuse(load, events)
             self._store.confirm(load.written)
         return attribution.kept(events, refused)
@@ -262,6 +261,8 @@ class Loader:
         changed = keys_of(registrations) if load.uncertain else merged.keys()
         self._patiently(lambda: load.mark(session_hours(self.changes, changed, merged, known)))
         if merged:
+            for rows in self._patiently(lambda: user_scan_batches(self._store, merged, registrations[0].row_id)):
+                self._insert(load, rows, uncertain=False)
             self._insert(load, session_batch(merged, registrations), uncertain=False)
             self._lookups.learn_sessions(merged)
             # Of sums that were made meanwhile.
@@ -295,8 +296,7 @@ class Loader:
         self._patiently(lambda: load.mark(load.attribution.hours))
 
     def _store_links(self, load: Load) -> None:
-        if load.attribution.links:
-            rows = link_batch(load.attribution.links, load.batch.events[0].row_id)
+        for rows in link_batches(load.attribution, load.batch.events[0].row_id) if load.batch.events else ():
             self._insert(load, rows, uncertain=False)
 
     def _store_events(self, load: Load) -> None:

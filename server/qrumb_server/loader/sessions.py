@@ -96,7 +96,7 @@ def session_hours(
         for session in (merged.get(key), known.get(key))
         if session is not None and session.scan_time_ms is not None
     }
-    moved = [key for key, session in merged.items() if session.qr_code_id != known.get(key, session).qr_code_id]
+    moved = [key for key, session in merged.items() if _place(session) != _place(known.get(key, session))]
     return hours | changes.waiting_hours(keys) | changes.events_hours(moved)
 
 
@@ -174,6 +174,11 @@ def session_batch(sessions: Mapping[SessionKey, KnownSession], registrations: Se
         "segment_row": [one.row_id.segment_row for one in placed],
     }
     return TableBatch(table=SCAN_SESSIONS, columns=list(columns), data=list(columns.values()))
+
+
+def _place(session: KnownSession) -> tuple[str, int | None]:
+    """What sums of its events say of a session."""
+    return session.qr_code_id, session.scan_time_ms
 
 
 def _last_of(registrations: Iterable[PlacedSession]) -> dict[SessionKey, PlacedSession]:

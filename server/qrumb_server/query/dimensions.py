@@ -11,7 +11,10 @@ __all__ = [
     "CAMPAIGN",
     "CAMPAIGN_LABEL",
     "COLUMNS",
+    "LENT_TOLD",
     "NAME",
+    "PATH_TOLD",
+    "PATH_WINDOW_MS",
     "ROW_TOLD",
     "SCANS_TOLD",
     "TOLD_BY",
@@ -51,6 +54,12 @@ ROW_TOLD: Final = "row"
 TOLD_BY: Final[Mapping[str, str]] = {"qr_code_id": "code", "country_code": "country", "device_type": "device"}
 """Columns that sums tell apart, one at a time, and how their column `told_by` calls these sums. Sums that told all of
 them apart would be nearly as many as the rows."""
+PATH_TOLD: Final = "path"
+"""Further sums, of unmarked server events alone: by the code of their own session's scan where it is not older than
+PATH_WINDOW_MS, of events that have no session by their own, else by none. Most conversions are credited to it whole."""
+LENT_TOLD: Final = "lent"
+"""The same of events with a session and no such scan, that name no user: the session may lend them one."""
+PATH_WINDOW_MS: Final = 30 * 86_400_000
 SCANS_TOLD: Final = "scan"
 """Further sums, of scans alone: what these said of country and device, both told apart."""
 

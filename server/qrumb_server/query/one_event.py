@@ -33,7 +33,7 @@ WHERE site_id = {site:String} AND event_id = {event:UUID} AND event_type IN {typ
 _ORDER: Final = itemgetter("is_duplicate", "received_time", "segment_id", "segment_row")
 # Like FINAL, which costs twice as much for one row.
 _SESSION: Final = """
-SELECT scan_session_id, qr_code_id, user_id, toUnixTimestamp64Milli(scan_time) AS time, fraud_reasons
+SELECT scan_session_id, qr_code_id, user_id AS named, toUnixTimestamp64Milli(scan_time) AS time, fraud_reasons
 FROM events.scan_sessions
 WHERE site_id = {site:String} AND scan_session_id = {session:String} ORDER BY version DESC LIMIT 1
 """
@@ -102,7 +102,7 @@ def _attributed(store: Reader, row: Row) -> tuple[Row, Row | None]:
     site_id, session_id = row["site_id"], row["scan_session_id"]
     found = store.query(_SESSION, {"site": site_id, "session": session_id}) if session_id else []
     session = found[0] if found else None
-    name = _named(store, row, session["user_id"] if session else "")
+    name = _named(store, row, session["named"] if session else "")
     source = "identifiers" if row["user_id_source"] == "identifiers" else "session"
     attributed = {
         **row,

@@ -16,10 +16,12 @@ from qrumb_server.query.reads import Reader
 from qrumb_server.query.scans import since_ms
 from qrumb_server.query.spans import DAY_MS, Span
 
-__all__ = ["SUMS_KEPT_MS", "Sources", "of_rows", "pieces_of", "sources_of", "summed_hours"]
+__all__ = ["PATHS", "SUMS_KEPT_MS", "Sources", "of_rows", "path_sources", "pieces_of", "sources_of", "summed_hours"]
 
 Range = tuple[int, int]
 """From and up to, in milliseconds."""
+PATHS: Final = "paths"
+"""In events.rolled_hours: sums of events of this version have those of paths with them, those of older nodes not."""
 SUMS_KEPT_MS: Final = TABLE_RETENTION_MS - 2 * DAY_MS
 """Rows of older days may be deleted by their table, whenever it likes."""
 # As many conditions as a statement may bear; of more pieces the longest are kept.
@@ -29,7 +31,7 @@ FAR_MS: Final = 14 * DAY_MS
 
 _CLEAN: Final = f"""
 SELECT kind, groupUniqArray(intDiv(toUnixTimestamp64Milli(hour_time), {HOUR_MS})) AS hours FROM events.rolled_hours
-WHERE site_id = {{site:String}}
+WHERE site_id = {{site:String}} AND kind IN ('{EVENTS}', '{SCANS}')
     AND hour_time >= {{first:DateTime64(3, 'UTC')}} AND hour_time < {{end:DateTime64(3, 'UTC')}}
     AND (kind, hour_time) GLOBAL NOT IN
     (
@@ -42,6 +44,28 @@ WHERE site_id = {{site:String}}
         ) AS marked
     )
 GROUP BY kind
+"""  # noqa: S608
+# An hour of which no events were ever summed has no such version.
+_CLEAN_PATHS: Final = f"""
+SELECT groupUniqArray(intDiv(toUnixTimestamp64Milli(hour_time), {HOUR_MS})) AS hours FROM
+(
+    SELECT hour_time FROM events.rolled_hours
+    WHERE site_id = {{site:String}} AND kind IN ('{EVENTS}', '{PATHS}')
+        AND hour_time >= {{first:DateTime64(3, 'UTC')}} AND hour_time < {{end:DateTime64(3, 'UTC')}}
+    GROUP BY hour_time
+    HAVING countIf(kind = '{EVENTS}') > 0 AND countIf(kind = '{PATHS}') > 0
+        AND maxIf(version, kind = '{EVENTS}') = maxIf(version, kind = '{PATHS}')
+) AS paths
+WHERE hour_time GLOBAL NOT IN
+(
+    SELECT hour_time FROM
+    (
+        SELECT hour_time, marker FROM events.changed_hours
+        WHERE site_id = {{site:String}} AND kind = '{EVENTS}'
+            AND hour_time >= {{first:DateTime64(3, 'UTC')}} AND hour_time < {{end:DateTime64(3, 'UTC')}}
+        GROUP BY hour_time, marker HAVING argMax(is_settled, version) = 0
+    ) AS marked
+)
 """  # noqa: S608
 _ODD_DAYS: Final = f"""
 SELECT count() AS odd_days FROM numbers({{days:UInt64}})
@@ -92,6 +116,10 @@ class Sources:
         """Whether rows answer for the DateTime64 `time`."""
         return self._within("rows", self.rows, time)
 
+    def summed_rows_sql(self, time: str) -> str:
+        """Whether sums answer for the DateTime64 `time`."""
+        return self._within("sums", self.sums, time)
+
     @property
     def sums_sql(self) -> str:
         """Whether a row of sums by `hour_time` counts."""
@@ -138,6 +166,17 @@ def summed_hours(store: Reader, site_id: str, first_ms: int, end_ms: int) -> dic
     """The numbers of the hours whose sums stand, by kind. Raises StoreError."""
     found = store.query(_CLEAN, {"site": site_id, "first": first_ms, "end": end_ms})
     return {row["kind"]: row["hours"] for row in found}
+
+
+def path_sources(store: Reader, site_id: str, from_ms: int, to_ms: int, now_ms: int) -> Sources:
+    """Of what a question about paths is answered. Raises StoreError."""
+    span = Span(from_ms=from_ms, to_ms=to_ms)
+    first_ms = -(-max(from_ms, now_ms - SUMS_KEPT_MS) // HOUR_MS) * HOUR_MS
+    end_ms = to_ms // HOUR_MS * HOUR_MS
+    if first_ms >= end_ms:
+        return of_rows(span)[EVENTS]
+    found = store.query(_CLEAN_PATHS, {"site": site_id, "first": first_ms, "end": end_ms})
+    return _sources(EVENTS, found[0]["hours"] if found else (), span)
 
 
 def pieces_of(hours: Iterable[int], bridged: int = 0) -> list[tuple[int, int]]:

@@ -18,13 +18,14 @@ from qrumb_server.query.pairs import events_once
 from qrumb_server.query.spans import DAY_MS
 
 __all__ = [
+    "CLEARED",
     "IS_OF_SCAN",
     "IS_VISIT",
     "ONE_SESSION",
     "REASONS_LEFT",
-    "believed_scans",
     "judged_scans",
     "of_sessions",
+    "seen_in",
     "session_of",
     "since_ms",
     "verdict_of",
@@ -91,29 +92,12 @@ def judged_scans(scanned: str, *, merges: bool) -> str:
 _OF_VISITS: Final = ("scan_session_id", "event_type", "event_time", "received_time", "is_fraud")
 
 
-def _seen_in(condition: str, *, merges: bool) -> str:
+def seen_in(condition: str, *, merges: bool) -> str:
     """What the sessions that meet a condition show since `since`: `visited`, and `is_marked` where all of their events
     are marked."""
     return f"""
         SELECT scan_session_id, max({IS_VISIT}) AS visited, min(is_fraud) AS is_marked
         FROM ({events_once(_OF_VISITS, condition, merges=merges)}) AS told GROUP BY scan_session_id
-    """  # noqa: S608
-
-
-def believed_scans(since: str, doubted: str, *, merges: bool) -> str:
-    """Scans that can have led to something: those that are not suspect, of sessions that show more than marked events.
-
-    Args:
-        since: milliseconds, in SQL; before it scans are left out.
-        doubted: a condition on the sessions that are looked at for it.
-        merges: as of events_once.
-    """
-    return f"""
-    SELECT scan_session_id, qr_code_id, user_id AS named, toUnixTimestamp64Milli(scan_time) AS time
-    FROM events.scan_sessions FINAL
-    ANY LEFT JOIN ({_seen_in(doubted, merges=merges)}) AS seen USING (scan_session_id)
-    WHERE site_id = {{site:String}} AND scan_session_id != '' AND toUnixTimestamp64Milli(scan_time) >= {since}
-        AND NOT is_marked AND empty({REASONS_LEFT})
     """  # noqa: S608
 
 

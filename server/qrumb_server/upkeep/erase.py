@@ -23,6 +23,7 @@ from qrumb_server.loader.erased import ErasedSessions, erased_link
 from qrumb_server.loader.ledger import erased_ledger_batch
 from qrumb_server.loader.loop import Loader
 from qrumb_server.loader.rows import RowId, link_batch
+from qrumb_server.loader.user_scans import USER_SCANS
 from qrumb_server.pipeline.erasure import BLANKED
 from qrumb_server.pipeline.identity import Link
 from qrumb_server.ports import Clock, EventStore, TableBatch
@@ -39,6 +40,7 @@ POLL_SECONDS: Final = 0.05
 # Begins the name that a session has after its person was erased.
 RENAMED: Final = "erased-"
 _OF_SESSIONS: Final = "site_id = {site:String} AND scan_session_id IN {sessions:Array(String)}"
+_OF_USERS: Final = "site_id = {site:String} AND user_id IN {users:Array(String)}"
 _BLANK: Final = ", ".join(f"{column} = {value!r}" for column, value in {**BLANKED, "identified_user_id": ""}.items())
 
 _BLANK_SCAN: Final = {"user_id": "", "city": "", "referrer": "", "landing_page_url": "", "labels": "{}"}
@@ -138,6 +140,9 @@ class Eraser:
                 f"ALTER TABLE events.identity_links DELETE WHERE {subject.links}",
                 subject,
             )
+        for scans in (_OF_SESSIONS, _OF_USERS):
+            if self._count(f"{USER_SCANS} WHERE {scans}", subject):
+                self._mutate(f"ALTER TABLE {USER_SCANS} DELETE WHERE {scans}", subject)
 
     def _mark_hours(self, subject: Subject, hold: Hold) -> None:
         """All that count rows of the person, before these change."""

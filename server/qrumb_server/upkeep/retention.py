@@ -15,6 +15,7 @@ from qrumb_server.loader.erased import REMEMBERED_MS
 from qrumb_server.loader.ledger import expired_ledger_batch, ledger_site
 from qrumb_server.loader.loop import Loader
 from qrumb_server.loader.rows import IDENTITY_LINKS, INVALID_EVENTS, SCAN_SESSIONS, VALID_EVENTS
+from qrumb_server.loader.user_scans import USER_SCANS
 from qrumb_server.model import TABLE_RETENTION_MS, SitePolicy
 from qrumb_server.pipeline.identity import ERASED_SESSION
 from qrumb_server.ports import Clock, EventStore
@@ -69,6 +70,7 @@ class Retention:
                     hold.mark_sessions(condition, parameters)
                 self._store.mutate(f"ALTER TABLE {table} DELETE WHERE {condition}", parameters)
                 deleted[table] = number
+        self._forget_users(condition.replace("received_time", "scan_time"), parameters)
         # By the time of their events, which is hardly later than their receipt.
         of_waiting = condition.replace("received_time", "hour_time")
         if self._count(WAITING_SESSIONS, of_waiting, parameters):
@@ -83,6 +85,20 @@ class Retention:
     def _count(self, table: str, condition: str, parameters: dict[str, Any]) -> int:
         [found] = self._store.query(f"SELECT count() AS number FROM {table} WHERE {condition}", parameters)  # noqa: S608
         return int(found["number"])
+
+    def _forget_users(self, condition: str, parameters: dict[str, Any]) -> None:
+        """Of scans that are gone. One that was told of late is there still."""
+        if not self._count(USER_SCANS, condition, parameters):
+            return
+        there = self._store.query(
+            f"SELECT DISTINCT scan_session_id AS id FROM {SCAN_SESSIONS} WHERE {condition} "  # noqa: S608
+            f"AND scan_session_id GLOBAL IN (SELECT scan_session_id FROM {USER_SCANS} WHERE {condition})",
+            parameters,
+        )
+        self._store.mutate(
+            f"ALTER TABLE {USER_SCANS} DELETE WHERE ({condition}) AND scan_session_id NOT IN {{there:Array(String)}}",
+            {**parameters, "there": [row["id"] for row in there]},
+        )
 
     def _forget_erased(self) -> None:
         """What leads from the old names of erased sessions to their new ones."""

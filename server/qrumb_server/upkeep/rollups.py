@@ -19,7 +19,7 @@ from qrumb_server.errors import StoreError
 from qrumb_server.loader.changes import EVENTS, HOUR_MS, SCANS, ChangedHours, Hour
 from qrumb_server.ports import Clock, EventStore
 from qrumb_server.query.dimensions import named_in
-from qrumb_server.query.rolled import SUMS_KEPT_MS, pieces_of
+from qrumb_server.query.rolled import PATHS, SUMS_KEPT_MS, pieces_of
 from qrumb_server.upkeep.sums import BRIDGED_HOURS, NAME_HOURS, Summing, hour_sql, waiting_sessions
 
 __all__ = ["Rollups"]
@@ -144,6 +144,8 @@ class Rollups:
             self._store.mutate(waiting, named_in(waiting, asked.values))
         sql = asked.sums.insert(asked.select)
         self._store.mutate(sql, named_in(sql, {**asked.values, "version": version}))
+        if kind == EVENTS and self._changes.is_alone:
+            self._name(PATHS, site_id, numbers, version)
         self._name(kind, site_id, numbers, version)
         self._changes.settle(hours)
 
@@ -182,9 +184,11 @@ class Rollups:
         rolled = {(row["kind"], row["hour"]) for row in self._store.query(_ROLLED, values)}
         filled = {row["hour"] for row in self._store.query(_FILLED, values)}
         empty = set(range(values["first"] // HOUR_MS + 1, values["end"] // HOUR_MS)) - filled
-        for kind in (EVENTS, SCANS):
-            self._changes.add((kind, site_id, hour) for hour in filled if (kind, hour) not in rolled)
-            self._name(kind, site_id, sorted(hour for hour in empty if (kind, hour) not in rolled), 0)
+        # Of two loaders none knows which user scans the other is about to store (`loader/user_scans.py`).
+        paths = [(EVENTS, PATHS)] if self._changes.is_alone else []
+        for kind, named in (*paths, (EVENTS, EVENTS), (SCANS, SCANS)):
+            self._changes.add((kind, site_id, hour) for hour in filled if (named, hour) not in rolled)
+            self._name(named, site_id, sorted(hour for hour in empty if (named, hour) not in rolled), 0)
 
 
 _SITES: Final = (

@@ -9,7 +9,7 @@ from typing import Any, Final
 from qrumb_server.instants import EARLIEST_MS
 from qrumb_server.loader.changes import EVENTS, HOUR_MS, WAITING_SESSIONS
 from qrumb_server.query.counted import REPEATED, counted_rows
-from qrumb_server.query.dimensions import NAME, ROW_TOLD, SCANS_TOLD, TOLD_BY
+from qrumb_server.query.dimensions import LENT_TOLD, NAME, PATH_TOLD, PATH_WINDOW_MS, ROW_TOLD, SCANS_TOLD, TOLD_BY
 from qrumb_server.query.followed import followed_scans
 from qrumb_server.query.pairs import PAIRS, has_pairs
 from qrumb_server.query.reads import Reader
@@ -136,6 +136,9 @@ FROM
         is_fraud, currency, {_NUMBERS}
     FROM ({_counted(counted_rows(condition, is_attributed=False), "hour, source, name, is_fraud, currency")}) AS counted
     UNION ALL
+    SELECT path_told AS told_by, {_TOLD_PATH}, hour, source, name, is_fraud, currency, {_NUMBERS}
+    FROM ({_counted(_with_paths(condition), "hour, path_told, source, name, path_code, is_fraud, currency")}) AS counted
+    UNION ALL
     SELECT {_APART_COLUMNS}, * EXCEPT (apart, {", ".join(TOLD_BY)})
     FROM
     (
@@ -147,6 +150,9 @@ GROUP BY told_by, hour, source, name, {_TOLD}, is_fraud, currency
 """  # noqa: S608
 
 
+_TOLD_PATH: Final = ", ".join(
+    f"{'path_code' if column == 'qr_code_id' else repr('')} AS told_{column}" for column in TOLD_BY
+)
 _NUMBERS: Final = "unique_n, repeat_n, earning_n, earned_n"
 
 
@@ -163,6 +169,30 @@ def _counted(rows: str, keys: str) -> str:
         SELECT {apart}, countIf(stands) AS unique_n, sum(repeats) AS repeat_n, countIf({earning}) AS earning_n,
             sumIf(ifNull(conversion_value, toDecimal64(0, 4)), {earning}) AS earned_n
         FROM ({rows}) AS rows GROUP BY {keys}
+    """  # noqa: S608
+
+
+def _with_paths(condition: str) -> str:
+    """Unmarked server events, each with its `path_code`; of a site without pairs."""
+    rows = f"FROM events.valid_events WHERE site_id = {{site:String}} AND event_type = '' AND {condition}"
+    columns = "event_time, source, event_type, event_name, is_fraud, conversion_value, conversion_currency"
+    return f"""
+    SELECT {columns}, 1 AS stands, toUInt64(0) AS repeats, multiIf(scan_session_id = '', qr_code_id,
+        scan_ms >= toUnixTimestamp64Milli(event_time) - {PATH_WINDOW_MS}, session_code, '') AS path_code,
+        if(user_id_source != 'identifiers' AND scan_session_id != '' AND path_code = '', '{LENT_TOLD}', '{PATH_TOLD}')
+            AS path_told
+    FROM
+    (
+        SELECT {columns}, scan_session_id, qr_code_id, user_id_source {rows}
+            AND source = 'server' AND is_fraud = 0 AND is_duplicate = 0
+    ) AS events
+    GLOBAL ANY LEFT JOIN
+    (
+        SELECT scan_session_id, qr_code_id AS session_code, toUnixTimestamp64Milli(scan_time) AS scan_ms
+        FROM events.scan_sessions FINAL
+        WHERE site_id = {{site:String}} AND scan_session_id != ''
+            AND scan_session_id GLOBAL IN (SELECT scan_session_id {rows} AND source = 'server')
+    ) AS sessions USING (scan_session_id)
     """  # noqa: S608
 
 

@@ -4,18 +4,21 @@ Ann scans poster-A on the 1st, flyer on the 5th and poster-B on the 7th, and buy
 window, suspects, refunds, sessions without a user, denied consent and hashes that turned out to be hers.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
 
 from qrumb.v1 import query_service_pb2 as pb
+from qrumb_server.loader.changes import ChangedHours
 from qrumb_server.query.attribution import attribute_conversions
 from qrumb_server.query.funnels import follow_scans
 from qrumb_server.query.touches import touches_of
 from qrumb_server.rpc.faults import RequestFault
 from qrumb_server.store.embedded import EmbeddedStore
 from tests.support.history import SITE, at, between, insert_rows, link, sale, scan, visit
+from tests.support.mini_node import SettableClock
+from tests.support.sums import make_sums
 
 pytestmark = pytest.mark.chdb
 
@@ -177,6 +180,51 @@ def test_a_receipt_shows_the_path(history: EmbeddedStore) -> None:
     ]  # fmt: skip
     [denied] = paths[7]
     assert (denied.qr_code_id, denied.scan_session_id, denied.HasField("scan_time")) == ("flyer", "", False)
+
+
+class Listening:
+    """A store that remembers what it was asked."""
+
+    def __init__(self, store: EmbeddedStore) -> None:
+        self._store = store
+        self.asked: list[str] = []
+
+    def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+        """As the port says."""
+        self.asked.append(sql)
+        return self._store.query(sql, parameters)
+
+
+def test_sums_of_hours_answer_alike(history: EmbeddedStore) -> None:
+    """By every model; what has more than one scan behind it is read by its rows, and little else."""
+    questions: list[dict[str, Any]] = [{}, {"conversion_names": ["purchase"]}, between("05-07 12:10", "05-20 12:00")]
+    by_rows = [asked(history, **more) for more in questions]
+    insert_rows(history, "events.user_scans", [user_scan(one["scan_session_id"], one["user_id"]) for one in SCANS])
+    sessions = [one for one in LINKS if one["kind"] == "scan_session"]
+    insert_rows(history, "events.user_scans", [user_scan(one["identifier"], one["user_id"]) for one in sessions])
+    clock = SettableClock(at("06-10 00:00"))
+    make_sums(history, ChangedHours(history, clock=clock, monotonic=clock.monotonic, is_alone=True), clock)
+    for more, before in zip(questions, by_rows, strict=True):
+        listening = Listening(history)
+        request = pb.GetAttributionRequest(site_id=SITE, **{**MAY, **more})
+        assert attribute_conversions(listening, request, 0) == before, more
+        assert any("events.hourly_counts" in sql for sql in listening.asked)
+    # The lead that no session is known of, and the refund of a purchase of April, may be lent a user.
+    [sums] = history.query(
+        "SELECT sum(unique_count) AS n, sumIf(unique_count, told_by = 'lent') AS lent FROM events.hourly_counts "
+        "WHERE told_by IN ('path', 'lent') AND hour_time >= {may:DateTime64(3, 'UTC')}",
+        {"may": at("05-01 00:00")},
+    )
+    assert (sums["n"], sums["lent"]) == (8, 2)
+
+
+def user_scan(session: str, user: str) -> dict[str, Any]:
+    """As the loader keeps it; where there is no user, it says nothing."""
+    times = {one["scan_session_id"]: one["scan_time"] for one in SCANS}
+    return {
+        "site_id": SITE, "scan_time": times[session], "user_id": user, "scan_session_id": session,
+        "segment_id": "worker-1/9", "segment_row": 0,
+    }  # fmt: skip
 
 
 def test_an_empty_range_is_refused(history: EmbeddedStore) -> None:

@@ -35,7 +35,7 @@ pytestmark = [pytest.mark.chdb, pytest.mark.slow]
 MINUTES = 25
 numbers = count(1)
 POLICIES = [SitePolicy(fraud=FraudRules(before_scan_tolerance_ms=tolerance)) for tolerance in (0, 5 * HOUR_MS)]
-tables = st.sampled_from(("valid_events", "scan_sessions", "changed_hours", "ledger"))
+tables = st.sampled_from(("valid_events", "scan_sessions", "identity_links", "user_scans", "changed_hours", "ledger"))
 Step = tuple[str, Any]
 steps = st.one_of(
     st.tuples(st.just("sums"), st.none() | st.integers(0, 4)),
@@ -72,16 +72,16 @@ def stories(draw: st.DrawFn) -> list[tuple[list[Thing], list[Step]]]:
     suppress_health_check=[HealthCheck.too_slow],
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
 )
-@given(story=stories())
+@given(story=stories(), is_alone=st.sampled_from((True, True, False)))
 async def test_sums_say_what_rows_say(
-    story: Sequence[tuple[list[Thing], list[Step]]], store: EmbeddedStore, base_ms: int
+    story: Sequence[tuple[list[Thing], list[Step]]], is_alone: bool, store: EmbeddedStore, base_ms: int
 ) -> None:
     """After each batch, with the sums there are; and at the end, when all are made."""
     site_id, from_ms = f"sums-{next(numbers)}", base_ms - 12 * HOUR_MS
     policies = {site_id: POLICIES[0]}
     with tempfile.TemporaryDirectory(prefix="qrumb-") as folder:
         clock = SettableClock(base_ms - 6 * HOUR_MS)
-        async with running_mini_node(Path(folder), store, clock, policies=policies) as node:
+        async with running_mini_node(Path(folder), store, clock, policies=policies, is_alone=is_alone) as node:
             for things, steps_after in story:
                 trouble = None
                 for thing in things:

@@ -3,7 +3,9 @@
 
 -- Events by the hour of their event_time. `told_by` says which column tells them apart beside source and name, the others
 -- are empty. 'row': none, and source and name are those of the row; 'code', 'country', 'device': this one, all as in
--- attributed_events. `name` is a browser's event_type, a server's event_name.
+-- attributed_events; 'path', 'lent': of unmarked server events the code of their own session's scan, if that is not older than
+-- 30 days, 'lent' where there is none and a session may still say whose the event is. `name` is a browser's event_type, a
+-- server's event_name.
 CREATE TABLE IF NOT EXISTS events.hourly_counts
 (
     site_id LowCardinality(String),
@@ -64,7 +66,7 @@ ORDER BY (site_id, told_by, hour_time, qr_code_id, country_code, device_type, se
 TTL toDateTime(hour_time) + INTERVAL 400 DAY
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1, min_compressed_bytes_to_fsync_after_merge = 1, old_parts_lifetime = 480;
 
--- Hours whose sums were made, those of events (kind 'events') or of scans ('scans'), and in which version; 0: there was nothing to add up. The highest counts.
+-- Hours whose sums were made, those of events (kind 'events') or of scans ('scans'), and in which version; 'paths': the sums of events of this version have 'path' and 'lent'; 0: there was nothing to add up. The highest counts.
 CREATE TABLE IF NOT EXISTS events.rolled_hours
 (
     site_id LowCardinality(String),

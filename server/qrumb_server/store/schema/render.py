@@ -38,6 +38,7 @@ _SHARDING_KEYS = MappingProxyType(
         "rolled_hours": "cityHash64(site_id, hour_time)",
         "changed_hours": "cityHash64(site_id, hour_time)",
         "waiting_sessions": "cityHash64(site_id, scan_session_id)",
+        "user_scans": "cityHash64(site_id, scan_session_id)",
     }
 )
 
