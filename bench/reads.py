@@ -206,16 +206,21 @@ def ask_all(store: EmbeddedStore, now_ms: int) -> dict[str, float]:
 
 
 def add_up(store: EmbeddedStore) -> None:
-    """All hours, as the loader does in its time."""
+    """All hours, as the loader does in its time: what takes too much memory at once it tries again with fewer."""
     changes = ChangedHours(store, clock=SystemClock(), monotonic=time.monotonic, is_alone=True)
-    Rollups(
+    rollups = Rollups(
         store=store,
         changes=changes,
         clock=SystemClock(),
         monotonic=time.monotonic,
         rest_of=lambda _age: float("-inf"),
         fewest_hours=1,
-    ).run_all()
+    )
+    while True:
+        try:
+            return rollups.run_all()
+        except StoreError as error:
+            print(f"  sums: {error.code}, again with fewer hours", flush=True)
 
 
 def _once(ask: Callable[[], Any]) -> float:
