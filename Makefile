@@ -67,7 +67,7 @@ generate: setup-dev ## regenerate all generated code from proto/
 clients-test: setup-dev ## build and test the clients in every language whose toolchain is there; writes docs/clients.md
 	@rm -f $(VENV)/client-results
 	@CLIENT_RESULTS=$(CURDIR)/$(VENV)/client-results GO_RACE=1 tests/run tests/integration/clients
-	@CLIENT_RESULTS=$(CURDIR)/$(VENV)/client-results $(BIN)/python -m pytest -n 0 -q -m long tests/integration/clients/test_browser.py
+	@CLIENT_RESULTS=$(CURDIR)/$(VENV)/client-results $(BIN)/python -m pytest -n 0 -q -m long tests/integration/clients/test_browser.py tests/integration/clients/test_spool.py
 	@$(BIN)/python tools/clients_table.py $(VENV)/client-results
 
 release: setup-dev ## build what is published into dist/, and install and try each client from there: docs/releasing.md

@@ -1,8 +1,8 @@
 """The clients against a real node: events per second and processor time per event, in batches and one by one.
 
-Each client runs in a process of its own; those whose toolchain is missing are left out. The last part kills the node
-for a minute (BENCH_AWAY_SECONDS) while every client sends, and counts what is lost. `python bench/clients.py away` is
-that part alone.
+Each client runs in a process of its own; those whose toolchain is missing are left out. A second part is batches with
+and without a folder, in turn (`python bench/clients.py folder` is that part alone). The last part kills the node for a
+minute (BENCH_AWAY_SECONDS) while every client sends, and counts what is lost (`away`).
 """
 
 import asyncio
@@ -37,6 +37,8 @@ AWAY_EVENT_SECONDS = 0.01
 AWAY_FLUSH_SECONDS = 60
 # What a child of the last part reads: the site that it sends to, and the file that ends it.
 AWAY_SITE, AWAY_OVER = "QRUMB_AWAY_SITE", "QRUMB_AWAY_OVER"
+# What every client's measurement takes for its folder.
+FOLDER = "QRUMB_SPOOL_DIR"
 GO_TEST = [sys.executable, str(ROOT / "tools" / "go_toolchain.py"), "test", "-run=^$", "-benchtime=1x"]
 NODE_BENCH = ["node", str(ROOT / "bench" / "clients.mjs")]
 
@@ -56,7 +58,7 @@ def event(number: int, site_id: str = "bench") -> ServerEvent:
 
 def send_batched(url: str) -> int:
     """Everything through the queue, until the last answer."""
-    with Client(url) as client:
+    with Client(url, spool_dir=os.environ.get(FOLDER, "")) as client:
         for number in range(BATCHED):
             client.send(event(number))
         client.flush()
@@ -74,7 +76,7 @@ def collect_singly(url: str) -> int:
 
 async def send_batched_async(url: str) -> int:
     """As send_batched."""
-    async with AsyncClient(url) as client:
+    async with AsyncClient(url, spool_dir=os.environ.get(FOLDER, "")) as client:
         for number in range(BATCHED):
             await client.send(event(number))
         await client.flush()
@@ -296,11 +298,40 @@ def measure_rates() -> None:
         print(f"| {name} | {rate:,.0f} | {rate / python_rate:.2f} | {cost:,.1f} | {cost / python_cost:.2f} |")
 
 
+def measure_folder() -> None:
+    """Batches with a folder beside batches without, in turn; best of the rounds."""
+    best: dict[tuple[str, bool], tuple[float, float]] = {}
+    measured = {client: measure for client, measure in others().items() if client != "TypeScript"}
+    with tempfile.TemporaryDirectory() as folder, running_stack(Path(folder, "data")) as node:
+        url = f"grpc://{node.grpc_target}"
+        for round_number in range(2 * ROUNDS):
+            has_folder = round_number % 2 == 1
+            os.environ[FOLDER] = str(Path(folder, "spool")) if has_folder else ""
+            found = {name: measure_python(name, url) for name in WORK if name.endswith("batches")}
+            for measure in measured.values():
+                found |= measure(url)
+            for name, (rate, cost) in found.items():
+                known_rate, known_cost = best.get((name, has_folder), (0.0, float("inf")))
+                best[name, has_folder] = max(rate, known_rate), min(cost, known_cost)
+    os.environ[FOLDER] = ""
+    print("\n| client | events/s | with a folder | processor µs per event | with a folder |")
+    print("| --- | --- | --- | --- | --- |")
+    for name in sorted({name for name, _ in best if name.endswith("batches")}):
+        (rate, cost), (kept_rate, kept_cost) = best[name, False], best[name, True]
+        print(
+            f"| {name} | {rate:,.0f} | {kept_rate:,.0f} ({kept_rate / rate:.2f}) "
+            f"| {cost:,.1f} | {kept_cost:,.1f} ({kept_cost / cost:.2f}) |"
+        )
+
+
 def main() -> None:
-    """Everything, or the last part alone."""
-    if sys.argv[1:] != ["away"]:
+    """Everything, or one of the last parts alone."""
+    if not sys.argv[1:]:
         measure_rates()
-    measure_outage(["Python", "Python asyncio", *others()])
+    if sys.argv[1:] != ["away"]:
+        measure_folder()
+    if sys.argv[1:] != ["folder"]:
+        measure_outage(["Python", "Python asyncio", *others()])
 
 
 if __name__ == "__main__":

@@ -17,10 +17,12 @@ TARGET: Final = ROOT / "docs" / "clients.md"
 BEGIN, END = "<!-- cases: begin (make clients-test) -->", "<!-- cases: end -->"
 # Vectors are counted; of behaviour each case is a row.
 COUNTED: Final = ("addresses", "hashes", "event_ids", "events", "refusals", "statuses", "backoff", "redirect", "carry")
-LISTED: Final = ("delivery", "scans", "node")
+LISTED: Final = ("delivery", "scans", "spool", "node")
 SIGNS: Final = {"passed": "yes", "failed": "**no**", "skipped": "-", "": ""}
 # A page sends browser events alone, and hashes and builds nothing: the other files are not the tag's.
 TAGS: Final = ("Tag in Chromium", "Tag in Firefox")
+# These have no folder.
+WITHOUT_SPOOL: Final = (*TAGS, "TypeScript")
 FILES_OF_TAGS: Final = ("statuses", "backoff", "delivery", "node")
 CLIENTS: Final = ("Go", "Java", "Python", "Python asyncio", "TypeScript", *TAGS)
 # The vectors are the same code for both.
@@ -51,6 +53,8 @@ def read_results(path: Path) -> Results:
 
 def is_own(client: str, file: str) -> bool:
     """Whether a file of cases is of something that the client has."""
+    if file == "spool":
+        return client not in WITHOUT_SPOOL
     return client not in TAGS or file in FILES_OF_TAGS
 
 

@@ -99,8 +99,8 @@ func checkKey(key, name string) error {
 	return errors.New("qrumb: " + name + ": has a character that no key has, such as a line feed")
 }
 
-// FromEnv makes a client whose address is QRUMB_URL (or grpc://127.0.0.1:9090) and whose key is QRUMB_KEY. An empty variable
-// is none.
+// FromEnv makes a client whose address is QRUMB_URL (or grpc://127.0.0.1:9090), whose key is QRUMB_KEY, and whose folder is
+// QRUMB_SPOOL_DIR. An empty variable is none.
 func FromEnv(options ...Option) (*Client, error) {
 	url, key := os.Getenv("QRUMB_URL"), os.Getenv("QRUMB_KEY")
 	if url == "" {
@@ -111,5 +111,5 @@ func FromEnv(options ...Option) (*Client, error) {
 	if err := checkKey(key, "QRUMB_KEY"); err != nil {
 		return nil, err
 	}
-	return New(url, append([]Option{WithKey(key)}, options...)...)
+	return New(url, append([]Option{WithKey(key), WithSpoolDir(os.Getenv("QRUMB_SPOOL_DIR"))}, options...)...)
 }

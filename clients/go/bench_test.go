@@ -47,7 +47,7 @@ func measure(b *testing.B, events int, work func(context.Context, *Client)) {
 	if url == "" {
 		b.Skip("needs QRUMB_NODE: the grpc address of a running node")
 	}
-	client, err := New(url)
+	client, err := New(url, WithSpoolDir(os.Getenv("QRUMB_SPOOL_DIR")))
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -28,6 +28,7 @@ type queuedEvent struct {
 	payload  []byte
 	queuedAt time.Time
 	number   int
+	place    place
 }
 
 // frameBytes are the tag and the length of an event within a batch.
@@ -37,17 +38,23 @@ func (q *queuedEvent) size() int { return len(q.payload) + frameBytes }
 
 // event is the message as it was when it was sent.
 func (q *queuedEvent) event() Event {
-	var event Event = &qrumbv1.ServerEvent{}
-	switch q.kind {
-	case browserKind:
-		event = &qrumbv1.BrowserEvent{}
-	case scanKind:
-		event = &qrumbv1.ScanSession{}
-	}
+	event := q.kind.empty()
 	if err := proto.Unmarshal(q.payload, event); err != nil {
 		panic("qrumb: bytes of our own are no event: " + err.Error())
 	}
 	return event
+}
+
+// empty is a message of that kind.
+func (k kind) empty() Event {
+	switch k {
+	case browserKind:
+		return &qrumbv1.BrowserEvent{}
+	case scanKind:
+		return &qrumbv1.ScanSession{}
+	default:
+		return &qrumbv1.ServerEvent{}
+	}
 }
 
 type batch []*queuedEvent
@@ -98,6 +105,16 @@ func newBuffer(settings Settings) *buffer {
 // admits says whether there is room for an event of so many bytes; an empty queue has room for any.
 func (b *buffer) admits(size int) bool {
 	return b.events == 0 || (b.events < b.settings.MaxQueueEvents && b.bytes+size <= b.settings.MaxQueueBytes)
+}
+
+// admitsAll says whether there is room for so many; an empty queue has room for any.
+func (b *buffer) admitsAll(more batch) bool {
+	size := 0
+	for _, queued := range more {
+		size += queued.size()
+	}
+	return b.events == 0 ||
+		(b.events+len(more) <= b.settings.MaxQueueEvents && b.bytes+size <= b.settings.MaxQueueBytes)
 }
 
 // put adds an event for which there is room; it says whether the sender has to look at its clock again.
@@ -161,13 +178,19 @@ func (b *buffer) settle(settled batch) {
 
 // takeAll is everything, in the order of sending; it is settled by that.
 func (b *buffer) takeAll() batch {
+	all := b.unsettled()
+	b.lanes = [kinds]lane{}
+	b.underWay, b.events, b.bytes = nil, 0, 0
+	return all
+}
+
+// unsettled is everything without an answer, in the order of sending.
+func (b *buffer) unsettled() batch {
 	all := slices.Clone(b.underWay)
 	for index := range b.lanes {
 		all = append(all, b.lanes[index].events...)
-		b.lanes[index] = lane{}
 	}
 	slices.SortFunc(all, func(one, other *queuedEvent) int { return one.number - other.number })
-	b.underWay, b.events, b.bytes = nil, 0, 0
 	return all
 }
 

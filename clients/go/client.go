@@ -37,6 +37,7 @@ type Client struct {
 	tls        *tls.Config
 	address    address
 	report     report
+	spoolDir   string
 	connection *grpc.ClientConn
 	collector  qrumbv1.CollectorServiceClient
 	sessions   qrumbv1.ScanSessionServiceClient
@@ -50,10 +51,13 @@ type Client struct {
 
 	mutex       sync.Mutex
 	buffer      *buffer
+	spool       *spool // nil without a folder
+	kept        int    // what the end of the client has left in it
 	counters    Counters
 	collecting  int
 	answers     chan struct{} // closed and replaced with every answer
 	closing     bool
+	ending      chan struct{} // closed with closing
 	undelivered batch
 	raised      int // failed events whose callers got an error
 }
@@ -66,6 +70,11 @@ func WithKey(key string) Option { return func(c *Client) { c.key = key } }
 
 // WithTLS sets roots and certificates for an address with TLS.
 func WithTLS(config *tls.Config) Option { return func(c *Client) { c.tls = config } }
+
+// WithSpoolDir names a folder in which what is queued survives this process; empty: none. Processes may share one. Close
+// then ends at the first failure that a retry might cure: what is in the folder is sent at the next start, and still counts
+// as waiting.
+func WithSpoolDir(folder string) Option { return func(c *Client) { c.spoolDir = folder } }
 
 // WithSettings sets limits and times.
 func WithSettings(settings Settings) Option { return func(c *Client) { c.settings = settings } }
@@ -90,6 +99,7 @@ func New(url string, options ...Option) (*Client, error) {
 		work:     make(chan struct{}, 1),
 		done:     make(chan struct{}),
 		answers:  make(chan struct{}),
+		ending:   make(chan struct{}),
 	}
 	c.report.url = url
 	for _, option := range options {
@@ -106,6 +116,12 @@ func New(url string, options ...Option) (*Client, error) {
 	c.collector = qrumbv1.NewCollectorServiceClient(connection)
 	c.sessions = qrumbv1.NewScanSessionServiceClient(connection)
 	c.buffer = newBuffer(c.settings)
+	if c.spoolDir != "" {
+		if c.spool, err = openSpool(c.spoolDir, 2*int64(c.settings.MaxQueueBytes), c.buffer); err != nil {
+			return nil, errors.Join(err, connection.Close())
+		}
+		c.spool.adopt(c.takeOver)
+	}
 	c.life, c.abandon = context.WithCancel(context.Background())
 	go c.run()
 	return c, nil
@@ -150,7 +166,7 @@ func (c *Client) Counters() Counters {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
 	counters := c.counters
-	counters.Waiting = c.buffer.events + c.collecting
+	counters.Waiting = c.buffer.events + c.collecting + c.kept
 	return counters
 }
 
@@ -175,10 +191,7 @@ func (c *Client) Send(ctx context.Context, event Event) (string, error) {
 	if c.closing {
 		return "", ErrClosed
 	}
-	c.counters.Sent++
-	if c.buffer.put(queued) {
-		c.wake()
-	}
+	c.put(queued)
 	return queued.eventID, nil
 }
 
@@ -257,6 +270,9 @@ func (c *Client) Flush(ctx context.Context) error {
 func (c *Client) Close(ctx context.Context) error {
 	c.mutex.Lock()
 	again := c.closing
+	if !again {
+		close(c.ending)
+	}
 	c.closing = true
 	c.buffer.makeUrgent()
 	c.wake()
@@ -277,6 +293,37 @@ func (c *Client) Close(ctx context.Context) error {
 		return undelivered
 	}
 	return err
+}
+
+// put queues an event for which there is room; the mutex is held.
+func (c *Client) put(queued *queuedEvent) {
+	c.counters.Sent++
+	if c.spool != nil {
+		c.spool.keep(queued)
+	}
+	if c.buffer.put(queued) {
+		c.wake()
+	}
+}
+
+// takeOver queues what a client that is gone has left, if there is room; the mutex is held.
+func (c *Client) takeOver(found batch) bool {
+	if !c.buffer.admitsAll(found) {
+		return false
+	}
+	for _, queued := range found {
+		c.buffer.put(queued)
+	}
+	c.counters.Sent += len(found)
+	return true
+}
+
+// isAllKept says whether all that waits will outlive the client.
+func (c *Client) isAllKept() bool {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	_, left := c.buffer.unsettled().divided()
+	return c.spool != nil && c.closing && len(left) == 0
 }
 
 // freeze is the event as bytes, with its id and its time.
@@ -358,10 +405,16 @@ func (c *Client) run() {
 		}
 	}
 	c.mutex.Lock()
-	left := c.buffer.takeAll()
-	c.undelivered = left
+	kept, left := c.buffer.takeAll().divided()
+	c.kept, c.undelivered = len(kept), left
 	c.counters.Failed += len(left)
+	if c.spool != nil {
+		c.spool.close()
+	}
 	c.mutex.Unlock()
+	if len(kept) > 0 {
+		c.report.kept(len(kept), c.spool.folder)
+	}
 	if len(left) > 0 {
 		c.report.tell(left, c.undeliveredError(left)) // without a hook, Close returns it
 	}
@@ -399,6 +452,10 @@ func (c *Client) deliver(next batch) bool {
 	var receipts []*qrumbv1.EventReceipt
 	failed := c.untilAnswered(c.life, c.tried, func(ctx context.Context) (failed *failure) {
 		receipts, failed = c.call(ctx, next)
+		// Nothing else would bring back what is refused for its key: in a folder it waits for one that is known.
+		if c.spool != nil && failed != nil && failed.err.Code == codes.Unauthenticated {
+			failed.retried = true
+		}
 		return failed
 	})
 	if c.life.Err() == nil {
@@ -419,6 +476,12 @@ func (c *Client) deliver(next batch) bool {
 	c.mutex.Lock()
 	c.count(receipts, len(next))
 	c.buffer.settle(next)
+	if c.spool != nil {
+		c.spool.settle(next)
+		if time.Now().After(c.spool.nextLook) {
+			c.spool.adopt(c.takeOver)
+		}
+	}
 	c.announce()
 	c.mutex.Unlock()
 	return true
@@ -462,14 +525,27 @@ func (c *Client) untilAnswered(
 		if tried != nil {
 			tried(failed.err, wait)
 		}
-		timer := time.NewTimer(wait)
-		select {
-		case <-timer.C:
-			c.countRetry()
-		case <-ctx.Done():
-			timer.Stop()
-			return failed
+		// The sender's pauses end with the client, if what waits is in a folder: it is not waited for.
+		ending := c.ending
+		if tried == nil || c.spool == nil {
+			ending = nil
 		}
+		timer := time.NewTimer(wait)
+		for isOver := false; !isOver; {
+			select {
+			case <-timer.C:
+				isOver = true
+			case <-ending:
+				ending = nil
+				if c.isAllKept() {
+					c.abandon()
+				}
+			case <-ctx.Done():
+				timer.Stop()
+				return failed
+			}
+		}
+		c.countRetry()
 	}
 }
 

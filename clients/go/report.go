@@ -108,6 +108,12 @@ func (r *report) tell(events batch, err error) bool {
 	return true
 }
 
+// kept: the end of the client leaves so many events in the folder.
+func (r *report) kept(events int, folder string) {
+	slog.Warn("qrumb: events not delivered, kept and sent at the next start", "url", r.url, "events", events,
+		"folder", folder, "error", r.cause())
+}
+
 // tried: a call failed and is repeated after wait. A silence that will then have lasted 5 s is told of, once.
 func (r *report) tried(err error, waiting int, wait time.Duration) {
 	r.mutex.Lock()

@@ -17,14 +17,12 @@ import (
 func (c *Client) Offer(event Event) bool {
 	queued, err := freeze(event)
 	c.mutex.Lock()
-	c.counters.Sent++
 	if err == nil && !c.closing && c.buffer.admits(queued.size()) {
-		if c.buffer.put(queued) {
-			c.wake()
-		}
+		c.put(queued)
 		c.mutex.Unlock()
 		return true
 	}
+	c.counters.Sent++
 	c.counters.Failed++
 	switch {
 	case err != nil:

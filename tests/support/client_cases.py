@@ -21,13 +21,14 @@ from qrumb import (
     new_event_id,
     server_event,
 )
+from qrumb.address import from_environment
 from qrumb.events import Event, scan_session
 from qrumb.v1.receipt_pb2 import EventReceipt
 from qrumb.v1.scan_session_pb2 import ScanSession
 from tests.support.client_front import Front
 from tests.support.patience import patient
 
-__all__ = ["AsyncDriver", "Driver", "SyncDriver", "run_delivery_case"]
+__all__ = ["AsyncDriver", "Driver", "SyncDriver", "id_of", "run_delivery_case"]
 
 ERRORS = {"queue_full": QueueFullError, "closed": ClosedError}
 Case = dict[str, Any]
@@ -53,8 +54,7 @@ class SyncDriver:
         self.receipts: list[EventReceipt] = []
         self.failures: list[Event] = []
         self.client = Client(
-            url,
-            key=key,
+            **named(url, key),
             settings=settings,
             on_receipt=self.receipts.append,
             on_failure=lambda event, _error: self.failures.append(event),
@@ -94,8 +94,7 @@ class AsyncDriver:
 
         async def make() -> AsyncClient:
             return AsyncClient(
-                url,
-                key=key,
+                **named(url, key),
                 settings=settings,
                 on_receipt=self.receipts.append,
                 on_failure=lambda event, _error: self.failures.append(event),
@@ -136,6 +135,11 @@ class AsyncDriver:
 
     def counters(self) -> Any:
         return self.client.counters
+
+
+def named(url: str, key: str) -> dict[str, Any]:
+    """Both as a client's arguments; without a url, what the environment says."""
+    return {"url": url, "key": key} if url else from_environment()
 
 
 class Run:

@@ -85,7 +85,7 @@ def checked_key(key: str, name: str = "key") -> str:
 
 
 def from_environment() -> dict[str, Any]:
-    """Arguments of a client: `url` and `key` of QRUMB_URL and QRUMB_KEY, where these are set and not empty.
+    """Arguments of a client: `url`, `key` and `spool_dir` of QRUMB_URL, QRUMB_KEY and QRUMB_SPOOL_DIR, where not empty.
 
     Raises:
         ValueError: one of them cannot be meant; it names the variable.
@@ -93,5 +93,6 @@ def from_environment() -> dict[str, Any]:
     url, key = os.environ.get("QRUMB_URL", ""), os.environ.get("QRUMB_KEY", "")
     if url:
         Address.parse(url, "QRUMB_URL")
-    found = {"url": url, "key": checked_key(key, "QRUMB_KEY")}
+    spool_dir = os.environ.get("QRUMB_SPOOL_DIR", "")
+    found = {"url": url, "key": checked_key(key, "QRUMB_KEY"), "spool_dir": spool_dir}
     return {name: value for name, value in found.items() if value}

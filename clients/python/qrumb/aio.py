@@ -4,6 +4,8 @@ Everything happens in the loop's thread, so there is no lock; hooks are called t
 """
 
 import asyncio
+import contextlib
+import os
 import random
 import time
 from collections.abc import Callable
@@ -14,13 +16,14 @@ from typing import Any, Self
 import grpc
 
 from qrumb.address import DEFAULT_URL, from_environment
-from qrumb.buffer import Batch, Buffer, as_queued
+from qrumb.buffer import Batch, Buffer, QueuedEvent, as_queued
 from qrumb.client import ANSWER_TIMEOUT, CLOSE_TIMEOUT
 from qrumb.errors import CLOSED, ClosedError, queue_full
 from qrumb.events import Event, complete, scan_session
 from qrumb.ledger import Counters, FailureHook, Ledger, ReceiptHook, check_receipts
 from qrumb.retry import Failure, backoff, halves_of, read_failure
 from qrumb.settings import Settings
+from qrumb.spool import divided, is_all_kept, opened
 from qrumb.transport import Tls, Way, encode_batch, receipts_of
 from qrumb.v1.receipt_pb2 import EventReceipt
 from qrumb.v1.scan_session_pb2 import ScanSession
@@ -43,6 +46,7 @@ class AsyncClient:
         key: str = "",
         tls: Tls | None = None,
         settings: Settings | None = None,
+        spool_dir: str | os.PathLike[str] = "",
         on_receipt: ReceiptHook | None = None,
         on_failure: FailureHook | None = None,
     ) -> None:
@@ -51,12 +55,15 @@ class AsyncClient:
         self._channel = self._way.aio_channel()
         self._calls = self._way.calls(self._channel)
         self._buffer = Buffer(self._settings)
+        self._spool = opened(spool_dir, self._settings, self._buffer)
         self._ledger = Ledger(url, on_receipt, on_failure)
         self._collecting = 0
+        self._kept = 0
         self._work = asyncio.Event()  # the sender waits for it
         self._answers = asyncio.Condition()  # callers wait for it: room, flush
         self._closing = False
         self._undelivered: Batch = []
+        self._adopt()
         self._sender = asyncio.get_running_loop().create_task(self._run(), name="qrumb-sender")
 
     @classmethod
@@ -75,7 +82,7 @@ class AsyncClient:
     @property
     def counters(self) -> Counters:
         """What became of the events so far."""
-        return self._ledger.counters(len(self._buffer) + self._collecting)
+        return self._ledger.counters(len(self._buffer) + self._collecting + self._kept)
 
     async def send(self, event: Event, *, timeout: float | None = None) -> str:  # noqa: ASYNC109  # as Client's
         """Queue an event and return its id; waits only for room, where the queue is full and blocks.
@@ -90,8 +97,7 @@ class AsyncClient:
             queued.queued_at = time.monotonic()
         self._check_open()
         self._ledger.sent += 1
-        if self._buffer.put(queued):
-            self._work.set()
+        self._put(queued)
         return queued.event_id
 
     def offer(self, event: Event) -> bool:
@@ -99,8 +105,7 @@ class AsyncClient:
         queued = as_queued(complete(event), time.monotonic())
         self._ledger.sent += 1
         if not self._closing and self._buffer.admits(queued.size):
-            if self._buffer.put(queued):
-                self._work.set()
+            self._put(queued)
             return True
         self._ledger.failed += 1
         self._ledger.tell_loss(queued, ClosedError(CLOSED) if self._closing else queue_full(len(self._buffer)))
@@ -188,6 +193,25 @@ class AsyncClient:
         if error := self._ledger.undelivered(self._undelivered):
             raise error
 
+    def _put(self, queued: QueuedEvent) -> None:
+        if self._spool is not None:
+            self._spool.keep(queued)
+        if self._buffer.put(queued):
+            self._work.set()
+
+    def _adopt(self) -> None:
+        """Queue what clients that are gone have left in the folder."""
+        if self._spool is not None:
+            self._spool.adopt(self._take_over)
+
+    def _take_over(self, batch: Batch) -> bool:
+        if not self._buffer.admits_all(batch):
+            return False
+        for queued in batch:
+            self._buffer.put(queued)
+        self._ledger.sent += len(batch)
+        return True
+
     def _check_open(self) -> None:
         if self._closing:
             raise ClosedError(CLOSED)
@@ -235,8 +259,14 @@ class AsyncClient:
                 await self._deliver(batch)
         finally:
             self._closing = True
-            self._undelivered = left = self._buffer.take_all()
+            kept, left = divided(self._buffer.take_all())
+            self._undelivered = left
             self._ledger.failed += len(left)
+            self._kept = len(kept)
+            if self._spool is not None:
+                self._spool.close()
+                if kept:
+                    self._ledger.tell_kept(len(kept), self._spool.folder)
             if left and (error := self._ledger.undelivered(left)):
                 self._ledger.hand_back(left, error)
             async with self._answers:
@@ -266,7 +296,7 @@ class AsyncClient:
             attempt += 1
             wait = self._backoff(outcome, attempt)
             self._ledger.tried(outcome.error, len(self._buffer), wait)
-            await asyncio.sleep(wait)
+            await self._pause(wait)
             self._ledger.retried += 1
         self._ledger.answered()
         if halves := halves_of(batch, outcome):
@@ -281,8 +311,26 @@ class AsyncClient:
         self._ledger.count(receipts)
         self._ledger.failed += len(batch) - len(receipts)
         self._buffer.settle(batch)
+        if self._spool is not None:
+            self._spool.settle(batch)
+            if self._spool.is_look_due():
+                self._adopt()
         async with self._answers:
             self._answers.notify_all()
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait before the next attempt; at the end what is in the folder is not waited for."""
+        if self._spool is None:
+            await asyncio.sleep(seconds)
+            return
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            if self._closing and is_all_kept(self._spool, self._buffer):
+                raise asyncio.CancelledError
+            self._work.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(left):
+                    await self._work.wait()
 
     async def _attempt(self, batch: Batch, request: bytes) -> list[EventReceipt] | Failure:
         try:
@@ -290,7 +338,7 @@ class AsyncClient:
                 request, timeout=self._settings.call_timeout, metadata=self._way.metadata
             )
         except grpc.aio.AioRpcError as error:
-            return read_failure(error)
+            return read_failure(error, has_spool=self._spool is not None)
         receipts = list(receipts_of(answer))
         if wrong := check_receipts(batch, receipts):
             return Failure(error=wrong, retried=False, stated_delay=None)

@@ -5,10 +5,10 @@ kept as the bytes that are sent, so what the caller does to its message later ch
 """
 
 from collections import deque
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Final
+from itertools import chain
+from typing import Any, Final
 
 from qrumb.events import Event
 from qrumb.settings import Settings
@@ -16,7 +16,7 @@ from qrumb.v1.browser_event_pb2 import BrowserEvent
 from qrumb.v1.scan_session_pb2 import ScanSession
 from qrumb.v1.server_event_pb2 import ServerEvent
 
-__all__ = ["Batch", "Buffer", "Kind", "QueuedEvent", "as_queued"]
+__all__ = ["Batch", "Buffer", "Kind", "QueuedEvent", "as_queued", "restored"]
 
 # Tag and length of an event within a batch; five bytes of length are the most.
 _FRAME_BYTES: Final = 4
@@ -39,6 +39,8 @@ class QueuedEvent:
     payload: bytes
     queued_at: float
     number: int = -1
+    place: Any = None
+    """Where `Spool` keeps it; None: in memory alone."""
 
     @property
     def size(self) -> int:
@@ -58,6 +60,13 @@ def as_queued(event: Event, now: float) -> QueuedEvent:
     """Freeze an event that has its id and its time."""
     event_id = event.scan_session_id if isinstance(event, ScanSession) else event.event_id
     return QueuedEvent(kind=Kind(type(event)), event_id=event_id, payload=event.SerializeToString(), queued_at=now)
+
+
+def restored(kind: Kind, payload: bytes, now: float) -> QueuedEvent:
+    """An event as it was frozen before; raises DecodeError where the bytes are none."""
+    event = kind.value.FromString(payload)
+    event_id = event.scan_session_id if kind is Kind.SCAN else event.event_id
+    return QueuedEvent(kind=kind, event_id=event_id, payload=payload, queued_at=now)
 
 
 @dataclass(slots=True)
@@ -95,6 +104,13 @@ class Buffer:
         settings = self._settings
         return self._events < settings.max_queue_events and self._bytes + size <= settings.max_queue_bytes
 
+    def admits_all(self, batch: Batch) -> bool:
+        """Whether there is room for so many; an empty queue has room for any."""
+        if not self._events:
+            return True
+        settings, size = self._settings, sum(queued.size for queued in batch)
+        return self._events + len(batch) <= settings.max_queue_events and self._bytes + size <= settings.max_queue_bytes
+
     def put(self, queued: QueuedEvent) -> bool:
         """Add an event for which there is room; says whether the sender has to look at its clock again."""
         self._last_number += 1
@@ -131,7 +147,7 @@ class Buffer:
 
     def take_all(self) -> Batch:
         """Everything, the batch under way first; it is settled by that."""
-        everything = sorted(self._unsettled(), key=lambda queued: queued.number)
+        everything = self.unsettled()
         for lane in self._lanes.values():
             lane.events.clear()
             lane.size = 0
@@ -144,10 +160,10 @@ class Buffer:
         heads = [lane.events[0].number for lane in self._lanes.values() if lane.events]
         return min([*heads, *(queued.number for queued in self._under_way[:1])], default=number + 1) > number
 
-    def _unsettled(self) -> Iterator[QueuedEvent]:
-        yield from self._under_way
-        for lane in self._lanes.values():
-            yield from lane.events
+    def unsettled(self) -> Batch:
+        """Everything without an answer, in the order of sending."""
+        waiting = chain(self._under_way, *(lane.events for lane in self._lanes.values()))
+        return sorted(waiting, key=lambda queued: queued.number)
 
     def _is_full(self, lane: _Lane) -> bool:
         settings = self._settings

@@ -43,6 +43,7 @@ class Client:
         key: the site's key; empty: none.
         tls: certificates.
         settings: limits and times.
+        spool_dir: a folder in which what is queued survives this process; empty: none. Processes may share one.
         on_receipt: called with every receipt, in the order of the events of a batch. Hooks run in the sender thread and
             must not call flush or close. Without it rejections are logged.
         on_failure: called with every event that has no receipt and will get none, and with the reason. Without it such
@@ -59,6 +60,7 @@ class Client:
         key: str = "",
         tls: Tls | None = None,
         settings: Settings | None = None,
+        spool_dir: str | os.PathLike[str] = "",
         on_receipt: ReceiptHook | None = None,
         on_failure: FailureHook | None = None,
     ) -> None:
@@ -68,13 +70,13 @@ class Client:
         self._calls = self._way.calls(self._channel)
         self._ledger = Ledger(url, on_receipt, on_failure)
         self._process_id = os.getpid()
-        self._sender = Sender(settings, self._way, self._calls, self._ledger)
+        self._sender = Sender(settings, self._way, self._calls, self._ledger, spool_dir)
         self._sender.start()
         _open_clients.add(self)
 
     @classmethod
     def from_env(cls, **arguments: Any) -> Self:
-        """A client whose `url` and `key` are QRUMB_URL and QRUMB_KEY, where these are set; arguments count more.
+        """A client of QRUMB_URL, QRUMB_KEY and QRUMB_SPOOL_DIR, where these are not empty; arguments count more.
 
         Raises:
             ValueError: a variable or an argument cannot be meant.
@@ -174,6 +176,9 @@ class Client:
 
     def close(self, timeout: float = CLOSE_TIMEOUT) -> None:
         """Flush, then end. What has no answer after `timeout` seconds is failed and handed back.
+
+        With a `spool_dir` it ends at the first failure that a retry might cure: what is in the folder is sent at the
+        next start. It still counts as waiting.
 
         Raises:
             UndeliveredError: has the events without an answer; or events had failed before, and there is no on_failure.

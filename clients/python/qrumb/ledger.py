@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import grpc
@@ -137,6 +138,13 @@ class Ledger:
         if self._on_failure is not None:
             for queued in left:
                 _tell(self._on_failure, queued.event(), error)
+
+    def tell_kept(self, count: int, folder: Path) -> None:
+        """What the end of the client leaves in the folder, and why."""
+        _log.warning(
+            "qrumb: %s not delivered to %s: %s; kept in %s, sent at the next start",
+            counted(count), self._url, self._cause or "no answer yet", folder,
+        )  # fmt: skip
 
     def _may_say(self, what: str) -> bool:
         now = time.monotonic()

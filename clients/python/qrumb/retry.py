@@ -66,8 +66,8 @@ def backoff(settings: Settings, attempt: int, random: float, stated: float | Non
     return ceiling * (1 + random) / 2
 
 
-def read_failure(error: grpc.RpcError) -> Failure:
-    """What a failed call says."""
+def read_failure(error: grpc.RpcError, *, has_spool: bool = False) -> Failure:
+    """What a failed call says. What is in a folder waits for a key that is known: nothing else would bring it back."""
     call: Any = error  # an RpcError of a call has these; the type does not say so
     code: grpc.StatusCode = call.code() or grpc.StatusCode.UNKNOWN
     trailers = dict((*(call.initial_metadata() or ()), *(call.trailing_metadata() or ())))
@@ -80,7 +80,8 @@ def read_failure(error: grpc.RpcError) -> Failure:
     ]
     return Failure(
         error=DeliveryError(code, call.details() or "", violations),
-        retried=is_retried(code, has_delay=delay is not None),
+        retried=is_retried(code, has_delay=delay is not None)
+        or (has_spool and code is grpc.StatusCode.UNAUTHENTICATED),
         stated_delay=delay,
     )
 

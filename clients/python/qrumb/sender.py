@@ -4,6 +4,7 @@ One lock guards the queue and the counters. Hooks and calls run outside of it, i
 other threads never waits for the network unless the queue is full.
 """
 
+import os
 import random
 import threading
 import time
@@ -16,6 +17,7 @@ from qrumb.errors import CLOSED, ClosedError, DeliveryError, QrumbError, queue_f
 from qrumb.ledger import Counters, Ledger, check_receipts
 from qrumb.retry import Failure, backoff, halves_of, read_failure
 from qrumb.settings import Settings
+from qrumb.spool import divided, is_all_kept, opened
 from qrumb.transport import Calls, Way, encode_batch, receipts_of
 from qrumb.v1.receipt_pb2 import EventReceipt
 
@@ -25,13 +27,17 @@ __all__ = ["Sender"]
 class Sender:
     """Delivers what is put into it, batch after batch, until it is closed."""
 
-    def __init__(self, settings: Settings, way: Way, calls: Calls, ledger: Ledger) -> None:
+    def __init__(
+        self, settings: Settings, way: Way, calls: Calls, ledger: Ledger, spool_dir: str | os.PathLike[str]
+    ) -> None:
         self._settings = settings
         self._way = way
         self._calls = calls
         self._ledger = ledger
         self._buffer = Buffer(settings)
+        self._spool = opened(spool_dir, settings, self._buffer)
         self._collecting = 0
+        self._kept = 0
         self._lock = threading.Lock()
         self._work = threading.Condition(self._lock)  # the thread waits for it
         self._answers = threading.Condition(self._lock)  # callers wait for it: room, flush
@@ -43,14 +49,15 @@ class Sender:
         """What was left at the end."""
 
     def start(self) -> None:
-        """Begin to send."""
+        """Begin to send, with what others have left in the folder."""
+        self._adopt()
         self._thread.start()
 
     @property
     def counters(self) -> Counters:
         """What became of the events so far."""
         with self._lock:
-            return self._ledger.counters(len(self._buffer) + self._collecting)
+            return self._ledger.counters(len(self._buffer) + self._collecting + self._kept)
 
     def check_open(self) -> None:
         """Raise ClosedError where nothing is taken any more."""
@@ -83,6 +90,8 @@ class Sender:
 
     def _take(self, queued: QueuedEvent) -> None:
         self._ledger.sent += 1
+        if self._spool is not None:
+            self._spool.keep(queued)
         if self._buffer.put(queued):
             self._work.notify()
 
@@ -171,6 +180,20 @@ class Sender:
     def _backoff(self, failure: Failure, attempt: int) -> float:
         return backoff(self._settings, attempt, random.random(), failure.stated_delay)  # noqa: S311  # no secret
 
+    def _adopt(self) -> None:
+        """Queue what clients that are gone have left in the folder."""
+        if self._spool is not None:
+            with self._lock:
+                self._spool.adopt(self._take_over)
+
+    def _take_over(self, batch: Batch) -> bool:
+        if not self._buffer.admits_all(batch):
+            return False
+        for queued in batch:
+            self._buffer.put(queued)
+        self._ledger.sent += len(batch)
+        return True
+
     def _run(self) -> None:
         """The sender thread: batch after batch, until the client is closed and nothing waits."""
         try:
@@ -183,8 +206,14 @@ class Sender:
         """Hand back what is left; nothing is taken any more."""
         with self._lock:
             self._closing = True
-            self.undelivered = left = self._buffer.take_all()
+            kept, left = divided(self._buffer.take_all())
+            self.undelivered = left
             self._ledger.failed += len(left)
+            self._kept = len(kept)
+            if self._spool is not None:
+                self._spool.close()
+        if kept and self._spool is not None:
+            self._ledger.tell_kept(len(kept), self._spool.folder)
         if left and (error := self._ledger.undelivered(left)):
             self._ledger.hand_back(left, error)
         with self._lock:
@@ -227,7 +256,11 @@ class Sender:
             self._ledger.count(receipts)
             self._ledger.failed += len(batch) - len(receipts)
             self._buffer.settle(batch)
+            if self._spool is not None:
+                self._spool.settle(batch)
             self._answers.notify_all()
+        if self._spool is not None and self._spool.is_look_due():
+            self._adopt()
 
     def _attempt(self, batch: Batch, request: bytes) -> list[EventReceipt] | Failure:
         with self._lock:
@@ -242,7 +275,7 @@ class Sender:
         except grpc.FutureCancelledError:
             return _ABANDONED
         except grpc.RpcError as error:
-            return read_failure(error)
+            return read_failure(error, has_spool=self._spool is not None)
         if wrong := check_receipts(batch, receipts):
             return Failure(error=wrong, retried=False, stated_delay=None)
         return receipts
@@ -252,6 +285,9 @@ class Sender:
         end = time.monotonic() + seconds
         with self._lock:
             while not self._abandoned and (left := end - time.monotonic()) > 0:
+                if self._closing and is_all_kept(self._spool, self._buffer):
+                    self._abandoned = True  # what is on disk is not waited for
+                    break
                 self._work.wait(left)
             if not self._abandoned:
                 self._ledger.retried += 1

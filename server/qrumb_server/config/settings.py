@@ -45,8 +45,8 @@ __all__ = ["CONSOLE_FILES", "Settings", "load_settings"]
 DEFAULT_FILE = "qrumb.toml"
 PREFIX = "QRUMB_"
 LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
-# Variables with our prefix that are no settings: they are read by the command line itself.
-COMMAND_VARIABLES = frozenset({"QRUMB_CONFIG", "QRUMB_KEY", "QRUMB_URL"})
+# Variables with our prefix that are no settings: they are read by the command line itself, by clients, and by tests.
+COMMAND_VARIABLES = frozenset({"QRUMB_COMMAND", "QRUMB_CONFIG", "QRUMB_KEY", "QRUMB_SPOOL_DIR", "QRUMB_URL"})
 # One batch in a scratch file and as a part.
 LEAST_FREE_BYTES: Final = 16 * 1024 * 1024
 UNPREFIXED = {

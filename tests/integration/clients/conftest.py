@@ -69,13 +69,13 @@ def write_down_fixture() -> WrittenDown:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[Any]:
-    """A test with a `case` of `test_NAME` is the Python client's result for NAME.yaml."""
+    """A test with a `case` of `test_NAME` is a client's result for NAME.yaml: the Python client's unless it says."""
     report = yield
     parameters: dict[str, Any] = (
         item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
     )
     if report.when == "call" and "case" in parameters:
-        client = "Python asyncio" if parameters.get("kind") == "async client" else "Python"
+        client = "Python asyncio" if parameters.get("kind") == "async client" else parameters.get("client", "Python")
         file = item.function.__name__.removeprefix("test_")
         write_down(client, file, parameters["case"]["name"], report.outcome)
     return report

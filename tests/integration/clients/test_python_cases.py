@@ -214,7 +214,7 @@ EXPECTATIONS = {
     *("receipts", "failures", "authorization"),
 }
 VECTORS = ("hashes", "addresses", "event_ids", "events", "refusals", "statuses", "backoff", "redirect", "carry")
-FILES = (*VECTORS, "delivery", "scans", "node")
+FILES = (*VECTORS, "delivery", "scans", "spool", "node")
 
 
 @pytest.mark.parametrize("file", FILES)

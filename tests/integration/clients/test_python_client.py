@@ -225,6 +225,30 @@ def test_only_from_env_reads_the_environment(front: Front, site_id: str, monkeyp
     assert [call["authorization"] for call in front.calls(site_id)] == ["Bearer from-env", "Bearer own", ""]
 
 
+def test_clients_of_one_process_share_a_folder(site_id: str, tmp_path: Path) -> None:
+    """Locks of a process are none against itself: neither takes what the other is still sending."""
+    clients = [Client("grpc://127.0.0.1:1", spool_dir=tmp_path) for _ in range(2)]
+    for client in clients:
+        client.send(event(site_id))
+    assert [client.counters.sent for client in clients] == [1, 1]
+    for client in clients:
+        client.close(patient(30))
+        assert client.counters.waiting == 1
+    with Client("grpc://127.0.0.1:1", spool_dir=tmp_path) as last:
+        assert last.counters.sent == 2
+
+
+def test_a_folder_that_cannot_be_used_is_refused(tmp_path: Path) -> None:
+    """At once, by the argument's name; what is no file of a client's is left as it is."""
+    (tmp_path / "file").touch()
+    with pytest.raises(ValueError, match="spool_dir: "):
+        Client(spool_dir=tmp_path / "file")
+    other = tmp_path / "0.qrumb"
+    other.write_bytes(b"qrumb-2\nsomething newer")
+    Client(spool_dir=tmp_path).close()
+    assert other.read_bytes() == b"qrumb-2\nsomething newer"
+
+
 def test_gzip(front: Front, site_id: str) -> None:
     """A compressed call is the same call."""
     with Client(front.grpc_url, settings=Settings(compression="gzip")) as client:

@@ -1,5 +1,6 @@
 package dev.qrumb;
 
+import java.nio.file.Path;
 import java.util.Locale;
 import java.util.Map;
 import java.util.regex.Matcher;
@@ -85,14 +86,16 @@ record Address(String target, boolean isSecure) {
     return key;
   }
 
-  /** The builder of a client of QRUMB_URL and QRUMB_KEY; an empty variable is none. */
+  /** The builder of a client of QRUMB_URL, QRUMB_KEY and QRUMB_SPOOL_DIR; an empty one is none. */
   static ClientBuilder fromEnvironment(Map<String, String> environment) {
     String url = environment.getOrDefault("QRUMB_URL", "");
     if (!url.isEmpty()) {
       parse(url, "QRUMB_URL");
     }
     String key = checkedKey(environment.getOrDefault("QRUMB_KEY", ""), "QRUMB_KEY");
-    return new ClientBuilder(url.isEmpty() ? DEFAULT_URL : url).key(key);
+    return new ClientBuilder(url.isEmpty() ? DEFAULT_URL : url)
+        .key(key)
+        .spoolDir(Path.of(environment.getOrDefault("QRUMB_SPOOL_DIR", "")));
   }
 
   private static void check(boolean holds, String name, String why) {

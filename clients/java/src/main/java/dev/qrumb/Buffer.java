@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.Deque;
 import java.util.List;
+import java.util.Objects;
 import java.util.OptionalLong;
 import java.util.stream.Stream;
 
@@ -15,7 +16,23 @@ import java.util.stream.Stream;
  */
 final class Buffer {
   /** An event in the queue; number is its place in the order of sending. */
-  private record Queued(Event event, int size, long queuedAt, long number) {}
+  static final class Queued {
+    final Event event;
+    private final int size;
+    private final long queuedAt;
+    private final long number;
+
+    /** Where it is in the folder; null: in memory alone. */
+    Spool.Place place;
+
+    private Queued(Event event, int size, long queuedAt, long number, Spool.Place place) {
+      this.event = event;
+      this.size = size;
+      this.queuedAt = queuedAt;
+      this.number = number;
+      this.place = place;
+    }
+  }
 
   /** The waiting events of one kind, which has batches of its own. */
   private static final class Lane {
@@ -59,14 +76,20 @@ final class Buffer {
         || events < settings.maxQueueEvents() && bytes + size <= settings.maxQueueBytes();
   }
 
+  /** Whether there is room for so many; an empty queue has room for any. */
+  boolean admits(int count, long size) {
+    return events == 0
+        || events + count <= settings.maxQueueEvents() && bytes + size <= settings.maxQueueBytes();
+  }
+
   /**
    * Adds an event for which there is room; says whether the sender has to look at its clock again.
    */
-  boolean put(Event event, int size, long now) {
+  boolean put(Event event, int size, long now, Spool.Place place) {
     lastNumber++;
     Lane lane =
         event instanceof Event.Server ? server : event instanceof Event.Scan ? scan : browser;
-    lane.events.add(new Queued(event, size, now, lastNumber));
+    lane.events.add(new Queued(event, size, now, lastNumber, place));
     lane.size += size;
     events++;
     bytes += size;
@@ -94,18 +117,29 @@ final class Buffer {
     return eventsOf(underWay);
   }
 
-  /** The batch under way has its answer, or so many events that come first of it. */
-  void settle(int count) {
+  /**
+   * The batch under way has its answer, or so many events that come first of it; says where these
+   * were in the folder.
+   */
+  List<Spool.Place> settle(int count) {
+    List<Queued> settled = underWay.subList(0, count);
     events -= count;
-    bytes -= underWay.stream().limit(count).mapToLong(Queued::size).sum();
+    bytes -= settled.stream().mapToLong(queued -> queued.size).sum();
     underWay = underWay.subList(count, underWay.size());
+    return settled.stream().map(queued -> queued.place).filter(Objects::nonNull).toList();
+  }
+
+  /** Everything without an answer, in the order of sending. */
+  List<Queued> unsettled() {
+    List<Queued> all = new ArrayList<>(underWay);
+    filled().forEach(lane -> all.addAll(lane.events));
+    all.sort(Comparator.comparingLong(queued -> queued.number));
+    return all;
   }
 
   /** Everything, in the order of sending; it is settled by that. */
-  List<Event> takeAll() {
-    List<Queued> all = new ArrayList<>(underWay);
-    filled().forEach(lane -> all.addAll(lane.events));
-    all.sort(Comparator.comparingLong(Queued::number));
+  List<Queued> takeAll() {
+    final List<Queued> all = unsettled();
     for (Lane lane : List.of(server, browser, scan)) {
       lane.events.clear();
       lane.size = 0;
@@ -113,7 +147,7 @@ final class Buffer {
     underWay = List.of();
     events = 0;
     bytes = 0;
-    return eventsOf(all);
+    return all;
   }
 
   /** Whether every event up to that number has its answer. */
@@ -152,7 +186,7 @@ final class Buffer {
     return batch;
   }
 
-  private static List<Event> eventsOf(List<Queued> queued) {
-    return queued.stream().map(Queued::event).toList();
+  static List<Event> eventsOf(List<Queued> queued) {
+    return queued.stream().map(one -> one.event).toList();
   }
 }

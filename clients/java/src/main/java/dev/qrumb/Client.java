@@ -3,6 +3,8 @@ package dev.qrumb;
 import dev.qrumb.v1.EventReceipt;
 import dev.qrumb.v1.ScanSession;
 import io.grpc.Context;
+import io.grpc.Status;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
@@ -38,6 +40,7 @@ public final class Client implements AutoCloseable {
   private final Condition work = lock.newCondition(); // the sender waits for it
   private final Condition answers = lock.newCondition(); // callers wait for it: room, flush
   private final Buffer buffer;
+  private final Spool spool; // null without a folder
   private long sent;
   private long accepted;
   private long rejected;
@@ -45,17 +48,32 @@ public final class Client implements AutoCloseable {
   private long retried;
   private long raised; // failed events whose callers got an error
   private int collecting;
+  private int kept; // what the end of the client has left in the folder
   private boolean isClosing;
   private List<Event> undelivered = List.of();
 
-  Client(Settings settings, Transport transport, Hooks hooks) {
+  /** spoolDir may be null. */
+  Client(Settings settings, Transport transport, Hooks hooks, Path spoolDir) {
     this.settings = settings;
     this.transport = transport;
     this.hooks = hooks;
     this.buffer = new Buffer(settings);
+    this.spool = spoolDir == null ? null : open(spoolDir);
+    if (spool != null) {
+      spool.adopt(this::takeOver);
+    }
     this.sender = new Thread(life.wrap(this::run), "qrumb-sender");
     sender.setDaemon(true);
     sender.start();
+  }
+
+  private Spool open(Path folder) {
+    try {
+      return new Spool(folder, 2 * settings.maxQueueBytes(), buffer);
+    } catch (IllegalArgumentException unusable) {
+      transport.close();
+      throw unusable;
+    }
   }
 
   /**
@@ -79,8 +97,8 @@ public final class Client implements AutoCloseable {
   }
 
   /**
-   * Makes a client of the environment: its URL and its key are QRUMB_URL and QRUMB_KEY, where these
-   * are set and not empty.
+   * Makes a client of the environment: its URL, its key and its folder are QRUMB_URL, QRUMB_KEY and
+   * QRUMB_SPOOL_DIR, where these are set and not empty.
    *
    * @return a builder
    * @throws IllegalArgumentException one of them cannot be meant; the text names the variable
@@ -97,7 +115,8 @@ public final class Client implements AutoCloseable {
   public Counters counters() {
     lock.lock();
     try {
-      return new Counters(sent, accepted, rejected, failed, buffer.events() + collecting, retried);
+      return new Counters(
+          sent, accepted, rejected, failed, buffer.events() + collecting + kept, retried);
     } finally {
       lock.unlock();
     }
@@ -133,10 +152,7 @@ public final class Client implements AutoCloseable {
         throw new QueueFullException();
       }
       checkOpen();
-      sent++;
-      if (buffer.put(event, size, System.nanoTime())) {
-        work.signal();
-      }
+      put(event, size);
       return event.id();
     } finally {
       lock.unlock();
@@ -156,13 +172,11 @@ public final class Client implements AutoCloseable {
     QrumbException reason;
     lock.lock();
     try {
-      sent++;
       if (!isClosing && buffer.admits(size)) {
-        if (buffer.put(event, size, System.nanoTime())) {
-          work.signal();
-        }
+        put(event, size);
         return true;
       }
+      sent++;
       failed++;
       reason = isClosing ? new ClosedException() : new QueueFullException();
     } finally {
@@ -170,6 +184,31 @@ public final class Client implements AutoCloseable {
     }
     hooks.tellLoss(event, reason);
     return false;
+  }
+
+  /** Queues an event for which there is room; the lock is held. */
+  private void put(Event event, int size) {
+    sent++;
+    Spool.Place place = spool == null ? null : spool.keep(event);
+    if (buffer.put(event, size, System.nanoTime(), place)) {
+      work.signal();
+    }
+  }
+
+  /** Queues what a client that is gone has left, if there is room; the lock is held. */
+  private boolean takeOver(List<Spool.Kept> found) {
+    if (!buffer.admits(found.size(), found.stream().mapToLong(Client::size).sum())) {
+      return false;
+    }
+    for (Spool.Kept one : found) {
+      buffer.put(one.event(), Buffer.size(one.event()), System.nanoTime(), one.place());
+    }
+    sent += found.size();
+    return true;
+  }
+
+  private static long size(Spool.Kept found) {
+    return Buffer.size(found.event());
   }
 
   /**
@@ -286,7 +325,8 @@ public final class Client implements AutoCloseable {
 
   /**
    * Flushes for no longer than that, then ends the client. What has no answer by then is failed and
-   * handed back.
+   * handed back. With a folder it ends at the first failure that a retry might cure: what is in the
+   * folder is sent at the next start, and still counts as waiting.
    *
    * @param timeout for the answers
    * @throws UndeliveredException has the events without an answer; or events had failed before, and
@@ -405,9 +445,18 @@ public final class Client implements AutoCloseable {
       locked(
           () -> {
             isClosing = true;
-            undelivered = buffer.takeAll();
+            List<Buffer.Queued> all = buffer.takeAll();
+            undelivered =
+                Buffer.eventsOf(all.stream().filter(queued -> queued.place == null).toList());
             failed += undelivered.size();
+            kept = all.size() - undelivered.size();
+            if (spool != null) {
+              spool.close();
+            }
           });
+      if (kept > 0) {
+        hooks.tellKept(kept, spool.folder());
+      }
       if (!undelivered.isEmpty()) { // without a hook, close throws it
         hooks.handOver(undelivered, hooks.undelivered(undelivered, undelivered.size()));
       }
@@ -446,7 +495,7 @@ public final class Client implements AutoCloseable {
     try {
       receipts =
           untilAnswered(
-              limit -> transport.collect(batch, limit), Settings.FOR_EVER, this::tellTried);
+              limit -> collectForSender(batch, limit), Settings.FOR_EVER, this::tellTried);
       hooks.tellAnswered();
     } catch (Failure failure) {
       if (!isOver()) {
@@ -467,10 +516,26 @@ public final class Client implements AutoCloseable {
     locked(
         () -> {
           count(found, batch.size());
-          buffer.settle(batch.size());
+          List<Spool.Place> places = buffer.settle(batch.size());
+          if (spool != null) {
+            spool.settle(places);
+            if (spool.isLookDue()) {
+              spool.adopt(this::takeOver);
+            }
+          }
           answers.signalAll();
         });
     return true;
+  }
+
+  /** In a folder, what is refused for its key waits for one that is known. */
+  private List<EventReceipt> collectForSender(List<Event> batch, Duration limit) throws Failure {
+    try {
+      return transport.collect(batch, limit);
+    } catch (Failure failure) {
+      boolean isForKey = failure.error().code() == Status.Code.UNAUTHENTICATED;
+      throw spool != null && isForKey ? failure.retried() : failure;
+    }
   }
 
   private interface Call<T> {
@@ -515,10 +580,31 @@ public final class Client implements AutoCloseable {
   /** Waits between two attempts; false where it is over meanwhile. */
   private boolean pause(Duration wait) {
     try {
+      if (spool != null && Thread.currentThread() == sender) {
+        return pauseSender(wait.toNanos());
+      }
       return !over.await(wait.toNanos(), TimeUnit.NANOSECONDS);
     } catch (InterruptedException interrupted) {
       Thread.currentThread().interrupt();
       return false;
+    }
+  }
+
+  /** As pause; at the end, what is in the folder is not waited for. */
+  private boolean pauseSender(long nanos) throws InterruptedException {
+    lock.lock();
+    try {
+      long left = nanos;
+      while (left > 0 && !isOver()) {
+        if (isClosing && buffer.unsettled().stream().allMatch(queued -> queued.place != null)) {
+          over.countDown();
+        } else {
+          left = work.awaitNanos(left);
+        }
+      }
+      return !isOver();
+    } finally {
+      lock.unlock();
     }
   }
 }

@@ -2,6 +2,7 @@ package dev.qrumb;
 
 import dev.qrumb.v1.EventReceipt;
 import io.grpc.ChannelCredentials;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Objects;
 import java.util.function.BiConsumer;
@@ -12,6 +13,7 @@ public final class ClientBuilder {
   private final String url;
   private String key = "";
   private ChannelCredentials tls;
+  private Path spoolDir;
   private Consumer<EventReceipt> onReceipt;
   private BiConsumer<Event, QrumbException> onFailure;
   private int maxBatchEvents = 500;
@@ -48,6 +50,18 @@ public final class ClientBuilder {
    */
   public ClientBuilder tls(ChannelCredentials credentials) {
     this.tls = Objects.requireNonNull(credentials);
+    return this;
+  }
+
+  /**
+   * Sets a folder in which what is queued survives this process. Processes may share one. Default
+   * none.
+   *
+   * @param folder made where it is missing; empty: none
+   * @return this
+   */
+  public ClientBuilder spoolDir(Path folder) {
+    this.spoolDir = folder.toString().isEmpty() ? null : folder;
     return this;
   }
 
@@ -199,7 +213,10 @@ public final class ClientBuilder {
   public Client build() {
     Settings settings = settings();
     return new Client(
-        settings, new Transport(url, key, tls, settings), new Hooks(url, onReceipt, onFailure));
+        settings,
+        new Transport(url, key, tls, settings),
+        new Hooks(url, onReceipt, onFailure),
+        spoolDir);
   }
 
   String url() {

@@ -63,6 +63,11 @@ final class Failure extends Exception {
         new DeliveryException(Status.Code.INTERNAL, message, List.of()), false, Duration.ZERO);
   }
 
+  /** The same, tried again. */
+  Failure retried() {
+    return new Failure(error, true, stated);
+  }
+
   DeliveryException error() {
     return error;
   }

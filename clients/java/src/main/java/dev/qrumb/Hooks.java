@@ -2,6 +2,7 @@ package dev.qrumb;
 
 import dev.qrumb.v1.EventReceipt;
 import dev.qrumb.v1.Violation;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicLong;
@@ -90,6 +91,17 @@ final class Hooks {
       }
     }
     return onFailure != null;
+  }
+
+  /** What the end of the client leaves in the folder, and why. */
+  void tellKept(long events, Path folder) {
+    LOG.log(
+        System.Logger.Level.WARNING,
+        "qrumb: {0} not delivered to {1}: {2}; kept in {3}, sent at the next start",
+        counted(events),
+        url,
+        cause == null ? "no answer yet" : cause.getMessage(),
+        folder);
   }
 
   /** Of an event that was not taken. */

@@ -30,7 +30,8 @@ class ClientBench {
   }
 
   private static Client client() {
-    return Client.builder(System.getenv("QRUMB_NODE")).build();
+    String folder = System.getenv().getOrDefault("QRUMB_SPOOL_DIR", "");
+    return Client.builder(System.getenv("QRUMB_NODE")).spoolDir(Path.of(folder)).build();
   }
 
   /** Of all threads, the compiler's and the collector's included. */

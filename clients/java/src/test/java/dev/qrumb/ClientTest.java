@@ -9,13 +9,16 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import com.sun.net.httpserver.HttpServer;
 import io.grpc.InsecureChannelCredentials;
 import java.net.InetSocketAddress;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
 
 /** What the shared cases do not ask; nothing listens at this address. */
 @Timeout(30)
@@ -59,6 +62,25 @@ class ClientTest {
     String said = "1 event not delivered to " + UNUSED + ": ";
     assertTrue(error.getMessage().startsWith(said), error.getMessage());
     assertTrue(error.getMessage().contains("refused"), error.getMessage());
+  }
+
+  @Test
+  void clientsOfOneProcessShareAFolder(@TempDir Path folder) {
+    List<Client> clients =
+        Stream.generate(() -> Client.builder(UNUSED).spoolDir(folder).build()).limit(2).toList();
+    clients.forEach(client -> client.send(EVENT));
+    Thread.currentThread().interrupt(); // it closes no file
+    clients.forEach(client -> client.send(EVENT));
+    assertTrue(Thread.interrupted());
+    for (Client client : clients) {
+      client.close();
+      assertEquals(2, client.counters().waiting());
+    }
+    try (Client last = Client.builder(UNUSED).spoolDir(folder).build()) {
+      assertEquals(4, last.counters().sent());
+    }
+    ClientBuilder wrong = Client.builder(UNUSED).spoolDir(Path.of("/dev/null/folder"));
+    assertThrows(IllegalArgumentException.class, wrong::build);
   }
 
   @Test
