@@ -71,6 +71,15 @@ TOO_MANY_SESSIONS: Final = Reason(
     advice="Register them in several batches.",
 )
 
+SESSION_DRY_RUN: Final = Reason(
+    name="SESSION_DRY_RUN",
+    code=StatusCode.INVALID_ARGUMENT,
+    retry=Retry.NO,
+    text="a scan session has no dry run: nothing was registered; send it without validate_only",
+    cause="The address of a registration has `validate_only=true`, which is for events.",
+    advice="Leave it out. The answer to a registration says what was left out or corrected, and a repeat is harmless.",
+)
+
 # --- Who calls.
 
 KEY_MISSING: Final = Reason(

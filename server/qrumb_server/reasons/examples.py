@@ -31,6 +31,7 @@ EXAMPLES: Final[Mapping[str, Example]] = {
     "MESSAGE_TOO_LARGE": Example("a batch of 900,000 numbers", "several batches; 10,240 bytes of metadata each event"),
     "BATCH_UNREADABLE": Example("{'events': [{...},]}", '{"events": [{...}]}'),
     "TOO_MANY_EVENTS": Example("1,001 events in one batch", "a batch of 1,000 events, and one of 1"),
+    "SESSION_DRY_RUN": Example("POST /scan-sessions?validate_only=true", "POST /scan-sessions"),
     "TOO_MANY_SESSIONS": Example("1,001 scan_sessions in one batch", "a batch of 1,000 scan_sessions, and one of 1"),
     "BATCH_EMPTY": Example("POST /collect/batch []", f'POST /collect/batch {{"events": [{_EVENT}]}}'),
     "SESSION_BATCH_EMPTY": Example(

@@ -20,7 +20,7 @@ from qrumb_server.rpc.json_opening import JSON_COLLECTOR, JSON_KINDS
 from qrumb_server.rpc.opened import Opened
 from qrumb_server.rpc.preview import Previewed
 
-__all__ = ["add_json_collector"]
+__all__ = ["add_json_collector", "asks_for_dry_run"]
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -83,9 +83,13 @@ def _said(previewed: Previewed) -> dict[str, Any]:
 
 def _asked(request: Opened, context: Context) -> Opened:
     """The request, with what its address asks for; all other names there are not ours."""
-    query = next((str(value) for key, value in metadata_of(context) if key == ORIGINAL_PATH), "")
-    query = query.partition("?")[2]
-    if not query:
-        return request
+    return request.as_dry_run() if asks_for_dry_run(context) else request
+
+
+def asks_for_dry_run(context: Context) -> bool:
+    """Whether the address of a call does."""
+    path = next((str(value) for key, value in metadata_of(context) if key == ORIGINAL_PATH), "")
+    if not (query := path.partition("?")[2]):
+        return False
     asked = [value for name, value in parse_qsl(query, keep_blank_values=True) if name in DRY_RUN]
-    return request.as_dry_run() if any(read_flag(value.lower()) for value in asked) else request
+    return any(read_flag(value.lower()) for value in asked)

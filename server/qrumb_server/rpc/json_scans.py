@@ -11,7 +11,10 @@ import grpc
 
 from qrumb.v1.scan_session_pb2 import ScanSession
 from qrumb_server.pipeline.struct_json import plain_values
+from qrumb_server.reasons import calls
+from qrumb_server.rpc.faults import RequestFault
 from qrumb_server.rpc.json_answers import as_body, as_lists, as_members, written
+from qrumb_server.rpc.json_collector import asks_for_dry_run
 from qrumb_server.rpc.json_opening import JSON_COLLECTOR
 from qrumb_server.rpc.opened import Opened
 from qrumb_server.rpc.scan_sessions import ScanSessions
@@ -34,6 +37,7 @@ def add_json_scans(sessions: ScanSessions, server: grpc.aio.Server) -> None:
 
 def _single(sessions: ScanSessions) -> _Call:
     async def register(request: Opened, context: Context) -> bytes:
+        _refuse_dry_run(context)
         answer = await sessions.RegisterScanSession(request, context)
         members = {**as_members(answer), "scan_session": _members_of(answer.scan_session)}
         return as_body(written(members))
@@ -43,6 +47,7 @@ def _single(sessions: ScanSessions) -> _Call:
 
 def _batch(sessions: ScanSessions) -> _Call:
     async def register(request: Opened, context: Context) -> bytes:
+        _refuse_dry_run(context)
         answer = await sessions.BatchRegisterScanSessions(request, context)
 
         kept = (written(_members_of(session)) for session in answer.scan_sessions)
@@ -51,6 +56,12 @@ def _batch(sessions: ScanSessions) -> _Call:
         return as_lists({name: await sessions.turns.run(each, size=request.size) for name, each in texts.items()}, {})
 
     return register
+
+
+def _refuse_dry_run(context: Context) -> None:
+    """Who asks for one must not find a session registered. Other names there are not looked at, as of events."""
+    if asks_for_dry_run(context):
+        raise RequestFault(calls.SESSION_DRY_RUN, field="validate_only")
 
 
 def _members_of(session: ScanSession) -> dict[str, Any]:

@@ -40,19 +40,21 @@ class Edge:
         """As SpoolWriter.append."""
         self.records += map(Record.FromString, records)
 
-    async def post(self, body: bytes, *, is_batch: bool = False) -> dict[str, Any]:
+    async def post(self, body: bytes, *, is_batch: bool = False, query: str = "") -> dict[str, Any]:
         """The answer to a body."""
         name = "BatchRegisterScanSessions" if is_batch else "RegisterScanSession"
         call = self.channel.unary_unary(METHODS + name, HttpBody.SerializeToString, HttpBody.FromString)
-        answer = await call(HttpBody(data=body))
+        answer = await call(HttpBody(data=body), metadata=(("x-envoy-original-path", f"/scan-sessions{query}"),))
         assert answer.content_type == "application/json"
         read: dict[str, Any] = json.loads(answer.data)
         return read
 
-    async def refusal(self, body: bytes, *, is_batch: bool = False) -> tuple[str, list[tuple[str, str]], str]:
+    async def refusal(
+        self, body: bytes, *, is_batch: bool = False, query: str = ""
+    ) -> tuple[str, list[tuple[str, str]], str]:
         """Reason, fields with their rules, and the whole text of a body that is refused."""
         with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await self.post(body, is_batch=is_batch)
+            await self.post(body, is_batch=is_batch, query=query)
         details = next(value for key, value in caught.value.trailing_metadata() or () if key == STATUS_DETAILS_KEY)
         info, bad = ErrorInfo(), BadRequest()
         status = Status.FromString(details)
@@ -226,3 +228,14 @@ async def test_an_agent_that_is_too_long_is_not_known_and_an_empty_one_is_none(e
         edge.records.clear()
         await edge.post(body(user_agent=agent))
         assert list(edge.records[0].session_registration.facts.fraud_reasons) == marks
+
+
+@pytest.mark.parametrize("is_batch", [False, True], ids=["single", "batch"])
+async def test_an_address_asks_for_no_dry_run_and_may_say_all_else(edge: Edge, *, is_batch: bool) -> None:
+    """Who only wants to look finds nothing registered; what others put there is not looked at, as of events."""
+    text = json.dumps({"scan_sessions": [GOOD]} if is_batch else GOOD).encode()
+    reason, fields, _text = await edge.refusal(text, is_batch=is_batch, query="?validate_only=true")
+    assert (reason, [field for field, _rule in fields]) == ("SESSION_DRY_RUN", ["validate_only"])
+    assert edge.records == []
+    await edge.post(text, is_batch=is_batch, query="?utm_source=x&foo=1&validate_only=false")
+    assert len(edge.records) == 1
