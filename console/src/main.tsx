@@ -15,6 +15,7 @@ import { System } from "./pages/system";
 import { begin, signOut, standing } from "./session";
 import { SignIn } from "./signin";
 import { sentence } from "./states";
+import { showAll } from "./visible";
 import { clock } from "./words";
 import "./style.css";
 
@@ -69,5 +70,6 @@ function Away() {
   return <div role="status">{now && <p class="note bad">{now.why ? `Since ${clock(now.since)} the node says: ${sentence(now.why)}` : `The node has not answered since ${clock(now.since)}.`} This page keeps asking, and goes on by itself.</p>}</div>;
 }
 
+showAll();
 render(<Console />, document.body);
 void begin();

@@ -26,6 +26,11 @@ export async function begin(): Promise<void> {
 
 /** Sign in with a key; says whether it worked. */
 export async function signIn(name: string, secret: string, isKept: boolean): Promise<boolean> {
+  if (/[^!-~]/.test(secret)) {
+    // No header can carry it, so the node cannot be asked.
+    refusal.value = new Refusal(0, "KEY_INVALID", "a key is letters, digits and _ alone: this one was mistyped, or copied with something else", "", []);
+    return false;
+  }
   key.value = secret;
   await tryIt(name, true);
   if (standing.value !== "in") {

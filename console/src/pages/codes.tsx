@@ -6,7 +6,7 @@ import { Chart } from "../chart";
 import type { Attribution, Funnel } from "../contract";
 import { csv, download } from "../csv";
 import { Select } from "../filters";
-import { before, buckets, type Period, period, PERIODS, USUAL } from "../periods";
+import { before, buckets, inBuckets, type Period, period, PERIODS, USUAL } from "../periods";
 import { useQuestion } from "../question";
 import { Answered, Empty } from "../states";
 import { Table } from "../table";
@@ -138,9 +138,8 @@ function Doubts({ rows }: { rows: readonly Funnel[] }) {
 function Series({ answer: { series, period: chosen } }: { answer: Answer }) {
   // The answer leaves out buckets without a scan; a line over them would tell of scans that there were not.
   const starts = buckets(chosen);
-  const found = new Map<number, Funnel[]>();
-  for (const one of series) found.set(Date.parse(one.start_time), [...(found.get(Date.parse(one.start_time)) ?? []), one]);
-  const values = (column: keyof Funnel): number[] => starts.map((start) => sum(found.get(start) ?? [], column));
+  const found = inBuckets(starts, series, (one) => Date.parse(one.start_time));
+  const values = (column: keyof Funnel): number[] => found.map((rows) => sum(rows, column));
   return (
     <Chart
       title="Over time"

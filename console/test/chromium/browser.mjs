@@ -14,7 +14,7 @@ export const launch = () => chromium.launch({ executablePath: process.env.CHROMI
 
 /** A page of its own; `wrong` is told errors of the console, of scripts, and what the policy forbade. */
 export async function open(browser, wrong, options = {}) {
-  const context = await browser.newContext({ viewport: WIDTHS.wide, locale: "en-GB", timezoneId: "Europe/Vienna", ...options });
+  const context = await browser.newContext({ viewport: WIDTHS.wide, locale: "en-GB", timezoneId: process.env.TIME_ZONE ?? "Europe/Vienna", ...options });
   const page = await context.newPage();
   page.on("pageerror", (error) => wrong.push(`script: ${error}`));
   page.on("console", (message) => message.type() === "error" && wrong.push(`console: ${message.text()}`));

@@ -7,7 +7,6 @@ from typing import Final
 
 import click
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table
 
 from qrumb.v1 import query_service_pb2 as query_pb
@@ -16,12 +15,13 @@ from qrumb_server.commands.demo import DEMO
 from qrumb_server.commands.events import as_ms, check_site
 from qrumb_server.commands.node import LONG_SECONDS, SHORT_SECONDS, ask_loader
 from qrumb_server.commands.options import TIME, format_option, shown_format, with_settings
+from qrumb_server.commands.tables import add_line, new_table, print_whole
 from qrumb_server.config import Settings
 from qrumb_server.instants import milliseconds, timestamp
 from qrumb_server.wire.v1 import upkeep_service_pb2 as upkeep_pb
 from qrumb_server.wire.v1.upkeep_service_pb2_grpc import UpkeepServiceStub
 
-__all__ = ["ledger", "print_whole"]
+__all__ = ["ledger"]
 
 # What is compared, in pairs: as counted, and as rows. Of sessions also how many have no row any more.
 VERIFIED: Final = (
@@ -96,21 +96,10 @@ def _verify(settings: Settings, site_id: str, since: datetime | None, output_for
             counts = {name: getattr(one, name) for name in VERIFIED}
             click.echo(json.dumps({"minute_time": time, "site_id": one.site_id, **counts}))
     elif rows:
-        table = Table(
-            "minute",
-            "site",
-            "stored",
-            "rows",
-            "rejected",
-            "rows",
-            "registered",
-            "rows",
-            "lost sessions",
-            box=SIMPLE_HEAD,
-            pad_edge=False,
-        )
+        kinds = ("stored", "rows", "rejected", "rows", "registered", "rows", "lost sessions")
+        table = new_table("minute", "site", *kinds)
         for time, one in rows:
-            table.add_row(time, one.site_id or "(none)", *(f"{getattr(one, name):,}" for name in VERIFIED))
+            add_line(table, time, one.site_id or "(none)", *(f"{getattr(one, name):,}" for name in VERIFIED))
         print_whole(table)
     if left := found.difference_count - len(rows):
         click.echo(f"and {left:,} more", err=True)
@@ -140,14 +129,6 @@ def _print_table(columns: list[str], times: list[str], rows: list[dict[str, int]
     for time, row in zip(times, rows, strict=True):
         table.add_row(time[5:16].replace("T", " "), *(f"{row[name]:,}" for name in columns))
     print_whole(table)
-
-
-def print_whole(table: Table) -> None:
-    """Print a table with nothing of it cut off."""
-    console = Console()
-    # In a narrow terminal lines wrap; numbers that are cut off would be worse.
-    console.width = max(console.width, Console(width=1_000).measure(table).maximum)
-    console.print(table)
 
 
 def _shown_time(time_ms: int) -> str:

@@ -15,15 +15,14 @@ import click
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
 
 from qrumb.v1 import query_service_pb2 as pb
 from qrumb.v1.query_service_pb2_grpc import QueryServiceStub
 from qrumb_server.commands.events import as_ms, check_site
-from qrumb_server.commands.ledger import print_whole
 from qrumb_server.commands.node import LONG_SECONDS, ask_loader
 from qrumb_server.commands.options import TIME, format_option, shown_format, site_option, with_settings
+from qrumb_server.commands.tables import add_line, new_table, print_whole
+from qrumb_server.commands.texts import visible
 from qrumb_server.config import Settings
 from qrumb_server.instants import milliseconds, timestamp
 
@@ -255,12 +254,12 @@ def _show(rows: Sequence[Row], output_format: str) -> None:
         writer.writeheader()
         writer.writerows(rows)
     elif rows:
-        table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+        table = new_table()
         for name in columns:
             is_number = all(isinstance(row.get(name, 0), int) for row in rows) or name.isupper()
             table.add_column(name.removesuffix("_count"), justify="right" if is_number else "left")
         for row in rows:
-            table.add_row(*(_cell(row.get(name, "")) for name in columns))
+            add_line(table, *(_cell(row.get(name, "")) for name in columns))
         print_whole(table)
     else:
         click.echo("nothing in this range", err=True)
@@ -282,4 +281,4 @@ def _print_lines(found: Sequence[pb.EventCount], apart: Sequence[str]) -> None:
     most = max((count for line in lines.values() for count in line.values()), default=0)
     for key, line in lines.items():
         bars = "".join(BARS[-(-line.get(time, 0) * (len(BARS) - 1) // most) if most else 0] for time in times)
-        click.echo(f"{bars}  {' '.join(key) or '(none)'}")
+        click.echo(f"{bars}  {visible(' '.join(key)) or '(none)'}")

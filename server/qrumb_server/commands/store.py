@@ -1,5 +1,6 @@
 """The node's ClickHouse by command: `qrumb query`, `schema`, `migrate`, `backup` and `restore`."""
 
+import codecs
 import contextlib
 import re
 import sys
@@ -11,6 +12,7 @@ import click
 
 from qrumb_server.commands.node import LONG_SECONDS, ask_loader, is_running, stream_from_loader
 from qrumb_server.commands.options import format_option, shown_format, with_settings
+from qrumb_server.commands.texts import visible
 from qrumb_server.config import Settings
 from qrumb_server.errors import StoreError
 from qrumb_server.supervise.surroundings import is_data_dir_in_use
@@ -37,9 +39,13 @@ def query(settings: Settings, sql: str, output_format: str | None) -> None:
     The tables are in the database `events`; the main one is valid_events:
       qrumb query "SELECT event_type, count() FROM events.valid_events GROUP BY 1"
     """
-    with contextlib.closing(run_sql(settings, sql, FORMATS[shown_format(output_format)])) as pieces:
+    shown = shown_format(output_format)
+    # A character may be in two pieces.
+    decode = codecs.getincrementaldecoder("utf-8")("replace").decode
+    with contextlib.closing(run_sql(settings, sql, FORMATS[shown])) as pieces:
         for piece in pieces:
-            sys.stdout.buffer.write(piece)
+            text = visible(decode(piece), has_lines=True).encode() if shown == "table" else piece
+            sys.stdout.buffer.write(text)
     sys.stdout.buffer.flush()
 
 

@@ -10,8 +10,6 @@ from functools import reduce
 from typing import Any, Final, TypeVar
 
 import click
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
 
 from qrumb.hashing import email_hash, phone_hash
 from qrumb.v1 import privacy_service_pb2 as privacy_pb
@@ -20,9 +18,9 @@ from qrumb.v1.privacy_service_pb2_grpc import PrivacyServiceStub
 from qrumb.v1.query_service_pb2_grpc import QueryServiceStub
 from qrumb.v1.server_event_pb2 import UserIdentifiers
 from qrumb_server.commands.events import check_site, print_message
-from qrumb_server.commands.ledger import print_whole
 from qrumb_server.commands.node import LONG_SECONDS, SHORT_SECONDS, ask_loader
 from qrumb_server.commands.options import format_option, shown_format, site_option, with_settings
+from qrumb_server.commands.tables import add_line, new_table, print_whole
 from qrumb_server.config import Settings
 from qrumb_server.wire.v1 import upkeep_service_pb2 as upkeep_pb
 from qrumb_server.wire.v1.upkeep_service_pb2_grpc import UpkeepServiceStub
@@ -158,10 +156,11 @@ def _list_suspicious(settings: Settings, site_id: str, more_than: int, output_fo
         for row in rows:
             click.echo(json.dumps(row, ensure_ascii=False))
         return
-    table = Table("identifier", "others", "since", "until", "split", box=SIMPLE_HEAD, pad_edge=False)
+    table = new_table("identifier", "others", "since", "until", "split")
     for row in rows:
         first, last = (str(row[name])[:16].replace("T", " ") for name in ("first_time", "last_time"))
-        table.add_row(str(row["identifier"]), f"{row['other_count']:,}", first, last, "yes" if row["is_split"] else "")
+        is_split = "yes" if row["is_split"] else ""
+        add_line(table, str(row["identifier"]), f"{row['other_count']:,}", first, last, is_split)
     print_whole(table)
     if not rows:
         click.echo(f"no identifier of {site_id} was seen with more than {more_than} others", err=True)

@@ -5,13 +5,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import click
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
 
 from qrumb_server.commands.events import check_site
-from qrumb_server.commands.ledger import print_whole
 from qrumb_server.commands.node import LONG_SECONDS, ask_loader
 from qrumb_server.commands.options import any_site_option, format_option, shown_format, with_settings
+from qrumb_server.commands.tables import add_line, new_table, print_whole
 from qrumb_server.config import Settings
 from qrumb_server.instants import timestamp
 from qrumb_server.wire.v1 import upkeep_service_pb2 as pb
@@ -60,8 +58,8 @@ def _message(state: str, one: pb.WatchMessage) -> dict[str, Any]:
 
 
 def _print(rows: Iterable[Mapping[str, Any]]) -> None:
-    table = Table("site", "rule or message", "code", "state", "since", "what", box=SIMPLE_HEAD)
+    table = new_table("site", "rule or message", "code", "state", "since", "what")
     for row in rows:
         name = row.get("rule") or row.get("message", "")
-        table.add_row(row["site_id"], name, row.get("qr_code_id", ""), row["state"], row["since"], row["text"])
+        add_line(table, row["site_id"], name, row.get("qr_code_id", ""), row["state"], row["since"], row["text"])
     print_whole(table)
