@@ -20,6 +20,7 @@ from qrumb_server.commands.events import check_site
 from qrumb_server.commands.options import TIME, as_utc, site_option, with_settings
 from qrumb_server.commands.store import FORMATS, run_sql
 from qrumb_server.config import Settings
+from qrumb_server.words import counted
 
 __all__ = ["export"]
 
@@ -88,8 +89,8 @@ def _write_day(settings: Settings, folder: Path, site: str, day: date, file_form
         with contextlib.closing(run_sql(settings, sql, FILE_FORMATS[file_format])) as pieces:
             size, digest = _keep(folder / name, pieces)
         if before == _number(settings, f"SELECT count() AS n FROM {TABLE} WHERE {chosen}"):  # noqa: S608
-            counted = _number(settings, _ledger_of_day(site, day))
-            return {"file": name, "rows": before, "ledger_rows": counted, "bytes": size, "sha256": digest}
+            number = _number(settings, _ledger_of_day(site, day))
+            return {"file": name, "rows": before, "ledger_rows": number, "bytes": size, "sha256": digest}
     (folder / name).unlink()
     raise click.ClickException(f"{day}: the day is being loaded; export it later")
 
@@ -139,9 +140,9 @@ def _faults(settings: Settings, folder: Path, site: str, day: str, entry: Mappin
         yield f"{path.name} is not there"
     elif _digest(path) != entry["sha256"]:
         yield f"{path.name} is not the file that was written"
-    counted = _number(settings, _ledger_of_day(site, date.fromisoformat(day)))
-    if counted != entry["rows"]:
-        yield f"the ledger counts {counted:,} events now: export the day again"
+    number = _number(settings, _ledger_of_day(site, date.fromisoformat(day)))
+    if number != entry["rows"]:
+        yield f"the ledger counts {counted(number, 'event')} now: export the day again"
 
 
 def _digest(path: Path) -> str:
@@ -170,7 +171,7 @@ def _write_manifest(folder: Path, manifest: Manifest) -> None:
 
 
 def _line(day: str, entry: Mapping[str, Any]) -> str:
-    said = f"{day}  {entry['rows']:,} events  {entry['bytes']:,} bytes  {entry['file']}"
+    said = f"{day}  {counted(entry['rows'], 'event')}  {counted(entry['bytes'], 'byte')}  {entry['file']}"
     if entry["rows"] != entry["ledger_rows"]:
         said += f"; the ledger counted {entry['ledger_rows']:,}: see `qrumb ledger --verify`"
     return said

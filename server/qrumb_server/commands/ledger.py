@@ -20,6 +20,7 @@ from qrumb_server.config import Settings
 from qrumb_server.instants import milliseconds, timestamp
 from qrumb_server.wire.v1 import upkeep_service_pb2 as upkeep_pb
 from qrumb_server.wire.v1.upkeep_service_pb2_grpc import UpkeepServiceStub
+from qrumb_server.words import counted
 
 __all__ = ["ledger"]
 
@@ -103,7 +104,7 @@ def _verify(settings: Settings, site_id: str, since: datetime | None, output_for
         print_whole(table)
     if left := found.difference_count - len(rows):
         click.echo(f"and {left:,} more", err=True)
-    summary = f"the ledger and the tables differ in {found.difference_count:,} minute(s)"
+    summary = f"the ledger and the tables differ in {counted(found.difference_count, 'minute')}"
     click.echo(summary if found.difference_count else "the ledger is what the tables hold", err=True)
     return not found.difference_count
 

@@ -16,6 +16,7 @@ from qrumb_server.config import Settings
 from qrumb_server.config.plans import plan_files, read_plans
 from qrumb_server.errors import ConfigError
 from qrumb_server.model import is_site_id
+from qrumb_server.words import counted
 
 __all__ = ["plan"]
 
@@ -42,7 +43,7 @@ def check(settings: Settings, folder: Path | None) -> None:
     for site_id, of_site in sorted(plans.items()):
         for name, one in sorted(of_site.items()):
             click.echo(f"{site_id}: {name}: {'enforced' if one.is_enforced else 'observed'}")
-    click.echo(f"{folder}: {sum(map(len, plans.values()))} plan(s), no problem")
+    click.echo(f"{folder}: {counted(sum(map(len, plans.values())), 'plan')}, no problem")
 
 
 @plan.command("infer")
@@ -93,14 +94,15 @@ def coverage(settings: Settings, site: str, days: int) -> None:
     read_plans(settings.plans_dir)  # what cannot be used is said in place of half an answer
     planned = {name: _schema(path) for of, name, path in plan_files(settings.plans_dir) if of == site}
     for name in sorted(planned.keys() - seen.keys()):
-        click.echo(f"{name}: planned, and not seen in {days} days")
+        click.echo(f"{name}: planned, and not seen in {counted(days, 'day')}")
     for name in sorted(seen.keys() - planned.keys()):
-        click.echo(f"{name or '(no name)'}: seen {seen[name]['number']} times, and not planned")
+        click.echo(f"{name or '(no name)'}: seen {counted(seen[name]['number'], 'time')}, and not planned")
     for name in sorted(seen.keys() & planned.keys()):
         fields, known = set(seen[name]["fields"]), set(planned[name].get("properties", {}))
         lines = [f"{field} is planned, and not seen" for field in sorted(known - fields)]
         lines += [f"{field} is seen, and not planned" for field in sorted(fields - known)]
-        click.echo("\n".join(f"{name}: {line}" for line in lines or [f"seen {seen[name]['number']} times, as planned"]))
+        lines = lines or [f"seen {counted(seen[name]['number'], 'time')}, as planned"]
+        click.echo("\n".join(f"{name}: {line}" for line in lines))
 
 
 @plan.command("generate")

@@ -22,6 +22,7 @@ from qrumb_server.commands.node import running_url
 from qrumb_server.commands.options import with_settings
 from qrumb_server.commands.samples import sample_visits
 from qrumb_server.config import Settings
+from qrumb_server.words import counted
 
 __all__ = ["send"]
 
@@ -163,7 +164,7 @@ def _send(client: httpx.Client, events: Iterable[Event], total: int | None, coll
                         )
             progress.advance(task, len(batch))
     if scans:
-        click.echo(f"registered: {scans} scan sessions", err=True)
+        click.echo(f"registered: {counted(scans, 'scan session')}", err=True)
     click.echo(", ".join(f"{name.lower()}: {number}" for name, number in sorted(outcomes.items())) or "no events")
     return set(outcomes) <= {"ACCEPTED"}
 

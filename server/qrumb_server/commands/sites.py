@@ -14,6 +14,7 @@ from qrumb_server.app.clock import SystemClock
 from qrumb_server.commands.options import TIME, as_utc, with_settings
 from qrumb_server.config import Settings
 from qrumb_server.model import is_site_id
+from qrumb_server.words import counted
 
 __all__ = ["sites"]
 
@@ -200,7 +201,7 @@ def check(settings: Settings) -> None:
             click.echo(f"{site_id}: pages of any origin may send its events", err=True)
         if not site.keys:
             click.echo(f"{site_id}: has no key, so no backend can send or read its events", err=True)
-    click.echo(f"{settings.sites_path}: {len(found)} site(s), no problem")
+    click.echo(f"{settings.sites_path}: {counted(len(found), 'site')}, no problem")
 
 
 def _make_key(settings: Settings, site_id: str, scopes: Iterable[Scope], expires: datetime | None) -> None:

@@ -19,6 +19,7 @@ from qrumb_server.config import Settings
 from qrumb_server.instants import milliseconds
 from qrumb_server.wire.v1.node_service_pb2 import DescribeNodeRequest, DescribeNodeResponse
 from qrumb_server.wire.v1.node_service_pb2_grpc import NodeServiceStub
+from qrumb_server.words import counted
 
 __all__ = ["status"]
 
@@ -92,7 +93,7 @@ def _facts(described: DescribeNodeResponse) -> list[tuple[str, str]]:
     shown_last = datetime.fromtimestamp(last / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if last else "none yet"
     return [
         ("spool", f"{found.spool_bytes / MIB:,.1f} of {found.spool_limit_bytes / MIB:,.0f} MiB"),
-        ("waiting", f"{found.spool_rows:,} events in {found.spool_segments:,} segments"),
+        ("waiting", f"{counted(found.spool_rows, 'event')} in {counted(found.spool_segments, 'segment')}"),
         ("oldest event", f"{found.oldest_segment_seconds:,.1f} s" if found.spool_segments else "none waits"),
         ("spool full in", f"{found.full_in_seconds / 60:,.0f} min" if found.full_in_seconds else "it does not grow"),
         ("free on the disk", f"{found.free_disk_bytes / MIB:,.0f} MiB"),

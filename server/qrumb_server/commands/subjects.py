@@ -24,6 +24,7 @@ from qrumb_server.commands.tables import add_line, new_table, print_whole
 from qrumb_server.config import Settings
 from qrumb_server.wire.v1 import upkeep_service_pb2 as upkeep_pb
 from qrumb_server.wire.v1.upkeep_service_pb2_grpc import UpkeepServiceStub
+from qrumb_server.words import counted
 
 __all__ = ["erase", "export_subject", "identities"]
 
@@ -177,7 +178,7 @@ def _split(settings: Settings, site_id: str, identifier: str, *, is_undone: bool
     )
     if not done.identifier_count:
         raise click.ClickException(f"{site_id} has seen no {kind} of this name with a user")
-    click.echo(f"{'joins again' if is_undone else 'split'}: {done.identifier_count} identifier(s)")
+    click.echo(f"{'joins again' if is_undone else 'split'}: {counted(done.identifier_count, 'identifier')}")
 
 
 def _identifiers(named: dict[str, str]) -> UserIdentifiers:

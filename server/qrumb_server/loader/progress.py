@@ -23,6 +23,7 @@ from qrumb_server.errors import (
 from qrumb_server.loader.ledger import COLUMNS
 from qrumb_server.metrics import SiteLabels, new_registry
 from qrumb_server.ports import SetAside, TableBatch
+from qrumb_server.words import counted
 
 __all__ = ["Progress"]
 
@@ -147,8 +148,8 @@ class Progress:
         if found.lost_rows:
             self.note(
                 f"rows lost of {found.table}",
-                f"{found.lost_rows} rows of {found.table} cannot be read: their part was set aside in the database's "
-                "folder detached/; restore a backup, or accept the loss and restart the node",
+                f"{counted(found.lost_rows, 'row')} of {found.table} cannot be read: the part was set aside in the "
+                "database's folder detached/; restore a backup, or accept the loss and restart the node",
             )
             return
         self._parts_noted_until = self._monotonic() + PARTS_NOTED_SECONDS

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from qrumb.v1.event_row_pb2 import EventRow
 from qrumb_server.micro.seen import ACCEPTED, REJECTED, SeenEvent
+from qrumb_server.words import counted
 
 __all__ = ["LOOKED_UP", "Expectation", "ExpectationError"]
 
@@ -76,7 +77,7 @@ class Expectation:
     def failure(self, events: Sequence[SeenEvent], found: Sequence[SeenEvent], within: float) -> str:
         """In words, what was expected and what came nearest."""
         wanted = ", ".join(f"{name}={value!r}" for name, value in self.where.items())
-        number = "no event" if not found else f"{len(found)} events in place of {self.count}"
+        number = "no event" if not found else f"{counted(len(found), 'event')} in place of {self.count}"
         lines = [f"{number} with {wanted} within {within:g} s; {len(events)} seen"]
         nearest = sorted(events, key=lambda event: len(self._differences(event)))[:NEAREST]
         for event in [] if found else nearest:

@@ -9,6 +9,7 @@ from qrumb.v1.status_service_pb2 import GetStatusResponse
 from qrumb_server.supervise.child import HUNG_AFTER, ChildState
 from qrumb_server.supervise.spool_watch import SpoolLook
 from qrumb_server.wire.v1.process_service_pb2 import GetCollectingResponse, GetLoadingResponse
+from qrumb_server.words import counted
 
 __all__ = ["Assessment", "Facts", "assess", "sites_turned_away"]
 
@@ -169,7 +170,7 @@ def _sites(facts: Facts) -> Iterator[str]:
 
 def _sites_in_words(site_ids: Collection[str]) -> str:
     """How many: which ones is for the operator alone."""
-    return "1 site" if len(site_ids) == 1 else f"{len(site_ids)} sites"
+    return counted(len(site_ids), "site")
 
 
 def _spool(look: SpoolLook) -> Iterator[str]:

@@ -15,6 +15,7 @@ from qrumb_server.ports import Clock, EventStore
 from qrumb_server.query.dimensions import named_in
 from qrumb_server.query.rolled import SUMS_KEPT_MS, summed_hours
 from qrumb_server.upkeep.sums import Summing, hour_sql
+from qrumb_server.words import counted
 
 __all__ = ["SumsCheck"]
 
@@ -48,7 +49,7 @@ class SumsCheck:
         wrong = sum(self._look(one, kind) for one in chosen for kind in (EVENTS, SCANS))
         if wrong:
             self._progress.note(
-                TOPIC, f"sums of {wrong} hours were not those of their rows, which answer until they are"
+                TOPIC, f"sums of {counted(wrong, 'hour')} were not those of the rows, which answer until they are"
             )
         else:
             self._progress.clear(TOPIC)

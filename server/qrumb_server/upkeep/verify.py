@@ -25,6 +25,7 @@ from qrumb_server.model import SITE_ID_PATTERN, TABLE_RETENTION_MS, SitePolicy
 from qrumb_server.ports import Clock, EventStore
 from qrumb_server.query.spool_counts import SpoolCounts
 from qrumb_server.upkeep.lost_sessions import lost_sessions
+from qrumb_server.words import counted
 
 __all__ = ["Difference", "LedgerCheck"]
 
@@ -180,10 +181,11 @@ class LedgerCheck:
             + one.lost_session_count
             for one in found
         )
+        lost = counted(missing, "row that was counted is", "rows that were counted are")
         self._progress.note(
             TOPIC,
-            f"the ledger and the tables differ in {len(found):,} minute(s), the first of them {first}: {missing:,} "
-            "rows that were counted are missing; `qrumb ledger --verify` lists them",
+            f"the ledger and the tables differ in {counted(len(found), 'minute')}, the first of them {first}: "
+            f"{lost} missing; `qrumb ledger --verify` lists them",
         )
         log.error(
             "ledger_differs",

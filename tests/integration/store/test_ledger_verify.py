@@ -123,7 +123,7 @@ def test_a_session_that_is_gone_is_named(checked: Checked) -> None:
     assert lost() == []
     checked.delete("scan_sessions", "scan_session_id = 'alone'")
     assert lost() == [("shop", minute(2), 1)]
-    assert "1 rows that were counted are missing" in checked.progress.reasons[0]
+    assert "1 row that was counted is missing" in checked.progress.reasons[0]
     checked.delete("scan_sessions", "scan_session_id IN ('again', 'shop-0')")
     assert lost() == [("shop", minute(2), 2), ("shop", minute(0), 1)]
     assert lost(whole=False) == [("shop", minute(0), 1)]
@@ -152,7 +152,7 @@ def test_rows_that_are_gone_are_named_by_site_and_minute(checked: Checked) -> No
     assert checked.progress.reasons == []
     assert checked.check.check_all() == [no_event, no_letter]
     [reason] = checked.progress.reasons
-    assert "differ in 2 minute(s)" in reason
+    assert "differ in 2 minutes" in reason
     assert "2 rows that were counted are missing; `qrumb ledger --verify` lists them" in reason
     assert "shop" not in reason
     assert checked.check.check_recent() == [no_event, no_letter], "what is known is looked at again, however old"

@@ -107,7 +107,7 @@ def test_every_question_has_the_same_answer_by_sums(store: EmbeddedStore) -> Non
         store.mutate(spoil.format(table, column), {"site": SITE, "hour": at(hour)})
     assert answers(store) != by_rows
     assert check.run() == 2
-    assert progress.reasons == ["sums of 2 hours were not those of their rows, which answer until they are"]
+    assert progress.reasons == ["sums of 2 hours were not those of the rows, which answer until they are"]
     assert answers(store) == by_rows, "rows answer for hours whose sums are wrong"
     make_sums(store, changes, clock)
     assert check.run() == 0
