@@ -145,3 +145,10 @@ export interface NodeStatus {
     lag_seconds: number;
   };
 }
+
+/** What a site's `watch` rules say is wrong. */
+export interface Alarms {
+  readonly alarms: readonly { readonly rule: string; readonly qr_code_id: string; readonly began_time: string; readonly text: string }[];
+  readonly waiting_message_count: number;
+  readonly failure: string;
+}

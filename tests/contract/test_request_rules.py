@@ -29,6 +29,7 @@ VALID: list[tuple[type[Any], Message]] = [
     (Queries, pb.GetReceiptRequest(site_id=SITE, event_id="0192f0c1-7e1a-7c3d-9b1e-2f6a7d8c9e4f")),
     (Queries, pb.ListRejectedEventsRequest(site_id=SITE)),
     (Queries, pb.GetLedgerRequest(site_id=SITE)),
+    (Queries, pb.ListAlarmsRequest(site_id=SITE)),
     (Queries, pb.TailEventsRequest(site_id=SITE)),
     (Queries, pb.CountEventsRequest(site_id=SITE)),
     (Queries, pb.GetFunnelRequest(site_id=SITE)),

@@ -266,6 +266,10 @@ class _Services(
         await self._backend.take(request, context)
         return query_service_pb2.GetLedgerResponse()
 
+    async def ListAlarms(self, request: Any, context: Context) -> Any:
+        await self._backend.take(request, context)
+        return query_service_pb2.ListAlarmsResponse()
+
     async def ExportSubject(self, request: Any, context: Context) -> Any:
         await self._backend.take(request, context)
         return privacy_service_pb2.ExportSubjectResponse()

@@ -267,7 +267,7 @@ class MiniNode:
             clock=self.clock,
             watches=dict,
             limits=LIMITS,
-            data_dir=self.spool_root.parent,
+            is_alone=True,
             progress=Progress(),
             registry=new_registry(),
         )

@@ -342,7 +342,7 @@ func (x SuspiciousIdentifier_Kind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use SuspiciousIdentifier_Kind.Descriptor instead.
 func (SuspiciousIdentifier_Kind) EnumDescriptor() ([]byte, []int) {
-	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{16, 0}
+	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{19, 0}
 }
 
 // Model says how a conversion is divided among the scans that led to it.
@@ -409,7 +409,7 @@ func (x GetAttributionRequest_Model) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use GetAttributionRequest_Model.Descriptor instead.
 func (GetAttributionRequest_Model) EnumDescriptor() ([]byte, []int) {
-	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{22, 0}
+	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{25, 0}
 }
 
 // GetReceiptRequest names one event.
@@ -1435,6 +1435,189 @@ func (x *EventCount) GetConfirmedScanCount() uint64 {
 	return 0
 }
 
+// ListAlarmsRequest names a site.
+type ListAlarmsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Tracking site. REQUIRED.
+	SiteId        string `protobuf:"bytes,1,opt,name=site_id,json=siteId,proto3" json:"site_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListAlarmsRequest) Reset() {
+	*x = ListAlarmsRequest{}
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListAlarmsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListAlarmsRequest) ProtoMessage() {}
+
+func (x *ListAlarmsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListAlarmsRequest.ProtoReflect.Descriptor instead.
+func (*ListAlarmsRequest) Descriptor() ([]byte, []int) {
+	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *ListAlarmsRequest) GetSiteId() string {
+	if x != nil {
+		return x.SiteId
+	}
+	return ""
+}
+
+// ListAlarmsResponse carries the alarms that have not ended.
+type ListAlarmsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The alarms.
+	Alarms []*Alarm `protobuf:"bytes,1,rep,name=alarms,proto3" json:"alarms,omitempty"`
+	// Messages that the site's receiver has not taken yet.
+	WaitingMessageCount int32 `protobuf:"varint,2,opt,name=waiting_message_count,json=waitingMessageCount,proto3" json:"waiting_message_count,omitempty"`
+	// Why the oldest of them that was tried was not taken. Empty: none was refused.
+	Failure       string `protobuf:"bytes,3,opt,name=failure,proto3" json:"failure,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListAlarmsResponse) Reset() {
+	*x = ListAlarmsResponse{}
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListAlarmsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListAlarmsResponse) ProtoMessage() {}
+
+func (x *ListAlarmsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListAlarmsResponse.ProtoReflect.Descriptor instead.
+func (*ListAlarmsResponse) Descriptor() ([]byte, []int) {
+	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *ListAlarmsResponse) GetAlarms() []*Alarm {
+	if x != nil {
+		return x.Alarms
+	}
+	return nil
+}
+
+func (x *ListAlarmsResponse) GetWaitingMessageCount() int32 {
+	if x != nil {
+		return x.WaitingMessageCount
+	}
+	return 0
+}
+
+func (x *ListAlarmsResponse) GetFailure() string {
+	if x != nil {
+		return x.Failure
+	}
+	return ""
+}
+
+// Alarm is one cause that a rule of `watch` in sites.toml was told for.
+type Alarm struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the rule.
+	Rule string `protobuf:"bytes,1,opt,name=rule,proto3" json:"rule,omitempty"`
+	// QR code that it is about. Empty: the whole site, or the rule's codes together.
+	QrCodeId string `protobuf:"bytes,2,opt,name=qr_code_id,json=qrCodeId,proto3" json:"qr_code_id,omitempty"`
+	// When it was first judged so.
+	BeganTime *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=began_time,json=beganTime,proto3" json:"began_time,omitempty"`
+	// What was told, with the numbers of that moment.
+	Text          string `protobuf:"bytes,4,opt,name=text,proto3" json:"text,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Alarm) Reset() {
+	*x = Alarm{}
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Alarm) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Alarm) ProtoMessage() {}
+
+func (x *Alarm) ProtoReflect() protoreflect.Message {
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Alarm.ProtoReflect.Descriptor instead.
+func (*Alarm) Descriptor() ([]byte, []int) {
+	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *Alarm) GetRule() string {
+	if x != nil {
+		return x.Rule
+	}
+	return ""
+}
+
+func (x *Alarm) GetQrCodeId() string {
+	if x != nil {
+		return x.QrCodeId
+	}
+	return ""
+}
+
+func (x *Alarm) GetBeganTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.BeganTime
+	}
+	return nil
+}
+
+func (x *Alarm) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
 // GetLedgerRequest selects the minutes to balance.
 type GetLedgerRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1450,7 +1633,7 @@ type GetLedgerRequest struct {
 
 func (x *GetLedgerRequest) Reset() {
 	*x = GetLedgerRequest{}
-	mi := &file_qrumb_v1_query_service_proto_msgTypes[11]
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1462,7 +1645,7 @@ func (x *GetLedgerRequest) String() string {
 func (*GetLedgerRequest) ProtoMessage() {}
 
 func (x *GetLedgerRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_qrumb_v1_query_service_proto_msgTypes[11]
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1475,7 +1658,7 @@ func (x *GetLedgerRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetLedgerRequest.ProtoReflect.Descriptor instead.
 func (*GetLedgerRequest) Descriptor() ([]byte, []int) {
-	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{11}
+	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *GetLedgerRequest) GetSiteId() string {
@@ -1510,7 +1693,7 @@ type GetLedgerResponse struct {
 
 func (x *GetLedgerResponse) Reset() {
 	*x = GetLedgerResponse{}
-	mi := &file_qrumb_v1_query_service_proto_msgTypes[12]
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1522,7 +1705,7 @@ func (x *GetLedgerResponse) String() string {
 func (*GetLedgerResponse) ProtoMessage() {}
 
 func (x *GetLedgerResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_qrumb_v1_query_service_proto_msgTypes[12]
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1535,7 +1718,7 @@ func (x *GetLedgerResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetLedgerResponse.ProtoReflect.Descriptor instead.
 func (*GetLedgerResponse) Descriptor() ([]byte, []int) {
-	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{12}
+	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *GetLedgerResponse) GetEntries() []*LedgerEntry {
@@ -1582,7 +1765,7 @@ type LedgerEntry struct {
 
 func (x *LedgerEntry) Reset() {
 	*x = LedgerEntry{}
-	mi := &file_qrumb_v1_query_service_proto_msgTypes[13]
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1594,7 +1777,7 @@ func (x *LedgerEntry) String() string {
 func (*LedgerEntry) ProtoMessage() {}
 
 func (x *LedgerEntry) ProtoReflect() protoreflect.Message {
-	mi := &file_qrumb_v1_query_service_proto_msgTypes[13]
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1607,7 +1790,7 @@ func (x *LedgerEntry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LedgerEntry.ProtoReflect.Descriptor instead.
 func (*LedgerEntry) Descriptor() ([]byte, []int) {
-	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{13}
+	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *LedgerEntry) GetMinuteTime() *timestamppb.Timestamp {
@@ -1716,7 +1899,7 @@ type ListSuspiciousIdentifiersRequest struct {
 
 func (x *ListSuspiciousIdentifiersRequest) Reset() {
 	*x = ListSuspiciousIdentifiersRequest{}
-	mi := &file_qrumb_v1_query_service_proto_msgTypes[14]
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1728,7 +1911,7 @@ func (x *ListSuspiciousIdentifiersRequest) String() string {
 func (*ListSuspiciousIdentifiersRequest) ProtoMessage() {}
 
 func (x *ListSuspiciousIdentifiersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_qrumb_v1_query_service_proto_msgTypes[14]
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1741,7 +1924,7 @@ func (x *ListSuspiciousIdentifiersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSuspiciousIdentifiersRequest.ProtoReflect.Descriptor instead.
 func (*ListSuspiciousIdentifiersRequest) Descriptor() ([]byte, []int) {
-	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{14}
+	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ListSuspiciousIdentifiersRequest) GetSiteId() string {
@@ -1776,7 +1959,7 @@ type ListSuspiciousIdentifiersResponse struct {
 
 func (x *ListSuspiciousIdentifiersResponse) Reset() {
 	*x = ListSuspiciousIdentifiersResponse{}
-	mi := &file_qrumb_v1_query_service_proto_msgTypes[15]
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1788,7 +1971,7 @@ func (x *ListSuspiciousIdentifiersResponse) String() string {
 func (*ListSuspiciousIdentifiersResponse) ProtoMessage() {}
 
 func (x *ListSuspiciousIdentifiersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_qrumb_v1_query_service_proto_msgTypes[15]
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1801,7 +1984,7 @@ func (x *ListSuspiciousIdentifiersResponse) ProtoReflect() protoreflect.Message 
 
 // Deprecated: Use ListSuspiciousIdentifiersResponse.ProtoReflect.Descriptor instead.
 func (*ListSuspiciousIdentifiersResponse) Descriptor() ([]byte, []int) {
-	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{15}
+	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *ListSuspiciousIdentifiersResponse) GetIdentifiers() []*SuspiciousIdentifier {
@@ -1832,7 +2015,7 @@ type SuspiciousIdentifier struct {
 
 func (x *SuspiciousIdentifier) Reset() {
 	*x = SuspiciousIdentifier{}
-	mi := &file_qrumb_v1_query_service_proto_msgTypes[16]
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1844,7 +2027,7 @@ func (x *SuspiciousIdentifier) String() string {
 func (*SuspiciousIdentifier) ProtoMessage() {}
 
 func (x *SuspiciousIdentifier) ProtoReflect() protoreflect.Message {
-	mi := &file_qrumb_v1_query_service_proto_msgTypes[16]
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1857,7 +2040,7 @@ func (x *SuspiciousIdentifier) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SuspiciousIdentifier.ProtoReflect.Descriptor instead.
 func (*SuspiciousIdentifier) Descriptor() ([]byte, []int) {
-	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{16}
+	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *SuspiciousIdentifier) GetKind() SuspiciousIdentifier_Kind {
@@ -1939,7 +2122,7 @@ type GetFunnelRequest struct {
 
 func (x *GetFunnelRequest) Reset() {
 	*x = GetFunnelRequest{}
-	mi := &file_qrumb_v1_query_service_proto_msgTypes[17]
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1951,7 +2134,7 @@ func (x *GetFunnelRequest) String() string {
 func (*GetFunnelRequest) ProtoMessage() {}
 
 func (x *GetFunnelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_qrumb_v1_query_service_proto_msgTypes[17]
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1964,7 +2147,7 @@ func (x *GetFunnelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetFunnelRequest.ProtoReflect.Descriptor instead.
 func (*GetFunnelRequest) Descriptor() ([]byte, []int) {
-	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{17}
+	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *GetFunnelRequest) GetSiteId() string {
@@ -2071,7 +2254,7 @@ type GetFunnelResponse struct {
 
 func (x *GetFunnelResponse) Reset() {
 	*x = GetFunnelResponse{}
-	mi := &file_qrumb_v1_query_service_proto_msgTypes[18]
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2083,7 +2266,7 @@ func (x *GetFunnelResponse) String() string {
 func (*GetFunnelResponse) ProtoMessage() {}
 
 func (x *GetFunnelResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_qrumb_v1_query_service_proto_msgTypes[18]
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2096,7 +2279,7 @@ func (x *GetFunnelResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetFunnelResponse.ProtoReflect.Descriptor instead.
 func (*GetFunnelResponse) Descriptor() ([]byte, []int) {
-	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{18}
+	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *GetFunnelResponse) GetFunnels() []*QrCodeFunnel {
@@ -2154,7 +2337,7 @@ type QrCodeFunnel struct {
 
 func (x *QrCodeFunnel) Reset() {
 	*x = QrCodeFunnel{}
-	mi := &file_qrumb_v1_query_service_proto_msgTypes[19]
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2166,7 +2349,7 @@ func (x *QrCodeFunnel) String() string {
 func (*QrCodeFunnel) ProtoMessage() {}
 
 func (x *QrCodeFunnel) ProtoReflect() protoreflect.Message {
-	mi := &file_qrumb_v1_query_service_proto_msgTypes[19]
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2179,7 +2362,7 @@ func (x *QrCodeFunnel) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QrCodeFunnel.ProtoReflect.Descriptor instead.
 func (*QrCodeFunnel) Descriptor() ([]byte, []int) {
-	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{19}
+	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *QrCodeFunnel) GetQrCodeId() string {
@@ -2300,7 +2483,7 @@ type ReasonCount struct {
 
 func (x *ReasonCount) Reset() {
 	*x = ReasonCount{}
-	mi := &file_qrumb_v1_query_service_proto_msgTypes[20]
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2312,7 +2495,7 @@ func (x *ReasonCount) String() string {
 func (*ReasonCount) ProtoMessage() {}
 
 func (x *ReasonCount) ProtoReflect() protoreflect.Message {
-	mi := &file_qrumb_v1_query_service_proto_msgTypes[20]
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2325,7 +2508,7 @@ func (x *ReasonCount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReasonCount.ProtoReflect.Descriptor instead.
 func (*ReasonCount) Descriptor() ([]byte, []int) {
-	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{20}
+	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ReasonCount) GetReason() string {
@@ -2355,7 +2538,7 @@ type CurrencyAmount struct {
 
 func (x *CurrencyAmount) Reset() {
 	*x = CurrencyAmount{}
-	mi := &file_qrumb_v1_query_service_proto_msgTypes[21]
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2367,7 +2550,7 @@ func (x *CurrencyAmount) String() string {
 func (*CurrencyAmount) ProtoMessage() {}
 
 func (x *CurrencyAmount) ProtoReflect() protoreflect.Message {
-	mi := &file_qrumb_v1_query_service_proto_msgTypes[21]
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2380,7 +2563,7 @@ func (x *CurrencyAmount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CurrencyAmount.ProtoReflect.Descriptor instead.
 func (*CurrencyAmount) Descriptor() ([]byte, []int) {
-	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{21}
+	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *CurrencyAmount) GetCurrency() string {
@@ -2418,7 +2601,7 @@ type GetAttributionRequest struct {
 
 func (x *GetAttributionRequest) Reset() {
 	*x = GetAttributionRequest{}
-	mi := &file_qrumb_v1_query_service_proto_msgTypes[22]
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2430,7 +2613,7 @@ func (x *GetAttributionRequest) String() string {
 func (*GetAttributionRequest) ProtoMessage() {}
 
 func (x *GetAttributionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_qrumb_v1_query_service_proto_msgTypes[22]
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2443,7 +2626,7 @@ func (x *GetAttributionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetAttributionRequest.ProtoReflect.Descriptor instead.
 func (*GetAttributionRequest) Descriptor() ([]byte, []int) {
-	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{22}
+	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *GetAttributionRequest) GetSiteId() string {
@@ -2505,7 +2688,7 @@ type GetAttributionResponse struct {
 
 func (x *GetAttributionResponse) Reset() {
 	*x = GetAttributionResponse{}
-	mi := &file_qrumb_v1_query_service_proto_msgTypes[23]
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2517,7 +2700,7 @@ func (x *GetAttributionResponse) String() string {
 func (*GetAttributionResponse) ProtoMessage() {}
 
 func (x *GetAttributionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_qrumb_v1_query_service_proto_msgTypes[23]
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2530,7 +2713,7 @@ func (x *GetAttributionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetAttributionResponse.ProtoReflect.Descriptor instead.
 func (*GetAttributionResponse) Descriptor() ([]byte, []int) {
-	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{23}
+	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *GetAttributionResponse) GetAttributions() []*ModelAttribution {
@@ -2574,7 +2757,7 @@ type ModelAttribution struct {
 
 func (x *ModelAttribution) Reset() {
 	*x = ModelAttribution{}
-	mi := &file_qrumb_v1_query_service_proto_msgTypes[24]
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2586,7 +2769,7 @@ func (x *ModelAttribution) String() string {
 func (*ModelAttribution) ProtoMessage() {}
 
 func (x *ModelAttribution) ProtoReflect() protoreflect.Message {
-	mi := &file_qrumb_v1_query_service_proto_msgTypes[24]
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2599,7 +2782,7 @@ func (x *ModelAttribution) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ModelAttribution.ProtoReflect.Descriptor instead.
 func (*ModelAttribution) Descriptor() ([]byte, []int) {
-	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{24}
+	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ModelAttribution) GetModel() GetAttributionRequest_Model {
@@ -2631,7 +2814,7 @@ type QrCodeCredit struct {
 
 func (x *QrCodeCredit) Reset() {
 	*x = QrCodeCredit{}
-	mi := &file_qrumb_v1_query_service_proto_msgTypes[25]
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2643,7 +2826,7 @@ func (x *QrCodeCredit) String() string {
 func (*QrCodeCredit) ProtoMessage() {}
 
 func (x *QrCodeCredit) ProtoReflect() protoreflect.Message {
-	mi := &file_qrumb_v1_query_service_proto_msgTypes[25]
+	mi := &file_qrumb_v1_query_service_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2656,7 +2839,7 @@ func (x *QrCodeCredit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QrCodeCredit.ProtoReflect.Descriptor instead.
 func (*QrCodeCredit) Descriptor() ([]byte, []int) {
-	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{25}
+	return file_qrumb_v1_query_service_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *QrCodeCredit) GetQrCodeId() string {
@@ -2810,7 +2993,20 @@ const file_qrumb_v1_query_service_proto_rawDesc = "" +
 	"\n" +
 	"scan_count\x18\x0f \x01(\x04R\tscanCount\x12,\n" +
 	"\x12suspect_scan_count\x18\x10 \x01(\x04R\x10suspectScanCount\x120\n" +
-	"\x14confirmed_scan_count\x18\x11 \x01(\x04R\x12confirmedScanCount\"\x99\x01\n" +
+	"\x14confirmed_scan_count\x18\x11 \x01(\x04R\x12confirmedScanCount\",\n" +
+	"\x11ListAlarmsRequest\x12\x17\n" +
+	"\asite_id\x18\x01 \x01(\tR\x06siteId\"\x8b\x01\n" +
+	"\x12ListAlarmsResponse\x12'\n" +
+	"\x06alarms\x18\x01 \x03(\v2\x0f.qrumb.v1.AlarmR\x06alarms\x122\n" +
+	"\x15waiting_message_count\x18\x02 \x01(\x05R\x13waitingMessageCount\x12\x18\n" +
+	"\afailure\x18\x03 \x01(\tR\afailure\"\x88\x01\n" +
+	"\x05Alarm\x12\x12\n" +
+	"\x04rule\x18\x01 \x01(\tR\x04rule\x12\x1c\n" +
+	"\n" +
+	"qr_code_id\x18\x02 \x01(\tR\bqrCodeId\x129\n" +
+	"\n" +
+	"began_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\tbeganTime\x12\x12\n" +
+	"\x04text\x18\x04 \x01(\tR\x04text\"\x99\x01\n" +
 	"\x10GetLedgerRequest\x12\x17\n" +
 	"\asite_id\x18\x01 \x01(\tR\x06siteId\x127\n" +
 	"\tfrom_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\bfromTime\x123\n" +
@@ -2935,7 +3131,7 @@ const file_qrumb_v1_query_service_proto_rawDesc = "" +
 	"\n" +
 	"qr_code_id\x18\x01 \x01(\tR\bqrCodeId\x12+\n" +
 	"\x11conversion_credit\x18\x02 \x01(\tR\x10conversionCredit\x122\n" +
-	"\aamounts\x18\x03 \x03(\v2\x18.qrumb.v1.CurrencyAmountR\aamounts2\xa4\x05\n" +
+	"\aamounts\x18\x03 \x03(\v2\x18.qrumb.v1.CurrencyAmountR\aamounts2\xed\x05\n" +
 	"\fQueryService\x12G\n" +
 	"\n" +
 	"GetReceipt\x12\x1b.qrumb.v1.GetReceiptRequest\x1a\x1c.qrumb.v1.GetReceiptResponse\x12_\n" +
@@ -2944,7 +3140,9 @@ const file_qrumb_v1_query_service_proto_rawDesc = "" +
 	"TailEvents\x12\x1b.qrumb.v1.TailEventsRequest\x1a\x1c.qrumb.v1.TailEventsResponse\x12J\n" +
 	"\vCountEvents\x12\x1c.qrumb.v1.CountEventsRequest\x1a\x1d.qrumb.v1.CountEventsResponse\x12D\n" +
 	"\tGetLedger\x12\x1a.qrumb.v1.GetLedgerRequest\x1a\x1b.qrumb.v1.GetLedgerResponse\x12t\n" +
-	"\x19ListSuspiciousIdentifiers\x12*.qrumb.v1.ListSuspiciousIdentifiersRequest\x1a+.qrumb.v1.ListSuspiciousIdentifiersResponse\x12D\n" +
+	"\x19ListSuspiciousIdentifiers\x12*.qrumb.v1.ListSuspiciousIdentifiersRequest\x1a+.qrumb.v1.ListSuspiciousIdentifiersResponse\x12G\n" +
+	"\n" +
+	"ListAlarms\x12\x1b.qrumb.v1.ListAlarmsRequest\x1a\x1c.qrumb.v1.ListAlarmsResponse\x12D\n" +
 	"\tGetFunnel\x12\x1a.qrumb.v1.GetFunnelRequest\x1a\x1b.qrumb.v1.GetFunnelResponse\x12S\n" +
 	"\x0eGetAttribution\x12\x1f.qrumb.v1.GetAttributionRequest\x1a .qrumb.v1.GetAttributionResponseB#Z!github.com/qrumb/qrumb-go/qrumbv1b\x06proto3"
 
@@ -2961,7 +3159,7 @@ func file_qrumb_v1_query_service_proto_rawDescGZIP() []byte {
 }
 
 var file_qrumb_v1_query_service_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
-var file_qrumb_v1_query_service_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
+var file_qrumb_v1_query_service_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
 var file_qrumb_v1_query_service_proto_goTypes = []any{
 	(GetReceiptResponse_Fate)(0),              // 0: qrumb.v1.GetReceiptResponse.Fate
 	(CountEventsRequest_Bucket)(0),            // 1: qrumb.v1.CountEventsRequest.Bucket
@@ -2980,96 +3178,103 @@ var file_qrumb_v1_query_service_proto_goTypes = []any{
 	(*CountEventsRequest)(nil),                // 14: qrumb.v1.CountEventsRequest
 	(*CountEventsResponse)(nil),               // 15: qrumb.v1.CountEventsResponse
 	(*EventCount)(nil),                        // 16: qrumb.v1.EventCount
-	(*GetLedgerRequest)(nil),                  // 17: qrumb.v1.GetLedgerRequest
-	(*GetLedgerResponse)(nil),                 // 18: qrumb.v1.GetLedgerResponse
-	(*LedgerEntry)(nil),                       // 19: qrumb.v1.LedgerEntry
-	(*ListSuspiciousIdentifiersRequest)(nil),  // 20: qrumb.v1.ListSuspiciousIdentifiersRequest
-	(*ListSuspiciousIdentifiersResponse)(nil), // 21: qrumb.v1.ListSuspiciousIdentifiersResponse
-	(*SuspiciousIdentifier)(nil),              // 22: qrumb.v1.SuspiciousIdentifier
-	(*GetFunnelRequest)(nil),                  // 23: qrumb.v1.GetFunnelRequest
-	(*GetFunnelResponse)(nil),                 // 24: qrumb.v1.GetFunnelResponse
-	(*QrCodeFunnel)(nil),                      // 25: qrumb.v1.QrCodeFunnel
-	(*ReasonCount)(nil),                       // 26: qrumb.v1.ReasonCount
-	(*CurrencyAmount)(nil),                    // 27: qrumb.v1.CurrencyAmount
-	(*GetAttributionRequest)(nil),             // 28: qrumb.v1.GetAttributionRequest
-	(*GetAttributionResponse)(nil),            // 29: qrumb.v1.GetAttributionResponse
-	(*ModelAttribution)(nil),                  // 30: qrumb.v1.ModelAttribution
-	(*QrCodeCredit)(nil),                      // 31: qrumb.v1.QrCodeCredit
-	(*timestamppb.Timestamp)(nil),             // 32: google.protobuf.Timestamp
-	(*Violation)(nil),                         // 33: qrumb.v1.Violation
-	(*EventRow)(nil),                          // 34: qrumb.v1.EventRow
-	(*EventWarning)(nil),                      // 35: qrumb.v1.EventWarning
-	(Violation_Reason)(0),                     // 36: qrumb.v1.Violation.Reason
+	(*ListAlarmsRequest)(nil),                 // 17: qrumb.v1.ListAlarmsRequest
+	(*ListAlarmsResponse)(nil),                // 18: qrumb.v1.ListAlarmsResponse
+	(*Alarm)(nil),                             // 19: qrumb.v1.Alarm
+	(*GetLedgerRequest)(nil),                  // 20: qrumb.v1.GetLedgerRequest
+	(*GetLedgerResponse)(nil),                 // 21: qrumb.v1.GetLedgerResponse
+	(*LedgerEntry)(nil),                       // 22: qrumb.v1.LedgerEntry
+	(*ListSuspiciousIdentifiersRequest)(nil),  // 23: qrumb.v1.ListSuspiciousIdentifiersRequest
+	(*ListSuspiciousIdentifiersResponse)(nil), // 24: qrumb.v1.ListSuspiciousIdentifiersResponse
+	(*SuspiciousIdentifier)(nil),              // 25: qrumb.v1.SuspiciousIdentifier
+	(*GetFunnelRequest)(nil),                  // 26: qrumb.v1.GetFunnelRequest
+	(*GetFunnelResponse)(nil),                 // 27: qrumb.v1.GetFunnelResponse
+	(*QrCodeFunnel)(nil),                      // 28: qrumb.v1.QrCodeFunnel
+	(*ReasonCount)(nil),                       // 29: qrumb.v1.ReasonCount
+	(*CurrencyAmount)(nil),                    // 30: qrumb.v1.CurrencyAmount
+	(*GetAttributionRequest)(nil),             // 31: qrumb.v1.GetAttributionRequest
+	(*GetAttributionResponse)(nil),            // 32: qrumb.v1.GetAttributionResponse
+	(*ModelAttribution)(nil),                  // 33: qrumb.v1.ModelAttribution
+	(*QrCodeCredit)(nil),                      // 34: qrumb.v1.QrCodeCredit
+	(*timestamppb.Timestamp)(nil),             // 35: google.protobuf.Timestamp
+	(*Violation)(nil),                         // 36: qrumb.v1.Violation
+	(*EventRow)(nil),                          // 37: qrumb.v1.EventRow
+	(*EventWarning)(nil),                      // 38: qrumb.v1.EventWarning
+	(Violation_Reason)(0),                     // 39: qrumb.v1.Violation.Reason
 }
 var file_qrumb_v1_query_service_proto_depIdxs = []int32{
 	0,  // 0: qrumb.v1.GetReceiptResponse.fate:type_name -> qrumb.v1.GetReceiptResponse.Fate
-	32, // 1: qrumb.v1.GetReceiptResponse.received_time:type_name -> google.protobuf.Timestamp
-	33, // 2: qrumb.v1.GetReceiptResponse.violations:type_name -> qrumb.v1.Violation
-	34, // 3: qrumb.v1.GetReceiptResponse.row:type_name -> qrumb.v1.EventRow
-	35, // 4: qrumb.v1.GetReceiptResponse.warnings:type_name -> qrumb.v1.EventWarning
+	35, // 1: qrumb.v1.GetReceiptResponse.received_time:type_name -> google.protobuf.Timestamp
+	36, // 2: qrumb.v1.GetReceiptResponse.violations:type_name -> qrumb.v1.Violation
+	37, // 3: qrumb.v1.GetReceiptResponse.row:type_name -> qrumb.v1.EventRow
+	38, // 4: qrumb.v1.GetReceiptResponse.warnings:type_name -> qrumb.v1.EventWarning
 	8,  // 5: qrumb.v1.GetReceiptResponse.touches:type_name -> qrumb.v1.Touch
-	32, // 6: qrumb.v1.Touch.scan_time:type_name -> google.protobuf.Timestamp
-	36, // 7: qrumb.v1.ListRejectedEventsRequest.reason:type_name -> qrumb.v1.Violation.Reason
-	32, // 8: qrumb.v1.ListRejectedEventsRequest.since_time:type_name -> google.protobuf.Timestamp
+	35, // 6: qrumb.v1.Touch.scan_time:type_name -> google.protobuf.Timestamp
+	39, // 7: qrumb.v1.ListRejectedEventsRequest.reason:type_name -> qrumb.v1.Violation.Reason
+	35, // 8: qrumb.v1.ListRejectedEventsRequest.since_time:type_name -> google.protobuf.Timestamp
 	11, // 9: qrumb.v1.ListRejectedEventsResponse.rejected_events:type_name -> qrumb.v1.RejectedEvent
-	32, // 10: qrumb.v1.RejectedEvent.received_time:type_name -> google.protobuf.Timestamp
-	33, // 11: qrumb.v1.RejectedEvent.violations:type_name -> qrumb.v1.Violation
-	34, // 12: qrumb.v1.TailEventsResponse.rows:type_name -> qrumb.v1.EventRow
-	32, // 13: qrumb.v1.CountEventsRequest.from_time:type_name -> google.protobuf.Timestamp
-	32, // 14: qrumb.v1.CountEventsRequest.to_time:type_name -> google.protobuf.Timestamp
+	35, // 10: qrumb.v1.RejectedEvent.received_time:type_name -> google.protobuf.Timestamp
+	36, // 11: qrumb.v1.RejectedEvent.violations:type_name -> qrumb.v1.Violation
+	37, // 12: qrumb.v1.TailEventsResponse.rows:type_name -> qrumb.v1.EventRow
+	35, // 13: qrumb.v1.CountEventsRequest.from_time:type_name -> google.protobuf.Timestamp
+	35, // 14: qrumb.v1.CountEventsRequest.to_time:type_name -> google.protobuf.Timestamp
 	1,  // 15: qrumb.v1.CountEventsRequest.bucket:type_name -> qrumb.v1.CountEventsRequest.Bucket
 	2,  // 16: qrumb.v1.CountEventsRequest.group_by:type_name -> qrumb.v1.CountEventsRequest.Dimension
 	3,  // 17: qrumb.v1.CountEventsRequest.fraud:type_name -> qrumb.v1.CountEventsRequest.Fraud
 	16, // 18: qrumb.v1.CountEventsResponse.counts:type_name -> qrumb.v1.EventCount
-	32, // 19: qrumb.v1.EventCount.start_time:type_name -> google.protobuf.Timestamp
-	32, // 20: qrumb.v1.EventCount.end_time:type_name -> google.protobuf.Timestamp
-	27, // 21: qrumb.v1.EventCount.amounts:type_name -> qrumb.v1.CurrencyAmount
-	32, // 22: qrumb.v1.GetLedgerRequest.from_time:type_name -> google.protobuf.Timestamp
-	32, // 23: qrumb.v1.GetLedgerRequest.to_time:type_name -> google.protobuf.Timestamp
-	19, // 24: qrumb.v1.GetLedgerResponse.entries:type_name -> qrumb.v1.LedgerEntry
-	32, // 25: qrumb.v1.LedgerEntry.minute_time:type_name -> google.protobuf.Timestamp
-	22, // 26: qrumb.v1.ListSuspiciousIdentifiersResponse.identifiers:type_name -> qrumb.v1.SuspiciousIdentifier
-	4,  // 27: qrumb.v1.SuspiciousIdentifier.kind:type_name -> qrumb.v1.SuspiciousIdentifier.Kind
-	32, // 28: qrumb.v1.SuspiciousIdentifier.first_time:type_name -> google.protobuf.Timestamp
-	32, // 29: qrumb.v1.SuspiciousIdentifier.last_time:type_name -> google.protobuf.Timestamp
-	32, // 30: qrumb.v1.GetFunnelRequest.from_time:type_name -> google.protobuf.Timestamp
-	32, // 31: qrumb.v1.GetFunnelRequest.to_time:type_name -> google.protobuf.Timestamp
-	1,  // 32: qrumb.v1.GetFunnelRequest.bucket:type_name -> qrumb.v1.CountEventsRequest.Bucket
-	2,  // 33: qrumb.v1.GetFunnelRequest.group_by:type_name -> qrumb.v1.CountEventsRequest.Dimension
-	25, // 34: qrumb.v1.GetFunnelResponse.funnels:type_name -> qrumb.v1.QrCodeFunnel
-	27, // 35: qrumb.v1.QrCodeFunnel.amounts:type_name -> qrumb.v1.CurrencyAmount
-	32, // 36: qrumb.v1.QrCodeFunnel.start_time:type_name -> google.protobuf.Timestamp
-	32, // 37: qrumb.v1.QrCodeFunnel.end_time:type_name -> google.protobuf.Timestamp
-	26, // 38: qrumb.v1.QrCodeFunnel.suspect_reasons:type_name -> qrumb.v1.ReasonCount
-	32, // 39: qrumb.v1.GetAttributionRequest.from_time:type_name -> google.protobuf.Timestamp
-	32, // 40: qrumb.v1.GetAttributionRequest.to_time:type_name -> google.protobuf.Timestamp
-	5,  // 41: qrumb.v1.GetAttributionRequest.models:type_name -> qrumb.v1.GetAttributionRequest.Model
-	30, // 42: qrumb.v1.GetAttributionResponse.attributions:type_name -> qrumb.v1.ModelAttribution
-	27, // 43: qrumb.v1.GetAttributionResponse.amounts:type_name -> qrumb.v1.CurrencyAmount
-	5,  // 44: qrumb.v1.ModelAttribution.model:type_name -> qrumb.v1.GetAttributionRequest.Model
-	31, // 45: qrumb.v1.ModelAttribution.credits:type_name -> qrumb.v1.QrCodeCredit
-	27, // 46: qrumb.v1.QrCodeCredit.amounts:type_name -> qrumb.v1.CurrencyAmount
-	6,  // 47: qrumb.v1.QueryService.GetReceipt:input_type -> qrumb.v1.GetReceiptRequest
-	9,  // 48: qrumb.v1.QueryService.ListRejectedEvents:input_type -> qrumb.v1.ListRejectedEventsRequest
-	12, // 49: qrumb.v1.QueryService.TailEvents:input_type -> qrumb.v1.TailEventsRequest
-	14, // 50: qrumb.v1.QueryService.CountEvents:input_type -> qrumb.v1.CountEventsRequest
-	17, // 51: qrumb.v1.QueryService.GetLedger:input_type -> qrumb.v1.GetLedgerRequest
-	20, // 52: qrumb.v1.QueryService.ListSuspiciousIdentifiers:input_type -> qrumb.v1.ListSuspiciousIdentifiersRequest
-	23, // 53: qrumb.v1.QueryService.GetFunnel:input_type -> qrumb.v1.GetFunnelRequest
-	28, // 54: qrumb.v1.QueryService.GetAttribution:input_type -> qrumb.v1.GetAttributionRequest
-	7,  // 55: qrumb.v1.QueryService.GetReceipt:output_type -> qrumb.v1.GetReceiptResponse
-	10, // 56: qrumb.v1.QueryService.ListRejectedEvents:output_type -> qrumb.v1.ListRejectedEventsResponse
-	13, // 57: qrumb.v1.QueryService.TailEvents:output_type -> qrumb.v1.TailEventsResponse
-	15, // 58: qrumb.v1.QueryService.CountEvents:output_type -> qrumb.v1.CountEventsResponse
-	18, // 59: qrumb.v1.QueryService.GetLedger:output_type -> qrumb.v1.GetLedgerResponse
-	21, // 60: qrumb.v1.QueryService.ListSuspiciousIdentifiers:output_type -> qrumb.v1.ListSuspiciousIdentifiersResponse
-	24, // 61: qrumb.v1.QueryService.GetFunnel:output_type -> qrumb.v1.GetFunnelResponse
-	29, // 62: qrumb.v1.QueryService.GetAttribution:output_type -> qrumb.v1.GetAttributionResponse
-	55, // [55:63] is the sub-list for method output_type
-	47, // [47:55] is the sub-list for method input_type
-	47, // [47:47] is the sub-list for extension type_name
-	47, // [47:47] is the sub-list for extension extendee
-	0,  // [0:47] is the sub-list for field type_name
+	35, // 19: qrumb.v1.EventCount.start_time:type_name -> google.protobuf.Timestamp
+	35, // 20: qrumb.v1.EventCount.end_time:type_name -> google.protobuf.Timestamp
+	30, // 21: qrumb.v1.EventCount.amounts:type_name -> qrumb.v1.CurrencyAmount
+	19, // 22: qrumb.v1.ListAlarmsResponse.alarms:type_name -> qrumb.v1.Alarm
+	35, // 23: qrumb.v1.Alarm.began_time:type_name -> google.protobuf.Timestamp
+	35, // 24: qrumb.v1.GetLedgerRequest.from_time:type_name -> google.protobuf.Timestamp
+	35, // 25: qrumb.v1.GetLedgerRequest.to_time:type_name -> google.protobuf.Timestamp
+	22, // 26: qrumb.v1.GetLedgerResponse.entries:type_name -> qrumb.v1.LedgerEntry
+	35, // 27: qrumb.v1.LedgerEntry.minute_time:type_name -> google.protobuf.Timestamp
+	25, // 28: qrumb.v1.ListSuspiciousIdentifiersResponse.identifiers:type_name -> qrumb.v1.SuspiciousIdentifier
+	4,  // 29: qrumb.v1.SuspiciousIdentifier.kind:type_name -> qrumb.v1.SuspiciousIdentifier.Kind
+	35, // 30: qrumb.v1.SuspiciousIdentifier.first_time:type_name -> google.protobuf.Timestamp
+	35, // 31: qrumb.v1.SuspiciousIdentifier.last_time:type_name -> google.protobuf.Timestamp
+	35, // 32: qrumb.v1.GetFunnelRequest.from_time:type_name -> google.protobuf.Timestamp
+	35, // 33: qrumb.v1.GetFunnelRequest.to_time:type_name -> google.protobuf.Timestamp
+	1,  // 34: qrumb.v1.GetFunnelRequest.bucket:type_name -> qrumb.v1.CountEventsRequest.Bucket
+	2,  // 35: qrumb.v1.GetFunnelRequest.group_by:type_name -> qrumb.v1.CountEventsRequest.Dimension
+	28, // 36: qrumb.v1.GetFunnelResponse.funnels:type_name -> qrumb.v1.QrCodeFunnel
+	30, // 37: qrumb.v1.QrCodeFunnel.amounts:type_name -> qrumb.v1.CurrencyAmount
+	35, // 38: qrumb.v1.QrCodeFunnel.start_time:type_name -> google.protobuf.Timestamp
+	35, // 39: qrumb.v1.QrCodeFunnel.end_time:type_name -> google.protobuf.Timestamp
+	29, // 40: qrumb.v1.QrCodeFunnel.suspect_reasons:type_name -> qrumb.v1.ReasonCount
+	35, // 41: qrumb.v1.GetAttributionRequest.from_time:type_name -> google.protobuf.Timestamp
+	35, // 42: qrumb.v1.GetAttributionRequest.to_time:type_name -> google.protobuf.Timestamp
+	5,  // 43: qrumb.v1.GetAttributionRequest.models:type_name -> qrumb.v1.GetAttributionRequest.Model
+	33, // 44: qrumb.v1.GetAttributionResponse.attributions:type_name -> qrumb.v1.ModelAttribution
+	30, // 45: qrumb.v1.GetAttributionResponse.amounts:type_name -> qrumb.v1.CurrencyAmount
+	5,  // 46: qrumb.v1.ModelAttribution.model:type_name -> qrumb.v1.GetAttributionRequest.Model
+	34, // 47: qrumb.v1.ModelAttribution.credits:type_name -> qrumb.v1.QrCodeCredit
+	30, // 48: qrumb.v1.QrCodeCredit.amounts:type_name -> qrumb.v1.CurrencyAmount
+	6,  // 49: qrumb.v1.QueryService.GetReceipt:input_type -> qrumb.v1.GetReceiptRequest
+	9,  // 50: qrumb.v1.QueryService.ListRejectedEvents:input_type -> qrumb.v1.ListRejectedEventsRequest
+	12, // 51: qrumb.v1.QueryService.TailEvents:input_type -> qrumb.v1.TailEventsRequest
+	14, // 52: qrumb.v1.QueryService.CountEvents:input_type -> qrumb.v1.CountEventsRequest
+	20, // 53: qrumb.v1.QueryService.GetLedger:input_type -> qrumb.v1.GetLedgerRequest
+	23, // 54: qrumb.v1.QueryService.ListSuspiciousIdentifiers:input_type -> qrumb.v1.ListSuspiciousIdentifiersRequest
+	17, // 55: qrumb.v1.QueryService.ListAlarms:input_type -> qrumb.v1.ListAlarmsRequest
+	26, // 56: qrumb.v1.QueryService.GetFunnel:input_type -> qrumb.v1.GetFunnelRequest
+	31, // 57: qrumb.v1.QueryService.GetAttribution:input_type -> qrumb.v1.GetAttributionRequest
+	7,  // 58: qrumb.v1.QueryService.GetReceipt:output_type -> qrumb.v1.GetReceiptResponse
+	10, // 59: qrumb.v1.QueryService.ListRejectedEvents:output_type -> qrumb.v1.ListRejectedEventsResponse
+	13, // 60: qrumb.v1.QueryService.TailEvents:output_type -> qrumb.v1.TailEventsResponse
+	15, // 61: qrumb.v1.QueryService.CountEvents:output_type -> qrumb.v1.CountEventsResponse
+	21, // 62: qrumb.v1.QueryService.GetLedger:output_type -> qrumb.v1.GetLedgerResponse
+	24, // 63: qrumb.v1.QueryService.ListSuspiciousIdentifiers:output_type -> qrumb.v1.ListSuspiciousIdentifiersResponse
+	18, // 64: qrumb.v1.QueryService.ListAlarms:output_type -> qrumb.v1.ListAlarmsResponse
+	27, // 65: qrumb.v1.QueryService.GetFunnel:output_type -> qrumb.v1.GetFunnelResponse
+	32, // 66: qrumb.v1.QueryService.GetAttribution:output_type -> qrumb.v1.GetAttributionResponse
+	58, // [58:67] is the sub-list for method output_type
+	49, // [49:58] is the sub-list for method input_type
+	49, // [49:49] is the sub-list for extension type_name
+	49, // [49:49] is the sub-list for extension extendee
+	0,  // [0:49] is the sub-list for field type_name
 }
 
 func init() { file_qrumb_v1_query_service_proto_init() }
@@ -3085,7 +3290,7 @@ func file_qrumb_v1_query_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_qrumb_v1_query_service_proto_rawDesc), len(file_qrumb_v1_query_service_proto_rawDesc)),
 			NumEnums:      6,
-			NumMessages:   26,
+			NumMessages:   29,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -25,6 +25,7 @@ const (
 	QueryService_CountEvents_FullMethodName               = "/qrumb.v1.QueryService/CountEvents"
 	QueryService_GetLedger_FullMethodName                 = "/qrumb.v1.QueryService/GetLedger"
 	QueryService_ListSuspiciousIdentifiers_FullMethodName = "/qrumb.v1.QueryService/ListSuspiciousIdentifiers"
+	QueryService_ListAlarms_FullMethodName                = "/qrumb.v1.QueryService/ListAlarms"
 	QueryService_GetFunnel_FullMethodName                 = "/qrumb.v1.QueryService/GetFunnel"
 	QueryService_GetAttribution_FullMethodName            = "/qrumb.v1.QueryService/GetAttribution"
 )
@@ -49,6 +50,9 @@ type QueryServiceClient interface {
 	// Lists identifiers that were seen with unreasonably many others, those with the most first: an office's phone, a
 	// kiosk's session, an external_id that a template made. They are named as in the column user_id, never by their hash.
 	ListSuspiciousIdentifiers(ctx context.Context, in *ListSuspiciousIdentifiersRequest, opts ...grpc.CallOption) (*ListSuspiciousIdentifiersResponse, error)
+	// Lists what the site's own `watch` rules say is wrong, as its receiver was told, the longest first. Judged every few
+	// minutes by one node for all; empty too where none has judged yet.
+	ListAlarms(ctx context.Context, in *ListAlarmsRequest, opts ...grpc.CallOption) (*ListAlarmsResponse, error)
 	// Follows scan sessions from the scan to the conversion, for each QR code.
 	GetFunnel(ctx context.Context, in *GetFunnelRequest, opts ...grpc.CallOption) (*GetFunnelResponse, error)
 	// Divides conversions among the QR codes whose scans led to them, by one or several models. For each model and
@@ -124,6 +128,16 @@ func (c *queryServiceClient) ListSuspiciousIdentifiers(ctx context.Context, in *
 	return out, nil
 }
 
+func (c *queryServiceClient) ListAlarms(ctx context.Context, in *ListAlarmsRequest, opts ...grpc.CallOption) (*ListAlarmsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListAlarmsResponse)
+	err := c.cc.Invoke(ctx, QueryService_ListAlarms_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *queryServiceClient) GetFunnel(ctx context.Context, in *GetFunnelRequest, opts ...grpc.CallOption) (*GetFunnelResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(GetFunnelResponse)
@@ -164,6 +178,9 @@ type QueryServiceServer interface {
 	// Lists identifiers that were seen with unreasonably many others, those with the most first: an office's phone, a
 	// kiosk's session, an external_id that a template made. They are named as in the column user_id, never by their hash.
 	ListSuspiciousIdentifiers(context.Context, *ListSuspiciousIdentifiersRequest) (*ListSuspiciousIdentifiersResponse, error)
+	// Lists what the site's own `watch` rules say is wrong, as its receiver was told, the longest first. Judged every few
+	// minutes by one node for all; empty too where none has judged yet.
+	ListAlarms(context.Context, *ListAlarmsRequest) (*ListAlarmsResponse, error)
 	// Follows scan sessions from the scan to the conversion, for each QR code.
 	GetFunnel(context.Context, *GetFunnelRequest) (*GetFunnelResponse, error)
 	// Divides conversions among the QR codes whose scans led to them, by one or several models. For each model and
@@ -196,6 +213,9 @@ func (UnimplementedQueryServiceServer) GetLedger(context.Context, *GetLedgerRequ
 }
 func (UnimplementedQueryServiceServer) ListSuspiciousIdentifiers(context.Context, *ListSuspiciousIdentifiersRequest) (*ListSuspiciousIdentifiersResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListSuspiciousIdentifiers not implemented")
+}
+func (UnimplementedQueryServiceServer) ListAlarms(context.Context, *ListAlarmsRequest) (*ListAlarmsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListAlarms not implemented")
 }
 func (UnimplementedQueryServiceServer) GetFunnel(context.Context, *GetFunnelRequest) (*GetFunnelResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetFunnel not implemented")
@@ -332,6 +352,24 @@ func _QueryService_ListSuspiciousIdentifiers_Handler(srv interface{}, ctx contex
 	return interceptor(ctx, in, info, handler)
 }
 
+func _QueryService_ListAlarms_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListAlarmsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(QueryServiceServer).ListAlarms(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: QueryService_ListAlarms_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(QueryServiceServer).ListAlarms(ctx, req.(*ListAlarmsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _QueryService_GetFunnel_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(GetFunnelRequest)
 	if err := dec(in); err != nil {
@@ -398,6 +436,10 @@ var QueryService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ListSuspiciousIdentifiers",
 			Handler:    _QueryService_ListSuspiciousIdentifiers_Handler,
+		},
+		{
+			MethodName: "ListAlarms",
+			Handler:    _QueryService_ListAlarms_Handler,
 		},
 		{
 			MethodName: "GetFunnel",

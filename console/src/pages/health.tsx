@@ -4,6 +4,7 @@ import { useState } from "preact/hooks";
 
 import { ask } from "../api";
 import { pageHref, place, refine, site } from "../address";
+import { Alarms } from "../alarms";
 import { Chart } from "../chart";
 import type { EventRow, LedgerEntry, RejectedEvent } from "../contract";
 import { Payload } from "../detail";
@@ -39,6 +40,7 @@ export function Health() {
         <Select name="range" label="Period" choices={RANGES} fallback="1d" />
         <button type="button" onClick={question.again}>Refresh</button>
       </div>
+      <Alarms />
       <Answered question={question}>{(answer) => answer.entries.length ? <Numbers answer={answer} /> : <Empty>Nothing arrived in this period</Empty>}</Answered>
     </>
   );
@@ -96,7 +98,7 @@ function Balance({ entries }: { entries: readonly LedgerEntry[] }) {
       <dl class="tiles small">{tiles.map(([title, value]) => <div key={title}><dt>{title}</dt><dd>{count(value)}</dd></div>)}</dl>
       <p class={isBalanced ? "quiet" : "note bad"}>
         {isBalanced ? "The ledger balances" : "The ledger does not balance"}: {count(received)} received {isBalanced ? "=" : "≠"} {count(stored)} stored + {count(rejected)} rejected + {count(spooled)} in the spool;
-        {" "}{count(stored)} stored {stored === unique + duplicate ? "=" : "≠"} {count(unique)} unique + {count(duplicate)} duplicates.
+        {" "}{count(stored)} stored {stored === unique + duplicate ? "=" : "≠"} {count(unique)} unique + {plural(duplicate, "duplicate")}.
       </p>
       {scansReceived > 0 && <p class={areScansBalanced ? "quiet" : "note bad"}>
         {areScansBalanced ? "Registrations of scans balance" : "Registrations of scans do not balance"}: {count(scansReceived)} received {areScansBalanced ? "=" : "≠"} {count(registered)} registered + {count(refused)} rejected + {count(waiting)} in the spool.

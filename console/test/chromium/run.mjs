@@ -109,6 +109,7 @@ async function health() {
   await show(page, url, `#/health?site=${site}`);
   await page.waitForSelector(".tiles");
   seen.unknown = await rowsOf("Unknown fields by name");
+  seen.alarms = await page.locator("section", { hasText: "1 alarm" }).innerText();
   seen.registrations = await page.getByText("Registrations of scans").innerText();
 }
 

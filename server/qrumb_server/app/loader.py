@@ -175,7 +175,7 @@ async def run_loader(
         clock=clock,
         watches=sites.watches,
         limits=_limits(settings.queries),
-        data_dir=settings.data_dir,
+        is_alone=isinstance(store, EmbeddedStore),
         progress=progress,
         registry=registry,
     )
@@ -245,6 +245,7 @@ async def run_loader(
     await asyncio.gather(server.stop(1), public_server.stop(1))
     await loading
     reads.close()
+    await _leave_watch(watcher, telling)
     store.close()
     for executor in (loading_thread, readers, changers, checker, telling):
         executor.shutdown()
@@ -302,8 +303,14 @@ async def _watch(watcher: Watcher, executor: ThreadPoolExecutor, settings: Watch
             await asyncio.get_running_loop().run_in_executor(executor, watcher.step, settings.interval)
         except StoreError as error:
             log.warning("watch_not_judged", error=error.loggable, code=error.code)
-        except OSError as error:
-            log.error("watch_not_kept", error=str(error))
+
+
+async def _leave_watch(watcher: Watcher, executor: ThreadPoolExecutor) -> None:
+    """Another node need not wait until this one is missed."""
+    try:
+        await asyncio.get_running_loop().run_in_executor(executor, watcher.leave)
+    except StoreError as error:
+        log.warning("watch_not_left", error=error.loggable, code=error.code)
 
 
 async def _add_up_hours(rollups: Rollups, executor: ThreadPoolExecutor) -> None:

@@ -125,8 +125,8 @@ class WatchSettings(Group):
     """When the loader judges the rules of sites' `watch` (docs/watch.md)."""
 
     enabled: bool = True
-    """Off: nothing is judged and nothing is sent. Of several nodes before one ClickHouse each would tell of everything:
-    leave it on in one."""
+    """Off: this node judges nothing and sends nothing. Of several nodes before one ClickHouse one does, and another in
+    its place once it is gone."""
     interval: timedelta = Field(default=timedelta(minutes=5), ge=timedelta(seconds=1))
     """How often."""
 

@@ -14,6 +14,7 @@ from qrumb.v1.receipt_pb2 import Violation
 from qrumb.v1.scan_session_service_pb2 import GetScanSessionResponse
 from qrumb_server.instants import milliseconds, timestamp
 from qrumb_server.ports import Clock
+from qrumb_server.query.alarms import list_alarms
 from qrumb_server.query.identities import Identities
 from qrumb_server.query.one_event import attributed_event, rows_of_event
 from qrumb_server.query.reads import Reader
@@ -74,6 +75,10 @@ class Reports:
         if stored:
             self._fill_row(response, stored)
         return response
+
+    def list_alarms(self, site_id: str) -> pb.ListAlarmsResponse:
+        """What the site's `watch` rules say is wrong."""
+        return list_alarms(self._store, site_id)
 
     def list_rejected(self, request: pb.ListRejectedEventsRequest) -> pb.ListRejectedEventsResponse:
         """Dead letters that were not replayed, the newest first. An empty site_id lists those of all sites.

@@ -98,6 +98,11 @@ class Queries(QueryServiceServicer):
         check_number("limit", request.limit, MAX_PAGE)
         return await self._reads.run(lambda: self._reports.identities.suspicious(request))
 
+    async def ListAlarms(self, request: pb.ListAlarmsRequest, context: Context) -> pb.ListAlarmsResponse:
+        """What the site's rules say is wrong."""
+        check_site(request.site_id)
+        return await self._reads.run(lambda: self._reports.list_alarms(request.site_id))
+
     async def GetFunnel(self, request: pb.GetFunnelRequest, context: Context) -> pb.GetFunnelResponse:
         """From scan to conversion."""
         check_funnel(request)

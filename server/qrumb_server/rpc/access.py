@@ -63,6 +63,7 @@ RULES: Final[Mapping[str, Rule]] = {
     _QUERY + "CountEvents": Rule(sites=_of_request, scope=Scope.QUERY),
     _QUERY + "GetFunnel": Rule(sites=_of_request, scope=Scope.QUERY),
     _QUERY + "GetAttribution": Rule(sites=_of_request, scope=Scope.QUERY),
+    _QUERY + "ListAlarms": Rule(sites=_of_request, scope=Scope.QUERY),
     _QUERY + "ListSuspiciousIdentifiers": Rule(sites=_of_request, scope=Scope.QUERY),
     "/qrumb.v1.PrivacyService/EraseSubject": Rule(sites=_of_request, scope=Scope.ADMIN),
     "/qrumb.v1.PrivacyService/ExportSubject": Rule(sites=_of_request, scope=Scope.ADMIN),

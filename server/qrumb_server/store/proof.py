@@ -26,6 +26,7 @@ _TIMES: Final[Mapping[str, str]] = {
     "events.ledger": "minute_time",
     # One row per key too, but what is written is written once, and a part with it is new.
     "events.changed_hours": "marked_time",
+    "events.watchers": "until_time",
 }
 """A time of about the receipt: its range spares the look into older parts."""
 

@@ -1,88 +1,94 @@
-"""What is on and what is still to be told, kept in a file so that a restart tells nothing twice and forgets nothing.
+"""What is on and what is still to be told, kept in the store, so that neither a restart nor another node tells anything
+twice or forgets it.
 
-The file is written before a message is sent and after it was taken: one that is sent again has the same id.
+It is written before a message is sent and after it was taken: one that is sent again has the same id.
 """
 
 import json
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Final, Self
 from uuid import uuid4
 
 import msgspec
-import structlog
 
-__all__ = ["Alarm", "Journal", "Message", "time_text"]
+from qrumb_server.errors import StoreError
+from qrumb_server.ports import Clock, EventStore
+from qrumb_server.query.alarms import Alarm, Kept, Message, read_kept
+from qrumb_server.watch.turn import LASTS_MS, Turn
 
-log = structlog.get_logger()
-
-FILE: Final = "watch.json"
-
-
-@dataclass(slots=True, kw_only=True)
-class Message:
-    """One webhook that its receiver has not taken yet."""
-
-    id: str
-    site_id: str
-    body: str
-    made_ms: int
-    tries: int = 0
-    due_ms: int = 0
-    failure: str = ""
-    """Why it was not taken the last time."""
-
-    @classmethod
-    def of(cls, kind: str, now_ms: int, **data: str) -> Self:
-        """About a site: `watch.began`, `watch.ended` or `watch.test`. Names and numbers, nothing of a visitor."""
-        body = {"type": kind, "timestamp": time_text(now_ms), "data": {key: said for key, said in data.items() if said}}
-        text = json.dumps(body, ensure_ascii=False)
-        return cls(id=f"msg_{uuid4().hex}", site_id=data["site_id"], body=text, made_ms=now_ms)
-
-
-@dataclass(slots=True, kw_only=True)
-class Alarm:
-    """A cause that was told and has not ended."""
-
-    site_id: str
-    rule: str
-    qr_code_id: str
-    began_ms: int
-
-
-@dataclass(slots=True, kw_only=True)
-class _Kept:
-    alarms: list[Alarm] = field(default_factory=list)
-    waiting: list[Message] = field(default_factory=list)
+__all__ = ["Journal", "new_message", "time_text"]
 
 
 class Journal:
-    """The file in the data folder. `save` raises OSError where it cannot be written."""
+    """What this loader knows of it while it is its turn. Calls may raise a StoreError.
 
-    def __init__(self, data_dir: Path) -> None:
-        self._path = data_dir / FILE
-        kept = _read(self._path)
-        self.alarms = {(one.site_id, one.rule, one.qr_code_id): one for one in kept.alarms}
-        self.waiting = kept.waiting
+    Args:
+        is_alone: no other loader uses the store.
+        turn_ms: how long a turn lasts that is not renewed.
+    """
+
+    def __init__(self, store: EventStore, *, clock: Clock, is_alone: bool, turn_ms: int = LASTS_MS) -> None:
+        self._store = store
+        self._turn = Turn(
+            store, clock=clock, is_alone=is_alone, lasts_ms=turn_ms, state=lambda: (self._text, self._version)
+        )
+        self._text, self._version = "", 0
+        self._is_read = False
+        self.alarms: dict[tuple[str, str, str], Alarm] = {}
+        self.waiting: list[Message] = []
+
+    def take_turn(self) -> bool:
+        """Whether this loader may judge and tell; what is kept was read then."""
+        if not self._turn.take():
+            self._forget()
+            return False
+        if not self._is_read:
+            kept, self._version = read_kept(self._store)
+            self._use(kept)
+            self._is_read = True
+        return True
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether it still is its turn, without a look."""
+        return self._turn.is_sure and self._is_read
+
+    def leave(self) -> None:
+        """Let another loader go on."""
+        self._turn.leave()
+
+    def read(self) -> Kept:
+        """What is kept, whoever's turn it is."""
+        if self.is_sure:
+            return Kept(alarms=list(self.alarms.values()), waiting=list(self.waiting))
+        return read_kept(self._store)[0]
 
     def save(self) -> None:
-        """Replace the file as a whole."""
-        fresh = self._path.with_suffix(".new")
-        fresh.write_bytes(msgspec.json.encode(_Kept(alarms=list(self.alarms.values()), waiting=self.waiting)))
-        fresh.replace(self._path)
+        """Keep it. Where that fails, what is kept is read anew before anything else happens."""
+        self._text = msgspec.json.encode(Kept(alarms=list(self.alarms.values()), waiting=self.waiting)).decode()
+        self._version += 1
+        try:
+            self._turn.write()
+        except StoreError:
+            self._forget()
+            raise
+
+    def _use(self, kept: Kept) -> None:
+        self.alarms = {(one.site_id, one.rule, one.qr_code_id): one for one in kept.alarms}
+        self.waiting = kept.waiting
+        self._text = msgspec.json.encode(kept).decode()
+
+    def _forget(self) -> None:
+        self._is_read = False
+        self.alarms, self.waiting = {}, []
+
+
+def new_message(kind: str, now_ms: int, **data: str) -> Message:
+    """About a site: `watch.began`, `watch.ended` or `watch.test`. Names and numbers, nothing of a visitor."""
+    body = {"type": kind, "timestamp": time_text(now_ms), "data": {key: said for key, said in data.items() if said}}
+    text = json.dumps(body, ensure_ascii=False)
+    return Message(id=f"msg_{uuid4().hex}", site_id=data["site_id"], body=text, made_ms=now_ms)
 
 
 def time_text(time_ms: int) -> str:
     """RFC 3339, UTC, to the second."""
     return datetime.fromtimestamp(time_ms // 1000, UTC).isoformat().replace("+00:00", "Z")
-
-
-def _read(path: Path) -> _Kept:
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=_Kept)
-    except FileNotFoundError:
-        return _Kept()
-    except (OSError, msgspec.MsgspecError) as error:
-        log.error("watch_not_read", file=str(path), error=type(error).__name__, begins_anew=True)
-        return _Kept()

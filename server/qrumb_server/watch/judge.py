@@ -16,6 +16,7 @@ from qrumb_server.query.funnels import follow_scans
 from qrumb_server.query.reads import Reader
 from qrumb_server.query.scans import IS_VISIT
 from qrumb_server.query.spans import DAY_MS, HOUR_MS
+from qrumb_server.words import counted
 
 __all__ = ["State", "Verdict", "judge"]
 
@@ -88,7 +89,7 @@ def _silent(store: Reader, site_id: str, rule: WatchRule, now_ms: int) -> Iterat
     for code in sorted({*now, *usual, *rule.qr_code_ids} - {""}):
         scans, a_day = now.get(code, 0), usual.get(code, 0.0)
         state = State.FINE if scans else State.ALARM if a_day >= rule.usual else State.UNKNOWN
-        text = f"{code}: {scans} scans within {_span(rule.within_ms)}, {a_day:.1f} a day in the week before"
+        text = f"{code}: {counted(scans, 'scan')} within {_span(rule.within_ms)}, {a_day:.1f} a day in the week before"
         yield Verdict(site_id=site_id, rule=rule.name, kind=rule.kind, qr_code_id=code, state=state, text=text)
 
 
@@ -114,4 +115,7 @@ def _funnels(store: Reader, site_id: str, rule: WatchRule, from_ms: int, to_ms: 
 
 def _span(span_ms: int) -> str:
     hours = span_ms / HOUR_MS
-    return f"{hours / 24:g} days" if hours % 24 == 0 and hours > 24 else f"{hours:g} hours"
+    if hours == int(hours):
+        days, rest = divmod(int(hours), 24)
+        return counted(days, "day") if days > 1 and not rest else counted(int(hours), "hour")
+    return f"{hours:g} hours"

@@ -1,13 +1,13 @@
 """Judges the rules of all sites, tells what began and what ended, and keeps trying what could not be told.
 
 One cause is told once when it begins and once when it ends, however long it lasts and whatever is restarted meanwhile.
-The messages of a site go in order: one that is not taken holds up those behind it, and is given up after three days.
+The messages of a site go in order: one that is not taken holds up those behind it, and is given up after three days. Of
+several loaders before one store one does all of it (`turn.py`).
 """
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
-from pathlib import Path
 from typing import Any, Final
 
 import structlog
@@ -16,8 +16,10 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 from qrumb_server.loader.progress import Progress
 from qrumb_server.model import Watch
 from qrumb_server.ports import Asking, Clock, EventStore, ReadLimits
-from qrumb_server.watch.journal import Alarm, Journal, Message, time_text
+from qrumb_server.query.alarms import Alarm, Message
+from qrumb_server.watch.journal import Journal, new_message, time_text
 from qrumb_server.watch.judge import State, Verdict, judge
+from qrumb_server.watch.turn import LASTS_MS
 
 __all__ = ["Watcher"]
 
@@ -39,6 +41,8 @@ class Watcher:
     Args:
         watches: the sites' rules as they are now.
         limits: of each question.
+        is_alone: no other loader uses the store.
+        turn_ms: how long another waits before it goes on for a loader that is gone.
     """
 
     def __init__(
@@ -48,15 +52,16 @@ class Watcher:
         clock: Clock,
         watches: Callable[[], Mapping[str, Watch]],
         limits: ReadLimits,
-        data_dir: Path,
+        is_alone: bool,
         progress: Progress,
         registry: CollectorRegistry,
+        turn_ms: int = LASTS_MS,
     ) -> None:
         self._store = store
         self._clock = clock
         self._watches = watches
         self._limits = limits
-        self._journal = Journal(data_dir)
+        self._journal = Journal(store, clock=clock, is_alone=is_alone, turn_ms=turn_ms)
         self._progress = progress
         self._lock = threading.Lock()
         self._due_ms = 0
@@ -71,17 +76,26 @@ class Watcher:
         alarms.set_function(lambda: len(self._journal.alarms))
 
     def step(self, interval: timedelta) -> None:
-        """Judge where it is time, and send what is due. Raises StoreError, and OSError where nothing can be kept."""
+        """Judge where it is time, and send what is due, if it is this loader's turn. Raises StoreError."""
         interval_ms = interval // timedelta(milliseconds=1)
         with self._lock:
             now_ms = self._clock.now_ms()
-            if not self.has_work:
+            if not self.has_work or not self._journal.take_turn():
+                self._due_ms = 0
                 return
             self._send_due(now_ms)
             if now_ms >= self._due_ms or now_ms < self._due_ms - interval_ms:  # the clock may have gone back
+                verdicts = self._judged_in_turn(now_ms)
+                if verdicts is None:
+                    return
                 self._due_ms = now_ms + interval_ms
-                self._tell(self._verdicts(now_ms), now_ms)
+                self._tell(verdicts, now_ms)
                 self._send_due(now_ms)
+
+    def leave(self) -> None:
+        """Let another loader go on: this one ends. Raises StoreError."""
+        with self._lock:
+            self._journal.leave()
 
     @property
     def has_work(self) -> bool:
@@ -96,34 +110,40 @@ class Watcher:
         """
         with self._lock:
             found = [one for one in self._verdicts(self._clock.now_ms()) if site_id in {"", one.site_id}]
-            began = {cause: alarm.began_ms for cause, alarm in self._journal.alarms.items()}
+            began = {(one.site_id, one.rule, one.qr_code_id): one.began_ms for one in self._journal.read().alarms}
         return [(one, began.get(one.cause, 0)) for one in found]
 
     def test(self, site_id: str) -> list[Outcome]:
         """Send a message that says that it is a test to each site's receiver, once."""
         now_ms = self._clock.now_ms()
         return [
-            (name, _send(watch, Message.of("watch.test", now_ms, site_id=name), now_ms))
+            (name, _send(watch, new_message("watch.test", now_ms, site_id=name), now_ms))
             for name, watch in self._watches().items()
             if site_id in {"", name}
         ]
 
     @property
     def waiting(self) -> list[Message]:
-        """What was not taken yet, the oldest first."""
-        return list(self._journal.waiting)
+        """What was not taken yet, the oldest first. Raises StoreError."""
+        return self._journal.read().waiting
 
     def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
         """The store as the judge sees it: within the limits of a question."""
         return self._store.query(sql, parameters, Asking(self._limits))
 
-    def _verdicts(self, now_ms: int) -> list[Verdict]:
-        return [
-            verdict
-            for site_id, watch in self._watches().items()
-            for rule in watch.rules
-            for verdict in judge(self, site_id, rule, now_ms)
-        ]
+    def _verdicts(self, now_ms: int) -> Iterator[Verdict]:
+        for site_id, watch in self._watches().items():
+            for rule in watch.rules:
+                yield from judge(self, site_id, rule, now_ms)
+
+    def _judged_in_turn(self, now_ms: int) -> list[Verdict] | None:
+        """All verdicts; None where the turn was lost meanwhile: many rules over much take a while."""
+        verdicts: list[Verdict] = []
+        for verdict in self._verdicts(now_ms):
+            verdicts.append(verdict)
+            if not self._journal.take_turn():
+                return None
+        return verdicts
 
     def _tell(self, verdicts: list[Verdict], now_ms: int) -> None:
         """Put down what began and what ended; an alarm without a verdict is of a rule or a code that is gone."""
@@ -132,7 +152,8 @@ class Watcher:
         for cause, verdict in said.items():
             if verdict.state is State.ALARM and cause not in alarms:
                 site_id, rule, code = cause
-                alarms[cause] = Alarm(site_id=site_id, rule=rule, qr_code_id=code, began_ms=now_ms)
+                about = {"site_id": site_id, "rule": rule, "qr_code_id": code}
+                alarms[cause] = Alarm(**about, began_ms=now_ms, text=verdict.text)
                 self._put("watch.began", alarms[cause], verdict.text, now_ms)
         for cause, alarm in list(alarms.items()):
             found = said.get(cause)
@@ -145,7 +166,7 @@ class Watcher:
 
     def _put(self, kind: str, alarm: Alarm, text: str, now_ms: int) -> None:
         about = {"site_id": alarm.site_id, "rule": alarm.rule, "qr_code_id": alarm.qr_code_id}
-        message = Message.of(kind, now_ms, **about, text=text, began_time=time_text(alarm.began_ms))
+        message = new_message(kind, now_ms, **about, text=text, began_time=time_text(alarm.began_ms))
         self._journal.waiting.append(message)
         log.info("watch_told", message=kind, **about)
 
@@ -171,7 +192,9 @@ class Watcher:
         yield from firsts.values()
 
     def _try(self, message: Message, watch: Watch | None, now_ms: int) -> Message | None:
-        """Send one; the site's next one if this one is done with."""
+        """Send one; the site's next one if this one is done with, and it still is this loader's turn."""
+        if not self._journal.is_sure:
+            return None
         failure = "the site has no `watch` any more" if watch is None else _send(watch, message, now_ms)
         is_given_up = bool(failure) and (watch is None or now_ms - message.made_ms >= GIVEN_UP_AFTER_MS)
         self._messages.labels(outcome="given_up" if is_given_up else "refused" if failure else "taken").inc()

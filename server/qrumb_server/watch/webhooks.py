@@ -7,7 +7,7 @@ import httpx
 from standardwebhooks import Webhook
 
 from qrumb_server.model import Watch
-from qrumb_server.watch.journal import Message
+from qrumb_server.query.alarms import Message
 
 __all__ = ["send"]
 

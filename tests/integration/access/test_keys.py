@@ -73,7 +73,7 @@ CALLS = (
         for name, path in (
             ("ListRejectedEvents", "rejected-events"), ("GetLedger", "ledger"), ("TailEvents", "tail"),
             ("CountEvents", "counts"), ("GetFunnel", "funnel"), ("GetAttribution", "attribution"),
-            ("ListSuspiciousIdentifiers", "suspicious-identifiers"),
+            ("ListAlarms", "alarms"), ("ListSuspiciousIdentifiers", "suspicious-identifiers"),
         )
     ),
     Call(method="PrivacyService/EraseSubject", scope="admin", request={"site_id": "shop", "user_id": "nobody"},

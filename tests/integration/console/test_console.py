@@ -194,6 +194,15 @@ def test_what_was_not_stored_is_named_and_registrations_balance(seen: dict[str, 
     assert seen["registrations"] == said
 
 
+def test_alarms_stand_with_their_numbers_and_what_was_not_told(seen: dict[str, Any], node: Stack) -> None:
+    """As `qrumb watch` says."""
+    [said] = [json.loads(line) for line in node.command("watch", "--site", SITE).stdout.splitlines() if "rule" in line]
+    assert said["state"] == "alarm"
+    assert f"many are suspect since {datetime.now(ZoneInfo(ZONE)):%-d} " in seen["alarms"]
+    assert said["text"] in seen["alarms"]
+    assert "1 message about them was not taken by the receiver yet: ConnectError" in seen["alarms"]
+
+
 def test_another_site_is_chosen_on_the_live_page(seen: dict[str, Any]) -> None:
     """A key is of one site, so the node asks for another one."""
     assert seen["otherSite"]["site"] == "elsewhere"

@@ -35,6 +35,7 @@ ROUTES: list[tuple[str, str, Any, str, str]] = [
     ("GET", "/v1/sites/demo/funnel?group_by=QR_CODE&group_by=country&bucket=day", None, "query", "GetFunnel"),
     ("GET", "/v1/sites/demo/attribution?models=linear&window_days=7", None, "query", "GetAttribution"),
     ("GET", "/v1/sites/demo/ledger", None, "query", "GetLedger"),
+    ("GET", "/v1/sites/demo/alarms", None, "query", "ListAlarms"),
     ("GET", "/v1/sites/demo/suspicious-identifiers?more_than=5", None, "query", "ListSuspiciousIdentifiers"),
     ("POST", "/v1/sites/demo/erase-subject", {"user_id": "u"}, "query", "EraseSubject"),
     ("POST", "/v1/sites/demo/export-subject", {"user_id": "u"}, "query", "ExportSubject"),

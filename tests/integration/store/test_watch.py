@@ -1,9 +1,9 @@
 """Rules judged over real rows while days pass on a clock of their own, told to a real receiver."""
 
 import base64
+import itertools
 from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,10 +12,12 @@ from qrumb_server.loader.progress import Progress
 from qrumb_server.metrics import new_registry
 from qrumb_server.model import Watch, WatchKind, WatchRule
 from qrumb_server.ports import ReadLimits
+from qrumb_server.query.alarms import list_alarms
 from qrumb_server.store.embedded import EmbeddedStore
 from qrumb_server.watch.watcher import Watcher
 from tests.support.history import SITE, at, insert_rows, scan, visit
 from tests.support.receiver import Receiver, running_receiver
+from tests.support.stack import wait_until
 
 pytestmark = pytest.mark.chdb
 
@@ -30,10 +32,14 @@ LOST = WatchRule(name="lost", kind=WatchKind.UNSCANNED_VISITS, over=0.2, least=4
 
 
 class Site:
-    """One site's watch, as a loader has it; `restart` makes it anew from its file."""
+    """One site's watch, as a loader has it; `restart` makes it anew from what is kept.
 
-    def __init__(self, store: EmbeddedStore, data_dir: Path, receiver: Receiver, *rules: WatchRule) -> None:
-        self.store, self.data_dir = store, data_dir
+    Args:
+        turn_ms: of loaders that are several; 0: it is alone.
+    """
+
+    def __init__(self, store: EmbeddedStore, receiver: Receiver, *rules: WatchRule, turn_ms: int = 0) -> None:
+        self.store, self.turn_ms = store, turn_ms
         self.watches = {SITE: Watch(url=receiver.url, secret=SECRET, rules=rules)}
         self.time_ms = 0
         self.restart()
@@ -49,7 +55,8 @@ class Site:
             clock=self,
             watches=lambda: self.watches,
             limits=LIMITS,
-            data_dir=self.data_dir,
+            is_alone=self.turn_ms == 0,
+            turn_ms=self.turn_ms,
             progress=self.progress,
             registry=new_registry(),
         )
@@ -83,14 +90,12 @@ def scans(store: EmbeddedStore, code: str, day: str, number: int, **values: Any)
     insert_rows(store, "events.scan_sessions", rows)
 
 
-def test_a_silent_code_is_told_once_and_ends_with_its_next_scan(
-    store: EmbeddedStore, tmp_path: Path, receiver: Receiver
-) -> None:
+def test_a_silent_code_is_told_once_and_ends_with_its_next_scan(store: EmbeddedStore, receiver: Receiver) -> None:
     """However long it lasts, and whatever is restarted meanwhile: after a week nothing is usual any more."""
     for day in range(1, 8):
         scans(store, "poster-7", f"03-0{day}", 3)
         scans(store, "flyer-2", f"03-0{day}", 3)  # another code, which the rule does not name
-    site = Site(store, tmp_path, receiver, SILENT)
+    site = Site(store, receiver, SILENT)
     site.step("03-08 12:00")
     assert (site.states(), receiver.tries) == ({"silent": "fine"}, [])
     site.step("03-09 12:01")
@@ -114,14 +119,14 @@ def test_a_silent_code_is_told_once_and_ends_with_its_next_scan(
     assert kinds(receiver) == [("watch.began", "silent"), ("watch.ended", "silent")]
 
 
-def test_shares_are_judged_from_enough_on(store: EmbeddedStore, tmp_path: Path, receiver: Receiver) -> None:
+def test_shares_are_judged_from_enough_on(store: EmbeddedStore, receiver: Receiver) -> None:
     """Suspect scans of all scans; visits whose scan no one registered; a rule that is taken out ends its alarm."""
     scans(store, "poster-7", "03-01", 2)
     scans(store, "flyer-2", "03-01", 2, fraud_reasons=["bot"])
     visits = [visit("03-01 12:00", f"made-up-{number}") for number in range(2)]
     visits += [visit("03-01 12:00", "poster-7-03-01-0", "poster-7"), visit("03-01 12:00", "poster-7-03-01-0")]
     insert_rows(store, "events.valid_events", visits)
-    site = Site(store, tmp_path, receiver, SUSPECT, LOST)
+    site = Site(store, receiver, SUSPECT, LOST)
     site.step("03-01 13:00")
     assert site.states() == {"suspect": "unknown", "lost": "unknown"}
     scans(store, "flyer-3", "03-01", 5, fraud_reasons=["bot"])
@@ -142,14 +147,13 @@ def test_shares_are_judged_from_enough_on(store: EmbeddedStore, tmp_path: Path, 
     assert kinds(receiver)[2:] == [("watch.ended", "suspect"), ("watch.ended", "lost")]
 
 
-def test_what_is_not_taken_is_tried_again_noted_and_at_last_given_up(
-    store: EmbeddedStore, tmp_path: Path, receiver: Receiver
-) -> None:
+def test_what_is_not_taken_is_tried_again_noted_and_at_last_given_up(store: EmbeddedStore, receiver: Receiver) -> None:
     """Under one id, in order, across a restart; ten minutes are no reason for concern, three days are enough."""
     scans(store, "flyer-2", "03-01", 5, fraud_reasons=["bot"])
     receiver.status = 500
-    (tmp_path / "watch.json").write_text("{")  # no reason to end
-    site = Site(store, tmp_path, receiver, SUSPECT)
+    unread = {"watcher": "w", "until_time": at("03-01 13:00"), "state": "{", "state_version": 1}
+    insert_rows(store, "events.watchers", [unread])  # no reason to end
+    site = Site(store, receiver, SUSPECT)
     site.watches["away"] = Watch(url="http://127.0.0.1:1/", secret=SECRET)
     [(_name, refused)] = site.watcher.test("away")
     assert "ConnectError" in refused
@@ -175,3 +179,35 @@ def test_what_is_not_taken_is_tried_again_noted_and_at_last_given_up(
     assert site.watcher.waiting == []
     assert len(receiver.tries) == 5 + 5
     assert kinds(receiver) == [("watch.began", "suspect")]
+
+
+def test_of_two_loaders_one_tells_and_the_other_goes_on_for_it(store: EmbeddedStore, receiver: Receiver) -> None:
+    """Each alarm once: whoever judged it, whether the one left in order or was killed; each says what is on."""
+    scans(store, "flyer-2", "03-01", 5, fraud_reasons=["bot"])
+    first, second, third = (Site(store, receiver, SUSPECT, turn_ms=1_500) for _one in range(3))
+    times = itertools.count(at("03-01 13:00"), 360_000)
+
+    def is_told(number: int, *sites: Site) -> bool:
+        now_ms = next(times)
+        for site in sites:
+            site.step(now_ms)
+        return len(receiver.taken) >= number
+
+    wait_until(lambda: is_told(1, first))
+    for _again in range(3):
+        is_told(1, first, second, third)
+    began = {site.watcher.say("")[0][1] for site in (first, second)}
+    assert began == {at(receiver.taken[0]["data"]["began_time"][5:16].replace("T", " "))}
+    first.watcher.leave()
+    scans(store, "poster-7", "03-01", 20)
+    wait_until(lambda: is_told(2, second))
+    scans(store, "flyer-3", "03-01", 80, fraud_reasons=["bot"])
+    wait_until(lambda: is_told(3, third))  # the second is gone, without a word
+    is_told(3, first, second, third)
+    assert kinds(receiver) == [(f"watch.{kind}", "suspect") for kind in ("began", "ended", "began")]
+    assert [one["data"]["text"] for one in receiver.taken[::2]] == [
+        "5 of 5 scans are suspect within 2 days (100%)",
+        "85 of 105 scans are suspect within 2 days (81%)",
+    ]
+    assert [(one.rule, one.qr_code_id) for one in list_alarms(store, SITE).alarms] == [("suspect", "")]
+    assert list_alarms(store, "another").alarms == []

@@ -124,7 +124,7 @@ async def test_the_port_answers_from_its_opening_to_its_close() -> None:
         assert probe.connect_ex(("127.0.0.1", server.port)) != 0
 
 
-def test_every_metric_is_documented_and_nothing_else_is(tmp_path: Path) -> None:
+def test_every_metric_is_documented_and_nothing_else_is() -> None:
     """docs/metrics.md names what there is."""
     registry = new_registry()
     CollectorMetrics(registry)
@@ -134,7 +134,7 @@ def test_every_metric_is_documented_and_nothing_else_is(tmp_path: Path) -> None:
         clock=unasked,
         watches=dict,
         limits=unasked,
-        data_dir=tmp_path,
+        is_alone=True,
         progress=Progress(registry),
         registry=registry,
     )

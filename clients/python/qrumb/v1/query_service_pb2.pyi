@@ -246,6 +246,34 @@ class EventCount(_message.Message):
     confirmed_scan_count: int
     def __init__(self, start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., source: _Optional[str] = ..., name: _Optional[str] = ..., unique_count: _Optional[int] = ..., duplicate_count: _Optional[int] = ..., fraud_count: _Optional[int] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., is_partial: _Optional[bool] = ..., qr_code_id: _Optional[str] = ..., country_code: _Optional[str] = ..., device_type: _Optional[str] = ..., campaign: _Optional[str] = ..., conversion_count: _Optional[int] = ..., amounts: _Optional[_Iterable[_Union[CurrencyAmount, _Mapping]]] = ..., scan_count: _Optional[int] = ..., suspect_scan_count: _Optional[int] = ..., confirmed_scan_count: _Optional[int] = ...) -> None: ...
 
+class ListAlarmsRequest(_message.Message):
+    __slots__ = ("site_id",)
+    SITE_ID_FIELD_NUMBER: _ClassVar[int]
+    site_id: str
+    def __init__(self, site_id: _Optional[str] = ...) -> None: ...
+
+class ListAlarmsResponse(_message.Message):
+    __slots__ = ("alarms", "waiting_message_count", "failure")
+    ALARMS_FIELD_NUMBER: _ClassVar[int]
+    WAITING_MESSAGE_COUNT_FIELD_NUMBER: _ClassVar[int]
+    FAILURE_FIELD_NUMBER: _ClassVar[int]
+    alarms: _containers.RepeatedCompositeFieldContainer[Alarm]
+    waiting_message_count: int
+    failure: str
+    def __init__(self, alarms: _Optional[_Iterable[_Union[Alarm, _Mapping]]] = ..., waiting_message_count: _Optional[int] = ..., failure: _Optional[str] = ...) -> None: ...
+
+class Alarm(_message.Message):
+    __slots__ = ("rule", "qr_code_id", "began_time", "text")
+    RULE_FIELD_NUMBER: _ClassVar[int]
+    QR_CODE_ID_FIELD_NUMBER: _ClassVar[int]
+    BEGAN_TIME_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    rule: str
+    qr_code_id: str
+    began_time: _timestamp_pb2.Timestamp
+    text: str
+    def __init__(self, rule: _Optional[str] = ..., qr_code_id: _Optional[str] = ..., began_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., text: _Optional[str] = ...) -> None: ...
+
 class GetLedgerRequest(_message.Message):
     __slots__ = ("site_id", "from_time", "to_time")
     SITE_ID_FIELD_NUMBER: _ClassVar[int]

@@ -66,6 +66,11 @@ class QueryServiceStub:
                 request_serializer=qrumb_dot_v1_dot_query__service__pb2.ListSuspiciousIdentifiersRequest.SerializeToString,
                 response_deserializer=qrumb_dot_v1_dot_query__service__pb2.ListSuspiciousIdentifiersResponse.FromString,
                 _registered_method=True)
+        self.ListAlarms = channel.unary_unary(
+                '/qrumb.v1.QueryService/ListAlarms',
+                request_serializer=qrumb_dot_v1_dot_query__service__pb2.ListAlarmsRequest.SerializeToString,
+                response_deserializer=qrumb_dot_v1_dot_query__service__pb2.ListAlarmsResponse.FromString,
+                _registered_method=True)
         self.GetFunnel = channel.unary_unary(
                 '/qrumb.v1.QueryService/GetFunnel',
                 request_serializer=qrumb_dot_v1_dot_query__service__pb2.GetFunnelRequest.SerializeToString,
@@ -126,6 +131,14 @@ class QueryServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListAlarms(self, request, context):
+        """Lists what the site's own `watch` rules say is wrong, as its receiver was told, the longest first. Judged every few
+        minutes by one node for all; empty too where none has judged yet.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetFunnel(self, request, context):
         """Follows scan sessions from the scan to the conversion, for each QR code.
         """
@@ -173,6 +186,11 @@ def add_QueryServiceServicer_to_server(servicer, server):
                     servicer.ListSuspiciousIdentifiers,
                     request_deserializer=qrumb_dot_v1_dot_query__service__pb2.ListSuspiciousIdentifiersRequest.FromString,
                     response_serializer=qrumb_dot_v1_dot_query__service__pb2.ListSuspiciousIdentifiersResponse.SerializeToString,
+            ),
+            'ListAlarms': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAlarms,
+                    request_deserializer=qrumb_dot_v1_dot_query__service__pb2.ListAlarmsRequest.FromString,
+                    response_serializer=qrumb_dot_v1_dot_query__service__pb2.ListAlarmsResponse.SerializeToString,
             ),
             'GetFunnel': grpc.unary_unary_rpc_method_handler(
                     servicer.GetFunnel,
@@ -349,6 +367,33 @@ class QueryService:
             '/qrumb.v1.QueryService/ListSuspiciousIdentifiers',
             qrumb_dot_v1_dot_query__service__pb2.ListSuspiciousIdentifiersRequest.SerializeToString,
             qrumb_dot_v1_dot_query__service__pb2.ListSuspiciousIdentifiersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAlarms(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/qrumb.v1.QueryService/ListAlarms',
+            qrumb_dot_v1_dot_query__service__pb2.ListAlarmsRequest.SerializeToString,
+            qrumb_dot_v1_dot_query__service__pb2.ListAlarmsResponse.FromString,
             options,
             channel_credentials,
             insecure,

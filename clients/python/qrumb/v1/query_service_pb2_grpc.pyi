@@ -49,6 +49,10 @@ class QueryServiceStub:
     """Lists identifiers that were seen with unreasonably many others, those with the most first: an office's phone, a
     kiosk's session, an external_id that a template made. They are named as in the column user_id, never by their hash.
     """
+    ListAlarms: _grpc.UnaryUnaryMultiCallable[_query_service_pb2.ListAlarmsRequest, _query_service_pb2.ListAlarmsResponse]
+    """Lists what the site's own `watch` rules say is wrong, as its receiver was told, the longest first. Judged every few
+    minutes by one node for all; empty too where none has judged yet.
+    """
     GetFunnel: _grpc.UnaryUnaryMultiCallable[_query_service_pb2.GetFunnelRequest, _query_service_pb2.GetFunnelResponse]
     """Follows scan sessions from the scan to the conversion, for each QR code."""
     GetAttribution: _grpc.UnaryUnaryMultiCallable[_query_service_pb2.GetAttributionRequest, _query_service_pb2.GetAttributionResponse]
@@ -76,6 +80,10 @@ class QueryServiceAsyncStub(QueryServiceStub):
     ListSuspiciousIdentifiers: _aio.UnaryUnaryMultiCallable[_query_service_pb2.ListSuspiciousIdentifiersRequest, _query_service_pb2.ListSuspiciousIdentifiersResponse]  # type: ignore[assignment]
     """Lists identifiers that were seen with unreasonably many others, those with the most first: an office's phone, a
     kiosk's session, an external_id that a template made. They are named as in the column user_id, never by their hash.
+    """
+    ListAlarms: _aio.UnaryUnaryMultiCallable[_query_service_pb2.ListAlarmsRequest, _query_service_pb2.ListAlarmsResponse]  # type: ignore[assignment]
+    """Lists what the site's own `watch` rules say is wrong, as its receiver was told, the longest first. Judged every few
+    minutes by one node for all; empty too where none has judged yet.
     """
     GetFunnel: _aio.UnaryUnaryMultiCallable[_query_service_pb2.GetFunnelRequest, _query_service_pb2.GetFunnelResponse]  # type: ignore[assignment]
     """Follows scan sessions from the scan to the conversion, for each QR code."""
@@ -137,6 +145,16 @@ class QueryServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_query_service_pb2.ListSuspiciousIdentifiersResponse, _abc.Awaitable[_query_service_pb2.ListSuspiciousIdentifiersResponse]]:
         """Lists identifiers that were seen with unreasonably many others, those with the most first: an office's phone, a
         kiosk's session, an external_id that a template made. They are named as in the column user_id, never by their hash.
+        """
+
+    @_abc_1.abstractmethod
+    def ListAlarms(
+        self,
+        request: _query_service_pb2.ListAlarmsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_query_service_pb2.ListAlarmsResponse, _abc.Awaitable[_query_service_pb2.ListAlarmsResponse]]:
+        """Lists what the site's own `watch` rules say is wrong, as its receiver was told, the longest first. Judged every few
+        minutes by one node for all; empty too where none has judged yet.
         """
 
     @_abc_1.abstractmethod

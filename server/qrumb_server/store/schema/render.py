@@ -39,6 +39,7 @@ _SHARDING_KEYS = MappingProxyType(
         "changed_hours": "cityHash64(site_id, hour_time)",
         "waiting_sessions": "cityHash64(site_id, scan_session_id)",
         "user_scans": "cityHash64(site_id, scan_session_id)",
+        "watchers": "cityHash64(watcher)",
     }
 )
 

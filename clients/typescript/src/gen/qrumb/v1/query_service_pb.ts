@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file qrumb/v1/query_service.proto.
  */
 export const file_qrumb_v1_query_service: GenFile = /*@__PURE__*/
-  fileDesc("ChxxcnVtYi92MS9xdWVyeV9zZXJ2aWNlLnByb3RvEghxcnVtYi52MSI2ChFHZXRSZWNlaXB0UmVxdWVzdBIPCgdzaXRlX2lkGAEgASgJEhAKCGV2ZW50X2lkGAIgASgJIrEDChJHZXRSZWNlaXB0UmVzcG9uc2USEAoIZXZlbnRfaWQYASABKAkSLwoEZmF0ZRgCIAEoDjIhLnFydW1iLnYxLkdldFJlY2VpcHRSZXNwb25zZS5GYXRlEjEKDXJlY2VpdmVkX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhUKDWFycml2YWxfY291bnQYBCABKA0SFgoOY29uZmxpY3RfY291bnQYBSABKA0SJwoKdmlvbGF0aW9ucxgGIAMoCzITLnFydW1iLnYxLlZpb2xhdGlvbhIfCgNyb3cYByABKAsyEi5xcnVtYi52MS5FdmVudFJvdxIoCgh3YXJuaW5ncxgIIAMoCzIWLnFydW1iLnYxLkV2ZW50V2FybmluZxIgCgd0b3VjaGVzGAkgAygLMg8ucXJ1bWIudjEuVG91Y2giYAoERmF0ZRIUChBGQVRFX1VOU1BFQ0lGSUVEEAASDAoITk9UX1NFRU4QARILCgdTUE9PTEVEEAISCgoGU1RPUkVEEAMSDQoJRFVQTElDQVRFEAQSDAoIUkVKRUNURUQQBSJjCgVUb3VjaBISCgpxcl9jb2RlX2lkGAEgASgJEhcKD3NjYW5fc2Vzc2lvbl9pZBgCIAEoCRItCglzY2FuX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIq8BChlMaXN0UmVqZWN0ZWRFdmVudHNSZXF1ZXN0Eg8KB3NpdGVfaWQYASABKAkSKgoGcmVhc29uGAIgASgOMhoucXJ1bWIudjEuVmlvbGF0aW9uLlJlYXNvbhIuCgpzaW5jZV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIRCglwYWdlX3NpemUYBCABKA0SEgoKcGFnZV90b2tlbhgFIAEoCSJnChpMaXN0UmVqZWN0ZWRFdmVudHNSZXNwb25zZRIwCg9yZWplY3RlZF9ldmVudHMYASADKAsyFy5xcnVtYi52MS5SZWplY3RlZEV2ZW50EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSKvAQoNUmVqZWN0ZWRFdmVudBIPCgdzaXRlX2lkGAEgASgJEhAKCGV2ZW50X2lkGAIgASgJEg4KBnNvdXJjZRgDIAEoCRIxCg1yZWNlaXZlZF90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBInCgp2aW9sYXRpb25zGAUgAygLMhMucXJ1bWIudjEuVmlvbGF0aW9uEg8KB3BheWxvYWQYBiABKAkiQwoRVGFpbEV2ZW50c1JlcXVlc3QSDwoHc2l0ZV9pZBgBIAEoCRIOCgZjdXJzb3IYAiABKAkSDQoFbGltaXQYAyABKA0iRgoSVGFpbEV2ZW50c1Jlc3BvbnNlEiAKBHJvd3MYASADKAsyEi5xcnVtYi52MS5FdmVudFJvdxIOCgZjdXJzb3IYAiABKAkiiAYKEkNvdW50RXZlbnRzUmVxdWVzdBIPCgdzaXRlX2lkGAEgASgJEi0KCWZyb21fdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKwoHdG9fdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFgoOYnVja2V0X3NlY29uZHMYBCABKA0SMwoGYnVja2V0GAUgASgOMiMucXJ1bWIudjEuQ291bnRFdmVudHNSZXF1ZXN0LkJ1Y2tldBIRCgl0aW1lX3pvbmUYBiABKAkSOAoIZ3JvdXBfYnkYByADKA4yJi5xcnVtYi52MS5Db3VudEV2ZW50c1JlcXVlc3QuRGltZW5zaW9uEhQKDGNhbXBhaWduX2tleRgIIAEoCRITCgtxcl9jb2RlX2lkcxgJIAMoCRIPCgdzb3VyY2VzGAogAygJEg0KBW5hbWVzGAsgAygJEhUKDWNvdW50cnlfY29kZXMYDCADKAkSFAoMZGV2aWNlX3R5cGVzGA0gAygJEhgKEGNvbnZlcnNpb25fbmFtZXMYDiADKAkSMQoFZnJhdWQYDyABKA4yIi5xcnVtYi52MS5Db3VudEV2ZW50c1JlcXVlc3QuRnJhdWQSEQoJcGFnZV9zaXplGBAgASgNEhIKCnBhZ2VfdG9rZW4YESABKAkiUwoGQnVja2V0EhYKEkJVQ0tFVF9VTlNQRUNJRklFRBAAEggKBEhPVVIQARIHCgNEQVkQAhIICgRXRUVLEAMSCQoFTU9OVEgQBBIJCgVXSE9MRRAFInAKCURpbWVuc2lvbhIZChVESU1FTlNJT05fVU5TUEVDSUZJRUQQABIKCgZTT1VSQ0UQARIICgROQU1FEAISCwoHUVJfQ09ERRADEgsKB0NPVU5UUlkQBBIKCgZERVZJQ0UQBRIMCghDQU1QQUlHThAGIjgKBUZyYXVkEhUKEUZSQVVEX1VOU1BFQ0lGSUVEEAASCgoGQkVTSURFEAESDAoIRVhDTFVERUQQAiJUChNDb3VudEV2ZW50c1Jlc3BvbnNlEiQKBmNvdW50cxgBIAMoCzIULnFydW1iLnYxLkV2ZW50Q291bnQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIsQDCgpFdmVudENvdW50Ei4KCnN0YXJ0X3RpbWUYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg4KBnNvdXJjZRgCIAEoCRIMCgRuYW1lGAMgASgJEhQKDHVuaXF1ZV9jb3VudBgEIAEoBBIXCg9kdXBsaWNhdGVfY291bnQYBSABKAQSEwoLZnJhdWRfY291bnQYBiABKAQSLAoIZW5kX3RpbWUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhIKCmlzX3BhcnRpYWwYCCABKAgSEgoKcXJfY29kZV9pZBgJIAEoCRIUCgxjb3VudHJ5X2NvZGUYCiABKAkSEwoLZGV2aWNlX3R5cGUYCyABKAkSEAoIY2FtcGFpZ24YDCABKAkSGAoQY29udmVyc2lvbl9jb3VudBgNIAEoBBIpCgdhbW91bnRzGA4gAygLMhgucXJ1bWIudjEuQ3VycmVuY3lBbW91bnQSEgoKc2Nhbl9jb3VudBgPIAEoBBIaChJzdXNwZWN0X3NjYW5fY291bnQYECABKAQSHAoUY29uZmlybWVkX3NjYW5fY291bnQYESABKAQifwoQR2V0TGVkZ2VyUmVxdWVzdBIPCgdzaXRlX2lkGAEgASgJEi0KCWZyb21fdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKwoHdG9fdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiOwoRR2V0TGVkZ2VyUmVzcG9uc2USJgoHZW50cmllcxgBIAMoCzIVLnFydW1iLnYxLkxlZGdlckVudHJ5IuwCCgtMZWRnZXJFbnRyeRIvCgttaW51dGVfdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFgoOcmVjZWl2ZWRfY291bnQYAiABKAQSFAoMc3RvcmVkX2NvdW50GAMgASgEEhYKDnJlamVjdGVkX2NvdW50GAQgASgEEhUKDXNwb29sZWRfY291bnQYBSABKAQSFAoMdW5pcXVlX2NvdW50GAYgASgEEhcKD2R1cGxpY2F0ZV9jb3VudBgHIAEoBBIWCg5jb25mbGljdF9jb3VudBgIIAEoBBITCgtmcmF1ZF9jb3VudBgJIAEoBBIbChNzY2FuX3JlY2VpdmVkX2NvdW50GAogASgEEh0KFXNjYW5fcmVnaXN0ZXJlZF9jb3VudBgLIAEoBBIbChNzY2FuX3JlamVjdGVkX2NvdW50GAwgASgEEhoKEnNjYW5fc3Bvb2xlZF9jb3VudBgNIAEoBCJVCiBMaXN0U3VzcGljaW91c0lkZW50aWZpZXJzUmVxdWVzdBIPCgdzaXRlX2lkGAEgASgJEhEKCW1vcmVfdGhhbhgCIAEoDRINCgVsaW1pdBgDIAEoDSJYCiFMaXN0U3VzcGljaW91c0lkZW50aWZpZXJzUmVzcG9uc2USMwoLaWRlbnRpZmllcnMYASADKAsyHi5xcnVtYi52MS5TdXNwaWNpb3VzSWRlbnRpZmllciK+AgoUU3VzcGljaW91c0lkZW50aWZpZXISMQoEa2luZBgBIAEoDjIjLnFydW1iLnYxLlN1c3BpY2lvdXNJZGVudGlmaWVyLktpbmQSDAoEbmFtZRgCIAEoCRITCgtvdGhlcl9jb3VudBgDIAEoBBIuCgpmaXJzdF90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBItCglsYXN0X3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCGlzX3NwbGl0GAYgASgIIl8KBEtpbmQSFAoQS0lORF9VTlNQRUNJRklFRBAAEg4KCkVNQUlMX0hBU0gQARIOCgpQSE9ORV9IQVNIEAISDwoLRVhURVJOQUxfSUQQAxIQCgxTQ0FOX1NFU1NJT04QBCKaAwoQR2V0RnVubmVsUmVxdWVzdBIPCgdzaXRlX2lkGAEgASgJEi0KCWZyb21fdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKwoHdG9fdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMwoGYnVja2V0GAQgASgOMiMucXJ1bWIudjEuQ291bnRFdmVudHNSZXF1ZXN0LkJ1Y2tldBIRCgl0aW1lX3pvbmUYBSABKAkSOAoIZ3JvdXBfYnkYBiADKA4yJi5xcnVtYi52MS5Db3VudEV2ZW50c1JlcXVlc3QuRGltZW5zaW9uEhQKDGNhbXBhaWduX2tleRgHIAEoCRITCgtxcl9jb2RlX2lkcxgIIAMoCRIVCg1jb3VudHJ5X2NvZGVzGAkgAygJEhQKDGRldmljZV90eXBlcxgKIAMoCRIYChBjb252ZXJzaW9uX25hbWVzGAsgAygJEhEKCXBhZ2Vfc2l6ZRgMIAEoDRISCgpwYWdlX3Rva2VuGA0gASgJIlUKEUdldEZ1bm5lbFJlc3BvbnNlEicKB2Z1bm5lbHMYASADKAsyFi5xcnVtYi52MS5RckNvZGVGdW5uZWwSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIr4DCgxRckNvZGVGdW5uZWwSEgoKcXJfY29kZV9pZBgBIAEoCRISCgpzY2FuX2NvdW50GAIgASgEEhMKC3Zpc2l0X2NvdW50GAMgASgEEhgKEGNvbnZlcnNpb25fY291bnQYBCABKAQSKQoHYW1vdW50cxgFIAMoCzIYLnFydW1iLnYxLkN1cnJlbmN5QW1vdW50Ei4KCnN0YXJ0X3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZF90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBISCgppc19wYXJ0aWFsGAggASgIEhQKDGNvdW50cnlfY29kZRgJIAEoCRITCgtkZXZpY2VfdHlwZRgKIAEoCRIQCghjYW1wYWlnbhgLIAEoCRITCgtmcmF1ZF9jb3VudBgMIAEoBBIaChJzdXNwZWN0X3NjYW5fY291bnQYDSABKAQSHAoUY29uZmlybWVkX3NjYW5fY291bnQYDiABKAQSLgoPc3VzcGVjdF9yZWFzb25zGA8gAygLMhUucXJ1bWIudjEuUmVhc29uQ291bnQiLAoLUmVhc29uQ291bnQSDgoGcmVhc29uGAEgASgJEg0KBWNvdW50GAIgASgEIjIKDkN1cnJlbmN5QW1vdW50EhAKCGN1cnJlbmN5GAEgASgJEg4KBmFtb3VudBgCIAEoCSLPAgoVR2V0QXR0cmlidXRpb25SZXF1ZXN0Eg8KB3NpdGVfaWQYASABKAkSLQoJZnJvbV90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIrCgd0b190aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI1CgZtb2RlbHMYBCADKA4yJS5xcnVtYi52MS5HZXRBdHRyaWJ1dGlvblJlcXVlc3QuTW9kZWwSEwoLd2luZG93X2RheXMYBSABKA0SGAoQY29udmVyc2lvbl9uYW1lcxgGIAMoCSJjCgVNb2RlbBIVChFNT0RFTF9VTlNQRUNJRklFRBAAEgkKBUZJUlNUEAESCAoETEFTVBACEgoKBkxJTkVBUhADEhIKDlBPU0lUSU9OX0JBU0VEEAQSDgoKVElNRV9ERUNBWRAFIqUBChZHZXRBdHRyaWJ1dGlvblJlc3BvbnNlEjAKDGF0dHJpYnV0aW9ucxgBIAMoCzIaLnFydW1iLnYxLk1vZGVsQXR0cmlidXRpb24SGAoQY29udmVyc2lvbl9jb3VudBgCIAEoBBIUCgxyZWZ1bmRfY291bnQYAyABKAQSKQoHYW1vdW50cxgEIAMoCzIYLnFydW1iLnYxLkN1cnJlbmN5QW1vdW50InEKEE1vZGVsQXR0cmlidXRpb24SNAoFbW9kZWwYASABKA4yJS5xcnVtYi52MS5HZXRBdHRyaWJ1dGlvblJlcXVlc3QuTW9kZWwSJwoHY3JlZGl0cxgCIAMoCzIWLnFydW1iLnYxLlFyQ29kZUNyZWRpdCJoCgxRckNvZGVDcmVkaXQSEgoKcXJfY29kZV9pZBgBIAEoCRIZChFjb252ZXJzaW9uX2NyZWRpdBgCIAEoCRIpCgdhbW91bnRzGAMgAygLMhgucXJ1bWIudjEuQ3VycmVuY3lBbW91bnQypAUKDFF1ZXJ5U2VydmljZRJHCgpHZXRSZWNlaXB0EhsucXJ1bWIudjEuR2V0UmVjZWlwdFJlcXVlc3QaHC5xcnVtYi52MS5HZXRSZWNlaXB0UmVzcG9uc2USXwoSTGlzdFJlamVjdGVkRXZlbnRzEiMucXJ1bWIudjEuTGlzdFJlamVjdGVkRXZlbnRzUmVxdWVzdBokLnFydW1iLnYxLkxpc3RSZWplY3RlZEV2ZW50c1Jlc3BvbnNlEkcKClRhaWxFdmVudHMSGy5xcnVtYi52MS5UYWlsRXZlbnRzUmVxdWVzdBocLnFydW1iLnYxLlRhaWxFdmVudHNSZXNwb25zZRJKCgtDb3VudEV2ZW50cxIcLnFydW1iLnYxLkNvdW50RXZlbnRzUmVxdWVzdBodLnFydW1iLnYxLkNvdW50RXZlbnRzUmVzcG9uc2USRAoJR2V0TGVkZ2VyEhoucXJ1bWIudjEuR2V0TGVkZ2VyUmVxdWVzdBobLnFydW1iLnYxLkdldExlZGdlclJlc3BvbnNlEnQKGUxpc3RTdXNwaWNpb3VzSWRlbnRpZmllcnMSKi5xcnVtYi52MS5MaXN0U3VzcGljaW91c0lkZW50aWZpZXJzUmVxdWVzdBorLnFydW1iLnYxLkxpc3RTdXNwaWNpb3VzSWRlbnRpZmllcnNSZXNwb25zZRJECglHZXRGdW5uZWwSGi5xcnVtYi52MS5HZXRGdW5uZWxSZXF1ZXN0GhsucXJ1bWIudjEuR2V0RnVubmVsUmVzcG9uc2USUwoOR2V0QXR0cmlidXRpb24SHy5xcnVtYi52MS5HZXRBdHRyaWJ1dGlvblJlcXVlc3QaIC5xcnVtYi52MS5HZXRBdHRyaWJ1dGlvblJlc3BvbnNlYgZwcm90bzM", [file_google_protobuf_timestamp, file_qrumb_v1_event_row, file_qrumb_v1_receipt]);
+  fileDesc("ChxxcnVtYi92MS9xdWVyeV9zZXJ2aWNlLnByb3RvEghxcnVtYi52MSI2ChFHZXRSZWNlaXB0UmVxdWVzdBIPCgdzaXRlX2lkGAEgASgJEhAKCGV2ZW50X2lkGAIgASgJIrEDChJHZXRSZWNlaXB0UmVzcG9uc2USEAoIZXZlbnRfaWQYASABKAkSLwoEZmF0ZRgCIAEoDjIhLnFydW1iLnYxLkdldFJlY2VpcHRSZXNwb25zZS5GYXRlEjEKDXJlY2VpdmVkX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhUKDWFycml2YWxfY291bnQYBCABKA0SFgoOY29uZmxpY3RfY291bnQYBSABKA0SJwoKdmlvbGF0aW9ucxgGIAMoCzITLnFydW1iLnYxLlZpb2xhdGlvbhIfCgNyb3cYByABKAsyEi5xcnVtYi52MS5FdmVudFJvdxIoCgh3YXJuaW5ncxgIIAMoCzIWLnFydW1iLnYxLkV2ZW50V2FybmluZxIgCgd0b3VjaGVzGAkgAygLMg8ucXJ1bWIudjEuVG91Y2giYAoERmF0ZRIUChBGQVRFX1VOU1BFQ0lGSUVEEAASDAoITk9UX1NFRU4QARILCgdTUE9PTEVEEAISCgoGU1RPUkVEEAMSDQoJRFVQTElDQVRFEAQSDAoIUkVKRUNURUQQBSJjCgVUb3VjaBISCgpxcl9jb2RlX2lkGAEgASgJEhcKD3NjYW5fc2Vzc2lvbl9pZBgCIAEoCRItCglzY2FuX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIq8BChlMaXN0UmVqZWN0ZWRFdmVudHNSZXF1ZXN0Eg8KB3NpdGVfaWQYASABKAkSKgoGcmVhc29uGAIgASgOMhoucXJ1bWIudjEuVmlvbGF0aW9uLlJlYXNvbhIuCgpzaW5jZV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIRCglwYWdlX3NpemUYBCABKA0SEgoKcGFnZV90b2tlbhgFIAEoCSJnChpMaXN0UmVqZWN0ZWRFdmVudHNSZXNwb25zZRIwCg9yZWplY3RlZF9ldmVudHMYASADKAsyFy5xcnVtYi52MS5SZWplY3RlZEV2ZW50EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSKvAQoNUmVqZWN0ZWRFdmVudBIPCgdzaXRlX2lkGAEgASgJEhAKCGV2ZW50X2lkGAIgASgJEg4KBnNvdXJjZRgDIAEoCRIxCg1yZWNlaXZlZF90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBInCgp2aW9sYXRpb25zGAUgAygLMhMucXJ1bWIudjEuVmlvbGF0aW9uEg8KB3BheWxvYWQYBiABKAkiQwoRVGFpbEV2ZW50c1JlcXVlc3QSDwoHc2l0ZV9pZBgBIAEoCRIOCgZjdXJzb3IYAiABKAkSDQoFbGltaXQYAyABKA0iRgoSVGFpbEV2ZW50c1Jlc3BvbnNlEiAKBHJvd3MYASADKAsyEi5xcnVtYi52MS5FdmVudFJvdxIOCgZjdXJzb3IYAiABKAkiiAYKEkNvdW50RXZlbnRzUmVxdWVzdBIPCgdzaXRlX2lkGAEgASgJEi0KCWZyb21fdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKwoHdG9fdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFgoOYnVja2V0X3NlY29uZHMYBCABKA0SMwoGYnVja2V0GAUgASgOMiMucXJ1bWIudjEuQ291bnRFdmVudHNSZXF1ZXN0LkJ1Y2tldBIRCgl0aW1lX3pvbmUYBiABKAkSOAoIZ3JvdXBfYnkYByADKA4yJi5xcnVtYi52MS5Db3VudEV2ZW50c1JlcXVlc3QuRGltZW5zaW9uEhQKDGNhbXBhaWduX2tleRgIIAEoCRITCgtxcl9jb2RlX2lkcxgJIAMoCRIPCgdzb3VyY2VzGAogAygJEg0KBW5hbWVzGAsgAygJEhUKDWNvdW50cnlfY29kZXMYDCADKAkSFAoMZGV2aWNlX3R5cGVzGA0gAygJEhgKEGNvbnZlcnNpb25fbmFtZXMYDiADKAkSMQoFZnJhdWQYDyABKA4yIi5xcnVtYi52MS5Db3VudEV2ZW50c1JlcXVlc3QuRnJhdWQSEQoJcGFnZV9zaXplGBAgASgNEhIKCnBhZ2VfdG9rZW4YESABKAkiUwoGQnVja2V0EhYKEkJVQ0tFVF9VTlNQRUNJRklFRBAAEggKBEhPVVIQARIHCgNEQVkQAhIICgRXRUVLEAMSCQoFTU9OVEgQBBIJCgVXSE9MRRAFInAKCURpbWVuc2lvbhIZChVESU1FTlNJT05fVU5TUEVDSUZJRUQQABIKCgZTT1VSQ0UQARIICgROQU1FEAISCwoHUVJfQ09ERRADEgsKB0NPVU5UUlkQBBIKCgZERVZJQ0UQBRIMCghDQU1QQUlHThAGIjgKBUZyYXVkEhUKEUZSQVVEX1VOU1BFQ0lGSUVEEAASCgoGQkVTSURFEAESDAoIRVhDTFVERUQQAiJUChNDb3VudEV2ZW50c1Jlc3BvbnNlEiQKBmNvdW50cxgBIAMoCzIULnFydW1iLnYxLkV2ZW50Q291bnQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIsQDCgpFdmVudENvdW50Ei4KCnN0YXJ0X3RpbWUYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg4KBnNvdXJjZRgCIAEoCRIMCgRuYW1lGAMgASgJEhQKDHVuaXF1ZV9jb3VudBgEIAEoBBIXCg9kdXBsaWNhdGVfY291bnQYBSABKAQSEwoLZnJhdWRfY291bnQYBiABKAQSLAoIZW5kX3RpbWUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhIKCmlzX3BhcnRpYWwYCCABKAgSEgoKcXJfY29kZV9pZBgJIAEoCRIUCgxjb3VudHJ5X2NvZGUYCiABKAkSEwoLZGV2aWNlX3R5cGUYCyABKAkSEAoIY2FtcGFpZ24YDCABKAkSGAoQY29udmVyc2lvbl9jb3VudBgNIAEoBBIpCgdhbW91bnRzGA4gAygLMhgucXJ1bWIudjEuQ3VycmVuY3lBbW91bnQSEgoKc2Nhbl9jb3VudBgPIAEoBBIaChJzdXNwZWN0X3NjYW5fY291bnQYECABKAQSHAoUY29uZmlybWVkX3NjYW5fY291bnQYESABKAQiJAoRTGlzdEFsYXJtc1JlcXVlc3QSDwoHc2l0ZV9pZBgBIAEoCSJlChJMaXN0QWxhcm1zUmVzcG9uc2USHwoGYWxhcm1zGAEgAygLMg8ucXJ1bWIudjEuQWxhcm0SHQoVd2FpdGluZ19tZXNzYWdlX2NvdW50GAIgASgFEg8KB2ZhaWx1cmUYAyABKAkiZwoFQWxhcm0SDAoEcnVsZRgBIAEoCRISCgpxcl9jb2RlX2lkGAIgASgJEi4KCmJlZ2FuX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEgwKBHRleHQYBCABKAkifwoQR2V0TGVkZ2VyUmVxdWVzdBIPCgdzaXRlX2lkGAEgASgJEi0KCWZyb21fdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKwoHdG9fdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiOwoRR2V0TGVkZ2VyUmVzcG9uc2USJgoHZW50cmllcxgBIAMoCzIVLnFydW1iLnYxLkxlZGdlckVudHJ5IuwCCgtMZWRnZXJFbnRyeRIvCgttaW51dGVfdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFgoOcmVjZWl2ZWRfY291bnQYAiABKAQSFAoMc3RvcmVkX2NvdW50GAMgASgEEhYKDnJlamVjdGVkX2NvdW50GAQgASgEEhUKDXNwb29sZWRfY291bnQYBSABKAQSFAoMdW5pcXVlX2NvdW50GAYgASgEEhcKD2R1cGxpY2F0ZV9jb3VudBgHIAEoBBIWCg5jb25mbGljdF9jb3VudBgIIAEoBBITCgtmcmF1ZF9jb3VudBgJIAEoBBIbChNzY2FuX3JlY2VpdmVkX2NvdW50GAogASgEEh0KFXNjYW5fcmVnaXN0ZXJlZF9jb3VudBgLIAEoBBIbChNzY2FuX3JlamVjdGVkX2NvdW50GAwgASgEEhoKEnNjYW5fc3Bvb2xlZF9jb3VudBgNIAEoBCJVCiBMaXN0U3VzcGljaW91c0lkZW50aWZpZXJzUmVxdWVzdBIPCgdzaXRlX2lkGAEgASgJEhEKCW1vcmVfdGhhbhgCIAEoDRINCgVsaW1pdBgDIAEoDSJYCiFMaXN0U3VzcGljaW91c0lkZW50aWZpZXJzUmVzcG9uc2USMwoLaWRlbnRpZmllcnMYASADKAsyHi5xcnVtYi52MS5TdXNwaWNpb3VzSWRlbnRpZmllciK+AgoUU3VzcGljaW91c0lkZW50aWZpZXISMQoEa2luZBgBIAEoDjIjLnFydW1iLnYxLlN1c3BpY2lvdXNJZGVudGlmaWVyLktpbmQSDAoEbmFtZRgCIAEoCRITCgtvdGhlcl9jb3VudBgDIAEoBBIuCgpmaXJzdF90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBItCglsYXN0X3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCGlzX3NwbGl0GAYgASgIIl8KBEtpbmQSFAoQS0lORF9VTlNQRUNJRklFRBAAEg4KCkVNQUlMX0hBU0gQARIOCgpQSE9ORV9IQVNIEAISDwoLRVhURVJOQUxfSUQQAxIQCgxTQ0FOX1NFU1NJT04QBCKaAwoQR2V0RnVubmVsUmVxdWVzdBIPCgdzaXRlX2lkGAEgASgJEi0KCWZyb21fdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKwoHdG9fdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMwoGYnVja2V0GAQgASgOMiMucXJ1bWIudjEuQ291bnRFdmVudHNSZXF1ZXN0LkJ1Y2tldBIRCgl0aW1lX3pvbmUYBSABKAkSOAoIZ3JvdXBfYnkYBiADKA4yJi5xcnVtYi52MS5Db3VudEV2ZW50c1JlcXVlc3QuRGltZW5zaW9uEhQKDGNhbXBhaWduX2tleRgHIAEoCRITCgtxcl9jb2RlX2lkcxgIIAMoCRIVCg1jb3VudHJ5X2NvZGVzGAkgAygJEhQKDGRldmljZV90eXBlcxgKIAMoCRIYChBjb252ZXJzaW9uX25hbWVzGAsgAygJEhEKCXBhZ2Vfc2l6ZRgMIAEoDRISCgpwYWdlX3Rva2VuGA0gASgJIlUKEUdldEZ1bm5lbFJlc3BvbnNlEicKB2Z1bm5lbHMYASADKAsyFi5xcnVtYi52MS5RckNvZGVGdW5uZWwSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIr4DCgxRckNvZGVGdW5uZWwSEgoKcXJfY29kZV9pZBgBIAEoCRISCgpzY2FuX2NvdW50GAIgASgEEhMKC3Zpc2l0X2NvdW50GAMgASgEEhgKEGNvbnZlcnNpb25fY291bnQYBCABKAQSKQoHYW1vdW50cxgFIAMoCzIYLnFydW1iLnYxLkN1cnJlbmN5QW1vdW50Ei4KCnN0YXJ0X3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZF90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBISCgppc19wYXJ0aWFsGAggASgIEhQKDGNvdW50cnlfY29kZRgJIAEoCRITCgtkZXZpY2VfdHlwZRgKIAEoCRIQCghjYW1wYWlnbhgLIAEoCRITCgtmcmF1ZF9jb3VudBgMIAEoBBIaChJzdXNwZWN0X3NjYW5fY291bnQYDSABKAQSHAoUY29uZmlybWVkX3NjYW5fY291bnQYDiABKAQSLgoPc3VzcGVjdF9yZWFzb25zGA8gAygLMhUucXJ1bWIudjEuUmVhc29uQ291bnQiLAoLUmVhc29uQ291bnQSDgoGcmVhc29uGAEgASgJEg0KBWNvdW50GAIgASgEIjIKDkN1cnJlbmN5QW1vdW50EhAKCGN1cnJlbmN5GAEgASgJEg4KBmFtb3VudBgCIAEoCSLPAgoVR2V0QXR0cmlidXRpb25SZXF1ZXN0Eg8KB3NpdGVfaWQYASABKAkSLQoJZnJvbV90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIrCgd0b190aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI1CgZtb2RlbHMYBCADKA4yJS5xcnVtYi52MS5HZXRBdHRyaWJ1dGlvblJlcXVlc3QuTW9kZWwSEwoLd2luZG93X2RheXMYBSABKA0SGAoQY29udmVyc2lvbl9uYW1lcxgGIAMoCSJjCgVNb2RlbBIVChFNT0RFTF9VTlNQRUNJRklFRBAAEgkKBUZJUlNUEAESCAoETEFTVBACEgoKBkxJTkVBUhADEhIKDlBPU0lUSU9OX0JBU0VEEAQSDgoKVElNRV9ERUNBWRAFIqUBChZHZXRBdHRyaWJ1dGlvblJlc3BvbnNlEjAKDGF0dHJpYnV0aW9ucxgBIAMoCzIaLnFydW1iLnYxLk1vZGVsQXR0cmlidXRpb24SGAoQY29udmVyc2lvbl9jb3VudBgCIAEoBBIUCgxyZWZ1bmRfY291bnQYAyABKAQSKQoHYW1vdW50cxgEIAMoCzIYLnFydW1iLnYxLkN1cnJlbmN5QW1vdW50InEKEE1vZGVsQXR0cmlidXRpb24SNAoFbW9kZWwYASABKA4yJS5xcnVtYi52MS5HZXRBdHRyaWJ1dGlvblJlcXVlc3QuTW9kZWwSJwoHY3JlZGl0cxgCIAMoCzIWLnFydW1iLnYxLlFyQ29kZUNyZWRpdCJoCgxRckNvZGVDcmVkaXQSEgoKcXJfY29kZV9pZBgBIAEoCRIZChFjb252ZXJzaW9uX2NyZWRpdBgCIAEoCRIpCgdhbW91bnRzGAMgAygLMhgucXJ1bWIudjEuQ3VycmVuY3lBbW91bnQy7QUKDFF1ZXJ5U2VydmljZRJHCgpHZXRSZWNlaXB0EhsucXJ1bWIudjEuR2V0UmVjZWlwdFJlcXVlc3QaHC5xcnVtYi52MS5HZXRSZWNlaXB0UmVzcG9uc2USXwoSTGlzdFJlamVjdGVkRXZlbnRzEiMucXJ1bWIudjEuTGlzdFJlamVjdGVkRXZlbnRzUmVxdWVzdBokLnFydW1iLnYxLkxpc3RSZWplY3RlZEV2ZW50c1Jlc3BvbnNlEkcKClRhaWxFdmVudHMSGy5xcnVtYi52MS5UYWlsRXZlbnRzUmVxdWVzdBocLnFydW1iLnYxLlRhaWxFdmVudHNSZXNwb25zZRJKCgtDb3VudEV2ZW50cxIcLnFydW1iLnYxLkNvdW50RXZlbnRzUmVxdWVzdBodLnFydW1iLnYxLkNvdW50RXZlbnRzUmVzcG9uc2USRAoJR2V0TGVkZ2VyEhoucXJ1bWIudjEuR2V0TGVkZ2VyUmVxdWVzdBobLnFydW1iLnYxLkdldExlZGdlclJlc3BvbnNlEnQKGUxpc3RTdXNwaWNpb3VzSWRlbnRpZmllcnMSKi5xcnVtYi52MS5MaXN0U3VzcGljaW91c0lkZW50aWZpZXJzUmVxdWVzdBorLnFydW1iLnYxLkxpc3RTdXNwaWNpb3VzSWRlbnRpZmllcnNSZXNwb25zZRJHCgpMaXN0QWxhcm1zEhsucXJ1bWIudjEuTGlzdEFsYXJtc1JlcXVlc3QaHC5xcnVtYi52MS5MaXN0QWxhcm1zUmVzcG9uc2USRAoJR2V0RnVubmVsEhoucXJ1bWIudjEuR2V0RnVubmVsUmVxdWVzdBobLnFydW1iLnYxLkdldEZ1bm5lbFJlc3BvbnNlElMKDkdldEF0dHJpYnV0aW9uEh8ucXJ1bWIudjEuR2V0QXR0cmlidXRpb25SZXF1ZXN0GiAucXJ1bWIudjEuR2V0QXR0cmlidXRpb25SZXNwb25zZWIGcHJvdG8z", [file_google_protobuf_timestamp, file_qrumb_v1_event_row, file_qrumb_v1_receipt]);
 
 /**
  * GetReceiptRequest names one event.
@@ -867,6 +867,104 @@ export const EventCountSchema: GenMessage<EventCount> = /*@__PURE__*/
   messageDesc(file_qrumb_v1_query_service, 10);
 
 /**
+ * ListAlarmsRequest names a site.
+ *
+ * @generated from message qrumb.v1.ListAlarmsRequest
+ */
+export type ListAlarmsRequest = Message<"qrumb.v1.ListAlarmsRequest"> & {
+  /**
+   * Tracking site. REQUIRED.
+   *
+   * @generated from field: string site_id = 1;
+   */
+  siteId: string;
+};
+
+/**
+ * Describes the message qrumb.v1.ListAlarmsRequest.
+ * Use `create(ListAlarmsRequestSchema)` to create a new message.
+ */
+export const ListAlarmsRequestSchema: GenMessage<ListAlarmsRequest> = /*@__PURE__*/
+  messageDesc(file_qrumb_v1_query_service, 11);
+
+/**
+ * ListAlarmsResponse carries the alarms that have not ended.
+ *
+ * @generated from message qrumb.v1.ListAlarmsResponse
+ */
+export type ListAlarmsResponse = Message<"qrumb.v1.ListAlarmsResponse"> & {
+  /**
+   * The alarms.
+   *
+   * @generated from field: repeated qrumb.v1.Alarm alarms = 1;
+   */
+  alarms: Alarm[];
+
+  /**
+   * Messages that the site's receiver has not taken yet.
+   *
+   * @generated from field: int32 waiting_message_count = 2;
+   */
+  waitingMessageCount: number;
+
+  /**
+   * Why the oldest of them that was tried was not taken. Empty: none was refused.
+   *
+   * @generated from field: string failure = 3;
+   */
+  failure: string;
+};
+
+/**
+ * Describes the message qrumb.v1.ListAlarmsResponse.
+ * Use `create(ListAlarmsResponseSchema)` to create a new message.
+ */
+export const ListAlarmsResponseSchema: GenMessage<ListAlarmsResponse> = /*@__PURE__*/
+  messageDesc(file_qrumb_v1_query_service, 12);
+
+/**
+ * Alarm is one cause that a rule of `watch` in sites.toml was told for.
+ *
+ * @generated from message qrumb.v1.Alarm
+ */
+export type Alarm = Message<"qrumb.v1.Alarm"> & {
+  /**
+   * Name of the rule.
+   *
+   * @generated from field: string rule = 1;
+   */
+  rule: string;
+
+  /**
+   * QR code that it is about. Empty: the whole site, or the rule's codes together.
+   *
+   * @generated from field: string qr_code_id = 2;
+   */
+  qrCodeId: string;
+
+  /**
+   * When it was first judged so.
+   *
+   * @generated from field: google.protobuf.Timestamp began_time = 3;
+   */
+  beganTime?: Timestamp | undefined;
+
+  /**
+   * What was told, with the numbers of that moment.
+   *
+   * @generated from field: string text = 4;
+   */
+  text: string;
+};
+
+/**
+ * Describes the message qrumb.v1.Alarm.
+ * Use `create(AlarmSchema)` to create a new message.
+ */
+export const AlarmSchema: GenMessage<Alarm> = /*@__PURE__*/
+  messageDesc(file_qrumb_v1_query_service, 13);
+
+/**
  * GetLedgerRequest selects the minutes to balance.
  *
  * @generated from message qrumb.v1.GetLedgerRequest
@@ -899,7 +997,7 @@ export type GetLedgerRequest = Message<"qrumb.v1.GetLedgerRequest"> & {
  * Use `create(GetLedgerRequestSchema)` to create a new message.
  */
 export const GetLedgerRequestSchema: GenMessage<GetLedgerRequest> = /*@__PURE__*/
-  messageDesc(file_qrumb_v1_query_service, 11);
+  messageDesc(file_qrumb_v1_query_service, 14);
 
 /**
  * GetLedgerResponse carries the ledger of a site.
@@ -920,7 +1018,7 @@ export type GetLedgerResponse = Message<"qrumb.v1.GetLedgerResponse"> & {
  * Use `create(GetLedgerResponseSchema)` to create a new message.
  */
 export const GetLedgerResponseSchema: GenMessage<GetLedgerResponse> = /*@__PURE__*/
-  messageDesc(file_qrumb_v1_query_service, 12);
+  messageDesc(file_qrumb_v1_query_service, 15);
 
 /**
  * LedgerEntry accounts for the events of one site that were received in one minute, and for its scan sessions.
@@ -1027,7 +1125,7 @@ export type LedgerEntry = Message<"qrumb.v1.LedgerEntry"> & {
  * Use `create(LedgerEntrySchema)` to create a new message.
  */
 export const LedgerEntrySchema: GenMessage<LedgerEntry> = /*@__PURE__*/
-  messageDesc(file_qrumb_v1_query_service, 13);
+  messageDesc(file_qrumb_v1_query_service, 16);
 
 /**
  * ListSuspiciousIdentifiersRequest says what is suspicious.
@@ -1062,7 +1160,7 @@ export type ListSuspiciousIdentifiersRequest = Message<"qrumb.v1.ListSuspiciousI
  * Use `create(ListSuspiciousIdentifiersRequestSchema)` to create a new message.
  */
 export const ListSuspiciousIdentifiersRequestSchema: GenMessage<ListSuspiciousIdentifiersRequest> = /*@__PURE__*/
-  messageDesc(file_qrumb_v1_query_service, 14);
+  messageDesc(file_qrumb_v1_query_service, 17);
 
 /**
  * ListSuspiciousIdentifiersResponse carries what was found.
@@ -1083,7 +1181,7 @@ export type ListSuspiciousIdentifiersResponse = Message<"qrumb.v1.ListSuspicious
  * Use `create(ListSuspiciousIdentifiersResponseSchema)` to create a new message.
  */
 export const ListSuspiciousIdentifiersResponseSchema: GenMessage<ListSuspiciousIdentifiersResponse> = /*@__PURE__*/
-  messageDesc(file_qrumb_v1_query_service, 15);
+  messageDesc(file_qrumb_v1_query_service, 18);
 
 /**
  * SuspiciousIdentifier was seen with more others than one person has.
@@ -1139,7 +1237,7 @@ export type SuspiciousIdentifier = Message<"qrumb.v1.SuspiciousIdentifier"> & {
  * Use `create(SuspiciousIdentifierSchema)` to create a new message.
  */
 export const SuspiciousIdentifierSchema: GenMessage<SuspiciousIdentifier> = /*@__PURE__*/
-  messageDesc(file_qrumb_v1_query_service, 16);
+  messageDesc(file_qrumb_v1_query_service, 19);
 
 /**
  * Kind says what an identifier is.
@@ -1189,7 +1287,7 @@ export enum SuspiciousIdentifier_Kind {
  * Describes the enum qrumb.v1.SuspiciousIdentifier.Kind.
  */
 export const SuspiciousIdentifier_KindSchema: GenEnum<SuspiciousIdentifier_Kind> = /*@__PURE__*/
-  enumDesc(file_qrumb_v1_query_service, 16, 0);
+  enumDesc(file_qrumb_v1_query_service, 19, 0);
 
 /**
  * GetFunnelRequest selects the scans to follow.
@@ -1296,7 +1394,7 @@ export type GetFunnelRequest = Message<"qrumb.v1.GetFunnelRequest"> & {
  * Use `create(GetFunnelRequestSchema)` to create a new message.
  */
 export const GetFunnelRequestSchema: GenMessage<GetFunnelRequest> = /*@__PURE__*/
-  messageDesc(file_qrumb_v1_query_service, 17);
+  messageDesc(file_qrumb_v1_query_service, 20);
 
 /**
  * GetFunnelResponse carries one funnel for each QR code, or whatever group_by names.
@@ -1324,7 +1422,7 @@ export type GetFunnelResponse = Message<"qrumb.v1.GetFunnelResponse"> & {
  * Use `create(GetFunnelResponseSchema)` to create a new message.
  */
 export const GetFunnelResponseSchema: GenMessage<GetFunnelResponse> = /*@__PURE__*/
-  messageDesc(file_qrumb_v1_query_service, 18);
+  messageDesc(file_qrumb_v1_query_service, 21);
 
 /**
  * QrCodeFunnel follows the scans of one QR code. Events that are marked as fraud are left out of all but fraud_count,
@@ -1445,7 +1543,7 @@ export type QrCodeFunnel = Message<"qrumb.v1.QrCodeFunnel"> & {
  * Use `create(QrCodeFunnelSchema)` to create a new message.
  */
 export const QrCodeFunnelSchema: GenMessage<QrCodeFunnel> = /*@__PURE__*/
-  messageDesc(file_qrumb_v1_query_service, 19);
+  messageDesc(file_qrumb_v1_query_service, 22);
 
 /**
  * ReasonCount counts what is marked for one reason.
@@ -1473,7 +1571,7 @@ export type ReasonCount = Message<"qrumb.v1.ReasonCount"> & {
  * Use `create(ReasonCountSchema)` to create a new message.
  */
 export const ReasonCountSchema: GenMessage<ReasonCount> = /*@__PURE__*/
-  messageDesc(file_qrumb_v1_query_service, 20);
+  messageDesc(file_qrumb_v1_query_service, 23);
 
 /**
  * CurrencyAmount is a sum of money in one currency.
@@ -1501,7 +1599,7 @@ export type CurrencyAmount = Message<"qrumb.v1.CurrencyAmount"> & {
  * Use `create(CurrencyAmountSchema)` to create a new message.
  */
 export const CurrencyAmountSchema: GenMessage<CurrencyAmount> = /*@__PURE__*/
-  messageDesc(file_qrumb_v1_query_service, 21);
+  messageDesc(file_qrumb_v1_query_service, 24);
 
 /**
  * GetAttributionRequest selects the conversions to divide.
@@ -1557,7 +1655,7 @@ export type GetAttributionRequest = Message<"qrumb.v1.GetAttributionRequest"> & 
  * Use `create(GetAttributionRequestSchema)` to create a new message.
  */
 export const GetAttributionRequestSchema: GenMessage<GetAttributionRequest> = /*@__PURE__*/
-  messageDesc(file_qrumb_v1_query_service, 22);
+  messageDesc(file_qrumb_v1_query_service, 25);
 
 /**
  * Model says how a conversion is divided among the scans that led to it.
@@ -1614,7 +1712,7 @@ export enum GetAttributionRequest_Model {
  * Describes the enum qrumb.v1.GetAttributionRequest.Model.
  */
 export const GetAttributionRequest_ModelSchema: GenEnum<GetAttributionRequest_Model> = /*@__PURE__*/
-  enumDesc(file_qrumb_v1_query_service, 22, 0);
+  enumDesc(file_qrumb_v1_query_service, 25, 0);
 
 /**
  * GetAttributionResponse carries the conversions, divided by each model.
@@ -1656,7 +1754,7 @@ export type GetAttributionResponse = Message<"qrumb.v1.GetAttributionResponse"> 
  * Use `create(GetAttributionResponseSchema)` to create a new message.
  */
 export const GetAttributionResponseSchema: GenMessage<GetAttributionResponse> = /*@__PURE__*/
-  messageDesc(file_qrumb_v1_query_service, 23);
+  messageDesc(file_qrumb_v1_query_service, 26);
 
 /**
  * ModelAttribution divides all conversions by one model.
@@ -1684,7 +1782,7 @@ export type ModelAttribution = Message<"qrumb.v1.ModelAttribution"> & {
  * Use `create(ModelAttributionSchema)` to create a new message.
  */
 export const ModelAttributionSchema: GenMessage<ModelAttribution> = /*@__PURE__*/
-  messageDesc(file_qrumb_v1_query_service, 24);
+  messageDesc(file_qrumb_v1_query_service, 27);
 
 /**
  * QrCodeCredit is one QR code's share of the conversions.
@@ -1719,7 +1817,7 @@ export type QrCodeCredit = Message<"qrumb.v1.QrCodeCredit"> & {
  * Use `create(QrCodeCreditSchema)` to create a new message.
  */
 export const QrCodeCreditSchema: GenMessage<QrCodeCredit> = /*@__PURE__*/
-  messageDesc(file_qrumb_v1_query_service, 25);
+  messageDesc(file_qrumb_v1_query_service, 28);
 
 /**
  * QueryService is the read side: what became of an event, and what the events add up to.
@@ -1788,6 +1886,17 @@ export const QueryService: GenService<{
     methodKind: "unary";
     input: typeof ListSuspiciousIdentifiersRequestSchema;
     output: typeof ListSuspiciousIdentifiersResponseSchema;
+  },
+  /**
+   * Lists what the site's own `watch` rules say is wrong, as its receiver was told, the longest first. Judged every few
+   * minutes by one node for all; empty too where none has judged yet.
+   *
+   * @generated from rpc qrumb.v1.QueryService.ListAlarms
+   */
+  listAlarms: {
+    methodKind: "unary";
+    input: typeof ListAlarmsRequestSchema;
+    output: typeof ListAlarmsResponseSchema;
   },
   /**
    * Follows scan sessions from the scan to the conversion, for each QR code.
