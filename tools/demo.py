@@ -38,8 +38,9 @@ def main() -> int:
     folder = Path(stated).resolve() if stated else Path(tempfile.mkdtemp(prefix="qrumb-demo-"))
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / "demo.log"
+    data_dir = folder if stated else folder / "data"
     # One proxy in front: this program, which states its visitors' addresses.
-    own = {"DATA_DIR": str(folder / "data"), "QRUMB_GATEWAY__TRUSTED_HOPS": "1"}
+    own = {"DATA_DIR": str(data_dir), "QRUMB_GATEWAY__TRUSTED_HOPS": "1"}
     environment = {"HTTP_PORT": "0", "GRPC_PORT": "0", "METRICS_PORT": "0", **os.environ, **own}
     with log.open("wb") as output:
         node = subprocess.Popen(
@@ -48,7 +49,7 @@ def main() -> int:
     try:
         url = _wait_for(node, log)
         print(f"demo: a node at {url}, its data in {folder}; sending a day of traffic", flush=True)
-        key = (folder / "data" / "demo.key").read_text(encoding="utf-8").strip()
+        key = (data_dir / "demo.key").read_text(encoding="utf-8").strip()
         asyncio.run(_send(url, key, make_day(SEED, datetime.now(UTC), *map(int, sys.argv[1:2]))))
         _say_what_to_ask(url, own["DATA_DIR"], environment)
         return node.wait()

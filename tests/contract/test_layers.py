@@ -13,6 +13,7 @@ ALLOWED = {
     "wire": set(),
     "errors": set(),
     "instants": set(),
+    "words": set(),
     "metrics": set(),
     "ports": set(),
     "reasons": set(),

@@ -220,10 +220,10 @@ function table({ now, before: earlier }: Answer): string {
   const rows = new Map([...earlier, ...now].map((one) => [one.qr_code_id, one]));
   const of = (list: readonly Funnel[], code: string): Funnel | undefined => list.find((one) => one.qr_code_id === code);
   const numbers = (one: Funnel | undefined): string[] => [
-    ...[one?.scan_count, one?.visit_count, one?.conversion_count].map((value) => value ?? "0"),
+    ...[one?.scan_count, one?.confirmed_scan_count, one?.suspect_scan_count, one?.visit_count, one?.conversion_count].map((value) => value ?? "0"),
     ...currencies.map((currency) => one?.amounts.find((found) => found.currency === currency)?.amount ?? "0"),
   ];
-  const names = ["scans", "visits", "conversions", ...currencies];
+  const names = ["scans", "confirmed", "suspect", "visits", "conversions", ...currencies];
   return csv([
     ["qr_code_id", ...names, ...names.map((one) => `${one}_before`)],
     ...[...rows.keys()].map((code) => [code, ...numbers(of(now, code)), ...numbers(of(earlier, code))]),

@@ -145,6 +145,7 @@ def test_series_file_and_shares_agree_with_the_tables(seen: dict[str, Any], tabl
                 [one for one in sessions_of(tables, is_now=is_now) if one["qr_code_id"] == code], tables["events"]
             )
             assert int(row[f"scans{ending}"]) == own["scan_count"]
+            assert int(row[f"confirmed{ending}"]) == own["visit_count"]
             assert Decimal(row[f"EUR{ending}"]) == own.get("amount-EUR", 0)
     # Each conversion of the shop has one scan that led to it, its own session's, if that was in the last 30 days.
     codes = {row["scan_session_id"]: row["qr_code_id"] for row in sessions_of(tables)}
