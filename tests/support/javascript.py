@@ -16,7 +16,7 @@ import pytest
 
 from tests.support.patience import patient
 
-__all__ = ["ROOT", "browser_path", "built", "built_package", "chromium", "corpus", "run_node", "run_suite"]
+__all__ = ["ROOT", "browser_path", "built", "built_package", "chromium", "corpus", "npm", "run_node", "run_suite"]
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 NODE_AT_LEAST = 20

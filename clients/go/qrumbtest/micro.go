@@ -62,6 +62,33 @@ func (n *Node) Expect(within time.Duration, where map[string]any) {
 	n.post("/test/expect", map[string]any{"where": where, "within": within.Seconds()})
 }
 
+// Event is one event and its verdict.
+type Event struct {
+	// Outcome is ACCEPTED or REJECTED.
+	Outcome string
+	EventID string `json:"event_id"`
+	SiteID  string `json:"site_id"`
+	// Violations have a field, a reason and a description each, Warnings a field, a code and a description.
+	Violations, Warnings []map[string]string
+	// Fields are an accepted event's columns, or what was sent of a rejected one.
+	Fields map[string]any
+}
+
+// Events are all of them, in the order of the answers.
+func (n *Node) Events() []Event {
+	n.t.Helper()
+	reply, err := http.Get(n.URL + "/test/events")
+	if err != nil {
+		n.t.Fatalf("the node does not answer: %v", err)
+	}
+	defer reply.Body.Close()
+	var answer struct{ Events []Event }
+	if err := json.NewDecoder(reply.Body).Decode(&answer); err != nil {
+		n.t.Fatalf("/test/events: %v", err)
+	}
+	return answer.Events
+}
+
 // Reset forgets all events.
 func (n *Node) Reset() {
 	n.t.Helper()

@@ -1,13 +1,16 @@
-"""The examples that need no browser, against a real node; test_browser.py has the shop with its Python checkout."""
+"""The Go checkout and the tests in Playwright; test_browser.py has the shop with its Python checkout."""
 
 import os
+import shutil
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 import httpx
 import pytest
 
+from tests.support.javascript import built_package, chromium, npm
 from tests.support.patience import patient
 from tests.support.stack import Stack
 
@@ -46,3 +49,30 @@ def test_the_go_checkout_reports_a_purchase(stack: Stack, tmp_path: Path) -> Non
     assert (row["event_name"], row["amount"], row["currency"]) == ("purchase", 68.4, "EUR")
     assert order["number"] in row["metadata"]
     assert row["user_id"], "the hash of the e-mail address names a user"
+
+
+@pytest.mark.stack
+@pytest.mark.long
+@pytest.mark.timeout(BUILD_SECONDS)
+def test_the_playwright_example_passes(tmp_path: Path) -> None:
+    """With the runner from npm and the machine's own Chromium, against `qrumb micro`."""
+    browser = chromium()
+    tag = built_package("browser") / "dist" / "qrumb.js"
+    package = shutil.copytree(
+        ROOT / "examples" / "playwright", tmp_path / "shop", ignore=shutil.ignore_patterns("node_modules")
+    )
+    installed = npm(package, "ci", "--no-audit", "--no-fund")
+    if installed.returncode != 0:
+        pytest.skip(f"npm cannot install what the example needs: {installed.stderr[-300:]}")
+    command = str(Path(sysconfig.get_path("scripts")) / "qrumb")
+    done = subprocess.run(
+        ["npx", "playwright", "test", f"--timeout={patient(60) * 1000:.0f}", "--reporter=line"],
+        cwd=package,
+        env={**os.environ, "CHROMIUM": browser, "QRUMB_COMMAND": command, "TAG": str(tag)},
+        capture_output=True,
+        text=True,
+        timeout=patient(200),
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "2 passed" in done.stdout

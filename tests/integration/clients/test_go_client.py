@@ -34,6 +34,8 @@ TESTS = {
     "TestScans": "scans",
     "TestNode": "node",
 }
+# The program that qrumbtest starts.
+QRUMB = str(Path(sysconfig.get_path("scripts")) / "qrumb")
 GO_USE = """package shop1
 
 import (
@@ -84,7 +86,13 @@ def case_results(output: str) -> dict[tuple[str, str], str]:
 @pytest.mark.timeout(BUILD_SECONDS)
 def test_go_code_is_formatted_and_vetted() -> None:
     """gofmt would change nothing of what is written by hand, and go vet finds nothing."""
-    folders = ("clients/go", "clients/go/internal/phonelib", "clients/go/phone", "examples/checkout_go")
+    folders = (
+        "clients/go",
+        "clients/go/qrumbtest",
+        "clients/go/internal/phonelib",
+        "clients/go/phone",
+        "examples/checkout_go",
+    )
     own = [str(path) for folder in folders for path in (ROOT / folder).glob("*.go")]
     gofmt = Path(sysconfig.get_path("purelib")) / "go" / "bin" / "gofmt"
     assert subprocess.run([str(gofmt), "-l", *own], capture_output=True, text=True, check=True).stdout == ""
@@ -147,8 +155,10 @@ def test_go_client_passes_every_case(front: Front, keyed: Keyed, write_down: Wri
         "-count=1",
         *race,
         ".",
+        "./qrumbtest",
         QRUMB_FRONT=f"front: {front.grpc_url} {front.http_url} control {front.control_url}",
         QRUMB_NODE=f"grpc://{keyed.stack.grpc_target}",
+        QRUMB_COMMAND=QRUMB,
         **keyed.environment(),
     )
     results = case_results(done.stdout)

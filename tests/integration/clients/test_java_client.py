@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 import textwrap
 from pathlib import Path
 from xml.etree import ElementTree
@@ -120,6 +121,7 @@ def test_java_client_passes_every_case(front: Front, keyed: Keyed, write_down: W
         QRUMB_FRONT=f"front: {front.grpc_url} {front.http_url} control {front.control_url}",
         QRUMB_NODE=f"grpc://{keyed.stack.grpc_target}",
         QRUMB_URL=f"grpc://{keyed.stack.grpc_target}",
+        QRUMB_COMMAND=str(Path(sysconfig.get_path("scripts")) / "qrumb"),
         **keyed.environment(),
     )
     results = case_results()

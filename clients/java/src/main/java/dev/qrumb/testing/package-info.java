@@ -1,0 +1,2 @@
+/** A node for the tests of what sends events. */
+package dev.qrumb.testing;
