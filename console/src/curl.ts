@@ -7,7 +7,8 @@ const withKey = (): string => (key.value ? ` \\\n  -H "authorization: Bearer $QR
 
 export function firstEventLine(site: string): string {
   const event = { site_id: site, event_type: "pageview", page_url: "https://shop.example/", consent: "granted" };
-  return post(collectPath.value, JSON.stringify(event));
+  // As of the reader's own browser: curl itself is a bot, and the first event would be a suspect one.
+  return post(collectPath.value, JSON.stringify(event), navigator.userAgent);
 }
 
 export const sendLine = (path: string, body: string): string =>
@@ -16,5 +17,5 @@ export const sendLine = (path: string, body: string): string =>
 export const receiptLine = (site: string, id: string): string =>
   `curl ${quoted(`${location.origin}/v1/sites/${encodeURIComponent(site)}/receipts/${encodeURIComponent(id)}`)}${withKey()}`;
 
-const post = (path: string, body: string): string =>
-  `curl ${location.origin}${path} \\\n  -H 'content-type: application/json' \\\n  -d ${quoted(body)}`;
+const post = (path: string, body: string, agent = ""): string =>
+  `curl ${location.origin}${path}${agent && ` \\\n  -A ${quoted(agent)}`} \\\n  -H 'content-type: application/json' \\\n  -d ${quoted(body)}`;

@@ -253,7 +253,7 @@ function Credits({ attribution, code }: { attribution: Attribution; code: string
           { name: "Revenue", isNumber: true, cell: (row) => row.amounts.map(money).join(", ") || "–" },
         ]}
       />
-      <p class="quiet">Of {plural(attribution.conversion_count, "conversion")}{Number(attribution.refund_count) ? ` and ${plural(attribution.refund_count, "refund")}` : ""} in the period{attribution.amounts.length ? `, ${attribution.amounts.map(money).join(", ")} in all` : ""}. The shares of a model add up to them exactly.</p>
+      <p class="quiet">Of {plural(attribution.conversion_count, "conversion")}{Number(attribution.refund_count) ? ` and ${plural(attribution.refund_count, "refund")}` : ""} in the period{attribution.amounts.length ? `, ${attribution.amounts.map(money).join(", ")} in all` : ""}. The shares of a model add up to them exactly. In the funnel a scan that led to several counts once.</p>
     </section>
   );
 }

@@ -4,17 +4,18 @@ import random
 from collections.abc import Iterator
 from typing import Any, Final
 
-__all__ = ["AGENTS", "sample_visits"]
+__all__ = ["AGENTS", "FIREFOX", "sample_visits"]
 
 _WEBKIT: Final = "AppleWebKit/605.1.15 (KHTML, like Gecko)"
 _ANDROID: Final = "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko)"
 _IPHONE: Final = f"Mozilla/5.0 (iPhone; CPU iPhone OS 18_6 like Mac OS X) {_WEBKIT}"
+FIREFOX: Final = "Mozilla/5.0 (Android 15; Mobile; rv:142.0) Gecko/142.0 Firefox/142.0"
 AGENTS: Final = (
     f"{_IPHONE} Version/18.6 Mobile/15E148 Safari/604.1",
     f"{_ANDROID} Chrome/140.0.0.0 Mobile Safari/537.36",
     f"{_IPHONE} CriOS/140.0.7339.39 Mobile/15E148 Safari/604.1",
     f"{_ANDROID} SamsungBrowser/28.0 Chrome/130.0.0.0 Mobile Safari/537.36",
-    "Mozilla/5.0 (Android 15; Mobile; rv:142.0) Gecko/142.0 Firefox/142.0",
+    FIREFOX,
     f"Mozilla/5.0 (iPad; CPU OS 18_6 like Mac OS X) {_WEBKIT} Version/18.6 Mobile/15E148 Safari/604.1",
 )
 """What visitors' browsers say; the more frequent first."""

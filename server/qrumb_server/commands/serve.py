@@ -14,6 +14,7 @@ from qrumb_server.app.clock import SystemClock
 from qrumb_server.commands.demo import DEMO, demo_key, demo_key_path, ensure_sites
 from qrumb_server.commands.node import reachable
 from qrumb_server.commands.options import config_option, data_dir_option, with_settings
+from qrumb_server.commands.samples import FIREFOX
 from qrumb_server.config import Settings, load_settings
 from qrumb_server.supervise.child import RESTART_SIGNAL
 from qrumb_server.supervise.logs import configure_logging
@@ -107,7 +108,8 @@ def _announce(settings: Settings) -> None:
             f"grpc:    {grpc_url.partition('://')[2]}  (direct)",
             "",
             "Send a first event, then read it back a second later:",
-            f"  curl {collect_url} -H 'content-type: application/json' -d '{json.dumps(EXAMPLE)}'",
+            # curl itself is a bot, and the event would be a suspect one.
+            f"  curl {collect_url} -A '{FIREFOX}' -d '{json.dumps(EXAMPLE)}'",
             '  .venv/bin/qrumb query "SELECT event_time, site_id, event_type FROM events.valid_events"',
             "",
             f"ready: {http_url} {grpc_url}",
