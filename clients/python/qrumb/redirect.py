@@ -90,7 +90,7 @@ class Redirect:
         headers: Mapping[str, str],
         *,
         method: str = "GET",
-        query: str = "",
+        query: str | bytes | None = "",
         client_ip: str = "",
         consent: ConsentState | None = None,
         labels: Mapping[str, JsonValue] | None = None,
@@ -101,7 +101,7 @@ class Redirect:
             code: of the address: a QR code of the table, or the path of a GS1 Digital Link.
             headers: of the request, in any case of letters.
             method: of the request. HEAD is answered like GET and is no scan.
-            query: of the request, as it came, without its `?`; it is forwarded.
+            query: of the request, as it came, without its `?`; it is forwarded. Some servers have bytes, or None.
             client_ip: the visitor's address, not a proxy's; gives country and city and is dropped.
             consent: the visitor's, where it is known already.
             labels: what is known of the code, such as its campaign or its print run.
@@ -173,9 +173,10 @@ def _text(headers: Mapping[str, str], name: str) -> str:
     return headers.get(name, "").encode(errors="replace").decode()
 
 
-def _forwarded(query: str) -> str:
+def _forwarded(query: str | bytes | None) -> str:
     """The query as it may stand in a header, without a session that somebody put there."""
-    pairs = quote(query, safe=_IN_A_QUERY, errors="replace").split("&")
+    text = query.decode("utf-8", "replace") if isinstance(query, bytes) else query or ""
+    pairs = quote(text, safe=_IN_A_QUERY, errors="replace").split("&")
     return "&".join(pair for pair in pairs if pair and unquote_plus(pair.partition("=")[0]) != SESSION_PARAMETER)
 
 

@@ -98,6 +98,8 @@ def test_headers_that_are_no_text_harm_nothing() -> None:
     answer = redirect.answer("a", {"User-Agent": "\udcff", "Referer": "https://\udc80/"}, query="x=\udcff")
     assert answer.headers["Location"].startswith("https://shop.example/?x=?&qrs=")
     assert (kept.scans[0].user_agent, kept.scans[0].referrer) == ("?", "https://?/")
+    for query, forwarded in ((b"x=\xff", "?x=%EF%BF%BD&qrs="), (None, "?qrs=")):  # as some servers hand it on
+        assert redirect.answer("a", {}, query=query).headers["Location"].startswith(f"https://shop.example/{forwarded}")
 
 
 def test_the_secret_is_not_shown() -> None:
