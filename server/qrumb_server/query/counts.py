@@ -51,7 +51,7 @@ def count_events(store: Reader, request: pb.CountEventsRequest, now_ms: int) -> 
     counting = Counting(request=request, span=span, dimensions=dimensions, filters=filters, scan_filters=scan_filters)
     told = told_by(dimensions, filters)
     sources = of_rows(span) if told is None else sources_of(store, request.site_id, span, now_ms)
-    runs = sources[SCANS].runs()
+    runs = _with_scans(store, request.site_id, sources[SCANS].runs()) if counting.has_scans else []
     sql = _sql(counting, after, list(_pieces(store, counting, sources, runs, told)))
     values = {
         "site": request.site_id,
@@ -89,6 +89,19 @@ def _filters(request: pb.CountEventsRequest) -> tuple[Filters, Filters]:
     return Filters.of((*of_both, ("sources", "source", request.sources), ("names", NAME, request.names))), Filters.of(
         of_both
     )
+
+
+def _with_scans(store: Reader, site_id: str, runs: Sequence[Sources]) -> list[Sources]:
+    """Those stretches of rows that hold any scan. To look costs a tenth of planning what may be said of them, and the
+    first of 400 days are older than all that most sites have."""
+    if not runs:
+        return []
+    found = ", ".join(f"countIf({run.rows_sql('scan_time')}) AS found{place}" for place, run in enumerate(runs))
+    within = " OR ".join(run.rows_sql("scan_time") for run in runs)
+    sql = f"SELECT {found} FROM events.scan_sessions WHERE site_id = {{site:String}} AND ({within})"  # noqa: S608
+    values = {name: value for run in runs for name, value in run.parameters.items()}
+    [row] = store.query(sql, named_in(sql, {"site": site_id, **values}))
+    return [run for place, run in enumerate(runs) if row[f"found{place}"]]
 
 
 def _pieces(

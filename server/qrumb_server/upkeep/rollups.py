@@ -144,9 +144,7 @@ class Rollups:
             self._store.mutate(waiting, named_in(waiting, asked.values))
         sql = asked.sums.insert(asked.select)
         self._store.mutate(sql, named_in(sql, {**asked.values, "version": version}))
-        if kind == EVENTS and self._changes.is_alone:
-            self._name(PATHS, site_id, numbers, version)
-        self._name(kind, site_id, numbers, version)
+        self._name(self._kinds(kind), site_id, numbers, version)
         self._changes.settle(hours)
 
     def _version(self, kind: str, site_id: str, numbers: Sequence[int]) -> int:
@@ -159,9 +157,14 @@ class Rollups:
         )
         return max(int(row["version"]) + 1, self._clock.now_ms() * 1_000_000) + random.randrange(1_000_000)  # noqa: S311
 
-    def _name(self, kind: str, site_id: str, numbers: Sequence[int], version: int) -> None:
+    def _kinds(self, kind: str) -> list[str]:
+        """As what sums of a kind are named. Of two loaders none knows which scans of users the other is about to store
+        (`loader/user_scans.py`), so paths are left to rows."""
+        return [PATHS, EVENTS] if kind == EVENTS and self._changes.is_alone else [kind]
+
+    def _name(self, kinds: Sequence[str], site_id: str, numbers: Sequence[int], version: int) -> None:
         if numbers:
-            values = {"kind": kind, "site": site_id, "hours": list(numbers), "version": version}
+            values = {"kinds": kinds, "site": site_id, "hours": list(numbers), "version": version}
             self._store.mutate(NAME_HOURS, values)
 
     def _look_if_due(self, now: float) -> None:
@@ -184,11 +187,11 @@ class Rollups:
         rolled = {(row["kind"], row["hour"]) for row in self._store.query(_ROLLED, values)}
         filled = {row["hour"] for row in self._store.query(_FILLED, values)}
         empty = set(range(values["first"] // HOUR_MS + 1, values["end"] // HOUR_MS)) - filled
-        # Of two loaders none knows which user scans the other is about to store (`loader/user_scans.py`).
-        paths = [(EVENTS, PATHS)] if self._changes.is_alone else []
-        for kind, named in (*paths, (EVENTS, EVENTS), (SCANS, SCANS)):
-            self._changes.add((kind, site_id, hour) for hour in filled if (named, hour) not in rolled)
-            self._name(named, site_id, sorted(hour for hour in empty if (named, hour) not in rolled), 0)
+        for kind in (EVENTS, SCANS):
+            kinds = self._kinds(kind)
+            known = {hour for hour in filled | empty if all((named, hour) in rolled for named in kinds)}
+            self._changes.add((kind, site_id, hour) for hour in filled - known)
+            self._name(kinds, site_id, sorted(empty - known), 0)
 
 
 _SITES: Final = (

@@ -1,5 +1,5 @@
 """The statements that add up hours of a site, out of the rows that questions count (`query/counted.py`,
-`query/followed.py`). Each takes the site; those that write sums their version, and NAME_HOURS the hours' numbers.
+`query/followed.py`). Each takes the site; those that write sums their version, and NAME_HOURS kinds and hours' numbers.
 """
 
 from collections.abc import Mapping, Sequence
@@ -78,7 +78,8 @@ _APART_COLUMNS: Final = ", ".join(
 )
 NAME_HOURS: Final = f"""
 INSERT INTO events.rolled_hours (site_id, kind, hour_time, version) {_SETTINGS}
-SELECT {{site:String}}, {{kind:String}}, {_HOUR_TIME.format(hour="arrayJoin({hours:Array(Int64)})")}, {{version:UInt64}}
+SELECT {{site:String}}, arrayJoin({{kinds:Array(String)}}), {_HOUR_TIME.format(hour="arrayJoin({hours:Array(Int64)})")},
+    {{version:UInt64}}
 """
 """From now on these sums count."""
 
