@@ -122,7 +122,7 @@ class Paths:
         """Users that may have scans beside those of their conversions, and all sessions that may be theirs; whose these
         are is decided among them."""
         sessions: defaultdict[str, set[str]] = defaultdict(set)
-        aliased = set[str]()
+        aliases: defaultdict[str, set[str]] = defaultdict(set)
         latest = {one.user_id for one in sold} - {""}
         names = set(latest)
         while latest:  # a phone may lead to an e-mail address, and that to an account, and no further
@@ -132,16 +132,19 @@ class Paths:
                 if row["is_session"]:
                     sessions[row["user_id"]].add(row["name"])
                 else:
-                    aliased |= {row["user_id"], row["name"]}
+                    aliases[row["user_id"]].add(row["name"])
+                    aliases[row["name"]].add(row["user_id"])
                     latest.add(row["name"])
             latest -= names
             names |= latest
-        joined = {
-            one.user_id
-            for one in sold
-            if one.user_id in aliased or sessions.get(one.user_id, _NOTHING) - {one.scan_session_id}
-        }
-        return joined, set().union(*(sessions[name] for name in joined | aliased if name in sessions))
+        joined, theirs = set[str](), set[str]()
+        for one in sold:
+            everyone = _connected(one.user_id, aliases)
+            scanned = set[str]().union(*(sessions.get(name, _NOTHING) for name in everyone))
+            if scanned - {one.scan_session_id}:
+                joined.add(one.user_id)
+                theirs |= scanned
+        return joined, theirs
 
     def _believed(self, among: Mapping[str, Row], own: Collection[str]) -> dict[str, Scan]:
         """Without suspects, and without sessions of marked events alone. The conversions are none of these."""
@@ -175,6 +178,15 @@ class Paths:
             for user in {owners[user] for user in found}:
                 by_user[user].append(believed[name])
         return by_user
+
+
+def _connected(name: str, aliases: Mapping[str, Collection[str]]) -> set[str]:
+    """A name and all that it may stand for, or that may stand for it."""
+    found, latest = {name}, {name}
+    while latest:
+        latest = set[str]().union(*(aliases.get(one, _NOTHING) for one in latest)) - found
+        found |= latest
+    return found
 
 
 def _in_order(scan: Scan) -> tuple[int, str]:
