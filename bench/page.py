@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from bench.plot import Bar, bars
+from bench.plot import Bar, bars, curves
 
 __all__ = ["files", "write"]
 
@@ -28,6 +28,16 @@ BILLION: Final = 1_000_000_000
 PEAK, BUSY, CORES, CORE_HOUR_USD = 3.0, 0.6, 8, 0.04
 """The busiest second to the mean one; what a core may be busy in it; of a machine; what a core is taken to cost."""
 Results = Mapping[str, Any]
+READS: Final[Mapping[str, float]] = {
+    "counts, 400 days by day": 200,
+    "funnel, 30 days": 200,
+    "attribution, linear, 30 days": 200,
+    "tail": 20,
+    "receipt, conversion": 20,
+    "receipt, page view": 20,
+}
+"""Milliseconds of processor time that an issue asks for, at ten million rows."""
+TEN_MILLION, LARGEST = "10000000", "100000000"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +144,32 @@ def _machines(results: Results) -> str:
     return _table(head, rows)
 
 
+def _reads(results: Results) -> str:
+    """Questions by size; goals are for ten million rows, and for the growth from there to a hundred million."""
+    sizes = sorted(results["reads"]["sizes"], key=int)
+    rows = []
+    for name, goal in READS.items():
+        found = {size: results["reads"]["sizes"][size].get(f"{name}, sums") for size in sizes}
+        middle = {size: statistics.median(values) for size, values in found.items() if values}
+        growth = f"{middle[LARGEST] / middle[TEN_MILLION]:.2f}" if LARGEST in middle else ""
+        cells = [spread(values, 0) if values else "" for values in found.values()]
+        rows.append([name, f"{goal:g}", *cells, growth, _verdict(middle[TEN_MILLION], goal)])
+    head = ["question", "goal at 10 M", *(f"{int(size) // 1_000_000} M rows" for size in sizes)]
+    return _table([*head, "100 M to 10 M", "at 10 M"], rows)
+
+
+def _growth(results: Results) -> str:
+    drawn = {
+        name: {
+            int(size): statistics.median(found[f"{name}, sums"])
+            for size, found in results["reads"]["sizes"].items()
+            if f"{name}, sums" in found
+        }
+        for name in READS
+    }
+    return curves("Processor time of a question by the rows of its site, ms", drawn)
+
+
 def _machine(results: Results) -> str:
     one = results["machine"]["costs"]
     return (
@@ -172,6 +208,8 @@ def files(results: Results) -> dict[Path, str]:
         "cores": str(results["machine"]["costs"]["cores"]),
         "loader": spread(loader, 1),
         "loader_verdict": _verdict(statistics.median(loader), 15),
+        "reads": _reads(results),
+        "reads_said": results["reads"]["said"],
         "assumed": f"P = {PEAK:g}, U = {BUSY:g}, {CORES} cores a machine, {CORE_HOUR_USD} USD a core and hour",
     }
     text = TEXT.read_text(encoding="utf-8")
@@ -181,6 +219,7 @@ def files(results: Results) -> dict[Path, str]:
         ROOT / "docs" / "performance.md": text,
         ROOT / "docs" / "img" / "performance-single.svg": _plot_of(results, "single"),
         ROOT / "docs" / "img" / "performance-batch.svg": _plot_of(results, "batch of 100"),
+        ROOT / "docs" / "img" / "performance-reads.svg": _growth(results),
     }
 
 

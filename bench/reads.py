@@ -2,11 +2,14 @@
 
 For each size: rows of one site over 400 days, made by the engine itself; then each question, several times, by the
 processor time of the whole process: as rows answer it, and as the sums of whole hours do, once these were made.
-BENCH_ROUNDS sets how often. Stops by itself; its data lies in a temporary folder (TMPDIR) and goes with it.
+BENCH_ROUNDS sets how often; with --write the figures of sums go to bench/results.json. Stops by itself; its data lies
+in a temporary folder (TMPDIR) and goes with it.
 """
 
+import json
 import math
 import os
+import re
 import resource
 import sys
 import time
@@ -29,6 +32,7 @@ from qrumb_server.query.reports import Reports
 from qrumb_server.store.embedded import EmbeddedStore
 from qrumb_server.upkeep.rollups import Rollups
 
+RESULTS = Path(__file__).resolve().parent / "results.json"
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "5"))
 SITE = "shop"
 DAYS, CODES = 390, 40
@@ -169,8 +173,8 @@ def timed(label: str) -> Iterator[None]:
     print(f"  {label}: {time.monotonic() - begun:.1f} s, {time.process_time() - used:.1f} s of processor", flush=True)
 
 
-def measure(rows: int) -> dict[str, float]:
-    """Milliseconds of processor time by question."""
+def measure(rows: int) -> dict[str, list[float]]:
+    """Milliseconds of processor time by question, of each time."""
     now_ms = SystemClock().now_ms()
     with TemporaryDirectory(prefix="qrumb-bench-") as folder:
         store = EmbeddedStore.open(Path(folder) / "clickhouse")
@@ -191,17 +195,17 @@ def measure(rows: int) -> dict[str, float]:
             store.close()
 
 
-def ask_all(store: EmbeddedStore, now_ms: int) -> dict[str, float]:
-    """Milliseconds of processor time by question, the median of some times after the first; what takes more than its
-    limits is refused, and infinite."""
+def ask_all(store: EmbeddedStore, now_ms: int) -> dict[str, list[float]]:
+    """Milliseconds of processor time by question, of some times after the first; what takes more than its limits is
+    refused, and infinite."""
     found = {}
     for name, ask in questions(store, now_ms).items():
         try:
             ask()
-            found[name] = median(_once(ask) for _ in range(ROUNDS))
+            found[name] = [round(_once(ask), 1) for _ in range(ROUNDS)]
         except StoreError as error:
             print(f"  {name}: refused, {error.code}", flush=True)
-            found[name] = math.inf
+            found[name] = [math.inf]
     return found
 
 
@@ -229,10 +233,33 @@ def _once(ask: Callable[[], Any]) -> float:
     return (time.process_time() - begun) * 1000
 
 
+def write(measured: dict[int, dict[str, list[float]]], load: float) -> None:
+    """Into bench/results.json; `python -m bench.page` then writes the page."""
+    results = json.loads(RESULTS.read_text(encoding="utf-8"))
+    sizes = {
+        str(rows): {name: values for name, values in found.items() if name.endswith(", sums")}
+        for rows, found in measured.items()
+    }
+    said = f"{ROUNDS} times each on {datetime.now(UTC):%Y-%m-%d}, beside a load of {load:.0f} on {os.cpu_count()} cores"
+    results["reads"] = {"said": said, "sizes": sizes}
+    RESULTS.write_text(_in_lines(results), encoding="utf-8")
+
+
+def _in_lines(results: dict[str, Any]) -> str:
+    """As JSON, the values of a figure on one line, as side_by_side.py has them."""
+    text = json.dumps(results, indent=1)
+    return re.sub(r"\[\s+([^\[\]{}]+?)\s+\]", lambda found: f"[{' '.join(found[1].split())}]", text) + "\n"
+
+
 def main() -> None:
     """The table."""
-    sizes = [int(float(one) * 1_000_000) for one in sys.argv[1:]] or [1_000_000, 10_000_000]
-    results = [measure(rows) for rows in sizes]
+    asked = [one for one in sys.argv[1:] if one != "--write"]
+    sizes = [int(float(one) * 1_000_000) for one in asked] or [1_000_000, 10_000_000]
+    load = os.getloadavg()[0]
+    measured = [measure(rows) for rows in sizes]
+    if "--write" in sys.argv:
+        write(dict(zip(sizes, measured, strict=True)), load)
+    results = [{name: median(values) for name, values in one.items()} for one in measured]
     head = "".join(f"{rows // 1000:>12,} k" for rows in sizes)
     print(f"\n{'processor time, ms':44}{head}{'ratio':>8}")
     for name in results[0]:
