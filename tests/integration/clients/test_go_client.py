@@ -126,6 +126,15 @@ def test_the_package_phone_decides_what_is_doubtful() -> None:
     assert done.stdout.count("--- PASS: TestHashes/") == len(load_cases("hashes"))
 
 
+@pytest.mark.stack
+@pytest.mark.timeout(BUILD_SECONDS)
+def test_the_node_for_tests_starts() -> None:
+    """qrumbtest, in an environment that has no settings of a node."""
+    done = go("test", "-count=1", "-v", "./qrumbtest", QRUMB_COMMAND=QRUMB)
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr
+    assert "--- PASS: TestNode" in done.stdout
+
+
 def test_the_example_of_the_readme_is_the_one_that_runs() -> None:
     """Line by line, in the Example that go test runs."""
     readme = (ROOT / "clients" / "go" / "README.md").read_text(encoding="utf-8")
@@ -155,10 +164,8 @@ def test_go_client_passes_every_case(front: Front, keyed: Keyed, write_down: Wri
         "-count=1",
         *race,
         ".",
-        "./qrumbtest",
         QRUMB_FRONT=f"front: {front.grpc_url} {front.http_url} control {front.control_url}",
         QRUMB_NODE=f"grpc://{keyed.stack.grpc_target}",
-        QRUMB_COMMAND=QRUMB,
         **keyed.environment(),
     )
     results = case_results(done.stdout)

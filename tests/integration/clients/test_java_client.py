@@ -71,6 +71,15 @@ def test_the_example_of_the_redirect_is_the_one_that_runs() -> None:
     assert textwrap.indent(shown, " " * 2).rstrip() in tested
 
 
+@pytest.mark.stack
+@pytest.mark.long
+def test_the_node_for_tests_starts() -> None:
+    """MicroNode, in an environment that has no settings of a node."""
+    done = mvn("-o", "test", "-Dtest=MicroNodeTest", QRUMB_COMMAND=str(Path(sysconfig.get_path("scripts")) / "qrumb"))
+    assert done.returncode == 0, done.stdout[-4000:]
+    assert "Tests run: 3, Failures: 0, Errors: 0, Skipped: 0" in done.stdout
+
+
 def test_javadoc_is_complete() -> None:
     """Nothing public lacks its comment, and no link leads nowhere."""
     done = mvn("-o", "javadoc:javadoc")
@@ -121,7 +130,6 @@ def test_java_client_passes_every_case(front: Front, keyed: Keyed, write_down: W
         QRUMB_FRONT=f"front: {front.grpc_url} {front.http_url} control {front.control_url}",
         QRUMB_NODE=f"grpc://{keyed.stack.grpc_target}",
         QRUMB_URL=f"grpc://{keyed.stack.grpc_target}",
-        QRUMB_COMMAND=str(Path(sysconfig.get_path("scripts")) / "qrumb"),
         **keyed.environment(),
     )
     results = case_results()
