@@ -19,4 +19,4 @@ SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_aft
 
 -- Those of before.
 INSERT INTO events.user_scans (site_id, scan_time, user_id, scan_session_id) SELECT site_id, scan_time, user_id, scan_session_id FROM events.scan_sessions WHERE user_id != '';
-INSERT INTO events.user_scans (site_id, scan_time, user_id, scan_session_id) SELECT site_id, scan_time, link_user_id, scan_session_id FROM events.scan_sessions ALL INNER JOIN (SELECT site_id, identifier AS scan_session_id, user_id AS link_user_id FROM events.identity_links WHERE kind = 'scan_session' AND user_id != '') AS links USING (site_id, scan_session_id);
+INSERT INTO events.user_scans (site_id, scan_time, user_id, scan_session_id) SELECT site_id, scan_time, link_user_id, scan_session_id FROM events.scan_sessions GLOBAL ALL INNER JOIN (SELECT site_id, identifier AS scan_session_id, user_id AS link_user_id FROM events.identity_links WHERE kind = 'scan_session' AND user_id != '') AS links USING (site_id, scan_session_id);
