@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import stat
 import sys
 import tempfile
 from pathlib import Path
@@ -47,6 +48,8 @@ def micro(
     """
     from qrumb_server.app.micro import MicroPorts, run_micro  # --help needs none of it
 
+    if tied:
+        _check_input()
     where = folder or (MEMORY if os.access(MEMORY, os.W_OK) else None)
     with tempfile.TemporaryDirectory(prefix="qrumb-micro-", dir=where) as data_dir:
         settings = _kept_to_itself(
@@ -91,19 +94,16 @@ async def _never() -> None:
     await asyncio.Event().wait()
 
 
-async def _input_closed() -> None:
-    """Until standard input has ended.
+def _check_input() -> None:
+    """Raises ConfigError where standard input is a file or a device, which say nothing of a parent."""
+    mode = os.fstat(sys.stdin.fileno()).st_mode
+    if not (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or sys.stdin.isatty()):
+        raise ConfigError("--tied needs a pipe as standard input, held open by the process that it ends with")
 
-    Raises:
-        ConfigError: it is a file, which says nothing of a parent.
-    """
+
+async def _input_closed() -> None:
+    """Until standard input has ended."""
     reader = asyncio.StreamReader()
-    loop = asyncio.get_running_loop()
-    try:
-        await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    except (OSError, ValueError) as error:
-        raise ConfigError(
-            "--tied needs a pipe as standard input, held open by the process that it ends with"
-        ) from error
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     while await reader.read(1024):
         pass

@@ -161,6 +161,16 @@ def test_the_process_ends_with_its_parent(tmp_path: Path) -> None:
         pytest.fail("it still answers")
 
 
+def test_no_parent_can_be_known_by_a_device() -> None:
+    """Said before anything starts."""
+    words = [sys.executable, "-m", "qrumb_server", "micro", "--tied"]
+    done = subprocess.run(
+        words, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=patient(60), check=False
+    )
+    assert (done.returncode, done.stdout) == (78, "")
+    assert done.stderr.startswith("qrumb: --tied needs a pipe as standard input")
+
+
 def test_keys_count_where_there_is_a_sites_file(tmp_path: Path) -> None:
     sites = tmp_path / "sites.toml"
     sites.write_text('[demo]\norigins = ["https://shop.example"]\n')
