@@ -1,7 +1,7 @@
 """Whether rows that were sent can be read again: one statement per table, the same for every adapter.
 
 What an insert's success is worth is written in `parts`. Rows of the append-only tables are compared by their place and
-content; in the tables that keep one row per key, the key must be there in the sent version or a later one.
+content; in the tables that keep one row per key, the key must be there in the sent version or a newer one.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,8 +17,9 @@ _UINT64: Final = (1 << 64) - 1
 _KEYS: Final[Mapping[str, Sequence[str]]] = {
     "events.scan_sessions": ("site_id", "scan_session_id"),
     "events.identity_links": ("site_id", "kind", "identifier", "user_id"),
+    "events.user_scans": ("site_id", "user_id", "scan_session_id"),
 }
-"""Tables that keep the newest version of each key, and what the key is."""
+"""Tables that keep one row of each key in the end, and what the key is."""
 
 _TIMES: Final[Mapping[str, str]] = {
     "events.valid_events": "received_time",
@@ -32,6 +33,9 @@ _TIMES: Final[Mapping[str, str]] = {
 
 _CONTENT: Final[Mapping[str, str]] = {"events.valid_events": "fingerprint"}
 """A number that stands for what a row says."""
+
+_EARLIEST: Final[Mapping[str, str]] = {"events.user_scans": "scan_time"}
+"""A time that only becomes earlier; the other tables of `_KEYS` have a `version`, which grows."""
 
 _ERASED: Final = 0
 """The fingerprint of an event whose personal fields were erased: its place is taken all the same."""
@@ -49,7 +53,8 @@ class Proof:
         self.table = table
         self._batches = batches
         self._names = _KEYS.get(table, ("segment_id", "segment_row"))
-        self._value = "version" if table in _KEYS else _CONTENT.get(table, "segment_row")
+        usual = "version" if table in _KEYS else "segment_row"
+        self._value = _EARLIEST.get(table) or _CONTENT.get(table, usual)
         self.row_count = sum(batch.row_count for batch in batches)
 
     @property
@@ -86,7 +91,9 @@ class Proof:
     def sql(self) -> str:
         """The rows under their names, wherever they are."""
         names = ", ".join(self._names)
-        value, grouping = (f"max({self._value})", f" GROUP BY {names}") if self.table in _KEYS else (self._value, "")
+        value, grouping = self._value, ""
+        if self.table in _KEYS:
+            value, grouping = f"{'min' if self.table in _EARLIEST else 'max'}({value})", f" GROUP BY {names}"
         return f"SELECT {names}, {value} AS value FROM {self.table} WHERE {self.condition}{grouping}"  # noqa: S608
 
     def missing(self, columns: Sequence[Sequence[Any]]) -> int:
@@ -94,6 +101,8 @@ class Proof:
         there = dict(zip(zip(*columns[:-1], strict=True), columns[-1], strict=True)) if columns else {}
         names = zip(*map(self._column, self._names), strict=True)
         wanted = zip(names, self._column(self._value), strict=True)
+        if self.table in _EARLIEST:
+            return sum(key not in there or there[key] > time_ms for key, time_ms in wanted)
         if self.table in _KEYS:
             return sum(there.get(key, -1) < version for key, version in wanted)
         return sum(there.get(place) not in {value, _ERASED} for place, value in wanted)

@@ -117,6 +117,10 @@ class Eraser:
             self._move_sessions(subject, names)
         if self._count(f"{WAITING_SESSIONS} WHERE {_OF_SESSIONS}", subject):
             self._mutate(f"ALTER TABLE {WAITING_SESSIONS} DELETE WHERE {_OF_SESSIONS}", subject)
+        # Before the links: without these nothing would say whose they are, when a request that was cut off comes again.
+        for scans in (_OF_SESSIONS, _OF_USERS):
+            if self._count(f"{USER_SCANS} WHERE {scans}", subject):
+                self._mutate(f"ALTER TABLE {USER_SCANS} DELETE WHERE {scans}", subject)
         letters = find_letters(self._store, subject)
         if letters:
             # First, so that an erasure that is cut off is finished by the next, and no letter is left out of the count.
@@ -140,9 +144,6 @@ class Eraser:
                 f"ALTER TABLE events.identity_links DELETE WHERE {subject.links}",
                 subject,
             )
-        for scans in (_OF_SESSIONS, _OF_USERS):
-            if self._count(f"{USER_SCANS} WHERE {scans}", subject):
-                self._mutate(f"ALTER TABLE {USER_SCANS} DELETE WHERE {scans}", subject)
 
     def _mark_hours(self, subject: Subject, hold: Hold) -> None:
         """All that count rows of the person, before these change."""

@@ -267,7 +267,7 @@ def test_inserts_are_synchronous_and_tables_sync_to_disk(store: EmbeddedStore) -
         "SELECT name, create_table_query AS text FROM system.tables "
         "WHERE database = 'events' AND engine LIKE '%MergeTree'"
     )
-    assert len(tables) == 12
+    assert len(tables) == 14
     for table in tables:
         assert "fsync_after_insert = 1, fsync_part_directory = 1" in table["text"], table["name"]
         assert "deduplication_window" not in table["text"], table["name"]
