@@ -205,12 +205,10 @@ class AsyncClient:
             self._spool.adopt(self._take_over)
 
     def _take_over(self, batch: Batch) -> bool:
-        if not self._buffer.admits_all(batch):
-            return False
-        for queued in batch:
-            self._buffer.put(queued)
-        self._ledger.sent += len(batch)
-        return True
+        is_taken = self._buffer.put_all(batch)
+        if is_taken:
+            self._ledger.sent += len(batch)
+        return is_taken
 
     def _check_open(self) -> None:
         if self._closing:

@@ -104,13 +104,6 @@ class Buffer:
         settings = self._settings
         return self._events < settings.max_queue_events and self._bytes + size <= settings.max_queue_bytes
 
-    def admits_all(self, batch: Batch) -> bool:
-        """Whether there is room for so many; an empty queue has room for any."""
-        if not self._events:
-            return True
-        settings, size = self._settings, sum(queued.size for queued in batch)
-        return self._events + len(batch) <= settings.max_queue_events and self._bytes + size <= settings.max_queue_bytes
-
     def put(self, queued: QueuedEvent) -> bool:
         """Add an event for which there is room; says whether the sender has to look at its clock again."""
         self._last_number += 1
@@ -121,6 +114,16 @@ class Buffer:
         self._events += 1
         self._bytes += queued.size
         return len(lane.events) == 1 or self._is_full(lane)
+
+    def put_all(self, batch: Batch) -> bool:
+        """Add all of them or, where there is no room for so many, none. An empty queue has room for any."""
+        settings, size = self._settings, sum(queued.size for queued in batch)
+        fits = self._events + len(batch) <= settings.max_queue_events and self._bytes + size <= settings.max_queue_bytes
+        if self._events and not fits:
+            return False
+        for queued in batch:
+            self.put(queued)
+        return True
 
     def make_urgent(self) -> None:
         """Everything that waits now is due at once."""

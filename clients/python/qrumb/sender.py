@@ -187,12 +187,10 @@ class Sender:
                 self._spool.adopt(self._take_over)
 
     def _take_over(self, batch: Batch) -> bool:
-        if not self._buffer.admits_all(batch):
-            return False
-        for queued in batch:
-            self._buffer.put(queued)
-        self._ledger.sent += len(batch)
-        return True
+        is_taken = self._buffer.put_all(batch)
+        if is_taken:
+            self._ledger.sent += len(batch)
+        return is_taken
 
     def _run(self) -> None:
         """The sender thread: batch after batch, until the client is closed and nothing waits."""

@@ -68,7 +68,7 @@ class Turns:
         self._no_short_calls.set()
         self._arrivals = 0
         self._last_short = -math.inf
-        self._short_call = _ShortCall(self)
+        self._short_call = _ShortCall(self._begin_short_call, self._end_short_call)
         # When the last slice of any call ended, and what it took.
         self._slice_ended = -math.inf
         self._slice_took = 0.0
@@ -82,14 +82,12 @@ class Turns:
         """Around a short call that is under way: long ones pause for it."""
         return self._short_call
 
-    def begin_short_call(self) -> None:
-        """Use `short_call`."""
+    def _begin_short_call(self) -> None:
         self._short_calls += 1
         self._arrivals += 1
         self._no_short_calls.clear()
 
-    def end_short_call(self) -> None:
-        """Use `short_call`."""
+    def _end_short_call(self) -> None:
         self._last_short = self._clock()
         self._short_calls -= 1
         if not self._short_calls:
@@ -215,13 +213,14 @@ class Turns:
 class _ShortCall:
     """For all calls the same one, because a generator's context takes longer than a call may."""
 
-    __slots__ = ("_turns",)
+    __slots__ = ("_begin", "_end")
 
-    def __init__(self, turns: Turns) -> None:
-        self._turns = turns
+    def __init__(self, begin: Callable[[], None], end: Callable[[], None]) -> None:
+        self._begin = begin
+        self._end = end
 
     def __enter__(self) -> None:
-        self._turns.begin_short_call()
+        self._begin()
 
     def __exit__(self, *_error: object) -> None:
-        self._turns.end_short_call()
+        self._end()
