@@ -47,6 +47,7 @@ SETTINGS = {
     "QRUMB_LOADER__RETRY_MAX_DELAY": "PT1S",
     "QRUMB_LOADER__REFUSED_DELAY": "PT1S",
 }
+REPLICAS = "SELECT table, is_readonly, is_session_expired, absolute_delay, queue_size FROM system.replicas"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,10 +66,15 @@ class Scene:
                 wait_until(lambda tally=tally, goal=goal: len(tally.acknowledged) > goal, 60)
 
     def wait_until_loaded(self) -> None:
-        """Until every node has stored what waits in its spool now."""
+        """Until every node has stored what waits in its spool now; where it has not, why not, by its own word."""
         for node in self.nodes:
             waiting = wait_until(lambda node=node: [ref.path for ref in list_sealed(node.data_dir / "spool")], 30)
-            wait_until(lambda waiting=waiting: not any(path.exists() for path in waiting), 120)
+            try:
+                wait_until(lambda waiting=waiting: not any(path.exists() for path in waiting), 120)
+            except AssertionError as error:
+                error.add_note(f"{node.data_dir.name}: {node.log()[-3000:]}")
+                error.add_note(str([server.statement(REPLICAS) for server in self.cluster.servers]))
+                raise
 
 
 @contextlib.contextmanager

@@ -41,7 +41,8 @@ DDL_TIMEOUT = "distributed_ddl_task_timeout"
 
 # A server that was killed in the middle of an insert may have a part that ZooKeeper does not know, and sets it aside at
 # its start. It refuses to start where such parts hold more than half of a table's rows, which of a small table is soon
-# so: the ratio is raised.
+# so: the ratio is raised. A lost session with ZooKeeper is looked for each second, not each minute: until then
+# the tables only read.
 MORE = """
     <interserver_http_port>{interserver_port}</interserver_http_port>
     <interserver_http_host>127.0.0.1</interserver_http_host>
@@ -49,7 +50,8 @@ MORE = """
         <session_timeout_ms>4000</session_timeout_ms></zookeeper>
     <distributed_ddl><path>/clickhouse/task_queue/ddl</path></distributed_ddl>
     <macros><shard>{shard}</shard><replica>{replica}</replica></macros>
-    <merge_tree><replicated_max_ratio_of_wrong_parts>1</replicated_max_ratio_of_wrong_parts></merge_tree>
+    <merge_tree><replicated_max_ratio_of_wrong_parts>1</replicated_max_ratio_of_wrong_parts>
+        <zookeeper_session_expiration_check_period>1</zookeeper_session_expiration_check_period></merge_tree>
     <remote_servers><main>{shards}</main></remote_servers>
 """
 

@@ -24,6 +24,7 @@ __all__ = [
     "KILL_FAILED_MUTATIONS",
     "MUTATION_FAILED",
     "NOT_ENOUGH_SPACE",
+    "OF_ONE_HOST",
     "READ_ONLY",
     "STALE_REPLICAS",
     "error_code",
@@ -70,6 +71,10 @@ _PASSING = frozenset(
     {0, 32, 74, 75, 76, 159, 160, 202, 203, 209, 210, 225, 236, 241, 242, 243, 279}
     | {289, 305, 319, 341, 369, 394, 425, 517, 999}
 )
+
+# What another host of a cluster may well do: this one's files cannot be written, it has no room or no free connection,
+# or its tables only read, since it has lost its keeper.
+OF_ONE_HOST = frozenset({74, 75, 76, 202, 203, 225, 242, 243, 319, 999})
 
 # A part that cannot be read as it was written: torn, damaged, or files of it are missing. Retried, because it is set
 # aside meanwhile; see `parts`.

@@ -1,7 +1,7 @@
 """Connections to one or several hosts, each used by one thread at a time.
 
-A host that failed is left alone for some seconds while others answer, so that one dead host does not stall the
-rest; if all have failed, all are tried.
+A host that failed is left alone for some seconds while others answer, so that one dead host, or one that only reads,
+does not stall the rest; if all have failed, all are tried, in turn.
 """
 
 import random
@@ -20,7 +20,7 @@ from qrumb_server.store.connection import (
     StatementError,
     TooOldError,
 )
-from qrumb_server.store.errors import query_error
+from qrumb_server.store.errors import OF_ONE_HOST, query_error
 
 __all__ = ["ConnectionPool"]
 
@@ -81,7 +81,7 @@ class ConnectionPool:
             outcome = statement(connection)
         except StatementError as error:
             connection.close()
-            if error.code is None:
+            if error.code is None or error.code in OF_ONE_HOST:
                 self._rest(connection.host)
             raise
         except BaseException:
@@ -123,11 +123,11 @@ class ConnectionPool:
         raise StoreUnavailableError("; ".join(map(str, failures)))
 
     def _candidates(self) -> list[Host]:
-        """All hosts, or those that do not rest."""
+        """Those that do not rest, or all: first the one that has rested longest."""
         with self._lock:
             now = time.monotonic()
             awake = [host for host in self._hosts if self._rests_until.get(host, 0.0) <= now]
-        return awake or self._hosts
+            return awake or sorted(self._hosts, key=self._rests_until.__getitem__)
 
     def _rest(self, host: Host) -> None:
         with self._lock:
