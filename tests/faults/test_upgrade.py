@@ -78,7 +78,9 @@ def test_a_loader_of_old_takes_what_workers_of_today_write(tmp_path: Path) -> No
     scan = ScanSession(site_id="shop", scan_session_id="scan", qr_code_id="poster-7", is_prefetch=True)
     scan.labels["campaign"] = "autumn"
     known = [
-        Record(accepted_event=AcceptedEvent(row=ParseDict(row, EventRow()))),
+        Record(
+            accepted_event=AcceptedEvent(row=ParseDict(row, EventRow())), traceparent=f"00-{'a1' * 16}-{'b2' * 8}-01"
+        ),
         Record(dead_letter=DeadLetter(event_id="letter", source="browser")),
         Record(session_registration=SessionRegistration(scan_session=scan)),
     ]

@@ -172,7 +172,7 @@ impl Judge {
             }
             sites.append(names.get(row.site_id.as_str()))?;
             receipts.append(PyBytes::new(py, &receipt::accepted(&row.event_id, &at)?))?;
-            let record = Record { kind: Some(Kind::AcceptedEvent(accepted)) };
+            let record = Record { kind: Some(Kind::AcceptedEvent(accepted)), ..Record::default() };
             records.append(PyBytes::new(py, &record.encode_to_vec()))?;
         }
         Ok((records, receipts, sites))

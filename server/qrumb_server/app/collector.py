@@ -20,6 +20,7 @@ from qrumb_server.access.quota import Quotas
 from qrumb_server.app.circumstances import arrivals, enrichers
 from qrumb_server.app.clock import SteadyClock, SystemClock
 from qrumb_server.app.servers import NewServer, add_direct_port, call_limits, direct_server, inner_server, stop_event
+from qrumb_server.app.tracing import call_traces, end_traces, open_traces
 from qrumb_server.config import RpcSettings, Settings
 from qrumb_server.enrich.agent import warm_up
 from qrumb_server.errors import ConfigError
@@ -98,6 +99,8 @@ async def run_collector(
     registry = new_registry()
     metrics = CollectorMetrics(registry)
     durations = CallDurations(registry)
+    sending = open_traces(settings, "qrumb-collector", f"worker-{index}")
+    traces = call_traces(sending)
     sites = settings.open_sites()
     quotas = Quotas(share=1 / settings.workers, monotonic=time.monotonic)
     access = Access(
@@ -115,7 +118,14 @@ async def run_collector(
         compiled=_compiled(settings.rpc, turns),
     )
     inner, direct = (
-        new(settings.rpc, durations=durations, opening=opening, access=access, arriving=turns.arriving)
+        new(
+            settings.rpc,
+            traces=traces,
+            durations=durations,
+            opening=opening,
+            access=access,
+            arriving=turns.arriving,
+        )
         for new in (new_server, direct_server)
     )
     new_arrival = arrivals(clock, enrichers(settings, sites, address_secret))
@@ -124,6 +134,8 @@ async def run_collector(
     direct.add_generic_rpc_handlers([forwarding, status])
     preview = ask_loader(lambda: _open(sockets.LOADER))
     append = metrics.metered(spool.append)
+    if traces is not None:
+        append = traces.append(append)
     collector = Collector(
         append=append,
         new_arrival=new_arrival,
@@ -180,6 +192,7 @@ async def run_collector(
     await asyncio.gather(inner.stop(drain_seconds), direct.stop(drain_seconds))
     await spool.close()
     executor.shutdown()
+    await end_traces(sending)
     return 0
 
 

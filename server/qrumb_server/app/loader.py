@@ -23,6 +23,7 @@ from qrumb_server.access.registry import SiteRegistry
 from qrumb_server.app.clock import SystemClock
 from qrumb_server.app.servers import NewServer, inner_server, stop_event
 from qrumb_server.app.stores import open_store
+from qrumb_server.app.tracing import batch_traces, call_traces, end_traces, open_traces
 from qrumb_server.config import QueriesSettings, Settings, WatchSettings
 from qrumb_server.errors import EXIT_CONFIG, StoreError, StoreRefusedError, StoreUnavailableError
 from qrumb_server.loader.loop import Loader
@@ -117,6 +118,7 @@ async def run_loader(
     clock = SystemClock()
     loop.run_in_executor(readers, _use_first, store)
     sites = settings.open_sites()
+    sending = open_traces(settings, "qrumb-loader", "loader")
     loader = Loader(
         spool_root=settings.spool_dir,
         store=store,
@@ -130,10 +132,13 @@ async def run_loader(
         refused_delay=settings.loader.refused_delay,
         progress=progress,
         is_alone=isinstance(store, EmbeddedStore),
+        reading=batch_traces(sending),
     )
     server = new_server(settings.rpc)
     access = Access(Admission(sites, clock), quotas=Quotas(share=1, monotonic=time.monotonic))
-    public_server = new_server(settings.rpc, durations=CallDurations(registry), access=access)
+    public_server = new_server(
+        settings.rpc, traces=call_traces(sending), durations=CallDurations(registry), access=access
+    )
     add_SqlServiceServicer_to_server(SqlQueries(store=store, executor=readers), server)
     previews = Previews(
         store=store,
@@ -236,12 +241,8 @@ async def run_loader(
     if late:
         log.warning("loader_leaves_spool", last_error=loader.last_error)
         loader.stop()
-    stopping.cancel()
-    forgetting.cancel()
-    checking.cancel()
-    proving.cancel()
-    watching.cancel()
-    summing.cancel()
+    for task in (stopping, forgetting, checking, proving, watching, summing):
+        task.cancel()
     await asyncio.gather(server.stop(1), public_server.stop(1))
     await loading
     reads.close()
@@ -249,6 +250,7 @@ async def run_loader(
     store.close()
     for executor in (loading_thread, readers, changers, checker, telling):
         executor.shutdown()
+    await end_traces(sending)
     return 0
 
 

@@ -247,6 +247,7 @@ def _servers(flow: _Flow) -> tuple[Callable[..., Any], list[LocalServer]]:
     def new_server(
         rpc: RpcSettings,
         *,
+        traces: Wrapper | None = None,
         durations: CallDurations | None = None,
         opening: Wrapper | None = None,
         access: Wrapper | None = None,
@@ -254,8 +255,12 @@ def _servers(flow: _Flow) -> tuple[Callable[..., Any], list[LocalServer]]:
     ) -> Any:
         if opening is None:  # of the loader
             access = _Loaded(flow.load, access)
-        server = inner_server(rpc, durations=durations, opening=opening, access=access, arriving=arriving)
-        wrappers = inner_wrappers(rpc, durations=durations, opening=opening, access=access, arriving=arriving)
+        server = inner_server(
+            rpc, traces=traces, durations=durations, opening=opening, access=access, arriving=arriving
+        )
+        wrappers = inner_wrappers(
+            rpc, traces=traces, durations=durations, opening=opening, access=access, arriving=arriving
+        )
         made.append(LocalServer(server, wrappers))
         return made[-1]
 

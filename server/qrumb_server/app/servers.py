@@ -46,6 +46,7 @@ class NewServer(Protocol):
         self,
         rpc: RpcSettings,
         *,
+        traces: Wrapper | None = None,
         durations: CallDurations | None = None,
         opening: Wrapper | None = None,
         access: Wrapper | None = None,
@@ -75,6 +76,7 @@ def call_limits(rpc: RpcSettings) -> CallLimits:
 def inner_server(
     rpc: RpcSettings,
     *,
+    traces: Wrapper | None = None,
     durations: CallDurations | None = None,
     opening: Wrapper | None = None,
     access: Wrapper | None = None,
@@ -83,18 +85,22 @@ def inner_server(
     """A server on a unix socket, where the gateway bounds what comes from outside.
 
     Args:
+        traces: makes spans of its calls; none: they are not traced.
         durations: measures its calls; none: they are not measured.
         opening: of requests that carry events; none: this server has no such methods.
         access: who may call; none: every caller that reaches the socket.
         arriving: told of each call before its message is read.
     """
-    wrappers = inner_wrappers(rpc, durations=durations, opening=opening, access=access, arriving=arriving)
+    wrappers = inner_wrappers(
+        rpc, traces=traces, durations=durations, opening=opening, access=access, arriving=arriving
+    )
     return grpc.aio.server(interceptors=[wrappers], options=_message_limits(rpc, rpc.max_message_bytes))
 
 
 def inner_wrappers(
     rpc: RpcSettings,
     *,
+    traces: Wrapper | None = None,
     durations: CallDurations | None = None,
     opening: Wrapper | None = None,
     access: Wrapper | None = None,
@@ -102,12 +108,13 @@ def inner_wrappers(
 ) -> Wrappers:
     """What stands around the handlers of an `inner_server`; its arguments."""
     opening = opening or Decoding(rpc.max_event_bytes)
-    return Wrappers(durations=durations, opening=opening, access=access, arriving=arriving)
+    return Wrappers(traces=traces, durations=durations, opening=opening, access=access, arriving=arriving)
 
 
 def direct_server(
     rpc: RpcSettings,
     *,
+    traces: Wrapper | None = None,
     durations: CallDurations | None = None,
     opening: Wrapper | None = None,
     access: Wrapper | None = None,
@@ -116,12 +123,14 @@ def direct_server(
     """A server for every caller that reaches its port.
 
     Args:
+        traces: makes spans of its calls; none: they are not traced.
         durations: measures its calls; none: they are not measured.
         opening: of requests that carry events; none: this server has no such methods.
         access: who may call; none: every caller that reaches the socket.
         arriving: told of each call before its message is read.
     """
     wrappers = Wrappers(
+        traces=traces,
         durations=durations,
         capacity=Capacity(rpc.max_concurrent_calls),
         guard=Guard(gateway_names=rpc.tls.gateway_names if rpc.tls else ()),

@@ -80,6 +80,7 @@ def gateway_config(folder: Path, config_file: Path | None) -> None:
         upstream_tls=upstream_tls,
         tls_secret_file=TLS_SECRET_FILE if own.tls else None,
         console_dir=settings.console_files,
+        traces=settings.traces,
     )
     files["envoy.yaml"] = render(options)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)

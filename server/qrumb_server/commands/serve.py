@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from qrumb_server.app.clock import SystemClock
+from qrumb_server.app.tracing import check_traces
 from qrumb_server.commands.demo import DEMO, demo_key, demo_key_path, ensure_sites
 from qrumb_server.commands.node import reachable
 from qrumb_server.commands.options import config_option, data_dir_option, with_settings
@@ -57,6 +58,7 @@ def serve(
     wait_for_room(settings.data_dir)
     ensure_sites(settings)
     settings.open_sites()  # to be refused here, with all that is wrong
+    check_traces(settings.traces)
     manager = os.environ.get("NOTIFY_SOCKET", "")
 
     def announce(serving: Settings) -> None:

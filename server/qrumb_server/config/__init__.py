@@ -9,6 +9,7 @@ from qrumb_server.config.groups import (
     MetricsSettings,
     QueriesSettings,
     SpoolSettings,
+    TracesSettings,
     WatchSettings,
 )
 from qrumb_server.config.settings import CONSOLE_FILES, Settings, load_settings
@@ -34,6 +35,7 @@ __all__ = [
     "SiteSettings",
     "SpoolSettings",
     "TlsFiles",
+    "TracesSettings",
     "UpstreamTls",
     "WatchSettings",
     "load_settings",

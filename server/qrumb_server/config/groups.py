@@ -1,8 +1,9 @@
 """The settings of a node's parts: spool, loader, metrics, databases of addresses; its two edges are in `edges.py`."""
 
+import re
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -16,6 +17,7 @@ __all__ = [
     "MetricsSettings",
     "QueriesSettings",
     "SpoolSettings",
+    "TracesSettings",
     "WatchSettings",
 ]
 
@@ -39,6 +41,8 @@ DATA_CENTRE_ASNS = (
     *(33070, 19994, 27357, 40509),  # Rackspace, Fly.io
     *(9009, 60068, 212238),  # M247 and Datacamp, where VPN services and scrapers rent
 )
+
+TRACES_ENDPOINT: Final = re.compile(r"http://((?:[A-Za-z0-9._-]+|\[[0-9a-fA-F:.]+\]):[0-9]{1,5})/?")
 
 AsNumber = Annotated[int, Field(ge=1, le=2**32 - 1)]
 
@@ -129,6 +133,30 @@ class WatchSettings(Group):
     its place once it is gone."""
     interval: timedelta = Field(default=timedelta(minutes=5), ge=timedelta(seconds=1))
     """How often."""
+
+
+class TracesSettings(Group):
+    """Traces by OpenTelemetry (docs/traces.md): one from the gateway to the loaded batch. Needs the extra
+    `qrumb-server[traces]`."""
+
+    endpoint: str = ""
+    """Where spans are sent: the OTLP/gRPC port of a collector beside the node, such as http://127.0.0.1:4317, which has
+    the TLS and the credentials for what lies behind it. Empty: no traces."""
+    sample_ratio: float = Field(default=0.01, ge=0, le=1)
+    """Share of calls that are traced, of those that come without a traceparent; with one, its caller has decided."""
+
+    @field_validator("endpoint")
+    @classmethod
+    def _plain(cls, value: str) -> str:
+        if value and not TRACES_ENDPOINT.fullmatch(value):
+            raise ValueError("must be http://HOST:PORT, the OTLP/gRPC port of a collector; https is that collector's")
+        return value
+
+    @property
+    def address(self) -> str:
+        """The endpoint as host:port."""
+        found = TRACES_ENDPOINT.fullmatch(self.endpoint)
+        return found.group(1) if found else ""
 
 
 class GeoipSettings(Group):

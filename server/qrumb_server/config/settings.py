@@ -33,6 +33,7 @@ from qrumb_server.config.groups import (
     MetricsSettings,
     QueriesSettings,
     SpoolSettings,
+    TracesSettings,
     WatchSettings,
 )
 from qrumb_server.config.plans import plans_state, read_plans
@@ -113,6 +114,8 @@ class Settings(BaseSettings):
     """The port that metrics are read from."""
     watch: WatchSettings = WatchSettings()
     """The judging of sites' own rules."""
+    traces: TracesSettings = TracesSettings()
+    """Where traces go."""
     geoip: GeoipSettings = Field(default_factory=GeoipSettings)
     """Country, city and network of an address."""
     site: SiteSettings = SiteSettings()

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
-from qrumb_server.config import GatewaySettings
+from qrumb_server.config import GatewaySettings, TracesSettings
 
 __all__ = ["GatewayOptions", "Limits", "UpstreamTlsOptions"]
 
@@ -77,5 +77,7 @@ class GatewayOptions:
     """How it calls them; None: in plain."""
     console_dir: Path | None = None
     """Folder of the console's files, absolute. None: nothing at /console/."""
+    traces: TracesSettings = field(default_factory=TracesSettings)
+    """Where its spans go, and how many calls have one."""
     limits: Limits = field(default_factory=Limits)
     """What no setting changes."""

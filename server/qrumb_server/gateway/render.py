@@ -61,7 +61,12 @@ _DEADLINE_MARGIN = timedelta(milliseconds=500)
 def render(options: GatewayOptions) -> str:
     """Envoy's configuration file."""
     text = (folder() / "envoy.yaml").read_text(encoding="utf-8")
-    for part, is_wanted in {"http3": options.settings.http3, "console": options.console_dir is not None}.items():
+    parts = {
+        "http3": options.settings.http3,
+        "console": options.console_dir is not None,
+        "traces": bool(options.traces.endpoint),
+    }
+    for part, is_wanted in parts.items():
         if not is_wanted:
             text = re.sub(rf"^ *# BEGIN {part}$.*?^ *# END {part}\n", "", text, flags=re.MULTILINE | re.DOTALL)
     template = Template(text)
@@ -93,6 +98,8 @@ def _values(options: GatewayOptions) -> dict[str, Any]:
         "console_node": json.dumps({"collect_path": settings.collect_paths[0]}),
         "max_direct_bytes": MAX_DIRECT_BYTES,
         "console_policy": CONSOLE_POLICY,
+        "traces_endpoints": [_address(options.traces.address)] if options.traces.endpoint else [],
+        "traces_per_million": round(1_000_000 * options.traces.sample_ratio),
         "alt_svc": f'h3=":{options.http_port}"; ma=86400',
         "descriptor": base64.b64encode(descriptor_set(settings)).decode(),
         "services": [*SERVICES, JSON_SERVICE] if settings.json_events == "read" else list(SERVICES),

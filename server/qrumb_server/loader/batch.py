@@ -1,8 +1,9 @@
 """Sealed segments, taken together as one batch: read, decoded, sorted by table; and how far it has come."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
 from google.protobuf.message import DecodeError
@@ -18,7 +19,7 @@ from qrumb_server.ports import TableBatch
 from qrumb_server.spool.reader import SegmentRef, read_segment
 from qrumb_server.wire.v1.record_pb2 import Record
 
-__all__ = ["MAX_BYTES", "Batch", "Load", "read_batch", "take"]
+__all__ = ["MAX_BYTES", "Batch", "Load", "PlainReading", "Reading", "decode_record", "read_batch", "take"]
 
 log = structlog.get_logger()
 
@@ -38,6 +39,8 @@ class Batch:
     letters: Sequence[PlacedLetter]
     sessions: Sequence[PlacedSession]
     refusals: Sequence[PlacedRefusal]
+    traceparents: Sequence[str] = ()
+    """Of the calls that brought it, as far as they are traced; not where this loader traces nothing."""
 
     @property
     def last_received_ms(self) -> int:
@@ -63,7 +66,15 @@ def take(refs: Sequence[SegmentRef], max_events: int) -> Sequence[SegmentRef]:
     return refs
 
 
-def read_batch(refs: Sequence[SegmentRef]) -> Batch:
+def decode_record(data: bytes) -> Record:
+    """A record of the spool; one without a kind where it cannot be read."""
+    try:
+        return Record.FromString(data)
+    except DecodeError:
+        return Record()
+
+
+def read_batch(refs: Sequence[SegmentRef], decode: Callable[[bytes], Record] = decode_record) -> Batch:
     """Read and decode segments. Damage is logged and counted, never raised."""
     whole: list[SegmentRef] = []
     damaged: list[SegmentRef] = []
@@ -80,7 +91,7 @@ def read_batch(refs: Sequence[SegmentRef]) -> Batch:
         unreadable = 0
         for number, data in zip(segment.row_numbers, segment.records, strict=True):
             row_id = RowId(segment.segment_id, number)
-            record = _decode(data)
+            record = decode(data)
             match record.WhichOneof("kind"):
                 case "accepted_event" if _is_known((event := record.accepted_event).row):
                     events.append(PlacedEvent(row_id, event))
@@ -101,17 +112,32 @@ def read_batch(refs: Sequence[SegmentRef]) -> Batch:
     return Batch(whole=whole, damaged=damaged, events=events, letters=letters, sessions=sessions, refusals=refusals)
 
 
+class Reading(Protocol):
+    """How batches are read, and what stands around their loading."""
+
+    def read(self, refs: Sequence[SegmentRef]) -> Batch:
+        """As `read_batch`."""
+
+    def loading(self, batch: Batch) -> AbstractContextManager[None]:
+        """Entered before the first of its rows is stored, left when all are, or with what ended it."""
+
+
+class PlainReading:
+    """The usual: by itself."""
+
+    def read(self, refs: Sequence[SegmentRef]) -> Batch:
+        """As `read_batch`."""
+        return read_batch(refs)
+
+    def loading(self, _batch: Batch) -> AbstractContextManager[None]:
+        """Nothing."""
+        return nullcontext()
+
+
 def _is_known(row: EventRow) -> bool:
     """Whether this version can attribute the event; what a newer one wrote may say things that it cannot. A look-up by
     an id that is not a UUID would be refused by the store, time and again."""
     return row.consent in ALLOWED and is_uuid(row.event_id) is not None
-
-
-def _decode(data: bytes) -> Record:
-    try:
-        return Record.FromString(data)
-    except DecodeError:
-        return Record()
 
 
 @dataclass(slots=True, kw_only=True)

@@ -21,7 +21,7 @@ from tenacity.wait import wait_random_exponential
 from qrumb_server.errors import BadRowsError, OutcomeUnknownError, StoreError, StoreRefusedError, StoreUnavailableError
 from qrumb_server.loader.attribute import Attributor
 from qrumb_server.loader.backlog import Backlog
-from qrumb_server.loader.batch import Batch, Load, read_batch
+from qrumb_server.loader.batch import Batch, Load, PlainReading, Reading
 from qrumb_server.loader.changes import ChangedHours
 from qrumb_server.loader.ledger import count_batch, count_scans, ledger_batch
 from qrumb_server.loader.lookups import Lookups
@@ -82,6 +82,7 @@ class Loader:
         refused_delay: pause after an error that only an operator can fix.
         progress: told what happens.
         is_alone: no other loader writes into the store.
+        reading: reads the batches, and is told of them.
     """
 
     def __init__(
@@ -99,15 +100,15 @@ class Loader:
         refused_delay: timedelta,
         progress: Progress | None = None,
         is_alone: bool = False,
+        reading: Reading | None = None,
     ) -> None:
-        self._spool_root, self._store = spool_root, store
+        self._spool_root, self._store, self._reading = spool_root, store, reading or PlainReading()
         self._clock, self._monotonic = clock, monotonic
         self._policy, self._is_alone = policy, is_alone
         self.changes = ChangedHours(store, clock=clock, monotonic=monotonic, is_alone=is_alone)
         """Of whatever changes stored rows, here or elsewhere in the process."""
         self.begin_anew()
-        self._turn = threading.Lock()
-        self._next_probe = monotonic()
+        self._turn, self._next_probe = threading.Lock(), monotonic()
         self._progress = progress or Progress()
         self._spool = SpoolAccess(spool_root, progress=self._progress, sleep=self._sleep)
         self._backlog = Backlog(
@@ -116,8 +117,7 @@ class Loader:
         self._poll_seconds = poll_interval.total_seconds()
         self._refused_seconds = refused_delay.total_seconds()
         self._back_off = wait_random_exponential(multiplier=0.1, max=retry_max_delay.total_seconds())
-        self._draining = threading.Event()
-        self._stopping = threading.Event()
+        self._draining, self._stopping = threading.Event(), threading.Event()
 
     @property
     def last_error(self) -> str:
@@ -232,8 +232,8 @@ class Loader:
     def _load(self, refs: Sequence[SegmentRef], *, uncertain: bool) -> None:
         """Every pass in its order; nothing is released before all rows were read back."""
         begun = self._monotonic()
-        batch = self._spool.until_allowed(lambda: read_batch(refs))
-        with self.changes.holding() as hold:
+        batch = self._spool.until_allowed(lambda: self._reading.read(refs))
+        with self._reading.loading(batch), self.changes.holding() as hold:
             load = Load(batch=batch, uncertain=uncertain, hold=hold)
             for do in (
                 self._store_sessions,

@@ -12,7 +12,7 @@ from typing import Any, Final
 import grpc
 from prometheus_client import CollectorRegistry, Histogram
 
-__all__ = ["CallDurations"]
+__all__ = ["UNCOUNTED", "CallDurations", "code_of"]
 
 # The convention's own.
 BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
@@ -51,9 +51,9 @@ class CallDurations:
             try:
                 answer = await call(request, context)
             except BaseException as error:
-                self._observe(name, _code_of(context, error), begun)
+                self._observe(name, code_of(context, error), begun)
                 raise
-            self._observe(name, _code_of(context), begun)
+            self._observe(name, code_of(context), begun)
             return answer
 
         return timed
@@ -72,9 +72,9 @@ class CallDurations:
                 async for answer in call(requests, context):
                     yield answer
             except BaseException as error:
-                self._observe(name, _code_of(context, error), begun)
+                self._observe(name, code_of(context, error), begun)
                 raise
-            self._observe(name, _code_of(context), begun)
+            self._observe(name, code_of(context), begun)
 
         return timed
 
@@ -93,7 +93,7 @@ class CallDurations:
         return found
 
 
-def _code_of(context: Context, error: BaseException | None = None) -> str:
+def code_of(context: Context, error: BaseException | None = None) -> str:
     """The name of the status that the caller gets."""
     if isinstance(error, asyncio.CancelledError | GeneratorExit):
         return CANCELLED  # the caller has left, or its deadline has passed

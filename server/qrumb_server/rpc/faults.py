@@ -11,6 +11,7 @@ import grpc
 from google.protobuf.duration_pb2 import Duration
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, Help, RetryInfo
 from google.rpc.status_pb2 import Status
+from structlog.contextvars import get_contextvars
 
 from qrumb.v1.receipt_pb2 import Violation
 from qrumb_server.errors import SiteShareError, SpoolFailedError, SpoolFullError
@@ -153,6 +154,8 @@ async def _abort(
 ) -> NoReturn:
     reason = fault.reason
     info = ErrorInfo(reason=reason.name, domain=DOMAIN, metadata={"help_url": reason.help_url, **metadata})
+    if trace_id := get_contextvars().get("trace_id"):  # of the call's log lines too, where calls are traced
+        info.metadata["trace_id"] = trace_id
     trailers: list[tuple[str, str | bytes]] = []
     retry = None
     if fault.retry_after_seconds is not None:

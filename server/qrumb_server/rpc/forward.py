@@ -56,8 +56,9 @@ class Forwarding(grpc.GenericRpcHandler):
         timeout = min(remaining, LONGEST_SECONDS) if remaining is not None else LONGEST_SECONDS
         try:
             call: Any = self._channel.unary_unary(method)
-            # The loader looks at the key itself.
-            said = [(key, value) for key, value in context.invocation_metadata() or () if key == "authorization"]
+            # The loader looks at the key itself, and may trace the call.
+            passed_on = {"authorization", "traceparent"}
+            said = [(key, value) for key, value in context.invocation_metadata() or () if key in passed_on]
             return bytes(await call(request, timeout=timeout, metadata=said))
         except grpc.aio.AioRpcError as error:
             await _answer(context, error)

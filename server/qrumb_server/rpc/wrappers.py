@@ -1,4 +1,5 @@
-"""What stands around every handler: timing, counting, guarding, opening, admitting, in this order and by one mechanism.
+"""What stands around every handler: tracing, timing, counting, guarding, opening, admitting, in this order and by one
+mechanism.
 
 A wrapper makes one call of another. Each knows two kinds: unary ones, and streams of requests and answers. The guard
 sees to it that no failure of ours reaches a caller as an exception's text: an unexpected exception becomes INTERNAL
@@ -193,6 +194,7 @@ class Wrappers(grpc.aio.ServerInterceptor):
     """The one interceptor of a server; keeps one wrapped handler per method.
 
     Args:
+        traces: makes a span of every call; none: calls are not traced.
         durations: measures every call; none: calls are not measured.
         capacity: bounds the calls under way; its refusal comes before any message is read.
         guard: answers for what those behind it raise.
@@ -204,6 +206,7 @@ class Wrappers(grpc.aio.ServerInterceptor):
     def __init__(
         self,
         *,
+        traces: Wrapper | None = None,
         durations: CallDurations | None = None,
         capacity: Capacity | None = None,
         guard: Wrapper | None = None,
@@ -214,7 +217,7 @@ class Wrappers(grpc.aio.ServerInterceptor):
         self._arriving = arriving
         self._durations = durations
         self._capacity = capacity
-        in_order = (durations, capacity, guard or Guard(), opening or Decoding(), access)
+        in_order = (traces, durations, capacity, guard or Guard(), opening or Decoding(), access)
         self._wrappers: Sequence[Wrapper] = [wrapper for wrapper in in_order if wrapper is not None]
         self._wrapped: dict[str, Handler] = {}
 

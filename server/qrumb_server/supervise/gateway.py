@@ -141,6 +141,7 @@ class GatewayProcess:
             status_socket=sockets.STATUS,
             tls_secret_file=TLS_SECRET_FILE if settings.gateway.tls else None,
             console_dir=settings.console_files,
+            traces=settings.traces,
         )
 
 

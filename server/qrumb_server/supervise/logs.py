@@ -9,7 +9,12 @@ __all__ = ["configure_logging"]
 
 
 def configure_logging(level: str, process: str) -> None:
-    """Set up logging for this process; `process` is bound to every line."""
+    """Set up logging for this process; `process` is in every line, whichever thread it is of."""
+
+    def named(_logger: object, _level: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:
+        line["process"] = process
+        return line
+
     renderer: structlog.typing.Processor
     if sys.stderr.isatty():
         renderer = structlog.dev.ConsoleRenderer(colors=True)
@@ -18,6 +23,7 @@ def configure_logging(level: str, process: str) -> None:
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
+            named,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             renderer,
@@ -26,4 +32,3 @@ def configure_logging(level: str, process: str) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
-    structlog.contextvars.bind_contextvars(process=process)

@@ -20,6 +20,7 @@ LARGE: dict[str, Any] = {
     "sites": {"secret": "sites"},
     "gateway": {"tlsSecret": "tls", "trustedHops": 0},
     "directGrpc": True,
+    "traces": {"endpoint": "http://otel-collector.monitoring:4317", "sampleRatio": 1},
     "env": {"QRUMB_SPOOL__MAX_BYTES": "34359738368"},
     "image": {"digest": f"sha256:{'0' * 64}", "pullSecrets": [{"name": "pull"}]},
     "podLabels": {"team": "shops"},
@@ -74,6 +75,7 @@ def test_a_node_starts_with_what_its_pod_gives_it(values: dict[str, Any], tmp_pa
     assert shown["gateway"]["trusted_hops"] == values.get("gateway", {"trustedHops": 1})["trustedHops"]
     if values:
         assert shown["clickhouse"]["cluster"] == "main"
+        assert shown["traces"] == {"endpoint": "http://otel-collector.monitoring:4317", "sample_ratio": 1.0}
         assert shown["spool"]["max_bytes"] == 34359738368
 
 
@@ -113,8 +115,9 @@ def test_a_pod_is_given_the_time_that_a_stop_takes() -> None:
         ({"clickhouse": {"url": "clickhouse://user:secret@ch"}}, "does not match pattern"),
         ({"replica": 2}, "additional properties 'replica' not allowed"),
         ({"env": {"lower": "x"}}, "lower"),
+        ({"traces": {"endpoint": "https://otel"}}, "does not match pattern"),
     ],
-    ids=["embedded", "keys", "password", "grace", "secret-in-url", "unknown", "env"],
+    ids=["embedded", "keys", "password", "grace", "secret-in-url", "unknown", "env", "traces"],
 )
 def test_what_cannot_work_is_refused(values: dict[str, Any], words: str) -> None:
     """In words, before anything reaches the cluster."""

@@ -53,7 +53,7 @@ def test_images_install_the_pinned_versions_by_hash(path: Path) -> None:
 
 def test_the_service_has_every_package_that_it_needs() -> None:
     """As this environment found them, all the way down."""
-    needed = set(brought_by("qrumb-server", frozenset({"lz4"}), {})) - {"qrumb"}
+    needed = set(brought_by("qrumb-server", frozenset({"lz4", "traces"}), {})) - {"qrumb"}
     assert needed <= set(pins(DEPLOY / "docker" / "service-packages.txt"))
 
 

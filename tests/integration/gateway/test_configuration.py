@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from trustme import CA
 
-from qrumb_server.config import GatewaySettings
+from qrumb_server.config import GatewaySettings, TracesSettings
 from qrumb_server.gateway.options import GatewayOptions, Limits, UpstreamTlsOptions
 from qrumb_server.gateway.process import command
 from qrumb_server.gateway.render import render
@@ -58,6 +58,12 @@ VARIATIONS: dict[str, dict[str, Any]] = {
             secret_file="upstream.json", authorities=CA().cert_pem.bytes().decode(), server_name="node.example"
         ),
     },
+    "traces": {"traces": TracesSettings(endpoint="http://otel-collector.example:4317", sample_ratio=0.5)},
+    "traces over HTTP/3": {
+        "traces": TracesSettings(endpoint="http://[::1]:4317/"),
+        "tls_secret_file": "tls.json",
+        "http3": True,
+    },
     "HTTP/3": {"tls_secret_file": "tls.json", "http3": True, "host": "::"},
 }
 
@@ -81,6 +87,13 @@ def test_every_setting_and_limit_changes_the_configuration() -> None:
         other_limits = dataclasses.replace(options.limits, **{limit.name: another(limit.default)})
         assert render(dataclasses.replace(options, limits=other_limits)) != rendered, limit.name
     assert not {limit.name for limit in dataclasses.fields(Limits)} & set(GatewaySettings.model_fields)
+
+
+def test_without_an_endpoint_nothing_of_traces_is_rendered() -> None:
+    """So that no request pays for what is off."""
+    rendered = render(gateway_options(8080))
+    assert "TRACE_ID" not in rendered
+    assert "opentelemetry" not in rendered
 
 
 def another(value: Any) -> Any:

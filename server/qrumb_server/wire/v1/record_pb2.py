@@ -28,7 +28,7 @@ from qrumb.v1 import scan_session_pb2 as qrumb_dot_v1_dot_scan__session__pb2
 from qrumb.v1 import server_event_pb2 as qrumb_dot_v1_dot_server__event__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!qrumb_server/wire/v1/record.proto\x12\x14qrumb_server.wire.v1\x1a\x18qrumb/v1/event_row.proto\x1a\x16qrumb/v1/receipt.proto\x1a\x1bqrumb/v1/scan_session.proto\x1a\x1bqrumb/v1/server_event.proto\"\xe3\x02\n\x06Record\x12L\n\x0e\x61\x63\x63\x65pted_event\x18\x01 \x01(\x0b\x32#.qrumb_server.wire.v1.AcceptedEventH\x00R\racceptedEvent\x12\x43\n\x0b\x64\x65\x61\x64_letter\x18\x02 \x01(\x0b\x32 .qrumb_server.wire.v1.DeadLetterH\x00R\ndeadLetter\x12^\n\x14session_registration\x18\x03 \x01(\x0b\x32).qrumb_server.wire.v1.SessionRegistrationH\x00R\x13sessionRegistration\x12^\n\x14registration_refusal\x18\x04 \x01(\x0b\x32).qrumb_server.wire.v1.RegistrationRefusalH\x00R\x13registrationRefusalB\x06\n\x04kind\"\xda\x01\n\rAcceptedEvent\x12$\n\x03row\x18\x01 \x01(\x0b\x32\x12.qrumb.v1.EventRowR\x03row\x12\x44\n\x10user_identifiers\x18\x02 \x01(\x0b\x32\x19.qrumb.v1.UserIdentifiersR\x0fuserIdentifiers\x12\x15\n\x06ip_key\x18\x03 \x01(\tR\x05ipKey\x12,\n\x12\x65vent_id_generated\x18\x04 \x01(\x08R\x10\x65ventIdGenerated\x12\x18\n\x07retried\x18\x05 \x01(\x08R\x07retried\"\xb0\x01\n\x13SessionRegistration\x12\x38\n\x0cscan_session\x18\x01 \x01(\x0b\x32\x15.qrumb.v1.ScanSessionR\x0bscanSession\x12(\n\x10received_time_ms\x18\x02 \x01(\x03R\x0ereceivedTimeMs\x12\x35\n\x05\x66\x61\x63ts\x18\x03 \x01(\x0b\x32\x1f.qrumb_server.wire.v1.ScanFactsR\x05\x66\x61\x63ts\"\x95\x02\n\tScanFacts\x12\x18\n\x07\x63onsent\x18\x01 \x01(\tR\x07\x63onsent\x12\x1f\n\x0b\x64\x65vice_type\x18\x02 \x01(\tR\ndeviceType\x12%\n\x0e\x62rowser_family\x18\x03 \x01(\tR\rbrowserFamily\x12\x1b\n\tos_family\x18\x04 \x01(\tR\x08osFamily\x12!\n\x0c\x63ountry_code\x18\x05 \x01(\tR\x0b\x63ountryCode\x12\x12\n\x04\x63ity\x18\x06 \x01(\tR\x04\x63ity\x12\x16\n\x06labels\x18\x07 \x01(\tR\x06labels\x12#\n\rfraud_reasons\x18\x08 \x03(\tR\x0c\x66raudReasons\x12\x15\n\x06ip_key\x18\t \x01(\tR\x05ipKey\"p\n\x13RegistrationRefusal\x12\x17\n\x07site_id\x18\x01 \x01(\tR\x06siteId\x12(\n\x10received_time_ms\x18\x02 \x01(\x03R\x0ereceivedTimeMs\x12\x16\n\x06number\x18\x03 \x01(\rR\x06number\"\xd1\x01\n\nDeadLetter\x12\x17\n\x07site_id\x18\x01 \x01(\tR\x06siteId\x12\x19\n\x08\x65vent_id\x18\x02 \x01(\tR\x07\x65ventId\x12\x16\n\x06source\x18\x03 \x01(\tR\x06source\x12(\n\x10received_time_ms\x18\x04 \x01(\x03R\x0ereceivedTimeMs\x12\x33\n\nviolations\x18\x05 \x03(\x0b\x32\x13.qrumb.v1.ViolationR\nviolations\x12\x18\n\x07payload\x18\x06 \x01(\tR\x07payloadb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!qrumb_server/wire/v1/record.proto\x12\x14qrumb_server.wire.v1\x1a\x18qrumb/v1/event_row.proto\x1a\x16qrumb/v1/receipt.proto\x1a\x1bqrumb/v1/scan_session.proto\x1a\x1bqrumb/v1/server_event.proto\"\x85\x03\n\x06Record\x12L\n\x0e\x61\x63\x63\x65pted_event\x18\x01 \x01(\x0b\x32#.qrumb_server.wire.v1.AcceptedEventH\x00R\racceptedEvent\x12\x43\n\x0b\x64\x65\x61\x64_letter\x18\x02 \x01(\x0b\x32 .qrumb_server.wire.v1.DeadLetterH\x00R\ndeadLetter\x12^\n\x14session_registration\x18\x03 \x01(\x0b\x32).qrumb_server.wire.v1.SessionRegistrationH\x00R\x13sessionRegistration\x12^\n\x14registration_refusal\x18\x04 \x01(\x0b\x32).qrumb_server.wire.v1.RegistrationRefusalH\x00R\x13registrationRefusal\x12 \n\x0btraceparent\x18\x05 \x01(\tR\x0btraceparentB\x06\n\x04kind\"\xda\x01\n\rAcceptedEvent\x12$\n\x03row\x18\x01 \x01(\x0b\x32\x12.qrumb.v1.EventRowR\x03row\x12\x44\n\x10user_identifiers\x18\x02 \x01(\x0b\x32\x19.qrumb.v1.UserIdentifiersR\x0fuserIdentifiers\x12\x15\n\x06ip_key\x18\x03 \x01(\tR\x05ipKey\x12,\n\x12\x65vent_id_generated\x18\x04 \x01(\x08R\x10\x65ventIdGenerated\x12\x18\n\x07retried\x18\x05 \x01(\x08R\x07retried\"\xb0\x01\n\x13SessionRegistration\x12\x38\n\x0cscan_session\x18\x01 \x01(\x0b\x32\x15.qrumb.v1.ScanSessionR\x0bscanSession\x12(\n\x10received_time_ms\x18\x02 \x01(\x03R\x0ereceivedTimeMs\x12\x35\n\x05\x66\x61\x63ts\x18\x03 \x01(\x0b\x32\x1f.qrumb_server.wire.v1.ScanFactsR\x05\x66\x61\x63ts\"\x95\x02\n\tScanFacts\x12\x18\n\x07\x63onsent\x18\x01 \x01(\tR\x07\x63onsent\x12\x1f\n\x0b\x64\x65vice_type\x18\x02 \x01(\tR\ndeviceType\x12%\n\x0e\x62rowser_family\x18\x03 \x01(\tR\rbrowserFamily\x12\x1b\n\tos_family\x18\x04 \x01(\tR\x08osFamily\x12!\n\x0c\x63ountry_code\x18\x05 \x01(\tR\x0b\x63ountryCode\x12\x12\n\x04\x63ity\x18\x06 \x01(\tR\x04\x63ity\x12\x16\n\x06labels\x18\x07 \x01(\tR\x06labels\x12#\n\rfraud_reasons\x18\x08 \x03(\tR\x0c\x66raudReasons\x12\x15\n\x06ip_key\x18\t \x01(\tR\x05ipKey\"p\n\x13RegistrationRefusal\x12\x17\n\x07site_id\x18\x01 \x01(\tR\x06siteId\x12(\n\x10received_time_ms\x18\x02 \x01(\x03R\x0ereceivedTimeMs\x12\x16\n\x06number\x18\x03 \x01(\rR\x06number\"\xd1\x01\n\nDeadLetter\x12\x17\n\x07site_id\x18\x01 \x01(\tR\x06siteId\x12\x19\n\x08\x65vent_id\x18\x02 \x01(\tR\x07\x65ventId\x12\x16\n\x06source\x18\x03 \x01(\tR\x06source\x12(\n\x10received_time_ms\x18\x04 \x01(\x03R\x0ereceivedTimeMs\x12\x33\n\nviolations\x18\x05 \x03(\x0b\x32\x13.qrumb.v1.ViolationR\nviolations\x12\x18\n\x07payload\x18\x06 \x01(\tR\x07payloadb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,15 +36,15 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'qrumb_server.wire.v1.record
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_RECORD']._serialized_start=168
-  _globals['_RECORD']._serialized_end=523
-  _globals['_ACCEPTEDEVENT']._serialized_start=526
-  _globals['_ACCEPTEDEVENT']._serialized_end=744
-  _globals['_SESSIONREGISTRATION']._serialized_start=747
-  _globals['_SESSIONREGISTRATION']._serialized_end=923
-  _globals['_SCANFACTS']._serialized_start=926
-  _globals['_SCANFACTS']._serialized_end=1203
-  _globals['_REGISTRATIONREFUSAL']._serialized_start=1205
-  _globals['_REGISTRATIONREFUSAL']._serialized_end=1317
-  _globals['_DEADLETTER']._serialized_start=1320
-  _globals['_DEADLETTER']._serialized_end=1529
+  _globals['_RECORD']._serialized_end=557
+  _globals['_ACCEPTEDEVENT']._serialized_start=560
+  _globals['_ACCEPTEDEVENT']._serialized_end=778
+  _globals['_SESSIONREGISTRATION']._serialized_start=781
+  _globals['_SESSIONREGISTRATION']._serialized_end=957
+  _globals['_SCANFACTS']._serialized_start=960
+  _globals['_SCANFACTS']._serialized_end=1237
+  _globals['_REGISTRATIONREFUSAL']._serialized_start=1239
+  _globals['_REGISTRATIONREFUSAL']._serialized_end=1351
+  _globals['_DEADLETTER']._serialized_start=1354
+  _globals['_DEADLETTER']._serialized_end=1563
 # @@protoc_insertion_point(module_scope)

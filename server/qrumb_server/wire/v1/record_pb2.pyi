@@ -11,16 +11,18 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Record(_message.Message):
-    __slots__ = ("accepted_event", "dead_letter", "session_registration", "registration_refusal")
+    __slots__ = ("accepted_event", "dead_letter", "session_registration", "registration_refusal", "traceparent")
     ACCEPTED_EVENT_FIELD_NUMBER: _ClassVar[int]
     DEAD_LETTER_FIELD_NUMBER: _ClassVar[int]
     SESSION_REGISTRATION_FIELD_NUMBER: _ClassVar[int]
     REGISTRATION_REFUSAL_FIELD_NUMBER: _ClassVar[int]
+    TRACEPARENT_FIELD_NUMBER: _ClassVar[int]
     accepted_event: AcceptedEvent
     dead_letter: DeadLetter
     session_registration: SessionRegistration
     registration_refusal: RegistrationRefusal
-    def __init__(self, accepted_event: _Optional[_Union[AcceptedEvent, _Mapping]] = ..., dead_letter: _Optional[_Union[DeadLetter, _Mapping]] = ..., session_registration: _Optional[_Union[SessionRegistration, _Mapping]] = ..., registration_refusal: _Optional[_Union[RegistrationRefusal, _Mapping]] = ...) -> None: ...
+    traceparent: str
+    def __init__(self, accepted_event: _Optional[_Union[AcceptedEvent, _Mapping]] = ..., dead_letter: _Optional[_Union[DeadLetter, _Mapping]] = ..., session_registration: _Optional[_Union[SessionRegistration, _Mapping]] = ..., registration_refusal: _Optional[_Union[RegistrationRefusal, _Mapping]] = ..., traceparent: _Optional[str] = ...) -> None: ...
 
 class AcceptedEvent(_message.Message):
     __slots__ = ("row", "user_identifiers", "ip_key", "event_id_generated", "retried")
