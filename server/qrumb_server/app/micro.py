@@ -26,7 +26,7 @@ from qrumb_server import __version__
 from qrumb_server.app.collector import run_collector
 from qrumb_server.app.loader import run_loader
 from qrumb_server.app.servers import inner_server, inner_wrappers, stop_event
-from qrumb_server.config import RpcSettings, Settings
+from qrumb_server.config import RpcSettings, Settings, TracesSettings
 from qrumb_server.enrich.address_key import KEY_BYTES
 from qrumb_server.errors import ConfigError
 from qrumb_server.gateway.options import Limits
@@ -231,12 +231,14 @@ def _for_collector(settings: Settings) -> Settings:
     """Python judges, so that every verdict can be shown; the compiled way would say the same."""
     spool = settings.spool.model_copy(update={"seal_after": NEVER})
     rpc = settings.rpc.model_copy(update={"compiled": False, "drain_timeout": timedelta(0)})
-    return settings.model_copy(update={"spool": spool, "rpc": rpc})
+    return settings.model_copy(update={"spool": spool, "rpc": rpc, "traces": TracesSettings()})
 
 
 def _for_loader(settings: Settings) -> Settings:
     loader = settings.loader.model_copy(update={"poll_interval": LOADERS_POLL, "drain_timeout": timedelta(seconds=1)})
-    return settings.model_copy(update={"loader": loader, "data_dir": settings.data_dir / "loading"})
+    return settings.model_copy(
+        update={"loader": loader, "data_dir": settings.data_dir / "loading", "traces": TracesSettings()}
+    )
 
 
 def _servers(flow: _Flow) -> tuple[Callable[..., Any], list[LocalServer]]:

@@ -84,7 +84,10 @@ class CallTraces:
                 return
             named = records[0] + Record(traceparent=traceparent_of(of_call)).SerializeToString()
             with self._tracer.start_as_current_span(
-                "spool.append", attributes={"qrumb.records": len(records)}, record_exception=False
+                "spool.append",
+                attributes={"qrumb.records": len(records)},
+                record_exception=False,
+                set_status_on_exception=False,  # the call's span has what came of it
             ):
                 await append([named, *records[1:]], sites)
 

@@ -44,7 +44,7 @@ class Sending:
         # Its lines would stand between ours, one for each failure; `_Exporter` says what there is to say.
         logging.getLogger("opentelemetry").addHandler(logging.NullHandler())
         logging.getLogger("opentelemetry").propagate = False
-        self._exporter = _Exporter(OTLPSpanExporter(endpoint=endpoint, timeout=SEND_SECONDS), endpoint)
+        self._exporter = _Exporter(OTLPSpanExporter(endpoint=endpoint, insecure=True, timeout=SEND_SECONDS), endpoint)
         about = {"service.name": service, "service.version": __version__, "service.instance.id": process}
         self._provider = TracerProvider(
             sampler=ParentBased(_Beginning(sample_ratio)),
