@@ -1,6 +1,7 @@
 """Shards of two replicas under the real loader: split by session, equal on replicas, once through any death."""
 
 import contextlib
+import itertools
 import random
 import threading
 import time
@@ -10,17 +11,21 @@ from typing import Any
 
 import pytest
 
-from qrumb_server.errors import StoreError, StoreUnavailableError
+from qrumb_server.errors import OutcomeUnknownError, StoreError, StoreUnavailableError
 from qrumb_server.ports import TableBatch
+from qrumb_server.store.connection import Result, StatementError
 from qrumb_server.store.server import ServerStore
 from tests.support.old_cluster import (
     CAN_RUN,
     DDL_TIMEOUT,
+    NAME,
     Cluster,
+    dialect,
     empty,
     running_cluster_with_tables,
     wait_until_replicas_agree,
 )
+from tests.support.old_server import OldConnection
 from tests.support.rig import assert_exactly_once, running_rig
 from tests.support.rows import EMPTY_ROW
 from tests.support.stack import wait_until
@@ -148,6 +153,92 @@ def test_rows_of_a_killed_loader_are_found_though_a_replica_lags(shard: Cluster,
     for server in shard.servers:
         places = server.statement("SELECT segment_row AS place FROM events.valid_events_local ORDER BY place")
         assert [row["place"] for row in places] == list(range(20))
+
+
+@pytest.mark.parametrize("is_other_dead", [False, True], ids=["while the other is there", "where it is alone"])
+def test_rows_that_one_replica_has_alone_are_not_believed(shard: Cluster, *, is_other_dead: bool) -> None:
+    """It lost ZooKeeper in the middle of an insert and shows its rows for five minutes: this is played here."""
+    empty(shard)
+    segment_id = f"alone: {is_other_dead}"
+    batch = batch_of(segment_id, 5)
+    # Its port, from its insert on until it lets go of the rows.
+    alone: list[int] = []
+
+    class Connection(OldConnection):
+        def insert(self, sql: str, columns: Any, settings: Any) -> None:
+            if not alone:
+                alone.append(self.host[1])
+                raise StatementError("Unknown status, client must retry.", 319)
+            super().insert(sql, columns, settings)
+
+        def execute(self, sql: str, **more: Any) -> Result:
+            result = super().execute(sql, **more)
+            if self.host[1] in alone and sql.startswith("SELECT segment_id, segment_row "):
+                return Result(names=result.names, types=result.types, columns=[[segment_id] * 5, list(range(5))])
+            return result
+
+    options = shard.servers[0].options(hosts=[("127.0.0.1", server.port) for server in shard.servers], cluster=NAME)
+    with contextlib.closing(ServerStore(options, connect=Connection, dialect=dialect)) as store:
+        with pytest.raises(OutcomeUnknownError):
+            store.insert(batch)
+        [other] = [server for server in shard.servers if server.port not in alone]
+        if is_other_dead:
+            other.kill()
+        else:
+            assert not has_stored(store, batch)
+            alone[:] = [0]
+        wait_until(lambda: has_stored(store, batch), 30)
+    if is_other_dead:
+        other.start()
+    wait_until_replicas_agree(shard)
+    for server in shard.servers:
+        places = server.statement("SELECT segment_row AS place FROM events.valid_events_local ORDER BY place")
+        assert [row["place"] for row in places] == list(range(5))
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+def test_a_keeper_that_dies_in_inserts_loses_and_doubles_nothing(shard: Cluster) -> None:
+    """Fourteen times: about each seventh leaves rows of an insert with one replica alone."""
+    empty(shard)
+    stopping = threading.Event()
+    stored: set[str] = set()
+    threads = [threading.Thread(target=load, args=(shard, f"kept {name}", stopping, stored)) for name in range(4)]
+    for thread in threads:
+        thread.start()
+    for _ in range(14):
+        time.sleep(random.uniform(2, 4))
+        shard.zookeeper.kill()
+        time.sleep(random.uniform(0.5, 2))
+        shard.zookeeper.start()
+        goal = len(stored) + 8
+        wait_until(lambda goal=goal: len(stored) > goal, 120)
+    stopping.set()
+    for thread in threads:
+        thread.join()
+    wait_until_replicas_agree(shard)
+    for server in shard.servers:
+        rows = server.statement("SELECT segment_id, count() AS n FROM events.valid_events_local GROUP BY segment_id")
+        assert {str(row["segment_id"]): row["n"] for row in rows} == dict.fromkeys(stored, 3)
+
+
+def load(cluster: Cluster, name: str, stopping: threading.Event, stored: set[str]) -> None:
+    """Insert batch after batch, as a loader does: each until it is stored and read back."""
+    with contextlib.closing(cluster.store()) as store:
+        for number in itertools.count():
+            if stopping.is_set():
+                return
+            batch = batch_of(f"{name}, {number}", 3)
+            insert = store.insert
+            while True:
+                try:
+                    insert(batch)
+                    store.confirm([batch])
+                    break
+                except StoreError:
+                    insert = store.insert_missing
+                    time.sleep(0.3)
+            stored.add(f"{name}, {number}")
 
 
 def batch_of(segment_id: str, number: int) -> TableBatch:

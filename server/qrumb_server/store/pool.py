@@ -7,7 +7,7 @@ does not stall the rest; if all have failed, all are tried, in turn.
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from qrumb_server.errors import StoreTooOldError, StoreUnavailableError
@@ -46,26 +46,31 @@ class ConnectionPool:
         # In an order of its own, so that the loaders of many nodes do not all go to the first host.
         self._hosts = random.sample(list(options.hosts), len(options.hosts))
         self._rests_until: dict[Host, float] = {}
+        # Of these, the ones that did not answer.
+        self._silent: set[Host] = set()
         self._closed = False
 
-    def run(self, statement: Callable[[ServerConnection], T]) -> T:
+    def run(self, statement: Callable[[ServerConnection], T], host: Host | None = None) -> T:
         """What `statement` makes of a connection; called again with another one only if nothing was sent.
+
+        Args:
+            host: that one and no other; None: any that does not rest.
 
         Raises:
             StatementError: from `statement`.
             StoreUnavailableError: no host can be reached, or the pool is closed.
             StoreRefusedError: no host lets us in, or one that answers is too old.
         """
-        while (idle := self._take()) is not None:
+        while (idle := self._take(host)) is not None:
             try:
                 return self._use(idle, statement)
             except StaleError:
                 self._forget(idle.host)
-        fresh = self._new()
+        fresh = self._new([host] if host else self._candidates())
         try:
             return self._use(fresh, statement)
         except StaleError as error:
-            self._rest(fresh.host)
+            self._rest(fresh.host, is_silent=True)
             raise StoreUnavailableError(str(error)) from None
 
     def close(self) -> None:
@@ -82,7 +87,7 @@ class ConnectionPool:
         except StatementError as error:
             connection.close()
             if error.code is None or error.code in OF_ONE_HOST:
-                self._rest(connection.host)
+                self._rest(connection.host, is_silent=error.code is None)
             raise
         except BaseException:
             connection.close()
@@ -90,29 +95,37 @@ class ConnectionPool:
         self._put(connection)
         return outcome
 
-    def _take(self) -> ServerConnection | None:
+    def answering(self) -> list[Host]:
+        """All hosts but those that rest since they did not answer; all where none is left."""
+        with self._lock:
+            return [host for host in self._hosts if host not in self._silent or host in self._awake()] or self._hosts
+
+    def _take(self, host: Host | None) -> ServerConnection | None:
         with self._lock:
             if self._closed:
                 raise StoreUnavailableError("the store is closed")
             fresh_after = time.monotonic() - _IDLE_SECONDS
-            while self._idle:
-                connection, idle_since = self._idle.pop()
-                if idle_since > fresh_after:
-                    return connection
-                connection.close()
+            for place in range(len(self._idle) - 1, -1, -1):
+                connection, idle_since = self._idle[place]
+                if host is None or connection.host == host:
+                    del self._idle[place]
+                    if idle_since > fresh_after:
+                        return connection
+                    connection.close()
         return None
 
-    def _new(self) -> ServerConnection:
+    def _new(self, hosts: Sequence[Host]) -> ServerConnection:
         failures: list[ConnectError] = []
-        for host in self._candidates():
+        for host in hosts:
             try:
                 connection = self._connect(host, self._options)
             except ConnectError as error:
                 failures.append(error)
-                self._rest(host)
+                self._rest(host, is_silent=True)
             else:
                 with self._lock:
                     self._rests_until.pop(host, None)
+                    self._silent.discard(host)
                 return connection
         # A host that says no is worth more than one that says nothing.
         worst = next((failure for failure in failures if failure.code), failures[0])
@@ -125,13 +138,16 @@ class ConnectionPool:
     def _candidates(self) -> list[Host]:
         """Those that do not rest, or all: first the one that has rested longest."""
         with self._lock:
-            now = time.monotonic()
-            awake = [host for host in self._hosts if self._rests_until.get(host, 0.0) <= now]
-            return awake or sorted(self._hosts, key=self._rests_until.__getitem__)
+            return self._awake() or sorted(self._hosts, key=self._rests_until.__getitem__)
 
-    def _rest(self, host: Host) -> None:
+    def _awake(self) -> list[Host]:
+        now = time.monotonic()
+        return [host for host in self._hosts if self._rests_until.get(host, 0.0) <= now]
+
+    def _rest(self, host: Host, *, is_silent: bool) -> None:
         with self._lock:
             self._rests_until[host] = time.monotonic() + _REST_SECONDS
+            (self._silent.add if is_silent else self._silent.discard)(host)
         self._forget(host)
 
     def _forget(self, host: Host) -> None:

@@ -7,7 +7,7 @@ it opens; until that has worked every such call raises what stood in the way.
 Rows travel as one block per insert. A client cannot filter its rows on the server, so `insert_missing` asks which
 are there and sends the rest. Between the two only this store could add any of them, because a segment belongs to
 one node's loader; an insert of ours that is still at work behind a broken connection is waited for first. In a cluster
-the answer may come from a replica that lags, see `_missing`.
+one replica may have rows that no other ever gets, see `_there`.
 """
 
 import contextlib
@@ -75,6 +75,10 @@ _SETTLE_SECONDS = 1.0
 _RUNNING_POLL_SECONDS = 0.2
 # How long a replica may take to fetch what was inserted, before its rows count as missing.
 _FETCH_SECONDS = 5.0
+_DISAGREE = (
+    "replicas do not agree on whether an earlier insert is stored; one that lost its keeper in the middle of it has "
+    "rows that no other gets, and lets go of them after some minutes"
+)
 
 
 class ServerStore:
@@ -137,7 +141,11 @@ class ServerStore:
             return
         self._prepare()
         self._wait_for_running_inserts(batch.table)
-        missing = self._missing(batch)
+        is_own = batch is self._sent
+        missing = self._missing(batch, is_own=is_own)
+        if self._options.cluster is not None and is_own:
+            # All who say that it is there may have asked one replica. An equal block is recognised where it counts.
+            missing = batch
         if missing.row_count:
             self._insert(missing)
         self._broke = False
@@ -248,24 +256,45 @@ class ServerStore:
                 return missing
             time.sleep(_RUNNING_POLL_SECONDS)
 
-    def _missing(self, batch: TableBatch) -> TableBatch:
+    def _missing(self, batch: TableBatch, *, is_own: bool) -> TableBatch:
         columns = list(batch.columns)
         segments, rows = (batch.data[columns.index(name)] for name in ("segment_id", "segment_row"))
-        # In a cluster equal blocks are recognised, so a replica that lags may answer for what was sent just now. What a
-        # predecessor sent was other blocks, since rows come in another batch after a restart.
-        is_foreign = self._options.cluster is not None and batch is not self._sent
-        settings = _COMPLETE_QUERY_SETTINGS if is_foreign else _QUERY_SETTINGS
         # The table's name was checked against the schema files.
         sql = (
             "SELECT segment_id, segment_row "  # noqa: S608
             f"FROM {batch.table} WHERE segment_id IN {{segments:Array(String)}}"
         )
-        rendered = render_parameters(sql, {"segments": sorted(set(segments))})
-        there = set(zip(*self._execute(sql, rendered, settings).columns, strict=True))
+        there = self._there(sql, render_parameters(sql, {"segments": sorted(set(segments))}), is_own=is_own)
         wanted = [place not in there for place in zip(segments, rows, strict=True)]
         return TableBatch(
             table=batch.table, columns=columns, data=[list(compress(values, wanted)) for values in batch.data]
         )
+
+    def _there(self, sql: str, rendered: Mapping[str, str], *, is_own: bool) -> set[tuple[Any, ...]]:
+        """The rows that are stored, as every host of a cluster says that answers for complete replicas.
+
+        An insert that lost the keeper in its middle stays with its replica, and no other gets it: after some minutes
+        the replica lets go of it. Until then each host answers by its own replica, and they disagree.
+
+        Where none answers for complete ones: nothing, if the very block was sent just now, since it is recognised when
+        it comes again. What a predecessor sent was other blocks: rows come in another batch after a restart.
+        """
+        if self._options.cluster is None:
+            return set(zip(*self._execute(sql, rendered, _QUERY_SETTINGS).columns, strict=True))
+        answers: list[set[tuple[Any, ...]]] = []
+        failure: StoreUnavailableError | None = None
+        for host in self._pool.answering():
+            try:
+                result = self._execute(sql, rendered, _COMPLETE_QUERY_SETTINGS, host=host)
+            except StoreUnavailableError as error:
+                failure = error
+            else:
+                answers.append(set(zip(*result.columns, strict=True)))
+        if any(answer != answers[0] for answer in answers):
+            raise StoreUnavailableError(_DISAGREE)
+        if failure is not None and not answers and not is_own:
+            raise failure
+        return answers[0] if answers else set()
 
     def _wait_for_running_inserts(self, table: str) -> None:
         """Until none is at work that began before now: it may bring rows that a look-up would not see yet."""
@@ -292,11 +321,12 @@ class ServerStore:
         rendered: Mapping[str, str],
         settings: Mapping[str, int],
         timeout: timedelta | None = None,
+        host: Host | None = None,
     ) -> Result:
         every: dict[str, int | str] = {**self._always, **settings}
         try:
             return self._pool.run(
-                lambda connection: connection.execute(sql, parameters=rendered, settings=every, timeout=timeout)
+                lambda connection: connection.execute(sql, parameters=rendered, settings=every, timeout=timeout), host
             )
         except StatementError as error:
             raise _statement_error(error) from None

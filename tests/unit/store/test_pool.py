@@ -38,7 +38,7 @@ def pool_of(failing: dict[Host, int | None]) -> ConnectionPool:
 def asked(pool: ConnectionPool) -> Host | None:
     """The host that answered; None where it failed."""
     try:
-        return pool.run(lambda connection: cast(Any, connection).say_host())  # type: ignore[no-any-return]
+        return pool.run(lambda connection: cast(Any, connection).say_host())
     except StatementError:
         return None
 
