@@ -1,15 +1,18 @@
 """The calls that are compared: one event and a hundred, of browsers and of backends, as protobuf and as JSON.
 
-A template is the bytes of one call in which the digits behind MARK are an event's id; a generator sets them anew. Both
-forms say the same.
+A template is the bytes of one call in which the digits behind MARK are an event's id; a generator sets them anew. All
+forms say the same; the third is that of OpenTelemetry's logs.
 """
 
 import json
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from google.protobuf.json_format import ParseDict
 from google.protobuf.message import Message
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest, ExportLogsServiceResponse
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
 from qrumb.v1 import collector_service_pb2 as pb
 from qrumb.v1.browser_event_pb2 import BrowserEvent
@@ -20,6 +23,7 @@ MARK: Final = "0192f0c1-7e1a-7c3d-9b1e-"
 DIGITS: Final = 12
 SITE: Final = "bench"
 BATCH_EVENTS: Final = 100
+EXPORT_LOGS: Final = "/opentelemetry.proto.collector.logs.v1.LogsService/Export"
 AGENT: Final = (
     "Mozilla/5.0 (Linux; Android 16; Pixel 9) AppleWebKit/537.36 (KHTML, like Gecko) "
     "Chrome/142.0.0.0 Mobile Safari/537.36"
@@ -36,12 +40,25 @@ class Call:
     path: str
     grpc: bytes
     json: bytes
+    logs: bytes
+    """The same events as log records of OpenTelemetry."""
 
     def answer_of(self, content: bytes) -> Message:
         """Of the RPC."""
         name = self.method.rpartition("/")[2]
-        answer: Message = getattr(pb, f"{name}Response").FromString(content)
+        kind = ExportLogsServiceResponse if self.method == EXPORT_LOGS else getattr(pb, f"{name}Response")
+        answer: Message = kind.FromString(content)
         return answer
+
+    def is_taken(self, said: str) -> bool:
+        """Whether an answer says so of every event; OpenTelemetry's says how many were not."""
+        if self.method == EXPORT_LOGS:
+            return "rejected_log_records" not in said
+        return said.count("ACCEPTED") == self.events
+
+    def as_logs(self) -> "Call":
+        """The same for OpenTelemetry's collector, by gRPC."""
+        return replace(self, method=EXPORT_LOGS, grpc=self.logs)
 
 
 def _browser_event(number: int) -> dict[str, Any]:
@@ -93,7 +110,33 @@ def _call(kind: str, events: int) -> Call:
         path=path,
         grpc=ParseDict(body, request).SerializeToString(),
         json=json.dumps(content, separators=(",", ":")).encode(),
+        logs=_logs(made),
     )
+
+
+def _logs(events: list[dict[str, Any]]) -> bytes:
+    """As an application would log them: each field an attribute."""
+    request = ExportLogsServiceRequest()
+    records = request.resource_logs.add().scope_logs.add().log_records
+    for event in events:
+        record = records.add(time_unix_nano=time.time_ns())
+        for name, value in event.items():
+            record.attributes.add(key=name, value=_any_value(value))
+    return request.SerializeToString()
+
+
+def _any_value(value: Any) -> AnyValue:
+    match value:
+        case str():
+            return AnyValue(string_value=value)
+        case int():
+            return AnyValue(int_value=value)
+        case float():
+            return AnyValue(double_value=value)
+    made = AnyValue()
+    for name, inner in value.items():
+        made.kvlist_value.values.add(key=name, value=_any_value(inner))
+    return made
 
 
 CALLS: Final = tuple(_call(kind, events) for kind in ("Browser", "Server") for events in (1, BATCH_EVENTS))

@@ -24,7 +24,7 @@ import httpx
 from bench.calls import DIGITS, MARK, Call
 from tools.go_toolchain import CACHES, GO, environment
 
-__all__ = ["Door", "Generator", "GoGenerator", "PythonGenerator", "Sent", "find_generator"]
+__all__ = ["Door", "Generator", "GoGenerator", "PythonGenerator", "Sent", "built", "find_generator"]
 
 SOURCE: Final = Path(__file__).resolve().parent / "generator"
 AT_ONCE: Final = {True: 32, False: 8}
@@ -132,13 +132,20 @@ def _sender(call: Call, door: Door, running: ExitStack) -> Callable[[bytes], byt
 
 def find_generator(folder: Path) -> Generator:
     """The one in Go, built into `folder` where there is Go; builds that fail raise CalledProcessError."""
+    if binary := built(SOURCE, folder):
+        return GoGenerator(binary)
+    print("no Go on this machine: the generator is Python, and takes more of the machine", flush=True)
+    return PythonGenerator()
+
+
+def built(source: Path, folder: Path) -> Path | None:
+    """A program in Go, built into `folder`; None where there is no Go. A build that fails raises CalledProcessError."""
     go = str(GO) if GO.exists() else shutil.which("go")
     if go is None:
-        print("no Go on this machine: the generator is Python, and takes more of the machine", flush=True)
-        return PythonGenerator()
+        return None
     CACHES.mkdir(parents=True, exist_ok=True)
-    binary = folder / "generator"
+    binary = folder / f"{source.name}-binary"
     subprocess.run(
-        [go, "build", "-o", str(binary), "."], cwd=SOURCE, env={**os.environ, **environment(CACHES)}, check=True
+        [go, "build", "-o", str(binary), "."], cwd=source, env={**os.environ, **environment(CACHES)}, check=True
     )
-    return GoGenerator(binary)
+    return binary

@@ -22,6 +22,7 @@ NAMES: Final = {
     "echo grpc": "bare grpc.aio echo",
     "echo json": "Envoy before the bare echo, JSON",
     "fastapi json": "FastAPI + pydantic + fdatasync, JSON",
+    "collector grpc": "OpenTelemetry Collector, queue with fsync, gRPC",
 }
 DAY_SECONDS: Final = 86_400
 BILLION: Final = 1_000_000_000
@@ -179,10 +180,6 @@ def _machine(results: Results) -> str:
     )
 
 
-def _left_out(results: Results) -> str:
-    return "; ".join(f"{name}: {why}" for name, why in results["machine"]["costs"]["left_out"].items())
-
-
 def _plot_of(results: Results, events: str) -> str:
     drawn = []
     for kind in ("browser", "server"):
@@ -204,7 +201,6 @@ def files(results: Results) -> dict[Path, str]:
         "workers": _workers(results),
         "machines": _machines(results),
         "machine": _machine(results),
-        "left_out": _left_out(results),
         "cores": str(results["machine"]["costs"]["cores"]),
         "loader": spread(loader, 1),
         "loader_verdict": _verdict(statistics.median(loader), 15),

@@ -21,8 +21,8 @@ from typing import Any, Final
 
 from bench import page
 from bench.calls import BATCH_EVENTS, CALLS, Call
-from bench.generate import Generator, find_generator
-from bench.ways import Way, echo, fastapi, node
+from bench.generate import Generator, built, find_generator
+from bench.ways import Way, collector, echo, fastapi, node
 from qrumb_server.rpc.hotpath import is_built
 
 __all__ = ["measure"]
@@ -32,15 +32,12 @@ RESULTS: Final = ROOT / "bench" / "results.json"
 CALLS_PER_ROUND: Final = {1: 600, BATCH_EVENTS: 40}
 LOADED_CALLS: Final = 400
 WORKERS: Final = (1, 2, 4)
-LEFT_OUT: Final = {
-    "OpenTelemetry Collector": "not built here, and not tried",
-}
 
 
 def measure(way: Way, protocol: str, call: Call, calls: int, generator: Generator) -> dict[str, float]:
     """Microseconds of processor time per event, events per second, and the generator's own microseconds."""
     before = way.seconds_used(protocol)
-    sent = generator.send(call, way.doors[protocol], calls)
+    sent = generator.send(way.as_sent(call), way.doors[protocol], calls)
     used = way.seconds_used(protocol) - before
     events = calls * call.events
     return {
@@ -59,6 +56,8 @@ def _ways(folder: Path) -> Iterator[dict[str, Way]]:
         found["python"] = running.enter_context(node(folder / "python", QRUMB_RPC__COMPILED="false"))
         found["echo"] = running.enter_context(echo(folder / "echo"))
         found["fastapi"] = running.enter_context(fastapi(folder / "fastapi"))
+        if peer := built(ROOT / "bench" / "collector_peer", folder):
+            found["collector"] = running.enter_context(collector(folder / "collector", peer))
         for way in found.values():
             for call in CALLS:
                 way.check(call)
@@ -135,7 +134,6 @@ def facts(generator: Generator) -> dict[str, Any]:
         "pydantic": version("pydantic"),
         "generator": generator.name,
         "load_before": round(os.getloadavg()[0], 1),
-        "left_out": LEFT_OUT,
     }
 
 

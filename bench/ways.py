@@ -2,7 +2,9 @@
 
 - `compiled`, `python`: a node with one worker and one thread of Envoy, with and without the compiled way;
 - `echo`: the bare server of echo.py, and the gateway's Envoy, transcoding, before it;
-- `fastapi`: fastapi_peer.py under uvicorn.
+- `fastapi`: fastapi_peer.py under uvicorn;
+- `collector`: the OpenTelemetry Collector of collector_peer/ with a queue on the disk. Where it is to send that to
+  takes connections and answers none, so that its way in is measured alone, as the others' is.
 """
 
 import os
@@ -11,7 +13,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -27,7 +29,7 @@ from tests.support.envoy_process import gateway_options
 from tests.support.patience import patient
 from tests.support.stack import Stack, running_stack, wait_until
 
-__all__ = ["Way", "echo", "fastapi", "node", "of_stack", "processor_seconds"]
+__all__ = ["Way", "collector", "echo", "fastapi", "node", "of_stack", "processor_seconds"]
 
 UNLIMITED = 1_000_000_000
 REQUESTS = 1_000_000
@@ -44,6 +46,8 @@ class Way:
     pids: dict[str, Callable[[], list[int]]]
     """Processes that work for an event that comes in by that protocol, by protocol."""
     stack: Stack | None = None
+    as_sent: Callable[[Call], Call] = field(default=lambda call: call)
+    """A call in the words that it is sent in."""
 
     def seconds_used(self, protocol: str) -> float:
         """Processor time so far."""
@@ -53,8 +57,8 @@ class Way:
         """Raises AssertionError unless it takes every event of a call."""
         for protocol, door in self.doors.items():
             send = _send_grpc if protocol == "grpc" else _send_json
-            said = send(call, door)
-            assert said.count("ACCEPTED") == call.events, f"{call.name} by {protocol}: {said[:2000]}"
+            said = send(self.as_sent(call), door)
+            assert self.as_sent(call).is_taken(said), f"{call.name} by {protocol}: {said[:2000]}"
 
 
 def processor_seconds(pids: list[int]) -> float:
@@ -150,6 +154,37 @@ def fastapi(folder: Path) -> Iterator[Way]:
     with _child(words, Path.cwd(), PEER_FILE=str(folder / "events.log")) as server:
         door = Door(protocol="json", target=f"http://127.0.0.1:{port}", headers=BROWSER)
         yield _answering(Way(doors={"json": door}, pids={"json": lambda: [server]}))
+
+
+COLLECTOR = """
+extensions:
+  file_storage: {{directory: {folder}/queue, fsync: true, create_directory: true}}
+receivers:
+  otlp: {{protocols: {{grpc: {{endpoint: "127.0.0.1:{port}"}}}}}}
+exporters:
+  otlp_http:
+    endpoint: http://127.0.0.1:{silent_port}
+    timeout: 0s
+    sending_queue: {{num_consumers: 1, queue_size: 1000000, storage: file_storage}}
+service:
+  extensions: [file_storage]
+  pipelines:
+    logs: {{receivers: [otlp], exporters: [otlp_http]}}
+"""
+
+
+@contextmanager
+def collector(folder: Path, binary: Path) -> Iterator[Way]:
+    """The peer in Go, built already."""
+    folder.mkdir()
+    port = free_port()
+    config = folder / "collector.yaml"
+    silent = socket.create_server(("127.0.0.1", 0))
+    config.write_text(COLLECTOR.format(folder=folder, port=port, silent_port=silent.getsockname()[1]))
+    # What waits for its answer is let go first: the collector would not end before.
+    with _child([str(binary), str(config)], folder) as peer, silent:
+        door = Door(protocol="grpc", target=f"127.0.0.1:{port}", headers=BROWSER)
+        yield _answering(Way(doors={"grpc": door}, pids={"grpc": lambda: [peer]}, as_sent=Call.as_logs))
 
 
 @contextmanager
