@@ -10,7 +10,9 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any, Final
 
 import grpc
-from prometheus_client import CollectorRegistry, Histogram
+from prometheus_client import CollectorRegistry
+
+from qrumb_server.metrics import Timings
 
 __all__ = ["UNCOUNTED", "CallDurations", "code_of"]
 
@@ -29,16 +31,14 @@ class CallDurations:
     """A wrapper, as `wrappers.Wrapper` says; it belongs around all others, to see what they answer."""
 
     def __init__(self, registry: CollectorRegistry, *, monotonic: Callable[[], float] = time.perf_counter) -> None:
-        self._histogram = Histogram(
+        self._timings = Timings(
             "rpc_server_call_duration_seconds",
             "Time of a call from its message to its last answer.",
-            ["rpc_method", "rpc_response_status_code"],
-            buckets=BUCKETS,
-            registry=registry,
+            BUCKETS,
+            registry,
+            labels=("rpc_method", "rpc_response_status_code"),
         )
         self._monotonic = monotonic
-        # The package's own look-up takes longer than the rest.
-        self._known: dict[tuple[str, str], Histogram] = {}
 
     def unary(self, method: Any, call: Callable[[Any, Context], Any]) -> Callable[[Any, Context], Any]:
         """Timed until its answer."""
@@ -80,17 +80,10 @@ class CallDurations:
 
     def refused(self, code: grpc.StatusCode) -> None:
         """Count a call that was refused before its message was read; its method may be any text."""
-        self._of(OTHER, code.name).observe(0)
+        self._timings.of(OTHER, code.name).observe(0)
 
     def _observe(self, method: str, code: str, begun: float) -> None:
-        self._of(method, code).observe(self._monotonic() - begun)
-
-    def _of(self, method: str, code: str) -> Histogram:
-        key = (method, code)
-        found = self._known.get(key)
-        if found is None:
-            found = self._known[key] = self._histogram.labels(method, code)
-        return found
+        self._timings.of(method, code).observe(self._monotonic() - begun)
 
 
 def code_of(context: Context, error: BaseException | None = None) -> str:

@@ -5,10 +5,10 @@ from collections import Counter as Sums
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter
 
 from qrumb.v1.receipt_pb2 import EventWarning, Violation
-from qrumb_server.metrics import SiteLabels
+from qrumb_server.metrics import SiteCounts, SiteLabels, Timings
 from qrumb_server.model import Rejected, StampedEvent
 from qrumb_server.pipeline.scan import StampedScan
 from qrumb_server.rpc.faults import SPOOL_ANSWERS
@@ -27,10 +27,7 @@ class CollectorMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._sites = SiteLabels()
-        self._accepted_by_site: dict[str, Counter] = {}
-        self._accepted = Counter(
-            "qrumb_events_accepted", "Events accepted and durable.", ["site_id"], registry=registry
-        )
+        self._accepted = SiteCounts("qrumb_events_accepted", "Events accepted and durable.", self._sites, registry)
         self._rejected = Counter("qrumb_events_rejected", "Events that break a rule.", ["site_id"], registry=registry)
         self._violations = Counter(
             "qrumb_event_violations",
@@ -62,12 +59,9 @@ class CollectorMetrics:
             ["reason"],
             registry=registry,
         )
-        self._append_seconds = Histogram(
-            "qrumb_spool_append_seconds",
-            "Time until a request's events were durable.",
-            buckets=APPEND_BUCKETS,
-            registry=registry,
-        )
+        self._append_seconds = Timings(
+            "qrumb_spool_append_seconds", "Time until a request's events were durable.", APPEND_BUCKETS, registry
+        ).of()
 
     def count_refused(self, reason: str) -> None:
         """Count a call that was not let in."""
@@ -90,7 +84,7 @@ class CollectorMetrics:
     def count(self, verdicts: Sequence[StampedEvent | Rejected], accepted_by_site: Mapping[str, int]) -> None:
         """Count what was kept of one request: by the verdicts, and what else was accepted."""
         for site_id, number in accepted_by_site.items():
-            self._accepted_of(site_id).inc(number)
+            self._accepted.add(site_id, number)
         if verdicts:  # none are the usual case, and what follows costs even so
             self._count_verdicts(verdicts)
 
@@ -109,7 +103,7 @@ class CollectorMetrics:
                 rejected[label(verdict.raw.message.site_id)] += 1
                 violations.update({violation.reason for violation in verdict.violations})
         for site_id, number in accepted.items():
-            self._accepted_of(site_id).inc(number)
+            self._accepted.add(site_id, number)
         for site_id, number in rejected.items():
             self._rejected.labels(site_id=site_id).inc(number)
         for (site_id, code), number in warnings.items():
@@ -125,9 +119,3 @@ class CollectorMetrics:
             said.update({(site_label, warning.code) for warning in scan.warnings})
         for (site_id, code), number in said.items():
             self._scan_warnings.labels(site_id=site_id, code=EventWarning.Code.Name(code)).inc(number)
-
-    def _accepted_of(self, site_id: str) -> Counter:
-        label = self._sites.label(site_id)
-        if label not in self._accepted_by_site:  # the package's own look-up takes longer than the rest
-            self._accepted_by_site[label] = self._accepted.labels(site_id=label)
-        return self._accepted_by_site[label]

@@ -85,6 +85,10 @@ class SiteShares:
             group.sites[site_id] += size_bytes
             self._totals[site_id] += size_bytes
 
+    def count(self, used_bytes: int, room_bytes: int) -> bool:
+        """Whether shares count where the folder holds so much."""
+        return self._max_share < 1 and used_bytes > room_bytes * _CROWDED
+
     def refusal(self, sites: Mapping[str, int], *, used_bytes: int, room_bytes: int) -> OverShare | None:
         """The site of which these bytes more would be too many, or None.
 
@@ -92,7 +96,7 @@ class SiteShares:
             used_bytes: what the folder would hold with them.
             room_bytes: what the folder may hold.
         """
-        if self._max_share >= 1 or used_bytes <= room_bytes * _CROWDED:
+        if not self.count(used_bytes, room_bytes):
             return None
         allowed = self._allowed(room_bytes)
         for site_id, size_bytes in sites.items():
@@ -275,6 +279,10 @@ class FolderQuota:
             self._turned_away[over.site_id] = over.wanted_bytes
         return over
 
+    def has_ample_room(self, size_bytes: int) -> bool:
+        """Whether nothing can refuse so many bytes more, whosever they are."""
+        return self._lack(size_bytes) is None and not self._shares.count(self.bytes_used + size_bytes, self._room())
+
     def look(self) -> FolderLook:
         """How sites share the folder now: a site that would be taken again is turned away no longer."""
         self.scan_if_due()
@@ -293,9 +301,9 @@ class FolderQuota:
         self.bytes_used += size_bytes
         self._free_bytes -= size_bytes
 
-    def add_sites(self, segment_id: UUID, sites: Mapping[str, int]) -> None:
+    def add_sites(self, segment_id: str, sites: Mapping[str, int]) -> None:
         """Count whose the bytes of a segment are."""
-        self._shares.add(str(segment_id), sites)
+        self._shares.add(segment_id, sites)
 
     def _excess(self, size_bytes: int, sites: Mapping[str, int]) -> OverShare | None:
         return self._shares.refusal(sites, used_bytes=self.bytes_used + size_bytes, room_bytes=self._room())

@@ -28,6 +28,7 @@ class OpenSegment:
         "_filesystem",
         "_folder",
         "_has_durable_name",
+        "id_text",
         "is_sound",
         "rows",
         "segment_id",
@@ -41,6 +42,7 @@ class OpenSegment:
         self._file: AppendFile = filesystem.create(folder / open_name(segment_id))
         self._has_durable_name = False
         self.segment_id = segment_id
+        self.id_text = str(segment_id)
         self.rows = 0
         self.size_bytes = 0
         self.is_sound = True

@@ -48,10 +48,7 @@ class SpoolStats:
     """False from a failed commit until one succeeds."""
 
 
-@dataclass(slots=True)
-class _Waiting:
-    append: Append
-    done: asyncio.Future[None]
+_Waiting = tuple[Append, asyncio.Future[None]]
 
 
 class SpoolWriter:
@@ -153,14 +150,13 @@ class SpoolWriter:
             raise SpoolFailedError("the spool is closed")
         if not records:
             return
-        if max(map(len, records)) > MAX_RECORD_BYTES:
-            raise ValueError(f"a record is longer than {MAX_RECORD_BYTES} bytes")
         size = framed_bytes(records)
+        if size > MAX_RECORD_BYTES and max(map(len, records)) > MAX_RECORD_BYTES:
+            raise ValueError(f"a record is longer than {MAX_RECORD_BYTES} bytes")
         if self._waiting_bytes + size > self._limits.max_waiting_bytes and self._waiting_bytes:
             raise SpoolFullError(f"{self._waiting_bytes} bytes wait for the disk already")
         done = self._loop.create_future()
-        append = Append(records=records, size_bytes=size, sites=_bytes_of_sites(records, sites))
-        self._waiting.append(_Waiting(append, done))
+        self._waiting.append((Append(records, size, _bytes_of_sites(records, sites, size)), done))
         self._waiting_bytes += size
         if len(self._waiting) == 1 and self._job_begun is None:
             # not at once: callers that are ready in this turn of the loop join the group
@@ -219,8 +215,8 @@ class SpoolWriter:
             self._run(self._journal.look, self._answer_look)
         elif self._waiting:
             # a caller that was cancelled meanwhile gets no answer; its retry would only be a duplicate
-            group = [member for member in self._waiting if not member.done.done()]
-            appends = [member.append for member in group]
+            group = [member for member in self._waiting if not member[1].done()]
+            appends = [append for append, _done in group]
             self._waiting, self._waiting_bytes = [], 0
             self._run(lambda: self._journal.commit(appends), lambda job: _answer_appends(group, job))
         elif self._is_closing:
@@ -292,26 +288,29 @@ class SpoolWriter:
         self._start_job()
 
 
-def _bytes_of_sites(records: Sequence[bytes], sites: Sequence[str]) -> dict[str, int]:
+def _bytes_of_sites(records: Sequence[bytes], sites: Sequence[str], size_bytes: int) -> dict[str, int]:
+    if not sites:
+        return {}
+    if len(set(sites)) == 1:
+        return {sites[0]: size_bytes}
     sizes: dict[str, int] = {}
-    if sites:
-        for record, site_id in zip(records, sites, strict=True):
-            sizes[site_id] = sizes.get(site_id, 0) + FRAME_HEAD_BYTES + len(record)
+    for record, site_id in zip(records, sites, strict=True):
+        sizes[site_id] = sizes.get(site_id, 0) + FRAME_HEAD_BYTES + len(record)
     return sizes
 
 
 def _answer_appends(group: Sequence[_Waiting], job: Future[list[Refusal | None]]) -> None:
     fault = _fault_of(job)
     answers = job.result() if fault is None else [None] * len(group)
-    for member, refusal in zip(group, answers, strict=True):
-        if member.done.done():
+    for (_append, done), refusal in zip(group, answers, strict=True):
+        if done.done():
             continue
         if fault is not None:
-            member.done.set_exception(_failure("the append broke down", fault))
+            done.set_exception(_failure("the append broke down", fault))
         elif refusal is not None:
-            member.done.set_exception(refusal.kind(refusal.reason))
+            done.set_exception(refusal.kind(refusal.reason))
         else:
-            member.done.set_result(None)
+            done.set_result(None)
 
 
 def _answer_seals(waiters: Sequence[asyncio.Future[None]], job: Future[bool]) -> None:
