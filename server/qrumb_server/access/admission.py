@@ -46,10 +46,12 @@ class Admission:
         Raises:
             AccessDenied: a site is unknown or does not have this origin.
         """
-        for site_id in _names(site_ids):
-            site = self._known(site_id)
-            if origin and not site.origins.allow(origin):
-                raise AccessDenied(calls.ORIGIN_NOT_ALLOWED)
+        for site_id in site_ids:
+            site = self._sites.find(site_id)
+            if site is not None and (not origin or site.origins.allow(origin)):
+                continue
+            if is_site_id(site_id):
+                raise AccessDenied(calls.SITE_UNKNOWN if site is None else calls.ORIGIN_NOT_ALLOWED)
 
     def check_key(self, site_ids: Iterable[str], authorization: str, scope: Scope | None) -> None:
         """A backend's call about these sites.
@@ -67,7 +69,7 @@ class Admission:
         if scope is not None and scope not in key.scopes:
             present = ", ".join(sorted(key.scopes)) or "nothing"
             raise AccessDenied(calls.KEY_SCOPE, needed=scope, present=present)
-        if any(site_id != site.site_id for site_id in _names(site_ids)):
+        if any(site_id != site.site_id and is_site_id(site_id) for site_id in site_ids):
             raise AccessDenied(calls.KEY_OF_ANOTHER_SITE)
 
     def has_key(self, site_ids: Iterable[str], authorization: str) -> bool:
@@ -82,12 +84,6 @@ class Admission:
         """Whose quota an event takes from, and how much that is."""
         return self._sites.quota(site_id)
 
-    def _known(self, site_id: str) -> Site:
-        site = self._sites.find(site_id)
-        if site is None:
-            raise AccessDenied(calls.SITE_UNKNOWN)
-        return site
-
     def _recognise(self, authorization: str) -> tuple[Site, Key]:
         if not authorization:
             raise AccessDenied(calls.KEY_MISSING)
@@ -101,7 +97,3 @@ class Admission:
         if expires_ms is not None and expires_ms <= self._clock.now_ms():
             raise AccessDenied(calls.KEY_EXPIRED)
         return found
-
-
-def _names(site_ids: Iterable[str]) -> set[str]:
-    return {site_id for site_id in site_ids if is_site_id(site_id)}

@@ -53,7 +53,9 @@ class Quotas:
         """
         now = self._monotonic()
         rate, most = quota.events_per_second * self._share, max(1.0, quota.burst * self._share)
-        bucket = self._buckets.setdefault(whose, _Bucket(most, now))
+        bucket = self._buckets.get(whose)
+        if bucket is None:
+            bucket = self._buckets[whose] = _Bucket(most, now)
         bucket.tokens = min(most, bucket.tokens + (now - bucket.filled_at) * rate)
         bucket.filled_at = now
         wanted = min(float(number), most)

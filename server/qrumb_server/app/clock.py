@@ -32,6 +32,7 @@ class SteadyClock:
         """Milliseconds since 1970-01-01 UTC, never less than before."""
         read_ns = self._monotonic_ns()
         slowed_ns = self._latest_ns + (read_ns - self._read_ns) // 2
-        self._latest_ns = max(slowed_ns, self._clock.now_ms() * 1_000_000)
+        now_ms = self._clock.now_ms()
+        self._latest_ns = now_ns if (now_ns := now_ms * 1_000_000) > slowed_ns else slowed_ns
         self._read_ns = read_ns
         return self._latest_ns // 1_000_000

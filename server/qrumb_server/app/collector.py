@@ -27,6 +27,7 @@ from qrumb_server.errors import ConfigError
 from qrumb_server.metrics import metrics_text, new_registry
 from qrumb_server.model import Rejected, StampedEvent
 from qrumb_server.rpc.access import Access
+from qrumb_server.rpc.at_once import AtOnce
 from qrumb_server.rpc.collector import Collector
 from qrumb_server.rpc.compiled_calls import Compiled
 from qrumb_server.rpc.durations import CallDurations
@@ -69,7 +70,7 @@ async def run_collector(
     *,
     stop: asyncio.Event | None = None,
     new_server: NewServer = inner_server,
-    watch: Callable[[Sequence[StampedEvent | Rejected]], None] = lambda _verdicts: None,
+    watch: Callable[[Sequence[StampedEvent | Rejected]], None] | None = None,
     serving: Callable[[SpoolWriter], None] = lambda _spool: None,
     pulse: int | None = None,
 ) -> int:
@@ -110,12 +111,23 @@ async def run_collector(
         count=metrics.count_refused,
     )
     turns = Turns()
+    new_arrival = arrivals(clock, enrichers(settings, sites, address_secret))
+    append = metrics.metered(spool.append)
+    if traces is not None:
+        append = traces.append(append)
+    count = _counted(metrics, watch) if watch else metrics.count
+    compiled = _compiled(settings.rpc, turns)
     opening = Opening(
         call_limits(settings.rpc),
         turns=turns,
         may_begin=access.may_begin,
         count=metrics.count_refused,
-        compiled=_compiled(settings.rpc, turns),
+        compiled=compiled,
+        at_once=AtOnce(
+            compiled=compiled, access=access, append=append, new_arrival=new_arrival, turns=turns, count=count
+        )
+        if compiled
+        else None,
     )
     inner, direct = (
         new(
@@ -128,21 +140,17 @@ async def run_collector(
         )
         for new in (new_server, direct_server)
     )
-    new_arrival = arrivals(clock, enrichers(settings, sites, address_secret))
     forwarding = Forwarding(lambda: _open(sockets.QUERIES))
     status = Forwarding(lambda: _open(sockets.STATUS), FORWARDED_STATUS)
     direct.add_generic_rpc_handlers([forwarding, status])
     preview = ask_loader(lambda: _open(sockets.LOADER))
-    append = metrics.metered(spool.append)
-    if traces is not None:
-        append = traces.append(append)
     collector = Collector(
         append=append,
         new_arrival=new_arrival,
         turns=turns,
         preview=preview,
         may_look_up=access.may_look_up,
-        count=_counted(metrics, watch),
+        count=count,
     )
     # The supervisor's word that the gateway drains: a stream that came through it would hold that up.
     asyncio.get_running_loop().add_signal_handler(END_STREAMS_SIGNAL, collector.end_streams)

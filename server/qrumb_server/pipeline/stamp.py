@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import blake2b
-from typing import Final
+from typing import Final, NamedTuple
 
 from qrumb.signing import is_signed
 from qrumb.v1.browser_event_pb2 import BrowserEvent
@@ -42,8 +42,7 @@ class Enrichers:
     policy: Callable[[str], SitePolicy] = lambda _site_id: _ANY_SITE
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Arrival:
+class Arrival(NamedTuple):  # one is made for every call: a third of the cost of a frozen dataclass
     """The circumstances under which an event was received."""
 
     received_time_ms: int

@@ -14,7 +14,7 @@ from qrumb_server.access.admission import AccessDenied, Admission
 from qrumb_server.access.keys import Scope
 from qrumb_server.access.quota import Quotas
 from qrumb_server.reasons import calls
-from qrumb_server.rpc.caller import GATEWAY_PEER, is_from_gateway, metadata_of
+from qrumb_server.rpc.caller import GATEWAY_PEER, is_from_gateway, said
 from qrumb_server.rpc.faults import RequestFault
 from qrumb_server.rpc.json_opening import JSON_KINDS
 from qrumb_server.rpc.opened import Opened
@@ -79,6 +79,12 @@ def typed_method(method: str) -> str:
     return kind.typed if (kind := JSON_KINDS.get(method)) else method
 
 
+# Those whose callers need a key before anything of their message is looked at.
+_KEYED: Final[Mapping[str, Rule]] = {
+    method: rule for method in (*RULES, *JSON_KINDS) if (rule := RULES[typed_method(method)]).scope is not None
+}
+
+
 _as_page: Final = re.compile(r"(https?://[^/?#]+)(?:[/?#].*)?", re.IGNORECASE).fullmatch
 
 
@@ -124,19 +130,31 @@ class Access:
 
     def may_begin(self, method: str, context: Context) -> None:
         """Refuse at once who has no key for such calls, before anything of the message is looked at."""
-        rule = RULES.get(typed_method(method))
-        if rule is not None and rule.scope is not None:
+        rule = _KEYED.get(method)
+        if rule is not None:
             self._check(rule, (), context)
+
+    def lets_in(self, rule: Rule, site_id: str, context: Context) -> bool:
+        """Whether the rule lets in a call about one site; nothing is counted or taken."""
+        try:
+            self._allow(rule, (site_id,), context)
+        except AccessDenied:
+            return False
+        return True
+
+    def takes(self, rule: Rule, site_id: str, number: int) -> bool:
+        """Whether a site's quota has room for so many events more, which is taken then."""
+        return not self._take(rule, site_id, number)[1]
 
     def may_look_up(self, context: Context, site_ids: Iterable[str]) -> bool:
         """Whether a dry run may be told what the store knows of its sites' visitors."""
-        return self._admission.has_key(site_ids, _said(context, "authorization"))
+        return self._admission.has_key(site_ids, said(context, "authorization"))
 
     def _checked(self, rule: Rule, call: Unary) -> Unary:
         async def checked(request: Any, context: Context) -> Any:
             sites = rule.sites(request)
             self._check(rule, sites, context)
-            for site_id, seconds in self._over_quota(rule, sites):
+            for site_id, seconds in self._over_quota(rule, sites) if rule.is_metered else ():
                 self._count(calls.SITE_QUOTA.name)
                 sender = f"the site {site_id}" if site_id else "what names no site"
                 raise RequestFault(calls.SITE_QUOTA, retry_after_seconds=ceil(seconds), sender=sender)
@@ -167,23 +185,29 @@ class Access:
 
     def _check(self, rule: Rule, site_ids: Iterable[str], context: Context) -> None:
         try:
-            if rule.scope is None:
-                self._admission.check_origin(site_ids, _page_origin(context))
-            else:
-                self._admission.check_key(site_ids, _said(context, "authorization"), rule.scope)
+            self._allow(rule, site_ids, context)
         except AccessDenied as denied:
             self._count(denied.reason.name)
             raise RequestFault(denied.reason, **denied.values) from denied
 
+    def _allow(self, rule: Rule, site_ids: Iterable[str], context: Context) -> None:
+        if rule.scope is None:
+            self._admission.check_origin(site_ids, _page_origin(context))
+        else:
+            self._admission.check_key(site_ids, said(context, "authorization"), rule.scope)
+
     def _over_quota(self, rule: Rule, sites: Mapping[str, int]) -> Iterator[tuple[str, float]]:
         """Sites that have no room for their events of a request, and for how long."""
-        if not rule.is_metered:
-            return
         for site_id, number in sites.items():
-            name, quota = self._admission.quota(site_id)
-            # Apart, so that strangers cannot use up what the site's own backends need.
-            if seconds := self._quotas.take((name, rule.scope), number, quota):
+            name, seconds = self._take(rule, site_id, number)
+            if seconds:
                 yield name, seconds
+
+    def _take(self, rule: Rule, site_id: str, number: int) -> tuple[str, float]:
+        """Whose quota it is, and 0 or the seconds until there is room."""
+        name, quota = self._admission.quota(site_id)
+        # Apart, so that strangers cannot use up what the site's own backends need.
+        return name, self._quotas.take((name, rule.scope), number, quota)
 
 
 def _for_own_node(call: Unary) -> Unary:
@@ -210,16 +234,9 @@ def _for_gateways(call: Unary) -> Unary:
 
 def _page_origin(context: Context) -> str:
     """The origin of the page that calls, as far as its browser says: for an image only in Referer."""
-    stated = _said(context, "origin")
-    if stated:
+    if stated := said(context, "origin"):
         return stated
-    found = _as_page(_said(context, "referer"))
+    if not (referrer := said(context, "referer")):
+        return ""
+    found = _as_page(referrer)
     return found[1].lower() if found else ""
-
-
-def _said(context: Context, key: str) -> str:
-    """One text of the call's metadata; empty where it was not sent."""
-    for name, value in metadata_of(context):
-        if name == key:
-            return value if isinstance(value, str) else ""
-    return ""

@@ -269,8 +269,9 @@ class Collector(CollectorServiceServicer):
         """The receipts of a call that is kept. Events that the compiled way leaves are judged here, as `say` has it."""
         arrival, caller = self._new_arrival(), read_caller(context)
         judged = await compiled.judge(caller, arrival)
-        accepted, by_python = judged.accepted, []
+        accepted, by_python = compiled.sites, []
         if left := judged.left:
+            accepted = judged.accepted
             raw = (_raw_event(compiled.source, request, index, caller, index) for index in left)
             by_python = await self._judge(raw, arrival, size=request.size, dry=False, say=say)
             for index, one in zip(left, by_python, strict=True):

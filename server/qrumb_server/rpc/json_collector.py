@@ -13,7 +13,7 @@ import grpc
 
 from qrumb_server.model import Source
 from qrumb_server.reading.body import read_flag
-from qrumb_server.rpc.caller import metadata_of
+from qrumb_server.rpc.caller import said
 from qrumb_server.rpc.collector import Collector
 from qrumb_server.rpc.json_answers import as_body, as_lists, as_members, receipt_members, receipt_text, written
 from qrumb_server.rpc.json_opening import JSON_COLLECTOR, JSON_KINDS
@@ -88,8 +88,7 @@ def _asked(request: Opened, context: Context) -> Opened:
 
 def asks_for_dry_run(context: Context) -> bool:
     """Whether the address of a call does."""
-    path = next((str(value) for key, value in metadata_of(context) if key == ORIGINAL_PATH), "")
-    if not (query := path.partition("?")[2]):
+    if not (query := said(context, ORIGINAL_PATH).partition("?")[2]):
         return False
     asked = [value for name, value in parse_qsl(query, keep_blank_values=True) if name in DRY_RUN]
     return any(read_flag(value.lower()) for value in asked)

@@ -8,7 +8,7 @@ The limits are one set, whichever way a call came; the gateway's are the same or
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from google.protobuf.message import DecodeError, Message
 
@@ -72,6 +72,13 @@ _KINDS: Final[Mapping[str, _Kind]] = {
 }
 
 
+class Around(Protocol):
+    """Takes calls before they are opened, as far as they are for it; the others go the usual way."""
+
+    def around(self, method: Method, usual: Unary) -> Unary:
+        """Something around the usual way of a method."""
+
+
 class Opening:
     """Wrapper, to stand behind the guard and before the access rules; other requests are decoded whole.
 
@@ -81,6 +88,7 @@ class Opening:
         may_begin: raises where the caller may not make such a call at all, whatever is in it.
         count: told the reason of each call that is refused here.
         compiled: takes the calls whose events can all be decoded, and of JSON those that it reads.
+        at_once: takes ordinary calls from their bytes to their answers.
     """
 
     def __init__(
@@ -91,8 +99,10 @@ class Opening:
         may_begin: Callable[[str, Context], None] = lambda _method, _context: None,
         count: Callable[[str], None] = lambda _reason: None,
         compiled: Compiled | None = None,
+        at_once: Around | None = None,
     ) -> None:
         self._limits = limits
+        self._at_once = at_once
         self._compiled = compiled
         self._turns = turns
         self._may_begin = may_begin
@@ -102,6 +112,10 @@ class Opening:
 
     def unary(self, method: Method, call: Unary) -> Unary:
         """The opening before a call that takes events, a bound of size before all others."""
+        usual = self._usual(method, call)
+        return self._at_once.around(method, usual) if self._at_once else usual
+
+    def _usual(self, method: Method, call: Unary) -> Unary:
         if json_kind := JSON_KINDS.get(method.name):
             limits = self._limits
             open_body = partial(

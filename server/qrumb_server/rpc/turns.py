@@ -68,7 +68,7 @@ class Turns:
         self._no_short_calls.set()
         self._arrivals = 0
         self._last_short = -math.inf
-        self._short_call = _ShortCall(self._begin_short_call, self._end_short_call)
+        self._short_call = _ShortCall(self.begin_short_call, self.end_short_call)
         # When the last slice of any call ended, and what it took.
         self._slice_ended = -math.inf
         self._slice_took = 0.0
@@ -82,16 +82,32 @@ class Turns:
         """Around a short call that is under way: long ones pause for it."""
         return self._short_call
 
-    def _begin_short_call(self) -> None:
+    def begin_short_call(self) -> None:
+        """What `short_call` does first; for those whose every call counts."""
         self._short_calls += 1
         self._arrivals += 1
         self._no_short_calls.clear()
 
-    def _end_short_call(self) -> None:
+    def end_short_call(self) -> None:
+        """What it does last."""
         self._last_short = self._clock()
         self._short_calls -= 1
         if not self._short_calls:
             self._no_short_calls.set()
+
+    def is_free(self) -> bool:
+        """Whether a slice may be worked at once: no one's turn is due, and no pause is owed."""
+        return not self._is_taken and not (self._has_short_calls and self._owed() > 0)
+
+    def has_worked(self, begun: float) -> None:
+        """Since that moment of `clock` one slice was worked at once: others pause for it as for one of `run`."""
+        self._slice_ended = self._clock()
+        self._slice_took = self._slice_ended - begun
+        self._was_costly = False
+
+    def clock(self) -> float:
+        """Seconds, as `has_worked` takes them."""
+        return self._clock()
 
     async def take_in(self, size: int) -> None:
         """Before a long message is looked at, were it only to refuse it: to take it in has held the loop unsliced.
@@ -155,8 +171,7 @@ class Turns:
 
     async def _pause(self) -> None:
         """Wait for a lull, as far as the last slice of whichever call still owes it."""
-        share = COSTLY_PAUSE_SHARE if self._was_costly else PAUSE_SHARE
-        owed = share * self._slice_took - (self._clock() - self._slice_ended)
+        owed = self._owed()
         if owed <= 0 or not self._has_short_calls:
             return
         with suppress(TimeoutError):
@@ -167,6 +182,10 @@ class Turns:
                     arrivals = self._arrivals
                     await asyncio.sleep(min(max(self._slice_took, LULL_SECONDS), MAX_LULL_SECONDS))
                     is_lull = self._arrivals == arrivals and not self._was_costly
+
+    def _owed(self) -> float:
+        share = COSTLY_PAUSE_SHARE if self._was_costly else PAUSE_SHARE
+        return share * self._slice_took - (self._clock() - self._slice_ended)
 
     @property
     def _has_short_calls(self) -> bool:

@@ -16,7 +16,7 @@ from opentelemetry.trace import StatusCode as Outcome
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from structlog.contextvars import bind_contextvars
 
-from qrumb_server.rpc.caller import metadata_of
+from qrumb_server.rpc.caller import said
 from qrumb_server.rpc.durations import UNCOUNTED, code_of
 from qrumb_server.rpc.metrics import AppendRecords
 from qrumb_server.rpc.wrappers import Context, Method, Streams, Unary
@@ -95,10 +95,9 @@ class CallTraces:
 
     @contextmanager
     def _span(self, name: str, context: Context) -> Iterator[None]:
-        said = next((value for key, value in metadata_of(context) if key == _HEADER), "")
         with self._tracer.start_as_current_span(
             name,
-            context_of(said if isinstance(said, str) else ""),
+            context_of(said(context, _HEADER)),
             SpanKind.SERVER,
             {"rpc.system.name": "grpc", "rpc.method": name},
             # An exception's text could quote an event.

@@ -177,3 +177,19 @@ async def test_long_messages_wait_for_each_other_where_short_calls_come(work: Wo
     work.clock.now += 1_000_000.0
     async with asyncio.timeout(patient(5)):
         await second
+
+
+def test_work_at_once_is_a_slice_like_any() -> None:
+    """Beside short calls it owes the pause of one; alone it owes none."""
+    now = 0.0
+    turns = Turns(clock=lambda: now)
+    assert turns.is_free()
+    begun, now = turns.clock(), 0.001
+    turns.has_worked(begun)
+    assert turns.is_free(), "no short calls come in"
+    with turns.short_call():
+        assert not turns.is_free()
+        now = 0.004
+        assert not turns.is_free()
+        now = 0.006
+        assert turns.is_free()
