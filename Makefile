@@ -13,7 +13,7 @@ HOTPATH := $(wildcard server/hotpath/*.toml server/hotpath/Cargo.lock server/hot
 CONSOLE_BUILT := server/qrumb_server/console/index.html
 CONSOLE := $(wildcard console/*.json console/*.mjs console/src/*.* console/src/pages/*)
 
-.PHONY: run demo test full quick check fresh audit secrets clients-test lint types generate constraints release fuzz soak bench bench-smoke docs screenshots setup setup-dev geoip baseline image-packages clean help
+.PHONY: run demo test full quick check fresh audit secrets clients-test lint types generate constraints release fuzz soak bench bench-smoke docs screenshots setup setup-dev geoip baseline image-packages images clean help
 
 help: ## what the targets do
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -162,6 +162,10 @@ $(VENV)/.ready-java: clients/java/pom.xml tools/maven.py | $(VENV)/.ready-dev
 
 image-packages: setup-dev ## the packages of the container images, by hash, at the versions of constraints.txt
 	$(BIN)/python tools/image_packages.py
+
+images: ## build the container images with buildah, and run them (as root, on Debian; BASE, BUILD_OPTIONS)
+	@tools/debian.sh buildah mmdebstrap curl
+	@deploy/docker/try.sh
 
 constraints: $(VENV)/.ready-dev ## pin what is installed now
 	$(BIN)/python tools/constraints.py
