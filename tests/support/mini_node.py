@@ -33,6 +33,7 @@ from qrumb_server.query.charts import Charts
 from qrumb_server.query.reads import Reads
 from qrumb_server.query.reports import Reports
 from qrumb_server.query.service import Previews, Queries, SessionQueries
+from qrumb_server.query.tail import never_known
 from qrumb_server.rpc.collector import Collector
 from qrumb_server.rpc.preview import ask_loader
 from qrumb_server.rpc.scan_sessions import ScanSessions
@@ -40,6 +41,7 @@ from qrumb_server.rpc.turns import Turns
 from qrumb_server.rpc.wrappers import Wrappers
 from qrumb_server.spool.reader import list_sealed
 from qrumb_server.spool.writer import SpoolWriter
+from qrumb_server.store.embedded import EmbeddedStore
 from qrumb_server.upkeep.erase import Eraser
 from qrumb_server.upkeep.export import Exporter
 from qrumb_server.upkeep.replay import Replay
@@ -250,7 +252,8 @@ class MiniNode:
         server = grpc.aio.server(interceptors=[Wrappers()])
         self._reads = Reads(self.store, max_concurrent=2, max_wait=timedelta(seconds=LOAD_SECONDS), limits=LIMITS)
         reports = Reports(store=self._reads, spool_root=self.spool_root, clock=self.clock)
-        charts = Charts(store=self._reads, clock=self.clock)
+        state_of = self.store.state_of if isinstance(self.store, EmbeddedStore) else never_known
+        charts = Charts(store=self._reads, clock=self.clock, state_of=state_of)
         add_QueryServiceServicer_to_server(Queries(reports=reports, charts=charts, reads=self._reads), server)
         read_sessions = SessionQueries(reports=reports, reads=self._reads)
         add_ScanSessionServiceServicer_to_server(read_sessions, server)

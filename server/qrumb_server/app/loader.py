@@ -36,6 +36,7 @@ from qrumb_server.query.charts import Charts
 from qrumb_server.query.reads import Reads
 from qrumb_server.query.reports import Reports
 from qrumb_server.query.service import Previews, Queries, SessionQueries, SqlQueries
+from qrumb_server.query.tail import never_known
 from qrumb_server.rpc.access import Access
 from qrumb_server.rpc.durations import CallDurations
 from qrumb_server.rpc.health import Health
@@ -155,7 +156,8 @@ async def run_loader(
         limits=_limits(settings.queries),
     )
     reports = Reports(store=reads, spool_root=settings.spool_dir, clock=clock)
-    charts = Charts(store=reads, clock=clock)
+    state_of = store.state_of if isinstance(store, EmbeddedStore) else never_known
+    charts = Charts(store=reads, clock=clock, state_of=state_of)
     replay = Replay(
         store=store,
         loader=loader,

@@ -12,7 +12,7 @@ import errno
 import shutil
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import timedelta
 from itertools import count
 from pathlib import Path
@@ -46,6 +46,7 @@ from qrumb_server.store.readers import Readers
 from qrumb_server.store.schema.files import Migration, load_migrations, table_columns
 from qrumb_server.store.schema.migrations import apply_migrations, check_drift, pending_migrations
 from qrumb_server.store.values import known_table, render_parameters, wire_type
+from qrumb_server.store.written import VALID_EVENTS, Written
 
 __all__ = ["EmbeddedStore"]
 
@@ -100,7 +101,9 @@ class EmbeddedStore:
         self._readers = Readers(folder, _READERS + questions)
         self._closed = False
         self._prover = EngineSession(folder, _PROOF_SETTINGS)
-        self._parts = PartKeeper(Statements(self._prover).query, report, detached_before)
+        self._written = Written()
+        self._report = report
+        self._parts = PartKeeper(Statements(self._prover).query, self._set_aside, detached_before)
 
     @classmethod
     def open(
@@ -226,7 +229,8 @@ class EmbeddedStore:
     def mutate(self, sql: str, parameters: Mapping[str, Any] | None = None) -> None:
         """See `ports.EventStore.mutate`. Inserts go on meanwhile; rows that arrive after its start are not touched."""
         rendered = render_parameters(sql, parameters or {})
-        with self._readers.own_session(_MUTATION_SETTINGS) as session, as_query_error():
+        changing = self._written.writing() if VALID_EVENTS in sql else nullcontext()
+        with changing, self._readers.own_session(_MUTATION_SETTINGS) as session, as_query_error():
             try:
                 session.run(sql, rendered)
             except EngineError as error:
@@ -237,6 +241,11 @@ class EmbeddedStore:
             if not self._parts.prove_all(Statements(session).query):
                 raise StoreUnavailableError("what the statement wrote cannot be read: run it again")
             session.run(FORGET_DONE_MUTATIONS)
+
+    def state_of(self, site_id: str) -> object | None:
+        """Equal at two moments only if every statement about the site's rows of events.valid_events answers the same;
+        None while these are being written. The engine's own end of rows, after 400 days, does not count."""
+        return self._written.state_of(site_id)
 
     def export(self, sql: str, output_format: str) -> Iterator[bytes]:
         """The whole result of one SELECT, SHOW or DESCRIBE in `output_format`, in pieces of at most 1 MiB.
@@ -292,7 +301,9 @@ class EmbeddedStore:
         columns = ", ".join(batch.columns)
         structure = ", ".join(f"{name} {wire_type(types[name])}" for name in batch.columns).replace("'", "\\'")
         check_free_bytes(self._folder, self._min_free_bytes)
-        with self._healing(), self._writing, self._transfer_file(native) as path:
+        of_events = batch.table == VALID_EVENTS
+        sites = set(batch.data[list(batch.columns).index("site_id")]) if of_events else ()
+        with self._healing(), self._writing, self._written.writing(sites), self._transfer_file(native) as path:
             self._parts.attach()
             # Names come from the schema files and the path from `prepare_folder`; values travel in the file.
             sql = (
@@ -322,6 +333,10 @@ class EmbeddedStore:
         with as_query_error():
             native = self._prover.run(sql, render_parameters(sql, proof.parameters()))
         return proof.missing(decode_columns(native))
+
+    def _set_aside(self, found: SetAside) -> None:
+        with self._written.writing():
+            self._report(found)
 
     @contextmanager
     def _healing(self) -> Iterator[None]:

@@ -1,6 +1,7 @@
 """The newest rows are found without a look at all of a site's, and are the newest all the same."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from itertools import count, product
 from typing import Any
 from uuid import UUID
 
@@ -29,14 +30,31 @@ def segment_of(time_ms: int, number: int) -> str:
     return str(UUID(int=time_ms << 80 | 7 << 76 | 2 << 62 | number))
 
 
-@pytest.mark.parametrize("limit", [1, 14, 20, 100])
-@pytest.mark.parametrize("later_ms", [0, HOUR_MS, 10 * DAY_MS], ids=["at once", "an hour later", "days later"])
+def ledger_of(rows: Sequence[Mapping[str, Any]], **more: Any) -> TableBatch:
+    """What the loader counts of them, an entry for each."""
+    entries = [
+        {
+            "segment_id": row["segment_id"],
+            "segment_row": row["segment_row"],
+            "site_id": row["site_id"],
+            "minute_time": row["received_time"] // MINUTE_MS * MINUTE_MS,
+            "stored_count": 1,
+            **more,
+        }
+        for row in rows
+    ]
+    columns = list(entries[0])
+    return TableBatch(
+        table="events.ledger", columns=columns, data=[[entry[name] for entry in entries] for name in columns]
+    )
+
+
+def ids(found: pb.TailEventsResponse) -> list[str]:
+    return [row.event_id for row in found.rows]
+
+
 def test_the_tail_is_the_newest_rows(
-    store: EmbeddedStore,
-    batch_of: Callable[..., TableBatch],
-    event: Callable[..., dict[str, Any]],
-    limit: int,
-    later_ms: int,
+    store: EmbeddedStore, batch_of: Callable[..., TableBatch], event: Callable[..., dict[str, Any]]
 ) -> None:
     rows = [
         event(
@@ -49,7 +67,72 @@ def test_the_tail_is_the_newest_rows(
         for site_id in ("mine", "other")
     ]
     store.insert(batch_of(rows))
-    charts = Charts(store=store, clock=SettableClock(NOW_MS + later_ms))
-    found = charts.tail(pb.TailEventsRequest(site_id="mine", limit=limit)).rows
     mine = sorted((row["segment_id"], row["event_id"]) for row in rows if row["site_id"] == "mine")
-    assert [row.event_id for row in found] == [str(event_id) for _segment, event_id in mine[-limit:]]
+
+    def check() -> None:
+        for later_ms, limit in product((0, HOUR_MS, 10 * DAY_MS), (1, 14, 20, 100)):
+            charts = Charts(store=store, clock=SettableClock(NOW_MS + later_ms))
+            found = charts.tail(pb.TailEventsRequest(site_id="mine", limit=limit))
+            assert ids(found) == [str(event_id) for _segment, event_id in mine[-limit:]], (later_ms, limit)
+
+    check()  # the ledger of one that a power cut met may lack what the rows have
+    store.insert(ledger_of(rows))
+    check()
+    store.insert(ledger_of(rows, segment_row=999, stored_count=50))  # and may have what the rows lack
+    check()
+
+
+class Counting:
+    """A reader that counts what is asked of it."""
+
+    def __init__(self, store: EmbeddedStore) -> None:
+        self._store = store
+        self.asked = 0
+
+    def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+        self.asked += 1
+        return self._store.query(sql, parameters)
+
+
+def test_what_the_tail_keeps_is_what_is_there(
+    store: EmbeddedStore, batch_of: Callable[..., TableBatch], event: Callable[..., dict[str, Any]], now_ms: int
+) -> None:
+    """Asked time and again, beside one that keeps nothing; and the store is not asked where nothing was written."""
+    reader, clock = Counting(store), SettableClock(now_ms)
+    keeping = Charts(store=reader, clock=clock, state_of=store.state_of)
+    forgetful = Charts(store=store, clock=clock)
+    numbers = count()
+    cursors = {""}
+
+    def arrive(number: int, site_id: str = "mine") -> None:
+        segment = segment_of(now_ms - 1000 + next(numbers), 1)
+        rows = [event(site_id=site_id, segment_id=segment, segment_row=row) for row in range(number)]
+        store.insert(batch_of(rows))
+        store.insert(ledger_of(rows))
+
+    def asked() -> int:
+        """By questions that were asked once already."""
+        before = reader.asked
+        for limit, cursor in product((2, 5, 100), sorted(cursors)):
+            request = pb.TailEventsRequest(site_id="mine", limit=limit, cursor=cursor)
+            expected = forgetful.tail(request)
+            assert keeping.tail(request) == expected, (limit, cursor)
+            cursors.add(expected.cursor)
+        return reader.asked - before
+
+    for number in (3, 1, 7):
+        asked()
+        assert asked() == 0
+        arrive(number)
+        assert asked()
+    asked()
+    arrive(4, "other")
+    assert asked() == 0
+    store.mutate("ALTER TABLE events.valid_events UPDATE is_fraud = 1 WHERE site_id = 'mine' AND segment_row = 0")
+    assert asked()
+    assert any(row.is_fraud for row in keeping.tail(pb.TailEventsRequest(site_id="mine")).rows)
+    clock.set(now_ms + HOUR_MS)
+    assert asked(), "the engine lets old rows go by itself"
+    store.mutate("ALTER TABLE events.valid_events DELETE WHERE site_id = 'mine'")
+    asked()
+    assert not keeping.tail(pb.TailEventsRequest(site_id="mine")).rows
