@@ -6,6 +6,7 @@ sums were made are answered by these (`rolled.py`).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from qrumb.v1 import query_service_pb2 as pb
@@ -51,6 +52,7 @@ def count_events(store: Reader, request: pb.CountEventsRequest, now_ms: int) -> 
     counting = Counting(request=request, span=span, dimensions=dimensions, filters=filters, scan_filters=scan_filters)
     told = told_by(dimensions, filters)
     sources = of_rows(span) if told is None else sources_of(store, request.site_id, span, now_ms)
+    sources |= {EVENTS: _with_rows(store, request.site_id, sources[EVENTS], now_ms)}
     runs = _with_scans(store, request.site_id, sources[SCANS].runs()) if counting.has_scans else []
     sql = _sql(counting, after, list(_pieces(store, counting, sources, runs, told)))
     values = {
@@ -89,6 +91,18 @@ def _filters(request: pb.CountEventsRequest) -> tuple[Filters, Filters]:
     return Filters.of((*of_both, ("sources", "source", request.sources), ("names", NAME, request.names))), Filters.of(
         of_both
     )
+
+
+def _with_rows(store: Reader, site_id: str, events: Sources, now_ms: int) -> Sources:
+    """Without the days before the oldest sums where they hold no event, as the scans below; of the present they do."""
+    if not (events.sums and events.rows) or events.rows[-1][1] > now_ms - DAY_MS:
+        return events
+    sql = f"""
+    SELECT 1 AS one FROM events.valid_events
+    WHERE site_id = {{site:String}} AND {events.rows_sql("event_time")} LIMIT 1
+    """  # noqa: S608
+    found = store.query(sql, named_in(sql, {"site": site_id, **events.parameters}))
+    return events if found else replace(events, rows=())
 
 
 def _with_scans(store: Reader, site_id: str, runs: Sequence[Sources]) -> list[Sources]:
