@@ -82,6 +82,13 @@ _SCANS: Final = """FROM events.user_scans WHERE site_id = {site:String}
     AND scan_time >= {suspected:DateTime64(3, 'UTC')} AND scan_time < {to:DateTime64(3, 'UTC')}"""
 
 
+# Users with one scan, and this. Of many rows long texts are costly as keys; 128 bits of them are as good as they are.
+_ONLY: Final = f"""
+SELECT user, any(session) FROM (SELECT sipHash128(user_id) AS user, sipHash128(scan_session_id) AS session {_SCANS})
+GROUP BY user HAVING min(session) = max(session)
+"""  # noqa: S608
+
+
 def has_hashes(store: Reader, values: Mapping[str, Any]) -> bool:
     """Whether scans of the time that counts are users' whose name is a hash's. Raises StoreError."""
     sql = f"SELECT user_id {_SCANS} AND {_IS_HASH} LIMIT 1"
@@ -93,8 +100,7 @@ def singled(rows: str, *, lends: bool, hashes: bool) -> str:
 
     - It is a refund.
     - The own scan is suspect, for whatever reason.
-    - Its user has further scans in the time that counts, or its own is none of these; or scans may be its user's by way
-      of a hash.
+    - The own scan is not the only one of its user in the time that counts; or scans may be its user's by way of a hash.
     - It names no user, but its session may lend it one.
 
     Args:
@@ -105,7 +111,6 @@ def singled(rows: str, *, lends: bool, hashes: bool) -> str:
     hashed = f"SELECT user_id {_SCANS} AND {_IS_HASH}"
     near = f"SELECT user_id {_LINKS} AND {_OF_HASH} AND identifier GLOBAL IN ({hashed})"
     standing = f"""
-        UNION ALL
         SELECT identifier {_LINKS} AND {_OF_HASH} AND identifier GLOBAL IN ({hashed})
         UNION ALL
         {near}
@@ -114,7 +119,6 @@ def singled(rows: str, *, lends: bool, hashes: bool) -> str:
     """
     lent = f"SELECT scan_session_id {rows} AND NOT ({_NAMES_ITSELF})"
     lending = f"""
-        UNION ALL
         SELECT identifier {_LINKS} AND kind = '{SESSION}' AND identifier GLOBAL IN ({lent})
         UNION ALL
         SELECT scan_session_id FROM events.scan_sessions
@@ -130,16 +134,13 @@ def singled(rows: str, *, lends: bool, hashes: bool) -> str:
         )
         OR {_NAMES_ITSELF} AND
         (
-            scan_session_id GLOBAL NOT IN (SELECT scan_session_id {_SCANS})
-            OR {_NAME} GLOBAL IN
-            (
-                SELECT user_id {_SCANS} GROUP BY user_id HAVING min(scan_session_id) != max(scan_session_id)
-                {standing if hashes else ""}
-            )
+            (sipHash128({_NAME}), sipHash128(scan_session_id)) GLOBAL NOT IN ({_ONLY})
+            {f"OR {_NAME} GLOBAL IN ({standing})" if hashes else ""}
         )
-        OR NOT ({_NAMES_ITSELF}) AND scan_session_id != '' AND scan_session_id GLOBAL IN
+        OR NOT ({_NAMES_ITSELF}) AND scan_session_id != '' AND
         (
-            SELECT scan_session_id {_SCANS}{lending if lends else ""}
+            sipHash128(scan_session_id) GLOBAL IN (SELECT sipHash128(scan_session_id) {_SCANS})
+            {f"OR scan_session_id GLOBAL IN ({lending})" if lends else ""}
         )
     )
     """  # noqa: S608
