@@ -16,6 +16,7 @@ from qrumb.v1 import query_service_pb2 as pb
 from qrumb_server.instants import EARLIEST_MS, LATEST_MS
 from qrumb_server.query.credits import CREDIT_DECIMALS, Conversion, Credits, Scan, divide
 from qrumb_server.query.dimensions import PATH_WINDOW_MS, converts, named_in
+from qrumb_server.query.names import Names
 from qrumb_server.query.own_paths import OwnPaths, has_hashes, own_paths, singled
 from qrumb_server.query.pairs import PAIRS, has_pairs
 from qrumb_server.query.paths import Paths
@@ -127,7 +128,7 @@ class _Asked:
     @property
     def paths(self) -> Paths:
         """To look them up."""
-        return Paths(self.store, self.site_id, lambda: self.merges)
+        return Paths(self.store, self.site_id, lambda: self.merges, Names(self.store, self.site_id))
 
 
 def _by_rows(asked: _Asked) -> list[Conversion]:

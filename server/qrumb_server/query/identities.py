@@ -10,10 +10,12 @@ from qrumb.v1 import query_service_pb2 as pb
 from qrumb.v1.receipt_pb2 import EventWarning
 from qrumb_server.instants import timestamp
 from qrumb_server.pipeline.identity import EMAIL, MAX_HASHES, MAX_USERS, PHONE, SESSION, kind_of_name
+from qrumb_server.query.names import Names
 from qrumb_server.query.reads import Reader
 
 __all__ = ["KINDS", "Identities"]
 
+Row = Mapping[str, Any]
 DEFAULT_LIMIT: Final = 100
 KINDS: Final[Mapping[str, pb.SuspiciousIdentifier.Kind]] = {
     EMAIL: pb.SuspiciousIdentifier.EMAIL_HASH,
@@ -60,13 +62,18 @@ class Identities:
             ]
         )
 
-    def warnings(self, row: Mapping[str, Any]) -> list[EventWarning]:
+    def warnings(self, row: Row, names: Names, lent: Row | None = None) -> list[EventWarning]:
         """What of a row of events.attributed_events others were seen with too: what led to its user, or may have led
-        others to it."""
+        others to it.
+
+        Args:
+            names: of the users of its site.
+            lent: what is known of the users of its session, where that was asked already.
+        """
         if row["user_id_source"] == "identifiers":
-            found = self._of_name(row["site_id"], row["identified_user_id"])
+            found = self._of_name(row["site_id"], row["identified_user_id"], names)
         elif row["user_id_source"] == "session":
-            found = self._store.query(_SHARED_SESSION, {"site": row["site_id"], "session": row["scan_session_id"]})
+            found = self._of_session(row) if lent is None else _if_shared(lent)
         else:
             return []
         return [
@@ -78,18 +85,27 @@ class Identities:
             for one in sorted(found, key=lambda one: (one["kind"], one.get("identifier", "")))
         ]
 
-    def _of_name(self, site_id: str, name: str) -> list[dict[str, Any]]:
+    def _of_session(self, row: Row) -> list[dict[str, Any]]:
+        return self._store.query(_SHARED_SESSION, {"site": row["site_id"], "session": row["scan_session_id"]})
+
+    def _of_name(self, site_id: str, name: str, names: Names) -> list[dict[str, Any]]:
         """The hashes of a user, and the hash that it is named by; the user where its hashes are too many."""
-        kind, values = kind_of_name(name), {"site": site_id, "name": name}
-        [of_user] = self._store.query(_HASHES, values)
-        hashes = of_user["hashes"]
-        found = self._store.query(_SHARED_HASHES, values) if hashes or kind else []
-        if hashes > MAX_HASHES:
-            found.append({"kind": kind or "external_id", "users": 0, "is_split": 0, "hashes": hashes})
+        kind = kind_of_name(name)
+        hashes = {(row["kind"], row["name"]) for row in names.of([name]) if row["kind"] in {EMAIL, PHONE}}
+        asked = {"site": site_id, "identifiers": sorted({name, *(one for _kind, one in hashes)})}
+        found = self._store.query(_SHARED_HASHES, asked) if hashes or kind else []
+        if len(hashes) > MAX_HASHES:
+            found.append({"kind": kind or "external_id", "users": 0, "is_split": 0, "hashes": len(hashes)})
         return found
 
 
-def _ambiguity(found: Mapping[str, Any]) -> str:
+def _if_shared(lent: Row) -> list[dict[str, Any]]:
+    """As _SHARED_SESSION has it; among the users that are counted is the empty name of one that was split."""
+    users = lent["users"] - lent["splits"]
+    return [{"kind": SESSION, "users": users, "is_split": lent["splits"], "hashes": 0}] if users > 1 else []
+
+
+def _ambiguity(found: Row) -> str:
     kind, users = found["kind"], found["users"]
     if found["hashes"]:
         return f"was seen with {found['hashes']} hashes: none of them stands for it"
@@ -101,15 +117,9 @@ def _ambiguity(found: Mapping[str, Any]) -> str:
 
 
 _USERS: Final = "countIf(user_id != '') AS users, max(user_id = '') AS is_split"
-_HASHES_OF: Final = f"""
-FROM events.identity_links
-WHERE site_id = {{site:String}} AND kind IN ('{EMAIL}', '{PHONE}') AND user_id = {{name:String}}
-"""
-_HASHES: Final = f"SELECT uniqExact(kind, identifier) AS hashes {_HASHES_OF}"
 _SHARED_HASHES: Final = f"""
 SELECT kind, identifier, {_USERS}, 0 AS hashes FROM events.identity_links FINAL
-WHERE site_id = {{site:String}} AND kind IN ('{EMAIL}', '{PHONE}')
-    AND (identifier = {{name:String}} OR identifier IN (SELECT identifier {_HASHES_OF}))
+WHERE site_id = {{site:String}} AND kind IN ('{EMAIL}', '{PHONE}') AND identifier IN {{identifiers:Array(String)}}
 GROUP BY kind, identifier HAVING users > 1
 """  # noqa: S608
 _SHARED_SESSION: Final = f"""

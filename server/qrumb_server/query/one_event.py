@@ -5,6 +5,7 @@ in it, and whom a hash stands for. The look-ups are the loader's, without its ca
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any, Final
 
@@ -13,7 +14,7 @@ from qrumb_server.pipeline.consent import ALLOWED
 from qrumb_server.pipeline.identity import EMAIL, MAX_USERS, PHONE, SESSION, kind_of_name
 from qrumb_server.ports import Reader
 
-__all__ = ["KEYS", "attributed_event", "owner_of", "rows_of_event"]
+__all__ = ["KEYS", "OneEvent", "attributed_event", "owner_of", "rows_of_event"]
 
 Row = Mapping[str, Any]
 # As a range: for one value the engine would read the filters of the index by_event_id first, which are as many as the
@@ -70,9 +71,18 @@ def rows_of_event(store: Reader, site_id: str, event_id: str) -> list[dict[str, 
     return sorted(rows, key=_ORDER)  # the engine sorts few rows of many columns at a third of their reading
 
 
-def attributed_event(store: Reader, stored: Sequence[Row]) -> tuple[Row, Row | None] | None:
-    """The row that counts, attributed by what is known now, and its session where that was looked up; None where there
-    is no such row yet.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OneEvent:
+    """An event as events.attributed_events has it, and what was looked up for it."""
+
+    row: Row
+    session: Row | None = None
+    lent: Row | None = None
+    """How many users identified in its session (`users`, one of them empty for each of `splits`)."""
+
+
+def attributed_event(store: Reader, stored: Sequence[Row]) -> OneEvent | None:
+    """The row that counts, attributed by what is known now; None where there is no such row yet.
 
     Args:
         stored: all rows of events.valid_events under one site_id and event_id, whole.
@@ -82,7 +92,7 @@ def attributed_event(store: Reader, stored: Sequence[Row]) -> tuple[Row, Row | N
     """
     if any(row["is_counterpart"] for row in stored):
         completed = _completed(store, stored[0])
-        return None if completed is None else (completed, None)
+        return None if completed is None else OneEvent(row=completed)
     # After seven days an id may be another event's.
     first = min((row for row in stored if not row["is_duplicate"]), key=lambda row: row["received_time"], default=None)
     return None if first is None else _attributed(store, first)
@@ -98,11 +108,12 @@ def _completed(store: Reader, row: Row) -> Row | None:
     return rows[0] if rows else None
 
 
-def _attributed(store: Reader, row: Row) -> tuple[Row, Row | None]:
+def _attributed(store: Reader, row: Row) -> OneEvent:
     site_id, session_id = row["site_id"], row["scan_session_id"]
     found = store.query(_SESSION, {"site": site_id, "session": session_id}) if session_id else []
     session = found[0] if found else None
-    name = _named(store, row, session["named"] if session else "")
+    lent = _lent(store, row)
+    name = _named(row, session["named"] if session else "", lent)
     source = "identifiers" if row["user_id_source"] == "identifiers" else "session"
     attributed = {
         **row,
@@ -110,16 +121,25 @@ def _attributed(store: Reader, row: Row) -> tuple[Row, Row | None]:
         "user_id": owner_of(Lookups(store, monotonic=lambda: 0.0), site_id, name),
         "user_id_source": source if name else "",
     }
-    return attributed, session
+    return OneEvent(row=attributed, session=session, lent=lent)
 
 
-def _named(store: Reader, row: Row, redirected: str) -> str:
+def _lent(store: Reader, row: Row) -> Row | None:
+    """Who identified in an event's session, where it may lend the event a user."""
+    if row["user_id_source"] in {"identifiers", "erased"} or not row["scan_session_id"]:
+        return None
+    if not ALLOWED[row["consent"]].user:
+        return None
+    [lent] = store.query(_LENT, {"site": row["site_id"], "session": row["scan_session_id"]})
+    return lent
+
+
+def _named(row: Row, redirected: str, lent: Row | None) -> str:
     """The event's own identifiers first, then who identified first in its session, then whom the redirect named."""
     if row["user_id_source"] == "identifiers":
         return str(row["identified_user_id"] or row["user_id"])
-    if row["user_id_source"] == "erased" or not row["scan_session_id"] or not ALLOWED[row["consent"]].user:
+    if lent is None:
         return ""
-    [lent] = store.query(_LENT, {"site": row["site_id"], "session": row["scan_session_id"]})
     is_shared = lent["splits"] or lent["users"] > MAX_USERS
     return redirected if is_shared or not lent["users"] else str(lent["owner"])
 

@@ -20,6 +20,7 @@ from qrumb_server.pipeline.consent import ALLOWED
 from qrumb_server.pipeline.identity import EMAIL, PHONE, SESSION, Key, Label, kind_of_name
 from qrumb_server.ports import Reader
 from qrumb_server.query.credits import Scan
+from qrumb_server.query.names import Names
 from qrumb_server.query.scans import CLEARED, seen_in
 
 __all__ = ["Paths", "Sold"]
@@ -45,12 +46,14 @@ class Paths:
 
     Args:
         merges: whether the site has events of which both sides told; asked where it matters.
+        names: of users, those that are known already among them.
         scans: sessions that are known already, by name, as `scans_of` has them.
     """
 
     store: Reader
     site_id: str
     merges: Callable[[], bool]
+    names: Names
     scans: dict[str, Row] = field(default_factory=dict)
 
     def learn_scans(self, session_ids: Iterable[str]) -> None:
@@ -126,10 +129,10 @@ class Paths:
         latest = {one.user_id for one in sold} - {""}
         names = set(latest)
         while latest:  # a phone may lead to an e-mail address, and that to an account, and no further
-            found = self.store.query(_NAMES, {"site": self.site_id, "users": sorted(latest)})
+            found = self.names.of(latest)
             latest = set()
             for row in found:
-                if row["is_session"]:
+                if row["kind"] == SESSION:
                     sessions[row["user_id"]].add(row["name"])
                 else:
                     aliases[row["user_id"]].add(row["name"])
@@ -211,13 +214,6 @@ _SCANS: Final = f"""
         toUnixTimestamp64Milli(scan_time) AS time, fraud_reasons
     FROM events.scan_sessions WHERE site_id = {{site:String}} AND {_AMONG}
     ORDER BY version DESC LIMIT 1 BY scan_session_id
-"""  # noqa: S608
-_OF_USERS: Final = "site_id = {site:String} AND user_id != '' AND user_id IN {users:Array(String)}"
-# Other names of users, and sessions: those in which they identified, and those whose redirect named them.
-_NAMES: Final = f"""
-    SELECT user_id, identifier AS name, kind = '{SESSION}' AS is_session FROM events.identity_links WHERE {_OF_USERS}
-    UNION ALL
-    SELECT user_id, scan_session_id AS name, toUInt8(1) AS is_session FROM events.scan_sessions WHERE {_OF_USERS}
 """  # noqa: S608
 _IDENTIFIED: Final = f"""
     SELECT identifier, user_id FROM events.identity_links FINAL

@@ -16,6 +16,7 @@ from qrumb_server.instants import milliseconds, timestamp
 from qrumb_server.ports import Clock
 from qrumb_server.query.alarms import list_alarms
 from qrumb_server.query.identities import Identities
+from qrumb_server.query.names import Names
 from qrumb_server.query.one_event import attributed_event, rows_of_event
 from qrumb_server.query.reads import Reader
 from qrumb_server.query.rows import (
@@ -195,10 +196,10 @@ class Reports:
 
     def _fill_row(self, response: pb.GetReceiptResponse, stored: Sequence[Row]) -> None:
         if found := attributed_event(self._store, stored):
-            row, session = found
-            response.row.CopyFrom(as_event_row(row))
-            response.warnings.extend(self.identities.warnings(row))
-            response.touches.extend(touches_of(self._store, row, session))
+            names = Names(self._store, found.row["site_id"])
+            response.row.CopyFrom(as_event_row(found.row))
+            response.warnings.extend(self.identities.warnings(found.row, names, found.lent))
+            response.touches.extend(touches_of(self._store, found.row, names, found.session))
             add_help((), response.warnings)
 
 

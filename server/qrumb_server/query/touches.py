@@ -8,6 +8,7 @@ from qrumb.v1 import query_service_pb2 as pb
 from qrumb_server.instants import EARLIEST_MS, timestamp
 from qrumb_server.model import Source
 from qrumb_server.ports import Reader
+from qrumb_server.query.names import Names
 from qrumb_server.query.pairs import has_pairs
 from qrumb_server.query.paths import Paths
 from qrumb_server.query.spans import DAY_MS
@@ -26,10 +27,11 @@ class _One:
     user_id: str
 
 
-def touches_of(store: Reader, row: Row, session: Row | None = None) -> list[pb.Touch]:
+def touches_of(store: Reader, row: Row, names: Names, session: Row | None = None) -> list[pb.Touch]:
     """The scans that led to a row of events.attributed_events; none where it is no conversion.
 
     Args:
+        names: of the users of its site.
         session: the row's own, where it is known already, as `one_event.attributed_event` has it.
 
     Raises:
@@ -40,9 +42,8 @@ def touches_of(store: Reader, row: Row, session: Row | None = None) -> list[pb.T
     session_id, site_id = row["scan_session_id"], row["site_id"]
     if not session_id and row["qr_code_id"]:  # consent was denied
         return [pb.Touch(qr_code_id=row["qr_code_id"])]
-    paths = Paths(
-        store, site_id, lambda: has_pairs(store, site_id, EARLIEST_MS), {session_id: session} if session else {}
-    )
+    known = {session_id: session} if session else {}
+    paths = Paths(store, site_id, lambda: has_pairs(store, site_id, EARLIEST_MS), names, known)
     one = _One(time_ms=row["event_time"], scan_session_id=session_id, user_id=row["user_id"])
     [path] = paths.of([one], WINDOW_DAYS * DAY_MS)
     return [

@@ -13,6 +13,7 @@ from qrumb.v1 import query_service_pb2 as pb
 from qrumb_server.loader.changes import ChangedHours
 from qrumb_server.query.attribution import attribute_conversions
 from qrumb_server.query.funnels import follow_scans
+from qrumb_server.query.names import Names
 from qrumb_server.query.touches import touches_of
 from qrumb_server.rpc.faults import RequestFault
 from qrumb_server.store.embedded import EmbeddedStore
@@ -168,7 +169,8 @@ def test_a_window_of_a_day_leaves_out_older_scans(history: EmbeddedStore) -> Non
 def test_a_receipt_shows_the_path(history: EmbeddedStore) -> None:
     """The earliest first; by id and time, and for nothing but conversions."""
     rows = {row["event_id"]: row for row in history.query("SELECT * FROM events.attributed_events")}
-    paths = [touches_of(history, rows[event["event_id"]]) for event in EVENTS]
+    names = Names(history, SITE)
+    paths = [touches_of(history, rows[event["event_id"]], names) for event in EVENTS]
     assert [(one.qr_code_id, one.scan_session_id, one.scan_time.ToMilliseconds()) for one in paths[1]] == [
         ("poster-A", "s1", at("05-01 11:59")),
         ("flyer", "s2", at("05-05 11:59")),

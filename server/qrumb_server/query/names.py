@@ -1,0 +1,38 @@
+"""What users go by: other names of theirs, and the sessions in which they identified or whose redirect named them."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from qrumb_server.pipeline.identity import SESSION
+from qrumb_server.ports import Reader
+
+__all__ = ["Names"]
+
+Row = Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class Names:
+    """Those of one site, each user asked for once. Every call may raise a StoreError."""
+
+    store: Reader
+    site_id: str
+    _known: defaultdict[str, list[Row]] = field(default_factory=lambda: defaultdict(list))
+
+    def of(self, users: Iterable[str]) -> list[Row]:
+        """Rows of `user_id`, `kind` and `name`, as events.identity_links has them; some may be there twice."""
+        wanted = set(users)
+        if unknown := sorted(wanted - self._known.keys()):
+            for row in self.store.query(_NAMES, {"site": self.site_id, "users": unknown}):
+                self._known[row["user_id"]].append(row)
+        return [row for user in sorted(wanted) for row in self._known[user]]
+
+
+_OF_USERS: Final = "site_id = {site:String} AND user_id != '' AND user_id IN {users:Array(String)}"
+_NAMES: Final = f"""
+    SELECT user_id, toString(kind) AS kind, identifier AS name FROM events.identity_links WHERE {_OF_USERS}
+    UNION ALL
+    SELECT user_id, '{SESSION}' AS kind, scan_session_id AS name FROM events.scan_sessions WHERE {_OF_USERS}
+"""  # noqa: S608
