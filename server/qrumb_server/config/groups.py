@@ -106,7 +106,7 @@ class QueriesSettings(Group):
     max_rows: int = Field(default=1_000_000_000, ge=0)
     """Rows that one statement may read. 0: any number."""
     max_threads: int = Field(default=2, ge=1, le=256)
-    """Threads of the engine for one statement."""
+    """Threads of the engine for one statement. In the embedded database it has one while events are coming in."""
 
 
 class MetricsSettings(Group):

@@ -11,6 +11,7 @@ cannot be read is set aside by the first statement that meets it.
 import errno
 import shutil
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager, nullcontext
 from datetime import timedelta
@@ -58,6 +59,9 @@ CANNOT_OPEN_FILE = 76
 # questions, so that a slow chart does not hold up the loader's look-ups.
 _READERS = 7
 
+# Since the last insert. A worker that is sent events seals, and the loader inserts, twice a second.
+_LOADING_SECONDS = 2.0
+
 # async_insert is the engine's default and would answer before the rows are durable. One insert thread and no
 # second squashing keep a batch one block, hence one part per partition. A NULL must not turn into a default
 # in silence.
@@ -98,7 +102,8 @@ class EmbeddedStore:
         self._scratch_numbers = count(1)
         self._writer = writer
         self._writing = threading.RLock()
-        self._readers = Readers(folder, _READERS + questions)
+        self._inserted = float("-inf")
+        self._readers = Readers(folder, _READERS + questions, self._is_loading)
         self._closed = False
         self._prover = EngineSession(folder, _PROOF_SETTINGS)
         self._written = Written()
@@ -305,6 +310,7 @@ class EmbeddedStore:
         sites = set(batch.data[list(batch.columns).index("site_id")]) if of_events else ()
         with self._healing(), self._writing, self._written.writing(sites), self._transfer_file(native) as path:
             self._parts.attach()
+            self._inserted = time.monotonic()
             # Names come from the schema files and the path from `prepare_folder`; values travel in the file.
             sql = (
                 f"INSERT INTO {batch.table} ({columns}) "  # noqa: S608
@@ -314,6 +320,9 @@ class EmbeddedStore:
                 self._writer.run(sql, render_parameters(condition, parameters))
             except EngineError as error:
                 raise insert_error(error_code(str(error)), str(error)) from None
+
+    def _is_loading(self) -> bool:
+        return time.monotonic() - self._inserted < _LOADING_SECONDS
 
     def _is_complete(self, proof: Proof, new: Sequence[Part]) -> bool:
         """Whether the new parts, which are proved, hold the wanted rows and nothing else: the usual case."""

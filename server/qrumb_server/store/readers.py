@@ -5,7 +5,7 @@ later change of a setting, and what it runs can be ended from another thread.
 """
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
@@ -24,10 +24,16 @@ Settings = tuple[tuple[str, int], ...]
 
 
 class Readers:
-    """Any thread may ask; more than `places` at once wait for each other."""
+    """Any thread may ask; more than `places` at once wait for each other.
 
-    def __init__(self, folder: Path, places: int) -> None:
+    Args:
+        is_loading: whether rows are coming in. Then a bounded statement has one thread, however many it may have: on a
+            machine whose cores are all busy the loader gets its share by the number of those that it competes with.
+    """
+
+    def __init__(self, folder: Path, places: int, is_loading: Callable[[], bool]) -> None:
         self._folder = folder
+        self._is_loading = is_loading
         self._places = places
         self._reading = threading.BoundedSemaphore(places)
         self._idle: list[tuple[Settings, EngineSession]] = []
@@ -43,7 +49,10 @@ class Readers:
         """The same within limits, for as long as its caller is there. Raises StoreError."""
         # The engine knows the statement by its beginning, by which another session can end it.
         name = f"/* question {next(self._numbers)} */"
-        with self._reader(limit_settings(asking.limits)) as reader, asking.statement(lambda: self._end(name)) as wanted:
+        settings = limit_settings(asking.limits)
+        if self._is_loading():
+            settings["max_threads"] = 1  # in its place: readonly comes last
+        with self._reader(settings) as reader, asking.statement(lambda: self._end(name)) as wanted:
             if not wanted:
                 raise StoreUnavailableError("the caller has left", CANCELLED)
             with as_query_error():
