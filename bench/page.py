@@ -34,6 +34,7 @@ READS: Final[Mapping[str, float]] = {
     "funnel, 30 days": 200,
     "attribution, linear, 30 days": 200,
     "tail": 20,
+    "tail, first after a start": 20,
     "receipt, conversion": 20,
     "receipt, page view": 20,
 }

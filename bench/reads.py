@@ -3,7 +3,7 @@
 For each size: rows of one site over 400 days, made by the engine itself; then each question, several times, by the
 processor time of the whole process: as rows answer it, and as the sums of whole hours do, once these were made.
 BENCH_ROUNDS sets how often; with --write the figures of sums go to bench/results.json. Stops by itself; its data lies
-in a temporary folder (TMPDIR) and goes with it.
+in a temporary folder (TMPDIR) and goes with it, or under BENCH_STORES, where a later run asks it by its sums again.
 """
 
 import json
@@ -38,6 +38,8 @@ SITE = "shop"
 DAYS, CODES = 390, 40
 EVENTS_OF_A_SESSION = 8
 DAY_MS = 86_400_000
+# Each time a row has arrived.
+RENEWED = "tail"
 # As the node has them by default.
 LIMITS = ReadLimits(max_seconds=60, max_memory_bytes=1 << 30, max_rows=0, max_threads=2)
 # Of one statement, which may write up to a hundred partitions.
@@ -101,6 +103,18 @@ INSERT INTO events.user_scans (site_id, scan_time, user_id, scan_session_id, seg
 SELECT site_id, event_time - {EVENTS_OF_A_SESSION * 20 - 19}, user_id, scan_session_id, 'bench' FROM events.valid_events
 WHERE site_id = '{SITE}' AND event_type = ''
 """
+# A worker's segment holds half a second, so there is an entry for each.
+LEDGER = f"""
+INSERT INTO events.ledger (minute_time, site_id, received_count, stored_count, unique_count, segment_id)
+SELECT toStartOfMinute(received_time) AS minute, site_id, count(), count(), count(), segment_id
+FROM events.valid_events WHERE site_id = '{SITE}' AND received_time >= {{since:DateTime64(3, 'UTC')}}
+GROUP BY minute, site_id, segment_id
+"""
+LEDGER_DAYS = 40
+ARRIVAL = f"""
+INSERT INTO events.valid_events (event_id, event_time, received_time, site_id, event_type, source, segment_id)
+SELECT generateUUIDv7(), now64(3), now64(3), '{SITE}', 'pageview', 'browser', toString(generateUUIDv7())
+"""
 SOME_EVENTS = """
 SELECT toString(event_id) AS id FROM events.valid_events WHERE site_id = {site:String} AND event_type = {type:String}
 ORDER BY cityHash64(segment_row) LIMIT 50
@@ -127,12 +141,14 @@ def fill(store: EmbeddedStore, rows: int, now_ms: int) -> None:
             store.mutate(sql, {**times, "from": first, "count": min(ROWS_AT_ONCE, number - first)})
     for sql in (LINKS, USER_SCANS):
         store.mutate(sql)
+    store.mutate(LEDGER, {"since": now_ms - LEDGER_DAYS * DAY_MS})
 
 
 def questions(store: EmbeddedStore, now_ms: int) -> dict[str, Callable[[], Any]]:
     """By name. Ranges end at midnight, as a chart's do."""
     reader = Questions(store)
-    charts = Charts(store=reader, clock=SystemClock())
+    clock, tail = SystemClock(), pb.TailEventsRequest(site_id=SITE)
+    charts = Charts(store=reader, clock=clock, state_of=store.state_of)
     reports = Reports(store=reader, spool_root=Path("/nonexistent"), clock=SystemClock())
     midnight = now_ms // DAY_MS * DAY_MS
     # Not one and the same: the engine remembers which granules a condition held for.
@@ -154,7 +170,9 @@ def questions(store: EmbeddedStore, now_ms: int) -> dict[str, Callable[[], Any]]
         "attribution, linear, 30 days": lambda: charts.attribution(
             pb.GetAttributionRequest(**times(30), models=["LINEAR"])
         ),
-        "tail": lambda: charts.tail(pb.TailEventsRequest(site_id=SITE)),
+        "tail, first after a start": lambda: Charts(store=reader, clock=clock).tail(tail),
+        "tail, nothing new": lambda: charts.tail(tail),
+        RENEWED: lambda: charts.tail(tail),
         "receipt, conversion": lambda: reports.get_receipt(SITE, next(orders)),
         "receipt, page view": lambda: reports.get_receipt(SITE, next(views)),
     }
@@ -176,17 +194,21 @@ def timed(label: str) -> Iterator[None]:
 def measure(rows: int) -> dict[str, list[float]]:
     """Milliseconds of processor time by question, of each time."""
     now_ms = SystemClock().now_ms()
-    with TemporaryDirectory(prefix="qrumb-bench-") as folder:
-        store = EmbeddedStore.open(Path(folder) / "clickhouse")
+    found: dict[str, list[float]] = {}
+    with folder_of(rows) as folder:
+        is_kept = folder.exists()
+        store = EmbeddedStore.open(folder)
         try:
             print(f"{rows:,} rows", flush=True)
-            with timed("rows"):
-                fill(store, rows, now_ms)
+            if not is_kept:
+                with timed("rows"):
+                    fill(store, rows, now_ms)
             store.mutate("SYSTEM STOP MERGES")  # theirs is not the questions' time
-            found = {f"{name}, rows": spent for name, spent in ask_all(store, now_ms).items()}
-            begun = time.process_time()
-            add_up(store)
-            print(f"  sums: {(time.process_time() - begun) / rows * 1e6:.1f} µs an event", flush=True)
+            if not is_kept:
+                found = {f"{name}, rows": spent for name, spent in ask_all(store, now_ms).items()}
+                begun = time.process_time()
+                add_up(store)
+                print(f"  sums: {(time.process_time() - begun) / rows * 1e6:.1f} µs an event", flush=True)
             found |= {f"{name}, sums": spent for name, spent in ask_all(store, now_ms).items()}
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
             print(f"  most memory of the process so far, making the rows included: {peak / 1024:,.0f} MiB", flush=True)
@@ -195,14 +217,28 @@ def measure(rows: int) -> dict[str, list[float]]:
             store.close()
 
 
+@contextmanager
+def folder_of(rows: int) -> Iterator[Path]:
+    """Where the store is, or is to be made."""
+    if kept := os.environ.get("BENCH_STORES"):
+        yield Path(kept) / str(rows) / "clickhouse"
+        return
+    with TemporaryDirectory(prefix="qrumb-bench-") as folder:
+        yield Path(folder) / "clickhouse"
+
+
 def ask_all(store: EmbeddedStore, now_ms: int) -> dict[str, list[float]]:
     """Milliseconds of processor time by question, of some times after the first; what takes more than its limits is
     refused, and infinite."""
-    found = {}
+    found: dict[str, list[float]] = {}
     for name, ask in questions(store, now_ms).items():
         try:
             ask()
-            found[name] = [round(_once(ask), 1) for _ in range(ROUNDS)]
+            found[name] = []
+            for _ in range(ROUNDS):
+                if name == RENEWED:
+                    store.mutate(ARRIVAL)
+                found[name].append(round(_once(ask), 1))
         except StoreError as error:
             print(f"  {name}: refused, {error.code}", flush=True)
             found[name] = [math.inf]

@@ -13,13 +13,15 @@ from hypothesis import strategies as st
 
 from qrumb_server.errors import StoreRefusedError, StoreUnavailableError
 from qrumb_server.pipeline.identity import MAX_HASHES, MAX_USERS
-from qrumb_server.ports import TableBatch
+from qrumb_server.ports import Asking, ReadLimits, TableBatch
 from qrumb_server.store.embedded import EmbeddedStore
 
 pytestmark = pytest.mark.chdb
 
 # As the own users of two hashes are named.
 EMAIL, PHONE = "email-" + "0a" * 16, "phone-" + "0b" * 16
+
+LOADING = "qrumb_server.store.embedded._LOADING_SECONDS"
 
 Row = Callable[..., dict[str, Any]]
 Batch = Callable[..., TableBatch]
@@ -357,6 +359,19 @@ def test_a_backends_copy_completes_a_browsers_and_the_other_way_round(
             "user_id": "ann",
         }
     )
+
+
+def test_a_question_has_one_thread_while_events_come_in(
+    store: EmbeddedStore, batch_of: Batch, event: Row, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits = ReadLimits(max_seconds=600, max_memory_bytes=1 << 30, max_rows=0, max_threads=2)
+    threads = "SELECT toUInt64(getSetting('max_threads')) AS threads"
+    assert store.query(threads, None, Asking(limits)) == [{"threads": 2}]
+    monkeypatch.setattr(LOADING, 3600.0)
+    store.insert(batch_of([event()]))
+    assert store.query(threads, None, Asking(limits)) == [{"threads": 1}]
+    monkeypatch.setattr(LOADING, 0.0)
+    assert store.query(threads, None, Asking(limits)) == [{"threads": 2}]
 
 
 def test_a_view_filtered_by_site_reads_that_site_alone(store: EmbeddedStore, batch_of: Batch, event: Row) -> None:
