@@ -71,6 +71,9 @@ def costs(folder: Path, rounds: int, generator: Generator) -> dict[str, Any]:
         cells = [(call, name, protocol) for call in CALLS for name, way in ways.items() for protocol in way.doors]
         for number in range(rounds + 1):
             for call, name, protocol in cells[:: 1 if number % 2 else -1]:
+                for way in ways.values():
+                    if way.stack:  # a loader that is busy takes caches and cores of whatever is measured
+                        way.stack.wait_for_empty_spool()
                 # The first round warms up; a third of it is enough.
                 calls = CALLS_PER_ROUND[call.events] // (1 if number else 3)
                 figures = measure(ways[name], protocol, call, calls, generator)

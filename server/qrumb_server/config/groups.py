@@ -42,6 +42,7 @@ DATA_CENTRE_ASNS = (
     *(9009, 60068, 212238),  # M247 and Datacamp, where VPN services and scrapers rent
 )
 
+LARGEST_PORT: Final = 65_535
 TRACES_ENDPOINT: Final = re.compile(r"http://((?:[A-Za-z0-9._-]+|\[[0-9a-fA-F:.]+\]):[0-9]{1,5})/?")
 
 AsNumber = Annotated[int, Field(ge=1, le=2**32 - 1)]
@@ -148,7 +149,8 @@ class TracesSettings(Group):
     @field_validator("endpoint")
     @classmethod
     def _plain(cls, value: str) -> str:
-        if value and not TRACES_ENDPOINT.fullmatch(value):
+        found = TRACES_ENDPOINT.fullmatch(value)
+        if value and not (found and 0 < int(found.group(1).rpartition(":")[2]) <= LARGEST_PORT):
             raise ValueError("must be http://HOST:PORT, the OTLP/gRPC port of a collector; https is that collector's")
         return value
 

@@ -83,7 +83,15 @@ def test_a_start_without_the_packages_is_refused_in_words(monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize(
-    "wrong", ["127.0.0.1:4317", "https://otel.example:4317", "http://otel.example", "http://a b:1"]
+    "wrong",
+    [
+        "127.0.0.1:4317",
+        "https://otel.example:4317",
+        "http://otel.example",
+        "http://a b:1",
+        "http://[::1]:0",
+        "http://otel:99999",
+    ],
 )
 def test_an_endpoint_that_cannot_be_is_refused(wrong: str) -> None:
     """With what it must be."""
