@@ -27,6 +27,7 @@ from qrumb_server.config import SpoolSettings  # noqa: E402
 from qrumb_server.loader import loop  # noqa: E402
 from qrumb_server.loader.changes import ChangedHours  # noqa: E402
 from qrumb_server.model import SitePolicy  # noqa: E402
+from qrumb_server.ports import Clock  # noqa: E402
 from qrumb_server.spool.quota import SpoolLimits  # noqa: E402
 from qrumb_server.spool.writer import SpoolWriter  # noqa: E402
 from qrumb_server.store.embedded import EmbeddedStore  # noqa: E402
@@ -56,6 +57,24 @@ async def spool_up(root: Path, now_ms: int, of_a_batch: int) -> None:
         await writer.close()
 
 
+def loader_of(store: EmbeddedStore, spool_root: Path, clock: Clock, of_a_batch: int) -> loop.Loader:
+    """A node's only loader, of batches of so many events."""
+    policy = SitePolicy()
+    return loop.Loader(
+        spool_root=spool_root,
+        store=store,
+        clock=clock,
+        monotonic=time.monotonic,
+        policy=lambda _site_id: policy,
+        max_events=of_a_batch,
+        seal_after=timedelta(milliseconds=500),
+        poll_interval=timedelta(milliseconds=50),
+        retry_max_delay=timedelta(seconds=1),
+        refused_delay=timedelta(seconds=1),
+        is_alone=True,
+    )
+
+
 def drain(folder: Path, of_a_batch: int, *, without: bool) -> None:
     """Prints what an event cost the loader, and its sums, in microseconds of processor time."""
 
@@ -67,7 +86,7 @@ def drain(folder: Path, of_a_batch: int, *, without: bool) -> None:
                 later.rename(folder / "spool")
             return int(time.time() * 1000)
 
-    later, policy = folder / LATER, SitePolicy()
+    later = folder / LATER
     store = EmbeddedStore.open(folder / "clickhouse")
     if without:
         store.mutate("ALTER TABLE events.valid_events DROP PROJECTION by_event_id")
@@ -76,19 +95,7 @@ def drain(folder: Path, of_a_batch: int, *, without: bool) -> None:
             setattr(ChangedHours, name, nothing)
         with_scans = loop.link_batches
         loop.link_batches = lambda *more: with_scans(*more)[-1:]
-    loader = loop.Loader(
-        spool_root=folder / "spool",
-        store=store,
-        clock=Now(),
-        monotonic=time.monotonic,
-        policy=lambda _site_id: policy,
-        max_events=of_a_batch,
-        seal_after=timedelta(milliseconds=500),
-        poll_interval=timedelta(milliseconds=50),
-        retry_max_delay=timedelta(seconds=1),
-        refused_delay=timedelta(seconds=1),
-        is_alone=True,
-    )
+    loader = loader_of(store, folder / "spool", Now(), of_a_batch)
     loader.drain()
     begun = time.process_time()
     loader.run()

@@ -11,7 +11,6 @@ import os
 import sys
 import threading
 import time
-from datetime import timedelta
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -26,8 +25,6 @@ from bench import corrections  # noqa: E402
 from bench.reads import DAY_MS, SITE, Questions, fill, moment  # noqa: E402
 from qrumb.v1 import query_service_pb2 as pb  # noqa: E402
 from qrumb_server.app.clock import SystemClock  # noqa: E402
-from qrumb_server.loader.loop import Loader  # noqa: E402
-from qrumb_server.model import SitePolicy  # noqa: E402
 from qrumb_server.query.charts import Charts  # noqa: E402
 from qrumb_server.store.embedded import EmbeddedStore  # noqa: E402
 
@@ -40,20 +37,7 @@ ASKING = 3
 def drain(store: EmbeddedStore, spool_root: Path) -> float:
     """Load a spool of some batches; milliseconds by row."""
     asyncio.run(corrections.spool_up(spool_root, SystemClock().now_ms(), EVENTS_OF_A_BATCH))
-    policy = SitePolicy()
-    loader = Loader(
-        spool_root=spool_root,
-        store=store,
-        clock=SystemClock(),
-        monotonic=time.monotonic,
-        policy=lambda _site_id: policy,
-        max_events=EVENTS_OF_A_BATCH,
-        seal_after=timedelta(milliseconds=500),
-        poll_interval=timedelta(milliseconds=50),
-        retry_max_delay=timedelta(seconds=1),
-        refused_delay=timedelta(seconds=1),
-        is_alone=True,
-    )
+    loader = corrections.loader_of(store, spool_root, SystemClock(), EVENTS_OF_A_BATCH)
     loader.drain()
     begun = time.monotonic()
     loader.run()

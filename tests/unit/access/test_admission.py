@@ -6,15 +6,14 @@ import pytest
 from grpc import StatusCode
 
 from qrumb_server.access.admission import AccessDenied, Admission
-from qrumb_server.access.keys import Key, Scope, id_of, key_hash
+from qrumb_server.access.keys import Scope, id_of
 from qrumb_server.access.origins import Origins
 from qrumb_server.access.quota import Quota
 from qrumb_server.access.registry import Site, SiteRegistry
 from qrumb_server.errors import ConfigError
+from tests.support.site_keys import KEYS, key
 
 NOW_MS = 1_700_000_000_000
-# The same in every run, so that cases keep their names.
-KEYS = {name: f"qk_{name:0<8}_" + name[0] * 40 for name in ("collect", "query", "expired", "other", "unknown")}
 
 
 class Clock:
@@ -22,10 +21,6 @@ class Clock:
 
     def now_ms(self) -> int:
         return NOW_MS
-
-
-def key(name: str, *scopes: Scope, expires_ms: int | None = None) -> Key:
-    return Key(id=id_of(KEYS[name]), hash=key_hash(KEYS[name]), scopes=frozenset(scopes), expires_ms=expires_ms)
 
 
 SITES = {

@@ -13,7 +13,7 @@ from google.protobuf.json_format import ParseDict
 from qrumb.v1 import collector_service_pb2 as pb
 from qrumb.v1.collector_service_pb2_grpc import add_CollectorServiceServicer_to_server
 from qrumb_server.access.admission import Admission
-from qrumb_server.access.keys import Key, Scope, id_of, key_hash
+from qrumb_server.access.keys import Scope
 from qrumb_server.access.origins import Origins
 from qrumb_server.access.quota import Quota, Quotas
 from qrumb_server.access.registry import UNLIMITED, Site, SiteRegistry
@@ -31,18 +31,14 @@ from qrumb_server.rpc.metrics import CollectorMetrics
 from qrumb_server.rpc.opening import Opening
 from qrumb_server.rpc.turns import Turns
 from qrumb_server.rpc.wrappers import Context, Method, Unary, Wrappers
+from tests.support.site_keys import KEYS, key
 
 pytestmark = pytest.mark.skipif(not is_built(), reason="the compiled way is not built")
 
 NOW_MS = 1_790_000_000_000
-KEYS = {name: f"qk_{name:0<8}_" + name[0] * 40 for name in ("collect", "query", "expired", "other", "unknown")}
 ONE = Quota(events_per_second=1, burst=1)
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 GRPC, JSON = "/qrumb.v1.CollectorService/", "/qrumb_server.wire.v1.JsonCollectorService/"
-
-
-def key(name: str, *scopes: Scope, expires_ms: int | None = None) -> Key:
-    return Key(id=id_of(KEYS[name]), hash=key_hash(KEYS[name]), scopes=frozenset(scopes), expires_ms=expires_ms)
 
 
 SITES = {
