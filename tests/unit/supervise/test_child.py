@@ -45,7 +45,11 @@ def process_of(child: Child | None) -> int:
 
 
 def is_frozen(child: Child | None) -> bool:
-    return psutil.Process(process_of(child)).status() == psutil.STATUS_STOPPED
+    """One that has just ended is not: a check may begin before its keeper has noticed."""
+    try:
+        return psutil.Process(process_of(child)).status() == psutil.STATUS_STOPPED
+    except psutil.NoSuchProcess:
+        return False
 
 
 @asynccontextmanager
