@@ -10,6 +10,7 @@ import click
 
 from qrumb_server import __version__
 from qrumb_server.errors import EXIT_CONFIG, EXIT_LATER, ConfigError, StartError
+from qrumb_server.imports import left_out
 
 __all__ = ["cli", "main"]
 
@@ -61,7 +62,9 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        module = import_module(f"qrumb_server.commands.{COMMANDS[cmd_name]}")
+        # structlog and httpx would take rich along, a tenth of each start; what prints tables imports it when it does.
+        with left_out("rich"):
+            module = import_module(f"qrumb_server.commands.{COMMANDS[cmd_name]}")
         command: click.Command = getattr(module, cmd_name.replace("-", "_"))
         return command
 
@@ -82,6 +85,8 @@ def main() -> None:
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     # The ClickHouse driver would make two tables of 146,000 dates at its import, and we read none.
     os.environ.setdefault("CLICKHOUSE_DRIVER_LASY_DATE_LUT", "1")
+    # pydantic would look through all installed packages for plugins to validate with; it has none of ours.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     try:
         cli(prog_name="qrumb")
     except (ConfigError, StartError) as error:

@@ -8,16 +8,22 @@ import pytest
 
 
 @pytest.mark.parametrize(
-    ("module", "spared"),
+    ("command", "module", "spared"),
     [
-        pytest.param("qrumb_server.cli", {"asyncio", "grpc", "pydantic", "structlog"}, id="any command"),
-        pytest.param("qrumb_server.commands.serve", {"clickhouse_driver", "maxminddb", "ua_parser"}, id="supervisor"),
-        pytest.param("qrumb_server.app.collector", {"clickhouse_driver", "tenacity"}, id="worker"),
-        pytest.param("qrumb_server.commands.store", {"clickhouse_driver", "maxminddb", "ua_parser"}, id="query"),
+        pytest.param("", "sys", {"asyncio", "grpc", "pydantic", "structlog"}, id="any command"),
+        pytest.param("serve", "sys", {"clickhouse_driver", "httpx", "maxminddb", "rich", "ua_parser"}, id="supervisor"),
+        pytest.param("worker", "qrumb_server.app.collector", {"clickhouse_driver", "rich", "tenacity"}, id="worker"),
+        pytest.param("loader", "qrumb_server.app.loader", {"numpy", "pyarrow", "rich"}, id="loader"),
+        pytest.param("query", "sys", {"clickhouse_driver", "maxminddb", "rich", "ua_parser"}, id="query"),
+        pytest.param("counts", "sys", {"clickhouse_driver", "httpx", "rich", "ua_parser"}, id="counts"),
     ],
 )
-def test_a_process_imports_what_it_needs(module: str, spared: set[str]) -> None:
+def test_a_process_imports_what_it_needs(command: str, module: str, spared: set[str]) -> None:
     """Each of these packages costs every start of that process a twentieth of a second or more."""
-    code = f"import json, sys, {module}; print(json.dumps(sorted(sys.modules)))"
+    code = (
+        "import importlib, json, sys; from qrumb_server.cli import cli; "
+        f"cli.get_command(None, {command!r}); importlib.import_module({module!r}); "
+        "print(json.dumps(sorted(name for name, found in sys.modules.items() if found)))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert spared & set(json.loads(done.stdout)) == set()

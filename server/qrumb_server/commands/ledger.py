@@ -6,8 +6,6 @@ from datetime import UTC, datetime
 from typing import Final
 
 import click
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
 
 from qrumb.v1 import query_service_pb2 as query_pb
 from qrumb.v1.query_service_pb2_grpc import QueryServiceStub
@@ -120,6 +118,9 @@ def _balances(row: dict[str, int]) -> bool:
 
 
 def _print_table(columns: list[str], times: list[str], rows: list[dict[str, int]]) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
     headers = ["minute", *(name.removesuffix("_count") for name in columns)]
     # Narrow enough for a terminal of 80 columns.
     table = Table(*headers, show_footer=bool(rows), box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)

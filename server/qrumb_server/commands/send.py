@@ -12,8 +12,6 @@ import click
 import httpx
 import orjson
 import uuid_utils
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
 from tenacity.wait import wait_random_exponential
 
@@ -139,6 +137,9 @@ def _client(url: str, authority: str | None) -> httpx.Client:
 
 def _send(client: httpx.Client, events: Iterable[Event], total: int | None, collect_path: str) -> bool:
     """Post events in batches; prints a summary. True if all were accepted."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
     console = Console(stderr=True)
     outcomes: Counter[str] = Counter()
     shown = scans = 0

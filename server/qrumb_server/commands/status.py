@@ -8,9 +8,6 @@ from typing import Final
 
 import click
 from google.protobuf.json_format import MessageToDict
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from qrumb.v1.status_service_pb2 import GetStatusResponse
 from qrumb_server.commands.node import ask_supervisor
@@ -70,6 +67,10 @@ def _ask(settings: Settings) -> DescribeNodeResponse:
 
 
 def _print(described: DescribeNodeResponse) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
     found = described.status
     console = Console()
     console.print(

@@ -5,13 +5,13 @@ Never used here, because they lose rows without a word: `send_insert`, which rep
 the engine's.
 """
 
-import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from qrumb_server.imports import left_out
 from qrumb_server.store.errors import error_code, query_error
 from qrumb_server.store.native import decode_rows
 from qrumb_server.store.values import render_parameters
@@ -36,7 +36,7 @@ class EngineSession:
         """
         # Imported here because the import alone starts the engine: 250 MB, threads, signal handlers. Only the
         # process that owns the database pays, and it must not fork afterwards.
-        with _left_out("pyarrow"):  # half of the import, and 40 MB, for formats that are not asked for here
+        with left_out("pyarrow"):  # half of the import, and 40 MB, for formats that are not asked for here
             from chdb.session import Session
 
         self._lock = threading.Lock()
@@ -97,19 +97,6 @@ class Statements:
         """Rows of a statement, none where it has no result. Raises StoreError."""
         with as_query_error():
             return decode_rows(self._session.run(sql))
-
-
-@contextmanager
-def _left_out(module: str) -> Iterator[None]:
-    """What is imported meanwhile finds this module not installed, as it may be."""
-    if module in sys.modules:
-        yield
-        return
-    sys.modules[module] = None  # type: ignore[assignment]  # Python's own word for a module that is not to be found
-    try:
-        yield
-    finally:
-        del sys.modules[module]
 
 
 @contextmanager

@@ -5,8 +5,6 @@ import contextlib
 from datetime import timedelta
 from typing import Final
 
-import httpx
-
 from qrumb_server.config import Settings
 from qrumb_server.gateway import process, tls
 from qrumb_server.gateway.options import GatewayOptions
@@ -100,7 +98,6 @@ class GatewayProcess:
         if self._following is not None:
             self._following.cancel()
         await self.child.stop(STOP_TIMEOUT)
-        await asyncio.gather(*(probe.close() for probe in self._probes))
 
     def _new_child(self, turn: int) -> Child:
         """A gateway, not started."""
@@ -147,5 +144,5 @@ class GatewayProcess:
 
 async def _drain(child: Child, admin_socket: str, timeout: timedelta) -> None:  # noqa: ASYNC109
     if child.serving:
-        with contextlib.suppress(httpx.HTTPError):  # it died just now: nothing is left to drain
+        with contextlib.suppress(OSError):  # it died just now: nothing is left to drain
             await process.drain(admin_socket, timeout=timeout)
