@@ -74,7 +74,7 @@ def load_rules() -> None:
 
 def _is_listed(text: str) -> bool:
     linear, rest = _listed()
-    return linear(text) != "" or rest.search(text) is not None
+    return linear(text.lower()) != "" or rest.search(text) is not None
 
 
 @cache
@@ -84,10 +84,19 @@ def _marked() -> Callable[[str], str]:
 
 @cache
 def _listed() -> tuple[Callable[[str], str], re.Pattern[str]]:
-    """The list as one pattern, which takes half the memory; what needs a look-ahead (Yandex) is for Python."""
-    linear = "|".join(pattern for pattern in listed_patterns if "(?" not in pattern)
-    rest = "|".join(pattern for pattern in listed_patterns if "(?" in pattern)
-    return _first_label([("bot", f"(?i)(?:{linear})")]), re.compile(rest or "(?!)", re.IGNORECASE)
+    """The list as one pattern, which takes half the memory; what needs a look-ahead (Yandex) is for Python.
+
+    In small letters, for texts in small letters: to make one for either case takes four times as long, a tenth of a
+    worker's start.
+    """
+    linear = "|".join(pattern.lower() for pattern in listed_patterns if _is_linear(pattern))
+    rest = "|".join(pattern for pattern in listed_patterns if not _is_linear(pattern))
+    return _first_label([("bot", linear)]), re.compile(rest or "(?!)", re.IGNORECASE)
+
+
+def _is_linear(pattern: str) -> bool:
+    """Whether it needs nothing of Python's engine, and means the same in small letters: \\S would not."""
+    return "(?" not in pattern and not any(map(str.isupper, re.findall(r"\\(.)", pattern)))
 
 
 @cache
