@@ -127,6 +127,7 @@ class OldConnection(ServerConnection):
 
         text = _PLACEHOLDER.sub(literal, sql).replace("now64(3)", "toInt64(now()) * 1000")
         text = text.replace("toStartOfMinute(received_time)", "intDiv(received_time, 60000) * 60000")
+        text = text.replace("toUnixTimestamp64Milli(", "(")
         known = {name: value for name, value in (settings or {}).items() if name in KNOWN_SETTINGS}
         try:
             result = super().execute(text, settings=known, timeout=timeout)

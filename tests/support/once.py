@@ -18,7 +18,7 @@ from qrumb.v1.scan_session_service_pb2 import RegisterScanSessionRequest
 from qrumb.v1.scan_session_service_pb2_grpc import ScanSessionServiceStub
 from qrumb.v1.server_event_pb2 import ServerEvent
 
-__all__ = ["SITE", "Tally", "register_session", "send_batches", "send_json", "send_single", "send_spoilt"]
+__all__ = ["SESSION", "SITE", "Tally", "register_session", "send_batches", "send_json", "send_single", "send_spoilt"]
 
 SITE = "kills"
 SESSION = "s"
