@@ -31,7 +31,7 @@ def check_traces(traces: TracesSettings) -> None:
         is_there = False
     if not is_there:
         raise ConfigError(
-            "traces.endpoint is set, and OpenTelemetry is not installed: pip install 'qrumb-server[traces]', "
+            "traces.endpoint is set, and OpenTelemetry is not installed; pip install 'qrumb-server[traces]', "
             "or leave it out"
         )
 

@@ -10,11 +10,11 @@ for no file.
 import os
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import AliasChoices, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -48,9 +48,15 @@ PREFIX = "QRUMB_"
 LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 # Variables with our prefix that are no settings: they are read by the command line itself, by clients, and by tests.
 COMMAND_VARIABLES = frozenset({"QRUMB_COMMAND", "QRUMB_CONFIG", "QRUMB_KEY", "QRUMB_SPOOL_DIR", "QRUMB_URL"})
+# Groups whose values may be addresses with a password: not repeated in a message.
+MAY_HOLD_SECRETS: Final = frozenset({"clickhouse", "traces"})
 # One batch in a scratch file and as a part.
 LEAST_FREE_BYTES: Final = 16 * 1024 * 1024
-UNPREFIXED = {
+# Further names of settings in the environment, after those with the prefix.
+UNPREFIXED: Final[Mapping[str, tuple[str, ...]]] = {
+    "HTTP_PORT": ("http_port",),
+    "GRPC_PORT": ("grpc_port",),
+    "DATA_DIR": ("data_dir",),
     "COLLECT_PATHS": ("gateway", "collect_paths"),
     "CLICKHOUSE_URL": ("clickhouse", "url"),
     "CLICKHOUSE_PASSWORD": ("clickhouse", "password"),
@@ -84,17 +90,15 @@ class Settings(BaseSettings):
         validate_default=True,
     )
 
-    data_dir: Path = Field(
-        default=Path("data"), validation_alias=AliasChoices("data_dir", "QRUMB_DATA_DIR", "DATA_DIR")
-    )
+    data_dir: Path = Path("data")
     """Folder of everything that is kept: spool/, clickhouse/ and run/."""
     http_host: str = "127.0.0.1"
     """Address on which the gateway listens. 0.0.0.0 for all."""
-    http_port: Port = Field(default=8080, validation_alias=AliasChoices("http_port", "QRUMB_HTTP_PORT", "HTTP_PORT"))
+    http_port: Port = 8080
     """Port of the gateway; JSON, gRPC and gRPC-Web. 0: any free one."""
     grpc_host: str = "127.0.0.1"
     """Address on which the workers listen for direct gRPC."""
-    grpc_port: Port = Field(default=9090, validation_alias=AliasChoices("grpc_port", "QRUMB_GRPC_PORT", "GRPC_PORT"))
+    grpc_port: Port = 9090
     """Port of direct gRPC. 0: any free one."""
     workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, le=256)
     """Collector processes. Default: one per core."""
@@ -264,7 +268,7 @@ def load_settings(
     try:
         settings = FromFile(**given)
     except ValidationError as error:
-        problems += [_describe(dict(item), source) for item in error.errors()]
+        problems += [_describe(dict(item), _origin(item["loc"], source, given)) for item in error.errors()]
     except SettingsError as error:
         problems.append(f'the environment: {error} (lists are written as JSON, such as ["a", "b"])')
     except ValueError as error:  # TOML that cannot be parsed
@@ -274,17 +278,18 @@ def load_settings(
     return settings
 
 
-def _unprefixed(environment: Mapping[str, str]) -> dict[str, dict[str, Any]]:
-    """Settings of groups that have a plain name too; such a name leads into a group and cannot be a field's alias."""
-    given: dict[str, dict[str, Any]] = {}
-    for name, (group, field) in UNPREFIXED.items():
+def _unprefixed(environment: Mapping[str, str]) -> dict[str, Any]:
+    """What the names without the prefix say."""
+    given: dict[str, Any] = {}
+    for name, (*groups, field) in UNPREFIXED.items():
         value = environment.get(name)
-        if value is None or (group != "geoip" and not value):
+        if value is None or (not value and groups and groups != ["geoip"]):
             continue
+        into = given.setdefault(groups[0], {}) if groups else given
         if field in {"city_databases", "collect_paths"}:
-            given.setdefault(group, {})[field] = [path.strip() for path in value.split(",") if path.strip()]
+            into[field] = [path.strip() for path in value.split(",") if path.strip()]
         else:
-            given.setdefault(group, {})[field] = value.strip() or None
+            into[field] = value.strip() or (None if groups else "")
     return given
 
 
@@ -295,9 +300,25 @@ def _known_variable(name: str) -> bool:
     return top in Settings.model_fields
 
 
-def _describe(item: dict[str, Any], source: Path) -> str:
+def _describe(item: dict[str, Any], origin: str) -> str:
     place = ".".join(str(part) for part in item["loc"])
-    problem = "no such setting" if item["type"] == "extra_forbidden" else str(item["msg"])
-    is_quotable = item["type"] != "extra_forbidden" and "clickhouse" not in item["loc"]  # there are secrets
-    shown = "" if not is_quotable else f" (found {str(item['input'])[:60]!r})"
-    return f"{place} (set by {source}, {PREFIX}{place.upper().replace('.', '__')} or an option): {problem}{shown}"
+    if item["type"] == "extra_forbidden":
+        return f"{place} ({origin}): no such setting"
+    problem = str(item["msg"]).removeprefix("Value error, ")
+    if not place:
+        return f"{origin}: {problem}"
+    shown = "" if MAY_HOLD_SECRETS.intersection(item["loc"]) else f" (found {str(item['input'])[:60]!r})"
+    return f"{place} ({origin}): {problem}{shown}"
+
+
+def _origin(place: Sequence[int | str], source: Path, options: Collection[str]) -> str:
+    """Which of the sources has given a value, in the order in which they are asked."""
+    if not place:
+        return f"{source}, the environment and options together"
+    if place[0] in options:
+        return "an option"
+    steps = [str(part) for part in place]
+    names = [PREFIX + "__".join(steps[:length]).upper() for length in range(len(steps), 0, -1)]
+    names += [name for name, path in UNPREFIXED.items() if tuple(steps[: len(path)]) == path]
+    there = {name.upper() for name in os.environ}
+    return next((f"{name} in the environment" for name in names if name in there), f"in {source}")

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
-from qrumb_server.config.groups import Group
+from qrumb_server.config.groups import LARGEST_PORT, Group
 from qrumb_server.model import Watch, WatchKind, WatchRule
 
 __all__ = ["SiteWatchSettings", "WatchRuleSettings"]
@@ -33,9 +33,24 @@ def _signs(value: SecretStr) -> SecretStr:
 
 
 def _reached(value: str) -> str:
-    if urlsplit(value).scheme not in {"http", "https"} or not urlsplit(value).hostname:
+    url = urlsplit(value)
+    try:
+        port = url.port
+    except ValueError:
+        raise ValueError(f"has no port from 1 to {LARGEST_PORT}") from None
+    if url.scheme not in {"http", "https"} or not url.hostname or port == 0:
         raise ValueError("should be an address to POST to, such as https://hooks.shop.example/qrumb")
+    if url.username is not None or "#" in value:
+        raise ValueError(
+            "should have no user, password or #fragment, which are not sent: messages are signed, see `secret`"
+        )
     return value
+
+
+def _some(rules: "tuple[WatchRuleSettings, ...]") -> "tuple[WatchRuleSettings, ...]":
+    if not rules:
+        raise ValueError("should hold a rule at least: [[SITE.watch.rules]]")
+    return rules
 
 
 class WatchRuleSettings(Group):
@@ -91,7 +106,7 @@ class SiteWatchSettings(Group):
     """Where signed messages (Standard Webhooks) are sent."""
     secret: Annotated[SecretStr, AfterValidator(_signs)]
     """What they are signed with: whsec_ and base64, as the receiver has it too."""
-    rules: tuple[WatchRuleSettings, ...] = Field(min_length=1)
+    rules: Annotated[tuple[WatchRuleSettings, ...], AfterValidator(_some)]
     """When."""
 
     @model_validator(mode="after")

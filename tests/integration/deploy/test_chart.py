@@ -20,7 +20,7 @@ LARGE: dict[str, Any] = {
     "sites": {"secret": "sites"},
     "gateway": {"tlsSecret": "tls", "trustedHops": 0},
     "directGrpc": True,
-    "traces": {"endpoint": "http://otel-collector.monitoring:4317", "sampleRatio": 1},
+    "traces": {"endpoint": "http://[fd00::7]:4317", "sampleRatio": 1},
     "env": {"QRUMB_SPOOL__MAX_BYTES": "34359738368"},
     "image": {"digest": f"sha256:{'0' * 64}", "pullSecrets": [{"name": "pull"}]},
     "podLabels": {"team": "shops"},
@@ -75,7 +75,7 @@ def test_a_node_starts_with_what_its_pod_gives_it(values: dict[str, Any], tmp_pa
     assert shown["gateway"]["trusted_hops"] == values.get("gateway", {"trustedHops": 1})["trustedHops"]
     if values:
         assert shown["clickhouse"]["cluster"] == "main"
-        assert shown["traces"] == {"endpoint": "http://otel-collector.monitoring:4317", "sample_ratio": 1.0}
+        assert shown["traces"] == {"endpoint": "http://[fd00::7]:4317", "sample_ratio": 1.0}
         assert shown["spool"]["max_bytes"] == 34359738368
 
 

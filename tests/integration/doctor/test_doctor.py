@@ -20,6 +20,7 @@ from qrumb_server.config import load_settings
 from tests.support.certificates import Authority
 from tests.support.native_front import NativeFront
 from tests.support.old_server import BINARY, running_server
+from tests.support.otlp import receiving_traces
 from tests.support.ports import claimed_port
 from tests.support.small_disk import small_disk
 
@@ -192,6 +193,18 @@ def test_a_disk_in_memory_and_a_full_one_are_named(tmp_path: Path) -> None:
         disk.fill()
         code, lines = examined(DATA_DIR=str(disk.folder / "data"))
         assert has(lines, "fault disk sync: .*No space left")
+
+
+def test_the_collector_of_traces_is_asked(home: Path) -> None:
+    """With an empty request; where nobody takes spans, events are taken all the same."""
+    usual = {"DATA_DIR": str(home / "data")}
+    with receiving_traces() as receiver:
+        code, lines = examined(QRUMB_TRACES__ENDPOINT=receiver.endpoint, **usual)
+        assert has(lines, f"ok traces: {receiver.endpoint}: takes spans, of 1.00% of calls"), lines
+        assert (code, receiver.spans) == (0, [])
+    code, lines = examined(QRUMB_TRACES__ENDPOINT=f"http://127.0.0.1:{claimed_port()}", **usual)
+    assert has(lines, "note traces: .*UNAVAILABLE.*spans are lost, events are not; start the collector"), lines
+    assert code == 0
 
 
 @pytest.fixture

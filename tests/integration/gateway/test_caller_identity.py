@@ -149,16 +149,19 @@ async def test_the_access_log_has_no_address_no_query_and_no_text_of_the_caller(
     await gateway.http.get("/collect.gif", params={"page_title": secret, secret: "1"})
     await gateway.http.get(f"/{secret}")
     await gateway.http.get(f"/v1/sites/{secret}/tail")
+    asked = {"origin": "https://a.example", "access-control-request-method": "POST"}
+    await gateway.http.options("/collect", headers={**asked, "x-envoy-original-method": secret})
     await gateway.http.post("/collect", content="{}", headers={"x-forwarded-for": "6.6.6.6"})
     await gateway.stop()
     lines = gateway.access_log()
-    assert [(line["route"], line["status"]) for line in lines] == [
-        ("/collect", 200),
-        ("/collect", 200),
-        ("/collect.gif", 200),
-        ("not_found", 404),
-        ("/v1/sites/{site_id}/...", 200),
-        ("/collect", 200),
+    assert [(line["method"], line["route"], line["status"]) for line in lines] == [
+        ("POST", "/collect", 200),
+        ("POST", "/collect", 200),
+        ("GET", "/collect.gif", 200),
+        ("GET", "not_found", 404),
+        ("GET", "/v1/sites/{site_id}/...", 200),
+        ("OPTIONS", "preflight", 200),
+        ("POST", "/collect", 200),
     ]
     for forbidden in ("alice", "127.0.0.1", "6.6.6.6", "page_title"):
         assert forbidden not in gateway.output()

@@ -51,6 +51,39 @@ def test_every_problem_is_named_at_once(monkeypatch: pytest.MonkeyPatch, tmp_pat
         assert part.lower() in text.lower(), text
 
 
+@pytest.mark.parametrize(
+    ("variable", "text"),
+    [
+        ({"HTTP_PORT": "eight"}, "http_port (HTTP_PORT in the environment): "),
+        ({"QRUMB_HTTP_PORT": "eight", "HTTP_PORT": "8"}, "http_port (QRUMB_HTTP_PORT in the environment): "),
+        ({"METRICS_PORT": "nine"}, "metrics.port (METRICS_PORT in the environment): "),
+        ({"QRUMB_SPOOL__MAX_BYTES": "x"}, "spool.max_bytes (QRUMB_SPOOL__MAX_BYTES in the environment): "),
+        ({"QRUMB_SPOOL": '{"max_bytes": "x"}'}, "spool.max_bytes (QRUMB_SPOOL in the environment): "),
+    ],
+)
+def test_a_wrong_value_is_laid_to_its_source(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variable: dict[str, str], text: str
+) -> None:
+    """The variable that was set, else the option, else the file."""
+    for name, value in variable.items():
+        monkeypatch.setenv(name, value)
+    file = tmp_path / "own.toml"
+    file.write_text("grpc_port = 'ten'\n")
+    with pytest.raises(ConfigError) as refused:
+        load_settings(file=file, environment={}, workers="none")
+    assert text in str(refused.value)
+    assert f"grpc_port (in {file}): " in str(refused.value)
+    assert "workers (an option): " in str(refused.value)
+
+
+def test_a_password_is_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In an address that is refused."""
+    monkeypatch.setenv("QRUMB_TRACES__ENDPOINT", "http://me:secret@collector:4317")
+    with pytest.raises(ConfigError, match="must be http://HOST:PORT") as refused:
+        load_settings(environment={})
+    assert "secret" not in str(refused.value)
+
+
 def test_broken_toml_names_file_and_line(tmp_path: Path) -> None:
     """Not a traceback."""
     file = tmp_path / "own.toml"

@@ -1,11 +1,14 @@
-"""Is the installation as it should be: sites, certificates, databases of places."""
+"""Is the installation as it should be: sites, certificates, databases of places, the collector of traces."""
 
 import os
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+import grpc
+
 from qrumb_server.app.doctor.finding import Check, Finding, note, refused, well
+from qrumb_server.app.tracing import check_traces
 from qrumb_server.config import Settings
 from qrumb_server.errors import ConfigError
 from qrumb_server.ports import Clock
@@ -14,6 +17,9 @@ from qrumb_server.supervise.certificates import RPC_TLS_SETTING, TLS_SETTING, re
 __all__ = ["INSTALLATION"]
 
 RENEW_WITHIN: Final = timedelta(days=14)
+# OTLP's call, which takes an empty request as well; OpenTelemetry's packages are not needed to make it.
+EXPORT: Final = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
+EXPORT_SECONDS: Final = 3
 
 
 def _sites(settings: Settings, clock: Clock) -> Iterator[Finding]:
@@ -74,4 +80,27 @@ def _places(settings: Settings, _clock: Clock) -> Iterator[Finding]:
         yield well("places", ", ".join(map(str, settings.geoip.city_databases)))
 
 
-INSTALLATION: Final[Sequence[Check]] = (_sites, _certificates, _places)
+def _traces(settings: Settings, _clock: Clock) -> Iterator[Finding]:
+    if not settings.traces.endpoint:
+        return
+    try:
+        check_traces(settings.traces)
+    except ConfigError as error:
+        yield from refused("traces", error)
+        return
+    said = f"{settings.traces.endpoint}: "
+    with grpc.insecure_channel(settings.traces.address) as channel:
+        try:
+            export: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(EXPORT)
+            export(b"", timeout=EXPORT_SECONDS)
+        except grpc.RpcError as error:
+            if error.code().name == "UNIMPLEMENTED":  # another service
+                yield note("traces", f"{said}takes no spans", "name the collector's port of OTLP over gRPC, often 4317")
+            else:
+                why = f"{said}{error.code().name}, {error.details()}: spans are lost, events are not"
+                yield note("traces", why, "start the collector, or see traces.endpoint")
+        else:
+            yield well("traces", f"{said}takes spans, of {settings.traces.sample_ratio:.2%} of calls")
+
+
+INSTALLATION: Final[Sequence[Check]] = (_sites, _certificates, _places, _traces)
