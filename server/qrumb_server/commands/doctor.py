@@ -23,8 +23,8 @@ COLORS: Final = {Level.WELL: "green", Level.NOTE: "yellow", Level.FAULT: "red"}
 def doctor(settings: Settings, output_format: str | None) -> None:
     """Examine this machine and the settings, before the first start or when something is wrong.
 
-    Looks at ports, disk, clock, limits, ClickHouse, sites, certificates and traces; says per line what was found and what to
-    do. Changes nothing. Exits with 1 if a node would not start or not keep its promises.
+    Looks at ports, disk, clock, limits, ClickHouse, sites, certificates and traces; says per line what was found and
+    what to do. Changes nothing. Exits with 1 if a node would not start or not keep its promises.
     """
     findings = []
     for finding in examine(settings, SystemClock()):
