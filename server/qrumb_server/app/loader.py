@@ -44,7 +44,7 @@ from qrumb_server.store.backup import NOTE
 from qrumb_server.store.embedded import EmbeddedStore
 from qrumb_server.supervise import sockets
 from qrumb_server.supervise.process import Process
-from qrumb_server.supervise.pulse import beating
+from qrumb_server.supervise.pulse import OFFSET_SECONDS, beating, next_turn
 from qrumb_server.upkeep.backup import Backup
 from qrumb_server.upkeep.erase import Eraser
 from qrumb_server.upkeep.export import Exporter
@@ -300,7 +300,7 @@ async def _prove_parts(store: EventStore, progress: Progress, executor: ThreadPo
 async def _watch(watcher: Watcher, executor: ThreadPoolExecutor, settings: WatchSettings) -> None:
     """Judges in its time, sends when something is due. A store that is away is asked again the next time."""
     while settings.enabled:
-        await asyncio.sleep(WATCH_LOOK_SECONDS)
+        await next_turn(WATCH_LOOK_SECONDS, OFFSET_SECONDS)
         if not watcher.has_work:
             continue
         try:

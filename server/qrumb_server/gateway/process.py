@@ -1,6 +1,7 @@
 """Envoy as a process: its command line, whether it serves, what it counts, its drain."""
 
 import asyncio
+import socket
 import time
 from collections.abc import Iterator
 from datetime import timedelta
@@ -20,6 +21,9 @@ _LOG_FORMAT = '{"event": "%j", "logger": "%n", "level": "%l", "timestamp": "%Y-%
 # Of Envoy's thousand numbers, those of its callers that docs/metrics.md names.
 _METRICS = r"^http\.public\.downstream_(rq_[1-5]xx|rq_active|cx_active|cx_total)$"
 _ANSWER_SECONDS = 5
+_IS_READY = b"GET /ready HTTP/1.1\r\nhost: admin\r\n\r\n"
+_STATUS, _WELL = b"HTTP/1.1 ", b"HTTP/1.1 200 "
+_ANSWER_BYTES = 65536
 # Counts listeners that accept no more; a stopped one stays "active" in the other gauges.
 _STOPPED_LISTENERS = "listener_manager.listener_stopped"
 
@@ -78,14 +82,32 @@ class Probe:
 
     def __init__(self, admin_socket: str) -> None:
         self._socket = admin_socket
+        self._line: socket.socket | None = None
+        self._pid = 0
 
-    async def is_serving(self, patience: float) -> bool:
-        """Whether it takes requests: False for any failure, and for no answer within `patience` seconds."""
+    async def is_serving(self, pid: int, patience: float) -> bool:
+        """Whether it takes requests: False for any failure, and for no answer within `patience` seconds.
+
+        Asked each second for as long as a node runs: so on a connection that stays, and what is read is the answer to
+        the question before, for which nobody has to wake.
+        """
+        loop = asyncio.get_running_loop()
         try:
-            await _ask(self._socket, "GET", "/ready", patience)
-        except OSError:
+            async with asyncio.timeout(patience):
+                if self._line is None or pid != self._pid:
+                    self.close()
+                    self._line, self._pid = await _connected(self._socket), pid
+                    await loop.sock_sendall(self._line, _IS_READY)
+                answer = b""
+                while _STATUS not in answer:  # what was left of an answer may come first
+                    if not (read := await loop.sock_recv(self._line, _ANSWER_BYTES)):
+                        raise ConnectionResetError
+                    answer += read
+                await loop.sock_sendall(self._line, _IS_READY)
+        except OSError:  # a timeout is one
+            self.close()
             return False
-        return True
+        return answer[answer.rindex(_STATUS) :].startswith(_WELL)
 
     async def metrics(self) -> str | None:
         """What Envoy counts of its callers, in Prometheus' text format; None where it does not answer."""
@@ -93,6 +115,24 @@ class Probe:
             return await _ask(self._socket, "GET", f"/stats/prometheus?filter={quote(_METRICS)}")
         except OSError:
             return None
+
+    def close(self) -> None:
+        """End the connection; the next question makes another one."""
+        if self._line is not None:
+            self._line.close()
+            self._line = None
+
+
+async def _connected(path: str) -> socket.socket:
+    """A stream to a unix socket. Raises OSError."""
+    line = socket.socket(socket.AF_UNIX)
+    line.setblocking(False)
+    try:
+        await asyncio.get_running_loop().sock_connect(line, path)
+    except BaseException:
+        line.close()
+        raise
+    return line
 
 
 async def _is_quiet(admin_socket: str) -> bool:
@@ -104,8 +144,7 @@ async def _is_quiet(admin_socket: str) -> bool:
 
 
 async def _ask(admin_socket: str, method: str, target: str, patience: float = _ANSWER_SECONDS) -> str:
-    """The text of Envoy's answer. Not by an HTTP client, whose import is a tenth of the supervisor's start and whose
-    question each second takes several times as long.
+    """The text of Envoy's answer. Not by an HTTP client, whose import is a tenth of the supervisor's start.
 
     Raises:
         OSError: it does not answer within `patience` seconds, or with another status than 200.

@@ -7,10 +7,11 @@ before one that was received earlier. New events therefore wait for a backlog, a
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 from qrumb_server.loader.batch import take
 from qrumb_server.ports import Clock
+from qrumb_server.spool.news import SpoolNews
 from qrumb_server.spool.reader import SegmentRef, Stillness, list_sealed, open_times_ms
 
 __all__ = ["Backlog"]
@@ -19,10 +20,13 @@ __all__ = ["Backlog"]
 OPEN_PATIENCE_MS: Final = 5_000
 # A list of what waits serves for twenty times what making it took: a day of outage leaves 100,000 files.
 LIST_SHARE: Final = 20
+# Of the pauses between two looks, while no worker writes and the kernel does not tell when one does: less than a worker
+# leaves a segment open.
+BLIND_PAUSES: Final = 5
 
 
 class Backlog:
-    """Hands out sealed segments. Used by one thread.
+    """Hands out sealed segments. Used by one thread; within its context, where that waits for more.
 
     Args:
         monotonic: seconds.
@@ -46,9 +50,28 @@ class Backlog:
         self._window_ms = seal_after // timedelta(milliseconds=1)
         self._listed: Sequence[SegmentRef] = ()
         self._still = Stillness(spool_root)
+        self._news = SpoolNews()
         self._next_list = monotonic()
         self.is_quiet = False
         """No worker was writing at the last look, so nothing is sealed before a segment was open for a while."""
+
+    def __enter__(self) -> Self:
+        self._news.__enter__()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._news.__exit__(*error)
+
+    def wait(self, seconds: float, quiet_seconds: float) -> None:
+        """Between two looks at an empty spool: so many `seconds`; while no worker writes, until one does."""
+        if self.is_quiet:
+            self._news.wait(self._still.folders, quiet_seconds, blind_seconds=BLIND_PAUSES * seconds)
+        else:
+            self._news.sleep(seconds)
+
+    def wake(self) -> None:
+        """End the wait under way, or the next one; from any thread."""
+        self._news.wake()
 
     def take(self, *, wait_for_open: bool) -> Sequence[SegmentRef]:
         """The next batch, empty if nothing waits; what is taken must be let go before the list is made anew."""

@@ -53,13 +53,12 @@ from qrumb_server.spool.reader import SegmentRef, list_sealed, quarantine, relea
 __all__ = ["Loader"]
 
 log = structlog.get_logger()
-
 T = TypeVar("T")
 
 # A server is asked while nothing is to be loaded too, so that its absence is known before events wait.
 PROBE_SECONDS: Final = 1.0
-# Poll intervals between two looks while no worker writes; less than a worker leaves a segment open.
-QUIET_POLLS: Final = 5
+# Longest pause while no worker writes, for what is due by its time.
+QUIET_SECONDS: Final = 2.0
 
 
 class _StoppedWaiting(Exception):
@@ -128,15 +127,16 @@ class Loader:
     def drain(self) -> None:
         """Load what is sealed now, then end `run`."""
         self._draining.set()
+        self._backlog.wake()
 
     def stop(self) -> None:
         """End `run` after the insert under way; what is not stored stays in the spool."""
         self._stopping.set()
-        self._draining.set()
+        self.drain()
 
     def run(self) -> None:
         """Load until told otherwise."""
-        with suppress(_StoppedWaiting):
+        with suppress(_StoppedWaiting), self._backlog:
             self._run()
 
     def _run(self) -> None:
@@ -154,7 +154,7 @@ class Loader:
                 self._probe_if_due()
                 with self._turn:
                     self._judge_late()
-                self._draining.wait(self._poll_seconds * (QUIET_POLLS if self._backlog.is_quiet else 1))
+                self._backlog.wait(self._poll_seconds, QUIET_SECONDS if self._is_alone else PROBE_SECONDS)
                 continue
             uncertain = any(ref.path in suspects or ref.begun_time_ms <= started_ms for ref in taken)
             with self._turn:

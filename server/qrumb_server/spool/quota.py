@@ -175,6 +175,9 @@ class FolderLook:
     forecast_factor: float = 1.0
     """See `SiteShares.forecast_factor`."""
 
+    is_empty: bool = False
+    """Nothing is in the folder, and nobody is turned away."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpoolLimits:
@@ -294,6 +297,7 @@ class FolderQuota:
         return FolderLook(
             sites_at_share=tuple(sorted(self._turned_away)),
             forecast_factor=self._shares.forecast_factor(used_bytes=self.bytes_used, room_bytes=self._room()),
+            is_empty=not (self.bytes_used or self._turned_away),
         )
 
     def add(self, size_bytes: int) -> None:

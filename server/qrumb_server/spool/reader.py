@@ -222,7 +222,8 @@ class Stillness:
 
     def __init__(self, spool_root: Path) -> None:
         self._spool_root = spool_root
-        self._folders: Sequence[Path] = ()
+        self.folders: Sequence[Path] = ()
+        """That were looked at last."""
         self._seen: Sequence[tuple[int, ...]] = ()
 
     def goes_on(self, now_ms: int) -> bool:
@@ -231,13 +232,13 @@ class Stillness:
         What changed within the last second may change again without another time. Raises OSError.
         """
         try:
-            seen = [_state_of(folder) for folder in self._folders]
+            seen = [_state_of(folder) for folder in self.folders]
         except OSError:  # listing says which folder it is that may not be used, or is gone
             seen = []
         if seen and seen == self._seen and max(state[0] for state in seen) < (now_ms - STILL_AFTER_MS) * 1_000_000:
             return True
-        self._folders = [self._spool_root, *worker_folders(self._spool_root)]
-        self._seen = [_state_of(folder) for folder in self._folders]
+        self.folders = [self._spool_root, *worker_folders(self._spool_root)]
+        self._seen = [_state_of(folder) for folder in self.folders]
         return False
 
 

@@ -77,6 +77,7 @@ class SpoolWriter:
         self._looking: asyncio.Future[None] | None = None
         self._is_look_wanted = False
         self._last_look = FolderLook()
+        self._is_untouched = False
         self._job_begun: float | None = None
         self._is_closing = False
         self._closed: asyncio.Future[None] = self._loop.create_future()
@@ -178,7 +179,12 @@ class SpoolWriter:
         await waiter
 
     async def look(self, patience: timedelta) -> FolderLook:
-        """How sites share the folder now; where the disk lets wait for longer than `patience`, as it was last."""
+        """How sites share the folder now; where the disk lets wait for longer than `patience`, as it was last.
+
+        One that was empty, and was not written to since, is so still.
+        """
+        if self._is_untouched:
+            return self._last_look
         if self._looking is None:
             self._looking, self._is_look_wanted = self._loop.create_future(), True
             self._start_job()
@@ -223,7 +229,7 @@ class SpoolWriter:
             self._run(self._journal.close, self._release_folder)
 
     def _run(self, job: Callable[[], _T], answer: Callable[[Future[_T]], None]) -> None:
-        self._job_begun = self._loop.time()
+        self._job_begun, self._is_untouched = self._loop.time(), False
         try:
             future = self._executor.submit(job)
         except RuntimeError as error:
@@ -247,6 +253,7 @@ class SpoolWriter:
     def _answer_look(self, job: Future[FolderLook]) -> None:
         if _fault_of(job) is None:
             self._last_look = job.result()
+            self._is_untouched = self._last_look.is_empty
         looking, self._looking = self._looking, None
         if looking is not None:
             looking.set_result(None)

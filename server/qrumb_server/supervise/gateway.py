@@ -98,6 +98,8 @@ class GatewayProcess:
         if self._following is not None:
             self._following.cancel()
         await self.child.stop(STOP_TIMEOUT)
+        for probe in self._probes:
+            probe.close()
 
     def _new_child(self, turn: int) -> Child:
         """A gateway, not started."""
@@ -108,7 +110,7 @@ class GatewayProcess:
             ChildSpec(
                 name="gateway",
                 command=process.command(config, concurrency=self._settings.gateway.concurrency),
-                is_serving=lambda _pid, patience: self._probes[turn].is_serving(patience),
+                is_serving=self._probes[turn].is_serving,
                 working_dir=self._run_dir,
                 inherited_descriptors=self._inherited_descriptors,
             )

@@ -4,7 +4,8 @@ A call wakes six threads in two processes and costs milliseconds where both were
 Invariants: saying it never waits, what finds no room is lost; a pulse that did not come is a missing answer, as of a
 process that is frozen or held up; one of a process that has ended counts for no successor.
 
-Whatever is done each second is done at the same moment of the machine's clock, so that a process wakes once for it.
+Whatever is done each second is done at the same moment of the machine's clock, so that a process wakes once for it: the
+supervisor's is half a second after the others', and it hears what was said when it looks, not when it comes.
 """
 
 import asyncio
@@ -19,7 +20,7 @@ from google.protobuf.message import DecodeError
 
 from qrumb_server.wire.v1.process_service_pb2 import GetCollectingResponse, GetLoadingResponse, Pulse
 
-__all__ = ["FRESH_SECONDS", "Pulses", "beating", "next_turn"]
+__all__ = ["FRESH_SECONDS", "OFFSET_SECONDS", "Pulses", "beating", "next_turn"]
 
 INTERVAL_SECONDS: Final = 1.0
 # Processes say it between two looks of the supervisor, which then finds it half a second old.
@@ -76,11 +77,12 @@ class Pulses:
     """Hears what the processes of a node say. Belongs to one event loop."""
 
     def __init__(self) -> None:
-        self._ours, self._theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        # Of datagrams a socket holds ten, which a node with more workers would say between two looks.
+        self._ours, self._theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._ours.setblocking(False)
         self._last: dict[str, Pulse] = {}
         self._heard = asyncio.Event()
-        asyncio.get_running_loop().add_reader(self._ours, self._hear)
+        self._waiting = 0
 
     @property
     def descriptor(self) -> int:
@@ -89,6 +91,7 @@ class Pulses:
 
     def last(self, process: str) -> Pulse | None:
         """What a process said a moment ago; None where that is longer ago."""
+        self._hear()
         pulse = self._last.get(process)
         return pulse if pulse is not None and time.monotonic() - pulse.said_seconds < FRESH_SECONDS else None
 
@@ -105,16 +108,29 @@ class Pulses:
         since = pulse.said_seconds if pulse is not None and pulse.pid == pid else begun
         until = max(since + patience, begun + LEAST_PATIENCE_SECONDS)
         while (pulse := self.last(process)) is None or pulse.pid != pid:
-            self._heard.clear()
-            try:
-                await asyncio.wait_for(self._heard.wait(), max(until - time.monotonic(), 0.0))
-            except TimeoutError:
+            if not await self._hears_within(max(until - time.monotonic(), 0.0)):
                 return False
         return pulse.is_serving
 
+    async def _hears_within(self, seconds: float) -> bool:
+        """Wait for the next word of any process."""
+        loop = asyncio.get_running_loop()
+        self._heard.clear()
+        if not self._waiting:
+            loop.add_reader(self._ours, self._hear)
+        self._waiting += 1
+        try:
+            await asyncio.wait_for(self._heard.wait(), seconds)
+        except TimeoutError:
+            return False
+        finally:
+            self._waiting -= 1
+            if not self._waiting:
+                loop.remove_reader(self._ours)
+        return True
+
     def close(self) -> None:
-        """Hear no more."""
-        asyncio.get_running_loop().remove_reader(self._ours)
+        """Hear no more; nobody waits for a word."""
         self._ours.close()
         self._theirs.close()
 

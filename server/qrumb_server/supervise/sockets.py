@@ -33,7 +33,7 @@ GATEWAY_ADMIN: Final = ("gateway-admin.sock", "gateway-admin-2.sock")
 CHANNEL_OPTIONS: Final = (("grpc.max_receive_message_length", -1),)
 # Where the second names are, and how often the first are looked for.
 SPARE_FOLDER: Final = Path("spare")
-INTERVAL_SECONDS: Final = 0.5
+INTERVAL_SECONDS: Final = 1.0
 
 
 def worker(index: int) -> str:

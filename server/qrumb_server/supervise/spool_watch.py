@@ -23,6 +23,8 @@ from qrumb_server.spool.reader import SpoolUsage, usage
 __all__ = ["Growth", "SpoolLook", "SpoolWatch", "bounded_by_shares"]
 
 CHEAP_LOOK_SECONDS: Final = 0.05
+# Where nothing waits and nothing is wrong, a look serves for so long whoever looks each second.
+CALM_SECONDS: Final = 5.0
 LOOK_SHARE: Final = 20
 # Then the answer is the last look, with a word of how long the disk has been silent.
 LOOK_PATIENCE_SECONDS: Final = 2.0
@@ -63,6 +65,16 @@ class SpoolLook:
     def is_disk_full(self) -> bool:
         """Whether the disk has less room than must stay."""
         return self.is_disk_known and self.free_bytes < self.min_free_bytes
+
+    @property
+    def is_calm(self) -> bool:
+        """Whether no event waits, and nothing is to be said of the disk."""
+        return (
+            not self.usage.total_bytes
+            and self.is_disk_known
+            and self.silent_for is None
+            and not (self.is_disk_full or self.full_workers or self.unusable_workers or self.faults)
+        )
 
 
 def bounded_by_shares(look: SpoolLook, factors: Sequence[float]) -> SpoolLook:
@@ -155,6 +167,11 @@ class SpoolWatch:
         self._looking: asyncio.Task[None] | None = None
         self._begun = 0.0
         self._cost_seconds = 0.0
+
+    async def look_if_stirred(self) -> SpoolLook:
+        """The same, or the last look where that was calm and not long ago."""
+        is_kept = self._looking is None and time.monotonic() < self._begun + CALM_SECONDS
+        return self._last if is_kept and self._last.is_calm else await self.look()
 
     async def look(self) -> SpoolLook:
         """How the spool is now, or was a moment ago where looking takes long. What cannot be looked at is named."""

@@ -82,7 +82,7 @@ class NodeWatch:
         heard = {name: pulse.collecting for name in serving if (pulse := self._pulses.last(name)) is not None}
         if loading is None or len(heard) < len(serving):
             return await self.facts()
-        return self._facts(loading.loading, heard, await self._spool.look())
+        return self._facts(loading.loading, heard, await self._spool.look_if_stirred())
 
     def _facts(
         self, loading: GetLoadingResponse | None, collecting: Mapping[str, GetCollectingResponse], look: SpoolLook
