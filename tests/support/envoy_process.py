@@ -20,11 +20,21 @@ from qrumb_server.gateway.options import GatewayOptions, Limits
 from qrumb_server.gateway.process import command
 from qrumb_server.gateway.render import render
 from qrumb_server.gateway.tls import SECRET_NAME, secret
+from qrumb_server.gateway.workers import workers
 from tests.support.backends import Backend
 from tests.support.certificates import Authority, Files
 from tests.support.patience import patient
 
-__all__ = ["Gateway", "gateway_options", "reserve_port", "running_gateway", "until", "write_secret"]
+__all__ = [
+    "Gateway",
+    "gateway_options",
+    "reserve_port",
+    "running_gateway",
+    "tell_workers",
+    "until",
+    "worker_socket",
+    "write_secret",
+]
 
 START_SECONDS = 15.0  # 0.1 s on an idle machine
 
@@ -67,6 +77,10 @@ class Gateway:
         lines = (self.folder / "stderr").read_text().splitlines(keepends=True)
         return "".join(line for line in lines if "SIGTERM" not in line)
 
+    def tell(self, *serving: bool) -> None:
+        """Say which workers are to be called, as the supervisor does."""
+        tell_workers(self.folder / self.options.workers_file, serving)
+
     async def stop(self) -> None:
         """End Envoy; safe to call twice."""
         if self.process.returncode is None:
@@ -102,7 +116,7 @@ def reserve_port() -> socket.socket:
     return reserved
 
 
-def gateway_options(http_port: int, worker_count: int = 1, **changes: Any) -> GatewayOptions:
+def gateway_options(http_port: int, **changes: Any) -> GatewayOptions:
     """Options with the socket names of a node, relative to its run folder.
 
     Args:
@@ -120,7 +134,7 @@ def gateway_options(http_port: int, worker_count: int = 1, **changes: Any) -> Ga
         "host": "127.0.0.1",
         "http_port": http_port,
         "admin_socket": "admin.sock",
-        "collector_sockets": tuple(f"worker-{index}.sock" for index in range(worker_count)),
+        "workers_file": "workers.json",
         "query_socket": "loader.sock",
         "status_socket": "supervisor.sock",
     }
@@ -148,12 +162,13 @@ async def running_gateway(
         reserved = stack.enter_context(reserve_port())
         if authority is not None:
             changes = {"tls_secret_file": "tls.json", **changes}
-        options = gateway_options(reserved.getsockname()[1], worker_count, **changes)
-        workers = [Backend() for _ in range(worker_count)]
+        options = gateway_options(reserved.getsockname()[1], **changes)
+        backends = [Backend() for _ in range(worker_count)]
         query, status = Backend(), Backend()
-        for backend in (*workers, query, status):
+        for backend in (*backends, query, status):
             stack.push_async_callback(backend.stop)
-        sockets = [*zip(workers, options.collector_sockets, strict=True)] if start_workers else []
+        sockets = [(worker, worker_socket(index)) for index, worker in enumerate(backends) if start_workers]
+        tell_workers(folder / options.workers_file, [True] * worker_count)
         for backend, name in [*sockets, (query, options.query_socket), (status, options.status_socket)]:
             await backend.start(folder / name)
         scheme = "http"
@@ -183,12 +198,24 @@ async def running_gateway(
             options=options,
             folder=folder,
             process=process,
-            workers=workers,
+            workers=backends,
             query=query,
             status=status,
             http=http,
             admin=admin,
         )
+
+
+def worker_socket(index: int) -> str:
+    """The name of a worker's socket in Envoy's folder."""
+    return f"worker-{index}.sock"
+
+
+def tell_workers(target: Path, serving: Sequence[bool]) -> None:
+    """Say which workers are to be called, by a file that is moved in the other's place."""
+    new = target.with_suffix(".new")
+    new.write_text(workers({worker_socket(index): each for index, each in enumerate(serving)}))
+    new.rename(target)
 
 
 def write_secret(target: Path, files: Files, name: str = SECRET_NAME) -> None:

@@ -65,8 +65,8 @@ class GatewayOptions:
     tls_secret_file: str | None
     """File for Envoy's secret discovery with the certificate, as `tls.secret` makes it; Envoy takes over another one
     that is moved in its place. None: no TLS."""
-    collector_sockets: tuple[str, ...] = ()
-    """One per collector worker."""
+    workers_file: str = ""
+    """Which to call, as `workers.workers` says it; in Envoy's working directory, and moved in the old one's place."""
     query_socket: str = ""
     """The loader's: QueryService, PrivacyService and ReplayService."""
     status_socket: str = ""

@@ -22,6 +22,7 @@ from google.rpc.status_pb2 import Status
 from qrumb_server.config import CONSOLE_FILES, GatewaySettings
 from qrumb_server.gateway import tls
 from qrumb_server.gateway.options import GatewayOptions
+from qrumb_server.gateway.workers import pipe
 from qrumb_server.reasons import gateway
 from qrumb_server.reasons.calls import UNKNOWN_METHOD
 from qrumb_server.reasons.entry import DOMAIN, Reason, Retry
@@ -65,6 +66,8 @@ def render(options: GatewayOptions) -> str:
         "http3": options.settings.http3,
         "console": options.console_dir is not None,
         "traces": bool(options.traces.endpoint),
+        "own": not options.collector_addresses,
+        "remote": bool(options.collector_addresses),
     }
     for part, is_wanted in parts.items():
         if not is_wanted:
@@ -165,9 +168,10 @@ def _upstreams(options: GatewayOptions) -> dict[str, Any]:
     addresses = options.collector_addresses
     if not addresses:
         return {
-            "collector_endpoints": [_pipe(socket) for socket in options.collector_sockets],
-            "query_endpoints": [_pipe(options.query_socket)],
-            "status_endpoints": [_pipe(options.status_socket)],
+            # To watch the file's folder, Envoy wants a slash in its path.
+            "workers_file": f"./{options.workers_file}",
+            "query_endpoints": [pipe(options.query_socket)],
+            "status_endpoints": [pipe(options.status_socket)],
             "cluster_type": "STATIC",
             "upstream_socket": None,
             "connect_timeout": "0.5s",
@@ -184,10 +188,6 @@ def _upstreams(options: GatewayOptions) -> dict[str, Any]:
         # A connection stays with one of a node's workers: many short ones spread over them.
         "upstream_streams": 8,
     }
-
-
-def _pipe(socket: str) -> dict[str, Any]:
-    return {"endpoint": {"address": {"pipe": {"path": socket}}}}
 
 
 def _address(host_and_port: str) -> dict[str, Any]:

@@ -101,6 +101,7 @@ class Child:
     """Keeps one child process running until `stop`.
 
     Args:
+        told: called whenever `serving` has changed.
         without_processor: how many seconds a process has waited for a processor.
     """
 
@@ -108,10 +109,12 @@ class Child:
         self,
         spec: ChildSpec,
         *,
+        told: Callable[[], None] = lambda: None,
         hung_after: timedelta = HUNG_AFTER,
         without_processor: Callable[[int], float] = seconds_without_processor,
     ) -> None:
         self.spec = spec
+        self._told = told
         self._without_processor = without_processor
         self._hung_after = hung_after.total_seconds()
         self.restart_count = 0
@@ -165,6 +168,7 @@ class Child:
         One that has not served since its start is being started anyway.
         """
         if self.has_answered:
+            self._note(is_serving=False)
             ended = self._asked_to_end = asyncio.Event()
             for number, seconds in ((signal.SIGTERM, patience.total_seconds()), (signal.SIGKILL, KILL_SECONDS)):
                 self._signal(number)
@@ -185,6 +189,11 @@ class Child:
         """Ask a serving collector worker to end its streams; one that has not served yet has none."""
         if self.serving:
             self._signal(END_STREAMS_SIGNAL)
+
+    def _note(self, *, is_serving: bool) -> None:
+        if is_serving != self.serving:
+            self.serving = is_serving
+            self._told()
 
     def _signal(self, number: signal.Signals) -> None:
         if self._process is not None and self._process.returncode is None:
@@ -216,7 +225,7 @@ class Child:
             prober.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await prober
-            self.serving = False
+            self._note(is_serving=False)
             if self._stopping.is_set():
                 return
             if self._asked_to_end is not None:
@@ -240,7 +249,7 @@ class Child:
         while True:
             begun = time.monotonic()
             patience = PROMPT_SECONDS if self.serving else max(self._hung_after - silent_seconds, PROMPT_SECONDS)
-            self.serving = await self.spec.is_serving(pid, patience)
+            self._note(is_serving=await self.spec.is_serving(pid, patience))
             if self.serving:
                 self._has_answered = True
                 self.has_served.set()

@@ -2,22 +2,31 @@
 
 import asyncio
 import contextlib
+from collections.abc import Mapping
 from datetime import timedelta
+from functools import partial
 from typing import Final
+
+import structlog
 
 from qrumb_server.config import Settings
 from qrumb_server.gateway import process, tls
 from qrumb_server.gateway.options import GatewayOptions
 from qrumb_server.gateway.render import render
+from qrumb_server.gateway.workers import workers
 from qrumb_server.supervise import sockets
 from qrumb_server.supervise.certificates import TLS_SETTING, Pair, read_pair, renewals
 from qrumb_server.supervise.child import Child, ChildSpec
 from qrumb_server.supervise.folders import write_private
+from qrumb_server.supervise.own_thread import in_own_thread
 
 __all__ = ["TLS_SECRET_FILE", "GatewayProcess"]
 
+log = structlog.get_logger()
+
 CONFIG_FILES: Final = ("envoy.yaml", "envoy-2.yaml")
 TLS_SECRET_FILE: Final = "gateway-tls.json"  # noqa: S105  (a name)
+WORKERS_FILE: Final = "gateway-workers.json"
 # Calls in flight end sooner by the gateway's own limits.
 DRAIN_TIMEOUT: Final = timedelta(seconds=10)
 STOP_TIMEOUT: Final = timedelta(seconds=5)
@@ -40,6 +49,9 @@ class GatewayProcess:
         files = settings.gateway.tls
         self._pair = read_pair(files, TLS_SETTING) if files else None
         self._following: asyncio.Task[None] | None = None
+        self._wanted: Mapping[str, bool] = {}
+        self._told: Mapping[str, bool] = {}
+        self._telling: asyncio.Task[None] | None = None
         self._turn = 0
         self._leaving: Child | None = None
         self._probes = tuple(map(process.Probe, sockets.GATEWAY_ADMIN))
@@ -50,8 +62,32 @@ class GatewayProcess:
         """Of the Envoy that takes new callers."""
         return sockets.GATEWAY_ADMIN[self._turn]
 
-    def start(self) -> None:
-        """Write what Envoy reads, and start it."""
+    def tell(self, serving: Mapping[str, bool]) -> None:
+        """Say which workers are to be called, by their sockets. Repeated, it makes up for a disk that did not write."""
+        self._wanted = serving
+        if serving != self._told and (self._telling is None or self._telling.done()):
+            self._telling = asyncio.create_task(self._tell())
+
+    async def _tell(self) -> None:
+        while (wanted := self._wanted) != self._told:
+            try:
+                await in_own_thread(partial(self._write_workers, wanted), name="tell gateway")
+            except OSError as error:
+                log.error("gateway_not_told", error=str(error))
+                return
+            self._told = wanted
+
+    def _write_workers(self, serving: Mapping[str, bool]) -> None:
+        write_private(self._run_dir / WORKERS_FILE, workers(serving))
+
+    def start(self, serving: Mapping[str, bool]) -> None:
+        """Write what Envoy reads, and start it.
+
+        Args:
+            serving: as `tell` has it.
+        """
+        self._write_workers(serving)
+        self._wanted = self._told = serving
         if self._pair is not None:
             self._serve(self._pair)
             self._following = asyncio.create_task(self._follow_certificate())
@@ -67,8 +103,13 @@ class GatewayProcess:
         The one before finishes what it has; `let_go` ends it.
         """
         turn = 1 - self._turn
+        # The run folder may be a new one.
         if self._pair is not None:
             self._serve(self._pair)
+        self._told = {}
+        self.tell(self._wanted)
+        if self._telling is not None:
+            await self._telling
         self._leaving = self._new_child(turn)
         self._leaving.start()
         try:
@@ -95,8 +136,9 @@ class GatewayProcess:
 
     async def stop(self) -> None:
         """End it."""
-        if self._following is not None:
-            self._following.cancel()
+        for task in (self._following, self._telling):
+            if task is not None:
+                task.cancel()
         await self.child.stop(STOP_TIMEOUT)
         for probe in self._probes:
             probe.close()
@@ -135,7 +177,7 @@ class GatewayProcess:
             host=settings.http_host,
             http_port=settings.http_port,
             admin_socket=admin_socket,
-            collector_sockets=tuple(sockets.worker(index) for index in range(settings.workers)),
+            workers_file=WORKERS_FILE,
             query_socket=sockets.QUERIES,
             status_socket=sockets.STATUS,
             tls_secret_file=TLS_SECRET_FILE if settings.gateway.tls else None,

@@ -59,7 +59,7 @@ STOP_SLACK: Final = timedelta(seconds=5)
 HEALTH_INTERVAL_SECONDS: Final = 1.0
 # For streams through a gateway that another one took over from: they end when their worker does.
 LET_GO_TIMEOUT: Final = timedelta(minutes=2)
-# After a worker is back: for the gateway's health checks to see it before the next one goes.
+# After a worker is back: for the gateway to call it again before the next one goes.
 WORKER_RETURN_SECONDS: Final = 1.0
 # Names in grpc.health.v1 for the three questions that an orchestrator may ask of the whole node; "" is READY.
 LIVE: Final = "live"
@@ -170,7 +170,8 @@ class _Node:
                     is_serving=Vitals(name, self._peers[socket], self._pulses).is_serving,
                     working_dir=run_dir,
                     inherited_descriptors=(lock, pulse, *descriptors),
-                )
+                ),
+                told=self._tell_gateway,
             )
 
         self._loader = child("loader", ["loader"], sockets.LOADER)
@@ -218,7 +219,7 @@ class _Node:
         await self._start_status_server()
         self._watching = [asyncio.create_task(self._tell_health()), asyncio.create_task(self._sockets.run())]
         if self._gateway is not None:
-            self._gateway.start()
+            self._gateway.start(self._serving_workers())
         if not await self._wait_until_serving(stop):
             return False
         # Before the node says that it is ready:
@@ -306,12 +307,20 @@ class _Node:
 
     async def _publish(self, condition: GetStatusResponse.Condition) -> None:
         """The name "" is the whole node as much as READY; the other names are its processes."""
+        self._tell_gateway()
         is_ready = condition != GetStatusResponse.NOT_READY
         answers = {child.spec.name: child.serving for child in self._children()}
         answers |= {"": is_ready, LIVE: True, READY: is_ready, HEALTHY: condition == GetStatusResponse.READY}
         response = health_pb2.HealthCheckResponse
         for name, is_well in answers.items():
             await self._health.set(name, response.SERVING if is_well else response.NOT_SERVING)
+
+    def _tell_gateway(self) -> None:
+        if self._gateway is not None and not self._watch.is_stopping:
+            self._gateway.tell(self._serving_workers())
+
+    def _serving_workers(self) -> dict[str, bool]:
+        return {sockets.worker(index): worker.serving for index, worker in enumerate(self._workers)}
 
     async def metrics(self) -> list[Metric]:
         """What all processes have counted, and what is known of them."""

@@ -164,5 +164,7 @@ class Vitals:
         if pid != self._called_pid or time.monotonic() >= self._next_call:
             if not await self._peer.check(patience=patience):
                 return False
-            self._called_pid, self._next_call = pid, time.monotonic() + CALL_INTERVAL_SECONDS
+            # All processes in the same second: a call keeps gRPC's threads awake for a while, in the caller too.
+            self._next_call = (time.monotonic() // CALL_INTERVAL_SECONDS + 1) * CALL_INTERVAL_SECONDS
+            self._called_pid = pid
         return True

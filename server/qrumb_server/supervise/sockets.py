@@ -10,6 +10,7 @@ Where both are gone, its process has to listen anew.
 
 import os
 import stat
+import time
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from pathlib import Path
 from typing import Final
@@ -34,6 +35,8 @@ CHANNEL_OPTIONS: Final = (("grpc.max_receive_message_length", -1),)
 # Where the second names are, and how often the first are looked for.
 SPARE_FOLDER: Final = Path("spare")
 INTERVAL_SECONDS: Final = 1.0
+# What comes and goes in one tick of the filesystem's clock leaves a folder's time as it was.
+TICK_SECONDS: Final = 0.1
 
 
 def worker(index: int) -> str:
@@ -61,6 +64,8 @@ class SocketKeeper:
         self._names = names
         self._enter_folder = enter_folder
         self._listen_anew = listen_anew
+        self._state: object = None
+        self._since = self._looked = 0.0
 
     async def run(self) -> None:
         """Look until cancelled."""
@@ -80,7 +85,23 @@ class SocketKeeper:
         self._enter_folder()
         if not SPARE_FOLDER.is_dir():  # asked first: on a filesystem that is frozen, making one waits, looking does not
             SPARE_FOLDER.mkdir(mode=0o700)
-        return {name for name in self._names() if not _keep(Path(name), SPARE_FOLDER / name)}
+        names, begun = tuple(self._names()), time.monotonic()
+        # Folders into which nothing came since need no second look.
+        state = names, _entries_of(Path()), _entries_of(SPARE_FOLDER)
+        if state != self._state:
+            self._state, self._since = state, begun
+        elif self._looked > self._since + TICK_SECONDS:
+            return ()
+        lost = {name for name in names if not _keep(Path(name), SPARE_FOLDER / name)}
+        if not lost:
+            self._looked = begun
+        return lost
+
+
+def _entries_of(folder: Path) -> tuple[int, ...]:
+    """Changes with its entries."""
+    found = folder.stat()
+    return found.st_ctime_ns, found.st_ino, found.st_dev
 
 
 def _keep(name: Path, spare: Path) -> bool:

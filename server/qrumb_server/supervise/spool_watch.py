@@ -5,9 +5,7 @@ does not keep the supervisor busy with counting; a disk that hangs holds up one 
 """
 
 import asyncio
-import contextlib
 import os
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -19,6 +17,7 @@ from typing import Final
 from qrumb_server.ports import Clock
 from qrumb_server.spool.filesystem import DISK, fault_text
 from qrumb_server.spool.reader import SpoolUsage, usage
+from qrumb_server.supervise.own_thread import in_own_thread
 
 __all__ = ["Growth", "SpoolLook", "SpoolWatch", "bounded_by_shares"]
 
@@ -190,7 +189,7 @@ class SpoolWatch:
 
     async def _look_anew(self) -> None:
         try:
-            self._last = await _in_own_thread(self._look)
+            self._last = await in_own_thread(self._look, name="spool look")
         finally:
             took = self._cost_seconds
             self._next_look = self._begun + (took * LOOK_SHARE if took > CHEAP_LOOK_SECONDS else 0.0)
@@ -230,32 +229,6 @@ class SpoolWatch:
             faults=faults,
             is_disk_known=is_disk_known,
         )
-
-
-async def _in_own_thread(look: Callable[[], SpoolLook]) -> SpoolLook:
-    """In a thread that delays no exit: the event loop's own threads are waited for at its end."""
-    loop = asyncio.get_running_loop()
-    done: asyncio.Future[SpoolLook] = loop.create_future()
-
-    def settle(found: SpoolLook | None, fault: BaseException | None) -> None:
-        if done.done():
-            return
-        if found is not None:
-            done.set_result(found)
-        elif fault is not None:
-            done.set_exception(fault)
-
-    def run() -> None:
-        found, fault = None, None
-        try:
-            found = look()
-        except Exception as error:  # noqa: BLE001  (raised again where it is waited for)
-            fault = error
-        with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
-            loop.call_soon_threadsafe(settle, found, fault)
-
-    threading.Thread(target=run, name="spool look", daemon=True).start()
-    return await done
 
 
 def _is_usable(folder: Path) -> bool:

@@ -17,7 +17,7 @@ from qrumb_server.gateway.process import command
 from qrumb_server.gateway.render import render
 from qrumb_server.gateway.tls import UPSTREAM_SECRET_NAME
 from tests.support.certificates import Authority
-from tests.support.envoy_process import Gateway, gateway_options, write_secret
+from tests.support.envoy_process import Gateway, gateway_options, tell_workers, write_secret
 from tests.support.patience import patient
 
 pytestmark = pytest.mark.envoy
@@ -29,11 +29,7 @@ def run_envoy(folder: Path, options: GatewayOptions, *arguments: str) -> subproc
     if options.upstream_tls is not None:
         files = Authority(folder).issue("upstream")
         write_secret(folder / options.upstream_tls.secret_file, files, UPSTREAM_SECRET_NAME)
-    if options.tls_secret_file is not None:
-        write_secret(folder / options.tls_secret_file, Authority(folder).issue("gateway"))
-    if options.upstream_tls is not None:
-        files = Authority(folder).issue("upstream")
-        write_secret(folder / options.upstream_tls.secret_file, files, UPSTREAM_SECRET_NAME)
+    tell_workers(folder / options.workers_file, [True])
     config = folder / "envoy.yaml"
     config.write_text(render(options))
     line = [*command(config, concurrency=1), *arguments]
@@ -44,7 +40,6 @@ def run_envoy(folder: Path, options: GatewayOptions, *arguments: str) -> subproc
 NOT_RENDERED = {"enabled", "tls", "concurrency", "upstream", "upstream_tls"}
 VARIATIONS: dict[str, dict[str, Any]] = {
     "defaults": {},
-    "64 workers": {"worker_count": 64},
     "IPv6 behind proxies": {"host": "::", "trusted_hops": 2},
     "fractions of seconds": {"query_timeout": timedelta(milliseconds=1500), "access_log": False},
     "odd socket name": {"query_socket": 'odd "name": {$x} # \\.sock'},

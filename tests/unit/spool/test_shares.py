@@ -131,6 +131,23 @@ async def test_a_site_is_told_as_turned_away_until_it_would_be_taken_again(
         await asyncio.sleep(0.01)
 
 
+async def test_an_empty_folder_is_looked_at_again_once_it_was_written_to(
+    open_spool: OpenSpool, filesystem: FaultyFileSystem
+) -> None:
+    """A worker that nobody calls says each second how its folder is."""
+    writer = await open_spool(site_max_share=HALF, rescan_after=timedelta(0))
+    looks, real = [], filesystem.free_bytes
+    filesystem.free_bytes = lambda path: looks.append(path) or real(path)  # type: ignore[func-returns-value,method-assign]
+    for _ in range(3):
+        await writer.look(PATIENCE)
+    assert len(looks) == 1
+    await writer.append([RECORD], ["quiet"])
+    looks.clear()
+    for _ in range(3):
+        await writer.look(PATIENCE)
+    assert len(looks) == 3
+
+
 async def test_the_error_says_which_site_it_was(open_spool: OpenSpool) -> None:
     """Of several in one call."""
     writer = await open_spool(site_max_share=HALF)

@@ -92,6 +92,21 @@ async def test_a_first_look_that_hangs_claims_nothing(watch: SpoolWatch) -> None
     assert not look.is_disk_full
 
 
+async def test_a_calm_look_serves_whoever_looks_all_the_time(
+    watch: SpoolWatch, disk: SilentDisk, tmp_path: Path
+) -> None:
+    """Whoever asks gets a new one; where an event waits, so does everybody."""
+    disk.may_answer.set()
+    for _ in range(3):
+        assert (await watch.look_if_stirred()).is_calm
+    assert disk.asked == 1
+    (tmp_path / "worker-0" / "segment").write_bytes(b"x")
+    assert (await watch.look()).usage.total_bytes == 1
+    for _ in range(3):
+        assert not (await watch.look_if_stirred()).is_calm
+    assert disk.asked == 5
+
+
 @pytest.mark.parametrize(
     ("factors", "minutes"), [([], 10), ([1.0, 2.0], 10), ([0.0, 2.0], 20), ([0.0, 0.0], None)], ids=str
 )
