@@ -23,7 +23,7 @@ GATEWAY: Final = (
     "grpcio-health-checking",
     "grpcio-status",
     "httpx",
-    "pydantic-settings",
+    "pydantic",
     "rich",
     "structlog",
     "tomlkit",
