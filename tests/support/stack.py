@@ -18,6 +18,7 @@ import psutil
 from qrumb_server.spool.reader import usage
 from tests.support.asking import run_sql
 from tests.support.commands import run_command
+from tests.support.empty_database import copy_empty_database
 from tests.support.patience import patient
 from tests.support.tied import TIED
 
@@ -180,9 +181,14 @@ class Stack:
 
 @contextlib.contextmanager
 def running_stack(
-    data_dir: Path, *, launcher: Sequence[str] = (), log_path: str = "", **settings: str
+    data_dir: Path, *, launcher: Sequence[str] = (), log_path: str = "", database: str = "empty", **settings: str
 ) -> Iterator[Stack]:
-    """A started node; stopped at the end, and it must then leave no process."""
+    """A started node; stopped at the end, and it must then leave no process.
+
+    A new one finds an `empty` database, with all tables; without one it makes its own, as a user's does.
+    """
+    if database and not data_dir.exists() and "CLICKHOUSE_URL" not in settings:
+        copy_empty_database(data_dir / "clickhouse")
     stack = Stack(data_dir, launcher=launcher, log_path=log_path, **settings)
     stack.start()
     try:

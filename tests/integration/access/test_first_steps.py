@@ -24,7 +24,7 @@ GETTING_STARTED = ROOT / "docs" / "getting-started.md"
 @pytest.fixture(scope="module")
 def fresh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A node as `make run` starts it, but for the ports."""
-    with running_stack(tmp_path_factory.mktemp("fresh") / "data", QRUMB_ACCESS="keys") as running:
+    with running_stack(tmp_path_factory.mktemp("fresh") / "data", database="", QRUMB_ACCESS="keys") as running:
         yield running
 
 
@@ -97,7 +97,7 @@ def test_readme_leads_from_a_scan_to_the_first_number(tmp_path: Path) -> None:
     """Every curl line in turn, on a node of its own; the funnel is the one of which the page shows what counts."""
     scan, pageview, purchase, funnel = curl_blocks(README)
     [shown] = code_blocks(README, "json")
-    with running_stack(tmp_path / "data", QRUMB_ACCESS="keys", QRUMB_WORKERS="1") as stack:
+    with running_stack(tmp_path / "data", database="", QRUMB_ACCESS="keys", QRUMB_WORKERS="1") as stack:
         assert curl(stack, scan)["scan_session"]["qr_code_id"] == "poster-7"
         assert curl(stack, pageview)["receipt"]["outcome"] == "ACCEPTED"
         assert curl(stack, purchase)["receipt"]["outcome"] == "ACCEPTED"

@@ -69,7 +69,9 @@ def test_a_server_that_is_too_old_is_named_at_start_and_in_status(tmp_path: Path
     """Which version it is, and which is needed; events are taken into the spool meanwhile."""
     said = re.compile(r"ClickHouse 18\.16\.\d+ is too old: qrumb needs version 24\.8 or newer")
     with running_server(tmp_path / "old") as server:
-        settings = {"CLICKHOUSE_URL": f"clickhouse://default@127.0.0.1:{server.port}"}
+        # A stop would wait 20 s for what this server never takes.
+        drain = {"QRUMB_LOADER__DRAIN_TIMEOUT": "PT1S"}
+        settings = {"CLICKHOUSE_URL": f"clickhouse://default@127.0.0.1:{server.port}", **drain}
         with running_stack(tmp_path / "data", QRUMB_WORKERS="1", **settings) as stack:
             wait_until(lambda: said.search(stack.log()))
             assert stack.command("send", "--count", "5", "--site", "early").returncode == 0
