@@ -162,8 +162,11 @@ def test_query_works_after_the_node_was_killed(tmp_path: Path) -> None:
         assert client.post("/collect", json={"site_id": "killed", "event_type": "click"}).status_code == 200
     stack.wait_for_rows(1, "site_id = 'killed'")
     assert stack.process is not None
-    # Children first: the death of the supervisor would let them end in order.
-    for process in [*stack.children().values(), psutil.Process(stack.process.pid)]:
+    # Children first: the death of the supervisor would let them end in order. It stands meanwhile: on a slow machine it
+    # would have started another loader before its own end.
+    supervisor = psutil.Process(stack.process.pid)
+    supervisor.suspend()
+    for process in [*stack.children().values(), supervisor]:
         process.kill()
     stack.process.wait(patient(10))
     assert (stack.data_dir / "run" / "loader.sock").exists()
