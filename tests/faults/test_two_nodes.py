@@ -287,7 +287,7 @@ def audit(scene: Scene) -> dict[str, object]:
         sessions = server.statement(
             "SELECT scan_session_id AS id, qr_code_id AS code FROM events.scan_sessions_local FINAL"
         )
-        assert sorted(row["id"] for row in sessions) == ["moved", SESSION], sessions
+        assert sorted(str(row["id"]) for row in sessions) == ["moved", SESSION], sessions
         assert {row["code"] for row in sessions} == {"q"}
     return {
         "acknowledged": len(acknowledged),
