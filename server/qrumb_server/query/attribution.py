@@ -146,11 +146,13 @@ def _by_sums(asked: _Asked, now_ms: int) -> tuple[list[Conversion], OwnPaths] | 
     if not sources.sums:
         return None
     of_range = f"FROM events.valid_events WHERE {_SERVER} AND {sources.summed_rows_sql('event_time')}"
-    not_summed, summed = sources.rows_sql("event_time"), sources.summed_rows_sql("event_time")
     own = own_paths(asked.store, asked.names, sources, asked.values)
     hashes = has_hashes(asked.store, asked.values)
     beside = singled(of_range, lends=own.lends, hashes=hashes)
-    rows = asked.rows(f"({not_summed} OR {summed} AND {beside})", sources.parameters)
+    # The range is a condition of its own: joined to the others by OR, it would not keep the engine from reading for all
+    # of them every granule that it looks into.
+    divided = f"({sources.rows_sql('event_time')} OR {beside})" if sources.rows else beside
+    rows = asked.rows(f"{_ASKED} AND {divided}", sources.parameters)
     bought = asked.purchases(rows, "1")
     paths = asked.paths
     conversions = asked.conversions([*rows, *bought], paths)
@@ -230,6 +232,7 @@ def _amounts(sums: Mapping[str, Decimal]) -> list[pb.CurrencyAmount]:
 # The event_type of all of a backend's rows, by which they lie together.
 _SERVER: Final = "site_id = {site:String} AND event_type = '' AND source = 'server'"
 _IN_RANGE: Final = "event_time >= {early:DateTime64(3, 'UTC')} AND event_time < {late:DateTime64(3, 'UTC')}"
+_ASKED: Final = "event_time >= {from:DateTime64(3, 'UTC')} AND event_time < {to:DateTime64(3, 'UTC')}"
 _OF_REFUNDS: Final = "scan_session_id IN {among:Array(String)}"
 
 
@@ -244,7 +247,7 @@ def _conversions(names: Sequence[str], chosen: str, *, merges: bool) -> str:
         toString(qr_code_id) AS code, user_id, toString(user_id_source) AS user_id_source, identified_user_id,
         toString(consent) AS consent, conversion_value AS amount, toString(conversion_currency) AS currency,
         event_name = 'refund' AND NOT ({converts(names)}) AS is_refund,
-        event_time >= {{from:DateTime64(3, 'UTC')}} AND event_time < {{to:DateTime64(3, 'UTC')}} AS is_counted"""
+        {_ASKED} AS is_counted"""
     rows = f"FROM events.valid_events WHERE {_SERVER} AND {chosen}"
     alone = f"SELECT {columns} {rows} AND is_duplicate = 0 AND {counted}"
     if not merges:

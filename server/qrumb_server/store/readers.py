@@ -20,6 +20,9 @@ __all__ = ["Readers"]
 
 # readonly comes last, see above. 60 s is longer than any caller waits.
 _SETTINGS = {"max_execution_time": 60, "readonly": 1}
+# For questions. The engine remembers which granules a condition held for, but not where it judges indexes as it reads;
+# before it reads, that costs the same.
+_ASKED = {"use_skip_indexes_on_data_read": 0}
 Settings = tuple[tuple[str, int], ...]
 
 
@@ -49,7 +52,7 @@ class Readers:
         """The same within limits, for as long as its caller is there. Raises StoreError."""
         # The engine knows the statement by its beginning, by which another session can end it.
         name = f"/* question {next(self._numbers)} */"
-        settings = limit_settings(asking.limits)
+        settings = _ASKED | limit_settings(asking.limits)
         if self._is_loading():
             settings["max_threads"] = 1  # in its place: readonly comes last
         with self._reader(settings) as reader, asking.statement(lambda: self._end(name)) as wanted:
