@@ -116,15 +116,16 @@ def _ambiguity(found: Row) -> str:
     return f"was seen with {users} users: alone it stands for {'itself' if is_shared else 'the first of them'}"
 
 
-_USERS: Final = "countIf(user_id != '') AS users, max(user_id = '') AS is_split"
+# Of all versions, which say the same of it: cheaper than FINAL.
+_USERS: Final = "uniqExactIf(user_id, user_id != '') AS users, max(user_id = '') AS is_split"
 _SHARED_HASHES: Final = f"""
-SELECT kind, identifier, {_USERS}, 0 AS hashes FROM events.identity_links FINAL
-WHERE site_id = {{site:String}} AND kind IN ('{EMAIL}', '{PHONE}') AND identifier IN {{identifiers:Array(String)}}
+SELECT kind, identifier, {_USERS}, 0 AS hashes FROM events.identity_links
+PREWHERE site_id = {{site:String}} AND kind IN ('{EMAIL}', '{PHONE}') AND identifier IN {{identifiers:Array(String)}}
 GROUP BY kind, identifier HAVING users > 1
 """  # noqa: S608
 _SHARED_SESSION: Final = f"""
-SELECT kind, {_USERS}, 0 AS hashes FROM events.identity_links FINAL
-WHERE site_id = {{site:String}} AND kind = '{SESSION}' AND identifier = {{session:String}}
+SELECT kind, {_USERS}, 0 AS hashes FROM events.identity_links
+PREWHERE site_id = {{site:String}} AND kind = '{SESSION}' AND identifier = {{session:String}}
 GROUP BY kind HAVING users > 1
 """  # noqa: S608
 # Both ways: the users of a hash or a session, and the hashes of a user. What is split has a link to no user.

@@ -4,6 +4,7 @@ The spool is looked at before the store: an event on its way from the one to the
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final
 
@@ -57,10 +58,10 @@ class Reports:
         # Rejected before stored: a replay stores an event first, and then takes its letter from the rejected ones.
         rejected = self._store.query(
             "SELECT segment_id, segment_row, received_time, reasons, fields, descriptions FROM events.invalid_events "
-            "WHERE event_id = {event:String} AND site_id = {site:String} AND replayed_time IS NULL "
-            "ORDER BY received_time DESC, segment_id DESC, segment_row DESC",
+            "WHERE event_id = {event:String} AND site_id = {site:String} AND replayed_time IS NULL",
             {"site": site_id, "event": event_id},
         )
+        rejected.sort(key=_PLACE, reverse=True)
         stored = rows_of_event(self._store, site_id, event_id)
         loaded = {(row["segment_id"], row["segment_row"]) for row in (*stored, *rejected)}
         waiting = [(found, record) for found, record in spooled if (found.segment_id, found.row) not in loaded]
@@ -203,6 +204,7 @@ class Reports:
             add_help((), response.warnings)
 
 
+_PLACE: Final = itemgetter("received_time", "segment_id", "segment_row")
 _LEDGER: Final = """
 SELECT minute_time, sum(received_count) AS received, sum(stored_count) AS stored,
     greatest(toInt64(sum(rejected_count)) - toInt64(sum(replayed_count)), 0) AS rejected, sum(unique_count) AS uniques,
