@@ -82,9 +82,10 @@ _SCANS: Final = """FROM events.user_scans WHERE site_id = {site:String}
     AND scan_time >= {suspected:DateTime64(3, 'UTC')} AND scan_time < {to:DateTime64(3, 'UTC')}"""
 
 
-# Users with one scan, and this. Of many rows long texts are costly as keys; 128 bits of them are as good as they are.
+# Users with one scan, and this. Of many rows long texts are costly as keys. Users of one hash single out too many; a
+# scan is missed only where two scans of the same user have one hash.
 _ONLY: Final = f"""
-SELECT user, any(session) FROM (SELECT sipHash128(user_id) AS user, sipHash128(scan_session_id) AS session {_SCANS})
+SELECT user, any(session) FROM (SELECT cityHash64(user_id) AS user, cityHash64(scan_session_id) AS session {_SCANS})
 GROUP BY user HAVING min(session) = max(session)
 """  # noqa: S608
 
@@ -134,12 +135,12 @@ def singled(rows: str, *, lends: bool, hashes: bool) -> str:
         )
         OR {_NAMES_ITSELF} AND
         (
-            (sipHash128({_NAME}), sipHash128(scan_session_id)) GLOBAL NOT IN ({_ONLY})
+            (cityHash64({_NAME}), cityHash64(scan_session_id)) GLOBAL NOT IN ({_ONLY})
             {f"OR {_NAME} GLOBAL IN ({standing})" if hashes else ""}
         )
         OR NOT ({_NAMES_ITSELF}) AND scan_session_id != '' AND
         (
-            sipHash128(scan_session_id) GLOBAL IN (SELECT sipHash128(scan_session_id) {_SCANS})
+            cityHash64(scan_session_id) GLOBAL IN (SELECT cityHash64(scan_session_id) {_SCANS})
             {f"OR scan_session_id GLOBAL IN ({lending})" if lends else ""}
         )
     )
