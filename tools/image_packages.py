@@ -23,7 +23,7 @@ GATEWAY: Final = (
     "grpcio-health-checking",
     "grpcio-status",
     "httpx",
-    "pydantic",
+    "pydantic-settings",
     "rich",
     "structlog",
     "tomlkit",

@@ -14,7 +14,15 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+    TomlConfigSettingsSource,
+)
 
 from qrumb_server.access.registry import UNLIMITED, UNNAMED_SITE_QUOTA, Site, SiteRegistry
 from qrumb_server.config.clickhouse import ClickHouseSettings
@@ -31,7 +39,6 @@ from qrumb_server.config.groups import (
 from qrumb_server.config.plans import plans_state, read_plans
 from qrumb_server.config.site_file import SiteFile, read_sites
 from qrumb_server.config.sites import SiteSettings
-from qrumb_server.config.sources import merged, read_environment, read_file
 from qrumb_server.errors import ConfigError
 
 __all__ = ["CONSOLE_FILES", "Settings", "load_settings"]
@@ -72,10 +79,16 @@ CONSOLE_FILES: Final = {
 Port = Annotated[int, Field(ge=0, le=65535)]
 
 
-class Settings(BaseModel):
+class Settings(BaseSettings):
     """All settings of a node."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        validate_default=True,
+    )
 
     data_dir: Path = Path("data")
     """Folder of everything that is kept: spool/, clickhouse/ and run/."""
@@ -146,6 +159,19 @@ class Settings(BaseModel):
                         "take access = keys"
                     )
         return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003  (pydantic's signature)
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Command line, environment, file: no dotenv, no secrets folder."""
+        unprefixed = InitSettingsSource(settings_cls, _unprefixed(os.environ))
+        return init_settings, env_settings, unprefixed, TomlConfigSettingsSource(settings_cls)
 
     def open_sites(self, *, monotonic: Callable[[], float] = time.monotonic) -> SiteRegistry:
         """The sites, followed while the file changes.
@@ -235,21 +261,18 @@ def load_settings(
     if file is not None and not file.is_file():
         raise ConfigError(f"{file}: no such configuration file")
 
-    options = {name: value for name, value in overrides.items() if value is not None}
-    given = options
+    class FromFile(Settings):
+        model_config = SettingsConfigDict(toml_file=source)
+
+    given = {name: value for name, value in overrides.items() if value is not None}
     try:
-        given = merged(given, read_environment(Settings, os.environ, PREFIX))
-    except ValueError as error:
-        problems.append(f'the environment: {error} (lists are written as JSON, such as ["a", "b"])')
-    given = merged(given, _unprefixed(os.environ))
-    try:
-        given = merged(given, read_file(source))
-    except ValueError as error:
-        problems.append(f"{source}: not valid TOML: {error}")
-    try:
-        settings = Settings.model_validate(given)
+        settings = FromFile(**given)
     except ValidationError as error:
-        problems += [_describe(dict(item), _origin(item["loc"], source, options)) for item in error.errors()]
+        problems += [_describe(dict(item), _origin(item["loc"], source, given)) for item in error.errors()]
+    except SettingsError as error:
+        problems.append(f'the environment: {error} (lists are written as JSON, such as ["a", "b"])')
+    except ValueError as error:  # TOML that cannot be parsed
+        problems.append(f"{source}: not valid TOML: {error}")
     if problems:
         raise ConfigError("\n".join(problems))
     return settings

@@ -39,38 +39,6 @@ def test_environment_comes_before_the_file_and_options_before_both(
     assert settings.loader.batch_max_events == 5
 
 
-def test_a_group_is_stated_as_a_whole_or_by_its_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As JSON, and what a variable of its own states comes first; in letters of either case."""
-    monkeypatch.setenv("QRUMB_SITE", '{"quota": {"burst": 7, "events_per_second": 3}, "retention": "P30D"}')
-    monkeypatch.setenv("qrumb_site__quota__BURST", "8")
-    monkeypatch.setenv("QRUMB_SITE__FRAUD__IGNORED_REASONS", '["before_scan"]')
-    monkeypatch.setenv("QRUMB_GATEWAY__JSON", "transcode")
-    settings = load_settings(environment={})
-    assert (settings.site.quota.burst, settings.site.quota.events_per_second) == (8, 3)
-    assert settings.site.fraud.ignored_reasons == ("before_scan",)
-    assert settings.site.retention.days == 30
-    assert settings.gateway.json_events == "transcode"
-
-
-@pytest.mark.parametrize(
-    ("name", "value", "problem"),
-    [
-        ("QRUMB_SPOOL__MAX_BYTE", "7", r"spool\.max_byte \(.*no such setting"),
-        ("QRUMB_SPOOL", "7", r"spool \(.*valid dictionary"),
-        ("QRUMB_SPOOL", "none", r"the environment: spool: cannot be read as JSON"),
-        ("QRUMB_WORKERS__MAX", "7", r"workers \(.*valid integer"),
-        ("QRUMB_GATEWAY__TLS", "x", r"the environment: gateway\.tls: cannot be read as JSON"),
-    ],
-)
-def test_variables_that_state_no_setting_are_named(
-    monkeypatch: pytest.MonkeyPatch, name: str, value: str, problem: str
-) -> None:
-    """None is passed over."""
-    monkeypatch.setenv(name, value)
-    with pytest.raises(ConfigError, match=problem):
-        load_settings(environment={})
-
-
 def test_every_problem_is_named_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A typo in the file, a wrong value in the environment and an unknown variable, in one go."""
     file = tmp_path / "own.toml"
