@@ -35,8 +35,8 @@ __all__ = [
 SHORT_SECONDS: Final = 60.0
 # A replay, an erasure or a backup of much may take minutes.
 LONG_SECONDS: Final = 3_600.0
-# A loader is back a second or two after it was killed.
-PATIENCE_SECONDS: Final = 10.0
+# A loader is back a second or two after it was killed, on a crowded machine ten times as late.
+PATIENCE_SECONDS: Final = 20.0
 RETRY_SECONDS: Final = 0.2
 # gRPC's own pause between two tries to connect grows from a second on.
 CHANNEL_OPTIONS: Final = (
