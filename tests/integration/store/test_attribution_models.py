@@ -69,6 +69,10 @@ LINKS = [
 ]
 
 
+# Purchases of other days, that refunds are of.
+ASIDE = "scan_session_id IN {among:Array(String)}"
+
+
 @pytest.fixture(scope="module")
 def history(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedStore]:
     opened = EmbeddedStore.open(tmp_path_factory.mktemp("attribution") / "clickhouse")
@@ -189,11 +193,11 @@ class Listening:
 
     def __init__(self, store: EmbeddedStore) -> None:
         self._store = store
-        self.asked: list[str] = []
+        self.asked: dict[str, Mapping[str, Any]] = {}
 
     def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
         """As the port says."""
-        self.asked.append(sql)
+        self.asked[sql] = parameters or {}
         return self._store.query(sql, parameters)
 
 
@@ -211,6 +215,16 @@ def test_sums_of_hours_answer_alike(history: EmbeddedStore) -> None:
         request = pb.GetAttributionRequest(site_id=SITE, **{**MAY, **more})
         assert attribute_conversions(listening, request, 0) == before, more
         assert any("events.hourly_counts" in sql for sql in listening.asked)
+        [(sql, parameters)] = [
+            one for one in listening.asked.items() if "AS is_counted" in one[0] and ASIDE not in one[0]
+        ]
+        plan = history.query(f"EXPLAIN actions = 1 {sql}", parameters)
+        [read] = [
+            row["explain"]
+            for row in plan
+            if "Prewhere filter column: " in row["explain"] and "is_fraud" in row["explain"]
+        ]
+        assert read.count(" AND event_time ") == 2, f"the range does not keep the engine from reading all rows: {read}"
     # The lead that no session is known of, and the refund of a purchase of April, may be lent a user.
     [sums] = history.query(
         "SELECT sum(unique_count) AS n, sumIf(unique_count, told_by = 'lent') AS lent FROM events.hourly_counts "
