@@ -61,7 +61,7 @@ def format_option(*formats: str, about: str = "") -> Callable[[Callable[P, R]], 
         "--format",
         "output_format",
         type=click.Choice(formats),
-        help=f"{about}Default: table on a terminal, else json.",
+        help=f"{about}Default: {'table on a terminal, else json' if 'table' in formats else formats[0]}.",
     )
 
 

@@ -112,13 +112,22 @@ def _announce(settings: Settings) -> None:
             "Send a first event, then read it back a second later:",
             # curl itself is a bot, and the event would be a suspect one.
             f"  curl {collect_url} -A '{FIREFOX}' -d '{json.dumps(EXAMPLE)}'",
-            '  .venv/bin/qrumb query "SELECT event_time, site_id, event_type FROM events.valid_events"',
+            f'  {_program(settings)} query "SELECT event_time, site_id, event_type FROM events.valid_events"',  # noqa: S608  (shown)
             "",
             f"ready: {http_url} {grpc_url}",
         ]
     else:
         lines += ["", f"ready: {grpc_url}"]
     click.echo("\n".join(lines))
+
+
+def _program(settings: Settings) -> str:
+    """The command beside this Python, as it is called from here, for this node."""
+    program, here = Path(sys.executable).parent / "qrumb", Path.cwd()
+    shown = program.relative_to(here) if program.is_relative_to(here) else program
+    return (
+        f"{shown}" if settings.data_dir == here / "data" else f"DATA_DIR={shlex.quote(str(settings.data_dir))} {shown}"
+    )
 
 
 def _console(settings: Settings, http_url: str) -> str:

@@ -11,6 +11,7 @@ from qrumb_server.commands.node import LONG_SECONDS, ask_loader
 from qrumb_server.commands.options import any_site_option, format_option, shown_format, with_settings
 from qrumb_server.commands.tables import add_line, new_table, print_whole
 from qrumb_server.config import Settings
+from qrumb_server.errors import ConfigError
 from qrumb_server.instants import timestamp
 from qrumb_server.wire.v1 import upkeep_service_pb2 as pb
 from qrumb_server.wire.v1.upkeep_service_pb2_grpc import UpkeepServiceStub
@@ -29,6 +30,12 @@ def watch(settings: Settings, site: str, is_test: bool, output_format: str | Non
     The running node judges them by itself and tells what begins and ends; this command changes nothing. Exits with 1
     if a test message was not taken.
     """
+    try:
+        settings.site_file.sites()
+    except ConfigError as error:
+        if is_test:
+            raise
+        click.echo(f"{error}\nThe node goes by the rules that it read before:", err=True)
     check_site(settings, site)
     request = pb.WatchRequest(site_id=site, is_test=is_test)
     answer = ask_loader(settings, lambda channel: UpkeepServiceStub(channel).Watch(request, timeout=LONG_SECONDS))

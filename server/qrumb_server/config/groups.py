@@ -1,9 +1,10 @@
 """The settings of a node's parts: spool, loader, metrics, databases of addresses; its two edges are in `edges.py`."""
 
 import re
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -19,6 +20,7 @@ __all__ = [
     "SpoolSettings",
     "TracesSettings",
     "WatchSettings",
+    "problem_of",
 ]
 
 KIB = 1024
@@ -124,6 +126,16 @@ class MetricsSettings(Group):
 
 def _fetched_city_databases() -> tuple[Path, ...]:
     return tuple(sorted(FETCHED_DATABASES.glob("*city*.mmdb")))
+
+
+def problem_of(item: Mapping[str, Any]) -> str:
+    """What is wrong, of an error of the settings' classes, in words for who writes a file."""
+    match item["type"]:
+        case "time_delta_parsing" | "time_delta_type":
+            return 'should be a duration, such as "PT20S", "PT5M", "PT1H" or "P7D"'
+        case "tuple_type":
+            return 'should be a list, such as ["a", "b"]'
+    return str(item["msg"]).removeprefix("Value error, ")
 
 
 class WatchSettings(Group):

@@ -11,6 +11,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
@@ -35,6 +36,7 @@ from qrumb_server.config.groups import (
     SpoolSettings,
     TracesSettings,
     WatchSettings,
+    problem_of,
 )
 from qrumb_server.config.plans import plans_state, read_plans
 from qrumb_server.config.site_file import SiteFile, read_sites
@@ -45,6 +47,7 @@ __all__ = ["CONSOLE_FILES", "Settings", "load_settings"]
 
 DEFAULT_FILE = "qrumb.toml"
 PREFIX = "QRUMB_"
+EVERY_ADDRESS: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104  (looked for)
 LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 # Variables with our prefix that are no settings: they are read by the command line itself, by clients, and by tests.
 COMMAND_VARIABLES = frozenset({"QRUMB_COMMAND", "QRUMB_CONFIG", "QRUMB_KEY", "QRUMB_SPOOL_DIR", "QRUMB_URL"})
@@ -160,6 +163,20 @@ class Settings(BaseSettings):
                     )
         return self
 
+    @model_validator(mode="after")
+    def _each_a_port_of_its_own(self) -> Self:
+        if self.gateway.upstream:  # the gateway alone
+            return self
+        listening = [("grpc_port", self.grpc_host, self.grpc_port)]
+        if self.gateway.enabled:
+            listening.append(("http_port", self.http_host, self.http_port))
+        if self.metrics.enabled:
+            listening.append(("metrics.port", self.metrics.host, self.metrics.port))
+        for (name, host, port), (other, other_host, other_port) in combinations(listening, 2):
+            if port == other_port != 0 and (host == other_host or {host, other_host} & EVERY_ADDRESS):
+                raise ValueError(f"{name} and {other} are both {port}; give each a port of its own")
+        return self
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -270,7 +287,7 @@ def load_settings(
     except ValidationError as error:
         problems += [_describe(dict(item), _origin(item["loc"], source, given)) for item in error.errors()]
     except SettingsError as error:
-        problems.append(f'the environment: {error} (lists are written as JSON, such as ["a", "b"])')
+        problems.append(f'{_unreadable(str(error))} in the environment: lists are written as JSON, such as ["a", "b"]')
     except ValueError as error:  # TOML that cannot be parsed
         problems.append(f"{source}: not valid TOML: {error}")
     if problems:
@@ -304,11 +321,18 @@ def _describe(item: dict[str, Any], origin: str) -> str:
     place = ".".join(str(part) for part in item["loc"])
     if item["type"] == "extra_forbidden":
         return f"{place} ({origin}): no such setting"
-    problem = str(item["msg"]).removeprefix("Value error, ")
+    problem = problem_of(item)
     if not place:
         return f"{origin}: {problem}"
     shown = "" if MAY_HOLD_SECRETS.intersection(item["loc"]) else f" (found {str(item['input'])[:60]!r})"
     return f"{place} ({origin}): {problem}{shown}"
+
+
+def _unreadable(said: str) -> str:
+    """The variables that an error of the library may be about: it names the setting, or its group."""
+    [name] = re.findall(r'for field "([^"]+)"', said) or [""]
+    found = [variable for variable in sorted(os.environ) if variable.upper().startswith(f"{PREFIX}{name}".upper())]
+    return ", ".join(found) or said
 
 
 def _origin(place: Sequence[int | str], source: Path, options: Collection[str]) -> str:

@@ -12,7 +12,7 @@ from qrumb_server.access.keys import Key, Scope, is_key
 from qrumb_server.access.origins import Origins, check_pattern
 from qrumb_server.access.quota import Quota
 from qrumb_server.access.registry import Site
-from qrumb_server.config.groups import Group
+from qrumb_server.config.groups import Group, problem_of
 from qrumb_server.config.watch import SiteWatchSettings
 from qrumb_server.model import (
     SITE_ID_PATTERN,
@@ -189,7 +189,7 @@ def parse_sites(tables: Mapping[str, Any], common: SiteSettings) -> tuple[dict[s
 
 def _describe(site_id: str, item: dict[str, Any]) -> str:
     place = ".".join(str(part) for part in (site_id, *item["loc"]))
-    wrong = "no such setting" if item["type"] == "extra_forbidden" else str(item["msg"]).removeprefix("Value error, ")
+    wrong = "no such setting" if item["type"] == "extra_forbidden" else problem_of(item)
     return f"{place}: {wrong}"
 
 

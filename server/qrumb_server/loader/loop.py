@@ -392,7 +392,7 @@ class Loader:
         assert isinstance(error, StoreError)
         self._progress.store_failed(error)
         pause = self._refused_seconds if isinstance(error, StoreRefusedError) else self._back_off(state)
-        log.warning("store_failed", error=self.last_error, kind=type(error).__name__, retry_in_seconds=round(pause, 2))
+        self._progress.tell_failure(error, self.last_error, pause)
         return pause
 
     def _sleep(self, seconds: float) -> None:

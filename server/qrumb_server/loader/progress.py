@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Final
 
+import structlog
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from qrumb_server.errors import (
@@ -27,7 +28,11 @@ from qrumb_server.words import counted
 
 __all__ = ["Progress"]
 
+log = structlog.get_logger()
+
 RATE_WINDOW_SECONDS: Final = 60.0
+# A failure of the store that goes on is said again after that.
+TOLD_SECONDS: Final = 60.0
 # Long enough to be seen by a check that reads the status each minute.
 PARTS_NOTED_SECONDS: Final = 120.0
 # From a small batch at rest to one that waited for a server to come back.
@@ -53,6 +58,8 @@ class Progress:
         registry = registry or new_registry()
         self._monotonic = monotonic
         self._started = monotonic()
+        self._told: tuple[str, int] | None = None
+        self._tell_again = 0.0
         self._lock = threading.Lock()
         self._recent: deque[tuple[float, int]] = deque()
         self._sites = SiteLabels()
@@ -122,7 +129,7 @@ class Progress:
 
     def store_answered(self) -> None:
         """The store did what it was asked."""
-        self.last_error = None
+        self.last_error = self._told = None
         self.clear("version")
         self.clear("disk")
 
@@ -136,6 +143,13 @@ class Progress:
         else:
             self.clear("disk")
         self.count_error(error)
+
+    def tell_failure(self, error: StoreError, said: str, retry_in_seconds: float) -> None:
+        """Into the log: at once, and again each minute while it goes on."""
+        kind, now = (type(error).__name__, error.code), self._monotonic()
+        if kind != self._told or now >= self._tell_again:
+            self._told, self._tell_again = kind, now + TOLD_SECONDS
+            log.warning("store_failed", error=said, kind=kind[0], retry_in_seconds=round(retry_in_seconds, 2))
 
     def count_error(self, error: StoreError) -> None:
         """Count an error that says nothing about the store, such as that of a bad row."""

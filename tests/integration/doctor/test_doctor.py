@@ -92,6 +92,12 @@ def certificate(days: float) -> Fault:
     return issue
 
 
+def gone_sites(folder: Path) -> dict[str, str]:
+    """Of a data folder that has been used."""
+    (folder / "data" / "spool").mkdir()
+    return {}
+
+
 def nothing_listens(_folder: Path) -> dict[str, str]:
     """A port that no other test is given."""
     return {"CLICKHOUSE_URL": f"clickhouse://127.0.0.1:{claimed_port()}"}
@@ -105,6 +111,8 @@ FAULTS: list[tuple[Fault, int, str]] = [
     (lambda _: {"QRUMB_SPOOL__MAX_BYTES": str(10**16)}, 0, "note disk room: .*; make room, or set spool.max_bytes"),
     (lambda _: {"QRUMB_GRPC_HOST": "192.0.2.1"}, 1, "fault ports: 192.0.2.1:0: cannot listen there"),
     (broken_sites, 1, "fault sites: .*sites.toml.*retentoin"),
+    (gone_sites, 0, "note sites: .*sites.toml: gone; the next start makes the site demo, and refuses .*; put it back"),
+    (lambda _: {"QRUMB_SITES_FILE": "/none.toml"}, 1, "fault sites: /none.toml .sites_file.: no such file"),
     (lonely_site, 0, "note sites: .* can be read by every user; chmod 600"),
     (lonely_site, 0, "note sites: shop: it has no key, so no backend .*; qrumb sites key shop"),
     (lonely_site, 0, "note sites: shop: pages of any origin"),

@@ -31,6 +31,8 @@ PERSONAL = {
     "client trace": "client-trace-of-jane",
     "cluster": "cluster-of-jane",
     "host": "host-of-jane.example",
+    "path": "path-of-jane",
+    "type": "type-of-jane",
 }
 HEADERS = {
     "user-agent": PERSONAL["agent"],
@@ -82,6 +84,10 @@ def look_at_a_call_over_http(stack: Stack, receiver: Receiver) -> None:
         answer = client.post(f"/collect?from={PERSONAL['query']}", json=event, headers=headers)
         assert answer.status_code == 200, answer.text
         assert answer.headers["x-trace-id"] == trace_id
+        for path in (f"/{PERSONAL['path']}", f"/v1/sites/{PERSONAL['path']}/funnel"):
+            of_grpc = {"content-type": f"application/grpc+{PERSONAL['type']}", "traceparent": traceparent("a5" * 16)}
+            client.post(f"{path}?q={PERSONAL['query']}", content=b"x", headers={**headers, **of_grpc})
+    wait_until(lambda: len(receiver.of(GATEWAY, "a5" * 16)) == 2)
     stack.wait_for_rows(1, "site_id = 'traced'")
     [stored] = receiver.wait_for(LOADER, trace_id, "stored")
     [gateway] = receiver.wait_for(GATEWAY, trace_id, "/collect")

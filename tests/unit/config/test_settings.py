@@ -76,6 +76,40 @@ def test_a_wrong_value_is_laid_to_its_source(
     assert "workers (an option): " in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("variables", "text"),
+    [
+        ({"HTTP_PORT": "9090"}, "grpc_port and http_port are both 9090"),
+        ({"METRICS_PORT": "8080", "QRUMB_METRICS__HOST": "0.0.0.0"}, "http_port and metrics.port are both 8080"),
+        ({"QRUMB_SPOOL__SEAL_AFTER": "5m"}, 'should be a duration, such as "PT20S"'),
+        (
+            {"QRUMB_GATEWAY__UPSTREAM": "node-1:9090"},
+            "QRUMB_GATEWAY__UPSTREAM in the environment: lists are written as JSON",
+        ),
+    ],
+)
+def test_what_cannot_be_meant_is_said_in_words(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], text: str
+) -> None:
+    """Two settings that name one port would let Envoy take what is the workers'."""
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigError) as refused:
+        load_settings(environment={})
+    assert text in str(refused.value)
+
+
+def test_equal_ports_of_what_does_not_meet_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On another address, of any free one, and of what is not served."""
+    for name, value in {"QRUMB_GRPC_HOST": "192.0.2.1", "GRPC_PORT": "8080", "QRUMB_METRICS__ENABLED": "false"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("METRICS_PORT", "8080")
+    assert load_settings(environment={}).grpc_port == 8080
+    for name in ("GRPC_PORT", "METRICS_PORT", "HTTP_PORT"):
+        monkeypatch.setenv(name, "0")
+    assert load_settings(environment={}).http_port == 0
+
+
 def test_a_password_is_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
     """In an address that is refused."""
     monkeypatch.setenv("QRUMB_TRACES__ENDPOINT", "http://me:secret@collector:4317")
@@ -227,7 +261,7 @@ def test_problems_of_the_databases_are_named(monkeypatch: pytest.MonkeyPatch, tm
     assert "geoip.city_database " in str(refused.value)
     assert "geoip.data_centre_asns.0" in str(refused.value)
     monkeypatch.setenv("QRUMB_GEOIP__CITY_DATABASES", "a.mmdb,b.mmdb")
-    with pytest.raises(ConfigError, match=r"the environment: .*geoip.*lists are written as JSON"):
+    with pytest.raises(ConfigError, match=r"QRUMB_GEOIP__CITY_DATABASES in the environment: lists are written as JSON"):
         load_settings(environment={})
 
 

@@ -138,7 +138,7 @@ expires = 2030-01-01T02:00:00+02:00
     [
         ('[site]\ndefault_consent = "yes"', "site.default_consent", "'granted', 'pending' or 'denied'"),
         ('[site.fraud]\nignored_reasons = ["bots"]', "site.fraud.ignored_reasons.0", "'bot', 'preview'"),
-        ("[site.fraud]\nmax_clock_ahead = 'soon'", "site.fraud.max_clock_ahead", "timedelta"),
+        ("[site.fraud]\nmax_clock_ahead = 'soon'", "site.fraud.max_clock_ahead", "a duration, such as"),
         ("[sites.shop]", "sites", "no such setting"),
         ("access = 'open'\nhttp_host = '0.0.0.0'", "http_host must be 127.0.0.1", "access = keys"),
         ("access = 'shut'", "access", "'keys' or 'open'"),

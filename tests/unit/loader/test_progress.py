@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import structlog
 
 from qrumb_server.errors import BadRowsError, StoreRefusedError, StoreUnavailableError
 from qrumb_server.loader.backlog import Backlog
@@ -138,6 +139,21 @@ def test_a_backlog_is_loaded_in_the_order_of_arrival(tmp_path: Path) -> None:
     loader.drain()
     loader.run()
     assert stored_ids(store) == list(range(100))
+
+
+def test_a_failure_that_goes_on_is_told_once_a_minute() -> None:
+    """Another one at once, and the same again after the store has answered."""
+    now = 0.0
+    progress = Progress(new_registry(), monotonic=lambda: now)
+    away, refused = StoreUnavailableError("away"), StoreRefusedError("no", 497)
+    with structlog.testing.capture_logs() as lines:
+        for seconds, error in ((0, away), (1, away), (59, away), (60, away), (61, refused), (62, refused)):
+            now = seconds
+            progress.tell_failure(error, str(error), 1.0)
+        assert [line["error"] for line in lines] == ["away", "away", "no"]
+        progress.store_answered()
+        progress.tell_failure(refused, str(refused), 1.0)
+        assert len(lines) == 4
 
 
 def test_what_was_noted_is_said_until_it_is_cleared() -> None:

@@ -3,11 +3,12 @@
 import os
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Final
 
 import grpc
 
-from qrumb_server.app.doctor.finding import Check, Finding, note, refused, well
+from qrumb_server.app.doctor.finding import Check, Finding, fault, note, refused, well
 from qrumb_server.app.tracing import check_traces
 from qrumb_server.config import Settings
 from qrumb_server.errors import ConfigError
@@ -28,7 +29,13 @@ def _sites(settings: Settings, clock: Clock) -> Iterator[Finding]:
         return
     path = settings.sites_path
     if not path.exists():
-        yield note("sites", f"{path}: not there; the first start makes the site demo", "qrumb sites add SITE")
+        if settings.sites_file != Path("sites.toml"):
+            yield fault("sites", f"{path} (sites_file): no such file, so a node does not start", "qrumb sites add SITE")
+        elif settings.spool_dir.exists():
+            said = f"{path}: gone; the next start makes the site demo, and refuses the senders of all other sites"
+            yield note("sites", said, "put it back")
+        else:
+            yield note("sites", f"{path}: not there; the first start makes the site demo", "qrumb sites add SITE")
         return
     try:
         sites = settings.site_file.sites()

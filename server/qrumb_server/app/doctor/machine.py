@@ -69,6 +69,11 @@ def _data_folder(settings: Settings, _clock: Clock) -> Iterator[Finding]:
             "change its owner, or set DATA_DIR",
         )
         return
+    closed = [own for own in settings.own_dirs if own.exists() and not os.access(own, os.W_OK | os.X_OK)]
+    for own in closed:
+        yield fault("data folder", f"{own}: user {os.geteuid()} may not write there", "change its owner")
+    if closed:
+        return
     kind = _file_system(place)
     if kind in FORGETFUL:
         found, _, fix = FORGETFUL[kind].rpartition("; ")
