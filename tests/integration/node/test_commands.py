@@ -166,8 +166,12 @@ def test_query_works_after_the_node_was_killed(tmp_path: Path) -> None:
     # would have started another loader before its own end.
     supervisor = psutil.Process(stack.process.pid)
     supervisor.suspend()
-    for process in [*stack.children().values(), supervisor]:
+    children = list(stack.children().values())
+    for process in [*children, supervisor]:
         process.kill()
     stack.process.wait(patient(10))
+    # One that dies holds the data folder until the kernel has taken its memory back.
+    _gone, alive = psutil.wait_procs(children, timeout=patient(30))
+    assert not alive
     assert (stack.data_dir / "run" / "loader.sock").exists()
     assert stack.count("site_id = 'killed'") == 1
