@@ -1,5 +1,6 @@
 """What a node says of itself while parts of it are away: the reasons while they last, nothing when they are over."""
 
+import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -52,3 +53,10 @@ def test_commands_say_in_one_sentence_that_the_loader_does_not_answer(node: Stac
         answers = run_all(node)
     sentence = f"Error: the loader of the node in {node.data_dir} does not answer at the moment"
     assert [(code, said[: len(sentence)], said.count("\n")) for code, said in answers] == [(1, sentence, 1)] * 4
+    wait_until(lambda: conditions(node)[-2:] == [("DEGRADED", True), ("READY", False)], 60)
+
+
+def conditions(node: Stack) -> list[tuple[str, bool]]:
+    """What the log says of the node's condition, and whether it says why."""
+    lines = [json.loads(line) for line in node.log().splitlines() if '"node_condition"' in line]
+    return [(line["condition"], bool(line["reasons"])) for line in lines]

@@ -11,7 +11,7 @@ from qrumb_server.supervise.spool_watch import SpoolLook
 from qrumb_server.wire.v1.process_service_pb2 import GetCollectingResponse, GetLoadingResponse
 from qrumb_server.words import counted
 
-__all__ = ["Assessment", "Facts", "assess", "sites_turned_away"]
+__all__ = ["READY", "Assessment", "Facts", "assess", "sites_turned_away"]
 
 READY: Final = GetStatusResponse.READY
 DEGRADED: Final = GetStatusResponse.DEGRADED

@@ -31,7 +31,6 @@ from qrumb_server.rpc.wrappers import Wrappers
 from qrumb_server.supervise import sockets
 from qrumb_server.supervise.certificates import check_certificates
 from qrumb_server.supervise.child import RESTART_SIGNAL, Child, ChildSpec
-from qrumb_server.supervise.condition import assess
 from qrumb_server.supervise.folders import SETTINGS_FILE, keep_folders, prepare_folders, recover_orphans
 from qrumb_server.supervise.gateway import GatewayProcess
 from qrumb_server.supervise.metrics import MetricsServer, merge, node_metrics
@@ -303,7 +302,7 @@ class _Node:
             await next_turn(HEALTH_INTERVAL_SECONDS)
 
     async def _set_health(self) -> None:
-        await self._publish(assess(await self._watch.facts_as_heard()).condition)
+        await self._publish((await self._watch.assess_as_heard()).condition)
 
     async def _publish(self, condition: GetStatusResponse.Condition) -> None:
         """The name "" is the whole node as much as READY; the other names are its processes."""

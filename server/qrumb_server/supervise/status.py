@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 import grpc
+import structlog
 
 from qrumb.v1 import status_service_pb2 as pb
 from qrumb.v1.status_service_pb2_grpc import StatusServiceServicer
@@ -17,7 +18,7 @@ from qrumb_server.ports import Clock
 from qrumb_server.reasons import calls
 from qrumb_server.rpc.faults import RequestFault
 from qrumb_server.supervise.child import Child
-from qrumb_server.supervise.condition import Assessment, Facts, assess, sites_turned_away
+from qrumb_server.supervise.condition import READY, Assessment, Facts, assess, sites_turned_away
 from qrumb_server.supervise.process import Peer
 from qrumb_server.supervise.pulse import Pulses
 from qrumb_server.supervise.spool_watch import SpoolLook, SpoolWatch, bounded_by_shares
@@ -26,6 +27,8 @@ from qrumb_server.wire.v1.node_service_pb2_grpc import NodeServiceServicer
 from qrumb_server.wire.v1.process_service_pb2 import GetCollectingResponse, GetLoadingResponse
 
 __all__ = ["NodeDescriptions", "NodeStatus", "NodeWatch"]
+
+log = structlog.get_logger()
 
 LOADER: Final = "loader"
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -64,6 +67,7 @@ class NodeWatch:
         self._spool = spool
         self._clock = clock
         self.is_stopping = False
+        self._said: pb.GetStatusResponse.Condition | None = None
 
     async def facts(self) -> Facts:
         """What is known now. Each part stands alone: what cannot be looked at is a reason, never an error."""
@@ -74,6 +78,21 @@ class NodeWatch:
             if answer is not None:
                 self._pulses.learn(name, answer)
         return self._facts(loading, collecting, look)
+
+    async def assess_as_heard(self) -> Assessment:
+        """By what was heard; where the condition has changed since the last time, the log says so and why.
+
+        Not before the node was ready for the first time, nor while it stops.
+        """
+        assessment = assess(await self.facts_as_heard())
+        condition = assessment.condition
+        if condition != self._said and not self.is_stopping and (self._said is not None or condition == READY):
+            if self._said is not None:
+                tell = log.info if condition == READY else log.warning
+                name = pb.GetStatusResponse.Condition.Name(condition)
+                tell("node_condition", condition=name, reasons=list(assessment.reasons))
+            self._said = condition
+        return assessment
 
     async def facts_as_heard(self) -> Facts:
         """The same of a moment ago, where all have said it by themselves: for what looks each second."""
@@ -104,7 +123,7 @@ class NodeWatch:
         return {child.spec.name: one for child, one in zip(serving.values(), said, strict=True) if one is not None}
 
     async def describe(self) -> tuple[pb.GetStatusResponse, Assessment, Facts]:
-        """The status, what it was assessd by, and the facts."""
+        """The status, what it was assessed by, and the facts."""
         facts = await self.facts()
         assessment = assess(facts)
         await self._publish(assessment.condition)
