@@ -122,12 +122,8 @@ def _announce(settings: Settings) -> None:
 
 
 def _program(settings: Settings) -> str:
-    """The command beside this Python, as it is called from here, for this node."""
-    program, here = Path(sys.executable).parent / "qrumb", Path.cwd()
-    shown = program.relative_to(here) if program.is_relative_to(here) else program
-    return (
-        f"{shown}" if settings.data_dir == here / "data" else f"DATA_DIR={shlex.quote(str(settings.data_dir))} {shown}"
-    )
+    """The command beside this Python, for this node, as it can be called from any folder."""
+    return f"DATA_DIR={shlex.quote(str(settings.data_dir))} {Path(sys.executable).with_name('qrumb')}"
 
 
 def _console(settings: Settings, http_url: str) -> str:
