@@ -25,7 +25,7 @@ from bench.calls import AGENT, CALLS, SITE, Call
 from bench.generate import Door
 from qrumb_server.gateway.process import command
 from qrumb_server.gateway.render import render
-from tests.support.envoy_process import gateway_options
+from tests.support.envoy_process import gateway_options, tell_workers, worker_socket
 from tests.support.patience import patient
 from tests.support.stack import Stack, running_stack, wait_until
 
@@ -129,8 +129,9 @@ def echo(folder: Path) -> Iterator[Way]:
     options = gateway_options(http_port, json_events="transcode", access_log=False, **limits)
     config = folder / "envoy.yaml"
     config.write_text(render(options))
+    tell_workers(folder / options.workers_file, [True])
     target = f"127.0.0.1:{grpc_port}"
-    server = [sys.executable, "-m", "bench.echo", target, f"unix:{folder / options.collector_sockets[0]}"]
+    server = [sys.executable, "-m", "bench.echo", target, f"unix:{folder / worker_socket(0)}"]
     envoy = command(config, concurrency=1, drain_time=timedelta(seconds=1))
     with _child(server, Path.cwd()) as bare, _child(list(envoy), folder) as gateway:
         yield _answering(
