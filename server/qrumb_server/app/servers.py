@@ -94,7 +94,7 @@ def inner_server(
     wrappers = inner_wrappers(
         rpc, traces=traces, durations=durations, opening=opening, access=access, arriving=arriving
     )
-    return grpc.aio.server(interceptors=[wrappers], options=_message_limits(rpc, rpc.max_message_bytes))
+    return _by_name(grpc.aio.server(interceptors=[wrappers], options=_message_limits(rpc, rpc.max_message_bytes)))
 
 
 def inner_wrappers(
@@ -138,7 +138,7 @@ def direct_server(
         access=access,
         arriving=arriving,
     )
-    return grpc.aio.server(
+    server = grpc.aio.server(
         interceptors=[wrappers],
         maximum_concurrent_rpcs=OPEN_PER_CALL * rpc.max_concurrent_calls,
         options=[
@@ -157,6 +157,17 @@ def direct_server(
             ("grpc.max_connection_age_grace_ms", _milliseconds(rpc.drain_timeout)),
         ],
     )
+    return _by_name(server)
+
+
+def _by_name(server: grpc.aio.Server) -> grpc.aio.Server:
+    """Let it find the handlers of services by the name in a call alone.
+
+    Generated code registers each method besides, for which gRPC has a task wait; every call would add a callback to all
+    of these tasks and remove it again.
+    """
+    server.add_registered_method_handlers = lambda _service, _handlers: None  # type: ignore[assignment]
+    return server
 
 
 def add_direct_port(server: grpc.aio.Server, rpc: RpcSettings, host: str, port: int) -> None:
