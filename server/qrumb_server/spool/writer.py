@@ -25,6 +25,11 @@ __all__ = ["SpoolStats", "SpoolWriter"]
 
 _T = TypeVar("_T")
 
+_GATHER_ROUNDS = 8
+"""Under load each round of the loop brings further appends, and the disk is done before the next: without waiting for
+them a group would have one or two, and handing it over costs more than the disk. No clock runs: where nothing comes,
+nothing is waited for."""
+
 _LOCK_POLL_SECONDS = 0.05
 """A predecessor that is being killed lets go within milliseconds; flock has no wait with a limit."""
 
@@ -160,8 +165,7 @@ class SpoolWriter:
         self._waiting.append((Append(records, size, _bytes_of_sites(records, sites, size)), done))
         self._waiting_bytes += size
         if len(self._waiting) == 1 and self._job_begun is None:
-            # not at once: callers that are ready in this turn of the loop join the group
-            self._loop.call_soon(self._start_job)
+            self._loop.call_soon(self._gather, 1, _GATHER_ROUNDS)
         await done
 
     async def seal(self) -> None:
@@ -207,6 +211,13 @@ class SpoolWriter:
             self._start_job()
         await asyncio.shield(self._closed)
 
+    def _gather(self, gathered: int, rounds: int) -> None:
+        """Start the next job once a round of the loop has brought no further append, or after so many rounds."""
+        if rounds and len(self._waiting) > gathered:
+            self._loop.call_soon(self._gather, len(self._waiting), rounds - 1)
+        else:
+            self._start_job()
+
     def _start_job(self) -> None:
         """Give the disk its next job, if it is idle and there is one."""
         if self._job_begun is not None or self._closed.done():
@@ -248,7 +259,7 @@ class SpoolWriter:
         self._job_begun = None
         answer(job)
         self._set_timer()
-        self._start_job()
+        self._gather(0, _GATHER_ROUNDS)
 
     def _answer_look(self, job: Future[FolderLook]) -> None:
         if _fault_of(job) is None:
