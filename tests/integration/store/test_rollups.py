@@ -70,10 +70,12 @@ FUNNELS: list[dict[str, Any]] = [
 ]
 
 
-def answers(store: EmbeddedStore) -> list[Any]:
+def answers(store: EmbeddedStore, *, few: bool = False) -> list[Any]:
+    """`few`: one question that reads earnings, one that reads scans."""
+    counts, funnels = (COUNTS[1:2], FUNNELS[:1]) if few else (COUNTS, FUNNELS)
     return [
-        *(count_events(store, pb.CountEventsRequest(site_id=SITE, **{**MONTH, **asked}), 0) for asked in COUNTS),
-        *(follow_scans(store, pb.GetFunnelRequest(site_id=SITE, **{**MONTH, **asked}), 0) for asked in FUNNELS),
+        *(count_events(store, pb.CountEventsRequest(site_id=SITE, **{**MONTH, **asked}), 0) for asked in counts),
+        *(follow_scans(store, pb.GetFunnelRequest(site_id=SITE, **{**MONTH, **asked}), 0) for asked in funnels),
     ]
 
 
@@ -105,10 +107,11 @@ def test_every_question_has_the_same_answer_by_sums(store: EmbeddedStore) -> Non
         ("hourly_funnels", "scan_count = scan_count + 1", "03-29 21:00"),
     ):
         store.mutate(spoil.format(table, column), {"site": SITE, "hour": at(hour)})
-    assert answers(store) != by_rows
+    few_by_rows = [by_rows[1], by_rows[len(COUNTS)]]
+    assert [said == meant for said, meant in zip(answers(store, few=True), few_by_rows, strict=True)] == [False, False]
     assert check.run() == 2
     assert progress.reasons == ["sums of 2 hours were not those of the rows, which answer until they are"]
-    assert answers(store) == by_rows, "rows answer for hours whose sums are wrong"
+    assert answers(store, few=True) == few_by_rows, "rows answer for hours whose sums are wrong"
     make_sums(store, changes, clock)
     assert check.run() == 0
     assert progress.reasons == []
