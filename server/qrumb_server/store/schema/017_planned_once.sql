@@ -1,6 +1,13 @@
--- The view of 008 and its answers, planned in half the time: what it reads of the view events.identity_owners stands in it, since
--- the engine plans a view inside a view anew at several places. What says there who owns an identifier is said here too; a
--- session's owner depends on nothing but its own links. The same rules of writing hold.
+-- The view of 008 with the same answers, planned in half the time. The same rules of writing hold.
+
+-- Unique events with what is known by now: a session registered late, a user learnt late, an identifier whose owner
+-- turned out to be another or to be shared. The order in which things arrived leaves no trace. ANY: a match never
+-- multiplies an event. Precedence: the event's own identifiers, then who identified first in its session, then whom the
+-- QR redirect named; a phone or an e-mail address then stands for its owner. A session lends its user only where the
+-- event's consent permits one, and never to an erased row. The sessions, of which there are many, are joined to the table
+-- itself, whose size the engine knows: it then reads the smaller side first, and of the other one what fits it. The joined
+-- columns have names of their own, or the view's columns would get a prefix.
+-- What events.identity_owners says is said here again: the engine plans a view inside a view anew at several places.
 CREATE OR REPLACE VIEW events.attributed_events AS
 SELECT * EXCEPT (named_user_id, owned_site_id, owned_user_id, owner_user_id) REPLACE (if(owner_user_id = '', named_user_id, owner_user_id) AS user_id, multiIf(named_user_id = '', '', user_id_source = 'identifiers', 'identifiers', 'session') AS user_id_source)
 FROM
