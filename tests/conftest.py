@@ -1,8 +1,9 @@
 """For every test: the guard of support/guard.py, a limit of time as patient as the machine is slow, an order of files.
 
-Folders with the most slow tests come first, then those that start the most, and slow files first in each: so no process
-is left alone with a long one at the end. The files of a folder stay together: what they share, such as a node, is ended
-after the last of them and not at the end of all. No property test has a deadline, because a loaded machine keeps none.
+The folder of the longest file comes first, and the longest file first in each, by its slow tests, of which ten with an
+embedded database are one; then folders that start the most: so no process is left alone with a long one at the end. The
+files of a folder stay together: what they share, such as a node, is ended after the last of them and not at the end of
+all. No property test has a deadline, because a loaded machine keeps none.
 """
 
 from collections import Counter
@@ -40,16 +41,21 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         marker = item.get_closest_marker("timeout")
         item.add_marker(pytest.mark.timeout(patient(marker.args[0] if marker else usual)), append=False)
-    slow, heavy = (
+    slow, embedded, heavy = (
         Counter(item.path for item in items if any(map(item.get_closest_marker, markers)))
-        for markers in (("slow",), ("stack", "chdb", "clickhouse_server", "envoy"))
+        for markers in (("slow",), ("chdb",), ("stack", "chdb", "clickhouse_server", "envoy"))
     )
+    # A file is for one process: some hundred scenarios would be its alone.
+    long = {path: slow[path] + embedded[path] // 10 for path in embedded | slow}
     paths = dict.fromkeys(item.path for item in items)
     folders = dict.fromkeys(path.parent for path in paths)
     weights = {
-        folder: [-sum(tests[path] for path in paths if path.parent == folder) for tests in (slow, heavy)]
+        folder: [
+            -sized(tests.get(path, 0) for path in paths if path.parent == folder)
+            for sized, tests in ((max, long), (sum, long), (sum, heavy))
+        ]
         for folder in folders
     }
     places = {folder: place for place, folder in enumerate(sorted(folders, key=weights.__getitem__))}
-    order = {path: (places[path.parent], path not in slow) for path in paths}
+    order = {path: (places[path.parent], -long.get(path, 0)) for path in paths}
     items.sort(key=lambda item: order[item.path])

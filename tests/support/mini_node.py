@@ -65,6 +65,8 @@ RETENTION_MS = 400 * 86_400_000
 WINDOW = timedelta(milliseconds=500)
 NEVER = timedelta(days=1)
 LOAD_SECONDS = 30
+# What is waited for takes a tenth of a second, and each look 0.2 ms of a processor that the loader could have.
+POLL_SECONDS = 0.01
 LIMITS = ReadLimits(max_seconds=60, max_memory_bytes=1 << 30, max_rows=10_000_000, max_threads=1)
 WORKERS = 2
 
@@ -348,7 +350,7 @@ class MiniNode:
                 if self._loading.done():
                     self._loading.result()
                     raise AssertionError("the loader ended by itself")
-                await asyncio.sleep(0.001)
+                await asyncio.sleep(POLL_SECONDS)
         # Segments are released before the turn ends; what reads caches must come after.
         with self._loader.exclusively(timedelta(seconds=LOAD_SECONDS)):
             pass
@@ -358,7 +360,7 @@ class MiniNode:
         self.clock.set(self.clock.now_ms() + int(SETTLED_SECONDS * 1000))
         async with asyncio.timeout(patient(LOAD_SECONDS)):
             while self._loader._races._waiting:
-                await asyncio.sleep(0.001)
+                await asyncio.sleep(POLL_SECONDS)
 
     async def restart_loader(self) -> None:
         """A new loader in place of one that was told to stop, or has died."""
@@ -383,7 +385,7 @@ class MiniNode:
         )
         self._loading = asyncio.get_running_loop().run_in_executor(self._executor, self._loader.run)
         while not clock.was_read.is_set():
-            await asyncio.sleep(0.001)
+            await asyncio.sleep(POLL_SECONDS)
         self.clock.tick()
 
     async def erase(self, call: Callable[[], Awaitable[Any]]) -> Any:
@@ -391,7 +393,7 @@ class MiniNode:
         self._erasing_waits.clear()
         erasing = asyncio.ensure_future(call())
         while not self._erasing_waits.is_set() and not erasing.done():
-            await asyncio.sleep(0.001)
+            await asyncio.sleep(POLL_SECONDS)
         await self.seal()
         return await erasing
 

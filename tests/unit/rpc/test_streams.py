@@ -150,7 +150,7 @@ async def test_no_more_is_read_than_the_window_while_the_disk_waits(
 
 async def test_sender_that_does_not_read_is_held_by_flow_control(stub: Stub, collector: CountingCollector) -> None:
     """Receipts that are not read stop the reading of events; once they are read, all goes on."""
-    number = 20_000
+    number = 14_000
     taken = 0
 
     async def requests() -> AsyncIterator[pb.StreamServerEventsRequest]:
