@@ -6,6 +6,7 @@ and its count of idle threads, takes longer than the disk.
 
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
+from functools import partial
 from queue import SimpleQueue
 from threading import Thread
 from typing import Any, ParamSpec, TypeVar
@@ -34,7 +35,7 @@ class DiskThread(Executor):
         if self._is_shut:
             raise RuntimeError("the disk's thread was shut down")
         future: Future[_T] = Future()
-        self._jobs.put((future, lambda: fn(*args, **kwargs)))
+        self._jobs.put((future, partial(fn, *args, **kwargs)))
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002

@@ -7,6 +7,8 @@ fault is never written again; every segment with durable rows gets sealed sooner
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
+from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple
 from uuid import UUID
@@ -29,6 +31,9 @@ class Append(NamedTuple):  # one is made for every call: a third of the cost of 
     """In a segment, frames included."""
     sites: Mapping[str, int]
     """The same by site, as far as the records are of one."""
+
+
+_records_of, _size_of = attrgetter("records"), attrgetter("size_bytes")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,13 +108,11 @@ class SegmentJournal:
 
         One write and one sync for all of them, plus one of each per segment that fills up on the way.
         """
-        answers: list[Refusal | None] = [None] * len(group)
-        all_rows = sum(len(member.records) for member in group)
-        all_bytes = sum(member.size_bytes for member in group)
-        if self._has_room(all_rows, all_bytes) and self._quota.has_ample_room(HEADER_BYTES + all_bytes):
+        rows, size_bytes = sum(map(len, map(_records_of, group))), sum(map(_size_of, group))
+        if self._has_room(rows, size_bytes) and self._quota.has_ample_room(HEADER_BYTES + size_bytes):
             # Most are so: nobody's bytes have to be looked at apart.
-            self._append_run(group, range(len(group)), answers)
-            return answers
+            return [self._append(group)] * len(group)
+        answers: list[Refusal | None] = [None] * len(group)
         run: list[int] = []
         run_rows = run_bytes = 0
         for index, member in enumerate(group):
@@ -173,28 +176,32 @@ class SegmentJournal:
         return Refusal(kind=partial(SiteShareError, site_id=over.site_id), reason=over.reason)
 
     def _append_run(self, group: Sequence[Append], run: Sequence[int], answers: list[Refusal | None]) -> None:
-        if not run:
-            return
-        members = [group[index] for index in run]
+        if run:
+            refusal = self._append([group[index] for index in run])
+            for index in run:
+                answers[index] = refusal
+
+    def _append(self, members: Sequence[Append]) -> Refusal | None:
+        """Append all of them with one sync; or why it could not be."""
+        records = list(chain.from_iterable(map(_records_of, members)))
         try:
             segment = self._writable_segment()
             size_before = segment.size_bytes
-            segment.append([member.records for member in members])
+            segment.append(records)
         except OSError as error:
             refusal = self._refusal(error)
-            for index in run:
-                answers[index] = refusal
             if self._segment is not None and not self._segment.is_sound:
                 # the cut may fail, so count what may stay behind until the folder is looked at again
                 self._quota.add(HEADER_BYTES + sum(member.size_bytes for member in members))
                 self._retire(self._segment)
                 self._settle()
-            return
+            return refusal
         self._quota.add(segment.size_bytes - size_before)
         self._quota.add_sites(segment.id_text, _sum_of_sites(members))
         self.commits += 1
-        self.records_appended += sum(len(member.records) for member in members)
+        self.records_appended += len(records)
         self.is_healthy = True
+        return None
 
     def _writable_segment(self) -> OpenSegment:
         if self._segment is not None and not self._segment.is_sound:

@@ -7,7 +7,6 @@ them counts.
 import contextlib
 import errno
 from collections.abc import Sequence
-from itertools import chain
 from pathlib import Path
 from uuid import UUID
 
@@ -48,13 +47,13 @@ class OpenSegment:
         self.is_sound = True
         """False once a fault makes the file's end uncertain: it must not be written any more."""
 
-    def append(self, group: Sequence[Sequence[bytes]]) -> None:
+    def append(self, records: Sequence[bytes]) -> None:
         """Write all records with one sync; on return they are durable.
 
         Raises:
             OSError: none of them counts. `is_sound` says whether the segment takes further appends.
         """
-        pieces = encode_frames(chain.from_iterable(group), self.rows, self.segment_id)
+        pieces = encode_frames(records, self.rows, self.segment_id)
         if self.size_bytes == 0:
             pieces.insert(0, encode_header(self.segment_id))
         content = b"".join(pieces)
@@ -70,7 +69,7 @@ class OpenSegment:
             self._filesystem.sync_folder(self._folder)
             self._has_durable_name = True
         self.is_sound = True
-        self.rows += sum(map(len, group))
+        self.rows += len(records)
         self.size_bytes += len(content)
 
     def close(self) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Self, TypeVar
 from uuid import UUID
@@ -226,7 +227,7 @@ class SpoolWriter:
         if self._is_seal_wanted or self._journal.is_segment_full:
             self._is_seal_wanted = False
             waiters, self._seal_waiters = self._seal_waiters, []
-            self._run(self._journal.seal, lambda job: _answer_seals(waiters, job))
+            self._run(self._journal.seal, partial(_answer_seals, waiters))
         elif self._is_look_wanted:
             self._is_look_wanted = False
             self._run(self._journal.look, self._answer_look)
@@ -235,7 +236,7 @@ class SpoolWriter:
             group = [member for member in self._waiting if not member[1].done()]
             appends = [append for append, _done in group]
             self._waiting, self._waiting_bytes = [], 0
-            self._run(lambda: self._journal.commit(appends), lambda job: _answer_appends(group, job))
+            self._run(partial(self._journal.commit, appends), partial(_answer_appends, group))
         elif self._is_closing:
             self._run(self._journal.close, self._release_folder)
 
@@ -248,9 +249,9 @@ class SpoolWriter:
             future = Future()
             future.set_exception(error)
         # One step back to the loop; a future of the loop's own would take three.
-        future.add_done_callback(lambda done: self._call_back(done, answer))
+        future.add_done_callback(partial(self._call_back, answer))
 
-    def _call_back(self, job: Future[_T], answer: Callable[[Future[_T]], None]) -> None:
+    def _call_back(self, answer: Callable[[Future[_T]], None], job: Future[_T]) -> None:
         """In whichever thread the job has ended; a loop that is gone waits for no answer."""
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._finish_job, job, answer)
