@@ -50,7 +50,7 @@ class SiteCounts(Collector):
 
     def add(self, site_id: str, number: int) -> None:
         """Count so many of a site."""
-        label = self._labels.label(site_id)
+        label = site_id if site_id in self._counts else self._labels.label(site_id)
         self._counts[label] = self._counts.get(label, 0) + number
 
     def collect(self) -> Iterator[CounterMetricFamily]:

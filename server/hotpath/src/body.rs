@@ -28,7 +28,7 @@ pub enum Form {
 /// How far a body is taken apart.
 pub struct Body {
     source: Source,
-    form: Form,
+    pub form: Form,
     at: usize,
     /// Nothing is left of it.
     pub is_done: bool,

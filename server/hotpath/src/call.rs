@@ -8,10 +8,10 @@ use std::sync::Arc;
 use prost::Message;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyList, PyString};
+use pyo3::types::{PyBytes, PyDict, PyList, PyString};
 
 use crate::body::{Body, Form};
-use crate::circumstances::Circumstances;
+use crate::circumstances::{Caller, Circumstances};
 use crate::decode::{Sent, Source};
 use crate::judge::Bench;
 use crate::messages::qrumb_server::wire::v1::{Record, record::Kind};
@@ -110,6 +110,28 @@ impl Judge {
         }
     }
 
+    /// A call in one step. None where it is not for this: an event is Python's, or has a visitor who is to be learnt, or
+    /// is not of a site among `sites` that all are of. `moment`: when it came, the epoch, and what names events.
+    fn at_once<'py>(
+        &mut self,
+        request: Bound<'py, PyBytes>,
+        kind: (bool, bool, bool),
+        caller: Py<Caller>,
+        sites: &Bound<'py, PyDict>,
+        moment: (i64, i64, Bound<'py, PyAny>),
+    ) -> PyResult<Option<Judged<'py>>> {
+        let (py, (received_time_ms, epoch, new_event_id)) = (request.py(), moment);
+        self.visitors.begin(epoch);
+        let mut call = self.open(request.unbind(), kind.0, kind.1, kind.2);
+        let Ok(_) = call.read(py, usize::MAX) else { return Ok(None) };
+        let [site_id] = *call.sites().into_keys().collect::<Vec<_>>() else { return Ok(None) };
+        let Some(site) = sites.get_item(site_id)? else { return Ok(None) };
+        let sites = [(site_id.to_owned(), site.extract()?)].into();
+        let at = Circumstances { received_time_ms, caller, sites, new_event_id };
+        let judged = self.judge(py, &mut call, at, usize::MAX)?;
+        Ok((!judged.0.iter().any(|record| record.is_none())).then_some(judged))
+    }
+
     /// Agents and addresses of a call that are still to be looked up and learnt.
     ///
     /// `epoch`: addresses of another one are forgotten.
@@ -149,6 +171,7 @@ impl Judge {
         let names: HashMap<&str, Bound<'_, PyString>> =
             at.sites.keys().map(|id| (id.as_str(), PyString::new(py, id))).collect();
         let bench = Bench { rules: &self.rules, visitors: &self.visitors, at: &at };
+        let form = (call.body.form != Form::Message).then_some(&self.rules.receipt_form);
         let mut left = most_bytes;
         while left > 0 {
             let index = call.judged;
@@ -160,9 +183,7 @@ impl Judge {
             left = left.saturating_sub(size + 1);
             let judged = if size <= self.rules.max_struct_bytes { bench.judge(sent) } else { None };
             let Some(mut accepted) = judged else {
-                records.append(py.None())?;
-                receipts.append(py.None())?;
-                sites.append(py.None())?;
+                [&records, &receipts, &sites].into_iter().try_for_each(|list| list.append(py.None()))?;
                 continue;
             };
             let row = accepted.row.get_or_insert_default();
@@ -171,7 +192,7 @@ impl Judge {
                 accepted.event_id_generated = true;
             }
             sites.append(names.get(row.site_id.as_str()))?;
-            receipts.append(PyBytes::new(py, &receipt::accepted(&row.event_id, &at)?))?;
+            receipts.append(PyBytes::new(py, &receipt::accepted(&row.event_id, at.received_time_ms, form)?))?;
             let record = Record { kind: Some(Kind::AcceptedEvent(accepted)), ..Record::default() };
             records.append(PyBytes::new(py, &record.encode_to_vec()))?;
         }

@@ -35,20 +35,35 @@ impl Site {
     }
 }
 
+/// Who calls, and what was looked up of them; the fields of `pipeline.compiled_rules.Visitor`.
+#[derive(FromPyObject)]
+pub struct Visitor {
+    /// With its hints; what counts for browser events that state none. So does the address for all of them.
+    pub agent: Agent,
+    pub address: Address,
+    pub is_prefetch: bool,
+    pub is_retried: bool,
+}
+
+/// The same, made once for all their calls.
+#[pyclass(frozen, module = "qrumb_hotpath")]
+pub struct Caller(pub Visitor);
+
+#[pymethods]
+impl Caller {
+    #[new]
+    fn new(stated: Visitor) -> Self {
+        Self(stated)
+    }
+}
+
 /// The fields of `pipeline.compiled_rules.Circumstances`.
 #[derive(FromPyObject)]
 pub struct Circumstances<'py> {
     pub received_time_ms: i64,
-    /// Of the caller, with its hints; what counts for browser events that state none.
-    pub agent: Agent,
-    /// Of the caller's address; what counts for browser events.
-    pub address: Address,
-    pub is_prefetch: bool,
-    pub is_retried: bool,
+    pub caller: Py<Caller>,
     /// By id; all sites of the call.
     pub sites: HashMap<String, Py<Site>>,
-    /// What stands around id and time of an accepted event in its receipt as JSON; None: the answer is protobuf.
-    pub receipt_form: Option<[String; 3]>,
     /// Names the event at a place, whose sender did not.
     pub new_event_id: Bound<'py, PyAny>,
 }

@@ -190,15 +190,10 @@ fn size(json: &mut Jiter<'_>) -> Option<u32> {
 /// An amount of money.
 fn sum(json: &mut Jiter<'_>) -> Option<f64> {
     let written = number(json)?;
-    (written.len() <= KEPT_DIGITS && !has_exponent(written)).then(|| written.parse().ok())?
+    (written.len() <= KEPT_DIGITS && !written.contains(['e', 'E'])).then(|| written.parse().ok())?
 }
 
 /// The digits of the next value, which is a number.
 pub fn number<'a>(json: &'a mut Jiter<'_>) -> Option<&'a str> {
     std::str::from_utf8(json.next_number_bytes().ok()?).ok()
-}
-
-/// Whether a number is not written in digits alone.
-pub fn has_exponent(number: &str) -> bool {
-    number.contains(['e', 'E'])
 }

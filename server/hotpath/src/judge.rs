@@ -73,7 +73,8 @@ impl Bench<'_, '_> {
         let metadata = found.kept_fields(own.text(rules)?)?;
         let fingerprint = fingerprint(&event, &metadata);
         let of_page = [agent.device_type.is_empty(), self.is_forged(&event.scan_session_id, found.site)?];
-        let marks = self.marks(&agent, &self.at.address, of_page, found.site);
+        let address = &self.at.caller.get().0.address;
+        let marks = self.marks(&agent, address, of_page, found.site);
         let row = EventRow {
             event_id: event.event_id,
             site_id: event.site_id,
@@ -87,7 +88,7 @@ impl Bench<'_, '_> {
             fingerprint,
             ..Default::default()
         };
-        Some(self.kept(row, &found, agent, &self.at.address, marks, None))
+        Some(self.kept(row, &found, agent, address, marks, None))
     }
 
     fn server(&self, mut event: ServerEvent, own: Own) -> Option<AcceptedEvent> {
@@ -104,10 +105,9 @@ impl Bench<'_, '_> {
         let stated = event.user_identifiers.as_ref().map(|sent| identifiers(sent, rules).ok_or(()));
         let user_identifiers = stated.transpose().ok()?.filter(|_| found.allowed.user);
         event.user_identifiers.take_if(|_| !found.allowed.user);
-        let (conversion_value, conversion_currency) = match &event.conversion_value {
-            Some(sent) => conversion(sent, &event.event_name, rules)?,
-            None => Default::default(),
-        };
+        let worth = event.conversion_value.as_ref();
+        let (conversion_value, conversion_currency) =
+            worth.map_or_else(|| Some(Default::default()), |sent| conversion(sent, &event.event_name, rules))?;
         let agent = self.visitors.agents.of(&event.user_agent)?;
         let address = self.visitors.addresses.of(&event.client_ip)?;
         let metadata = found.kept_fields(own.text(rules)?)?;
@@ -156,12 +156,12 @@ impl Bench<'_, '_> {
     }
 
     fn browser_agent(&self, device: Option<&Device>) -> Option<Agent> {
-        let Some(device) = device else { return Some(self.at.agent.clone()) };
+        let Some(device) = device else { return Some(self.at.caller.get().0.agent.clone()) };
         if !device.r#type.bytes().all(|byte| byte.is_ascii_graphic()) {
             return None;
         }
         let described = match device.user_agent.as_str() {
-            "" => self.at.agent.clone(),
+            "" => self.at.caller.get().0.agent.clone(),
             stated => self.visitors.agents.of(stated)?,
         };
         Some(described.refined(device.max_touch_points, &device.r#type, self.rules))
@@ -179,17 +179,17 @@ impl Bench<'_, '_> {
     /// The twin of `pipeline.mark.marks_at_receipt`.
     fn marks(&self, agent: &Agent, address: &Address, of_page: [bool; 2], site: &SiteRules) -> Vec<String> {
         let [lacks_agent, is_forged] = of_page;
-        let names = &self.rules.marks;
         [
-            (agent.is_bot, &names.bot),
-            (agent.is_preview, &names.preview),
-            (self.at.is_prefetch, &names.prefetch),
-            (lacks_agent, &names.missing_agent),
-            (agent.contradicts_hints, &names.agent_mismatch),
-            (address.is_data_centre, &names.data_centre_network),
-            (is_forged, &names.forged_session),
+            agent.is_bot,
+            agent.is_preview,
+            self.at.caller.get().0.is_prefetch,
+            lacks_agent,
+            agent.contradicts_hints,
+            address.is_data_centre,
+            is_forged,
         ]
         .into_iter()
+        .zip(&self.rules.marks)
         .filter(|(is_found, name)| *is_found && !site.ignored_reasons.contains(*name))
         .map(|(_, name)| name.clone())
         .collect()
@@ -223,7 +223,7 @@ impl Bench<'_, '_> {
             user_identifiers,
             ip_key: of(found.allowed.address_key, &address.key),
             event_id_generated: false,
-            retried: self.at.is_retried,
+            retried: self.at.caller.get().0.is_retried,
         }
     }
 }
@@ -272,7 +272,8 @@ fn hash(sent: &str, rules: &Rules) -> Option<String> {
         return Some(String::new());
     }
     let lowered = sent.to_ascii_lowercase();
-    let is_ones = rules.hash.is_in(sent) && lowered != rules.hash_of_nothing && !rules.is_placeholder_hash(&lowered);
+    let is_ones =
+        rules.hash.is_in(sent) && lowered != rules.hash_of_nothing && !rules.placeholder_hashes.contains(&lowered);
     is_ones.then_some(lowered)
 }
 

@@ -33,9 +33,9 @@ mod qrumb_hotpath {
     #[pymodule_export]
     use crate::call::{Call, Judge};
     #[pymodule_export]
-    use crate::circumstances::Site;
+    use crate::circumstances::{Caller, Site};
 
     /// What Python and this say to each other; another number, another language.
     #[pymodule_export]
-    const INTERFACE: u32 = 5;
+    const INTERFACE: u32 = 6;
 }

@@ -186,7 +186,7 @@ impl<'a> Writer<'a> {
 
     /// Whole numbers keep all their digits, others have no more than their double keeps.
     fn json_number(&mut self, written: &str) -> Option<()> {
-        if json::has_exponent(written) || written == "-0" || written.len() > MAX_DIGITS {
+        if written.contains(['e', 'E']) || written == "-0" || written.len() > MAX_DIGITS {
             return None;
         }
         if !written.contains('.') {

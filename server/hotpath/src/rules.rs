@@ -36,18 +36,6 @@ pub struct Allowed {
     pub all_metadata: bool,
 }
 
-/// Why an event is marked, in the order in which `pipeline.mark` finds it.
-#[derive(FromPyObject)]
-pub struct MarkNames {
-    pub bot: String,
-    pub preview: String,
-    pub prefetch: String,
-    pub missing_agent: String,
-    pub agent_mismatch: String,
-    pub data_centre_network: String,
-    pub forged_session: String,
-}
-
 /// All of them; the fields are those of `pipeline.compiled_rules.Rules`.
 #[derive(FromPyObject)]
 pub struct Rules {
@@ -101,7 +89,10 @@ pub struct Rules {
     pub consents: HashMap<i32, String>,
     /// By name.
     pub allowed: HashMap<String, Allowed>,
-    pub marks: MarkNames,
+    /// Why an event is marked, in the order in which `pipeline.mark` finds it.
+    pub marks: [String; 7],
+    /// What stands around id and time of an accepted event in its receipt as JSON.
+    pub receipt_form: [String; 3],
     pub device_types: HashSet<String>,
     /// Browsers that say Macintosh on a Macintosh only.
     pub never_on_ipad: HashSet<String>,
@@ -118,15 +109,10 @@ impl Rules {
         self.plain_name.is_in(text) && !self.is_placeholder(&text.to_ascii_lowercase())
     }
 
-    /// Whether a hash in lower case is that of a text which names no one.
-    pub fn is_placeholder_hash(&self, lowered: &str) -> bool {
-        self.placeholder_hashes.contains(lowered)
-    }
-
     fn is_placeholder(&self, folded: &str) -> bool {
         self.placeholder_words.contains(folded)
             || self.placeholder_filler.is_in(folded)
-            || self.is_placeholder_hash(folded)
+            || self.placeholder_hashes.contains(folded)
             || folded == self.hash_of_nothing
     }
 }

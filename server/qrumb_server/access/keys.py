@@ -40,7 +40,7 @@ class Key:
     """SHA-256 of the whole key, in hex."""
     scopes: frozenset[Scope]
     expires_ms: int | None = None
-    """From then on it is refused; None: never."""
+    """From then on it is refused, to the second; None: never."""
 
     def matches(self, text: str) -> bool:
         """Whether the text is this key; takes the same time whatever differs."""

@@ -76,6 +76,7 @@ class SiteRegistry:
         self._sites: Mapping[str, Site] = read(path) if self._seen else {}
         self._keys = _by_id(self._sites)
         self._next_look = monotonic() + LOOK_INTERVAL_SECONDS
+        self._looks = 0
         self._is_broken = self._are_plans_broken = False
         self._read_plans, self._plans_state = read_plans, plans_state
         self._seen_plans = plans_state()
@@ -112,6 +113,12 @@ class SiteRegistry:
         site = self._sites.get(site_id)
         return ("", self._common.quota) if site is None else (site_id, site.quota)
 
+    def looks(self) -> int:
+        """How often it was looked: what was answered counts until the next look. One that is due comes first."""
+        if self._monotonic() >= self._next_look:
+            self._look()
+        return self._looks
+
     def named(self) -> list[str]:
         """Ids of the sites in the file."""
         self._look()
@@ -132,6 +139,7 @@ class SiteRegistry:
         if now < self._next_look:
             return
         self._next_look = now + LOOK_INTERVAL_SECONDS
+        self._looks += 1
         self._look_at_plans()
         state = self._state()
         if state == self._seen:

@@ -124,7 +124,14 @@ async def run_collector(
         count=metrics.count_refused,
         compiled=compiled,
         at_once=AtOnce(
-            compiled=compiled, access=access, append=append, new_arrival=new_arrival, turns=turns, count=count
+            compiled=compiled,
+            access=access,
+            looks=sites.looks,
+            append=append,
+            new_arrival=new_arrival,
+            now_ms=clock.now_ms,
+            turns=turns,
+            count=count,
         )
         if compiled
         else None,

@@ -9,7 +9,7 @@ another form than before, tests/property/pipeline/test_compiled.py fails until i
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from qrumb_server.enrich.agent import DEVICE_TYPES, NEVER_ON_IPAD, Agent, ClientHints, describe_agent
 from qrumb_server.enrich.currency import currency_decimals
@@ -26,9 +26,9 @@ from qrumb_server.pipeline.urls import PAGE_URL_PATTERN, REFERRER_PATTERN
 __all__ = [
     "Address",
     "Circumstances",
-    "MarkNames",
     "Rules",
     "SiteRules",
+    "Visitor",
     "described",
     "look_up",
     "rules",
@@ -37,17 +37,16 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MarkNames:
-    """Reasons to mark an event that the compiled way can tell."""
-
-    bot: str = FraudReason.BOT.value
-    preview: str = FraudReason.PREVIEW.value
-    prefetch: str = FraudReason.PREFETCH.value
-    missing_agent: str = FraudReason.MISSING_AGENT.value
-    agent_mismatch: str = FraudReason.AGENT_MISMATCH.value
-    data_centre_network: str = FraudReason.DATA_CENTRE_NETWORK.value
-    forged_session: str = FraudReason.FORGED_SESSION.value
+# Reasons to mark an event that the compiled way can tell, in its order.
+MARKS: Final = (
+    FraudReason.BOT,
+    FraudReason.PREVIEW,
+    FraudReason.PREFETCH,
+    FraudReason.MISSING_AGENT,
+    FraudReason.AGENT_MISMATCH,
+    FraudReason.DATA_CENTRE_NETWORK,
+    FraudReason.FORGED_SESSION,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +94,8 @@ class Rules:
     consent_names: Mapping[str, int]
     consents: Mapping[int, str]
     allowed: Mapping[str, Allowed]
-    marks: MarkNames
+    marks: list[str]
+    receipt_form: tuple[str, str, str]
     device_types: set[str]
     never_on_ipad: set[str]
 
@@ -124,26 +124,36 @@ class SiteRules:
     """Tells whether its redirect has not signed a scan session; None: it signs none."""
 
 
+class Visitor(NamedTuple):
+    """Who calls, and what was looked up of them."""
+
+    agent: Agent
+    """With its hints."""
+    address: Address
+    is_prefetch: bool
+    is_retried: bool
+
+
 class Circumstances(NamedTuple):  # made for every call: half the cost of a frozen dataclass
     """What counts for all events of a call."""
 
     received_time_ms: int
-    agent: Agent
-    """The caller's, with its hints."""
-    address: Address
-    """The caller's."""
-    is_prefetch: bool
-    is_retried: bool
+    caller: object
+    """A qrumb_hotpath.Caller."""
     sites: Mapping[str, object]
     """A qrumb_hotpath.Site for each site of the call."""
-    receipt_form: tuple[str, str, str] | None
-    """What stands around id and time of an accepted event in its receipt as JSON; None: the answer is protobuf."""
     new_event_id: Callable[[int], str]
     """Names the event at a place, whose sender did not."""
 
 
-def rules(*, max_event_bytes: int, max_batch_events: int, consent_names: Mapping[str, int]) -> Rules:
-    """The constants as they are now, two limits of the edge, and what its JSON calls the consents."""
+def rules(
+    *,
+    max_event_bytes: int,
+    max_batch_events: int,
+    consent_names: Mapping[str, int],
+    receipt_form: tuple[str, str, str],
+) -> Rules:
+    """The constants as they are now, two limits of the edge, and how its JSON has consents and receipts."""
     limits = validate.STRUCT_LIMITS
     return Rules(
         max_event_bytes=max_event_bytes,
@@ -187,7 +197,8 @@ def rules(*, max_event_bytes: int, max_batch_events: int, consent_names: Mapping
         consent_names=consent_names,
         consents={int(state): name for state, name in STATED.items()},
         allowed=ALLOWED,
-        marks=MarkNames(),
+        marks=[reason.value for reason in MARKS],
+        receipt_form=receipt_form,
         device_types=set(DEVICE_TYPES),
         never_on_ipad=set(NEVER_ON_IPAD),
     )
@@ -211,9 +222,15 @@ def site_rules(site_id: str, policy: SitePolicy, retention_ms: int) -> SiteRules
     )
 
 
-def visitor(caller: Caller) -> Agent:
-    """What the caller's agent and its hints say."""
-    return describe_agent(caller.user_agent, ClientHints(caller.hint_brands, caller.hint_mobile, caller.hint_platform))
+def visitor(caller: Caller, received_time_ms: int, enrichers: Enrichers) -> Visitor:
+    """What the caller's agent and its hints say, and what is known of its address."""
+    hints = ClientHints(caller.hint_brands, caller.hint_mobile, caller.hint_platform)
+    return Visitor(
+        agent=describe_agent(caller.user_agent, hints),
+        address=look_up(caller.client_ip, received_time_ms, enrichers),
+        is_prefetch=caller.is_prefetch,
+        is_retried=caller.attempt > 1,
+    )
 
 
 def described(agent: str) -> Agent:

@@ -7,6 +7,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from math import ceil
 from typing import Any, Final
 
@@ -142,9 +143,13 @@ class Access:
             return False
         return True
 
-    def takes(self, rule: Rule, site_id: str, number: int) -> bool:
-        """Whether a site's quota has room for so many events more, which is taken then."""
-        return not self._take(rule, site_id, number)[1]
+    def quota_of(self, rule: Rule, site_id: str) -> Callable[[int], float]:
+        """Takes room for so many events of a site; returns 0, or the seconds until there is room.
+
+        For one that is let in, and as long as that counts.
+        """
+        name, quota = self._admission.quota(site_id)
+        return partial(self._quotas.take, (name, rule.scope), quota=quota)
 
     def may_look_up(self, context: Context, site_ids: Iterable[str]) -> bool:
         """Whether a dry run may be told what the store knows of its sites' visitors."""

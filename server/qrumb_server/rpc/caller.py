@@ -2,13 +2,23 @@
 
 from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import grpc
 
 from qrumb_server.model import Caller
 
-__all__ = ["GATEWAY_PEER", "believe_gateways", "is_from_gateway", "names_of_gateways", "read_caller", "said"]
+__all__ = [
+    "CALLER_KEYS",
+    "GATEWAY_PEER",
+    "believe_gateways",
+    "is_from_gateway",
+    "names_of_gateways",
+    "read_caller",
+    "remember",
+    "said",
+    "stated_by",
+]
 
 # The workers' unix sockets are in a folder that only the node's user may enter: what comes through them comes
 # from our gateway, which sets these keys itself and removes what a client sent under their names.
@@ -16,14 +26,26 @@ GATEWAY_PEER: Final = "unix:"
 # Of gateways on other machines, which are known by their certificates. Each server has its own names; its guard sets
 # them in the context of every call, because what reads them is far from what knows them.
 _gateway_names: ContextVar[frozenset[bytes]] = ContextVar("gateway_names", default=frozenset())
-# Of the current call, and whose it is.
-_metadata: ContextVar[tuple[object, Mapping[str, str]] | None] = ContextVar("metadata", default=None)
+# Of the current call.
+_metadata: ContextVar[Mapping[str, str] | None] = ContextVar("metadata", default=None)
 # What browsers say while the page is not shown: the standard's header and those before it.
 PREFETCH_HEADERS: Final = (
     ("sec-purpose", "prefetch"),
     ("purpose", "prefetch"),
     ("x-purpose", "preview"),
     ("x-moz", "prefetch"),
+)
+
+
+# All that a gateway states of a caller besides names of requests and pages: what `read_caller` reads of it.
+CALLER_KEYS: Final = (
+    "user-agent",
+    "x-client-ip",
+    "sec-ch-ua",
+    "sec-ch-ua-mobile",
+    "sec-ch-ua-platform",
+    "x-envoy-attempt-count",
+    *(name for name, _word in PREFETCH_HEADERS),
 )
 
 
@@ -37,22 +59,29 @@ def believe_gateways(names: frozenset[bytes]) -> None:
     _gateway_names.set(names)
 
 
-def said(context: grpc.aio.ServicerContext[Any, Any], key: str) -> str:
-    """One text of what a call states of itself; empty where it was not sent, the first where it came twice."""
-    return _metadata_of(context).get(key, "")
+def remember(metadata: Any) -> None:
+    """For the current call: what it states of itself. gRPC would make all of it anew whenever it is asked, at a µs a
+    header.
+    """
+    _metadata.set(_by_name(metadata))
 
 
-def _metadata_of(context: grpc.aio.ServicerContext[Any, Any]) -> Mapping[str, str]:
-    """gRPC makes all of it anew whenever it is asked, at a µs a header: asked once.
+def stated_by(context: grpc.aio.ServicerContext[Any, Any]) -> Mapping[str, str]:
+    """All that a call states of itself; the first where something came twice.
 
     Texts all: only names that end in -bin have bytes, and none of those is asked for.
     """
     known = _metadata.get()
-    if known is None or known[0] is not context:
-        sent = reversed(tuple(context.invocation_metadata() or ()))
-        known = context, cast(Mapping[str, str], dict(sent))
-        _metadata.set(known)
-    return known[1]
+    return _by_name(context.invocation_metadata()) if known is None else known
+
+
+def said(context: grpc.aio.ServicerContext[Any, Any], key: str) -> str:
+    """One of these; empty where it was not sent."""
+    return stated_by(context).get(key, "")
+
+
+def _by_name(metadata: Any) -> Mapping[str, str]:
+    return dict(reversed(tuple(metadata or ())))
 
 
 def is_from_gateway(context: grpc.aio.ServicerContext[Any, Any]) -> bool:
@@ -66,7 +95,7 @@ def is_from_gateway(context: grpc.aio.ServicerContext[Any, Any]) -> bool:
 
 def read_caller(context: grpc.aio.ServicerContext[Any, Any]) -> Caller:
     """Facts about the caller; the gateway's word counts only where it is the gateway's."""
-    stated = _metadata_of(context).get
+    stated = stated_by(context).get
     agent = stated("user-agent", "")
     if not is_from_gateway(context):
         return Caller(user_agent=agent)

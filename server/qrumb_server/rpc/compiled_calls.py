@@ -4,9 +4,8 @@ It takes ordinary events only. Whatever it leaves is opened or judged by Python 
 answers, so that the two ways look alike from outside; without the package, Python does it all.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TYPE_CHECKING, Final, cast
 
 from qrumb.v1.browser_event_pb2 import BrowserEvent
@@ -23,19 +22,20 @@ from qrumb_server.rpc.turns import Turns
 
 if TYPE_CHECKING:
     from qrumb_hotpath import Call, Judge, Site
+    from qrumb_hotpath import Caller as KnownCaller
 else:
     try:
         from qrumb_hotpath import Call, Judge, Site
+        from qrumb_hotpath import Caller as KnownCaller
     except ImportError:
         Judge = None
 
-__all__ = ["AT_ONCE_BYTES", "Compiled", "CompiledCall", "JudgedCall"]
+__all__ = ["AT_ONCE_BYTES", "EPOCH_MS", "Compiled", "CompiledCall", "JudgedCall", "new_event_ids"]
 
 # Bytes that are read or judged in one step: some 0.1 ms.
 STEP_BYTES: Final = 16 * 1024
 # A call up to this is read and judged in one step, no longer than a slice may be: a hundred events of the usual size.
 AT_ONCE_BYTES: Final = 32 * 1024
-MAX_BYTES_AT_ONCE: Final = 2 * AT_ONCE_BYTES
 # What is known of an address is looked up anew after so long: the databases may have been replaced, and its key
 # changes with the day.
 EPOCH_MS: Final = 60_000
@@ -137,8 +137,15 @@ class Compiled:
     def __init__(self, *, turns: Turns, max_event_bytes: int, max_batch_events: int) -> None:
         self._turns = turns
         self._judge = Judge(
-            rules(max_event_bytes=max_event_bytes, max_batch_events=max_batch_events, consent_names=CONSENTS)
+            rules(
+                max_event_bytes=max_event_bytes,
+                max_batch_events=max_batch_events,
+                consent_names=CONSENTS,
+                receipt_form=accepted_form(),
+            )
         )
+        self.at_once = self._judge.at_once
+        """A whole call of ordinary events in one step."""
         self._sites: dict[str, tuple[SitePolicy, int, Site]] = {}
 
     async def open(
@@ -157,82 +164,54 @@ class Compiled:
             return None
         return CompiledCall(way=self, call=call, source=source, size=len(request), is_json=is_json)
 
-    def open_at_once(
-        self, request: bytes, source: Source, *, is_batch: bool, is_json: bool
-    ) -> "tuple[Call, str] | None":
-        """A call of ordinary form, read in one step, and its site; None: `open` is to look at it."""
+    def only_site(self, request: bytes, source: Source, *, is_batch: bool, is_json: bool) -> str | None:
+        """The site of all events of a call, as far as they can be read here."""
         call = self._judge.open(request, source is Source.SERVER, is_batch, is_json)
         try:
             call.read(len(request) + 1)
         except ValueError:
             return None
         sites = call.sites()
-        if len(sites) != 1 or next(iter(sites.values())) != len(call):
-            return None
-        return call, next(iter(sites))
+        return next(iter(sites)) if len(sites) == 1 else None
 
-    def judge_at_once(
-        self, call: "Call", site_id: str, caller: Caller, arrival: Arrival, source: Source, *, is_json: bool
-    ) -> tuple[list[bytes], list[bytes]] | None:
-        """Records and receipts; None where an event is Python's, or something is to be looked up before."""
-        sites = self._sites_of((site_id,), arrival)
-        if sites is None:
+    def known_caller(self, caller: Caller, arrival: Arrival) -> "KnownCaller":
+        """With what was looked up of it; until the next epoch."""
+        return KnownCaller(visitor(caller, arrival.received_time_ms, arrival.enrichers))
+
+    def site(self, site_id: str, arrival: Arrival) -> "Site | None":
+        """What a site wants, as it is now; made anew where its policy is another. None: it has plans, Python's."""
+        policy = arrival.enrichers.policy(site_id)
+        if policy.plans:
             return None
-        agents, addresses = self._judge.lacking(call, arrival.received_time_ms // EPOCH_MS)
-        if agents or addresses:
-            return None
-        at = self._at(caller, arrival, sites, source, is_json=is_json)
-        records, receipts, _sites = self._judge.judge(call, at, MAX_BYTES_AT_ONCE)
-        if None in records or len(records) != len(call):
-            return None
-        return cast(list[bytes], records), cast(list[bytes], receipts)
+        known = self._sites.get(site_id)
+        if known is None or known[0] is not policy or known[1] != arrival.retention_ms:
+            if len(self._sites) >= MAX_SITES:  # names can be made up
+                self._sites.clear()
+            made = Site(site_rules(site_id, policy, arrival.retention_ms))
+            known = self._sites[site_id] = policy, arrival.retention_ms, made
+        return known[2]
 
     async def judge(self, opened: CompiledCall, caller: Caller, arrival: Arrival) -> JudgedCall:
         """Judge all events of a call."""
         call = opened.call
-        sites = self._sites_of(opened.sites, arrival)
-        if sites is None:
+        sites = {site_id: self.site(site_id, arrival) for site_id in opened.sites}
+        if None in sites.values():
             nothing: list[None] = [None] * len(call)
             return JudgedCall(records=[*nothing], receipts=[*nothing], sites=[*nothing])
         agents, addresses = self._judge.lacking(call, arrival.received_time_ms // EPOCH_MS)
         if agents or addresses:
             await self._turns.run(self._learn(agents, addresses, arrival), size=opened.size)
-        at = self._at(caller, arrival, sites, opened.source, is_json=opened.is_json)
+        at = Circumstances(
+            received_time_ms=arrival.received_time_ms,
+            caller=self.known_caller(caller, arrival),
+            sites=sites,
+            new_event_id=new_event_ids(arrival, opened.source, caller),
+        )
         judged = JudgedCall(*self._judge.judge(call, at, STEP_BYTES))
         if len(judged.records) < len(call):
             for step in await self._turns.run(self._rest(call, at, len(judged.records)), size=opened.size):
                 judged.add(*step)
         return judged
-
-    def _at(
-        self, caller: Caller, arrival: Arrival, sites: "Mapping[str, Site]", source: Source, *, is_json: bool
-    ) -> Circumstances:
-        return Circumstances(
-            received_time_ms=arrival.received_time_ms,
-            agent=visitor(caller),
-            address=look_up(caller.client_ip, arrival.received_time_ms, arrival.enrichers),
-            is_prefetch=caller.is_prefetch,
-            is_retried=caller.attempt > 1,
-            sites=sites,
-            receipt_form=accepted_form() if is_json else None,
-            new_event_id=partial(_new_event_id, arrival, source, caller),
-        )
-
-    def _sites_of(self, site_ids: Iterable[str], arrival: Arrival) -> "dict[str, Site] | None":
-        """What the sites want, as it is now; made anew where a policy is another. None: one has plans, Python's."""
-        found: dict[str, Site] = {}
-        for site_id in site_ids:
-            policy = arrival.enrichers.policy(site_id)
-            if policy.plans:
-                return None
-            known = self._sites.get(site_id)
-            if known is None or known[0] is not policy or known[1] != arrival.retention_ms:
-                if len(self._sites) >= MAX_SITES:  # names can be made up
-                    self._sites.clear()
-                made = Site(site_rules(site_id, policy, arrival.retention_ms))
-                known = self._sites[site_id] = policy, arrival.retention_ms, made
-            found[site_id] = known[2]
-        return found
 
     def _learn(self, agents: Iterable[str], addresses: Iterable[str], arrival: Arrival) -> Iterator[None]:
         """Look up what the events of a call state of their visitors, one after another."""
@@ -256,6 +235,11 @@ def _read(call: "Call") -> Iterator[None]:
         yield
 
 
-def _new_event_id(arrival: Arrival, source: Source, caller: Caller, index: int) -> str:
-    event = RawEvent(source=source, message=MESSAGES[source](), caller=caller, index=index)
-    return arrival.make_event_id(event)
+def new_event_ids(arrival: Arrival, source: Source, caller: Caller) -> Callable[[int], str]:
+    """Names the events of a call by their places."""
+
+    def new_event_id(index: int) -> str:
+        event = RawEvent(source=source, message=MESSAGES[source](), caller=caller, index=index)
+        return arrival.make_event_id(event)
+
+    return new_event_id

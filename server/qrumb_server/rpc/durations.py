@@ -22,6 +22,7 @@ OTHER: Final = "_OTHER"
 UNCOUNTED: Final = ("/grpc.health.v1.Health/", "/qrumb_server.wire.v1.ProcessService/")
 CODES: Final = {code.value[0]: code.name for code in grpc.StatusCode}
 OK: Final = 0
+SUCCESS: Final = CODES[OK]
 CANCELLED: Final = "CANCELLED"
 UNKNOWN: Final = "UNKNOWN"
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -44,16 +45,18 @@ class CallDurations:
         """Timed until its answer."""
         if method.name.startswith(UNCOUNTED):
             return call
-        name = method.name.lstrip("/")
+        name, monotonic = method.name.lstrip("/"), self._monotonic
 
         async def timed(request: Any, context: Context) -> Any:
-            begun = self._monotonic()
+            begun = monotonic()
             try:
                 answer = await call(request, context)
             except BaseException as error:
                 self._observe(name, code_of(context, error), begun)
                 raise
-            self._observe(name, code_of(context), begun)
+            stated: Any = context.code()
+            code = code_of(context) if stated else SUCCESS  # most calls are such
+            self._timings.of(name, code).observe(monotonic() - begun)
             return answer
 
         return timed

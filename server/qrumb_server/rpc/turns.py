@@ -84,9 +84,10 @@ class Turns:
 
     def begin_short_call(self) -> None:
         """What `short_call` does first; for those whose every call counts."""
+        if not self._short_calls:
+            self._no_short_calls.clear()
         self._short_calls += 1
         self._arrivals += 1
-        self._no_short_calls.clear()
 
     def end_short_call(self) -> None:
         """What it does last."""

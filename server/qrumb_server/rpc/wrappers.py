@@ -16,7 +16,7 @@ import structlog
 from google.protobuf.message import DecodeError
 
 from qrumb_server.reasons import calls
-from qrumb_server.rpc.caller import believe_gateways, names_of_gateways, read_caller
+from qrumb_server.rpc.caller import believe_gateways, names_of_gateways, read_caller, remember
 from qrumb_server.rpc.durations import CallDurations
 from qrumb_server.rpc.faults import (
     SPOOL_ANSWERS,
@@ -125,7 +125,8 @@ class Guard:
         """Aborts with the status of what was raised."""
 
         async def guarded(request: Any, context: Context) -> Any:
-            believe_gateways(self._gateway_names)
+            if self._gateway_names:
+                believe_gateways(self._gateway_names)
             try:
                 return await call(request, context)
             except grpc.aio.AbortError:
@@ -139,7 +140,8 @@ class Guard:
         """The same; answers that were sent before stay sent."""
 
         async def guarded(requests: AsyncIterator[Any], context: Context) -> AsyncIterator[Any]:
-            believe_gateways(self._gateway_names)
+            if self._gateway_names:
+                believe_gateways(self._gateway_names)
             try:
                 async for response in call(requests, context):
                     yield response
@@ -228,6 +230,7 @@ class Wrappers(grpc.aio.ServerInterceptor):
     ) -> Handler | None:
         """The wrapped handler of a known method; an unknown one stays None, which gRPC answers UNIMPLEMENTED."""
         self._arriving()
+        remember(handler_call_details.invocation_metadata)
         method = str(handler_call_details.method)
         if self._capacity is not None and self._capacity.refuses(method):
             if self._durations is not None:

@@ -72,9 +72,16 @@ class Node:
         self._registry = new_registry()
         self._metrics = CollectorMetrics(self._registry)
         turns = Turns()
-        (folder / "sites.toml").touch()
+        self.file = folder / "sites.toml"
+        self.file.touch()
+        self.sites = dict(SITES)
+        self.now = 0.0
         registry = SiteRegistry(
-            folder / "sites.toml", read=lambda _path: SITES, common=Site(quota=UNLIMITED), is_open=False
+            self.file,
+            read=lambda _path: dict(self.sites),
+            common=Site(quota=UNLIMITED),
+            is_open=False,
+            monotonic=lambda: self.now,
         )
         enrichers = Enrichers(policy=registry.policy, address_key=lambda address, _ms: f"hash of {len(address)}")
         limits = call_limits(RpcSettings())
@@ -93,7 +100,11 @@ class Node:
             "turns": turns,
             "count": self._metrics.count,
         }  # fmt: skip
-        self._at_once = AtOnce(compiled=compiled, access=access, **common) if has_at_once else None
+        self._at_once = (
+            AtOnce(compiled=compiled, access=access, looks=registry.looks, now_ms=Clock().now_ms, **common)
+            if has_at_once
+            else None
+        )
         opening = Opening(
             limits,
             turns=turns,
@@ -241,3 +252,25 @@ async def test_what_goes_at_once_is_as_on_the_usual_way(tmp_path: Path) -> None:
     assert found[0] == found[1]
     assert at_once, "a batch"
     assert sum(isinstance(answer, bytes) for answer in found[0][0].values()) > len(CASES) / 2
+
+
+async def test_who_was_let_in_is_not_once_the_sites_say_otherwise(tmp_path: Path) -> None:
+    """What a key or an origin opens counts until the file is looked at again."""
+    node = Node(tmp_path, has_at_once=True)
+    node.server.add_insecure_port(f"unix:{tmp_path / 'socket'}")
+    await node.server.start()
+    async with grpc.aio.insecure_channel(f"unix:{tmp_path / 'socket'}") as channel:
+        for case in ("ordinary", "backend"):
+            method, message = call_of(case)
+            metadata = CASES[case][1]
+            assert isinstance(await said(channel, method, message, metadata), bytes)
+            del node.sites["shop"]
+            node.file.write_text(case)
+            node.now += 1
+            assert not isinstance(await said(channel, method, message, metadata), bytes), case
+            assert node.usual == [method]
+            node.usual.clear()
+            node.sites = dict(SITES)
+            node.file.write_text(f"{case} again")
+            node.now += 1
+    await node.server.stop(0)
