@@ -2,7 +2,7 @@
 
 A loader empties a spool into an empty embedded store, with all of them and without, in turns and in processes of their
 own; then the sums of all hours are made once. Processor time of the whole process, merges included. Without: no
-projection `by_event_id`, no marks of hours, no scans by user, no sums. Events lie in the last day's hours, each in a
+projection `fine_event_id`, no marks of hours, no scans by user, no sums. Events lie in the last day's hours, each in a
 session of its own, every fifth is a backend's with a user; BENCH_ROUNDS sets how often.
 """
 
@@ -89,7 +89,7 @@ def drain(folder: Path, of_a_batch: int, *, without: bool) -> None:
     later = folder / LATER
     store = EmbeddedStore.open(folder / "clickhouse")
     if without:
-        store.mutate("ALTER TABLE events.valid_events DROP PROJECTION by_event_id")
+        store.mutate("ALTER TABLE events.valid_events DROP PROJECTION fine_event_id")
         nothing: Any = lambda *_more: None  # noqa: E731
         for name in ("mark", "_release"):
             setattr(ChangedHours, name, nothing)

@@ -4,9 +4,13 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
-__all__ = ["Asking", "Clock", "EventStore", "ReadLimits", "SetAside", "TableBatch"]
+__all__ = ["BY_KEY", "Asking", "Clock", "EventStore", "ReadLimits", "SetAside", "TableBatch"]
+
+
+BY_KEY: Final = "/* by key */"
+"""Begins a statement that finds few rows by a table's order, without its other indexes: it is planned as such."""
 
 
 class Clock(Protocol):

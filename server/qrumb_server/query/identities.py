@@ -10,6 +10,7 @@ from qrumb.v1 import query_service_pb2 as pb
 from qrumb.v1.receipt_pb2 import EventWarning
 from qrumb_server.instants import timestamp
 from qrumb_server.pipeline.identity import EMAIL, MAX_HASHES, MAX_USERS, PHONE, SESSION, kind_of_name
+from qrumb_server.ports import BY_KEY
 from qrumb_server.query.names import Names
 from qrumb_server.query.reads import Reader
 
@@ -118,12 +119,12 @@ def _ambiguity(found: Row) -> str:
 
 # Of all versions, which say the same of it: cheaper than FINAL.
 _USERS: Final = "uniqExactIf(user_id, user_id != '') AS users, max(user_id = '') AS is_split"
-_SHARED_HASHES: Final = f"""
+_SHARED_HASHES: Final = f"""{BY_KEY}
 SELECT kind, identifier, {_USERS}, 0 AS hashes FROM events.identity_links
 PREWHERE site_id = {{site:String}} AND kind IN ('{EMAIL}', '{PHONE}') AND identifier IN {{identifiers:Array(String)}}
 GROUP BY kind, identifier HAVING users > 1
 """  # noqa: S608
-_SHARED_SESSION: Final = f"""
+_SHARED_SESSION: Final = f"""{BY_KEY}
 SELECT kind, {_USERS}, 0 AS hashes FROM events.identity_links
 PREWHERE site_id = {{site:String}} AND kind = '{SESSION}' AND identifier = {{session:String}}
 GROUP BY kind HAVING users > 1

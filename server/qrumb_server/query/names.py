@@ -30,9 +30,10 @@ class Names:
         return [row for user in sorted(wanted) for row in self._known[user]]
 
 
-_OF_USERS: Final = "site_id = {site:String} AND user_id != '' AND user_id IN {users:Array(String)}"
+# PREWHERE: what the engine finds out itself it plans longer.
+_OF_USERS: Final = "PREWHERE user_id IN {users:Array(String)} WHERE user_id != '' AND site_id = {site:String}"
 _NAMES: Final = f"""
-    SELECT user_id, toString(kind) AS kind, identifier AS name FROM events.identity_links WHERE {_OF_USERS}
+    SELECT user_id, toString(kind) AS kind, identifier AS name FROM events.identity_links {_OF_USERS}
     UNION ALL
-    SELECT user_id, '{SESSION}' AS kind, scan_session_id AS name FROM events.scan_sessions WHERE {_OF_USERS}
+    SELECT user_id, '{SESSION}' AS kind, scan_session_id AS name FROM events.scan_sessions {_OF_USERS}
 """  # noqa: S608

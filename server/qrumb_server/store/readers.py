@@ -14,7 +14,7 @@ from qrumb_server.errors import StoreUnavailableError
 from qrumb_server.ports import Asking
 from qrumb_server.store.engine import EngineSession, as_query_error
 from qrumb_server.store.errors import CANCELLED
-from qrumb_server.store.values import limit_settings
+from qrumb_server.store.values import key_settings, limit_settings
 
 __all__ = ["Readers"]
 
@@ -45,16 +45,17 @@ class Readers:
 
     def run(self, sql: str, rendered: Mapping[str, str]) -> bytes:
         """The result of a statement in Native format. Raises StoreError."""
-        with self._reader(_SETTINGS) as reader, as_query_error():
+        with self._reader({**key_settings(sql), **_SETTINGS}) as reader, as_query_error():
             return reader.run(sql, rendered)
 
     def ask(self, sql: str, rendered: Mapping[str, str], asking: Asking) -> bytes:
         """The same within limits, for as long as its caller is there. Raises StoreError."""
         # The engine knows the statement by its beginning, by which another session can end it.
         name = f"/* question {next(self._numbers)} */"
-        settings = _ASKED | limit_settings(asking.limits)
+        by_key = key_settings(sql)
+        settings = {**by_key, **_ASKED, **limit_settings(asking.limits), **by_key}  # in its place: readonly comes last
         if self._is_loading():
-            settings["max_threads"] = 1  # in its place: readonly comes last
+            settings["max_threads"] = 1
         with self._reader(settings) as reader, asking.statement(lambda: self._end(name)) as wanted:
             if not wanted:
                 raise StoreUnavailableError("the caller has left", CANCELLED)

@@ -37,7 +37,7 @@ from qrumb_server.store.proof import Proof, by_table
 from qrumb_server.store.schema.files import Migration, load_migrations, table_columns
 from qrumb_server.store.schema.migrations import apply_migrations, check_drift, pending_migrations
 from qrumb_server.store.schema.render import Dialect, cluster_dialect, render, single_dialect
-from qrumb_server.store.values import check_columns, known_table, limit_settings, render_parameters
+from qrumb_server.store.values import check_columns, key_settings, known_table, limit_settings, render_parameters
 
 __all__ = ["CLUSTER_SETTINGS", "ServerStore"]
 
@@ -162,7 +162,7 @@ class ServerStore:
         rendered = render_parameters(sql, parameters or {})
         self._prepare()
         if asking is None:
-            return self._execute(sql, rendered, _QUERY_SETTINGS).rows()
+            return self._execute(sql, rendered, {**key_settings(sql), **_QUERY_SETTINGS}).rows()
         return self._ask(sql, rendered, asking).rows()
 
     def confirm(self, batches: Sequence[TableBatch]) -> None:
@@ -333,7 +333,8 @@ class ServerStore:
 
     def _ask(self, sql: str, rendered: Mapping[str, str], asking: Asking) -> Result:
         """Within its limits, for as long as its caller is there."""
-        settings: dict[str, int | str] = {**self._always, **limit_settings(asking.limits)}
+        by_key = key_settings(sql)
+        settings: dict[str, int | str] = {**self._always, **by_key, **limit_settings(asking.limits), **by_key}
 
         def ask(connection: ServerConnection) -> Result:
             with asking.statement(connection.break_off) as wanted:

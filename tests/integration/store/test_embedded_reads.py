@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from qrumb_server.errors import StoreRefusedError, StoreUnavailableError
 from qrumb_server.pipeline.identity import MAX_HASHES, MAX_USERS
-from qrumb_server.ports import Asking, ReadLimits, TableBatch
+from qrumb_server.ports import BY_KEY, Asking, ReadLimits, TableBatch
 from qrumb_server.store.embedded import EmbeddedStore
 
 pytestmark = pytest.mark.chdb
@@ -384,3 +384,11 @@ def test_a_view_filtered_by_site_reads_that_site_alone(store: EmbeddedStore, bat
         )
     )
     assert re.search(r"site-3'\]\).*\n.*Parts: 1/1.*\n.*Granules: [12]/5", plan)
+
+
+def test_a_look_up_by_key_is_planned_as_one(store: EmbeddedStore) -> None:
+    limits = ReadLimits(max_seconds=600, max_memory_bytes=1 << 30, max_rows=0, max_threads=2)
+    settings = "SELECT toUInt64(getSetting('max_threads')) AS threads, getSetting('use_skip_indexes') AS filters"
+    assert store.query(settings, None, Asking(limits)) == [{"threads": 2, "filters": 1}]
+    for asking in (None, Asking(limits)):
+        assert store.query(f"{BY_KEY} {settings}", None, asking) == [{"threads": 1, "filters": 0}]

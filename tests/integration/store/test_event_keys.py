@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from qrumb_server.ports import TableBatch
+from qrumb_server.ports import BY_KEY, TableBatch
 from qrumb_server.query.one_event import KEYS, rows_of_event
 from qrumb_server.store.embedded import EmbeddedStore
 from qrumb_server.store.engine import EngineSession, Statements
@@ -35,7 +35,7 @@ def found(store: EmbeddedStore) -> list[tuple[str, int]]:
 
 def plan(store: EmbeddedStore) -> str:
     """How the engine looks for the keys."""
-    rows = store.query(f"EXPLAIN indexes = 1 {KEYS}", {"event": ID})
+    rows = store.query(f"{BY_KEY} EXPLAIN indexes = 1 {KEYS}", {"event": ID})
     return "\n".join(row["explain"] for row in rows)
 
 
@@ -56,9 +56,9 @@ def test_every_row_is_found_where_it_can_be(store: EmbeddedStore, event: Row, ba
     assert found(store) == [("first", 0), ("late", 1)]
     assert rows_of_event(store, "shop", str(uuid.uuid4())) == []
     said = plan(store)
-    assert "ReadFromMergeTree (by_event_id)" in said
-    assert "by_event_id\n" not in said.replace("(by_event_id)", ""), "the filters of the index are read as well"
-    assert "Granules: 2/7" in said, "the id lies before all of the others"
+    assert "ReadFromMergeTree (fine_event_id)" in said
+    assert "by_event_id\n" not in said.replace("(fine_event_id)", ""), "the filters of the index are read as well"
+    assert "Granules: 2/80" in said, "the id lies before all of the others"
 
 
 def test_keys_of_rows_that_were_there_before_are_made_after_the_start(
@@ -80,12 +80,12 @@ def test_keys_of_rows_that_were_there_before_are_made_after_the_start(
         assert found(store) == [("first", 0), ("late", 1)]
         give_up = time.monotonic() + patient(20)
         while store.query(
-            "SELECT 1 FROM system.parts WHERE active AND table = 'valid_events' AND NOT has(projections, 'by_event_id')"
+            "SELECT 1 FROM system.parts WHERE active AND table = 'valid_events' AND NOT has(projections, 'fine_event_id')"
         ):
             assert time.monotonic() < give_up
             time.sleep(0.05)
         assert found(store) == [("first", 0), ("late", 1)]
-        assert "ReadFromMergeTree (by_event_id)" in plan(store)
+        assert "ReadFromMergeTree (fine_event_id)" in plan(store)
     finally:
         store.close()
 
@@ -100,7 +100,7 @@ def test_keys_that_are_damaged_at_a_start_cost_no_row(
     folders = store.query("SELECT path FROM system.parts WHERE active AND table = 'valid_events'")
     store.close()
     for row in folders:
-        keys = Path(row["path"]) / "by_event_id.proj"
+        keys = Path(row["path"]) / "fine_event_id.proj"
         (keys / "data.bin").write_bytes(b"")
         if damage == "gone":
             shutil.rmtree(keys)

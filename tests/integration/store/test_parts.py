@@ -22,7 +22,7 @@ Batch = Callable[..., TableBatch]
 
 EVENTS = "events.valid_events"
 # A folder of the keys by event_id, whose files are proved with the part's.
-KEYS = "by_event_id.proj"
+KEYS = "fine_event_id.proj"
 FILES = (
     "checksums.txt", "columns.txt", "columns_substreams.txt", "count.txt", "data.bin", "data.cmrk4",
     "default_compression_codec.txt", "metadata_version.txt", "minmax_received_time.idx", "partition.dat",

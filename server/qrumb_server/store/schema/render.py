@@ -1,4 +1,4 @@
-"""The schema for servers that need other statements than the files hold: so far, for a cluster.
+"""The schema for servers, which need other statements than the files hold: above all a cluster.
 
 In a cluster a table T of the files is two: `T_local`, replicated, holds a shard's rows; T itself is Distributed
 over them. So every statement elsewhere, ours and a user's, means the whole by the plain name, also inside views;
@@ -52,6 +52,8 @@ _DROP_TABLE = re.compile(r"DROP TABLE IF EXISTS events\.(\w+)")
 _ENGINE = re.compile(r"(?m)^ENGINE = (\w*MergeTree)(?:\(([^)\n]*)\))?")
 _VIEW = re.compile(r"((?:CREATE|DROP) (?:OR REPLACE )?VIEW (?:IF (?:NOT )?EXISTS )?events\.\w+)")
 _ALTER = re.compile(r"\s*ALTER\s+TABLE\s+events\.(\w+)(?=\s)", re.IGNORECASE)
+# Of projections in pieces of another size than their table's: of servers that are supported only the newest know them.
+_EMBEDDED_ALONE = re.compile(r"ALTER TABLE events\.valid_events (?:\w+ PROJECTION .*\bfine_event_id\b|DROP PROJECTION )")
 _DELETE = re.compile(r"\s*DELETE\s+FROM\s+events\.(\w+)(?=\s)", re.IGNORECASE)
 _COLUMN_CLAUSE = re.compile(r"\s+(?:ADD|MODIFY|DROP|RENAME) COLUMN\b", re.IGNORECASE)
 
@@ -65,8 +67,8 @@ def render(migrations: Iterable[Migration], dialect: Dialect) -> tuple[Migration
 
 
 def single_dialect(statement: str) -> tuple[str, ...]:
-    """The files as they are."""
-    return (statement,)
+    """The files as they are, less what is for the embedded database alone."""
+    return () if _EMBEDDED_ALONE.match(statement) else (statement,)
 
 
 def cluster_dialect(cluster: str) -> Dialect:
@@ -74,6 +76,8 @@ def cluster_dialect(cluster: str) -> Dialect:
     on_cluster = f"ON CLUSTER '{cluster}'"
 
     def dialect(statement: str) -> tuple[str, ...]:
+        if _EMBEDDED_ALONE.match(statement):
+            return ()
         if _DATABASE.match(statement):
             return (f"{statement} {on_cluster}",)
         if view := _VIEW.match(statement):
