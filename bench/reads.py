@@ -21,14 +21,16 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
+from uuid import uuid4
 
 from qrumb.v1 import query_service_pb2 as pb
 from qrumb_server.app.clock import SystemClock
 from qrumb_server.errors import StoreError
 from qrumb_server.loader.changes import ChangedHours
-from qrumb_server.ports import Asking, ReadLimits
+from qrumb_server.ports import Asking, ReadLimits, TableBatch
 from qrumb_server.query.charts import Charts
 from qrumb_server.query.reports import Reports
+from qrumb_server.spool.format import new_segment_id
 from qrumb_server.store.embedded import EmbeddedStore
 from qrumb_server.upkeep.rollups import Rollups
 
@@ -111,10 +113,6 @@ FROM events.valid_events WHERE site_id = '{SITE}' AND received_time >= {{since:D
 GROUP BY minute, site_id, segment_id
 """
 LEDGER_DAYS = 40
-ARRIVAL = f"""
-INSERT INTO events.valid_events (event_id, event_time, received_time, site_id, event_type, source, segment_id)
-SELECT generateUUIDv7(), now64(3), now64(3), '{SITE}', 'pageview', 'browser', toString(generateUUIDv7())
-"""
 SOME_EVENTS = """
 SELECT toString(event_id) AS id FROM events.valid_events WHERE site_id = {site:String} AND event_type = {type:String}
 ORDER BY cityHash64(segment_row) LIMIT 50
@@ -178,6 +176,15 @@ def questions(store: EmbeddedStore, now_ms: int) -> dict[str, Callable[[], Any]]
     }
 
 
+def arrival() -> TableBatch:
+    """A row as the loader stores it."""
+    now_ms = SystemClock().now_ms()
+    row: dict[str, Any] = {"event_id": str(uuid4()), "event_time": now_ms, "received_time": now_ms, "site_id": SITE}
+    row |= {"event_type": "pageview", "source": "browser", "segment_id": str(new_segment_id(now_ms, None))}
+    row["segment_row"] = 0
+    return TableBatch(table="events.valid_events", columns=list(row), data=[[value] for value in row.values()])
+
+
 def moment(time_ms: int) -> datetime:
     """For a request."""
     return datetime.fromtimestamp(time_ms / 1000, UTC)
@@ -237,7 +244,7 @@ def ask_all(store: EmbeddedStore, now_ms: int) -> dict[str, list[float]]:
             found[name] = []
             for _ in range(ROUNDS):
                 if name == RENEWED:
-                    store.mutate(ARRIVAL)
+                    store.insert(arrival())
                 found[name].append(round(_once(ask), 1))
         except StoreError as error:
             print(f"  {name}: refused, {error.code}", flush=True)

@@ -4,9 +4,9 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
-__all__ = ["BY_KEY", "Asking", "Clock", "EventStore", "ReadLimits", "SetAside", "TableBatch"]
+__all__ = ["BY_KEY", "Asking", "Clock", "EventStore", "ReadLimits", "SetAside", "State", "TableBatch"]
 
 
 BY_KEY: Final = "/* by key */"
@@ -93,6 +93,13 @@ class Asking:
                     cancel()
                 # Again, since a statement that was about to begin is not known to the engine before.
                 self._changed.wait(poll_seconds)
+
+
+class State(NamedTuple):
+    """How often rows of a site's events were written. Equal `changes`: rows were added at most."""
+
+    inserts: int
+    changes: int
 
 
 class Reader(Protocol):

@@ -23,8 +23,8 @@ SELECT event_type, event_time, toYYYYMM(received_time) AS month FROM events.vali
 WHERE event_id = {{event:UUID}} ORDER BY event_id
 """  # noqa: S608
 """Where the rows of an event lie, on whatever site: by the projection fine_event_id, or by_event_id on a server."""
-# By the primary key, in the partitions that have such rows. Hints say where to read, and need no column of it; PREWHERE:
-# what the engine finds out itself it plans longer.
+# By the primary key, in the partitions that have such rows. The hint says where to read, and no column is read for it;
+# PREWHERE: what the engine finds out itself it plans longer.
 _ROWS: Final = f"""{BY_KEY}
 SELECT * FROM events.valid_events
 PREWHERE event_id = {{event:UUID}} AND indexHint(

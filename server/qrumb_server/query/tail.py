@@ -4,7 +4,7 @@ That order is the one of their segments: by their times of receipt, rows of one 
 another worker that were handed out already. Replayed events are left out: theirs is a time long past.
 
 A page that asks every few seconds mostly hears that nothing is new. What was answered is kept for as long as nothing is
-written of the site, which only a store that nobody else writes to can say.
+written of the site, which only a store that nobody else writes to can say; where rows were added, these alone are read.
 """
 
 import threading
@@ -18,14 +18,14 @@ from cachetools import LRUCache
 from qrumb.v1 import query_service_pb2 as pb
 from qrumb.v1.event_row_pb2 import EventRow
 from qrumb_server.loader.rows import REPLAYED
-from qrumb_server.ports import Clock
+from qrumb_server.ports import Clock, State
 from qrumb_server.query.reads import Reader
 from qrumb_server.query.rows import Place, as_event_row, first_fitting, parse_place
 from qrumb_server.spool.format import segment_time_ms
 
 __all__ = ["StateOf", "Tail", "never_known"]
 
-StateOf = Callable[[str], object | None]
+StateOf = Callable[[str], State | None]
 """Equal answers for a site: nothing of its events was written between them. None: it cannot be said."""
 DEFAULT_LIMIT: Final = 100
 # A worker that begins many segments at once, or starts with a clock set back, numbers them a little into the future.
@@ -52,9 +52,9 @@ class _Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Known:
-    """All rows of a site whose order is after `floor`, the newest first, in one state of the site."""
+    """All rows of a site whose order is after `floor`, the newest first, in one state of the site and one hour."""
 
-    state: object
+    state: tuple[State, int]
     floor: _Order
     rows: Sequence[_Row]
 
@@ -63,7 +63,7 @@ class _Known:
         return _BYTES_OF_ROW + sum(_BYTES_OF_ROW + row.message.ByteSize() for row in self.rows)
 
 
-def never_known(_site_id: str) -> object | None:
+def never_known(_site_id: str) -> State | None:
     """Of a store that others write to."""
     return None
 
@@ -97,13 +97,22 @@ class Tail:
 
     def _newest(self, site_id: str, limit: int) -> Sequence[_Row]:
         state, known = self._state(site_id)
-        if known is not None and known.state == state and (len(known.rows) >= limit or known.floor == _BEFORE_ALL):
+        is_enough = known is not None and (len(known.rows) >= limit or known.floor == _BEFORE_ALL)
+        if known is None or not is_enough or not _has_only_more(known.state, state):
+            rows = _rows(self._newest_rows(site_id, limit, known))
+            floor = _below(rows) if len(rows) == limit else _BEFORE_ALL
+        elif known.state == state:
             return known.rows[:limit]
-        rows = _rows(self._newest_rows(site_id, limit, known))
-        # Nothing lies between a row and the one that its number follows.
-        floor = (rows[-1].place.segment_id, rows[-1].place.segment_row - 1) if len(rows) == limit else _BEFORE_ALL
+        else:
+            more = _rows(self._rows_beside(site_id, limit, known))
+            floor = _below(more) if len(more) == limit else known.floor
+            kept = max(limit, len(known.rows))
+            rows = [row for row in sorted((*more, *known.rows), key=_order, reverse=True) if _order(row) > floor]
+            if len(rows) > kept:
+                rows = rows[:kept]
+                floor = _below(rows)
         self._keep(site_id, state, floor, rows)
-        return rows
+        return rows[:limit]
 
     def _after(self, site_id: str, limit: int, after: Place) -> Sequence[_Row]:
         state, known = self._state(site_id)
@@ -115,17 +124,17 @@ class Tail:
             self._keep(site_id, state, order, rows[::-1])
         return rows
 
-    def _state(self, site_id: str) -> tuple[object | None, _Known | None]:
+    def _state(self, site_id: str) -> tuple[tuple[State, int] | None, _Known | None]:
         with self._knowing:
             known = self._known.get(site_id)
         return self._now(site_id), known
 
-    def _now(self, site_id: str) -> object | None:
+    def _now(self, site_id: str) -> tuple[State, int] | None:
         """Of an hour, since the engine lets rows go that are old."""
         state = self._state_of(site_id)
         return None if state is None else (state, self._clock.now_ms() // _HOUR_MS)
 
-    def _keep(self, site_id: str, state: object | None, floor: _Order, rows: Sequence[_Row]) -> None:
+    def _keep(self, site_id: str, state: tuple[State, int] | None, floor: _Order, rows: Sequence[_Row]) -> None:
         """Unless something was written while they were read. Longer than all that is kept may be: none of it is."""
         if state is None or self._now(site_id) != state:
             return
@@ -172,6 +181,25 @@ class Tail:
             {"site": site_id, "limit": limit, "since": since_ms},
         )
 
+    def _rows_beside(self, site_id: str, limit: int, known: _Known) -> list[dict[str, Any]]:
+        """The newest of those above the floor that are not known. PREWHERE: of others few columns are read."""
+        segment_id, segment_row = known.floor
+        return self._store.query(
+            f"SELECT * FROM events.valid_events PREWHERE {_TAILED} "  # noqa: S608
+            "AND received_time >= {since:DateTime64(3, 'UTC')} "
+            "AND (segment_id, segment_row) > ({segment:String}, {row:Int64}) "
+            "AND (segment_id, segment_row) NOT IN {known:Array(Tuple(String, UInt32))} "
+            "ORDER BY segment_id DESC, segment_row DESC LIMIT {limit:UInt32}",
+            {
+                "site": site_id,
+                "limit": limit,
+                "since": max(_begun_ms(segment_id) - CLOCK_TOLERANCE_MS, 0),
+                "segment": segment_id,
+                "row": segment_row,
+                "known": [_order(row) for row in known.rows],
+            },
+        )
+
     def _rows_after(self, site_id: str, limit: int, after: Place) -> list[dict[str, Any]]:
         return self._store.query(
             f"SELECT * FROM events.valid_events WHERE {_TAILED} "  # noqa: S608
@@ -206,6 +234,17 @@ def _place(row: Mapping[str, Any]) -> Place:
 
 def _order(row: _Row) -> _Order:
     return row.place.segment_id, row.place.segment_row
+
+
+def _below(rows: Sequence[_Row]) -> _Order:
+    """A floor for rows, the newest first: nothing lies between a row and the one that its number follows."""
+    segment_id, segment_row = _order(rows[-1])
+    return segment_id, segment_row - 1
+
+
+def _has_only_more(before: tuple[State, int], now: tuple[State, int] | None) -> bool:
+    """Whether every row of before is there and is the same."""
+    return now is not None and before[0].changes == now[0].changes and before[1] == now[1]
 
 
 def _begun_ms(segment_id: str) -> int:

@@ -26,7 +26,7 @@ from qrumb_server.errors import (
     StoreRefusedError,
     StoreUnavailableError,
 )
-from qrumb_server.ports import Asking, SetAside, TableBatch
+from qrumb_server.ports import Asking, SetAside, State, TableBatch
 from qrumb_server.store.backup import restore_backup, write_backup
 from qrumb_server.store.engine import EngineError, EngineSession, Statements, as_query_error
 from qrumb_server.store.errors import (
@@ -247,7 +247,7 @@ class EmbeddedStore:
                 raise StoreUnavailableError("what the statement wrote cannot be read: run it again")
             session.run(FORGET_DONE_MUTATIONS)
 
-    def state_of(self, site_id: str) -> object | None:
+    def state_of(self, site_id: str) -> State | None:
         """Equal at two moments only if every statement about the site's rows of events.valid_events answers the same;
         None while these are being written. The engine's own end of rows, after 400 days, does not count."""
         return self._written.state_of(site_id)

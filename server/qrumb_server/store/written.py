@@ -2,7 +2,8 @@
 
 Invariant: where two moments have equal states, every statement about the site's rows of events.valid_events answers at
 the second one as at the first. A write that is under way may be seen by one statement and not by the next: meanwhile
-there is no state.
+there is no state. Where two states have equal `changes`, rows of the site were added between them, and none was changed
+or went.
 """
 
 import threading
@@ -10,6 +11,8 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Final
 from zlib import crc32
+
+from qrumb_server.ports import State
 
 __all__ = ["VALID_EVENTS", "Written"]
 
@@ -24,12 +27,13 @@ class Written:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._times = [0] * _PLACES
+        self._inserts = [0] * _PLACES
+        self._changes = 0
         self._under_way = [0] * _PLACES
 
     @contextmanager
     def writing(self, sites: Collection[str] | None = None) -> Iterator[None]:
-        """Around a write to rows of these sites; None: of any."""
+        """Around an insert of rows of these sites; None: around a change of any rows."""
         places = _ALL if sites is None else {_place(site_id) for site_id in sites}
         with self._lock:
             for place in places:
@@ -38,15 +42,16 @@ class Written:
             yield
         finally:
             with self._lock:
+                self._changes += sites is None
                 for place in places:
-                    self._times[place] += 1
+                    self._inserts[place] += sites is not None
                     self._under_way[place] -= 1
 
-    def state_of(self, site_id: str) -> object | None:
+    def state_of(self, site_id: str) -> State | None:
         """Equal only where nothing was written in between; None while something is being written."""
         place = _place(site_id)
         with self._lock:
-            return None if self._under_way[place] else self._times[place]
+            return None if self._under_way[place] else State(self._inserts[place], self._changes)
 
 
 def _place(site_id: str) -> int:

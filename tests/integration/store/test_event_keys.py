@@ -80,7 +80,8 @@ def test_keys_of_rows_that_were_there_before_are_made_after_the_start(
         assert found(store) == [("first", 0), ("late", 1)]
         give_up = time.monotonic() + patient(20)
         while store.query(
-            "SELECT 1 FROM system.parts WHERE active AND table = 'valid_events' AND NOT has(projections, 'fine_event_id')"
+            "SELECT 1 FROM system.parts WHERE active AND table = 'valid_events' "
+            "AND NOT has(projections, 'fine_event_id')"
         ):
             assert time.monotonic() < give_up
             time.sleep(0.05)

@@ -104,8 +104,9 @@ def test_what_the_tail_keeps_is_what_is_there(
     numbers = count()
     cursors = {""}
 
-    def arrive(number: int, site_id: str = "mine") -> None:
-        segment = segment_of(now_ms - 1000 + next(numbers), 1)
+    def arrive(number: int, site_id: str = "mine", earlier_ms: int = 0) -> None:
+        begun = next(numbers)
+        segment = segment_of(now_ms - 1000 + begun - earlier_ms, begun)
         rows = [event(site_id=site_id, segment_id=segment, segment_row=row) for row in range(number)]
         store.insert(batch_of(rows))
         store.insert(ledger_of(rows))
@@ -120,10 +121,10 @@ def test_what_the_tail_keeps_is_what_is_there(
             cursors.add(expected.cursor)
         return reader.asked - before
 
-    for number in (3, 1, 7):
+    for number, earlier_ms in ((3, 0), (1, 0), (12, 2)):
         asked()
         assert asked() == 0
-        arrive(number)
+        arrive(number, earlier_ms=earlier_ms)  # of a worker whose segments were begun before
         assert asked()
     asked()
     arrive(4, "other")

@@ -2,6 +2,7 @@
 
 import pytest
 
+from qrumb_server.ports import State
 from qrumb_server.store.written import Written
 
 
@@ -21,6 +22,18 @@ def test_a_write_of_all_sites_changes_each() -> None:
     with written.writing(), written.writing({"other"}):
         assert written.state_of("mine") is None
     assert written.state_of("mine") not in {None, before}
+
+
+def test_an_insert_changes_no_row_that_is_there() -> None:
+    written = Written()
+    before = written.state_of("mine")
+    with written.writing({"mine"}):
+        pass
+    inserted = written.state_of("mine")
+    with written.writing():
+        pass
+    changed = written.state_of("mine")
+    assert (before, inserted, changed) == (State(0, 0), State(1, 0), State(1, 1))
 
 
 def test_a_write_that_fails_may_have_happened() -> None:

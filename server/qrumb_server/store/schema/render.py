@@ -53,7 +53,9 @@ _ENGINE = re.compile(r"(?m)^ENGINE = (\w*MergeTree)(?:\(([^)\n]*)\))?")
 _VIEW = re.compile(r"((?:CREATE|DROP) (?:OR REPLACE )?VIEW (?:IF (?:NOT )?EXISTS )?events\.\w+)")
 _ALTER = re.compile(r"\s*ALTER\s+TABLE\s+events\.(\w+)(?=\s)", re.IGNORECASE)
 # Of projections in pieces of another size than their table's: of servers that are supported only the newest know them.
-_EMBEDDED_ALONE = re.compile(r"ALTER TABLE events\.valid_events (?:\w+ PROJECTION .*\bfine_event_id\b|DROP PROJECTION )")
+_EMBEDDED_ALONE = re.compile(
+    r"ALTER TABLE events\.valid_events (?:\w+ PROJECTION .*\bfine_event_id\b|DROP PROJECTION )"
+)
 _DELETE = re.compile(r"\s*DELETE\s+FROM\s+events\.(\w+)(?=\s)", re.IGNORECASE)
 _COLUMN_CLAUSE = re.compile(r"\s+(?:ADD|MODIFY|DROP|RENAME) COLUMN\b", re.IGNORECASE)
 
