@@ -34,6 +34,7 @@ from qrumb_server.query.reads import Reads
 from qrumb_server.query.reports import Reports
 from qrumb_server.query.service import Previews, Queries, SessionQueries
 from qrumb_server.query.tail import never_known
+from qrumb_server.rpc.caller import remember
 from qrumb_server.rpc.collector import Collector
 from qrumb_server.rpc.preview import ask_loader
 from qrumb_server.rpc.scan_sessions import ScanSessions
@@ -501,7 +502,9 @@ class _ChosenAgent(grpc.aio.ServerInterceptor):
             return handler
 
         async def call(request: Any, context: Any) -> Any:
-            return await handler.unary_unary(request, _AgentContext(context))
+            chosen = _AgentContext(context)
+            remember(chosen.invocation_metadata())  # the wrappers, which come first, have remembered what was sent
+            return await handler.unary_unary(request, chosen)
 
         return grpc.unary_unary_rpc_method_handler(
             call, request_deserializer=handler.request_deserializer, response_serializer=handler.response_serializer
