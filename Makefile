@@ -8,7 +8,7 @@ PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_CONSTRAINT=constraints.txt $(BIN)/pip
 # Real servers and toolchains for tests; without them those tests are skipped.
 TEST_PACKAGES := chromium clickhouse-server maven openjdk-17-jdk-headless openssl prometheus zookeeper
 SET_UP_INPUTS := pyproject.toml clients/python/pyproject.toml constraints.txt
-HOTPATH := $(wildcard server/hotpath/*.toml server/hotpath/Cargo.lock server/hotpath/*.rs server/hotpath/*.binpb server/hotpath/src/*.rs)
+HOTPATH := $(wildcard server/hotpath/*.toml server/hotpath/Cargo.lock server/hotpath/*.rs server/hotpath/*.binpb server/hotpath/src/*.rs server/hotpath/src/*/*.rs)
 
 CONSOLE_BUILT := server/qrumb_server/console/index.html
 CONSOLE := $(wildcard console/*.json console/*.mjs console/src/*.* console/src/pages/*)

@@ -1,9 +1,12 @@
-"""The compiled way (server/hotpath): bytes of a call in, spool records and receipts out, for ordinary events."""
+"""The compiled way (server/hotpath): bytes of a call in, spool records and receipts out, for ordinary events; and the
+loader's, segments in, columns out."""
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from qrumb_server.enrich.agent import Agent
 from qrumb_server.pipeline.compiled_rules import Address, Circumstances, Rules, SiteRules, Visitor
+from qrumb_server.spool.format import Layout
 
 INTERFACE: int
 """What Python and this say to each other; another number, another language."""
@@ -76,3 +79,106 @@ class Judge:
         self, call: Call, at: Circumstances, most_bytes: int
     ) -> tuple[list[bytes | None], list[bytes | None], list[str | None]]:
         """Records, receipts and sites of the next events; None where an event is Python's."""
+
+class Rows:
+    """The accepted events of a batch of the loader. Places count its events, in the order in which they were added."""
+
+    def __new__(
+        cls, columns: list[tuple[str, str, int]], consents: dict[str, tuple[bool, bool]], times: tuple[int, int]
+    ) -> Rows:
+        """Nothing yet.
+
+        Args:
+            columns: name, ClickHouse type as it is sent, number of the field.
+            consents: by name, whether the scan session may be kept, and whether there may be a user.
+            times: the earliest and the latest that a column holds, in milliseconds.
+        """
+
+    def __len__(self) -> int: ...
+    def add_segment(self, image: bytes, name: str, layout: Layout, rows: int) -> list[tuple[int, bytes]] | None:
+        """Read a segment; the records that are no events, by their rows. None: the batch is Python's as a whole."""
+
+    def traceparents(self) -> list[str]:
+        """Of the calls that are traced."""
+
+    def row_id(self, place: int) -> tuple[str, int]:
+        """Name of the segment, and the row in it."""
+
+    def event(self, place: int) -> bytes:
+        """The AcceptedEvent as the spool has it, or as it was put back."""
+
+    def site_ids(self) -> list[str]:
+        """Of the events."""
+
+    def sessions(self) -> tuple[list[tuple[str, str]], list[int], list[bool], list[int | None]]:
+        """Their keys; how many events each has, whether one of these may have a user, and the earliest time of those
+        of browsers."""
+
+    def addresses(self) -> list[tuple[str, str]]:
+        """Site and key of each address."""
+
+    def marked(self) -> list[int]:
+        """Places of the events with reasons to suspect fraud."""
+
+    def places(self, sessions: list[bool]) -> list[int]:
+        """Places of the events of some sessions, which are named by a truth for each of them."""
+
+    def watch(self, sessions: list[bool], addresses: list[bool]) -> None:
+        """Count the events of some sessions and addresses one by one, these named likewise."""
+
+    def watched(self, first: int, end: int) -> list[tuple[int, int | None, int | None, int, int, bool]]:
+        """Of a run, those that are watched and not left: place, session and address by their number, received_time,
+        event_time, and whether it is a browser's."""
+
+    def mark(self, marks: list[tuple[int, list[str]]]) -> None:
+        """Give events further reasons to suspect fraud, by their places."""
+
+    def repeated(self, ids: set[str]) -> list[int]:
+        """Places of the events whose id is there twice, or is among these."""
+
+    def made_ids(self) -> list[str]:
+        """Of events that were given none, and not sent again by the gateway."""
+
+    def asked(self, is_every: bool, also: set[str]) -> list[tuple[str, str, int]]:
+        """site_id, event_id and received_time of the events that may have arrived before, and of some more."""
+
+    def windows(self, window_ms: int) -> list[tuple[int, int]]:
+        """Runs of places, the last not included, that were received within one window."""
+
+    def rates(
+        self, first: int, end: int, stands_alone: list[bool], is_every: bool
+    ) -> tuple[list[tuple[int, int]], list[tuple[int, int]], int]:
+        """Sessions and addresses by their number, with how many events they have in a run, and its first received_time.
+
+        Args:
+            stands_alone: of each session, whether it does not count for its addresses.
+            is_every: with events that are left or watched.
+        """
+
+    def hours(self, hour_ms: int) -> list[tuple[str, int, bool]]:
+        """site_id and hour of the events, and whether one in it has no session that is kept."""
+
+    def leave(self, places: list[int]) -> list[int]:
+        """Leave events to Python, and all events of their sessions; the places of all that are left, rising."""
+
+    def settle(self, codes: list[str], users: list[str], source: str) -> None:
+        """Give the others the QR code and the user of their session; what user_id_source says then."""
+
+    def put(self, place: int, event: bytes, client_text: str, identified: str) -> None:
+        """Put back an AcceptedEvent; the columns that are not in its row are given besides.
+
+        Raises:
+            ValueError: it cannot be made a row.
+        """
+
+    def attributed(self, place: int) -> tuple[str, str, str, str, list[str]]:
+        """qr_code_id, user_id, user_id_source, scan_session_id and fraud_reasons, as they are by now."""
+
+    def counts(self, minute_ms: int) -> list[tuple[str, str, int, int, int, int]]:
+        """Segment, site, minute, is_duplicate, is_fraud, and how many events have these."""
+
+    def native(self) -> bytes:
+        """All rows as one block of the Native format."""
+
+    def column(self, name: str) -> list[Any]:
+        """A column as a list; amounts of money as texts."""

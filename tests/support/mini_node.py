@@ -54,6 +54,7 @@ from qrumb_server.upkeep.verify import LedgerCheck
 from qrumb_server.watch.watcher import Watcher
 from qrumb_server.wire.v1.attribution_service_pb2_grpc import add_AttributionServiceServicer_to_server
 from qrumb_server.wire.v1.upkeep_service_pb2_grpc import UpkeepServiceStub, add_UpkeepServiceServicer_to_server
+from tests.support.loading import usual_reading
 from tests.support.opened import opening
 from tests.support.patience import patient
 from tests.support.spool_limits import spool_limits
@@ -383,6 +384,7 @@ class MiniNode:
             retry_max_delay=timedelta(milliseconds=2),
             refused_delay=timedelta(milliseconds=2),
             is_alone=self._is_alone,
+            reading=usual_reading(),
         )
         self._loading = asyncio.get_running_loop().run_in_executor(self._executor, self._loader.run)
         while not clock.was_read.is_set():

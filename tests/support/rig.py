@@ -25,6 +25,7 @@ from qrumb_server.spool.reader import list_sealed
 from qrumb_server.spool.writer import SpoolWriter
 from qrumb_server.store.embedded import EmbeddedStore
 from qrumb_server.wire.v1.record_pb2 import AcceptedEvent, Record
+from tests.support.loading import usual_reading
 from tests.support.patience import patient
 from tests.support.spool_limits import spool_limits
 from tests.support.stack import wait_until
@@ -99,6 +100,7 @@ def make_loader(root: Path, store: EventStore, *, max_events: int, progress: Pro
         refused_delay=timedelta(milliseconds=200),
         progress=progress,
         is_alone=isinstance(store, EmbeddedStore),
+        reading=usual_reading(),
     )
 
 

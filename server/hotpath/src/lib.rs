@@ -12,6 +12,7 @@ mod circumstances;
 mod decode;
 mod json;
 mod judge;
+mod loading;
 mod metadata;
 mod money;
 mod receipt;
@@ -34,8 +35,10 @@ mod qrumb_hotpath {
     use crate::call::{Call, Judge};
     #[pymodule_export]
     use crate::circumstances::{Caller, Site};
+    #[pymodule_export]
+    use crate::loading::Rows;
 
     /// What Python and this say to each other; another number, another language.
     #[pymodule_export]
-    const INTERFACE: u32 = 6;
+    const INTERFACE: u32 = 7;
 }

@@ -23,7 +23,7 @@ from qrumb_server.access.registry import SiteRegistry
 from qrumb_server.app.clock import SystemClock
 from qrumb_server.app.servers import NewServer, inner_server, stop_event
 from qrumb_server.app.stores import open_store
-from qrumb_server.app.tracing import batch_traces, call_traces, end_traces, open_traces
+from qrumb_server.app.tracing import batch_reading, call_traces, end_traces, open_traces
 from qrumb_server.config import QueriesSettings, Settings, WatchSettings
 from qrumb_server.errors import EXIT_CONFIG, StoreError, StoreRefusedError, StoreUnavailableError
 from qrumb_server.loader.loop import Loader
@@ -133,7 +133,7 @@ async def run_loader(
         refused_delay=settings.loader.refused_delay,
         progress=progress,
         is_alone=isinstance(store, EmbeddedStore),
-        reading=batch_traces(sending),
+        reading=batch_reading(sending, compiled=settings.rpc.compiled),
     )
     server = new_server(settings.rpc)
     access = Access(Admission(sites, clock), quotas=Quotas(share=1, monotonic=time.monotonic))

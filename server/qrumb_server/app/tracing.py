@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Final
 
 from qrumb_server.config import Settings, TracesSettings
 from qrumb_server.errors import ConfigError
+from qrumb_server.loader.batch import PlainReading, Reading, read_batch, read_compiled
+from qrumb_server.rpc.hotpath import is_built
 
 if TYPE_CHECKING:
-    from qrumb_server.traces.batches import BatchTraces
     from qrumb_server.traces.calls import CallTraces
     from qrumb_server.traces.sending import Sending
 
-__all__ = ["batch_traces", "call_traces", "check_traces", "end_traces", "open_traces"]
+__all__ = ["batch_reading", "call_traces", "check_traces", "end_traces", "open_traces"]
 
 _PACKAGE: Final = "opentelemetry.exporter.otlp.proto.grpc"
 
@@ -61,10 +62,11 @@ def call_traces(sending: "Sending | None") -> "CallTraces | None":
     return CallTraces(sending.tracer)
 
 
-def batch_traces(sending: "Sending | None") -> "BatchTraces | None":
-    """What stands around the loading of batches."""
+def batch_reading(sending: "Sending | None", *, compiled: bool) -> Reading:
+    """How the loader reads batches, and what stands around their loading."""
+    read = read_compiled if compiled and is_built() else read_batch
     if sending is None:
-        return None
+        return PlainReading(read)
     from qrumb_server.traces.batches import BatchTraces
 
-    return BatchTraces(sending.tracer)
+    return BatchTraces(sending.tracer, read)

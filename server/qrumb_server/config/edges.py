@@ -92,7 +92,7 @@ class RpcSettings(Group):
     max_batch_events: int = Field(default=1_000, ge=1, le=1_000)
     """Events of one batch call. The contract says 1,000."""
     compiled: bool = True
-    """Judge ordinary events by the compiled way, where the set-up could build it; off: Python judges all of them. What
+    """Judge and load ordinary events by the compiled way, where the set-up could build it; off: by Python alone. What
     is stored and answered is the same; `qrumb status` says which counts."""
     max_connections: int = Field(default=1_000, ge=1, le=100_000)
     """Direct connections of one worker at a time; further ones are closed."""

@@ -34,9 +34,10 @@ from qrumb_server.pipeline.identity import (
 from qrumb_server.pipeline.mark import kept_reasons, marks_at_loading
 from qrumb_server.wire.v1.record_pb2 import AcceptedEvent
 
-__all__ = ["Attribution", "Attributor"]
+__all__ = ["UNREGISTERED", "Attribution", "Attributor", "Beside"]
 
-_UNREGISTERED = KnownSession()
+UNREGISTERED = KnownSession()
+"""In place of a session of which nothing is known."""
 # Generated ids of requests that the gateway sent again, to know the first attempt by when it turns up late.
 _REMEMBERED_RETRIES = 50_000
 _NO_IDENTIFIERS: Mapping[str, str] = {}
@@ -55,6 +56,17 @@ _OF_ROW = attrgetter(
     "received_time.nanos",
 )
 _OF_EVENT = attrgetter("ip_key", "retried", "event_id_generated")
+
+
+class Beside(NamedTuple):
+    """What a batch has beside events that are attributed one by one; see `by_columns`."""
+
+    sessions: Mapping[SessionKey, KnownSession]
+    """Those of its sessions that are registered."""
+    lenders: Collection[SessionKey]
+    """Sessions that may lend a user to events."""
+    originals: dict[EventKey, Original]
+    """Of all events that may have arrived before."""
 
 
 class _Facts(NamedTuple):
@@ -92,7 +104,7 @@ class _Facts(NamedTuple):
     """Its sender gave it none."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Attribution:
     """What a batch is to become; nothing of it has been written yet."""
 
@@ -116,6 +128,8 @@ class Attribution:
     erased: dict[int, str] = field(default_factory=dict)
     """Places in the batch of what must not bring an erased person back: duplicates and counterparts of what was erased,
     and what names an erased session, with the name that this has now."""
+    lent: dict[SessionKey, str] = field(default_factory=dict)
+    """Users of the sessions that events beside these may have."""
     hours: set[Hour] = field(default_factory=set)
     """That count these events, their scans, or events that they complete or repeat."""
 
@@ -142,30 +156,43 @@ class Attributor:
     def __init__(self, lookups: Lookups, policy: Callable[[str], SitePolicy]) -> None:
         self._lookups = lookups
         self._policy = policy
-        self._session_rates = RateCounter()
-        self._address_rates = RateCounter()
-        self._retried_ids: LRUCache[str, bool] = LRUCache(_REMEMBERED_RETRIES)
+        self.session_rates = RateCounter()
+        self.address_rates = RateCounter()
+        self.retried_ids: LRUCache[str, bool] = LRUCache(_REMEMBERED_RETRIES)
 
     def attribute(
-        self, events: Sequence[PlacedEvent], own_segments: Collection[str], *, uncertain: bool
+        self,
+        events: Sequence[PlacedEvent],
+        own_segments: Collection[str],
+        *,
+        uncertain: bool,
+        beside: Beside | None = None,
     ) -> Attribution:
         """Work out what the events become. Raises a StoreError, and has then changed nothing.
 
         Args:
             own_segments: segments of which rows may be stored already.
             uncertain: they may: every id is looked up, the generated ones too.
+            beside: the rest of the batch.
         """
         result = self._without_persons([_read(placed) for placed in events])
         result.sessions = self._lookups.sessions({facts.session for facts in result.facts if facts.session_id})
-        self._find_duplicates(own_segments, result, uncertain=uncertain)
-        self._find_users(result)
+        if beside is not None:
+            result.sessions = {**beside.sessions, **result.sessions}
+        self._find_duplicates(own_segments, result, uncertain=uncertain, beside=beside)
+        self._find_users(result, beside.lenders if beside is not None else ())
         return result
 
     def apply(self, result: Attribution) -> None:
         """Write it into the rows; call once, when it is sure that they will be stored."""
         self._lookups.learn_links(result.links)
-        rules = {site_id: self._policy(site_id).fraud for site_id in {facts.site_id for facts in result.facts}}
-        for place, facts in enumerate(result.facts):
+        self.apply_to(result, range(len(result.facts)))
+
+    def apply_to(self, result: Attribution, places: Sequence[int]) -> None:
+        """Write it into the rows at these places, the links having been learnt."""
+        rules = {site_id: self._policy(site_id).fraud for site_id in {result.facts[place].site_id for place in places}}
+        for place in places:
+            facts = result.facts[place]
             row = facts.row
             if user := result.users.get(place):
                 row.user_id, row.user_id_source = user
@@ -174,9 +201,9 @@ class Attributor:
             elif place in result.counterparts:
                 row.is_duplicate = row.is_counterpart = 1
                 facts = _timed(facts, result.times[place])
-            session = _UNREGISTERED
+            session = UNREGISTERED
             if facts.session_id:  # a row that the store refused once may have lost it, and kept the code
-                session = result.sessions.get(facts.session, _UNREGISTERED)
+                session = result.sessions.get(facts.session, UNREGISTERED)
                 row.qr_code_id = session.qr_code_id
             self._mark(facts, session, rules[facts.site_id])
             if not facts.allowed.session:
@@ -203,13 +230,13 @@ class Attributor:
         row = facts.row
         address_rate = 0.0
         if facts.ip_key and not session.stands_alone:
-            address_rate = self._address_rates.count((facts.site_id, facts.ip_key), facts.received_ms)
+            address_rate = self.address_rates.count((facts.site_id, facts.ip_key), facts.received_ms)
         found = marks_at_loading(
             source=facts.key[2],
             event_time_ms=facts.event_ms,
             scan_time_ms=session.scan_time_ms,
             is_foreign=session.is_foreign,
-            session_rate=self._session_rates.count(facts.session, facts.received_ms) if facts.session_id else 0,
+            session_rate=self.session_rates.count(facts.session, facts.received_ms) if facts.session_id else 0,
             address_rate=address_rate,
             rules=rules,
         )
@@ -218,9 +245,10 @@ class Attributor:
             row.fraud_reasons[:] = reasons
             row.is_fraud = int(bool(reasons))
 
-    def _find_users(self, result: Attribution) -> None:
+    def _find_users(self, result: Attribution, lenders: Collection[SessionKey]) -> None:
         """What arrived before teaches nothing: a repeat says nothing new, and a conflicting payload is not believed."""
-        book = IdentityBook(self._lookups.owners(_identity_keys(result)))
+        keys = _identity_keys(result) | {(site_id, SESSION, session_id) for site_id, session_id in lenders}
+        book = IdentityBook(self._lookups.owners(keys))
         for place, facts in enumerate(result.facts):
             if facts.own and place not in result.duplicates and place not in result.erased:
                 book.learn(facts.site_id, facts.identifiers, facts.session_id, facts.own)
@@ -228,14 +256,13 @@ class Attributor:
         for place, facts in enumerate(result.facts):
             if facts.own:
                 result.users[place] = book.user_of(facts.site_id, facts.own.user_id), "identifiers"
-            elif facts.lender:
-                lent = book.user_of_session(facts.lender)
-                if not lent and (registered := result.sessions.get(facts.session, _UNREGISTERED).user_id):
-                    lent = book.user_of(facts.site_id, registered)
-                if lent:
-                    result.users[place] = lent, "session"
+            elif facts.lender and (lent := _lent(book, facts.session, result)):
+                result.users[place] = lent, "session"
+        result.lent = {session: lent for session in lenders if (lent := _lent(book, session, result))}
 
-    def _find_duplicates(self, own_segments: Collection[str], result: Attribution, *, uncertain: bool) -> None:
+    def _find_duplicates(
+        self, own_segments: Collection[str], result: Attribution, *, uncertain: bool, beside: Beside | None
+    ) -> None:
         """In the order of receipt: what is stored, then what came earlier in this batch.
 
         A row of this batch that an earlier try stored as the first arrival stays the first, whatever that try did not
@@ -251,7 +278,7 @@ class Attributor:
             for one in map(facts.__getitem__, places)
             if uncertain or self._may_repeat(one)
         ]
-        originals = self._lookups.arrivals(result.asked, own_segments)
+        originals = beside.originals if beside is not None else self._lookups.arrivals(result.asked, own_segments)
         self._find_hours(result, originals)
         for place in places:
             one = facts[place]
@@ -295,9 +322,18 @@ class Attributor:
     def _may_repeat(self, facts: _Facts) -> bool:
         """Whether an event may have arrived before. An id that we made may not, unless the gateway tried twice."""
         if facts.is_retried:
-            self._retried_ids[facts.event_id] = True
+            self.retried_ids[facts.event_id] = True
             return True
-        return not facts.is_id_ours or facts.event_id in self._retried_ids
+        return not facts.is_id_ours or facts.event_id in self.retried_ids
+
+
+def _lent(book: IdentityBook, session: SessionKey, result: Attribution) -> str:
+    """The user that a session lends to its events; empty where none is known."""
+    site_id, session_id = session
+    lent = book.user_of_session((site_id, SESSION, session_id))
+    if not lent and (registered := result.sessions.get(session, UNREGISTERED).user_id):
+        return book.user_of(site_id, registered)
+    return lent
 
 
 def _timed(facts: _Facts, event_ms: int) -> _Facts:

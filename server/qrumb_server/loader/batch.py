@@ -12,19 +12,32 @@ from qrumb.v1.event_row_pb2 import EventRow
 from qrumb_server.instants import milliseconds
 from qrumb_server.loader.attribute import Attribution
 from qrumb_server.loader.changes import Hold, Hour
+from qrumb_server.loader.compiled import CompiledEvents, new_rows
 from qrumb_server.loader.rows import PlacedEvent, PlacedLetter, PlacedRefusal, PlacedSession, RowId
 from qrumb_server.model import is_uuid
 from qrumb_server.pipeline.consent import ALLOWED
 from qrumb_server.ports import TableBatch
-from qrumb_server.spool.reader import SegmentRef, read_segment
+from qrumb_server.spool.reader import SegmentRef, read_segment, read_whole
 from qrumb_server.wire.v1.record_pb2 import Record
 
-__all__ = ["MAX_BYTES", "Batch", "Load", "PlainReading", "Reading", "decode_record", "read_batch", "take"]
+__all__ = [
+    "MAX_BYTES",
+    "Batch",
+    "Load",
+    "PlainReading",
+    "Read",
+    "Reading",
+    "decode_record",
+    "read_batch",
+    "read_compiled",
+    "take",
+]
 
 log = structlog.get_logger()
 
 # Of segments; as messages and columns it is several times as much. 30,000 ordinary events are a third of it.
 MAX_BYTES: Final = 32 << 20
+Decode = Callable[[bytes], Record]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,14 +87,37 @@ def decode_record(data: bytes) -> Record:
         return Record()
 
 
-def read_batch(refs: Sequence[SegmentRef], decode: Callable[[bytes], Record] = decode_record) -> Batch:
+class _Sorted:
+    """Records by what they hold."""
+
+    def __init__(self) -> None:
+        self.events: list[PlacedEvent] = []
+        self.letters: list[PlacedLetter] = []
+        self.sessions: list[PlacedSession] = []
+        self.refusals: list[PlacedRefusal] = []
+
+    def add(self, row_id: RowId, record: Record) -> bool:
+        """Take in a record; whether this version can read it."""
+        match record.WhichOneof("kind"):
+            case "accepted_event" if _is_known((event := record.accepted_event).row):
+                self.events.append(PlacedEvent(row_id, event))
+            case "dead_letter":
+                self.letters.append(PlacedLetter(row_id=row_id, letter=record.dead_letter, stage="collector"))
+            case "session_registration":
+                self.sessions.append(PlacedSession(row_id=row_id, registration=record.session_registration))
+            case "registration_refusal":
+                self.refusals.append(PlacedRefusal(row_id=row_id, refusal=record.registration_refusal))
+            case _:
+                # Written by a newer version, or not by us: kept in quarantine for a program that can read it.
+                return False
+        return True
+
+
+def read_batch(refs: Sequence[SegmentRef], decode: Decode = decode_record) -> Batch:
     """Read and decode segments. Damage is logged and counted, never raised."""
     whole: list[SegmentRef] = []
     damaged: list[SegmentRef] = []
-    events: list[PlacedEvent] = []
-    letters: list[PlacedLetter] = []
-    sessions: list[PlacedSession] = []
-    refusals: list[PlacedRefusal] = []
+    found = _Sorted()
     for ref in refs:
         try:
             segment = read_segment(ref)
@@ -90,26 +126,45 @@ def read_batch(refs: Sequence[SegmentRef], decode: Callable[[bytes], Record] = d
             continue
         unreadable = 0
         for number, data in zip(segment.row_numbers, segment.records, strict=True):
-            row_id = RowId(segment.segment_id, number)
-            record = decode(data)
-            match record.WhichOneof("kind"):
-                case "accepted_event" if _is_known((event := record.accepted_event).row):
-                    events.append(PlacedEvent(row_id, event))
-                case "dead_letter":
-                    letters.append(PlacedLetter(row_id=row_id, letter=record.dead_letter, stage="collector"))
-                case "session_registration":
-                    sessions.append(PlacedSession(row_id=row_id, registration=record.session_registration))
-                case "registration_refusal":
-                    refusals.append(PlacedRefusal(row_id=row_id, refusal=record.registration_refusal))
-                case _:
-                    # Written by a newer version, or not by us: kept in quarantine for a program that can read it.
-                    unreadable += 1
+            unreadable += not found.add(RowId(segment.segment_id, number), decode(data))
         if segment.damage is not None or unreadable:
             log.error("segment_damaged", segment_id=segment.segment_id, damage=segment.damage, unreadable=unreadable)
             damaged.append(ref)
         else:
             whole.append(ref)
-    return Batch(whole=whole, damaged=damaged, events=events, letters=letters, sessions=sessions, refusals=refusals)
+    return Batch(
+        whole=whole,
+        damaged=damaged,
+        events=found.events,
+        letters=found.letters,
+        sessions=found.sessions,
+        refusals=found.refusals,
+    )
+
+
+def read_compiled(refs: Sequence[SegmentRef], decode: Decode = decode_record) -> Batch:
+    """The same by the compiled package, whose way it takes where every byte is as usual."""
+    rows, found = new_rows(), _Sorted()
+    for ref in refs:
+        try:
+            others = read_whole(ref, rows.add_segment)
+        except FileNotFoundError:
+            return read_batch(refs, decode)
+        segment_id = str(ref.segment_id)
+        if others is None or not all(found.add(RowId(segment_id, row), decode(data)) for row, data in others):
+            return read_batch(refs, decode)
+    return Batch(
+        whole=refs,
+        damaged=(),
+        events=CompiledEvents(rows),
+        letters=found.letters,
+        sessions=found.sessions,
+        refusals=found.refusals,
+        traceparents=rows.traceparents(),
+    )
+
+
+Read = Callable[[Sequence[SegmentRef], Decode], Batch]
 
 
 class Reading(Protocol):
@@ -125,9 +180,12 @@ class Reading(Protocol):
 class PlainReading:
     """The usual: by itself."""
 
+    def __init__(self, read: Read = read_batch) -> None:
+        self._read = read
+
     def read(self, refs: Sequence[SegmentRef]) -> Batch:
         """As `read_batch`."""
-        return read_batch(refs)
+        return self._read(refs, decode_record)
 
     def loading(self, _batch: Batch) -> AbstractContextManager[None]:
         """Nothing."""

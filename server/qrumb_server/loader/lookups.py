@@ -37,6 +37,8 @@ EventKey = tuple[str, str, str]
 DUPLICATE_WITHIN_MS: Final = 7 * 86_400_000
 # A UUIDv7 says when it was made. By a clock at most this much ahead it was not made, so not received, before that.
 _CLOCK_TOLERANCE_MS: Final = 600_000
+# More keys than this are first asked whether there is any link of them; most sessions have none.
+_MANY_KEYS: Final = 500
 # Links that need not be stored again; one that is forgotten is stored a second time, which changes nothing.
 _REMEMBERED_LINKS: Final = 200_000
 
@@ -115,11 +117,12 @@ class Lookups:
         """Those of the sessions that are registered, for this site or for another."""
         known, unknown = self._sessions.split(keys)
         if unknown:
+            among, ids = _among({session_id for _site, session_id in unknown})
             rows = self._store.query(
                 "SELECT site_id, scan_session_id, qr_code_id, user_id, user_time, scan_time, "  # noqa: S608
                 f"has(fraud_reasons, '{FraudReason.ADDRESS_VELOCITY}') AS is_of_flood "
-                f"FROM {SCAN_SESSIONS} FINAL WHERE scan_session_id IN {{ids:Array(String)}}",
-                {"ids": sorted({session_id for _site, session_id in unknown})},
+                f"FROM {SCAN_SESSIONS} FINAL WHERE scan_session_id IN {among}",
+                {"ids": ids},
             )
             answers = _as_asked(unknown, rows)
             self._sessions.put(unknown, answers)
@@ -178,11 +181,11 @@ class Lookups:
         recent: dict[str, int] = {}
         others: dict[str, int] = {}
         for _site_id, event_id, received_ms in events:
-            made_ms = _time_of_uuid7(event_id)
-            if made_ms is not None and made_ms <= received_ms + _CLOCK_TOLERANCE_MS:
-                recent[event_id] = max(made_ms - _CLOCK_TOLERANCE_MS, received_ms - DUPLICATE_WITHIN_MS)
+            since_ms = received_ms - DUPLICATE_WITHIN_MS
+            if event_id[14] == "7" and (made_ms := _time_of_uuid7(event_id) - _CLOCK_TOLERANCE_MS) <= received_ms:
+                recent[event_id] = max(made_ms, since_ms)
             else:
-                others[event_id] = received_ms - DUPLICATE_WITHIN_MS
+                others[event_id] = since_ms
         return self._arrivals(recent, own_segments) | self._arrivals(others, own_segments)
 
     def stored_firsts(self, segment_ids: Collection[str]) -> Set[RowId]:
@@ -222,10 +225,10 @@ class Lookups:
             "max(received_time) AS latest, groupUniqArray(event_time) AS times, "
             "groupUniqArray(scan_session_id) AS session_ids "
             # Ids first: a few of their bytes for each row are all that most rows are read for.
-            f"FROM {VALID_EVENTS} PREWHERE event_id IN {{ids:Array(UUID)}} "
+            f"FROM {VALID_EVENTS} PREWHERE event_id IN (SELECT toUUID(arrayJoin({_SPLIT}))) "
             "WHERE received_time >= {since:DateTime64(3, 'UTC')} AND segment_id NOT IN {own:Array(String)} "
             "GROUP BY site_id, event_id, source",
-            {"ids": list(since_ms), "since": min(since_ms.values()), "own": list(own_segments)},
+            {"ids": _BETWEEN.join(since_ms), "since": min(since_ms.values()), "own": list(own_segments)},
         )
         return {
             (row["site_id"], row["event_id"], row["source"]): Original(
@@ -235,8 +238,27 @@ class Lookups:
             if row["latest"] >= since_ms[row["event_id"]]
         }
 
+    def _linked(self, keys: Sequence[Key]) -> list[Key]:
+        """Those of the keys that have links; of the others it is remembered that they have none."""
+        among, ids = _among({identifier for _site, _kind, identifier in keys})
+        rows = self._store.query(
+            f"SELECT DISTINCT site_id, kind, identifier FROM {IDENTITY_LINKS} "  # noqa: S608
+            "WHERE site_id IN {sites:Array(String)} AND kind IN {kinds:Array(String)} "
+            f"AND identifier IN {among}",
+            {
+                "sites": sorted({site for site, _kind, _identifier in keys}),
+                "kinds": sorted({kind for _s, kind, _i in keys}),
+                "ids": ids,
+            },
+        )
+        linked = {(row["site_id"], row["kind"], row["identifier"]) for row in rows}
+        self._owners.put([key for key in keys if key not in linked], {})
+        return [key for key in keys if key in linked]
+
     def _labels(self, keys: Collection[Key]) -> dict[Key, Label]:
         known, unknown = self._owners.split(keys)
+        if len(unknown) > _MANY_KEYS:
+            unknown = self._linked(unknown)
         if unknown:
             rows: list[dict[str, Any]] = self._store.query(
                 _OWNERS,
@@ -259,6 +281,20 @@ class Lookups:
         return known
 
 
+def _among(ids: Collection[str]) -> tuple[str, Any]:
+    """What texts are looked for among, for a statement with {ids}, and the value of that.
+
+    As one text to be split they cost the engine half of what a list does, and a list of more than 20,000 a hundred
+    times as much: it makes a condition on the primary key of them.
+    """
+    if any(_BETWEEN in one for one in ids):
+        return "{ids:Array(String)}", sorted(ids)
+    return f"(SELECT arrayJoin({_SPLIT}))", _BETWEEN.join(ids)
+
+
+# Of ids, and of hardly any text.
+_BETWEEN: Final = "\x01"
+_SPLIT: Final = "splitByChar('\\x01', {ids:String})"
 _ARRIVAL: Final = "(is_duplicate, received_time, segment_id, segment_row)"
 _ASKED: Final = (
     f"FROM {IDENTITY_LINKS} FINAL WHERE site_id IN {{sites:Array(String)}} "
@@ -300,6 +336,6 @@ def _as_asked(asked: Iterable[SessionKey], rows: Iterable[Mapping[str, Any]]) ->
     }
 
 
-def _time_of_uuid7(event_id: str) -> int | None:
-    """Milliseconds since 1970-01-01 UTC in a UUIDv7, canonical lower case; None for any other UUID."""
-    return int(event_id[:8] + event_id[9:13], 16) if event_id[14] == "7" else None
+def _time_of_uuid7(event_id: str) -> int:
+    """Milliseconds since 1970-01-01 UTC in a UUIDv7, canonical lower case."""
+    return int(event_id[:8] + event_id[9:13], 16)

@@ -19,10 +19,11 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type
 from tenacity.wait import wait_random_exponential
 
 from qrumb_server.errors import BadRowsError, OutcomeUnknownError, StoreError, StoreRefusedError, StoreUnavailableError
-from qrumb_server.loader.attribute import Attributor
 from qrumb_server.loader.backlog import Backlog
 from qrumb_server.loader.batch import Batch, Load, PlainReading, Reading
+from qrumb_server.loader.by_columns import BatchAttributor
 from qrumb_server.loader.changes import ChangedHours
+from qrumb_server.loader.compiled import table_batch
 from qrumb_server.loader.ledger import count_batch, count_scans, ledger_batch
 from qrumb_server.loader.lookups import Lookups
 from qrumb_server.loader.progress import Progress
@@ -32,7 +33,6 @@ from qrumb_server.loader.rows import (
     PlacedEvent,
     PlacedLetter,
     dead_letter_batch,
-    event_batch,
     refused_event,
 )
 from qrumb_server.loader.sessions import (
@@ -221,7 +221,7 @@ class Loader:
     def begin_anew(self) -> None:
         """Know nothing of what was loaded: the caller has emptied the tables, inside `exclusively`."""
         self._lookups = Lookups(self._store, monotonic=self._monotonic)
-        self._attributor = Attributor(self._lookups, self._policy)
+        self._attributor = BatchAttributor(self._lookups, self._policy)
         self._remarks = Remarks(
             self._store, self._lookups, self.changes, monotonic=self._monotonic, policy=self._policy
         )
@@ -349,7 +349,7 @@ class Loader:
         if not events:
             return []
         try:
-            self._insert(load, event_batch(events), uncertain=load.uncertain)
+            self._insert(load, table_batch(events), uncertain=load.uncertain)
         except BadRowsError as error:
             self._progress.count_error(error)
             if len(events) == 1:

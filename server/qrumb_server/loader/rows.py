@@ -23,6 +23,7 @@ __all__ = [
     "INVALID_EVENTS",
     "LEDGER",
     "LOADER_STAGE",
+    "OWN_COLUMNS",
     "REPLAYED",
     "SCAN_SESSIONS",
     "VALID_EVENTS",
@@ -31,8 +32,10 @@ __all__ = [
     "PlacedRefusal",
     "PlacedSession",
     "RowId",
+    "client_time_text",
     "dead_letter_batch",
     "event_batch",
+    "identified_user",
     "link_batch",
     "refused_event",
 ]
@@ -42,6 +45,8 @@ INVALID_EVENTS: Final = "events.invalid_events"
 SCAN_SESSIONS: Final = "events.scan_sessions"
 IDENTITY_LINKS: Final = "events.identity_links"
 LEDGER: Final = "events.ledger"
+OWN_COLUMNS: Final = ("client_event_time_text", "identified_user_id", "ip_key", "segment_id", "segment_row")
+"""Columns of events.valid_events that are no fields of `EventRow`."""
 LOADER_STAGE: Final = "loader"
 # Before the segment of a letter, it names the row that a replay made of it.
 REPLAYED: Final = "replay:"
@@ -101,8 +106,8 @@ def _client_time(row: EventRow) -> int | None:
     return max(EARLIEST_MS, min(milliseconds(row.client_event_time), LATEST_MS))
 
 
-def _client_time_text(row: EventRow) -> str:
-    """The same as it was sent, where the column does not hold it."""
+def client_time_text(row: EventRow) -> str:
+    """A client's time as it was sent, where the column does not hold it; else empty."""
     if not row.HasField("client_event_time") or _client_time(row) == milliseconds(row.client_event_time):
         return ""
     return row.client_event_time.ToJsonString()
@@ -134,7 +139,7 @@ def _columns(placed: Sequence[PlacedEvent]) -> dict[str, Sequence[Any]]:
     is_any_identified = any(columns["user_id_source"])
     return columns | {
         "client_event_time": times,
-        "client_event_time_text": [_client_time_text(row) for row in rows] if is_any_told else nothing,
+        "client_event_time_text": [client_time_text(row) for row in rows] if is_any_told else nothing,
         "identified_user_id": [identified_user(event) for event in events] if is_any_identified else nothing,
         # Counted by in the loader's memory; not needed afterwards.
         "ip_key": nothing,

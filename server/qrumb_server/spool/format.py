@@ -16,12 +16,14 @@ __all__ = [
     "FRAME_HEAD_BYTES",
     "HEADER_BYTES",
     "MAX_RECORD_BYTES",
+    "Layout",
     "Scan",
     "SegmentName",
     "encode_frames",
     "encode_header",
     "frame_is_torn",
     "framed_bytes",
+    "layout",
     "new_segment_id",
     "open_name",
     "parse_name",
@@ -73,6 +75,16 @@ class Scan:
     """Where the last whole frame ends; 0 if there is none."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """What the compiled reader of a segment looks for."""
+
+    header: bytes
+    marker: bytes
+    seed: int
+    max_record_bytes: int
+
+
 def new_segment_id(now_ms: int, previous: UUID | None) -> UUID:
     """A UUIDv7 that sorts behind `previous` even if the clock stepped back.
 
@@ -119,6 +131,12 @@ def encode_header(segment_id: UUID) -> bytes:
     """The first bytes of a segment."""
     header = _HEADER.pack(_MAGIC, _VERSION, segment_id.bytes)
     return header + _CHECK.pack(crc32(header))
+
+
+def layout(segment_id: UUID) -> Layout:
+    """Of one segment."""
+    header = encode_header(segment_id)
+    return Layout(header=header, marker=_MARKER, seed=_seed(segment_id), max_record_bytes=MAX_RECORD_BYTES)
 
 
 def framed_bytes(records: Sequence[bytes]) -> int:

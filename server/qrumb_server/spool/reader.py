@@ -10,15 +10,24 @@ by frame only where that hits.
 
 import contextlib
 from bisect import bisect_left
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 from uuid import UUID
 
 from qrumb_server.spool.filesystem import DISK, FileSystem, FolderEntry, fault_text
-from qrumb_server.spool.format import HEADER_BYTES, SegmentName, framed_bytes, parse_name, scan_segment, segment_time_ms
+from qrumb_server.spool.format import (
+    HEADER_BYTES,
+    Layout,
+    SegmentName,
+    framed_bytes,
+    layout,
+    parse_name,
+    scan_segment,
+    segment_time_ms,
+)
 from qrumb_server.spool.recovery import QUARANTINE_FOLDER, quarantine_file
 
 __all__ = [
@@ -33,6 +42,7 @@ __all__ = [
     "open_times_ms",
     "quarantine",
     "read_segment",
+    "read_whole",
     "release",
     "remove_quarantined",
     "segment_ids",
@@ -40,6 +50,7 @@ __all__ = [
     "worker_folders",
 ]
 
+_Taken = TypeVar("_Taken")
 
 # Longer than the steps in which any filesystem counts time, two seconds of FAT's left out.
 STILL_AFTER_MS: Final = 1_000
@@ -141,6 +152,17 @@ def read_segment(ref: SegmentRef, filesystem: FileSystem = DISK) -> Segment:
         bytes_skipped = len(image) - HEADER_BYTES - framed_bytes(records) if rows_missing else 0
         damage = Damage(rows_missing=rows_missing, bytes_skipped=max(bytes_skipped, 0), header_lost=not scan.has_header)
     return Segment(segment_id=str(ref.segment_id), row_numbers=row_numbers, records=records, damage=damage)
+
+
+def read_whole(
+    ref: SegmentRef, take: Callable[[bytes, str, Layout, int], _Taken], filesystem: FileSystem = DISK
+) -> _Taken:
+    """What another reader makes of a segment's bytes, its name, how it is laid out and its number of rows.
+
+    Raises:
+        OSError: the file is gone or may not be read.
+    """
+    return take(filesystem.read(ref.path), str(ref.segment_id), layout(ref.segment_id), ref.rows)
 
 
 def release(ref: SegmentRef, filesystem: FileSystem = DISK) -> None:

@@ -300,7 +300,7 @@ class EmbeddedStore:
 
     def _insert(self, batch: TableBatch, condition: str, parameters: Mapping[str, Any]) -> None:
         types = known_table(self._types, batch.table)
-        native = encode_columns(batch.columns, batch.data, types)
+        native = batch.native or encode_columns(batch.columns, batch.data, types)
         if batch.row_count == 0:
             return
         columns = ", ".join(batch.columns)
@@ -358,7 +358,7 @@ class EmbeddedStore:
             raise
 
     @contextmanager
-    def _transfer_file(self, native: bytearray) -> Iterator[Path]:
+    def _transfer_file(self, native: bytes | bytearray) -> Iterator[Path]:
         if self._closed:
             raise StoreUnavailableError("the store is closed")
         path = self._scratch_file()

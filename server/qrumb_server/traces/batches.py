@@ -16,7 +16,7 @@ from opentelemetry.trace import Link, SpanKind, Tracer
 from opentelemetry.trace import StatusCode as Outcome
 from structlog.contextvars import bound_contextvars
 
-from qrumb_server.loader.batch import Batch, decode_record, read_batch
+from qrumb_server.loader.batch import Batch, Read, decode_record, read_batch
 from qrumb_server.spool.reader import SegmentRef
 from qrumb_server.traces.calls import context_of
 from qrumb_server.wire.v1.record_pb2 import Record
@@ -30,8 +30,9 @@ MAX_LINKS: Final = 128
 class BatchTraces:
     """As `loader.batch.Reading`: notes which traced calls a batch is of, and tells how its loading went."""
 
-    def __init__(self, tracer: Tracer) -> None:
+    def __init__(self, tracer: Tracer, read: Read = read_batch) -> None:
         self._tracer = tracer
+        self._read = read
 
     def read(self, refs: Sequence[SegmentRef]) -> Batch:
         """With its calls."""
@@ -43,8 +44,8 @@ class BatchTraces:
                 traceparents.append(record.traceparent)
             return record
 
-        batch = read_batch(refs, decode)
-        return replace(batch, traceparents=traceparents)
+        batch = self._read(refs, decode)
+        return replace(batch, traceparents=[*batch.traceparents, *traceparents][:MAX_LINKS])
 
     @contextmanager
     def loading(self, batch: Batch) -> Iterator[None]:

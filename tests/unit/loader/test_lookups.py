@@ -67,7 +67,7 @@ def test_what_was_found_is_asked_again_after_half_a_minute_to_a_minute(start: in
     before = len(store.asked)
     lookups.sessions({("s", "scan")})
     seconds = 0
-    while len([one for one in store.asked[before:] if one["ids"] == ["scan"]]) < 2:
+    while len([one for one in store.asked[before:] if one["ids"] == "scan"]) < 2:
         clock.advance(1)
         seconds += 1
         lookups.sessions({("s", "scan")})
@@ -186,7 +186,7 @@ def test_only_time_in_which_an_event_can_have_come_is_searched(event_id: str, si
     store = Answers()
     Lookups(store, monotonic=Clock()).arrivals([("s", event_id, NOW_MS)], ["own"])
     [asked] = store.asked
-    assert asked == {"ids": [event_id], "since": since_ms, "own": ["own"]}
+    assert asked == {"ids": event_id, "since": since_ms, "own": ["own"]}
 
 
 def test_a_stored_event_counts_only_within_seven_days() -> None:

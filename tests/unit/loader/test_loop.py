@@ -21,6 +21,7 @@ from qrumb_server.spool.reader import list_sealed
 from qrumb_server.spool.writer import SpoolWriter
 from qrumb_server.wire.v1.record_pb2 import AcceptedEvent, DeadLetter, Record
 from tests.support.faulty_store import FaultyStore
+from tests.support.loading import usual_reading
 from tests.support.patience import patient
 from tests.support.spool_limits import spool_limits
 from tests.support.stack import wait_until
@@ -76,6 +77,7 @@ def new_loader(root: Path, store: FaultyStore, max_events: int, clock: Clock | N
         poll_interval=timedelta(milliseconds=1),
         retry_max_delay=timedelta(milliseconds=2),
         refused_delay=timedelta(milliseconds=2),
+        reading=usual_reading(),
     )
 
 
