@@ -145,13 +145,13 @@ class Rows:
     def windows(self, window_ms: int) -> list[tuple[int, int]]:
         """Runs of places, the last not included, that were received within one window."""
 
-    def rates(
-        self, first: int, end: int, stands_alone: list[bool], is_every: bool
-    ) -> tuple[list[tuple[int, int]], list[tuple[int, int]], int]:
+    def stand_alone(self, sessions: list[bool]) -> None:
+        """Say of each session whether it stands alone, so that its events do not count for their addresses."""
+
+    def rates(self, first: int, end: int, is_every: bool) -> tuple[list[tuple[int, int]], list[tuple[int, int]], int]:
         """Sessions and addresses by their number, with how many events they have in a run, and its first received_time.
 
         Args:
-            stands_alone: of each session, whether it does not count for its addresses.
             is_every: with events that are left or watched.
         """
 

@@ -177,7 +177,8 @@ def test_flipped_bytes_under_a_running_node_cost_their_row_and_are_told(tmp_path
         stack.wait_for_rows(59)
         stored = {row["metadata"] for row in stack.query("SELECT metadata FROM events.valid_events")}
         assert stored == {f'{{"text":"number-{number}"}}' for number in range(60) if number != 25}
-        [put_aside] = list((stack.data_dir / "spool" / "quarantine").iterdir())
+        # Its rows are there before it is put aside.
+        [put_aside] = wait_until(lambda: list((stack.data_dir / "spool" / "quarantine").glob("*")))
         assert put_aside.name == f"worker-0.{sealed.name}"
         assert "rows_missing=1" in next(line for line in stack.log().splitlines() if "segment_damaged" in line)
         health = stack.health()

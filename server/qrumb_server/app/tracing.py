@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Final
 
 from qrumb_server.config import Settings, TracesSettings
 from qrumb_server.errors import ConfigError
-from qrumb_server.loader.batch import PlainReading, Reading, read_batch, read_compiled
 from qrumb_server.rpc.hotpath import is_built
 
 if TYPE_CHECKING:
+    from qrumb_server.loader.batch import Reading
     from qrumb_server.traces.calls import CallTraces
     from qrumb_server.traces.sending import Sending
 
@@ -62,8 +62,10 @@ def call_traces(sending: "Sending | None") -> "CallTraces | None":
     return CallTraces(sending.tracer)
 
 
-def batch_reading(sending: "Sending | None", *, compiled: bool) -> Reading:
+def batch_reading(sending: "Sending | None", *, compiled: bool) -> "Reading":
     """How the loader reads batches, and what stands around their loading."""
+    from qrumb_server.loader.batch import PlainReading, read_batch, read_compiled
+
     read = read_compiled if compiled and is_built() else read_batch
     if sending is None:
         return PlainReading(read)

@@ -15,7 +15,7 @@ from qrumb.v1.event_row_pb2 import EventRow
 from qrumb_server.instants import set_time
 from qrumb_server.loader.changes import EVENTS, HOUR_MS, SCANS, Hour
 from qrumb_server.loader.lookups import Arrived, EventKey, KnownSession, Lookups, Original, SessionKey
-from qrumb_server.loader.rows import PlacedEvent, PlacedLetter, RowId
+from qrumb_server.loader.rows import LOADER_STAGE, PlacedEvent, PlacedLetter, RowId
 from qrumb_server.loader.velocity import RateCounter
 from qrumb_server.model import FraudRules, SitePolicy
 from qrumb_server.pipeline.consent import ALLOWED, Allowed, as_stored
@@ -137,9 +137,9 @@ class Attribution:
         self, events: Sequence[PlacedEvent], refused: Sequence[PlacedLetter]
     ) -> tuple[Sequence[PlacedEvent], set[int]]:
         """The events that the store took, and the places among them of conflicting duplicates."""
-        if not refused:
+        lost = {letter.row_id for letter in refused if letter.stage == LOADER_STAGE}
+        if not lost:
             return events, self.conflicts
-        lost = {letter.row_id for letter in refused}
         kept = [(place, placed) for place, placed in enumerate(events) if placed.row_id not in lost]
         conflicts = {index for index, (place, _placed) in enumerate(kept) if place in self.conflicts}
         return [placed for _place, placed in kept], conflicts

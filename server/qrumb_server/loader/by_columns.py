@@ -36,8 +36,6 @@ class _ByColumns(Attribution):
     """Places in the batch of the events that `facts` are of."""
     keys: Sequence[SessionKey]
     """The sessions of the batch, as it counts them."""
-    stands_alone: list[bool]
-    """Of each session."""
     rules: Mapping[str, FraudRules]
     """By site."""
 
@@ -62,22 +60,25 @@ class BatchAttributor:
         asked = rows.asked(uncertain, self._retried_among(rows.made_ids) if not uncertain else set())
         originals = self._lookups.arrivals(asked, own_segments)
         sessions = [known.get(key, UNREGISTERED) for key in keys]
-        stands_alone = [session.stands_alone for session in sessions]
+        rows.stand_alone([session.stands_alone for session in sessions])
         rules = {site_id: self._policy(site_id).fraud for site_id in rows.site_ids()}
         renamed = self._lookups.erased.names(keys)
+        new_names = {(site_id, name) for (site_id, _session_id), name in renamed.items()}
         left = events.leave(
             [
                 *rows.repeated({event_id for _site_id, event_id, _source in originals}),
-                *(rows.places([key in renamed for key in keys]) if renamed else ()),
+                *(rows.places([key in renamed or key in new_names for key in keys]) if renamed else ()),
                 *(rows.marked() if any(one.ignored_reasons for one in rules.values()) else ()),
             ]
         )
+        is_full = not self._one_by_one.session_rates.has_room(len(keys))  # then the order of keys decides which count
         is_suspect = [
-            _is_suspect(session, first_ms, rules[key[0]])
+            is_full
+            or _is_suspect(session, first_ms, rules[key[0]])
             or self._one_by_one.session_rates.bound(key, number) > rules[key[0]].session_events_per_minute
             for key, session, number, first_ms in zip(keys, sessions, numbers, earliest, strict=True)
         ]
-        rows.watch(is_suspect, self._crowded(events, stands_alone, rules))
+        rows.watch(is_suspect, self._crowded(events, rules))
         found = self._one_by_one.attribute(
             list(map(events.__getitem__, left)),
             own_segments,
@@ -88,7 +89,6 @@ class BatchAttributor:
             events=events,
             left=left,
             keys=keys,
-            stands_alone=stands_alone,
             rules=rules,
             facts=found.facts,
             links=found.links,
@@ -115,7 +115,7 @@ class BatchAttributor:
         rows.settle(codes, [result.lent.get(key, "") for key in result.keys], "session")
         addresses, begun = rows.addresses(), 0
         for first, end in rows.windows(WINDOW_MS):
-            of_sessions, of_addresses, time_ms = rows.rates(first, end, result.stands_alone, False)
+            of_sessions, of_addresses, time_ms = rows.rates(first, end, False)
             self._one_by_one.session_rates.count_all([(result.keys[at], n) for at, n in of_sessions], time_ms)
             self._one_by_one.address_rates.count_all([(addresses[at], n) for at, n in of_addresses], time_ms)
             until = bisect_left(result.left, end)
@@ -163,13 +163,14 @@ class BatchAttributor:
         retried = self._one_by_one.retried_ids
         return {event_id for event_id in made_ids() if event_id in retried} if retried else set()
 
-    def _crowded(self, events: CompiledEvents, stands_alone: list[bool], rules: Mapping[str, FraudRules]) -> list[bool]:
+    def _crowded(self, events: CompiledEvents, rules: Mapping[str, FraudRules]) -> list[bool]:
         """Of each address of the batch, whether a rate may be beyond what its site takes for people."""
         addresses = events.rows.addresses()
-        is_crowded = [False] * len(addresses)
-        for at, number in events.rows.rates(0, len(events), stands_alone, True)[1]:
-            bound = self._one_by_one.address_rates.bound(addresses[at], number)
-            is_crowded[at] = bound > rules[addresses[at][0]].address_events_per_minute
+        rates = self._one_by_one.address_rates
+        is_crowded = [not rates.has_room(len(addresses))] * len(addresses)
+        for at, number in events.rows.rates(0, len(events), True)[1]:
+            limit = rules[addresses[at][0]].address_events_per_minute
+            is_crowded[at] |= rates.bound(addresses[at], number) > limit
         return is_crowded
 
 

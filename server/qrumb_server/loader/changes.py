@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from qrumb_server.loader.lookups import SessionKey
 from qrumb_server.loader.rows import SCAN_SESSIONS, VALID_EVENTS
-from qrumb_server.ports import Clock, EventStore, TableBatch
+from qrumb_server.ports import Clock, EventStore, TableBatch, among, as_one_text
 
 __all__ = ["CHANGED_HOURS", "EVENTS", "HOUR_MS", "SCANS", "WAITING_SESSIONS", "ChangedHours", "Hold", "Hour"]
 
@@ -247,10 +247,10 @@ def _named(sessions: Collection[SessionKey]) -> dict[str, Any]:
     """What _NAMED names. One list each, which is read faster than one of pairs; what these name besides changes no
     answer."""
     sites, ids = zip(*sessions, strict=True)
-    return {"sites": sorted(set(sites)), "ids": sorted(set(ids))}
+    return {"sites": sorted(set(sites)), "ids": as_one_text(set(ids))}
 
 
-_NAMED: Final = "site_id IN {sites:Array(String)} AND scan_session_id IN {ids:Array(String)}"
+_NAMED: Final = f"site_id IN {{sites:Array(String)}} AND scan_session_id IN {among('ids')}"
 _WAITING: Final = f"SELECT DISTINCT site_id, hour_time FROM {WAITING_SESSIONS} WHERE {_NAMED}"  # noqa: S608
 _HOUR: Final = f"toString(site_id) AS site, intDiv(toUnixTimestamp64Milli({{time}}), {HOUR_MS}) AS hour"
 # GLOBAL: in a cluster a shard must not ask all shards again. By event_id, since both sides' copies are one event.

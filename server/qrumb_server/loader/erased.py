@@ -13,7 +13,7 @@ from qrumb.v1.scan_session_pb2 import ScanSession
 from qrumb_server.loader.cache import Cache
 from qrumb_server.loader.rows import IDENTITY_LINKS, PlacedSession
 from qrumb_server.pipeline.identity import ERASED_SESSION, Key, Link
-from qrumb_server.ports import Reader
+from qrumb_server.ports import Reader, among, as_one_text
 from qrumb_server.wire.v1.record_pb2 import ScanFacts, SessionRegistration
 
 __all__ = ["REMEMBERED_MS", "ErasedSessions", "erased_link", "without_person"]
@@ -47,8 +47,8 @@ class ErasedSessions:
             rows = self._store.query(
                 "SELECT site_id, kind, identifier, argMin(user_id, (first_time, user_id)) AS name "  # noqa: S608
                 f"FROM {IDENTITY_LINKS} WHERE site_id IN {{sites:Array(String)}} AND kind = '{ERASED_SESSION}' "
-                "AND identifier IN {identifiers:Array(String)} GROUP BY site_id, kind, identifier",
-                {"sites": sorted(sites), "identifiers": sorted(identifier for _site, _kind, identifier in asked)},
+                f"AND identifier IN {among('identifiers')} GROUP BY site_id, kind, identifier",
+                {"sites": sorted(sites), "identifiers": as_one_text(identifier for _site, _kind, identifier in asked)},
             )
             found = {(row["site_id"], row["kind"], row["identifier"]): row["name"] for row in rows}
             answers = {session: found[key] for key, session in asked.items() if key in found}

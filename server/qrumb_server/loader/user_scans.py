@@ -11,7 +11,7 @@ from qrumb_server.loader.attribute import Attribution
 from qrumb_server.loader.lookups import KnownSession, SessionKey
 from qrumb_server.loader.rows import IDENTITY_LINKS, RowId, link_batch
 from qrumb_server.pipeline.identity import SESSION
-from qrumb_server.ports import Reader, TableBatch
+from qrumb_server.ports import Reader, TableBatch, among, as_one_text
 
 __all__ = ["USER_SCANS", "link_batches", "user_scan_batches"]
 
@@ -37,7 +37,7 @@ def user_scan_batches(store: Reader, sessions: Mapping[SessionKey, KnownSession]
     """What is stored before sessions that are registered, or were earlier than it seemed: whom the redirect named, and
     who had identified in them already. Raises StoreError."""
     users: dict[SessionKey, set[str]] = {key: {session.user_id} for key, session in sessions.items()}
-    values = {"sites": sorted({key[0] for key in sessions}), "sessions": sorted({key[1] for key in sessions})}
+    values = {"sites": sorted({key[0] for key in sessions}), "sessions": as_one_text({key[1] for key in sessions})}
     for row in store.query(_IDENTIFIED, values):
         if (key := (row["site_id"], row["identifier"])) in users:
             users[key].add(row["user_id"])
@@ -67,5 +67,5 @@ def _batches(scans: Collection[UserScan], first: RowId) -> list[TableBatch]:
 
 _IDENTIFIED: Final = f"""
 SELECT site_id, identifier, user_id FROM {IDENTITY_LINKS}
-WHERE site_id IN {{sites:Array(String)}} AND kind = '{SESSION}' AND identifier IN {{sessions:Array(String)}}
+WHERE site_id IN {{sites:Array(String)}} AND kind = '{SESSION}' AND identifier IN {among("sessions")}
 """  # noqa: S608

@@ -38,6 +38,10 @@ class RateCounter:
             if key in current or len(current) < MAX_KEYS:
                 current[key] = current.get(key, 0) + number
 
+    def has_room(self, number: int) -> bool:
+        """Whether so many new keys are counted all."""
+        return len(self._current) + number <= MAX_KEYS
+
     def bound(self, key: tuple[str, str], number: int) -> int:
         """No rate of the key is above this while so many events more are counted."""
         return number + self._current.get(key, 0) + self._last.get(key, 0)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any, Final
 
-from qrumb_server.ports import TableBatch
+from qrumb_server.ports import TableBatch, among, as_one_text
 
 __all__ = ["Proof", "by_table"]
 
@@ -36,6 +36,9 @@ _CONTENT: Final[Mapping[str, str]] = {"events.valid_events": "fingerprint"}
 
 _EARLIEST: Final[Mapping[str, str]] = {"events.user_scans": "scan_time"}
 """A time that only becomes earlier; the other tables of `_KEYS` have a `version`, which grows."""
+
+_FEW: Final = frozenset({"site_id", "kind"})
+"""Columns of keys with which the tables begin, and of which a batch has few values."""
 
 _ERASED: Final = 0
 """The fingerprint of an event whose personal fields were erased: its place is taken all the same."""
@@ -74,7 +77,8 @@ class Proof:
     def parameters(self) -> Mapping[str, Any]:
         """For `condition`."""
         if self.table in _KEYS:
-            return {name: sorted(set(self._column(name))) for name in self._names}
+            named = {name: set(self._column(name)) for name in self._names}
+            return {name: sorted(some) if name in _FEW else as_one_text(some) for name, some in named.items()}
         times = self._column(_TIMES[self.table])
         return {"segments": sorted(set(self._column("segment_id"))), "first": min(times), "last": max(times)}
 
@@ -82,7 +86,8 @@ class Proof:
     def condition(self) -> str:
         """Which rows of the table these can be."""
         if self.table in _KEYS:
-            return " AND ".join(f"{name} IN {{{name}:Array(String)}}" for name in self._names)
+            few = {name: f"{{{name}:Array(String)}}" for name in _FEW}
+            return " AND ".join(f"{name} IN {few.get(name) or among(name)}" for name in self._names)
         return (
             f"segment_id IN {{segments:Array(String)}} AND {_TIMES[self.table]} BETWEEN "
             "{first:DateTime64(3, 'UTC')} AND {last:DateTime64(3, 'UTC')}"

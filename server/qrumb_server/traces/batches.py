@@ -45,7 +45,7 @@ class BatchTraces:
             return record
 
         batch = self._read(refs, decode)
-        return replace(batch, traceparents=[*batch.traceparents, *traceparents][:MAX_LINKS])
+        return replace(batch, traceparents=list(dict.fromkeys((*batch.traceparents, *traceparents)))[:MAX_LINKS])
 
     @contextmanager
     def loading(self, batch: Batch) -> Iterator[None]:

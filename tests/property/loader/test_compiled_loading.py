@@ -7,15 +7,17 @@ The store's answers are made up, since what is compared asks the same of it: ses
 import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final, NamedTuple, cast
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from opentelemetry.trace import NoOpTracer
 
 from qrumb.v1.event_row_pb2 import EventRow
 from qrumb.v1.server_event_pb2 import UserIdentifiers
 from qrumb_server.instants import set_time
+from qrumb_server.loader import velocity
 from qrumb_server.loader.batch import read_batch, read_compiled
 from qrumb_server.loader.by_columns import BatchAttributor
 from qrumb_server.loader.changes import HOUR_MS
@@ -30,6 +32,7 @@ from qrumb_server.spool.format import encode_frames, encode_header, new_segment_
 from qrumb_server.spool.reader import SegmentRef
 from qrumb_server.store.native import encode_columns
 from qrumb_server.store.schema.files import load_migrations, table_columns
+from qrumb_server.traces.batches import BatchTraces
 from qrumb_server.wire.v1.record_pb2 import AcceptedEvent, DeadLetter, Record, RegistrationRefusal, SessionRegistration
 from tests.support.examples import examples
 
@@ -49,7 +52,7 @@ IDS: Final = (
     str(uuid.UUID(int=(NOW_MS - 5_000) << 80 | 0x7 << 76 | 0b10 << 62 | 3)),
     str(uuid.UUID(int=(NOW_MS + 86_400_000) << 80 | 0x7 << 76 | 0b10 << 62 | 4)),
 )
-SESSIONS: Final = ("", "scan-1", "scan-2", "scan-3", "scan-ü", "1 scan")
+SESSIONS: Final = ("", "scan-1", "scan-2", "scan-3", "scan-ü", "1 scan", "erased-name")
 
 
 @st.composite
@@ -132,19 +135,21 @@ erased_names = st.dictionaries(
 )
 
 
+class Store(NamedTuple):
+    """What is stored."""
+
+    sessions: Mapping[SessionKey, KnownSession]
+    owners: Mapping[Key, Label]
+    originals: Mapping[EventKey, Original]
+    names: Mapping[SessionKey, str]
+
+
 class Answers:
     """In the place of `Lookups`: answers of a store that are made up."""
 
-    def __init__(
-        self,
-        sessions: Mapping[SessionKey, KnownSession],
-        owners: Mapping[Key, Label],
-        originals: Mapping[EventKey, Original],
-        names: Mapping[SessionKey, str],
-        firsts: Collection[RowId],
-    ) -> None:
-        self._sessions, self._owners, self._originals = sessions, owners, originals
-        self._names, self._firsts = names, firsts
+    def __init__(self, store: Store, firsts: Collection[RowId]) -> None:
+        self._sessions, self._owners, self._originals, self._names = store
+        self._firsts = firsts
         self.erased = self
         self.learnt: list[Mapping[Link, int]] = []
 
@@ -209,6 +214,7 @@ def by_place(batch: Any) -> list[tuple[Any, ...]]:
     originals=known_arrivals,
     names=erased_names,
     uncertain=st.booleans(),
+    max_keys=st.sampled_from([500_000, 500_000, 3]),
     data=st.data(),
 )
 def test_by_columns_is_as_by_messages(
@@ -218,13 +224,27 @@ def test_by_columns_is_as_by_messages(
     originals: dict[EventKey, Original],
     names: dict[SessionKey, str],
     uncertain: bool,
+    max_keys: int,
     data: st.DataObject,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     """Rows, ledger, links, hours, what is remembered for the next batch."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(velocity, "MAX_KEYS", max_keys)
+        _compare(batches, Store(sessions, owners, originals, names), data, tmp_path_factory, uncertain=uncertain)
+
+
+def _compare(
+    batches: list[list[list[Record]]],
+    store: Store,
+    data: st.DataObject,
+    tmp_path_factory: pytest.TempPathFactory,
+    *,
+    uncertain: bool,
+) -> None:
     folder = tmp_path_factory.mktemp("spool")
     firsts: list[RowId] = []
-    plain_answers, answers = (Answers(sessions, owners, originals, names, firsts) for _ in range(2))
+    plain_answers, answers = (Answers(store, firsts) for _ in range(2))
     policies = {site_id: SitePolicy(fraud=rules) for site_id, rules in RULES.items()}
     plain_way, way = (BatchAttributor(cast(Lookups, one), policies.__getitem__) for one in (plain_answers, answers))
     for batch in batches:
@@ -241,8 +261,9 @@ def test_by_columns_is_as_by_messages(
         found = way.attribute(compiled.events, compiled.segment_ids, uncertain=uncertain)
         assert found.links == expected.links
         # Of an erased session the hours of its old name besides, which changes no answer.
-        assert found.hours == expected.hours or (names and found.hours > expected.hours)
+        assert found.hours == expected.hours or (store.names and found.hours > expected.hours)
         assert {one[1] for one in found.asked} == {one[1] for one in expected.asked}
+        assert [one[2] for one in found.asked] == sorted(one[2] for one in found.asked)
         assert found.conflicts == expected.conflicts
         assert {key: found.sessions.get(key) for key in expected.sessions} == expected.sessions
         plain_way.apply(expected)
@@ -258,16 +279,18 @@ def test_by_columns_is_as_by_messages(
         assert made.native == bytes(encode_columns(made.columns, ordered, TYPES))
         assert list(compiled.events) == list(plain.events)
         counts = [
-            ledger_batch(_counted(one, events)) for one, events in ((expected, plain.events), (found, compiled.events))
+            ledger_batch(_counted(one, events, plain.letters))
+            for one, events in ((expected, plain.events), (found, compiled.events))
         ]
         assert counts[0] == counts[1]
         assert _remembered(way) == _remembered(plain_way)
     assert answers.learnt == plain_answers.learnt
 
 
-def _counted(attribution: Any, events: Any) -> Any:
-    kept, conflicts = attribution.kept(events, ())
-    return count_batch(kept, (), conflicts)
+def _counted(attribution: Any, events: Any, letters: Any) -> Any:
+    kept, conflicts = attribution.kept(events, letters)
+    assert kept is events, "all became messages for a letter of the collector"
+    return count_batch(kept, letters, conflicts)
 
 
 def _plain(value: Any) -> Any:
@@ -289,6 +312,11 @@ def test_the_types_are_the_tables() -> None:
 
 
 ORDINARY: Final = AcceptedEvent(row=EventRow(event_id=IDS[0], site_id="usual", source="browser", metadata="{}"))
+
+
+def _longer(record: bytes, more: bytes) -> bytes:
+    """An accepted event with further bytes."""
+    return record[:1] + bytes([record[1] + len(more)]) + record[2:] + more
 
 
 def _odd() -> Iterable[tuple[str, bytes]]:
@@ -317,6 +345,8 @@ def _odd() -> Iterable[tuple[str, bytes]]:
     yield "an amount that is none", changed(conversion_value="1e5")
     yield "an amount of five decimals", changed(conversion_value="1.00001")
     yield "an amount that is too large", changed(conversion_value="100000000000000")
+    identified = Record(accepted_event=ORDINARY).SerializeToString()
+    yield "identifiers that are no text", _longer(identified, b"\x12\x04\x0a\x02\xff\xfe")
     yield "a kind of a later version", b"\x3a\x01x"
     yield "nothing", b""
     yield "two kinds", framed(row) + b"\x12\x00"
@@ -366,3 +396,14 @@ def test_a_damaged_segment_is_read_as_by_messages(
     assert list(compiled.events) == list(plain.events)
     assert by_place(compiled) == by_place(plain)
     assert (list(compiled.whole), list(compiled.damaged)) == (list(plain.whole), list(plain.damaged))
+
+
+def test_each_traced_call_is_named_once(tmp_path: Path) -> None:
+    """As by messages, where a letter or an event brings it, and where the batch turns out to be one of messages."""
+    letter = Record(dead_letter=DeadLetter(site_id="usual"), traceparent="00-1")
+    event = Record(accepted_event=ORDINARY, traceparent="00-2")
+    odd = Record(traceparent="00-3")
+    for records in ([letter, event], [event, letter], [letter, event, odd]):
+        refs = write(tmp_path, [[letter, event], records])
+        plain, compiled = (BatchTraces(NoOpTracer(), read).read(refs) for read in (read_batch, read_compiled))
+        assert sorted(compiled.traceparents) == sorted(set(plain.traceparents))

@@ -9,7 +9,7 @@ import pytest
 from qrumb_server.loader import cache as module
 from qrumb_server.loader.lookups import DUPLICATE_WITHIN_MS, KnownSession, Lookups
 from qrumb_server.pipeline.identity import MAX_USERS, SHARED, Label, Link
-from qrumb_server.ports import Asking
+from qrumb_server.ports import Asking, as_one_text
 from tests.support.faulty_store import FaultyStore
 from tests.support.mmdb import Clock
 
@@ -67,7 +67,7 @@ def test_what_was_found_is_asked_again_after_half_a_minute_to_a_minute(start: in
     before = len(store.asked)
     lookups.sessions({("s", "scan")})
     seconds = 0
-    while len([one for one in store.asked[before:] if one["ids"] == "scan"]) < 2:
+    while len([one for one in store.asked[before:] if one["ids"] == as_one_text(["scan"])]) < 2:
         clock.advance(1)
         seconds += 1
         lookups.sessions({("s", "scan")})

@@ -33,6 +33,8 @@ pub struct Fact {
     pub site: u32,
     pub session: u32,
     pub address: u32,
+    /// The same where the event counts for it.
+    pub counted_address: u32,
     pub keeps_session: bool,
     pub lends: bool,
     pub may_repeat: bool,

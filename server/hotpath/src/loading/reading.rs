@@ -38,10 +38,10 @@ impl Rows {
             if kinds != 1 {
                 return None;
             }
-            self.traceparents.extend(trace);
             match event {
                 Some(message) => {
-                    self.add(base + message.start..base + message.end, segment, u32::try_from(row).ok()?)?
+                    self.traceparents.extend(trace);
+                    self.add(base + message.start..base + message.end, segment, u32::try_from(row).ok()?)?;
                 }
                 None => others.push((row, range)),
             }
@@ -52,8 +52,15 @@ impl Rows {
     /// An accepted event, which lies at `range` of the table's bytes.
     fn add(&mut self, range: Range<usize>, segment: u32, row: u32) -> Option<()> {
         let place = self.facts.len();
-        let mut fact =
-            Fact { raw: Span::of(&range)?, segment, row, session: NOWHERE, address: NOWHERE, ..Fact::default() };
+        let mut fact = Fact {
+            raw: Span::of(&range)?,
+            segment,
+            row,
+            session: NOWHERE,
+            address: NOWHERE,
+            counted_address: NOWHERE,
+            ..Fact::default()
+        };
         let (message, beside) = parts(&self.table.bytes, range)?;
         self.table.push();
         self.table.fill(place, message?)?;
@@ -88,7 +95,7 @@ impl Rows {
                     earliest_ms: 0,
                 });
             }
-            fact.address = address;
+            (fact.address, fact.counted_address) = (address, address);
         }
         self.facts.push(fact);
         Some(())
@@ -157,7 +164,13 @@ fn parts(bytes: &[u8], range: Range<usize>) -> Option<(Option<Range<usize>>, Bes
     walk(bytes, range, |number, content| {
         match (number, content) {
             (1, Content::Bytes(message)) if row.is_none() => row = Some(message),
-            (2, Content::Bytes(_)) => beside.has_identifiers = true,
+            (2, Content::Bytes(message)) => {
+                walk(bytes, message, |_, content| match content {
+                    Content::Bytes(text) => text_at(bytes, &text).map(|_| ()),
+                    _ => None,
+                })?;
+                beside.has_identifiers = true;
+            }
             (3, Content::Bytes(text)) => beside.ip_key = text_at(bytes, &text)?,
             (4, Content::Varint(truth)) => beside.is_id_ours = truth != 0,
             (5, Content::Varint(truth)) => beside.is_retried = truth != 0,

@@ -215,9 +215,12 @@ impl Rows {
     ) -> Vec<(Bound<'py, PyString>, Bound<'py, PyString>, i64)> {
         let sites = self.site_texts(py);
         let id_of = |place| self.table.text(self.numbers.event_id, place);
-        let places = 0..self.facts.len();
+        let mut places: Vec<usize> = (0..self.facts.len()).collect();
+        // In the order of receipt, as they count.
+        places.sort_by_key(|place| self.table.value(self.numbers.received_time, *place));
         places
-            .zip(&self.facts)
+            .into_iter()
+            .filter_map(|place| Some((place, self.facts.get(place)?)))
             .filter(|(place, fact)| is_every || fact.may_repeat || (!also.is_empty() && also.contains(id_of(*place))))
             .filter_map(|(place, fact)| {
                 let site = sites.get(fact.site as usize)?.clone();
@@ -241,27 +244,21 @@ impl Rows {
         runs
     }
 
-    /// How many events of a run each session has, and each address, and when the first was received: `is_every`, or without
-    /// those that are left to Python or watched. Sessions that stand alone do not count for their addresses.
-    fn rates(&self, first: usize, end: usize, stands_alone: Vec<bool>, is_every: bool) -> Rates {
-        let (mut sessions, mut addresses) = (vec![0; self.sessions.len()], vec![0; self.addresses.len()]);
-        for fact in self
-            .facts
-            .get(first..end)
-            .unwrap_or_default()
-            .iter()
-            .filter(|fact| is_every || !(fact.is_left || fact.is_watched))
-        {
-            if let Some(number) = sessions.get_mut(fact.session as usize) {
-                *number += 1;
-            }
-            if let Some(number) = addresses.get_mut(fact.address as usize)
-                && !stands_alone.get(fact.session as usize).is_some_and(|alone| *alone)
-            {
-                *number += 1;
-            }
+    /// Say of each session whether it stands alone: then its events do not count for their addresses.
+    fn stand_alone(&mut self, sessions: Vec<bool>) {
+        for fact in self.facts.iter_mut().filter(|fact| is_meant(&sessions, fact.session)) {
+            fact.counted_address = NOWHERE;
         }
-        (counted(&sessions), counted(&addresses), self.table.value(self.numbers.received_time, first))
+    }
+
+    /// How many events of a run each session has, and each address, and when the first was received: `is_every`, or
+    /// without those that are left to Python or watched.
+    fn rates(&self, first: usize, end: usize, is_every: bool) -> Rates {
+        let run = self.facts.get(first..end).unwrap_or_default();
+        let some = || run.iter().filter(|fact| is_every || !(fact.is_left || fact.is_watched));
+        let of_sessions = counted(some().map(|fact| fact.session));
+        let of_addresses = counted(some().map(|fact| fact.counted_address));
+        (of_sessions, of_addresses, self.table.value(self.numbers.received_time, first))
     }
 
     /// Site and hour of the events, and whether there is one in it whose session is not kept.
@@ -413,6 +410,16 @@ fn is_meant(truths: &[bool], number: u32) -> bool {
     truths.get(number as usize).is_some_and(|is| *is)
 }
 
-fn counted(numbers: &[u32]) -> Vec<(u32, u32)> {
-    (0..).zip(numbers.iter().copied()).filter(|(_, number)| *number > 0).collect()
+/// How often each number is there, in the order of the first ones.
+fn counted(numbers: impl Iterator<Item = u32>) -> Vec<(u32, u32)> {
+    let mut places: HashMap<u32, usize> = HashMap::new();
+    let mut found: Vec<(u32, u32)> = Vec::new();
+    for number in numbers.filter(|number| *number != NOWHERE) {
+        let place = *places.entry(number).or_insert(found.len());
+        match found.get_mut(place) {
+            Some(one) => one.1 += 1,
+            None => found.push((number, 1)),
+        }
+    }
+    found
 }
