@@ -99,6 +99,10 @@ class Backlog:
         open_ms = open_times_ms(self._spool_root) if wait_for_open else []
         refs = list_sealed(self._spool_root)
         self.is_quiet = wait_for_open and not open_ms and not refs
+        if wait_for_open:
+            # Begun while folders were listed: of one that was begun before it, at another worker, nothing was seen yet.
+            ended_ms = self._clock.now_ms()
+            refs = [ref for ref in refs if not now_ms < ref.begun_time_ms <= ended_ms]
         if not open_ms or not refs:
             return refs
         waited_for = [begun_ms for begun_ms in open_ms if abs(now_ms - begun_ms) < OPEN_PATIENCE_MS]
