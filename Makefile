@@ -37,7 +37,7 @@ full: test ## make test, and the longer tests of what it has tested in short
 quick: $(VENV)/.ready-dev third_party/.ready ## the fast lane: unit, property and contract tests, the embedded store; no toolchain, no Envoy
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
-	@TEST_PROCESSES=$${TEST_PROCESSES:-2} tests/run tests/unit tests/property tests/contract tests/integration/store/test_contract.py -m "not slow and not clickhouse_server and not long and not soak"
+	@tests/run tests/unit tests/property tests/contract tests/integration/store/test_contract.py -m "not slow and not clickhouse_server and not long and not soak"
 
 check: setup-dev lint types fresh secrets audit ## format, lint, types, contract, generated code, secrets in files, known faults of packages
 
