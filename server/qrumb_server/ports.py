@@ -58,8 +58,8 @@ class TableBatch:
     table: str
     columns: Sequence[str]
     data: Sequence[Sequence[Any]]
-    native: bytes | None = None
-    """The same as a block in ClickHouse's Native format, LowCardinality as the plain type; None: it is not made yet."""
+    native: Callable[[], bytes] | None = None
+    """Makes the same as a block in ClickHouse's Native format, LowCardinality as the plain type; None: `data` alone."""
 
     @property
     def row_count(self) -> int:

@@ -1,4 +1,5 @@
-//! The compiled way of an ordinary event: bytes of a call in, protobuf or JSON, spool records and receipts out.
+//! The compiled way of an ordinary event: bytes of a call in, protobuf or JSON, spool records and receipts out; and in
+//! `loading`, segments of the spool in, columns of a table out.
 //!
 //! It may only say yes. Whatever it does not know to be ordinary is "yours": Python, which stays the reference, judges
 //! that event. What it does take is byte for byte what Python would have made; tests hold the two together.

@@ -114,7 +114,7 @@ class CompiledEvents(Sequence[PlacedEvent]):
         except ValueError as error:
             raise BadRowsError(f"cannot be made a row: {type(error).__name__}") from error
         names = [name for name, _type, _number in COLUMNS]
-        return TableBatch(table=VALID_EVENTS, columns=names, data=_Data(self.rows, names), native=self.rows.native())
+        return TableBatch(table=VALID_EVENTS, columns=names, data=_Data(self.rows, names), native=self.rows.native)
 
 
 class _Data(Sequence[Sequence[Any]]):

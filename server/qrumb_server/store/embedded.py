@@ -300,7 +300,7 @@ class EmbeddedStore:
 
     def _insert(self, batch: TableBatch, condition: str, parameters: Mapping[str, Any]) -> None:
         types = known_table(self._types, batch.table)
-        native = batch.native or encode_columns(batch.columns, batch.data, types)
+        native = batch.native() if batch.native else encode_columns(batch.columns, batch.data, types)
         if batch.row_count == 0:
             return
         columns = ", ".join(batch.columns)

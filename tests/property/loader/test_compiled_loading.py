@@ -276,7 +276,8 @@ def _compare(
         assert dict(zip(made.columns, map(list, made.data), strict=True)) == {
             name: list(map(_plain, values)) for name, values in columns.items()
         }
-        assert made.native == bytes(encode_columns(made.columns, ordered, TYPES))
+        assert made.native is not None
+        assert made.native() == bytes(encode_columns(made.columns, ordered, TYPES))
         assert list(compiled.events) == list(plain.events)
         counts = [
             ledger_batch(_counted(one, events, plain.letters))
