@@ -189,11 +189,12 @@ def test_tail_misses_nothing_where_batches_are_small(own: Stack) -> None:
                 assert client.post("/collect", json=event | {"event_id": event_id}).status_code == 200
 
     threads = [threading.Thread(target=send, args=(sent[index::4],)) for index in range(4)]
-    for thread in threads:
-        thread.start()
     seen: list[str] = []
     with own.http() as client:
+        # Before the first of them: what this answer shows is behind its cursor.
         cursor = client.get("/v1/sites/tailed/tail").json()["cursor"]
+        for thread in threads:
+            thread.start()
 
         def follow() -> bool:
             nonlocal cursor
