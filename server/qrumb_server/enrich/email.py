@@ -23,7 +23,7 @@ from qrumb_server.enrich.email_signs import may_contain_email
 from qrumb_server.enrich.folding import FOLDS, folded
 from qrumb_server.enrich.lookalikes import is_lookalike
 
-__all__ = ["MARK", "contains_email", "redact_emails", "redacted_beginning"]
+__all__ = ["MARK", "contains_email", "redact_emails", "redact_url", "redacted_beginning"]
 
 # Stands where an address was.
 MARK: Final = "[email]"
@@ -78,12 +78,14 @@ _AUTHORITY: Final = re.compile(
 )
 # These two read backwards, from the @ to the left.
 _local_part = re.compile(rf"([-+_.~${_FILLER}]*+)[^\W_][\w.+~$*'\u2022\u25cf{_FILLER}-]*+").match
-_quoted_local_part = re.compile(rf'[{_FILLER}]*"[^\W_](?:[^"]{{0,62}}[^\W_])?"(?=[\s"<(\[,;:]|\Z)').match
+_quoted_local_part = re.compile(rf'[{_FILLER}]*"[^\W_](?:[^"]{{0,62}}[^\W_])?"(?=[\s"<(\[,;:=/?#&|>{{]|\Z)').match
 _mask_signs = re.compile(r"[*\u2022\u25cf]").findall
 
 # Longest name in the root zone; a label has 63 characters at most.
 _MAX_TLD: Final = 63
 _SCHEMES_OF_ADDRESSES: Final = ("mailto:", "sip:", "sips:", "xmpp:")
+
+_Find = Callable[[str], Iterator[tuple[int, int]]]
 
 _first_word = re.compile(r"[a-z0-9]+").match
 _is_foreign_tld = re.compile(r"[^\x00-\x7f]{2,}").fullmatch
@@ -130,12 +132,21 @@ def redact_emails(text: str) -> str:
 
     An address is taken with all that may belong to it. Where that does not do, the whole text becomes `MARK`.
     """
+    return _redacted(text, _find)
+
+
+def redact_url(url: str) -> str:
+    """As `redact_emails`, of a URL without user info: what looks like some is an address too."""
+    return _redacted(url, _find_in_url)
+
+
+def _redacted(text: str, find: _Find) -> str:
     for _ in range(_MAX_PASSES):
-        redacted = _redact_once(text) if may_contain_email(text) else text
+        redacted = _redact_once(text, find) if may_contain_email(text) else text
         if redacted is text:
             return text
         text = redacted
-    return MARK if contains_email(text) else text
+    return MARK if _redact_once(text, find) is not text else text
 
 
 def redacted_beginning(text: str, limit: int) -> str:
@@ -155,7 +166,7 @@ def _redactable(text: str, limit: int) -> int:
     return limit
 
 
-def _redact_once(text: str) -> str:
+def _redact_once(text: str, find: _Find) -> str:
     """The text without the addresses that one search finds; itself where there is none."""
     plain, tracks = text, []
     for _ in range(_MAX_DECODINGS):
@@ -171,7 +182,7 @@ def _redact_once(text: str) -> str:
         tracks.append(track)
     kept: list[str] = []
     done = 0
-    for start, end in _find(plain):
+    for start, end in find(plain):
         for track in reversed(tracks):
             start, end = track.before(start, end)
         # Two addresses may share one escape; then the first has taken the beginning of the second.
@@ -271,7 +282,15 @@ def _tlds() -> frozenset[str]:
 
 def _find(plain: str) -> Iterator[tuple[int, int]]:
     """Start and end of every address in a decoded and folded text."""
-    user_info = _user_info_ends(plain) if "//" in plain else frozenset()
+    return _find_besides(plain, _user_info_ends(plain) if "//" in plain else frozenset())
+
+
+def _find_in_url(plain: str) -> Iterator[tuple[int, int]]:
+    return _find_besides(plain, frozenset())
+
+
+def _find_besides(plain: str, user_info: frozenset[int]) -> Iterator[tuple[int, int]]:
+    """Those whose @ is none of these."""
     found = 0
     for seen, match in enumerate(_AT_DOMAIN.finditer(plain)):
         at, end = match.span()

@@ -6,9 +6,9 @@ from typing import Final
 __all__ = ["SIGN_PATTERN", "may_contain_email"]
 
 # Of an @ in disguise; each is looked for only where its first character occurs.
-_PERCENT_AT: Final = r"%(?:40|25|3[04]|5[Cc]u|u|26(?:%23|#|amp|commat)|[Ee][Ff])"
-_ENTITY_AT: Final = r"&(?:#|amp;|commat;)"
-_BACKSLASH_AT: Final = r"\\(?:u(?:00[245]|\{|[Ff])|U0|x)"
+_PERCENT_AT: Final = r"%(?:40|25|3[04]|5[Cc][uUx]|u|26(?:%23|#|amp|commat)|[Ee][Ff])"
+_ENTITY_AT: Final = r"&(?:#|%23|(?:amp|commat)(?:;|%3[Bb]))"
+_BACKSLASH_AT: Final = r"\\(?:u(?:00[2457]|\{|%7[Bb]|[Ff])|U0|x)"
 _WIDE_AT: Final = ("\uff20", "\ufe6b")
 SIGN_PATTERN: Final = "|".join(("@", _PERCENT_AT, _ENTITY_AT, _BACKSLASH_AT, *_WIDE_AT))
 """All that `may_contain_email` looks for, as one expression."""

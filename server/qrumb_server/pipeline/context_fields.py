@@ -16,7 +16,7 @@ from qrumb.v1.device_pb2 import Device
 from qrumb.v1.receipt_pb2 import EventWarning
 from qrumb.v1.scan_session_pb2 import ScanSession
 from qrumb.v1.server_event_pb2 import ServerEvent
-from qrumb_server.enrich.email import MARK, contains_email, redact_emails
+from qrumb_server.enrich.email import MARK, contains_email, redact_emails, redact_url
 from qrumb_server.pipeline.consent import Allowed
 from qrumb_server.pipeline.findings import Findings
 from qrumb_server.pipeline.urls import bare, is_page_url, is_referrer, without_user_info
@@ -77,9 +77,8 @@ def _check_url(field: str, sent: str, is_usable: Callable[[str], object], allowe
     if len(url) > MAX_URL:
         findings.leave_out(field, _too_long(url, MAX_URL))
         return
-    has_email = contains_email(url)
-    if has_email:
-        url = redact_emails(url)
+    redacted = redact_url(url)
+    has_email, url = redacted != url, redacted
     if not is_usable(url):
         findings.leave_out(field, "must be an absolute http or https URL")
         return

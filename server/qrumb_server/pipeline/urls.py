@@ -18,12 +18,13 @@ is_page_url = re.compile(PAGE_URL_PATTERN).fullmatch
 is_referrer = re.compile(REFERRER_PATTERN).fullmatch
 """As is_page_url, and android-app, which Chrome on Android states for apps."""
 
-_own_user_info = re.compile(r"([^/?#]*//)[^/?#]*@").match
+_AT: Final = "(?:@|%(?:25)*40)"
+_own_user_info = re.compile(rf"([^/?#]*//)[^/?#]*{_AT}").match
 _inner_user_info = re.compile(
-    r"""
+    rf"""
     # Up to the @: nothing that ends the authority of the inner URL, or its place in the outer one.
-      (://) [^/?#&\s"'<>]* @
-    | (%(?:25)*3[Aa] (?:%(?:25)*2[Ff]){2}) (?: (?!%(?:25)*(?:2[Ff36]|3[Ff])) [^/?#&\s] )* %(?:25)*40
+      (://) (?: (?!%(?:25)*(?:2[Ff36]|3[Ff])) [^/?#&\s"'<>] )* {_AT}
+    | (%(?:25)*3[Aa] (?:%(?:25)*2[Ff]){{2}}) (?: (?!%(?:25)*(?:2[Ff36]|3[Ff])) [^/?#&\s] )* {_AT}
     """,
     re.VERBOSE,
 ).sub

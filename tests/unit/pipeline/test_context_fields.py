@@ -101,6 +101,9 @@ def test_what_a_backend_says_of_its_visitor_is_left_out_too(path: str, value: st
         (PAGE + "?e=jane%40gmail.com#x", PAGE + "?e=[email]#x"),
         (PAGE + "/u/jane@gmail.com/edit", PAGE + "/u/[email]/edit"),
         (PAGE + "#/jane@gmail.com", PAGE + "#/[email]"),
+        ("https://jane\uff20gmail.com/a", "https://[email]/a"),
+        ("https://jane&#64;gmail.com/a", "https://[email]/a"),
+        (PAGE + "?next=https:\\u002f/jane\\u0040gmail.com", PAGE + "?next=https:\\u002f/[email]"),
     ],
 )
 @pytest.mark.parametrize("field", ["page_url", "referrer"])

@@ -29,6 +29,15 @@ from qrumb_server.pipeline.urls import bare, is_page_url, is_referrer, without_u
             "https://shop.example/?next=https%253A%252F%252Fuser%253Apw%2540other.example",
             "https://shop.example/?next=https%253A%252F%252Fother.example",
         ),
+        ("https://user%40shop.example/a", "https://shop.example/a"),
+        (
+            "https://shop.example/?next=https://user%2540other.example",
+            "https://shop.example/?next=https://other.example",
+        ),
+        (
+            "https://shop.example/?next=https%3A%2F%2Fuser@other.example",
+            "https://shop.example/?next=https%3A%2F%2Fother.example",
+        ),
         ("https://shop.example/#u=ftp://user:pw@files.example", "https://shop.example/#u=ftp://files.example"),
     ],
 )
@@ -48,6 +57,7 @@ def test_user_info_goes_wherever_it_is(url: str, left: str) -> None:
         "https://shop.example/?next=https://other.example&mail=a@b",
         "https://shop.example/?next=https%3A%2F%2Fother.example%2F%40user",
         "https://shop.example/?next=https%3A%2F%2Fother.example%26m%3Da%40b",
+        "https://shop.example/?next=https://other.example%2F%40user",
         "https://maps.example/@48.2082,16.3738,15z",
     ],
 )
