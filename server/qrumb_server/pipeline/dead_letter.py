@@ -13,6 +13,7 @@ from qrumb.v1.server_event_pb2 import ServerEvent
 from qrumb_server.enrich.email import redacted_beginning
 from qrumb_server.model import RawEvent, Reading, Rejected, SitePolicy
 from qrumb_server.pipeline.consent import ALLOWED, Allowed, applied_consent, without_personal
+from qrumb_server.pipeline.context_fields import is_ip
 from qrumb_server.pipeline.struct_json import plain_values
 from qrumb_server.wire.v1.record_pb2 import Record
 
@@ -26,12 +27,17 @@ MAX_VALUES: Final = 512
 MAX_ID: Final = 200
 # Stands where a hash should have been.
 NOT_HASHED: Final = "[not hashed]"
+# Stands where an address of a visitor was, under a name that is no field's (ip, context.ip).
+ADDRESS: Final = "[address]"
 _ANY_SITE: Final = SitePolicy()
 # Of what could not be read: whatever it was, it is where an address, an agent or a hash of a person belongs.
 _NEVER_KEPT: Final = frozenset(
     {"client_ip", "user_agent", "device.user_agent", "user_identifiers.email_hash", "user_identifiers.phone_hash"}
 )
 
+_addresses = re.compile(
+    r"(?<![\w.:])(?:[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?!\.[0-9])|[0-9A-Fa-f]*+:[0-9A-Fa-f]*+:[0-9A-Fa-f:.]*+)(?!\w)"
+).sub
 _is_hash_or_empty = re.compile(r"([0-9a-fA-F]{64})?").fullmatch
 
 
@@ -87,7 +93,20 @@ def _add_read(sent: dict[str, Any], reading: Reading, name: str, allowed: Allowe
         parent, _, key = path.rpartition(".")
         holder = sent.setdefault(parent, {}) if parent.isidentifier() else sent
         if isinstance(holder, dict):
-            holder[key if holder is not sent else path] = value
+            holder[key if holder is not sent else path] = _without_addresses(value)
+
+
+def _without_addresses(value: object) -> object:
+    """What was sent under names that the contract lacks: a row has none of it, so no letter has a visitor's address."""
+    match value:
+        case str():
+            return _addresses(lambda found: ADDRESS if is_ip(found[0].rstrip(".")) else found[0], value)
+        case list():
+            return [_without_addresses(one) for one in value]
+        case dict():
+            return {key: _without_addresses(one) for key, one in value.items()}
+        case _:
+            return value
 
 
 def _as_text(sent: dict[str, Any]) -> str:

@@ -71,3 +71,30 @@ def test_a_name_that_is_none_of_an_enums_is_kept_as_it_was_sent(sent: str) -> No
     raw = explained(b'{"site_id":"s","event_type":"e","consent":"%b"}' % sent.encode(), Source.BROWSER)
     letter = bury(Rejected(raw=raw, event_id="", violations=[]), 0).dead_letter
     assert json.loads(letter.payload).get("consent", "") == sent
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        ("203.0.113.9", "[address]"),
+        ("2001:db8::9", "[address]"),
+        ("::ffff:203.0.113.9", "[address]"),
+        ("203.0.113.9:443, [2001:db8::9]:80.", "[address]:443, [[address]]:80."),
+        ({"a": ["x 203.0.113.9", 7]}, {"a": ["x [address]", 7]}),
+        ("12:30:45", "12:30:45"),
+        ("1.2.3.4.5", "1.2.3.4.5"),
+        ("std::pair", "std::pair"),
+    ],
+)
+@pytest.mark.parametrize("name", ["ip", "client_IP"])
+def test_a_visitors_address_under_a_name_that_is_no_fields_is_not_kept(name: str, sent: object, kept: object) -> None:
+    raw = explained(json.dumps({"site_id": "s", "device": {name: sent}, name: sent}).encode(), Source.BROWSER)
+    letter = bury(Rejected(raw=raw, event_id="", violations=[]), 0).dead_letter
+    assert json.loads(letter.payload) == {"site_id": "s", "device": {name: kept}, name: kept}
+
+
+@pytest.mark.parametrize("text", ["1.", ":", "1:", "203.0.113.9 ", "a"])
+def test_looking_for_addresses_takes_linear_time(text: str) -> None:
+    """Ends within the test's time."""
+    raw = explained(json.dumps({"site_id": "s", "ip": text * (120_000 // len(text)) + "g"}).encode(), Source.BROWSER)
+    bury(Rejected(raw=raw, event_id="", violations=[]), 0)
