@@ -146,7 +146,7 @@ def questions(store: EmbeddedStore, now_ms: int) -> dict[str, Callable[[], Any]]
     """By name. Ranges end at midnight, as a chart's do."""
     reader = Questions(store)
     clock, tail = SystemClock(), pb.TailEventsRequest(site_id=SITE)
-    charts = Charts(store=reader, clock=clock, state_of=store.state_of)
+    charts = Charts(store=reader, clock=clock, writes=store.written)
     reports = Reports(store=reader, spool_root=Path("/nonexistent"), clock=SystemClock())
     midnight = now_ms // DAY_MS * DAY_MS
     # Not one and the same: the engine remembers which granules a condition held for.

@@ -15,6 +15,7 @@ __all__ = [
     "SetAside",
     "State",
     "TableBatch",
+    "Writes",
     "among",
     "as_one_text",
 ]
@@ -127,6 +128,19 @@ class State(NamedTuple):
 
     inserts: int
     changes: int
+
+
+class Writes(Protocol):
+    """What was written of the rows of a site's events, in a store that nobody else writes to."""
+
+    def state_of(self, site_id: str) -> State | None:
+        """Equal at two moments: every statement about the site's rows answers the same. None: one is being written."""
+        ...
+
+    def inserted(self, site_id: str, since: State, until: State) -> list[dict[str, Any]] | None:
+        """The rows that came between two states of equal `changes`, as a statement would have them, but for columns
+        that have no value; None where they are not known any more, or are many."""
+        ...
 
 
 class Reader(Protocol):

@@ -33,7 +33,6 @@ from qrumb_server.query.charts import Charts
 from qrumb_server.query.reads import Reads
 from qrumb_server.query.reports import Reports
 from qrumb_server.query.service import Previews, Queries, SessionQueries
-from qrumb_server.query.tail import never_known
 from qrumb_server.rpc.caller import remember
 from qrumb_server.rpc.collector import Collector
 from qrumb_server.rpc.preview import ask_loader
@@ -256,8 +255,8 @@ class MiniNode:
         server = grpc.aio.server(interceptors=[Wrappers()])
         self._reads = Reads(self.store, max_concurrent=2, max_wait=timedelta(seconds=LOAD_SECONDS), limits=LIMITS)
         reports = Reports(store=self._reads, spool_root=self.spool_root, clock=self.clock)
-        state_of = self.store.state_of if isinstance(self.store, EmbeddedStore) else never_known
-        charts = Charts(store=self._reads, clock=self.clock, state_of=state_of)
+        writes = self.store.written if isinstance(self.store, EmbeddedStore) else None
+        charts = Charts(store=self._reads, clock=self.clock, writes=writes)
         add_QueryServiceServicer_to_server(Queries(reports=reports, charts=charts, reads=self._reads), server)
         read_sessions = SessionQueries(reports=reports, reads=self._reads)
         add_ScanSessionServiceServicer_to_server(read_sessions, server)

@@ -36,7 +36,6 @@ from qrumb_server.query.charts import Charts
 from qrumb_server.query.reads import Reads
 from qrumb_server.query.reports import Reports
 from qrumb_server.query.service import Previews, Queries, SessionQueries, SqlQueries
-from qrumb_server.query.tail import never_known
 from qrumb_server.rpc.access import Access
 from qrumb_server.rpc.durations import CallDurations
 from qrumb_server.rpc.health import Health
@@ -156,8 +155,8 @@ async def run_loader(
         limits=_limits(settings.queries),
     )
     reports = Reports(store=reads, spool_root=settings.spool_dir, clock=clock)
-    state_of = store.state_of if isinstance(store, EmbeddedStore) else never_known
-    charts = Charts(store=reads, clock=clock, state_of=state_of)
+    writes = store.written if isinstance(store, EmbeddedStore) else None
+    charts = Charts(store=reads, clock=clock, writes=writes)
     replay = Replay(
         store=store,
         loader=loader,

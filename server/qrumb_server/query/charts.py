@@ -1,12 +1,12 @@
 """What events add up to: the live tail, counts over time, the funnel of each QR code. Attributed at query time."""
 
 from qrumb.v1 import query_service_pb2 as pb
-from qrumb_server.ports import Clock
+from qrumb_server.ports import Clock, Writes
 from qrumb_server.query.attribution import attribute_conversions
 from qrumb_server.query.counts import count_events
 from qrumb_server.query.funnels import follow_scans
 from qrumb_server.query.reads import Reader
-from qrumb_server.query.tail import StateOf, Tail, never_known
+from qrumb_server.query.tail import Tail
 
 __all__ = ["Charts"]
 
@@ -14,10 +14,10 @@ __all__ = ["Charts"]
 class Charts:
     """Reads for one node. Calls block; every one may raise a StoreError."""
 
-    def __init__(self, *, store: Reader, clock: Clock, state_of: StateOf = never_known) -> None:
+    def __init__(self, *, store: Reader, clock: Clock, writes: Writes | None = None) -> None:
         self._store = store
         self._clock = clock
-        self._tail = Tail(store=store, clock=clock, state_of=state_of)
+        self._tail = Tail(store=store, clock=clock, writes=writes)
 
     def tail(self, request: pb.TailEventsRequest) -> pb.TailEventsResponse:
         """See `tail.Tail`."""

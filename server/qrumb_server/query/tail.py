@@ -4,11 +4,12 @@ That order is the one of their segments: by their times of receipt, rows of one 
 another worker that were handed out already. Replayed events are left out: theirs is a time long past.
 
 A page that asks every few seconds mostly hears that nothing is new. What was answered is kept for as long as nothing is
-written of the site, which only a store that nobody else writes to can say; where rows were added, these alone are read.
+written of the site, which only a store that nobody else writes to can say. Where rows were added, such a store knows
+the last ones; otherwise these alone are read.
 """
 
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
@@ -18,15 +19,13 @@ from cachetools import LRUCache
 from qrumb.v1 import query_service_pb2 as pb
 from qrumb.v1.event_row_pb2 import EventRow
 from qrumb_server.loader.rows import REPLAYED
-from qrumb_server.ports import Clock, State
+from qrumb_server.ports import Clock, State, Writes
 from qrumb_server.query.reads import Reader
 from qrumb_server.query.rows import Place, as_event_row, first_fitting, parse_place
 from qrumb_server.spool.format import segment_time_ms
 
-__all__ = ["StateOf", "Tail", "never_known"]
+__all__ = ["Tail"]
 
-StateOf = Callable[[str], State | None]
-"""Equal answers for a site: nothing of its events was written between them. None: it cannot be said."""
 DEFAULT_LIMIT: Final = 100
 # A worker that begins many segments at once, or starts with a clock set back, numbers them a little into the future.
 CLOCK_TOLERANCE_MS: Final = 600_000
@@ -41,6 +40,7 @@ _KEPT_BYTES: Final = 8 * 1024 * 1024
 _BYTES_OF_ROW: Final = 500
 _HOUR_MS: Final = 3_600_000
 _Order = tuple[str, int]
+_State = tuple[State, int]
 _BEFORE_ALL: Final[_Order] = ("", -1)
 
 
@@ -54,7 +54,8 @@ class _Row:
 class _Known:
     """All rows of a site whose order is after `floor`, the newest first, in one state of the site and one hour."""
 
-    state: tuple[State, int]
+    state: _State | None
+    """None: it could not be said."""
     floor: _Order
     rows: Sequence[_Row]
 
@@ -63,22 +64,17 @@ class _Known:
         return _BYTES_OF_ROW + sum(_BYTES_OF_ROW + row.message.ByteSize() for row in self.rows)
 
 
-def never_known(_site_id: str) -> State | None:
-    """Of a store that others write to."""
-    return None
-
-
 class Tail:
     """Reads for one node, and may be asked by several threads at once. Calls block; every one may raise a StoreError.
 
     Args:
-        state_of: whether what was answered still is so.
+        writes: whether what was answered still is so; None: others write to the store, too.
     """
 
-    def __init__(self, *, store: Reader, clock: Clock, state_of: StateOf) -> None:
+    def __init__(self, *, store: Reader, clock: Clock, writes: Writes | None) -> None:
         self._store = store
         self._clock = clock
-        self._state_of = state_of
+        self._writes = writes
         self._known: LRUCache[str, _Known] = LRUCache(_KEPT_BYTES, getsizeof=lambda known: known.size)
         self._knowing = threading.Lock()
 
@@ -100,19 +96,14 @@ class Tail:
         is_enough = known is not None and (len(known.rows) >= limit or known.floor == _BEFORE_ALL)
         if known is None or not is_enough or not _has_only_more(known.state, state):
             rows = _rows(self._newest_rows(site_id, limit, known))
-            floor = _below(rows) if len(rows) == limit else _BEFORE_ALL
+            known = _Known(state=state, floor=_below(rows) if len(rows) == limit else _BEFORE_ALL, rows=rows)
         elif known.state == state:
             return known.rows[:limit]
         else:
             more = _rows(self._rows_beside(site_id, limit, known))
-            floor = _below(more) if len(more) == limit else known.floor
-            kept = max(limit, len(known.rows))
-            rows = [row for row in sorted((*more, *known.rows), key=_order, reverse=True) if _order(row) > floor]
-            if len(rows) > kept:
-                rows = rows[:kept]
-                floor = _below(rows)
-        self._keep(site_id, state, floor, rows)
-        return rows[:limit]
+            known = _with_more(known, state, more, limit, _below(more) if len(more) == limit else known.floor)
+        self._keep(site_id, known)
+        return known.rows[:limit]
 
     def _after(self, site_id: str, limit: int, after: Place) -> Sequence[_Row]:
         state, known = self._state(site_id)
@@ -121,24 +112,38 @@ class Tail:
             return [row for row in reversed(known.rows) if _order(row) > order][:limit]
         rows = _rows(self._rows_after(site_id, limit, after))
         if len(rows) < limit:
-            self._keep(site_id, state, order, rows[::-1])
+            self._keep(site_id, _Known(state=state, floor=order, rows=rows[::-1]))
         return rows
 
-    def _state(self, site_id: str) -> tuple[tuple[State, int] | None, _Known | None]:
+    def _state(self, site_id: str) -> tuple[_State | None, _Known | None]:
+        """Of now, and what is known of then; of now, where the rows between the two are known."""
         with self._knowing:
             known = self._known.get(site_id)
-        return self._now(site_id), known
+        state = self._now(site_id)
+        if self._writes is None or state is None or known is None or known.state is None or known.state == state:
+            return state, known
+        if not _has_only_more(known.state, state):
+            return state, known
+        inserted = self._writes.inserted(site_id, known.state[0], state[0])
+        if inserted is None:
+            return state, known
+        inserted.sort(key=_row_order, reverse=True)
+        more = [row for row in inserted if _row_order(row) > known.floor and not row["segment_id"].startswith(REPLAYED)]
+        number = max(len(known.rows), DEFAULT_LIMIT)
+        floor = known.floor if len(more) <= number else _row_order(more[number])
+        known = _with_more(known, state, _rows(more[:number]), number, floor)
+        self._keep(site_id, known)
+        return state, known
 
-    def _now(self, site_id: str) -> tuple[State, int] | None:
+    def _now(self, site_id: str) -> _State | None:
         """Of an hour, since the engine lets rows go that are old."""
-        state = self._state_of(site_id)
+        state = None if self._writes is None else self._writes.state_of(site_id)
         return None if state is None else (state, self._clock.now_ms() // _HOUR_MS)
 
-    def _keep(self, site_id: str, state: tuple[State, int] | None, floor: _Order, rows: Sequence[_Row]) -> None:
+    def _keep(self, site_id: str, known: _Known) -> None:
         """Unless something was written while they were read. Longer than all that is kept may be: none of it is."""
-        if state is None or self._now(site_id) != state:
+        if known.state is None or self._now(site_id) != known.state:
             return
-        known = _Known(state=state, floor=floor, rows=rows)
         with self._knowing:
             self._known.pop(site_id, None)
             if known.size <= _KEPT_BYTES:
@@ -242,9 +247,24 @@ def _below(rows: Sequence[_Row]) -> _Order:
     return segment_id, segment_row - 1
 
 
-def _has_only_more(before: tuple[State, int], now: tuple[State, int] | None) -> bool:
+def _row_order(row: Mapping[str, Any]) -> _Order:
+    return row["segment_id"], row["segment_row"]
+
+
+def _with_more(known: _Known, state: _State | None, more: Sequence[_Row], limit: int, floor: _Order) -> _Known:
+    """With further rows, all that are after a floor; of them together not more than before, unless that is below a
+    limit."""
+    kept = max(limit, len(known.rows))
+    rows = [row for row in sorted((*more, *known.rows), key=_order, reverse=True) if _order(row) > floor]
+    if len(rows) > kept:
+        rows = rows[:kept]
+        floor = _below(rows)
+    return _Known(state=state, floor=floor, rows=rows)
+
+
+def _has_only_more(before: _State | None, now: _State | None) -> bool:
     """Whether every row of before is there and is the same."""
-    return now is not None and before[0].changes == now[0].changes and before[1] == now[1]
+    return before is not None and now is not None and before[0].changes == now[0].changes and before[1] == now[1]
 
 
 def _begun_ms(segment_id: str) -> int:

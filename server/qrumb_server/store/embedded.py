@@ -26,7 +26,7 @@ from qrumb_server.errors import (
     StoreRefusedError,
     StoreUnavailableError,
 )
-from qrumb_server.ports import Asking, SetAside, State, TableBatch
+from qrumb_server.ports import Asking, SetAside, TableBatch
 from qrumb_server.store.backup import restore_backup, write_backup
 from qrumb_server.store.engine import EngineError, EngineSession, Statements, as_query_error
 from qrumb_server.store.errors import (
@@ -106,7 +106,8 @@ class EmbeddedStore:
         self._readers = Readers(folder, _READERS + questions, self._is_loading)
         self._closed = False
         self._prover = EngineSession(folder, _PROOF_SETTINGS)
-        self._written = Written()
+        self.written = Written()
+        """Of events.valid_events. The engine's own end of rows, after 400 days, does not count."""
         self._report = report
         self._parts = PartKeeper(Statements(self._prover).query, self._set_aside, detached_before)
 
@@ -234,7 +235,7 @@ class EmbeddedStore:
     def mutate(self, sql: str, parameters: Mapping[str, Any] | None = None) -> None:
         """See `ports.EventStore.mutate`. Inserts go on meanwhile; rows that arrive after its start are not touched."""
         rendered = render_parameters(sql, parameters or {})
-        changing = self._written.writing() if VALID_EVENTS in sql else nullcontext()
+        changing = self.written.writing() if VALID_EVENTS in sql else nullcontext()
         with changing, self._readers.own_session(_MUTATION_SETTINGS) as session, as_query_error():
             try:
                 session.run(sql, rendered)
@@ -246,11 +247,6 @@ class EmbeddedStore:
             if not self._parts.prove_all(Statements(session).query):
                 raise StoreUnavailableError("what the statement wrote cannot be read: run it again")
             session.run(FORGET_DONE_MUTATIONS)
-
-    def state_of(self, site_id: str) -> State | None:
-        """Equal at two moments only if every statement about the site's rows of events.valid_events answers the same;
-        None while these are being written. The engine's own end of rows, after 400 days, does not count."""
-        return self._written.state_of(site_id)
 
     def export(self, sql: str, output_format: str) -> Iterator[bytes]:
         """The whole result of one SELECT, SHOW or DESCRIBE in `output_format`, in pieces of at most 1 MiB.
@@ -308,7 +304,9 @@ class EmbeddedStore:
         check_free_bytes(self._folder, self._min_free_bytes)
         of_events = batch.table == VALID_EVENTS
         sites = set(batch.data[list(batch.columns).index("site_id")]) if of_events else ()
-        with self._healing(), self._writing, self._written.writing(sites), self._transfer_file(native) as path:
+        # Of rows that may be there already it is not known which were.
+        writing = self.written.writing(sites, native if of_events and not condition else None)
+        with self._healing(), self._writing, writing, self._transfer_file(native) as path:
             self._parts.attach()
             self._inserted = time.monotonic()
             # Names come from the schema files and the path from `prepare_folder`; values travel in the file.
@@ -344,7 +342,7 @@ class EmbeddedStore:
         return proof.missing(decode_columns(native))
 
     def _set_aside(self, found: SetAside) -> None:
-        with self._written.writing():
+        with self.written.writing():
             self._report(found)
 
     @contextmanager

@@ -24,7 +24,7 @@ from clickhouse_driver.writer import write_binary_str  # type: ignore[import-unt
 
 from qrumb_server.store.values import check_columns, inner_type, wire_type
 
-__all__ = ["decode_columns", "decode_rows", "encode_columns", "reading"]
+__all__ = ["decode_columns", "decode_named", "decode_rows", "encode_columns", "reading"]
 
 _BUFFER_BYTES = 1 << 20
 
@@ -77,7 +77,13 @@ def decode_columns(native: bytes) -> list[list[Any]]:
     return [list(chain.from_iterable(pieces)) for pieces in zip(*blocks, strict=True)]
 
 
-def _blocks(native: bytes) -> Iterator[tuple[list[str], list[Sequence[Any]]]]:
+def decode_named(native: bytes | bytearray) -> dict[str, Sequence[Any]]:
+    """The columns of one block by their names."""
+    names, lists = next(_blocks(native))
+    return dict(zip(names, lists, strict=True))
+
+
+def _blocks(native: bytes | bytearray) -> Iterator[tuple[list[str], list[Sequence[Any]]]]:
     source = _Source(native)
     context = _context()
     while source.has_more():
@@ -133,7 +139,7 @@ class _Source(BufferedReader):  # type: ignore[misc]  # untyped base, see the im
     """Takes the place of the socket that the driver's reader reads from: all bytes are there from the
     start."""
 
-    def __init__(self, native: bytes) -> None:
+    def __init__(self, native: bytes | bytearray) -> None:
         super().__init__(1)
         self.buffer = bytearray(native)
         self.current_buffer_size = len(native)

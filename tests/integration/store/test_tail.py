@@ -97,18 +97,19 @@ class Counting:
 def test_what_the_tail_keeps_is_what_is_there(
     store: EmbeddedStore, batch_of: Callable[..., TableBatch], event: Callable[..., dict[str, Any]], now_ms: int
 ) -> None:
-    """Asked time and again, beside one that keeps nothing; and the store is not asked where nothing was written."""
+    """Asked time and again, beside one that keeps nothing; and the store is not asked where nothing was written or
+    what was written is known."""
     reader, clock = Counting(store), SettableClock(now_ms)
-    keeping = Charts(store=reader, clock=clock, state_of=store.state_of)
+    keeping = Charts(store=reader, clock=clock, writes=store.written)
     forgetful = Charts(store=store, clock=clock)
     numbers = count()
     cursors = {""}
 
-    def arrive(number: int, site_id: str = "mine", earlier_ms: int = 0) -> None:
+    def arrive(number: int, site_id: str = "mine", earlier_ms: int = 0, again: bool = False) -> None:
         begun = next(numbers)
         segment = segment_of(now_ms - 1000 + begun - earlier_ms, begun)
         rows = [event(site_id=site_id, segment_id=segment, segment_row=row) for row in range(number)]
-        store.insert(batch_of(rows))
+        (store.insert_missing if again else store.insert)(batch_of(rows))
         store.insert(ledger_of(rows))
 
     def asked() -> int:
@@ -125,11 +126,16 @@ def test_what_the_tail_keeps_is_what_is_there(
         asked()
         assert asked() == 0
         arrive(number, earlier_ms=earlier_ms)  # of a worker whose segments were begun before
-        assert asked()
-    asked()
-    arrive(4, "other")
-    assert asked() == 0
-    store.mutate("ALTER TABLE events.valid_events UPDATE is_fraud = 1 WHERE site_id = 'mine' AND segment_row = 0")
+        asked()
+    for number, site_id, earlier_ms in ((2, "mine", 0), (3, "mine", 5), (4, "other", 0)):
+        arrive(number, site_id, earlier_ms)
+        arrive(1)
+        assert asked() == 0
+    arrive(1, again=True)  # which rows these are only the store knows
+    assert asked()
+    arrive(300)
+    assert asked(), "more than is kept"
+    store.mutate("ALTER TABLE events.valid_events UPDATE is_fraud = 1 WHERE site_id = 'mine' AND segment_row = 299")
     assert asked()
     assert any(row.is_fraud for row in keeping.tail(pb.TailEventsRequest(site_id="mine")).rows)
     clock.set(now_ms + HOUR_MS)
