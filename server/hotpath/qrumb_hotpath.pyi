@@ -1,5 +1,5 @@
 """The compiled way (server/hotpath): bytes of a call in, spool records and receipts out, for ordinary events; and the
-loader's, segments in, columns out."""
+loader's, segments in, columns out. Between them is the disk of a worker."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -79,6 +79,46 @@ class Judge:
         self, call: Call, at: Circumstances, most_bytes: int
     ) -> tuple[list[bytes | None], list[bytes | None], list[str | None]]:
         """Records, receipts and sites of the next events; None where an event is Python's."""
+
+class AppendFile:
+    """A file that is only ever written at its end; as spool.filesystem has it, whose errors these calls raise."""
+
+    @staticmethod
+    def create(path: str) -> AppendFile:
+        """A new, empty file."""
+
+    def write(self, content: bytes | memoryview) -> int:
+        """Append, and return how many bytes were taken."""
+
+    def sync(self) -> None:
+        """Make content and length durable."""
+
+    def truncate(self, size_bytes: int) -> None:
+        """Cut the end off."""
+
+    def close(self) -> None:
+        """Let go of the file."""
+
+class Disk:
+    """A thread that writes and syncs, one job at a time, and never needs the interpreter."""
+
+    def __new__(cls) -> Disk: ...
+    def fileno(self) -> int:
+        """A descriptor that can be read once a job has ended."""
+
+    def append(self, file: AppendFile, records: list[bytes], size_bytes: int, first_row: int, layout: Layout) -> int:
+        """Begin to append the frames of these records, `first_row` upwards; how many bytes they are.
+
+        Raises:
+            OSError: the file is closed.
+            RuntimeError: the thread has ended.
+        """
+
+    def ended(self) -> int:
+        """How the job ended, once it has: 0, or the number of the error that ended its write, or below 0 its sync."""
+
+    def close(self) -> None:
+        """End the thread after its job."""
 
 class Rows:
     """The accepted events of a batch of the loader. Places count its events, in the order in which they were added."""

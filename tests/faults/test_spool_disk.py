@@ -23,11 +23,13 @@ from qrumb_server.app.clock import SystemClock
 from qrumb_server.errors import SpoolFullError
 from qrumb_server.spool.reader import list_sealed, read_segment
 from qrumb_server.spool.writer import SpoolWriter
+from tests.support.disks import DISKS
 from tests.support.patience import patient
 from tests.support.spool_limits import spool_limits
 from tests.support.stack import Stack, frozen, running_stack, wait_until
 
 SITE = "disk"
+ROOT = Path(__file__).resolve().parents[2]
 
 # A worker whose files may not grow beyond a limit of the operating system: writes end in their middle.
 SHORT_FILES = """
@@ -39,13 +41,20 @@ from qrumb_server.errors import SpoolFailedError
 from qrumb_server.config import SpoolSettings
 from qrumb_server.spool.quota import SpoolLimits
 from qrumb_server.spool.writer import SpoolWriter
+from tests.support.disks import DISKS
 
 resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
 
 async def write():
     with ThreadPoolExecutor(1) as executor:
         limits = SpoolLimits(**SpoolSettings().model_dump() | {"min_free_bytes": 0})
-        writer = await SpoolWriter.open(Path(sys.argv[1]), limits=limits, executor=executor, clock=SystemClock())
+        writer = await SpoolWriter.open(
+            Path(sys.argv[1]),
+            limits=limits,
+            executor=executor,
+            clock=SystemClock(),
+            filesystem=DISKS[sys.argv[2]](),
+        )
         for number in range(300):
             try:
                 await writer.append([b"%06d" % number + bytes(1000)])
@@ -63,10 +72,12 @@ def stored_numbers(root: Path) -> list[int]:
     return [int(record[:6]) for ref in list_sealed(root) for record in read_segment(ref).records]
 
 
-def test_files_that_may_not_grow_cost_only_the_append_that_was_told_so(tmp_path: Path) -> None:
+@pytest.mark.parametrize("disk", DISKS)
+def test_files_that_may_not_grow_cost_only_the_append_that_was_told_so(tmp_path: Path, disk: str) -> None:
     """RLIMIT_FSIZE cuts writes short: what was acknowledged is there, nothing else, and the spool goes on."""
     done = subprocess.run(
-        [sys.executable, "-c", SHORT_FILES, tmp_path / "worker-0"],
+        [sys.executable, "-c", SHORT_FILES, tmp_path / "worker-0", disk],
+        cwd=ROOT,
         capture_output=True,
         text=True,
         timeout=patient(60),
@@ -93,13 +104,18 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         subprocess.run(["umount", folder], check=True)
 
 
-async def test_full_disk_refuses_and_goes_on_when_there_is_room(small_disk: Path) -> None:
+@pytest.mark.parametrize("disk", DISKS)
+async def test_full_disk_refuses_and_goes_on_when_there_is_room(small_disk: Path, disk: str) -> None:
     """ENOSPC by a real filesystem, in the middle of a write; nothing acknowledged is lost, nothing refused is kept."""
     acknowledged = []
     with ThreadPoolExecutor(1) as executor:
         limits = spool_limits(min_free_bytes=0)
         writer = await SpoolWriter.open(
-            small_disk / "spool" / "worker-0", limits=limits, executor=executor, clock=SystemClock()
+            small_disk / "spool" / "worker-0",
+            limits=limits,
+            executor=executor,
+            clock=SystemClock(),
+            filesystem=DISKS[disk](),
         )
         ballast = small_disk / "ballast"
         ballast.write_bytes(bytes(3 * 1024 * 1024))

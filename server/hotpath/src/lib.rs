@@ -1,5 +1,5 @@
 //! The compiled way of an ordinary event: bytes of a call in, protobuf or JSON, spool records and receipts out; and in
-//! `loading`, segments of the spool in, columns of a table out.
+//! `loading`, segments of the spool in, columns of a table out. Between the two is the disk's thread of a worker.
 //!
 //! It may only say yes. Whatever it does not know to be ordinary is "yours": Python, which stays the reference, judges
 //! that event. What it does take is byte for byte what Python would have made; tests hold the two together.
@@ -11,6 +11,8 @@ mod body;
 mod call;
 mod circumstances;
 mod decode;
+mod disk;
+mod frames;
 mod json;
 mod judge;
 mod loading;
@@ -37,9 +39,11 @@ mod qrumb_hotpath {
     #[pymodule_export]
     use crate::circumstances::{Caller, Site};
     #[pymodule_export]
+    use crate::disk::{AppendFile, Disk};
+    #[pymodule_export]
     use crate::loading::Rows;
 
     /// What Python and this say to each other; another number, another language.
     #[pymodule_export]
-    const INTERFACE: u32 = 8;
+    const INTERFACE: u32 = 9;
 }

@@ -42,7 +42,9 @@ from qrumb_server.rpc.preview import ask_loader
 from qrumb_server.rpc.scan_sessions import ScanSessions
 from qrumb_server.rpc.turns import Turns
 from qrumb_server.rpc.validator import Validator
+from qrumb_server.spool.compiled_disk import CompiledDisk
 from qrumb_server.spool.disk_thread import DiskThread
+from qrumb_server.spool.filesystem import DISK
 from qrumb_server.spool.quota import SpoolLimits
 from qrumb_server.spool.writer import SpoolWriter
 from qrumb_server.supervise import sockets
@@ -93,6 +95,7 @@ async def run_collector(
         limits=_spool_limits(settings),
         executor=executor,
         clock=clock,
+        filesystem=CompiledDisk() if settings.rpc.compiled and is_built() else DISK,
         lock_timeout=LOCK_TIMEOUT,
     )
     if any(asdict(spool.recovery).values()):

@@ -20,7 +20,7 @@ from qrumb_server.spool.format import HEADER_BYTES, new_segment_id, open_name, s
 from qrumb_server.spool.quota import FolderLook, FolderQuota, SpoolLimits
 from qrumb_server.spool.segment import DISK_FULL, OpenSegment
 
-__all__ = ["Append", "Refusal", "SegmentJournal"]
+__all__ = ["Append", "Refusal", "SegmentJournal", "records_of", "size_of"]
 
 
 class Append(NamedTuple):  # one is made for every call: a third of the cost of a frozen dataclass
@@ -33,7 +33,7 @@ class Append(NamedTuple):  # one is made for every call: a third of the cost of 
     """The same by site, as far as the records are of one."""
 
 
-_records_of, _size_of = attrgetter("records"), attrgetter("size_bytes")
+records_of, size_of = attrgetter("records"), attrgetter("size_bytes")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,9 +108,7 @@ class SegmentJournal:
 
         One write and one sync for all of them, plus one of each per segment that fills up on the way.
         """
-        rows, size_bytes = sum(map(len, map(_records_of, group))), sum(map(_size_of, group))
-        if self._has_room(rows, size_bytes) and self._quota.has_ample_room(HEADER_BYTES + size_bytes):
-            # Most are so: nobody's bytes have to be looked at apart.
+        if self._simply_fits(group):
             return [self._append(group)] * len(group)
         answers: list[Refusal | None] = [None] * len(group)
         run: list[int] = []
@@ -130,6 +128,28 @@ class SegmentJournal:
             run_bytes += size
         self._append_run(group, run, answers)
         return answers
+
+    def begin(self, group: Sequence[Append]) -> OpenSegment | None:
+        """What a group is to be appended to, where nothing stands in its way, and only a write and a sync are to be
+        done, by the caller: then `end` follows, or `fail`. None: `commit` it."""
+        segment = self._segment
+        if segment is None or not segment.is_plain or not self._simply_fits(group):
+            return None
+        segment.is_sound = False
+        return segment
+
+    def end(self, group: Sequence[Append], size_bytes: int) -> None:
+        """What was begun is durable."""
+        segment, rows = self._segment, sum(map(len, map(records_of, group)))
+        if segment is not None:  # it is: nothing comes between
+            segment.grow(rows, size_bytes)
+            self._has_grown(segment, group, rows, size_bytes)
+
+    def fail(self, group: Sequence[Append], error: OSError, *, is_written: bool) -> list[Refusal | None]:
+        """What was begun met an error, after it was written or before."""
+        if self._segment is not None and not is_written:
+            self._segment.cut(error)
+        return [self._failed(group, error)] * len(group)
 
     def seal(self) -> bool:
         """Close the segment, if it has rows, and give every closed one its final name.
@@ -158,6 +178,11 @@ class SegmentJournal:
         rows = run_rows + (self._segment.rows if self._segment is not None else 0)
         return rows == 0 or self._has_room(run_rows + more_rows, run_bytes + more_bytes)
 
+    def _simply_fits(self, group: Sequence[Append]) -> bool:
+        """Whether the segment takes a whole group, and nobody's bytes have to be looked at apart. Most are so."""
+        rows, size_bytes = sum(map(len, map(records_of, group))), sum(map(size_of, group))
+        return self._has_room(rows, size_bytes) and self._quota.has_ample_room(HEADER_BYTES + size_bytes)
+
     def _has_room(self, rows: int, size_bytes: int) -> bool:
         """Whether the segment holds so much more within its limits."""
         segment, limits = self._segment, self.limits
@@ -183,25 +208,31 @@ class SegmentJournal:
 
     def _append(self, members: Sequence[Append]) -> Refusal | None:
         """Append all of them with one sync; or why it could not be."""
-        records = list(chain.from_iterable(map(_records_of, members)))
+        records = list(chain.from_iterable(map(records_of, members)))
         try:
             segment = self._writable_segment()
             size_before = segment.size_bytes
             segment.append(records)
         except OSError as error:
-            refusal = self._refusal(error)
-            if self._segment is not None and not self._segment.is_sound:
-                # the cut may fail, so count what may stay behind until the folder is looked at again
-                self._quota.add(HEADER_BYTES + sum(member.size_bytes for member in members))
-                self._retire(self._segment)
-                self._settle()
-            return refusal
-        self._quota.add(segment.size_bytes - size_before)
+            return self._failed(members, error)
+        self._has_grown(segment, members, len(records), segment.size_bytes - size_before)
+        return None
+
+    def _has_grown(self, segment: OpenSegment, members: Sequence[Append], rows: int, size_bytes: int) -> None:
+        self._quota.add(size_bytes)
         self._quota.add_sites(segment.id_text, _sum_of_sites(members))
         self.commits += 1
-        self.records_appended += len(records)
+        self.records_appended += rows
         self.is_healthy = True
-        return None
+
+    def _failed(self, members: Sequence[Append], error: OSError) -> Refusal:
+        refusal = self._refusal(error)
+        if self._segment is not None and not self._segment.is_sound:
+            # the cut may fail, so count what may stay behind until the folder is looked at again
+            self._quota.add(HEADER_BYTES + sum(member.size_bytes for member in members))
+            self._retire(self._segment)
+            self._settle()
+        return refusal
 
     def _writable_segment(self) -> OpenSegment:
         if self._segment is not None and not self._segment.is_sound:

@@ -11,7 +11,7 @@ from pathlib import Path
 from uuid import UUID
 
 from qrumb_server.spool.filesystem import AppendFile, FileSystem
-from qrumb_server.spool.format import encode_frames, encode_header, open_name
+from qrumb_server.spool.format import encode_frames, encode_header, layout, open_name
 
 __all__ = ["DISK_FULL", "OpenSegment"]
 
@@ -23,12 +23,13 @@ class OpenSegment:
     """Used by one thread at a time."""
 
     __slots__ = (
-        "_file",
         "_filesystem",
         "_folder",
         "_has_durable_name",
+        "file",
         "id_text",
         "is_sound",
+        "layout",
         "rows",
         "segment_id",
         "size_bytes",
@@ -38,14 +39,20 @@ class OpenSegment:
         """Create the file. Raises OSError."""
         self._folder = folder
         self._filesystem = filesystem
-        self._file: AppendFile = filesystem.create(folder / open_name(segment_id))
+        self.file: AppendFile = filesystem.create(folder / open_name(segment_id))
         self._has_durable_name = False
         self.segment_id = segment_id
         self.id_text = str(segment_id)
+        self.layout = layout(segment_id)
         self.rows = 0
         self.size_bytes = 0
         self.is_sound = True
         """False once a fault makes the file's end uncertain: it must not be written any more."""
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the next append only takes a write and a sync."""
+        return self.is_sound and self._has_durable_name
 
     def append(self, records: Sequence[bytes]) -> None:
         """Write all records with one sync; on return they are durable.
@@ -61,31 +68,39 @@ class OpenSegment:
         try:
             self._write(content)
         except OSError as error:
-            if error.errno in DISK_FULL:
-                self._undo()
+            self.cut(error)
             raise
-        self._file.sync()
+        self.file.sync()
         if not self._has_durable_name:
             self._filesystem.sync_folder(self._folder)
             self._has_durable_name = True
+        self.grow(len(records), len(content))
+
+    def grow(self, rows: int, size_bytes: int) -> None:
+        """Count what is durable now."""
         self.is_sound = True
-        self.rows += len(records)
-        self.size_bytes += len(content)
+        self.rows += rows
+        self.size_bytes += size_bytes
+
+    def cut(self, error: OSError) -> None:
+        """After a write that failed: the segment goes on where only room was wanting."""
+        if error.errno in DISK_FULL:
+            self._undo()
 
     def close(self) -> None:
         """Let go of the file; nothing else may be called afterwards. Raises nothing."""
         with contextlib.suppress(OSError):
             if not self.is_sound:
                 # only to save room: readers stop at the row count of the sealed name anyway
-                self._file.truncate(self.size_bytes)
+                self.file.truncate(self.size_bytes)
         # what counts is durable already, so an error of close() says nothing new
         with contextlib.suppress(OSError):
-            self._file.close()
+            self.file.close()
 
     def _write(self, content: bytes) -> None:
         rest = memoryview(content)
         while rest:
-            written = self._file.write(rest)
+            written = self.file.write(rest)
             if written <= 0:
                 raise OSError(errno.EIO, "the file takes no more bytes and gives no reason")
             rest = rest[written:]
@@ -93,6 +108,6 @@ class OpenSegment:
     def _undo(self) -> None:
         """Cut off what a full disk left half written; synced, or a power cut could bring it back."""
         with contextlib.suppress(OSError):
-            self._file.truncate(self.size_bytes)
-            self._file.sync()
+            self.file.truncate(self.size_bytes)
+            self.file.sync()
             self.is_sound = True

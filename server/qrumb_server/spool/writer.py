@@ -1,7 +1,8 @@
 """The worker's side of the spool: many concurrent appends, one sync for all that wait (group commit).
 
-Invariants: `append` returns only after its records are durable; one job at a time touches the disk, in the
-executor; no timer stands between a write and its answer; a caller's cancellation concerns that caller alone.
+Invariants: `append` returns only after its records are durable; one job at a time touches the disk, in the executor or
+in the compiled disk's thread; no timer stands between a write and its answer; a caller's cancellation concerns that
+caller alone.
 """
 
 import asyncio
@@ -10,15 +11,18 @@ from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from itertools import chain
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 from uuid import UUID
 
 from qrumb_server.errors import ConfigError, SpoolFailedError, SpoolFullError
 from qrumb_server.ports import Clock
+from qrumb_server.spool.answers import Waiting, answer_appends, answer_seals, failure, fault_of
+from qrumb_server.spool.compiled_disk import CompiledDisk
 from qrumb_server.spool.filesystem import DISK, FileSystem
 from qrumb_server.spool.format import FRAME_HEAD_BYTES, MAX_RECORD_BYTES, framed_bytes, parse_name
-from qrumb_server.spool.journal import Append, Refusal, SegmentJournal
+from qrumb_server.spool.journal import Append, SegmentJournal, records_of, size_of
 from qrumb_server.spool.quota import FolderLook, SpoolLimits
 from qrumb_server.spool.recovery import LOCK_NAME, RecoveryReport, recover_locked
 
@@ -54,9 +58,6 @@ class SpoolStats:
     """False from a failed commit until one succeeds."""
 
 
-_Waiting = tuple[Append, asyncio.Future[None]]
-
-
 class SpoolWriter:
     """One per worker process and folder. Lives on one event loop; only its jobs run in the executor."""
 
@@ -67,6 +68,7 @@ class SpoolWriter:
         unlock: Callable[[], None],
         executor: Executor,
         clock: Clock,
+        compiled: CompiledDisk | None,
     ) -> None:
         """Use `open`."""
         self._clock = clock
@@ -76,7 +78,10 @@ class SpoolWriter:
         self._limits = journal.limits
         self._executor = executor
         self._loop = asyncio.get_running_loop()
-        self._waiting: list[_Waiting] = []
+        self._compiled = compiled
+        self._begun: list[Waiting] = []
+        self._begun_bytes = 0
+        self._waiting: list[Waiting] = []
         self._waiting_bytes = 0
         self._seal_waiters: list[asyncio.Future[None]] = []
         self._is_seal_wanted = False
@@ -89,6 +94,8 @@ class SpoolWriter:
         self._closed: asyncio.Future[None] = self._loop.create_future()
         self._timer: asyncio.TimerHandle | None = None
         self._timed_segment: UUID | None = None
+        if compiled is not None:
+            self._loop.add_reader(compiled.fileno(), self._end_append)
 
     @classmethod
     async def open(
@@ -103,6 +110,9 @@ class SpoolWriter:
     ) -> Self:
         """Own the folder until `close` or death, after recovering what a predecessor left in it.
 
+        Args:
+            filesystem: a CompiledDisk also appends.
+
         Raises:
             ConfigError: another process still owns the folder after `lock_timeout`.
             OSError: the folder cannot be made, locked, listed or synced.
@@ -113,7 +123,8 @@ class SpoolWriter:
         try:
             recovery = await loop.run_in_executor(executor, recover_locked, folder, filesystem)
             journal = await loop.run_in_executor(executor, _open_journal, folder, limits, filesystem, clock)
-            return cls(journal, recovery, unlock, executor, clock)
+            compiled = filesystem if isinstance(filesystem, CompiledDisk) else None
+            return cls(journal, recovery, unlock, executor, clock, compiled)
         except BaseException:
             unlock()
             raise
@@ -227,18 +238,51 @@ class SpoolWriter:
         if self._is_seal_wanted or self._journal.is_segment_full:
             self._is_seal_wanted = False
             waiters, self._seal_waiters = self._seal_waiters, []
-            self._run(self._journal.seal, partial(_answer_seals, waiters))
+            self._run(self._journal.seal, partial(answer_seals, waiters))
         elif self._is_look_wanted:
             self._is_look_wanted = False
             self._run(self._journal.look, self._answer_look)
         elif self._waiting:
             # a caller that was cancelled meanwhile gets no answer; its retry would only be a duplicate
             group = [member for member in self._waiting if not member[1].done()]
-            appends = [append for append, _done in group]
             self._waiting, self._waiting_bytes = [], 0
-            self._run(partial(self._journal.commit, appends), partial(_answer_appends, group))
+            self._append(group, [append for append, _done in group])
         elif self._is_closing:
             self._run(self._journal.close, self._release_folder)
+
+    def _append(self, group: list[Waiting], appends: list[Append]) -> None:
+        compiled = self._compiled
+        segment = self._journal.begin(appends) if compiled is not None else None
+        if compiled is None or segment is None:
+            self._run(partial(self._journal.commit, appends), partial(answer_appends, group))
+            return
+        self._job_begun, self._is_untouched = self._loop.time(), False
+        records = list(chain.from_iterable(map(records_of, appends)))
+        try:
+            self._begun_bytes = compiled.append(segment, records, sum(map(size_of, appends)))
+        except OSError as error:
+            self._fail_append(group, appends, error, is_written=False)
+        else:
+            self._begun = group
+
+    def _end_append(self) -> None:
+        """The compiled disk has ended what was begun."""
+        assert self._compiled is not None
+        error, is_written = self._compiled.ended()
+        group, self._begun = self._begun, []
+        appends = [append for append, _done in group]
+        if error is not None:
+            self._fail_append(group, appends, error, is_written=is_written)
+            return
+        self._journal.end(appends, self._begun_bytes)
+        for _append, done in group:
+            if not done.done():
+                done.set_result(None)
+        self._go_on()
+
+    def _fail_append(self, group: list[Waiting], appends: list[Append], error: OSError, *, is_written: bool) -> None:
+        fail = partial(self._journal.fail, appends, error, is_written=is_written)
+        self._run(fail, partial(answer_appends, group))
 
     def _run(self, job: Callable[[], _T], answer: Callable[[Future[_T]], None]) -> None:
         self._job_begun, self._is_untouched = self._loop.time(), False
@@ -257,13 +301,16 @@ class SpoolWriter:
             self._loop.call_soon_threadsafe(self._finish_job, job, answer)
 
     def _finish_job(self, job: Future[_T], answer: Callable[[Future[_T]], None]) -> None:
-        self._job_begun = None
         answer(job)
+        self._go_on()
+
+    def _go_on(self) -> None:
+        self._job_begun = None
         self._set_timer()
         self._gather(0, _GATHER_ROUNDS)
 
     def _answer_look(self, job: Future[FolderLook]) -> None:
-        if _fault_of(job) is None:
+        if fault_of(job) is None:
             self._last_look = job.result()
             self._is_untouched = self._last_look.is_empty
         looking, self._looking = self._looking, None
@@ -271,12 +318,15 @@ class SpoolWriter:
             looking.set_result(None)
 
     def _release_folder(self, job: Future[None]) -> None:
+        if self._compiled is not None:
+            self._loop.remove_reader(self._compiled.fileno())
+            self._compiled.close()
         self._unlock()
-        fault = _fault_of(job)
+        fault = fault_of(job)
         if fault is None:
             self._closed.set_result(None)
         else:
-            self._closed.set_exception(_failure("the spool could not be closed in order", fault))
+            self._closed.set_exception(failure("the spool could not be closed in order", fault))
 
     def _set_timer(self) -> None:
         """Let the timer run for the segment that is to be sealed next, from its first commit."""
@@ -316,43 +366,6 @@ def _bytes_of_sites(records: Sequence[bytes], sites: Sequence[str], size_bytes: 
     for record, site_id in zip(records, sites, strict=True):
         sizes[site_id] = sizes.get(site_id, 0) + FRAME_HEAD_BYTES + len(record)
     return sizes
-
-
-def _answer_appends(group: Sequence[_Waiting], job: Future[list[Refusal | None]]) -> None:
-    fault = _fault_of(job)
-    answers = job.result() if fault is None else [None] * len(group)
-    for (_append, done), refusal in zip(group, answers, strict=True):
-        if done.done():
-            continue
-        if fault is not None:
-            done.set_exception(_failure("the append broke down", fault))
-        elif refusal is not None:
-            done.set_exception(refusal.kind(refusal.reason))
-        else:
-            done.set_result(None)
-
-
-def _answer_seals(waiters: Sequence[asyncio.Future[None]], job: Future[bool]) -> None:
-    fault = _fault_of(job)
-    is_done = fault is None and job.result()
-    for waiter in waiters:
-        if waiter.done():
-            continue
-        if is_done:
-            waiter.set_result(None)
-        else:
-            waiter.set_exception(_failure("the segment could not be sealed", fault))
-
-
-def _fault_of(job: Future[Any]) -> BaseException | None:
-    """What ended a job that is not among its answers: an executor that was shut down, or an error of ours."""
-    return asyncio.CancelledError() if job.cancelled() else job.exception()
-
-
-def _failure(text: str, cause: BaseException | None) -> SpoolFailedError:
-    error = SpoolFailedError(text)
-    error.__cause__ = cause
-    return error
 
 
 async def _take_lock(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from qrumb_server.config import SpoolSettings
 from qrumb_server.spool import SpoolLimits, SpoolWriter
+from tests.support.disks import DISKS
 
 
 class SystemClock:
@@ -16,11 +17,13 @@ class SystemClock:
         return time.time_ns() // 1_000_000
 
 
-async def append_for_ever(folder: Path, first: int) -> None:
+async def append_for_ever(folder: Path, first: int, disk: str) -> None:
     changes = {"segment_max_records": 50, "seal_after": timedelta(milliseconds=20), "min_free_bytes": 0}
     limits = SpoolLimits(**SpoolSettings().model_dump() | changes)
     with ThreadPoolExecutor(max_workers=1) as executor:
-        writer = await SpoolWriter.open(folder, limits=limits, executor=executor, clock=SystemClock())
+        writer = await SpoolWriter.open(
+            folder, limits=limits, executor=executor, clock=SystemClock(), filesystem=DISKS[disk]()
+        )
 
         async def append(number: int) -> None:
             await writer.append([b"%d:%d" % (number, part) for part in range(3)])
@@ -33,4 +36,4 @@ async def append_for_ever(folder: Path, first: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(append_for_ever(Path(sys.argv[1]), int(sys.argv[2])))
+    asyncio.run(append_for_ever(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]))

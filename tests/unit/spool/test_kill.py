@@ -10,15 +10,17 @@ import pytest
 
 import qrumb_server
 from qrumb_server.spool import DISK, list_sealed, read_segment, recover
+from tests.support.disks import DISKS
 
 APPENDER = Path(__file__).with_name("appender.py")
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(qrumb_server.__file__).parent.parent)}
+SERVER = Path(qrumb_server.__file__).parent.parent
+ENVIRONMENT = {**os.environ, "PYTHONPATH": f"{SERVER}{os.pathsep}{SERVER.parent}"}
 
 
-def append_until_killed(folder: Path, first: int, acks: int) -> set[int]:
+def append_until_killed(folder: Path, first: int, acks: int, disk: str) -> set[int]:
     """The numbers that the process called durable before it was killed, after at least so many."""
     with subprocess.Popen(
-        [sys.executable, str(APPENDER), str(folder), str(first)],
+        [sys.executable, str(APPENDER), str(folder), str(first), disk],
         stdout=subprocess.PIPE,
         text=True,
         env=ENVIRONMENT,
@@ -31,12 +33,13 @@ def append_until_killed(folder: Path, first: int, acks: int) -> set[int]:
     return acked
 
 
+@pytest.mark.parametrize("disk", DISKS)
 @pytest.mark.parametrize("acks", [1, 40, 333])
-def test_killed_process_loses_nothing_acknowledged_and_doubles_nothing(tmp_path: Path, acks: int) -> None:
+def test_killed_process_loses_nothing_acknowledged_and_doubles_nothing(tmp_path: Path, acks: int, disk: str) -> None:
     """Twice in a row, so that the second start recovers the first one's folder."""
     acked: set[int] = set()
     for first in (0, 1_000_000):
-        acked |= append_until_killed(tmp_path / "1", first, acks)
+        acked |= append_until_killed(tmp_path / "1", first, acks, disk)
     report = recover(tmp_path / "1", DISK)
     assert report is not None
     assert report.segments_left == report.segments_quarantined == report.rows_missing == 0

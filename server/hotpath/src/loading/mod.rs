@@ -4,7 +4,6 @@
 //! of events is decided in Python (`loader/by_columns.py`), by what this tells of all of them.
 
 mod facts;
-mod frames;
 mod native;
 mod reading;
 mod rows;

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
+use crate::frames::{Layout, records};
 use crate::loading::facts::{Fact, NOWHERE, Named};
-use crate::loading::frames::{Layout, records};
 use crate::loading::rows::Rows;
 use crate::loading::table::{NO_TIME, Span, text_at, uuid};
 use crate::loading::wire::{Content, walk};

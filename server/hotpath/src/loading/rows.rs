@@ -6,8 +6,8 @@ use pyo3::exceptions::{PyIndexError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyString};
 
+use crate::frames::Layout;
 use crate::loading::facts::{Fact, Index, NOWHERE, Named, Numbers};
-use crate::loading::frames::Layout;
 use crate::loading::native;
 use crate::loading::table::{Column, Kind, NO_TIME, Span, Table, uuid};
 

@@ -1,4 +1,5 @@
-//! The records of a whole segment: the twin of `spool.format.scan_segment` for what nothing has happened to.
+//! Records as a segment has them: the twin of `spool.format.encode_frames`, and of its `scan_segment` for what nothing
+//! has happened to.
 
 use std::ops::Range;
 
@@ -40,6 +41,20 @@ pub fn records(image: &[u8], layout: &Layout, rows: usize) -> Option<Vec<Range<u
         found.push(start..at);
     }
     Some(found)
+}
+
+/// Put the frame of a row behind others; None where no frame can be as long.
+pub fn add(image: &mut Vec<u8>, layout: &Layout, row: u32, record: &[u8]) -> Option<()> {
+    let start = image.len();
+    image.extend_from_slice(&layout.marker);
+    for number in [u32::try_from(record.len()).ok()?, row, crc32fast::hash(record)] {
+        image.extend_from_slice(&number.to_le_bytes());
+    }
+    let mut sum = Hasher::new_with_initial(layout.seed);
+    sum.update(image.get(start..)?);
+    image.extend_from_slice(&sum.finalize().to_le_bytes());
+    image.extend_from_slice(record);
+    Some(())
 }
 
 fn word(image: &[u8], at: usize) -> Option<u32> {

@@ -1,0 +1,59 @@
+"""Plain appends without the interpreter: the compiled package's thread writes and syncs what the event loop hands it.
+
+A group commit is short, and a thread of Python waits for the interpreter twice in each, and makes the event loop wait.
+Only appends that fit the open segment as they are go this way. Whatever asks for a decision, a new segment, a limit, a
+fault, is the journal's, in the executor.
+"""
+
+import errno
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from qrumb_server.spool.filesystem import DiskFileSystem
+from qrumb_server.spool.segment import OpenSegment
+
+if TYPE_CHECKING:
+    from qrumb_hotpath import AppendFile, Disk
+else:
+    try:
+        from qrumb_hotpath import AppendFile, Disk
+    except ImportError:
+        Disk = None
+
+__all__ = ["CompiledDisk"]
+
+
+class CompiledDisk(DiskFileSystem):
+    """The real filesystem, and a thread for appends. One for a writer, which closes it.
+
+    Raises:
+        TypeError: the package is not there.
+    """
+
+    def __init__(self) -> None:
+        self._disk = Disk()
+        self.fileno = self._disk.fileno
+        """A descriptor that can be read once an append has ended."""
+        self.close = self._disk.close
+        """End the thread after its append."""
+
+    def create(self, path: Path) -> "AppendFile":
+        return AppendFile.create(os.fspath(path))
+
+    def append(self, segment: OpenSegment, records: list[bytes], size_bytes: int) -> int:
+        """Begin to write and to sync the next rows of a segment, which `create` has made the file of; their bytes.
+
+        Raises:
+            OSError: nothing was begun.
+        """
+        file = cast("AppendFile", segment.file)
+        try:
+            return self._disk.append(file, records, size_bytes, segment.rows, segment.layout)
+        except RuntimeError as error:
+            raise OSError(errno.EIO, str(error)) from error
+
+    def ended(self) -> tuple[OSError | None, bool]:
+        """What the append met, once it has ended, and whether that was in its sync."""
+        number = self._disk.ended()
+        return (OSError(abs(number), os.strerror(abs(number))) if number else None), number < 0
