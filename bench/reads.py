@@ -147,7 +147,7 @@ def questions(store: EmbeddedStore, now_ms: int) -> dict[str, Callable[[], Any]]
     reader = Questions(store)
     clock, tail = SystemClock(), pb.TailEventsRequest(site_id=SITE)
     charts = Charts(store=reader, clock=clock, writes=store.written)
-    reports = Reports(store=reader, spool_root=Path("/nonexistent"), clock=SystemClock())
+    reports = Reports(store=reader, spool_root=Path("/nonexistent"), clock=SystemClock(), seen=store.seen)
     midnight = now_ms // DAY_MS * DAY_MS
     # Not one and the same: the engine remembers which granules a condition held for.
     orders, views = (

@@ -12,6 +12,7 @@ __all__ = [
     "Clock",
     "EventStore",
     "ReadLimits",
+    "Seen",
     "SetAside",
     "State",
     "TableBatch",
@@ -140,6 +141,18 @@ class Writes(Protocol):
     def inserted(self, site_id: str, since: State, until: State) -> list[dict[str, Any]] | None:
         """The rows that came between two states of equal `changes`, as a statement would have them, but for columns
         that have no value; None where they are not known any more, or are many."""
+        ...
+
+
+class Seen(Protocol):
+    """What is certainly not in the tables of a store that nobody else writes to: it need not be asked for."""
+
+    def may_be_rejected(self, event_id: str) -> bool:
+        """False: no dead letter has this event_id. Raises StoreError."""
+        ...
+
+    def may_name_users(self, site_id: str) -> bool:
+        """False: no redirect of the site has named a user. Raises StoreError."""
         ...
 
 

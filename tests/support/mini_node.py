@@ -254,8 +254,9 @@ class MiniNode:
         await self.start_loader()
         server = grpc.aio.server(interceptors=[Wrappers()])
         self._reads = Reads(self.store, max_concurrent=2, max_wait=timedelta(seconds=LOAD_SECONDS), limits=LIMITS)
-        reports = Reports(store=self._reads, spool_root=self.spool_root, clock=self.clock)
-        writes = self.store.written if isinstance(self.store, EmbeddedStore) else None
+        is_embedded = isinstance(self.store, EmbeddedStore)
+        writes, seen = (self.store.written, self.store.seen) if is_embedded else (None, None)
+        reports = Reports(store=self._reads, spool_root=self.spool_root, clock=self.clock, seen=seen)
         charts = Charts(store=self._reads, clock=self.clock, writes=writes)
         add_QueryServiceServicer_to_server(Queries(reports=reports, charts=charts, reads=self._reads), server)
         read_sessions = SessionQueries(reports=reports, reads=self._reads)

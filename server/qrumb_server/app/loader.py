@@ -154,8 +154,8 @@ async def run_loader(
         max_wait=settings.queries.max_wait,
         limits=_limits(settings.queries),
     )
-    reports = Reports(store=reads, spool_root=settings.spool_dir, clock=clock)
-    writes = store.written if isinstance(store, EmbeddedStore) else None
+    writes, seen = (store.written, store.seen) if isinstance(store, EmbeddedStore) else (None, None)
+    reports = Reports(store=reads, spool_root=settings.spool_dir, clock=clock, seen=seen)
     charts = Charts(store=reads, clock=clock, writes=writes)
     replay = Replay(
         store=store,

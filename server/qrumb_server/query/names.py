@@ -15,25 +15,34 @@ Row = Mapping[str, Any]
 
 @dataclass(slots=True)
 class Names:
-    """Those of one site, each user asked for once. Every call may raise a StoreError."""
+    """Those of one site, each user asked for once. Every call may raise a StoreError.
+
+    Args:
+        by_redirects: whether redirects of the site may have named users.
+    """
 
     store: Reader
     site_id: str
+    by_redirects: bool = True
     _known: defaultdict[str, list[Row]] = field(default_factory=lambda: defaultdict(list))
 
     def of(self, users: Iterable[str]) -> list[Row]:
         """Rows of `user_id`, `kind` and `name`, as events.identity_links has them; some may be there twice."""
         wanted = set(users)
         if unknown := sorted(wanted - self._known.keys()):
-            for row in self.store.query(_NAMES, {"site": self.site_id, "users": unknown}):
+            for row in self.store.query(
+                _NAMES if self.by_redirects else _LINKED, {"site": self.site_id, "users": unknown}
+            ):
                 self._known[row["user_id"]].append(row)
         return [row for user in sorted(wanted) for row in self._known[user]]
 
 
 # PREWHERE: what the engine finds out itself it plans longer.
 _OF_USERS: Final = "PREWHERE user_id IN {users:Array(String)} WHERE user_id != '' AND site_id = {site:String}"
-_NAMES: Final = f"""
+_LINKED: Final = f"""
     SELECT user_id, toString(kind) AS kind, identifier AS name FROM events.identity_links {_OF_USERS}
+"""  # noqa: S608
+_NAMES: Final = f"""{_LINKED}
     UNION ALL
     SELECT user_id, '{SESSION}' AS kind, scan_session_id AS name FROM events.scan_sessions {_OF_USERS}
 """  # noqa: S608

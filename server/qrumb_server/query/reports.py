@@ -14,7 +14,7 @@ from qrumb.v1 import query_service_pb2 as pb
 from qrumb.v1.receipt_pb2 import Violation
 from qrumb.v1.scan_session_service_pb2 import GetScanSessionResponse
 from qrumb_server.instants import milliseconds, timestamp
-from qrumb_server.ports import Clock
+from qrumb_server.ports import Clock, Seen
 from qrumb_server.query.alarms import list_alarms
 from qrumb_server.query.identities import Identities
 from qrumb_server.query.names import Names
@@ -43,10 +43,15 @@ Row = Mapping[str, Any]
 
 
 class Reports:
-    """Reads for one node. Calls block; every one may raise a StoreError or an OSError of the spool's disk."""
+    """Reads for one node. Calls block; every one may raise a StoreError or an OSError of the spool's disk.
 
-    def __init__(self, *, store: Reader, spool_root: Path, clock: Clock) -> None:
+    Args:
+        seen: what need not be asked for; None: others write to the store, too.
+    """
+
+    def __init__(self, *, store: Reader, spool_root: Path, clock: Clock, seen: Seen | None = None) -> None:
         self._store = store
+        self._seen = seen
         self._spool_root = spool_root
         self._clock = clock
         self._counts = SpoolCounts(spool_root)
@@ -56,11 +61,8 @@ class Reports:
         """What became of one event; `event_id` in canonical lower case."""
         spooled = self._spooled_arrivals(site_id, event_id)
         # Rejected before stored: a replay stores an event first, and then takes its letter from the rejected ones.
-        rejected = self._store.query(
-            "SELECT segment_id, segment_row, received_time, reasons, fields, descriptions FROM events.invalid_events "
-            "WHERE event_id = {event:String} AND site_id = {site:String} AND replayed_time IS NULL",
-            {"site": site_id, "event": event_id},
-        )
+        may_be_rejected = self._seen is None or self._seen.may_be_rejected(event_id)
+        rejected = self._store.query(_REJECTED, {"site": site_id, "event": event_id}) if may_be_rejected else []
         rejected.sort(key=_PLACE, reverse=True)
         stored = rows_of_event(self._store, site_id, event_id)
         loaded = {(row["segment_id"], row["segment_row"]) for row in (*stored, *rejected)}
@@ -197,7 +199,8 @@ class Reports:
 
     def _fill_row(self, response: pb.GetReceiptResponse, stored: Sequence[Row]) -> None:
         if found := attributed_event(self._store, stored):
-            names = Names(self._store, found.row["site_id"])
+            site_id = found.row["site_id"]
+            names = Names(self._store, site_id, self._seen is None or self._seen.may_name_users(site_id))
             response.row.CopyFrom(as_event_row(found.row))
             response.warnings.extend(self.identities.warnings(found.row, names, found.lent))
             response.touches.extend(touches_of(self._store, found.row, names, found.session))
@@ -205,6 +208,10 @@ class Reports:
 
 
 _PLACE: Final = itemgetter("received_time", "segment_id", "segment_row")
+_REJECTED: Final = """
+SELECT segment_id, segment_row, received_time, reasons, fields, descriptions FROM events.invalid_events
+WHERE event_id = {event:String} AND site_id = {site:String} AND replayed_time IS NULL
+"""
 _LEDGER: Final = """
 SELECT minute_time, sum(received_count) AS received, sum(stored_count) AS stored,
     greatest(toInt64(sum(rejected_count)) - toInt64(sum(replayed_count)), 0) AS rejected, sum(unique_count) AS uniques,

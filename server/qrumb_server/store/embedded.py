@@ -46,6 +46,7 @@ from qrumb_server.store.proof import Proof, by_table
 from qrumb_server.store.readers import Readers
 from qrumb_server.store.schema.files import Migration, load_migrations, table_columns
 from qrumb_server.store.schema.migrations import apply_migrations, check_drift, pending_migrations
+from qrumb_server.store.seen import Seen
 from qrumb_server.store.values import known_table, render_parameters, wire_type
 from qrumb_server.store.written import VALID_EVENTS, Written
 
@@ -108,6 +109,7 @@ class EmbeddedStore:
         self._prover = EngineSession(folder, _PROOF_SETTINGS)
         self.written = Written()
         """Of events.valid_events. The engine's own end of rows, after 400 days, does not count."""
+        self.seen = Seen(self.query)
         self._report = report
         self._parts = PartKeeper(Statements(self._prover).query, self._set_aside, detached_before)
 
@@ -304,6 +306,7 @@ class EmbeddedStore:
         check_free_bytes(self._folder, self._min_free_bytes)
         of_events = batch.table == VALID_EVENTS
         sites = set(batch.data[list(batch.columns).index("site_id")]) if of_events else ()
+        self.seen.add(batch)
         # Of rows that may be there already it is not known which were.
         writing = self.written.writing(sites, native if of_events and not condition else None)
         with self._healing(), self._writing, writing, self._transfer_file(native) as path:
