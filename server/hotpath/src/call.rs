@@ -170,7 +170,7 @@ impl Judge {
         let (records, receipts, sites) = (PyList::empty(py), PyList::empty(py), PyList::empty(py));
         let names: HashMap<&str, Bound<'_, PyString>> =
             at.sites.keys().map(|id| (id.as_str(), PyString::new(py, id))).collect();
-        let bench = Bench { rules: &self.rules, visitors: &self.visitors, at: &at };
+        let bench = Bench::new(&self.rules, &self.visitors, &at);
         let form = (call.body.form != Form::Message).then_some(&self.rules.receipt_form);
         let mut left = most_bytes;
         while left > 0 {

@@ -15,12 +15,11 @@ use crate::visitors::{Address, Agent, Visitors};
 
 /// All that an event is judged by.
 pub struct Bench<'a, 'py> {
-    /// The constants.
-    pub rules: &'a Rules,
-    /// What was looked up.
-    pub visitors: &'a Visitors,
-    /// Of the call.
-    pub at: &'a Circumstances<'py>,
+    rules: &'a Rules,
+    visitors: &'a Visitors,
+    at: &'a Circumstances<'py>,
+    /// The site of the call, where all its events are of one.
+    only: Option<(&'a str, &'a SiteRules)>,
 }
 
 /// What its core says of an event.
@@ -43,7 +42,14 @@ impl Found<'_> {
     }
 }
 
-impl Bench<'_, '_> {
+impl<'a, 'py> Bench<'a, 'py> {
+    /// The constants, what was looked up, and what counts for the call.
+    pub fn new(rules: &'a Rules, visitors: &'a Visitors, at: &'a Circumstances<'py>) -> Self {
+        let mut sites = at.sites.iter();
+        let only = sites.next().filter(|(site_id, _)| sites.next().is_none() && rules.site_id.is_in(site_id));
+        Self { rules, visitors, at, only: only.map(|(site_id, site)| (site_id.as_str(), &site.get().0)) }
+    }
+
     /// What is kept of the event, but for the id that its sender did not give; None: yours.
     pub fn judge(&self, sent: Sent) -> Option<AcceptedEvent> {
         match sent {
@@ -130,16 +136,26 @@ impl Bench<'_, '_> {
 
     fn core(&self, ids: [&str; 3], event_time: Option<Timestamp>, consent: i32) -> Option<Found<'_>> {
         let (rules, [site_id, event_id, session_id]) = (self.rules, ids);
-        let site = &self.at.sites.get(site_id)?.get().0;
-        let stated = if consent == 0 { None } else { Some(rules.consents.get(&consent)?.as_str()) };
+        let site = self.site(site_id)?;
+        let stated = if consent == 0 { None } else { Some(rules.consent(consent)?) };
         let consent = stated.unwrap_or(&site.unstated_consent);
-        let allowed = *rules.allowed.get(consent)?;
+        let allowed = rules.allowed(consent)?;
         let ahead_ms = event_time.map_or(Some(0), |time| self.ahead_ms(time, site))?;
-        let is_ordinary = rules.site_id.is_in(site_id)
-            && (event_id.is_empty() || (rules.uuid.is_in(event_id) && !rules.no_names.contains(event_id)))
+        let is_ordinary = (event_id.is_empty() || (rules.uuid.is_in(event_id) && !rules.no_names.contains(event_id)))
             && rules.is_clean(session_id, rules.max_scan_session_id)
             && (session_id.is_empty() || rules.is_name(session_id));
         is_ordinary.then_some(Found { site, consent, allowed, ahead_ms })
+    }
+
+    /// What the site wants; None where it is none. Most calls have one site, which is looked at once.
+    fn site(&self, site_id: &str) -> Option<&SiteRules> {
+        if let Some((only, site)) = self.only
+            && only == site_id
+        {
+            return Some(site);
+        }
+        let site = &self.at.sites.get(site_id)?.get().0;
+        self.rules.site_id.is_in(site_id).then_some(site)
     }
 
     /// How far a time is ahead of the receipt; None where it cannot be true, or is marked.

@@ -31,6 +31,9 @@ mod messages {
 
 use pyo3::prelude::*;
 
+#[global_allocator]
+static GLOBAL: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// The module as Python sees it; `qrumb_hotpath.pyi` has its types.
 #[pymodule]
 mod qrumb_hotpath {
@@ -45,5 +48,5 @@ mod qrumb_hotpath {
 
     /// What Python and this say to each other; another number, another language.
     #[pymodule_export]
-    const INTERFACE: u32 = 9;
+    const INTERFACE: u32 = 10;
 }

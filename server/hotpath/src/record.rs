@@ -1,7 +1,6 @@
 //! What a row has beside what was sent: its fingerprint and its times.
 
-use blake2::digest::consts::U8;
-use blake2::{Blake2b, Digest};
+use blake2b_simd::Params;
 use prost::Message;
 use prost_types::Timestamp;
 
@@ -9,10 +8,9 @@ use prost_types::Timestamp;
 ///
 /// `sent` is the event without its own fields, which are `metadata`.
 pub fn fingerprint(sent: &impl Message, metadata: &str) -> u64 {
-    let mut digest = Blake2b::<U8>::new();
-    digest.update(sent.encode_to_vec());
-    digest.update(metadata);
-    u64::from_le_bytes(digest.finalize().into())
+    let mut digest = Params::new().hash_length(8).to_state();
+    let sum = digest.update(&sent.encode_to_vec()).update(metadata.as_bytes()).finalize();
+    sum.as_bytes().iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
 /// Milliseconds since 1970 as a message.

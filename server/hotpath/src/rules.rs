@@ -26,6 +26,37 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Pattern {
     }
 }
 
+/// A pattern of which each match begins with one of a few characters: where no byte is the first of one, nothing is
+/// looked for.
+pub struct Sign {
+    pattern: Pattern,
+    is_first: [bool; 256],
+}
+
+impl Sign {
+    /// Whether it is in the text.
+    pub fn is_in(&self, text: &str) -> bool {
+        let is_first = |byte: u8| self.is_first.get(usize::from(byte)).is_some_and(|is_first| *is_first);
+        text.bytes().any(is_first) && self.pattern.is_in(text)
+    }
+}
+
+impl<'a, 'py> FromPyObject<'a, 'py> for Sign {
+    type Error = PyErr;
+
+    fn extract(stated: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        let (pattern, beginnings): (Pattern, String) = stated.extract()?;
+        let mut is_first = [false; 256];
+        for beginning in beginnings.chars() {
+            let byte = beginning.encode_utf8(&mut [0; 4]).bytes().next();
+            if let Some(is_first) = byte.and_then(|byte| is_first.get_mut(usize::from(byte))) {
+                *is_first = true;
+            }
+        }
+        Ok(Self { pattern, is_first })
+    }
+}
+
 /// What consent allows to keep; the fields are those of `pipeline.consent.Allowed`.
 #[derive(FromPyObject, Clone, Copy)]
 pub struct Allowed {
@@ -58,7 +89,7 @@ pub struct Rules {
     pub max_external_id: usize,
     pub page_url: Pattern,
     pub referrer: Pattern,
-    pub email_sign: Pattern,
+    pub email_sign: Sign,
     /// An identifier of which Python folds nothing but its case.
     pub plain_name: Pattern,
     /// As Python calls the user of a hash.
@@ -85,10 +116,10 @@ pub struct Rules {
     pub plain_time: Pattern,
     /// Numbers of the consents that can be stated, by what JSON has for them.
     pub consent_names: HashMap<String, i32>,
-    /// Names of the stated consents, by number.
-    pub consents: HashMap<i32, String>,
-    /// By name.
-    pub allowed: HashMap<String, Allowed>,
+    /// Numbers and names of the stated consents.
+    pub consents: Vec<(i32, String)>,
+    /// What each name allows.
+    pub allowed: Vec<(String, Allowed)>,
     /// Why an event is marked, in the order in which `pipeline.mark` finds it.
     pub marks: [String; 7],
     /// What stands around id and time of an accepted event in its receipt as JSON.
@@ -102,6 +133,16 @@ impl Rules {
     /// Whether a stored text keeps its limit, in characters, and has no sign of an e-mail address.
     pub fn is_clean(&self, text: &str, limit: usize) -> bool {
         within(text, limit) && !self.email_sign.is_in(text)
+    }
+
+    /// The name of a stated consent.
+    pub fn consent(&self, number: i32) -> Option<&str> {
+        self.consents.iter().find(|(stated, _)| *stated == number).map(|(_, name)| name.as_str())
+    }
+
+    /// What it allows.
+    pub fn allowed(&self, consent: &str) -> Option<Allowed> {
+        self.allowed.iter().find(|(name, _)| name == consent).map(|(_, allowed)| *allowed)
     }
 
     /// Whether an identifier surely names one. Any that is not plain is Python's to fold and to judge.

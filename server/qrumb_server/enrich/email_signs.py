@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-__all__ = ["SIGN_PATTERN", "may_contain_email"]
+__all__ = ["SIGN_BEGINNINGS", "SIGN_PATTERN", "may_contain_email"]
 
 # Of an @ in disguise; each is looked for only where its first character occurs.
 _PERCENT_AT: Final = r"%(?:40|25|3[04]|5[Cc][uUx]|u|26(?:%23|#|amp|commat)|[Ee][Ff])"
@@ -12,6 +12,8 @@ _BACKSLASH_AT: Final = r"\\(?:u(?:00[2457]|\{|%7[Bb]|[Ff])|U0|x)"
 _WIDE_AT: Final = ("\uff20", "\ufe6b")
 SIGN_PATTERN: Final = "|".join(("@", _PERCENT_AT, _ENTITY_AT, _BACKSLASH_AT, *_WIDE_AT))
 """All that `may_contain_email` looks for, as one expression."""
+SIGN_BEGINNINGS: Final = "".join(("@", "%", "&", "\\", *_WIDE_AT))
+"""Characters with which the signs begin."""
 _percent_at = re.compile(_PERCENT_AT).search
 _entity_at = re.compile(_ENTITY_AT).search
 _backslash_at = re.compile(_BACKSLASH_AT).search

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from qrumb_server.enrich.agent import DEVICE_TYPES, NEVER_ON_IPAD, Agent, ClientHints, describe_agent
 from qrumb_server.enrich.currency import currency_decimals
-from qrumb_server.enrich.email_signs import SIGN_PATTERN
+from qrumb_server.enrich.email_signs import SIGN_BEGINNINGS, SIGN_PATTERN
 from qrumb_server.instants import FIRST_SECOND, LAST_SECOND
 from qrumb_server.model import SITE_ID_PATTERN, UUID_PATTERN, Caller, FraudReason, SitePolicy
 from qrumb_server.pipeline import context_fields, identity, placeholders, struct_json, validate
@@ -71,7 +71,8 @@ class Rules:
     max_external_id: int
     page_url: str
     referrer: str
-    email_sign: str
+    email_sign: tuple[str, str]
+    """With the characters that its matches begin with."""
     plain_name: str
     name_of_hash: str
     placeholder_words: set[str]
@@ -92,8 +93,8 @@ class Rules:
     last_second: int
     plain_time: str
     consent_names: Mapping[str, int]
-    consents: Mapping[int, str]
-    allowed: Mapping[str, Allowed]
+    consents: list[tuple[int, str]]
+    allowed: list[tuple[str, Allowed]]
     marks: list[str]
     receipt_form: tuple[str, str, str]
     device_types: set[str]
@@ -174,7 +175,7 @@ def rules(
         max_external_id=validate.MAX_EXTERNAL_ID,
         page_url=_whole(PAGE_URL_PATTERN),
         referrer=_whole(REFERRER_PATTERN),
-        email_sign=SIGN_PATTERN,
+        email_sign=(SIGN_PATTERN, SIGN_BEGINNINGS),
         plain_name=_whole(placeholders.PLAIN_PATTERN),
         name_of_hash=_whole(identity.NAME_OF_HASH_PATTERN),
         placeholder_words=set(placeholders.WORDS),
@@ -195,8 +196,8 @@ def rules(
         last_second=LAST_SECOND,
         plain_time=_whole(PLAIN_TIME_PATTERN),
         consent_names=consent_names,
-        consents={int(state): name for state, name in STATED.items()},
-        allowed=ALLOWED,
+        consents=[(int(state), name) for state, name in STATED.items()],
+        allowed=list(ALLOWED.items()),
         marks=[reason.value for reason in MARKS],
         receipt_form=receipt_form,
         device_types=set(DEVICE_TYPES),

@@ -21,7 +21,7 @@ from qrumb_server.model import Rejected, Source, StampedEvent
 from qrumb_server.pipeline.stamp import Arrival
 from qrumb_server.rpc.access import RULES, Access, Rule, typed_method
 from qrumb_server.rpc.caller import CALLER_KEYS, is_from_gateway, read_caller, stated_by
-from qrumb_server.rpc.compiled_calls import AT_ONCE_BYTES, EPOCH_MS, Compiled, new_event_ids
+from qrumb_server.rpc.compiled_calls import AT_ONCE_BYTES, AT_ONCE_JSON_BYTES, EPOCH_MS, Compiled, new_event_ids
 from qrumb_server.rpc.json_answers import as_body, as_lists
 from qrumb_server.rpc.json_collector import ORIGINAL_PATH, asks_for_dry_run
 from qrumb_server.rpc.json_opening import JSON_KINDS
@@ -111,14 +111,14 @@ class AtOnce:
             return usual
         is_batch, is_json = typed.startswith(_COLLECTOR + "Batch"), method.name in JSON_KINDS
         kind = _Kind(RULES[typed], source, is_batch, is_json, (source is Source.SERVER, is_batch, is_json))
-        turns = self._turns
+        turns, longest = self._turns, AT_ONCE_JSON_BYTES if is_json else AT_ONCE_BYTES
 
         async def at_once(request: bytes, context: Context) -> Any:
             is_short = len(request) <= SHORT_BYTES
             judged = None
             if is_short:
                 judged = self._judge(kind, request, context)
-            elif len(request) <= AT_ONCE_BYTES and turns.is_free():
+            elif len(request) <= longest and turns.is_free():
                 begun = turns.clock()
                 judged = self._judge(kind, request, context)
                 turns.has_worked(begun)

@@ -30,12 +30,14 @@ else:
     except ImportError:
         Judge = None
 
-__all__ = ["AT_ONCE_BYTES", "EPOCH_MS", "Compiled", "CompiledCall", "JudgedCall", "new_event_ids"]
+__all__ = ["AT_ONCE_BYTES", "AT_ONCE_JSON_BYTES", "EPOCH_MS", "Compiled", "CompiledCall", "JudgedCall", "new_event_ids"]
 
 # Bytes that are read or judged in one step: some 0.1 ms.
 STEP_BYTES: Final = 16 * 1024
-# A call up to this is read and judged in one step, no longer than a slice may be: a hundred events of the usual size.
+# A call up to this is read and judged in one step, no longer than a slice may be: a hundred events of the usual size,
+# which take half as much again in JSON.
 AT_ONCE_BYTES: Final = 32 * 1024
+AT_ONCE_JSON_BYTES: Final = 48 * 1024
 # What is known of an address is looked up anew after so long: the databases may have been replaced, and its key
 # changes with the day.
 EPOCH_MS: Final = 60_000
