@@ -23,10 +23,9 @@ from qrumb_server.supervise.node import run_node
 from qrumb_server.supervise.notify import READY, STOPPING, notify
 from qrumb_server.supervise.surroundings import DATA_DIR_MODE, holder_of, make_folder, wait_for_room
 
-__all__ = ["restart", "serve"]
+__all__ = ["first_steps", "restart", "serve"]
 
 EXAMPLE = {
-    "site_id": "demo",
     "event_type": "pageview",
     "page_url": "https://shop.example/",
     "consent": "granted",
@@ -108,17 +107,29 @@ def _announce(settings: Settings) -> None:
             f"{scheme + ':':9}{http_url}  ({versions})",
             f"console: {_console(settings, http_url)}",
             f"grpc:    {grpc_url.partition('://')[2]}  (direct)",
-            "",
-            "Send a first event, then read it back a second later:",
-            # curl itself is a bot, and the event would be a suspect one.
-            f"  curl {collect_url} -A '{FIREFOX}' -d '{json.dumps(EXAMPLE)}'",
-            f'  {_program(settings)} query "SELECT event_time, site_id, event_type FROM events.valid_events"',  # noqa: S608  (shown)
+            *first_steps(settings, collect_url),
             "",
             f"ready: {http_url} {grpc_url}",
         ]
     else:
         lines += ["", f"ready: {grpc_url}"]
     click.echo("\n".join(lines))
+
+
+def first_steps(settings: Settings, collect_url: str) -> list[str]:
+    """With an event of a site that is served here; nothing where there is none yet."""
+    sites = sorted(settings.site_file.sites(), key=lambda site_id: (site_id != DEMO, site_id))
+    site_id = next(iter(sites), DEMO if settings.access == "open" else None)
+    if site_id is None:
+        return []
+    event = json.dumps({"site_id": site_id, **EXAMPLE})
+    return [
+        "",
+        "Send a first event, then read it back a second later:",
+        # curl itself is a bot, and the event would be a suspect one.
+        f"  curl {collect_url} -A '{FIREFOX}' -d '{event}'",
+        f'  {_program(settings)} query "SELECT event_time, site_id, event_type FROM events.valid_events"',  # noqa: S608  (shown)
+    ]
 
 
 def _program(settings: Settings) -> str:
