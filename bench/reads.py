@@ -44,6 +44,8 @@ DAY_MS = 86_400_000
 RENEWED = "tail"
 # As the node has them by default.
 LIMITS = ReadLimits(max_seconds=60, max_memory_bytes=1 << 30, max_rows=0, max_threads=2)
+# One after another, a second apart, at which no merge was under way.
+QUIET_LOOKS = 3
 # Of one statement, which may write up to a hundred partitions.
 ROWS_AT_ONCE = 2_000_000
 
@@ -142,6 +144,15 @@ def fill(store: EmbeddedStore, rows: int, now_ms: int) -> None:
     store.mutate(LEDGER, {"since": now_ms - LEDGER_DAYS * DAY_MS})
 
 
+def settle(store: EmbeddedStore) -> None:
+    """Let the engine merge what it would have merged as the rows came."""
+    quiet = 0
+    while quiet < QUIET_LOOKS:
+        time.sleep(1)
+        [row] = store.query("SELECT count() AS merges FROM system.merges")
+        quiet = 0 if row["merges"] else quiet + 1
+
+
 def questions(store: EmbeddedStore, now_ms: int) -> dict[str, Callable[[], Any]]:
     """By name. Ranges end at midnight, as a chart's do."""
     reader = Questions(store)
@@ -210,6 +221,8 @@ def measure(rows: int) -> dict[str, list[float]]:
             if not is_kept:
                 with timed("rows"):
                     fill(store, rows, now_ms)
+            with timed("merges"):
+                settle(store)
             store.mutate("SYSTEM STOP MERGES")  # theirs is not the questions' time
             if not is_kept:
                 found = {f"{name}, rows": spent for name, spent in ask_all(store, now_ms).items()}

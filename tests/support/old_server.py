@@ -83,7 +83,8 @@ def old_dialect(statement: str) -> tuple[str, ...]:
     if re.match(r"(CREATE|DROP) (OR REPLACE )?VIEW\b", statement):
         return ()
     if re.match(
-        r"ALTER TABLE \S+\s+(ON CLUSTER '\w+'\s+)?((ADD|DROP|MATERIALIZE) (INDEX|PROJECTION)|MODIFY (TTL|SETTING))\b",
+        r"ALTER TABLE \S+\s+(ON CLUSTER '\w+'\s+)?"
+        r"((ADD|DROP|MATERIALIZE) (INDEX|PROJECTION)|MATERIALIZE COLUMN|MODIFY (TTL|SETTING))\b",
         statement,
     ):
         return ()

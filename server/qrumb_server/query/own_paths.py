@@ -82,12 +82,11 @@ _SCANS: Final = """FROM events.user_scans WHERE site_id = {site:String}
     AND scan_time >= {suspected:DateTime64(3, 'UTC')} AND scan_time < {to:DateTime64(3, 'UTC')}"""
 
 
-# Users with one scan, and this. Of many rows long texts are costly as keys. Users of one hash single out too many; a
-# scan is missed only where two scans of the same user have one hash.
+# Users with one scan, and this. Of many rows long texts are costly to read and as keys. Users of one hash single out
+# too many; a scan is missed only where two scans of the same user have one hash.
 _ONLY: Final = f"""
-SELECT user, any(session) FROM (SELECT cityHash64(user_id) AS user, cityHash64(scan_session_id) AS session {_SCANS})
-GROUP BY user HAVING min(session) = max(session)
-"""  # noqa: S608
+SELECT user_hash, any(session_hash) {_SCANS} GROUP BY user_hash HAVING min(session_hash) = max(session_hash)
+"""
 
 
 def has_hashes(store: Reader, values: Mapping[str, Any]) -> bool:
@@ -140,7 +139,7 @@ def singled(rows: str, *, lends: bool, hashes: bool) -> str:
         )
         OR NOT ({_NAMES_ITSELF}) AND scan_session_id != '' AND
         (
-            cityHash64(scan_session_id) GLOBAL IN (SELECT cityHash64(scan_session_id) {_SCANS})
+            cityHash64(scan_session_id) GLOBAL IN (SELECT session_hash {_SCANS})
             {f"OR scan_session_id GLOBAL IN ({lending})" if lends else ""}
         )
     )

@@ -52,9 +52,10 @@ _DROP_TABLE = re.compile(r"DROP TABLE IF EXISTS events\.(\w+)")
 _ENGINE = re.compile(r"(?m)^ENGINE = (\w*MergeTree)(?:\(([^)\n]*)\))?")
 _VIEW = re.compile(r"((?:CREATE|DROP) (?:OR REPLACE )?VIEW (?:IF (?:NOT )?EXISTS )?events\.\w+)")
 _ALTER = re.compile(r"\s*ALTER\s+TABLE\s+events\.(\w+)(?=\s)", re.IGNORECASE)
-# Of projections in pieces of another size than their table's: of servers that are supported only the newest know them.
+# Of projections in pieces of another size than their table's, which of servers that are supported only the newest know;
+# and of columns of parts that are there, which only the embedded database asks for.
 _EMBEDDED_ALONE = re.compile(
-    r"ALTER TABLE events\.valid_events (?:\w+ PROJECTION .*\bfine_event_id\b|DROP PROJECTION )"
+    r"ALTER TABLE events\.\w+ (?:\w+ PROJECTION .*\bfine_event_id\b|DROP PROJECTION |MATERIALIZE COLUMN )"
 )
 _DELETE = re.compile(r"\s*DELETE\s+FROM\s+events\.(\w+)(?=\s)", re.IGNORECASE)
 _COLUMN_CLAUSE = re.compile(r"\s+(?:ADD|MODIFY|DROP|RENAME) COLUMN\b", re.IGNORECASE)
