@@ -45,6 +45,9 @@ _SOURCES: Final[Mapping[str, Source]] = {
 _NO_VERDICTS: Final[Sequence[StampedEvent | Rejected]] = ()
 # Callers, and keys and origins, that are remembered: all of them can be made up.
 MAX_KNOWN: Final = 10_000
+# Characters of what one of them states. The longest agents of browsers have some 400; a gateway passes on 16 KiB.
+MAX_STATED: Final = 1_024
+_Stated = tuple[str | None, ...]
 
 
 class _Kind(NamedTuple):
@@ -100,7 +103,7 @@ class AtOnce:
         self._count = count
         self._let_in: dict[tuple[Scope | None, str | None], _LetIn] = {}
         self._looks_then = -1
-        self._callers: dict[object, KnownCaller] = {}
+        self._callers: dict[_Stated, KnownCaller] = {}
         self._epoch = -1
 
     def around(self, method: Method, usual: Unary) -> Unary:
@@ -149,7 +152,7 @@ class AtOnce:
                 return None
         now_ms = self._now_ms()
         caller = self._caller(
-            tuple(map(stated.get, CALLER_KEYS)) if by_gateway else stated.get("user-agent"), context, now_ms
+            tuple(map(stated.get, CALLER_KEYS)) if by_gateway else (stated.get("user-agent"),), context, now_ms
         )
         opens = stated.get("authorization") if kind.rule.scope else stated.get("origin") or stated.get("referer")
         let_in = self._let_in_by(kind.rule.scope, opens)
@@ -168,7 +171,7 @@ class AtOnce:
             return records, sites, as_lists({"receipts": receipts, "rows": ()}, {})
         return records, sites, as_body(b'{"receipt":', receipts[0], b"}")
 
-    def _caller(self, known_by: object, context: Context, now_ms: int) -> "KnownCaller":
+    def _caller(self, known_by: _Stated, context: Context, now_ms: int) -> "KnownCaller":
         """Looked up once in an epoch."""
         epoch = now_ms // EPOCH_MS
         if epoch != self._epoch or len(self._callers) >= MAX_KNOWN:
@@ -176,7 +179,9 @@ class AtOnce:
             self._callers.clear()
         caller = self._callers.get(known_by)
         if caller is None:
-            caller = self._callers[known_by] = self._compiled.known_caller(read_caller(context), self._new_arrival())
+            caller = self._compiled.known_caller(read_caller(context), self._new_arrival())
+            if _length(known_by) <= MAX_STATED:
+                self._callers[known_by] = caller
         return caller
 
     def _let_in_by(self, scope: Scope | None, opens: str | None) -> _LetIn:
@@ -187,7 +192,9 @@ class AtOnce:
             self._let_in.clear()
         let_in = self._let_in.get((scope, opens))
         if let_in is None:
-            let_in = self._let_in[scope, opens] = _LetIn()
+            let_in = _LetIn()
+            if _length((opens,)) <= MAX_STATED:
+                self._let_in[scope, opens] = let_in
         return let_in
 
     def _lets_in(self, kind: _Kind, request: bytes, let_in: _LetIn, context: Context) -> bool:
@@ -204,3 +211,7 @@ class AtOnce:
 
     def _new_event_id(self, source: Source, context: Context, index: int) -> str:
         return new_event_ids(self._new_arrival(), source, read_caller(context))(index)
+
+
+def _length(stated: _Stated) -> int:
+    return sum(map(len, filter(None, stated)))

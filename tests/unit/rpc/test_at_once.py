@@ -131,6 +131,12 @@ class Node:
     async def _append(self, records: Sequence[bytes], sites: Sequence[str]) -> None:
         self.records += zip(records, sites, strict=True)
 
+    def remembered(self) -> int:
+        """Characters that are kept of callers, keys and origins."""
+        assert self._at_once
+        stated = [*self._at_once._callers, *((opens,) for _scope, opens in self._at_once._let_in)]
+        return sum(len(text or "") for texts in stated for text in texts)
+
     def counts(self) -> list[str]:
         """All metrics but for times."""
         return [line for line in metrics_text(self._registry).splitlines() if "append_seconds_" not in line]
@@ -273,4 +279,21 @@ async def test_who_was_let_in_is_not_once_the_sites_say_otherwise(tmp_path: Path
             node.sites = dict(SITES)
             node.file.write_text(f"{case} again")
             node.now += 1
+    await node.server.stop(0)
+
+
+async def test_what_a_caller_states_at_length_goes_at_once_and_is_not_remembered(tmp_path: Path) -> None:
+    """Ten thousand are: of 16 KiB each they took 160 MB."""
+    node = Node(tmp_path, has_at_once=True)
+    node.server.add_insecure_port(f"unix:{tmp_path / 'socket'}")
+    await node.server.start()
+    method, message = call_of("JSON")
+    async with grpc.aio.insecure_channel(f"unix:{tmp_path / 'socket'}") as channel:
+        for number in range(5):
+            text = f"{number}" * 8_000
+            page = ("referer", f"https://shop.example/{text}")
+            for metadata in ([("user-agent", text)], [("sec-ch-ua", text)], [page]):
+                assert isinstance(await said(channel, method, message, metadata), bytes)
+    assert node.usual == []
+    assert node.remembered() < 4_000
     await node.server.stop(0)
