@@ -19,7 +19,7 @@ from cachetools import LRUCache
 from qrumb.v1 import query_service_pb2 as pb
 from qrumb.v1.event_row_pb2 import EventRow
 from qrumb_server.loader.rows import REPLAYED
-from qrumb_server.ports import Clock, State, Writes
+from qrumb_server.ports import BY_KEY, Clock, State, Writes
 from qrumb_server.query.reads import Reader
 from qrumb_server.query.rows import Place, as_event_row, first_fitting, parse_place
 from qrumb_server.spool.format import segment_time_ms
@@ -35,6 +35,9 @@ _OPEN_MS: Final = 300_000
 _WITHIN_MS: Final = (2 * 86_400_000, 30 * 86_400_000)
 _BEGINNING: Final = Place(time_ms=0, segment_id="", segment_row=0)
 _TAILED: Final = f"site_id = {{site:String}} AND NOT startsWith(segment_id, '{REPLAYED}')"
+_ALL: Final = "SELECT * FROM events.valid_events WHERE"
+# Of few rows. PREWHERE: of others few columns are read; what the engine finds out itself it plans longer.
+_EACH: Final = f"{BY_KEY} SELECT * FROM events.valid_events PREWHERE"  # noqa: S608
 # Of what is kept, all sites together. A message takes two or three times its length.
 _KEPT_BYTES: Final = 8 * 1024 * 1024
 _BYTES_OF_ROW: Final = 500
@@ -180,18 +183,16 @@ class Tail:
 
     def _newest_since(self, site_id: str, limit: int, since_ms: int) -> list[dict[str, Any]]:
         return self._store.query(
-            f"SELECT * FROM events.valid_events WHERE {_TAILED} "  # noqa: S608
-            "AND received_time >= {since:DateTime64(3, 'UTC')} "
+            f"{_EACH if since_ms else _ALL} {_TAILED} AND received_time >= {{since:DateTime64(3, 'UTC')}} "
             "ORDER BY segment_id DESC, segment_row DESC LIMIT {limit:UInt32}",
             {"site": site_id, "limit": limit, "since": since_ms},
         )
 
     def _rows_beside(self, site_id: str, limit: int, known: _Known) -> list[dict[str, Any]]:
-        """The newest of those above the floor that are not known. PREWHERE: of others few columns are read."""
+        """The newest of those above the floor that are not known."""
         segment_id, segment_row = known.floor
         return self._store.query(
-            f"SELECT * FROM events.valid_events PREWHERE {_TAILED} "  # noqa: S608
-            "AND received_time >= {since:DateTime64(3, 'UTC')} "
+            f"{_EACH} {_TAILED} AND received_time >= {{since:DateTime64(3, 'UTC')}} "
             "AND (segment_id, segment_row) > ({segment:String}, {row:Int64}) "
             "AND (segment_id, segment_row) NOT IN {known:Array(Tuple(String, UInt32))} "
             "ORDER BY segment_id DESC, segment_row DESC LIMIT {limit:UInt32}",
@@ -207,8 +208,7 @@ class Tail:
 
     def _rows_after(self, site_id: str, limit: int, after: Place) -> list[dict[str, Any]]:
         return self._store.query(
-            f"SELECT * FROM events.valid_events WHERE {_TAILED} "  # noqa: S608
-            "AND received_time >= {since:DateTime64(3, 'UTC')} "
+            f"{_EACH if after.segment_id else _ALL} {_TAILED} AND received_time >= {{since:DateTime64(3, 'UTC')}} "
             "AND (segment_id, segment_row) > ({segment:String}, {row:UInt32}) "
             "ORDER BY segment_id, segment_row LIMIT {limit:UInt32}",
             {
