@@ -22,7 +22,7 @@ from qrumb_server.commands.events import as_ms, check_site
 from qrumb_server.commands.node import LONG_SECONDS, ask_loader
 from qrumb_server.commands.options import TIME, format_option, shown_format, site_option, with_settings
 from qrumb_server.commands.tables import add_line, new_table, print_whole
-from qrumb_server.commands.texts import visible
+from qrumb_server.commands.texts import no_formula, visible
 from qrumb_server.config import Settings
 from qrumb_server.instants import milliseconds, timestamp
 
@@ -252,7 +252,9 @@ def _show(rows: Sequence[Row], output_format: str) -> None:
     elif output_format == "csv":
         writer = csv.DictWriter(sys.stdout, columns, restval="", lineterminator="\n")
         writer.writeheader()
-        writer.writerows(rows)
+        for row in rows:
+            cells = ((name, no_formula(value) if isinstance(value, str) else value) for name, value in row.items())
+            writer.writerow(dict(cells))
     elif rows:
         table = new_table()
         for name in columns:

@@ -3,6 +3,7 @@
 import pytest
 
 from qrumb_server.commands.tables import add_line, new_table, print_whole
+from qrumb_server.commands.texts import no_formula
 
 
 @pytest.mark.parametrize(
@@ -20,3 +21,21 @@ def test_a_text_is_printed_as_it_is(capsys: pytest.CaptureFixture[str], sent: st
     add_line(table, sent, "1")
     print_whole(table)
     assert f" {printed} " in f" {capsys.readouterr().out.splitlines()[3].strip()} "
+
+
+@pytest.mark.parametrize(
+    ("sent", "cell"),
+    [
+        ("=HYPERLINK(1)", "'=HYPERLINK(1)"),
+        ("@sum", "'@sum"),
+        ("+1+1", "'+1+1"),
+        ("-1+1", "'-1+1"),
+        ("\t=1", "'\t=1"),
+        ("-33.33", "-33.33"),
+        ("-5", "-5"),
+        ("a=1", "a=1"),
+        ("", ""),
+    ],
+)
+def test_a_cell_of_a_spreadsheet_is_no_formula(sent: str, cell: str) -> None:
+    assert no_formula(sent) == cell
