@@ -10,6 +10,7 @@ TEST_PACKAGES := chromium clickhouse-server maven openjdk-17-jdk-headless openss
 SET_UP_INPUTS := pyproject.toml clients/python/pyproject.toml constraints.txt
 HOTPATH := $(wildcard server/hotpath/*.toml server/hotpath/Cargo.lock server/hotpath/*.rs server/hotpath/*.binpb server/hotpath/src/*.rs server/hotpath/src/*/*.rs)
 
+NPM_PACKAGES := console clients/browser clients/typescript tests/corpora
 CONSOLE_BUILT := server/qrumb_server/console/index.html
 CONSOLE := $(wildcard console/*.json console/*.mjs console/src/*.* console/src/pages/*)
 
@@ -27,7 +28,7 @@ demo: setup ## a node of its own with a day of believable traffic, and what to a
 test: setup-dev ## every check, and every test but the longer ones
 	@$(MAKE) --no-print-directory check
 	@tools/debian.sh $(TEST_PACKAGES)
-	@$(MAKE) --no-print-directory $(VENV)/.ready-java
+	@$(MAKE) --no-print-directory $(VENV)/.ready-java $(VENV)/.ready-npm
 	@tests/run
 
 full: test ## make test, and the longer tests of what it has tested in short
@@ -159,6 +160,11 @@ $(VENV)/.ready-go: clients/go/go.sum clients/go/phone/go.sum | $(VENV)/.ready-de
 # Not having Maven stops nothing: the Java client's tests are skipped, and the next set-up tries again.
 $(VENV)/.ready-java: clients/java/pom.xml tools/maven.py | $(VENV)/.ready-dev
 	@$(BIN)/python tools/maven.py
+
+# Not having npm stops nothing: the tests that need it are skipped.
+$(VENV)/.ready-npm: $(NPM_PACKAGES:=/package-lock.json) | $(VENV)/.ready-dev
+	@command -v npm > /dev/null || exit 0; echo "set-up: what the console and the clients in TypeScript are tested with"; \
+	for package in $(NPM_PACKAGES); do (cd $$package && npm ci --silent --ignore-scripts --no-audit --no-fund) || exit 0; done; touch $@
 
 image-packages: setup-dev ## the packages of the container images, by hash, at the versions of constraints.txt
 	$(BIN)/python tools/image_packages.py
