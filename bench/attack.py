@@ -209,7 +209,7 @@ def main() -> None:
         data = Path(folder, "data")
         data.mkdir()
         (data / "sites.toml").write_text("[steady]\n[crowd]\nquota = {events_per_second = 1000000, burst = 1000000}\n")
-        with running_stack(data, QRUMB_ACCESS="keys") as node:
+        with running_stack(data, QRUMB_ACCESS="keys", QRUMB_WORKERS="2") as node:
             before = {name: process.pid for name, process in node.children().items()}
             asyncio.run(measure(node))
             after = {name: process.pid for name, process in node.children().items()}

@@ -143,7 +143,7 @@ def main() -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
-        with running_stack(data, QRUMB_METRICS__PORT=str(port)) as node:
+        with running_stack(data, QRUMB_METRICS__PORT=str(port), QRUMB_WORKERS="2") as node:
             asyncio.run(measure(node, f"http://127.0.0.1:{port}/metrics"))
 
 

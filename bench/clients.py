@@ -37,6 +37,8 @@ AWAY_EVENT_SECONDS = 0.01
 AWAY_FLUSH_SECONDS = 60
 # What a child of the last part reads: the site that it sends to, and the file that ends it.
 AWAY_SITE, AWAY_OVER = "QRUMB_AWAY_SITE", "QRUMB_AWAY_OVER"
+# The node's workers.
+TWO = {"QRUMB_WORKERS": "2"}
 # What every client's measurement takes for its folder.
 FOLDER = "QRUMB_SPOOL_DIR"
 GO_TEST = [sys.executable, str(ROOT / "tools" / "go_toolchain.py"), "test", "-run=^$", "-benchtime=1x"]
@@ -244,7 +246,7 @@ def site_of(client: str) -> str:
 def measure_outage(clients: list[str]) -> None:
     """A node that is dead for a minute: what all clients send meanwhile waits in their queues and arrives."""
     port = str(claimed_port())
-    with tempfile.TemporaryDirectory() as folder, running_stack(Path(folder, "data"), GRPC_PORT=port) as node:
+    with tempfile.TemporaryDirectory() as folder, running_stack(Path(folder, "data"), GRPC_PORT=port, **TWO) as node:
         over = Path(folder, "over")
         children = {client: start_away(client, f"grpc://127.0.0.1:{port}", over) for client in clients}
         try:
@@ -283,7 +285,7 @@ def measure_rates() -> None:
     """Best of the rounds, each client in turn; a client's figures also as ratios to Python's."""
     best: dict[str, tuple[float, float]] = {}
     measured = others()
-    with tempfile.TemporaryDirectory() as folder, running_stack(Path(folder, "data")) as node:
+    with tempfile.TemporaryDirectory() as folder, running_stack(Path(folder, "data"), **TWO) as node:
         url = f"grpc://{node.grpc_target}"
         for _ in range(ROUNDS):
             found = {name: measure_python(name, url) for name in WORK}
@@ -302,7 +304,7 @@ def measure_folder() -> None:
     """Batches with a folder beside batches without, in turn; best of the rounds."""
     best: dict[tuple[str, bool], tuple[float, float]] = {}
     measured = {client: measure for client, measure in others().items() if client != "TypeScript"}
-    with tempfile.TemporaryDirectory() as folder, running_stack(Path(folder, "data")) as node:
+    with tempfile.TemporaryDirectory() as folder, running_stack(Path(folder, "data"), **TWO) as node:
         url = f"grpc://{node.grpc_target}"
         for round_number in range(2 * ROUNDS):
             has_folder = round_number % 2 == 1

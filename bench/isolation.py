@@ -277,7 +277,7 @@ def main() -> None:
         data = Path(folder, "data")
         data.mkdir()
         (data / "sites.toml").write_text(SITES)
-        with running_stack(data, QRUMB_ACCESS="keys", **LIMITS) as node:
+        with running_stack(data, QRUMB_ACCESS="keys", QRUMB_WORKERS="2", **LIMITS) as node:
             asyncio.run(measure(node, port))
 
 

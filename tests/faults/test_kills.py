@@ -37,7 +37,7 @@ def test_acknowledged_events_are_stored_exactly_once_through_kills(tmp_path: Pat
     """Seven kills a round of worker, loader, supervisor, gateway and whole node, under load from six clients."""
     ports = {"HTTP_PORT": str(claimed_port()), "GRPC_PORT": str(claimed_port())}
     tally = Tally()
-    with running_stack(tmp_path / "data", **ports) as stack:
+    with running_stack(tmp_path / "data", **ports, QRUMB_WORKERS="2") as stack:
         senders: list[tuple[Callable[[Tally, str], None], str]] = [
             (send_single, stack.grpc_target),
             (send_single, stack.grpc_target),

@@ -48,7 +48,7 @@ def test_a_node_that_is_killed_costs_no_visitor_their_landing(tmp_path: Path) ->
     """kill -9 of the whole node between two halves: each scan is registered, or in the report, and not both."""
     told = Told()
     ports = {"HTTP_PORT": str(claimed_port()), "GRPC_PORT": str(claimed_port())}
-    with running_stack(tmp_path / "data", **ports) as stack:
+    with running_stack(tmp_path / "data", **ports, QRUMB_WORKERS="2") as stack:
         settings = Settings(max_queue_events=REDIRECTS // 4, max_backoff=0.5)
         client = Client(f"grpc://{stack.grpc_target}", settings=settings, on_failure=told)
         before = redirected(made(client), REDIRECTS // 10)

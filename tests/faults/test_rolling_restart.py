@@ -175,7 +175,8 @@ def test_every_process_is_new_and_no_caller_that_tries_again_has_lost_anything(t
     """By SIGHUP; and a stop while `qrumb restart` is on its way is a stop like any other."""
     ports = {"HTTP_PORT": str(claimed_port()), "GRPC_PORT": str(claimed_port())}
     book = Book()
-    with running_stack(tmp_path / "data", **ports, QRUMB_LOADER__DRAIN_TIMEOUT="PT2S") as stack:
+    settings = {"QRUMB_WORKERS": "2", "QRUMB_LOADER__DRAIN_TIMEOUT": "PT2S"}
+    with running_stack(tmp_path / "data", **ports, **settings) as stack:
         assert stack.process is not None
         with load(stack, book):
             before = stack.children()

@@ -56,6 +56,7 @@ def test_nothing_is_lost_doubled_or_made_up(tmp_path: Path) -> None:
     settings = {
         "HTTP_PORT": str(claimed_port()),
         "GRPC_PORT": str(claimed_port()),
+        "QRUMB_WORKERS": "2",
         "QRUMB_SPOOL__MIN_FREE_BYTES": str(MIN_FREE_BYTES),
     }
     with contextlib.ExitStack() as opened:

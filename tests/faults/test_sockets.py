@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.stack, pytest.mark.chdb]
 @pytest.fixture
 def node(tmp_path: Path) -> Iterator[Stack]:
     """A new one for each: a gateway that was started again has other sockets."""
-    with running_stack(tmp_path / "data") as running:
+    with running_stack(tmp_path / "data", QRUMB_WORKERS="2") as running:
         yield running
 
 

@@ -121,7 +121,7 @@ def test_sigterm_under_load_drains(tmp_path: Path) -> None:
     """Exit 0, an empty spool, everything acknowledged stored once, no event twice."""
     ports = {"HTTP_PORT": str(claimed_port()), "GRPC_PORT": str(claimed_port())}
     book = Book()
-    with running_stack(tmp_path / "data", **ports) as stack:
+    with running_stack(tmp_path / "data", **ports, QRUMB_WORKERS="2") as stack:
         load = Load(book, url=stack.url, grpc_target=stack.grpc_target)
         load.start()
         try:

@@ -68,7 +68,7 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A node of its own, that lets one address send as fast as it can."""
     folder: Path = tmp_path_factory.mktemp("fuzz")
     rates = {"QRUMB_GATEWAY__REQUESTS_PER_SECOND": "1000000", "QRUMB_GATEWAY__REQUEST_BURST": "1000000"}
-    with running_stack(folder / "data", **rates) as stack:
+    with running_stack(folder / "data", **rates, QRUMB_WORKERS="2") as stack:
         yield stack
 
 

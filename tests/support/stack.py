@@ -84,7 +84,7 @@ class Stack:
             "GRPC_PORT": "0",
             "METRICS_PORT": "0",
             "DATA_DIR": str(self.data_dir),
-            "QRUMB_WORKERS": "2",
+            "QRUMB_WORKERS": "1",  # each takes more than a second of a processor to start
             "GEOIP_CITY_DB": "",
             "QRUMB_ACCESS": "open",
         }

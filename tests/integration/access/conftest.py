@@ -47,7 +47,7 @@ def keyed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stack, Key
         expired=made(stack, "key", "shop", "--expires", LONG_AGO),
         other=made(stack, "key", "other", "--scope", "collect", "--scope", "query", "--scope", "admin"),
     )
-    with running_stack(stack.data_dir, QRUMB_ACCESS="keys") as running:
+    with running_stack(stack.data_dir, QRUMB_ACCESS="keys", QRUMB_WORKERS="2") as running:
         yield running, keys
 
 

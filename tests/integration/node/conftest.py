@@ -10,7 +10,7 @@ from tests.support.stack import Stack, running_stack, wait_until
 @pytest.fixture(scope="package")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A running node, shared: tests tell their events apart by site_id."""
-    with running_stack(tmp_path_factory.mktemp("node") / "data", database="") as running:
+    with running_stack(tmp_path_factory.mktemp("node") / "data", database="", QRUMB_WORKERS="2") as running:
         yield running
 
 

@@ -48,6 +48,7 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     stack = Stack(
         folder / "data",
         GEOIP_CITY_DB=str(write_mmdb(folder / "city.mmdb", networks)),
+        QRUMB_WORKERS="2",
         QRUMB_LOADER__BATCH_MAX_EVENTS="5",
         QRUMB_SPOOL__SEGMENT_MAX_RECORDS="4",
         QRUMB_GATEWAY__ACCESS_LOG="true",
