@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
@@ -37,7 +37,7 @@ async def check_expectations(play: Play, wanted: Mapping[str, Any], site: str | 
     assert not unknown, f"nothing to expect: {unknown}"
     for kind, table in (("rows", "valid_events"), ("attributed", "attributed_events")):
         if kind in wanted:
-            stored = _rows(play, table, site)
+            stored = _rows(play, table, site, _columns(wanted[kind].values()))
             for name, rows in wanted[kind].items():
                 _check_rows(play, stored.get(play.event_id(name), []), rows, f"{kind} of {name}")
     for name, receipt in wanted.get("receipts", {}).items():
@@ -375,11 +375,18 @@ def _check_links(play: Play, site_id: str) -> None:
     assert wrong == [], "a link leads to nothing stronger"
 
 
-def _rows(play: Play, table: str, site: str | None) -> dict[str, list[dict[str, Any]]]:
-    """All rows of a site by event_id, in order of receipt."""
+def _columns(wanted: Iterable[Any]) -> list[str]:
+    """Those that some rows are expected to have, and those by which a row is told from others."""
+    rows = [row for one in wanted if one is not None for row in (one if isinstance(one, list) else [one])]
+    return sorted({"event_id", "site_id", "received_time"}.union(*rows))
+
+
+def _rows(play: Play, table: str, site: str | None, columns: Iterable[str]) -> dict[str, list[dict[str, Any]]]:
+    """All rows of a site by event_id, in order of receipt. The view of all its columns takes twice as long to plan."""
     rows: dict[str, list[dict[str, Any]]] = {}
     for row in play.node.store.query(
-        f"SELECT * FROM events.{table} WHERE site_id = {{site:String}} ORDER BY received_time, segment_id, segment_row",
+        f"SELECT {', '.join(columns)} FROM events.{table} WHERE site_id = {{site:String}} "
+        "ORDER BY received_time, segment_id, segment_row",
         {"site": play.site(site)},
     ):
         rows.setdefault(row["event_id"], []).append(row)
