@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
@@ -17,6 +17,8 @@ from tests.support.client_front import Front, running_front
 from tests.support.stack import Stack, running_stack
 
 WrittenDown = Callable[[str, str, str, str], None]
+# What the example of every client's README sends.
+OF_README: Final = "site_id = 'demo' AND event_name = 'purchase' AND toFloat64(conversion_value) = 49.9"
 
 
 @pytest.fixture(scope="module")
@@ -26,9 +28,9 @@ def front() -> Iterator[Front]:
         yield started
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """One node for all cases."""
+    """One node for all clients, that asks for no keys: sites keep them apart."""
     with running_stack(tmp_path_factory.mktemp("clients") / "data", QRUMB_WORKERS="1") as started:
         yield started
 
@@ -46,9 +48,12 @@ class Keyed:
         return {"QRUMB_SITE": self.site_id, "QRUMB_KEY": self.key}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def keyed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keyed]:
-    """For the cases of node.yaml: what a client says to a real node, it says with a key."""
+    """For the cases of node.yaml: what a client says to a real node, it says with a key.
+
+    All clients share it, as they share its only site: a test that looks for rows knows how many were there before.
+    """
     with running_stack(tmp_path_factory.mktemp("keyed") / "data", QRUMB_ACCESS="keys", QRUMB_WORKERS="1") as started:
         yield Keyed(stack=started, key=(started.data_dir / "demo.key").read_text().strip())
 
