@@ -155,6 +155,10 @@ class Seen(Protocol):
         """False: no redirect of the site has named a user. Raises StoreError."""
         ...
 
+    def may_go_by_hash(self, user_id: str) -> bool:
+        """False: this name, which is a hash's, is no identifier's user. Raises StoreError."""
+        ...
+
 
 class Reader(Protocol):
     """The reading half of a store."""

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from qrumb_server.pipeline.identity import SESSION
-from qrumb_server.ports import Reader
+from qrumb_server.pipeline.identity import SESSION, kind_of_name
+from qrumb_server.ports import Reader, Seen
 
 __all__ = ["Names"]
 
@@ -18,21 +18,24 @@ class Names:
     """Those of one site, each user asked for once. Every call may raise a StoreError.
 
     Args:
-        by_redirects: whether redirects of the site may have named users.
+        seen: what need not be asked for; None: others write to the store, too.
     """
 
     store: Reader
     site_id: str
-    by_redirects: bool = True
+    seen: Seen | None = None
     _known: defaultdict[str, list[Row]] = field(default_factory=lambda: defaultdict(list))
 
     def of(self, users: Iterable[str]) -> list[Row]:
         """Rows of `user_id`, `kind` and `name`, as events.identity_links has them; some may be there twice."""
         wanted = set(users)
-        if unknown := sorted(wanted - self._known.keys()):
-            for row in self.store.query(
-                _NAMES if self.by_redirects else _LINKED, {"site": self.site_id, "users": unknown}
-            ):
+        unknown = sorted(wanted - self._known.keys())
+        by_redirects = self.seen is None or self.seen.may_name_users(self.site_id)
+        if self.seen is not None and not by_redirects:
+            unknown = [user for user in unknown if not kind_of_name(user) or self.seen.may_go_by_hash(user)]
+        if unknown:
+            sql = _NAMES if by_redirects else _LINKED
+            for row in self.store.query(sql, {"site": self.site_id, "users": unknown}):
                 self._known[row["user_id"]].append(row)
         return [row for user in sorted(wanted) for row in self._known[user]]
 

@@ -199,8 +199,7 @@ class Reports:
 
     def _fill_row(self, response: pb.GetReceiptResponse, stored: Sequence[Row]) -> None:
         if found := attributed_event(self._store, stored):
-            site_id = found.row["site_id"]
-            names = Names(self._store, site_id, self._seen is None or self._seen.may_name_users(site_id))
+            names = Names(self._store, found.row["site_id"], self._seen)
             response.row.CopyFrom(as_event_row(found.row))
             response.warnings.extend(self.identities.warnings(found.row, names, found.lent))
             response.touches.extend(touches_of(self._store, found.row, names, found.session))

@@ -41,6 +41,14 @@ def test_a_site_whose_redirects_name_users_is_known() -> None:
     assert seen.may_name_users("shop")
 
 
+def test_hashes_that_are_users_are_known() -> None:
+    seen = Seen(holding("email-old"))
+    columns = [["shop", "shop"], ["phone-new", "account-1"]]
+    seen.add(TableBatch(table="events.identity_links", columns=["site_id", "user_id"], data=columns))
+    asked = ("email-old", "phone-new", "email-other", "account-1")
+    assert [seen.may_go_by_hash(name) for name in asked] == [True, True, False, False]
+
+
 def test_what_comes_while_the_table_is_read_counts() -> None:
     reading, go_on = threading.Event(), threading.Event()
 
