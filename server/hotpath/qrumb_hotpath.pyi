@@ -170,8 +170,33 @@ class Rows:
         """Of a run, those that are watched and not left: place, session and address by their number, received_time,
         event_time, and whether it is a browser's."""
 
-    def mark(self, marks: list[tuple[int, list[str]]]) -> None:
-        """Give events further reasons to suspect fraud, by their places."""
+    def watched_rates(self, first: int, end: int) -> tuple[list[tuple[int, int]], list[tuple[int, int]], int]:
+        """As `rates`, of the watched events of a run."""
+
+    def too_many(
+        self,
+        first: int,
+        end: int,
+        limits: tuple[dict[int, tuple[int, int, float]], dict[int, tuple[int, int, float]]],
+        window: tuple[int, bool, bool],
+    ) -> tuple[list[int], list[int]]:
+        """Places of the watched events of a run at which their session's rate is too much, and their address's.
+
+        Args:
+            limits: of sessions and of addresses, by their number: how many events count before the run, how many of the
+                last window do, and the rate that is not too much yet.
+            window: its milliseconds, and whether the run is of an earlier one than is counted, of sessions and of
+                addresses.
+        """
+
+    def too_early(self, first: int, end: int, times: dict[int, int]) -> list[int]:
+        """Places of the watched events of browsers in a run that are earlier than a time of their session."""
+
+    def places_in(self, first: int, end: int, sessions: set[int]) -> list[int]:
+        """Places of the events of some sessions in a run."""
+
+    def mark(self, reason: str, places: list[int], ignoring: set[str]) -> None:
+        """Give events a further reason to suspect fraud, by their places; not those of the sites that ignore it."""
 
     def repeated(self, ids: set[str]) -> list[int]:
         """Places of the events whose id is there twice, or is among these."""

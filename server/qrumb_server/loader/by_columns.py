@@ -16,7 +16,7 @@ from qrumb_server.loader.compiled import CompiledEvents
 from qrumb_server.loader.lookups import KnownSession, Lookups, SessionKey
 from qrumb_server.loader.rows import PlacedEvent
 from qrumb_server.loader.velocity import WINDOW_MS
-from qrumb_server.model import FraudRules, SitePolicy, Source
+from qrumb_server.model import FraudReason, FraudRules, SitePolicy, Source
 from qrumb_server.pipeline.mark import marks_at_loading
 
 __all__ = ["BatchAttributor"]
@@ -119,14 +119,60 @@ class BatchAttributor:
             self._one_by_one.session_rates.count_all([(result.keys[at], n) for at, n in of_sessions], time_ms)
             self._one_by_one.address_rates.count_all([(addresses[at], n) for at, n in of_addresses], time_ms)
             until = bisect_left(result.left, end)
-            self._apply_in_order(result, addresses, range(begun, until), rows.watched(first, end))
+            if until > begun or not self._mark_by_key(result, addresses, first, end):
+                self._apply_in_order(result, addresses, range(begun, until), rows.watched(first, end))
             begun = until
+
+    def _mark_by_key(self, result: _ByColumns, addresses: Sequence[AddressKey], first: int, end: int) -> bool:
+        """The watched events of a run of which none is left; whether that was possible: not where a rate has no room.
+
+        As `marks_at_loading` marks them one by one: only its own events change the rate of a session or an address.
+        """
+        rows, by_site = result.events.rows, result.rules
+        session_rates, address_rates = self._one_by_one.session_rates, self._one_by_one.address_rates
+        of_sessions, of_addresses, time_ms = rows.watched_rates(first, end)
+        if not (of_sessions or of_addresses):
+            return True
+        if not (session_rates.has_room(len(of_sessions)) and address_rates.has_room(len(of_addresses))):
+            return False
+        keys = [result.keys[at] for at, _number in of_sessions]
+        of_keys = [by_site[site_id].session_events_per_minute for site_id, _session_id in keys]
+        names = [addresses[at] for at, _number in of_addresses]
+        of_names = [by_site[site_id].address_events_per_minute for site_id, _address in names]
+        limits = (
+            _limits(of_sessions, session_rates.standing(keys, time_ms), of_keys),
+            _limits(of_addresses, address_rates.standing(names, time_ms), of_names),
+        )
+        session_rates.count_all([(key, number) for key, (_at, number) in zip(keys, of_sessions, strict=True)], time_ms)
+        address_rates.count_all(
+            [(name, number) for name, (_at, number) in zip(names, of_addresses, strict=True)], time_ms
+        )
+        is_late = session_rates.is_late(time_ms), address_rates.is_late(time_ms)
+        of_session, of_address = rows.too_many(first, end, limits, (WINDOW_MS, *is_late))
+        earliest: dict[int, int] = {}
+        foreign: set[int] = set()
+        for key, (at, _number) in zip(keys, of_sessions, strict=True):
+            session = result.sessions.get(key, UNREGISTERED)
+            if session.scan_time_ms is not None:
+                earliest[at] = session.scan_time_ms - by_site[key[0]].before_scan_tolerance_ms
+            if session.is_foreign:
+                foreign.add(at)
+        for reason, places in (
+            (FraudReason.SESSION_VELOCITY, of_session),
+            (FraudReason.ADDRESS_VELOCITY, of_address),
+            (FraudReason.BEFORE_SCAN, rows.too_early(first, end, earliest) if earliest else []),
+            (FraudReason.FOREIGN_SESSION, rows.places_in(first, end, foreign) if foreign else []),
+        ):
+            ignoring = {site_id for site_id, rules in by_site.items() if reason in rules.ignored_reasons}
+            if places:
+                rows.mark(reason.value, places, ignoring)
+        return True
 
     def _apply_in_order(
         self, result: _ByColumns, addresses: Sequence[AddressKey], left: range, watched: Sequence[Watched]
     ) -> None:
         """Those of a run that are counted one by one, in the order of the batch: rates depend on it."""
-        marks: list[tuple[int, list[str]]] = []
+        marks: dict[str, list[int]] = {}
         begun = left.start
         for event in watched:
             place = event[0]
@@ -134,10 +180,11 @@ class BatchAttributor:
             if until > begun:
                 self._one_by_one.apply_to(result, range(begun, until))
                 begun = until
-            if found := self._marks(result, addresses, event):
-                marks.append((place, found))
+            for reason in self._marks(result, addresses, event):
+                marks.setdefault(reason, []).append(place)
         self._one_by_one.apply_to(result, range(begun, left.stop))
-        result.events.rows.mark(marks)
+        for reason, places in marks.items():
+            result.events.rows.mark(reason, places, set())
 
     def _marks(self, result: _ByColumns, addresses: Sequence[AddressKey], event: Watched) -> list[str]:
         """As `Attributor` marks an event."""
@@ -172,6 +219,16 @@ class BatchAttributor:
             limit = rules[addresses[at][0]].address_events_per_minute
             is_crowded[at] |= rates.bound(addresses[at], number) > limit
         return is_crowded
+
+
+def _limits(
+    numbers: Sequence[tuple[int, int]], standing: Sequence[tuple[int, int]], limits: Sequence[int]
+) -> dict[int, tuple[int, int, float]]:
+    """As `Rows.too_many` is told."""
+    return {
+        at: (counted, last, limit)
+        for (at, _number), (counted, last), limit in zip(numbers, standing, limits, strict=True)
+    }
 
 
 def _is_suspect(session: KnownSession, first_ms: int | None, rules: FraudRules) -> bool:

@@ -177,15 +177,14 @@ class Lookups:
 
         Rows of `own_segments` are the events themselves, stored by an earlier try.
         """
-        recent: dict[str, int] = {}
-        others: dict[str, int] = {}
-        for _site_id, event_id, received_ms in events:
-            since_ms = received_ms - DUPLICATE_WITHIN_MS
-            if event_id[14] == "7" and (made_ms := _time_of_uuid7(event_id) - _CLOCK_TOLERANCE_MS) <= received_ms:
-                recent[event_id] = max(made_ms, since_ms)
-            else:
-                others[event_id] = since_ms
-        return self._arrivals(recent, own_segments) | self._arrivals(others, own_segments)
+        recent = {event_id: received_ms for _site, event_id, received_ms in events if event_id[14] == "7"}
+        others = {event_id: received_ms for _site, event_id, received_ms in events if event_id[14] != "7"}
+        if recent and _made_ms(max(recent)) > min(recent.values()):  # some of them by a clock that is far ahead
+            ahead = {event_id for event_id, received_ms in recent.items() if _made_ms(event_id) > received_ms}
+            others.update((event_id, recent.pop(event_id)) for event_id in ahead)
+        # The ids of the earliest come first.
+        earliest = _made_ms(min(recent)) if recent else 0
+        return self._arrivals(recent, own_segments, earliest) | self._arrivals(others, own_segments)
 
     def stored_firsts(self, segment_ids: Collection[str]) -> Set[RowId]:
         """Rows of these segments that are stored and are no duplicates."""
@@ -215,9 +214,13 @@ class Lookups:
                 entry["unique_count"] = row["stored"] - row["duplicates"]
                 entry["fraud_count"] = row["frauds"]
 
-    def _arrivals(self, since_ms: Mapping[str, int], own_segments: Collection[str]) -> dict[EventKey, Original]:
-        if not since_ms:
+    def _arrivals(
+        self, received_ms: Mapping[str, int], own_segments: Collection[str], earliest_ms: int = 0
+    ) -> dict[EventKey, Original]:
+        """Of ids, by when they were received; none of them was before `earliest_ms`."""
+        if not received_ms:
             return {}
+        since_ms = max(min(received_ms.values()) - DUPLICATE_WITHIN_MS, earliest_ms)
         rows = self._store.query(
             "SELECT site_id, event_id, source, "  # noqa: S608
             f"argMin(fingerprint, {_ARRIVAL}) AS first_fingerprint, argMin(event_time, {_ARRIVAL}) AS first_time, "
@@ -227,14 +230,14 @@ class Lookups:
             f"FROM {VALID_EVENTS} PREWHERE event_id IN (SELECT toUUID(arrayJoin(splitByChar(',', {{ids:String}})))) "
             "WHERE received_time >= {since:DateTime64(3, 'UTC')} AND segment_id NOT IN {own:Array(String)} "
             "GROUP BY site_id, event_id, source",
-            {"ids": ",".join(since_ms), "since": min(since_ms.values()), "own": list(own_segments)},
+            {"ids": ",".join(received_ms), "since": since_ms, "own": list(own_segments)},
         )
         return {
             (row["site_id"], row["event_id"], row["source"]): Original(
                 row["first_fingerprint"], row["first_time"], row["times"], row["session_ids"]
             )
             for row in rows
-            if row["latest"] >= since_ms[row["event_id"]]
+            if row["latest"] >= received_ms[row["event_id"]] - DUPLICATE_WITHIN_MS
         }
 
     def _linked(self, keys: Sequence[Key]) -> list[Key]:
@@ -320,6 +323,6 @@ def _as_asked(asked: Iterable[SessionKey], rows: Iterable[Mapping[str, Any]]) ->
     }
 
 
-def _time_of_uuid7(event_id: str) -> int:
-    """Milliseconds since 1970-01-01 UTC in a UUIDv7, canonical lower case."""
-    return int(event_id[:8] + event_id[9:13], 16)
+def _made_ms(event_id: str) -> int:
+    """Milliseconds since 1970-01-01 UTC before which a UUIDv7, canonical lower case, was not made."""
+    return int(event_id[:8] + event_id[9:13], 16) - _CLOCK_TOLERANCE_MS

@@ -38,6 +38,16 @@ class RateCounter:
             if key in current or len(current) < MAX_KEYS:
                 current[key] = current.get(key, 0) + number
 
+    def standing(self, keys: Sequence[tuple[str, str]], time_ms: int) -> list[tuple[int, int]]:
+        """How many events of each key are counted in the window of a time, and how many the last one had."""
+        if keys:
+            self._begin(time_ms)
+        return [(self._current.get(key, 0), self._last.get(key, 0)) for key in keys]
+
+    def is_late(self, time_ms: int) -> bool:
+        """Whether a time is of an earlier window than is counted: then all of the last one still counts."""
+        return time_ms // WINDOW_MS < self._window
+
     def has_room(self, number: int) -> bool:
         """Whether so many new keys are counted all."""
         return len(self._current) + number <= MAX_KEYS

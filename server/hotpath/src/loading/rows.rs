@@ -18,6 +18,9 @@ type Sessions = (Vec<(String, String)>, Vec<u32>, Vec<bool>, Vec<Option<i64>>);
 type Rates = (Vec<(u32, u32)>, Vec<(u32, u32)>, i64);
 /// Place, session, address, received_time, event_time, and whether it is a browser's.
 type Watched = (usize, Option<u32>, Option<u32>, i64, i64, bool);
+/// By the place of a session or an address: how many events count for it before a run, how many of the window before that
+/// do, and the rate that is too much.
+type Limits = HashMap<u32, (u32, u32, f64)>;
 /// Segment, site, minute, is_duplicate, is_fraud, and how many rows these have.
 type Counted = (String, String, i64, i64, i64, u64);
 
@@ -150,8 +153,7 @@ impl Rows {
     /// receipt and time of the event, and whether it is a browser's.
     fn watched(&self, first: usize, end: usize) -> Vec<Watched> {
         let some = |number| (number != NOWHERE).then_some(number);
-        (first..end)
-            .zip(self.facts.get(first..end).unwrap_or_default())
+        self.run(first, end)
             .filter(|(_, fact)| fact.is_watched && !fact.is_left)
             .map(|(place, fact)| {
                 let time = |number| self.table.value(number, place);
@@ -162,21 +164,74 @@ impl Rows {
             .collect()
     }
 
-    /// Give rows further reasons to be suspected, by their places.
-    fn mark(&mut self, marks: Vec<(usize, Vec<String>)>) -> PyResult<()> {
-        let mut kept: HashMap<String, Span> = HashMap::new();
-        for (place, reasons) in marks {
+    /// How many watched events of a run each session has, and each address, and when the first of the run was received.
+    fn watched_rates(&self, first: usize, end: usize) -> Rates {
+        let run = || self.run(first, end).filter(|(_, fact)| fact.is_watched);
+        let of_sessions = counted(run().map(|(_, fact)| fact.session));
+        let of_addresses = counted(run().map(|(_, fact)| fact.counted_address));
+        (of_sessions, of_addresses, self.table.value(self.numbers.received_time, first))
+    }
+
+    /// Places of the watched events of a run at which the rate of their session, and those at which that of their address,
+    /// is too much, once they are counted in their order. `window`: its milliseconds, and whether the run is of an earlier
+    /// one than is counted of sessions, and of addresses.
+    fn too_many(
+        &self,
+        first: usize,
+        end: usize,
+        mut limits: (Limits, Limits),
+        window: (i64, bool, bool),
+    ) -> (Vec<usize>, Vec<usize>) {
+        let (mut of_sessions, mut of_addresses) = (Vec::new(), Vec::new());
+        for (place, fact) in self.run(first, end).filter(|(_, fact)| fact.is_watched) {
+            let into_ms = self.table.value(self.numbers.received_time, place).rem_euclid(window.0);
+            let is_too_many = |limits: &mut Limits, number, is_late: bool| {
+                limits.get_mut(&number).is_some_and(|(counted, last, limit)| {
+                    *counted += 1;
+                    let passed = if is_late { 0.0 } else { into_ms as f64 / window.0 as f64 };
+                    f64::from(*counted) + f64::from(*last) * (1.0 - passed) > *limit
+                })
+            };
+            if is_too_many(&mut limits.0, fact.session, window.1) {
+                of_sessions.push(place);
+            }
+            if is_too_many(&mut limits.1, fact.counted_address, window.2) {
+                of_addresses.push(place);
+            }
+        }
+        (of_sessions, of_addresses)
+    }
+
+    /// Places of the watched events of browsers in a run that are earlier than a time of their session allows.
+    fn too_early(&self, first: usize, end: usize, times: HashMap<u32, i64>) -> Vec<usize> {
+        let is_early = |place, fact: &Fact| {
+            times.get(&fact.session).is_some_and(|time| self.table.value(self.numbers.event_time, place) < *time)
+                && self.table.text(self.numbers.source, place) == "browser"
+        };
+        self.run(first, end)
+            .filter(|(place, fact)| fact.is_watched && is_early(*place, fact))
+            .map(|(at, _)| at)
+            .collect()
+    }
+
+    /// Places of the events in a run whose sessions are among these.
+    fn places_in(&self, first: usize, end: usize, sessions: HashSet<u32>) -> Vec<usize> {
+        self.run(first, end).filter(|(_, fact)| sessions.contains(&fact.session)).map(|(at, _)| at).collect()
+    }
+
+    /// Give rows a further reason to be suspected, by their places; not those of some sites.
+    fn mark(&mut self, reason: &str, places: Vec<usize>, ignoring: HashSet<String>) -> PyResult<()> {
+        let ignores: Vec<bool> = self.site_names.iter().map(|name| ignoring.contains(self.table.str(*name))).collect();
+        let span = self.table.keep(reason.as_bytes()).ok_or_else(|| PyValueError::new_err("too much"))?;
+        for place in places {
+            if self.facts.get(place).is_none_or(|fact| is_meant(&ignores, fact.site)) {
+                continue;
+            }
             let mut all = self.table.list(self.numbers.reasons, place).to_vec();
-            for reason in reasons {
-                let span = match kept.get(&reason) {
-                    Some(span) => *span,
-                    None => self.table.keep(reason.as_bytes()).ok_or_else(|| PyValueError::new_err("too much"))?,
-                };
-                kept.insert(reason, span);
+            if all.iter().all(|one| self.table.str(*one) != reason) {
                 all.push(span);
             }
             all.sort_by(|one, other| self.table.str(*one).cmp(self.table.str(*other)));
-            all.dedup_by(|one, other| self.table.str(*one) == self.table.str(*other));
             self.table.set_list(self.numbers.reasons, place, &all);
             self.table.set_number(self.numbers.fraud, place, 1);
         }
@@ -395,6 +450,10 @@ impl Rows {
 impl Rows {
     fn site_name(&self, site: u32) -> String {
         self.table.str(self.site_names.get(site as usize).copied().unwrap_or_default()).to_owned()
+    }
+
+    fn run(&self, first: usize, end: usize) -> impl Iterator<Item = (usize, &Fact)> {
+        (first..end).zip(self.facts.get(first..end).unwrap_or_default())
     }
 
     fn site_texts<'py>(&self, py: Python<'py>) -> Vec<Bound<'py, PyString>> {
