@@ -43,7 +43,11 @@ def unready() -> str:
 def mvn(*arguments: str, folder: Path = JAVA_CLIENT, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run Maven in a folder; its output is kept."""
     return subprocess.run(
-        ["mvn", "--batch-mode", "--no-transfer-progress", f"-Dmaven.repo.local={FETCHED / 'repository'}", *arguments],
+        [
+            *("mvn", "--batch-mode", "--no-transfer-progress", f"-Dmaven.repo.local={FETCHED / 'repository'}"),
+            # Of the process that runs the tests; Maven's own has it from its environment.
+            *("-DargLine=-XX:TieredStopAtLevel=1", *arguments),
+        ],
         cwd=folder,
         capture_output=True,
         text=True,
