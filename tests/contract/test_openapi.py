@@ -15,8 +15,11 @@ from openapi_spec_validator import OpenAPIV30SpecValidator
 
 from qrumb.v1.browser_event_pb2 import BrowserEvent
 from qrumb.v1.server_event_pb2 import ServerEvent
+from qrumb_server.rpc.json_opening import JSON_KINDS
+from qrumb_server.rpc.json_requests import JSON_REQUEST_SERVICE, JSON_REQUESTS
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+REQUESTS = JSON_REQUEST_SERVICE.rpartition(".")[2]
 ERRORS = {"400", "401", "403", "404", "405", "408", "413", "415", "429", "431", "500", "501", "503", "504"}
 
 
@@ -28,14 +31,18 @@ def document() -> dict[str, Any]:
 def rules() -> Iterator[tuple[str, str, str]]:
     """Path, HTTP method and operation of every google.api.http rule of the gateway's descriptor set."""
     files = FileDescriptorSet.FromString((ROOT / "gateway/qrumb.binpb").read_bytes())
-    for service in (service for file in files.file if file.package == "qrumb.v1" for service in file.service):
+    for package, service in [(file.package, service) for file in files.file for service in file.service]:
+        if package != "qrumb.v1" and service.name != REQUESTS:
+            continue
         for method in service.method:
+            typed = JSON_REQUESTS.get(f"/{package}.{service.name}/{method.name}")
+            owner = typed.split("/")[1].rpartition(".")[2] if typed else service.name
             rule = method.options.Extensions[annotations_pb2.http]
             if verb := rule.WhichOneof("pattern"):
-                yield getattr(rule, verb), verb, f"{service.name}_{method.name}"
+                yield getattr(rule, verb), verb, f"{owner}_{method.name}"
             for number, other in enumerate(rule.additional_bindings, start=2):
                 verb = other.WhichOneof("pattern")
-                yield getattr(other, verb), verb, f"{service.name}_{method.name}_{number}"
+                yield getattr(other, verb), verb, f"{owner}_{method.name}_{number}"
 
 
 def test_is_a_valid_document(document: dict[str, Any]) -> None:
@@ -115,3 +122,23 @@ def test_enum_values_differ_by_more_than_case(document: dict[str, Any]) -> None:
     """Lower case is accepted too, but listing it breaks clients whose constants are made from the names."""
     values = document["components"]["schemas"]["BrowserEvent"]["properties"]["consent"]["enum"]
     assert values == ["CONSENT_UNSPECIFIED", "GRANTED", "DENIED", "PENDING"]
+
+
+def test_the_gateway_reads_no_body_itself() -> None:
+    """It would drop the members that it does not know. Events' and sessions' are read by it where a setting says so."""
+    files = FileDescriptorSet.FromString((ROOT / "gateway/qrumb.binpb").read_bytes())
+    messages = {f".{file.package}.{one.name}": one for file in files.file for one in file.message_type}
+    unread = {kind.typed for kind in JSON_KINDS.values()} | JSON_KINDS.keys()
+    derived = set()
+    for package, service in [(file.package, service) for file in files.file for service in file.service]:
+        for method in service.method:
+            name = f"/{package}.{service.name}/{method.name}"
+            body = method.options.Extensions[annotations_pb2.http].body
+            if not body or name in unread:
+                continue
+            fields = {field.name: field for field in messages[method.input_type].field}
+            assert fields[body].type_name == ".google.api.HttpBody", name
+            if service.name == REQUESTS:
+                derived.add(name)
+                assert max(field.number for field in fields.values()) == fields[body].number
+    assert derived == JSON_REQUESTS.keys()

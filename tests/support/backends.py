@@ -44,6 +44,7 @@ from qrumb_server.reading.body import read_batch, read_items, read_single
 from qrumb_server.reading.scans import batch_of_scans, pieces_of_scans, read_scan, read_scans
 from qrumb_server.reading.text import NotJsonError
 from qrumb_server.rpc.json_opening import JSON_KINDS
+from qrumb_server.rpc.json_requests import JSON_REQUEST_SERVICE, JSON_REQUESTS, with_body
 
 __all__ = [
     "PIXEL",
@@ -137,7 +138,7 @@ class Backend:
         scan_session_service_pb2_grpc.add_ScanSessionServiceServicer_to_server(services, server)
         status_service_pb2_grpc.add_StatusServiceServicer_to_server(services, server)
         validator_service_pb2_grpc.add_ValidatorServiceServicer_to_server(services, server)
-        server.add_generic_rpc_handlers([_json_handlers(services)])
+        server.add_generic_rpc_handlers([_json_handlers(services), _request_handlers(services)])
         health_pb2_grpc.add_HealthServicer_to_server(self.checks, server)
         await self.checks.set(SERVICE, health_pb2.HealthCheckResponse.SERVING)
         server.add_insecure_port(f"unix:{socket}")
@@ -285,6 +286,24 @@ class _Services(
     async def GetStatus(self, request: Any, context: Context) -> Any:
         await self._backend.take(request, context)
         return status_service_pb2.GetStatusResponse(condition=status_service_pb2.GetStatusResponse.READY)
+
+
+def _request_handlers(services: _Services) -> grpc.GenericRpcHandler:
+    """The methods whose request has its body as one more field."""
+
+    def handler(typed: str) -> Any:
+        name = typed.rpartition("/")[2]
+        module = replay_service_pb2 if "Replay" in name else privacy_service_pb2
+        request, response = getattr(module, f"{name}Request"), getattr(module, f"{name}Response")
+
+        def decode(message: bytes) -> Message:
+            decoded: Message = with_body(typed, request.FromString(message))
+            return decoded
+
+        return grpc.unary_unary_rpc_method_handler(getattr(services, name), decode, response.SerializeToString)
+
+    handlers = {method.rpartition("/")[2]: handler(typed) for method, typed in JSON_REQUESTS.items()}
+    return grpc.method_handlers_generic_handler(JSON_REQUEST_SERVICE, handlers)
 
 
 def _json_handlers(services: _Services) -> grpc.GenericRpcHandler:

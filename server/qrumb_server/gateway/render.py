@@ -36,6 +36,8 @@ PIXEL_SUFFIX: Final = ".gif"
 # The contract's services, in the gateway's JSON; and the one that is derived of two of them, for bodies of events and
 # scan sessions.
 TYPED_SERVICES: Final = ("qrumb.v1.CollectorService", "qrumb.v1.ScanSessionService")
+# Stands for the contract's other methods with a body, always.
+JSON_REQUEST_SERVICE: Final = "qrumb_server.wire.v1.JsonRequestService"
 SERVICES: Final = (
     *TYPED_SERVICES,
     "qrumb.v1.PrivacyService",
@@ -43,6 +45,7 @@ SERVICES: Final = (
     "qrumb.v1.ReplayService",
     "qrumb.v1.StatusService",
     "qrumb.v1.ValidatorService",
+    JSON_REQUEST_SERVICE,
 )
 JSON_SERVICE: Final = "qrumb_server.wire.v1.JsonCollectorService"
 # The console has no inline script or style, loads nothing from elsewhere, and stands in no frame.

@@ -1,7 +1,8 @@
 """HTTP paths as calls of the contract's methods, and answers as JSON: what Envoy's transcoder does from the same file.
 
 Bodies of events go to JsonCollectorService unread and come back as text, so that every word about an event is the
-service's own. Of the other methods the texts about a body that does not fit are protobuf's, where Envoy has its own.
+service's own; so do those of other methods. About parameters of an address the texts are protobuf's, where Envoy has
+its own.
 """
 
 import re
@@ -19,6 +20,7 @@ from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.protobuf.message import Message
 
 from qrumb_server.rpc.json_answers import as_members, written
+from qrumb_server.rpc.json_requests import JSON_BODY, JSON_REQUESTS, body_field
 
 __all__ = ["BadRequestError", "Route", "Routes"]
 
@@ -72,7 +74,7 @@ class Route:
             json_format.ParseDict(stated, message)
         except (json_format.ParseError, orjson.JSONDecodeError) as error:
             raise BadRequestError(str(error)) from error
-        return message.SerializeToString()
+        return message.SerializeToString() + (body_field(kind, body) if self.body == JSON_BODY else b"")
 
     def decode(self, answer: bytes) -> tuple[str, bytes]:
         """Content type and body of an answer."""
@@ -82,7 +84,7 @@ class Route:
         return "application/json", written(as_members(message))
 
     def _read_body(self, message: Message, body: bytes, kind: str) -> None:
-        if not self.body:
+        if self.body in {"", JSON_BODY}:
             return
         field = None if self.body == "*" else self.request.DESCRIPTOR.fields_by_name[self.body]
         if field is not None and field.message_type is HttpBody.DESCRIPTOR:
@@ -137,8 +139,9 @@ def _routes_of(service: str, rpc: Any) -> Iterator[Route]:
     rule = rpc.options.Extensions[annotations_pb2.http]
     for one in (rule, *rule.additional_bindings):
         kind = one.WhichOneof("pattern")
+        method = f"/{service}/{rpc.name}"
         yield Route(
-            method=f"/{service}/{rpc.name}",
+            method=JSON_REQUESTS.get(method, method),
             http_method=kind.upper(),
             path=re.compile(_VARIABLE.sub(r"(?P<\1>[^/]+)", getattr(one, kind).replace(".", r"\."))),
             body=one.body,

@@ -33,7 +33,16 @@ from qrumb_server.reading.mask import masked
 from qrumb_server.reading.names import about_unknown, is_raw_identifier
 from qrumb_server.reading.text import MAX_NESTING, JsonObject, LossyNumber, TooLargeNumber, read_number
 
-__all__ = ["DRY_RUN", "MESSAGES", "ReadEvent", "ReadScan", "read_event", "read_scan_session"]
+__all__ = [
+    "DRY_RUN",
+    "MESSAGES",
+    "ReadEvent",
+    "ReadScan",
+    "fields_of",
+    "read_event",
+    "read_members",
+    "read_scan_session",
+]
 
 MESSAGES: Final[Mapping[Source, type[BrowserEvent] | type[ServerEvent]]] = {
     Source.BROWSER: BrowserEvent,
@@ -103,9 +112,16 @@ def read_scan_session(sent: object) -> ReadScan:
     return ReadScan(message=message, reading=_read_into(message, sent, SCAN_SESSION))
 
 
+def read_members(sent: JsonObject, message: Message) -> tuple[Sequence[Violation], Sequence[EventWarning]]:
+    """Set the fields of any message that the object has; all that is odd about it."""
+    reader = _Reader("request")
+    reader.read_message(sent, message, None, 1)
+    return reader.violations, reader.all_warnings()
+
+
 def _read_into(message: Message, sent: object, words: Words) -> Reading:
     reader = _Reader(words.what)
-    fault = fault_of_form(sent, _fields(message.DESCRIPTOR).keys(), words)
+    fault = fault_of_form(sent, fields_of(message.DESCRIPTOR).keys(), words)
     if isinstance(sent, JsonObject):
         reader.read_message(sent, message, None, 1)
     if fault is not None:
@@ -168,7 +184,7 @@ class _Reader:
 
     def read_message(self, sent: JsonObject, message: Message, at: _At | None, depth: int) -> None:
         """Set the fields that the object has; `depth` is the object's, 1 for the event."""
-        fields = _fields(message.DESCRIPTOR)
+        fields = fields_of(message.DESCRIPTOR)
         spelt: set[str] = set()
         given: set[str] = set()
         for key, value in sent.items():
@@ -219,7 +235,7 @@ class _Reader:
             self.read_message(value, inner, at, depth + 1)
 
     def _read_time(self, value: object, time: Timestamp, at: _At, depth: int) -> None:
-        if isinstance(value, JsonObject) and value.keys() and value.keys() <= _fields(Timestamp.DESCRIPTOR).keys():
+        if isinstance(value, JsonObject) and value.keys() and value.keys() <= fields_of(Timestamp.DESCRIPTOR).keys():
             time.SetInParent()
             self.read_message(value, time, at, depth + 1)  # as some libraries write a Timestamp
             return
@@ -321,7 +337,7 @@ class _Reader:
 
 
 @cache
-def _fields(message: Any) -> Mapping[str, FieldDescriptor]:
+def fields_of(message: Any) -> Mapping[str, FieldDescriptor]:
     """Fields by both of their names in JSON."""
     return {name: known for known in message.fields for name in (known.json_name, known.name)}
 

@@ -36,6 +36,15 @@ SCAN_SESSION_REJECTED: Final = Reason(
     cause="A scan session breaks rules; BadRequest names every field and rule. Of a batch none was registered.",
     advice="Correct the fields that BadRequest names, and send the whole batch again.",
 )
+BODY_MISFIT: Final = Reason(
+    name="JSON_MISMATCH",
+    code=StatusCode.INVALID_ARGUMENT,
+    retry=Retry.NO,
+    text="nothing was done, since the body does not fit: {fields}",
+    cause="The body of an erasure, an export or a replay is no JSON, or has a member that is no field of the request, "
+    "one twice, or a value of another type; BadRequest names each. A misspelt `validate_only` would be no dry run.",
+    advice="Correct what BadRequest names. Nothing was erased, handed out or replayed.",
+)
 MESSAGE_TOO_LARGE: Final = Reason(
     name="BODY_TOO_LARGE",
     code=StatusCode.INVALID_ARGUMENT,

@@ -112,7 +112,8 @@ VIOLATIONS: Final[Mapping[str, Finding]] = {
         "amount of 0 or more.",
     ),
     "UNKNOWN_FIELD": Finding(
-        cause="No longer sent: an unknown field is the warning of this name.",
+        cause="The request of an erasure, an export or a replay has no such field, and nothing was done. Of an event "
+        "it is no longer sent: there an unknown field is the warning of this name.",
         advice="Look for a typo; fields of your own belong in metadata or properties.",
         wrong='{"site_id": "demo", "event_type": "click", "pageurl": "https://shop.example/"}',
         right='{"site_id": "demo", "event_type": "click", "page_url": "https://shop.example/"}',

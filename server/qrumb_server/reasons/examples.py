@@ -28,6 +28,10 @@ EXAMPLES: Final[Mapping[str, Example]] = {
         'POST /scan-sessions {"site_id": "demo", "scan_session_id": "s1"}',
         'POST /scan-sessions {"site_id": "demo", "scan_session_id": "s1", "qr_code_id": "poster-7"}',
     ),
+    "BODY_MISFIT": Example(
+        'POST /v1/sites/demo/erase-subject {"user_id": "u-17", "validate_onyl": true}',
+        'POST /v1/sites/demo/erase-subject {"user_id": "u-17", "validate_only": true}',
+    ),
     "MESSAGE_TOO_LARGE": Example("a batch of 900,000 numbers", "several batches; 10,240 bytes of metadata each event"),
     "BATCH_UNREADABLE": Example("{'events': [{...},]}", '{"events": [{...}]}'),
     "TOO_MANY_EVENTS": Example("1,001 events in one batch", "a batch of 1,000 events, and one of 1"),

@@ -27,6 +27,7 @@ from qrumb_server.rpc.faults import (
     abort,
     abort_for,
 )
+from qrumb_server.rpc.json_requests import JSON_REQUESTS, with_body
 
 __all__ = ["Capacity", "Context", "Decoding", "Guard", "Method", "Streams", "Unary", "Wrapper", "Wrappers"]
 
@@ -187,7 +188,7 @@ class Decoding:
         if len(request) > self._max_bytes and method.name.startswith(CONTRACT):
             raise RequestFault(calls.MESSAGE_TOO_LARGE, size=len(request), limit=self._max_bytes)
         try:
-            return method.decode(request)
+            return with_body(method.name, method.decode(request))
         except DecodeError:
             raise RequestFault(calls.UNDECODABLE) from None
 
@@ -232,6 +233,10 @@ class Wrappers(grpc.aio.ServerInterceptor):
         self._arriving()
         remember(handler_call_details.invocation_metadata)
         method = str(handler_call_details.method)
+        if typed := JSON_REQUESTS.get(method):
+            kind: Any = type(handler_call_details)  # gRPC takes none but its own
+            handler_call_details = kind(typed, handler_call_details.invocation_metadata)
+            method = typed
         if self._capacity is not None and self._capacity.refuses(method):
             if self._durations is not None:
                 self._durations.refused(calls.TOO_MANY_CALLS.code)

@@ -66,6 +66,15 @@ def test_events_of_both_transports_are_there_with_what_takes_a_look_up(node: Nod
     assert receipt.row.qr_code_id == "poster-7"
 
 
+def test_a_misspelt_dry_run_erases_nothing(node: Node) -> None:
+    """As at the gateway; what fits is answered."""
+    path = f"{node.url}/v1/sites/demo/erase-subject"
+    misspelt = httpx.post(path, json={"user_id": "bob", "validate_onyl": True}, timeout=patient(20))
+    dry = httpx.post(path, params={"validate_only": "true"}, json={"user_id": "bob"}, timeout=patient(20))
+    assert (misspelt.status_code, "did you mean `validate_only`?" in misspelt.text) == (400, True)
+    assert (dry.status_code, dry.json()["validate_only"]) == (200, True)
+
+
 def test_failures_show_verdicts_and_the_nearest_events(node: Node) -> None:
     collect(node)
     collect(node, event_type="", metadata={"sku": "B2"})

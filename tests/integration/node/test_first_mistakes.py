@@ -79,6 +79,18 @@ MISTAKES: Final = {
     "a list for a batch": Mistake(
         path="/collect/batch", body=f"[{PAGE % ''}]", status=400, says=("BATCH_UNREADABLE", "is no batch: send")
     ),
+    "a misspelt replay": Mistake(
+        path="/v1/sites/demo/replay-rejected-events",
+        body='{"event":"e","validate_only":true}',
+        status=400,
+        says=("JSON_MISMATCH", "UNKNOWN_FIELD", "`event_id`", "nothing was done"),
+    ),
+    "an export with a member twice": Mistake(
+        path="/v1/sites/demo/export-subject",
+        body='{"user_id":"a","user_id":"b"}',
+        status=400,
+        says=("JSON_MISMATCH", "DUPLICATE_KEY", "user_id"),
+    ),
     "null in a batch": Mistake(
         path="/collect/batch", body=f'{{"events":[{PAGE % ""},null]}}', says=("ACCEPTED", "REJECTED", "is null")
     ),

@@ -102,6 +102,8 @@ def test_a_gateway_of_its_own_reaches_the_node_over_mutual_tls(tmp_path: Path) -
             assert client.get(f"{pixel}known", headers={"referer": PAGE}).status_code == 200
             assert client.get("/v1/sites/demo/ledger").status_code == 200
             assert client.post("/v1/sites/demo/replay-rejected-events", json={}).json()["accepted_count"] == "0"
+            misspelt = client.post("/v1/sites/demo/replay-rejected-events", json={"validate_onyl": True})
+            assert (misspelt.status_code, "`validate_only`" in misspelt.text) == (400, True)
             assert client.post("/scan-sessions", json=SCAN).status_code == 200
             assert client.post("/collect", json=LANDING, headers={"user-agent": SAFARI}).status_code == 200
             stack.wait_for_empty_spool()

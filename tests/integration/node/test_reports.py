@@ -3,7 +3,7 @@
 import threading
 import uuid
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import grpc
 import httpx
@@ -287,6 +287,13 @@ def test_funnel_follows_scans_to_money(stack: Stack) -> None:
     ]
 
 
+MISSPELT_ERASURES: Final = {
+    '{"user_id":"jane","validate_onyl":true}': ("validate_onyl", "validate_only"),
+    '{"user_id":"jane","user_identifiers":{"emial_hash":"ab"}}': ("user_identifiers.emial_hash", "email_hash"),
+    '{"user_id":"jane","scan_sesion_id":"s-jane"}': ("scan_sesion_id", "scan_session_id"),
+}
+
+
 def test_erasure_leaves_nothing_of_the_person(stack: Stack) -> None:
     """Whatever they are named by; what was counted stays counted, others stay whole."""
     email_hash = "ab" * 32
@@ -298,6 +305,21 @@ def test_erasure_leaves_nothing_of_the_person(stack: Stack) -> None:
             collect(client, "gone", scan_session_id=session, page_url=f"https://shop.example/?u={user}")
         client.post("/server-events", json={**event, "event_id": "x", "user_identifiers": {"external_id": "jane"}})
         wait_until_loaded(stack, "gone", 5)
+        for body, (path, meant) in MISSPELT_ERASURES.items():
+            refused = client.post("/v1/sites/gone/erase-subject", content=body)
+            [bad, *_others] = refused.json()["details"]
+            description = f"is no field here; did you mean `{meant}`?"
+            assert bad["field_violations"] == [{"field": path, "reason": "UNKNOWN_FIELD", "description": description}]
+            assert (refused.status_code, '"JSON_MISMATCH"' in refused.text) == (400, True)
+        # Byte for byte as the transcoder answered when it read the body itself.
+        dry = client.post("/v1/sites/gone/erase-subject", content='{"userId":"jane","validateOnly":true}')
+        names = '","'.join(dry.json()["user_ids"])
+        assert dry.text == (
+            '{"event_count":"2","rejected_event_count":"1","scan_session_count":"0","identity_count":"2",'
+            f'"spooled_event_count":"0","user_ids":["{names}"],"shared_identifier_count":"0",'
+            '"shared_session_count":"0","erasure_id":"","validate_only":true}'
+        )
+        assert stack.count("site_id = 'gone' AND user_id = 'jane'") == 2, "a misspelt erasure erases nothing"
         reply = client.post(
             "/v1/sites/gone/erase-subject", json={"user_identifiers": {"email_hash": email_hash.upper()}}
         )
