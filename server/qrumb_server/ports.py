@@ -195,6 +195,10 @@ class EventStore(Protocol):
         """
         ...
 
+    def prove_again(self) -> None:
+        """Read every file of the tables from the disk, as far as the store's disk is ours; takes seconds per GB."""
+        ...
+
     def query(
         self, sql: str, parameters: Mapping[str, Any] | None = None, asking: Asking | None = None
     ) -> list[dict[str, Any]]:

@@ -44,6 +44,9 @@ class FaultyStore:
         self._note("insert_missing", batch)
         self._store(batch, skip_present=True)
 
+    def prove_again(self) -> None:
+        """Nothing is on a disk."""
+
     def confirm(self, batches: Sequence[TableBatch]) -> None:
         """Whether the rows are there; first takes the next of `torn`, if any, and loses what its batches hold."""
         if self.torn:

@@ -177,6 +177,9 @@ class FaultyInserts:
         yield
         raise fault.error
 
+    def prove_again(self) -> None:
+        self._store.prove_again()
+
     def confirm(self, batches: Sequence[TableBatch]) -> None:
         """As the store's own."""
         self._store.confirm(batches)

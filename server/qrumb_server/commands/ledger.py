@@ -51,7 +51,8 @@ def ledger(
     With --verify the rows themselves are counted: each minute's stored and rejected events must be in their tables, no
     session may be there that was not counted, and, with the embedded database, none be gone. Exits with 1 where that is
     not so. Sums of hours are looked at, too: where they are wrong, rows answer and `qrumb status` says so. A running
-    node does this at its start and each hour.
+    node does this at its start and each hour. With the embedded database the command reads every file from the disk
+    besides, some seconds per GB: rows of a damaged one are set aside, and missing.
     """
     if site == "":
         raise click.ClickException(

@@ -234,6 +234,11 @@ class EmbeddedStore:
         with self._readers.own_session({}) as session:
             self._parts.prove_all(Statements(session).query)
 
+    def prove_again(self) -> None:
+        """See `ports.EventStore.prove_again`. What cannot be read is set aside, and `report` is told."""
+        with self._readers.own_session({}) as session:
+            self._parts.prove_again(Statements(session).query)
+
     def mutate(self, sql: str, parameters: Mapping[str, Any] | None = None) -> None:
         """See `ports.EventStore.mutate`. Inserts go on meanwhile; rows that arrive after its start are not touched."""
         rendered = render_parameters(sql, parameters or {})

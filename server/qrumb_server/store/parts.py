@@ -169,6 +169,11 @@ class PartKeeper:
         broken = [part for part in self._unproved() if not self._is_whole(part, run or self._run)]
         return not self._set_aside(broken)
 
+    def prove_again(self, run: Run) -> bool:
+        """Prove every part, whenever it was proved: a disk may lose what it had. As `prove_all`."""
+        broken = [part for part in self._active() if not self._is_whole(part, run)]
+        return not self._set_aside(broken)
+
     def heal(self, text: str) -> None:
         """Prove again the parts that the engine complains of, and all that are not proved yet."""
         named = {found[1] for found in _IN_TEXT.finditer(text)}

@@ -177,6 +177,9 @@ class ServerStore:
             if missing := self._lacking(proof) if self._options.cluster is None else self._lacking_in_cluster(proof):
                 raise OutcomeUnknownError(f"{missing} of {proof.row_count} rows of {proof.table} cannot be read back")
 
+    def prove_again(self) -> None:
+        """See `ports.EventStore.prove_again`. A server looks after its own disk."""
+
     def mutate(self, sql: str, parameters: Mapping[str, Any] | None = None) -> None:
         """See `ports.EventStore.mutate`. In a cluster it runs on every shard."""
         rendered = render_parameters(sql, parameters or {})

@@ -95,6 +95,7 @@ class Upkeep(UpkeepServiceServicer):
 
     async def VerifyLedger(self, request: pb.VerifyLedgerRequest, context: Context) -> pb.VerifyLedgerResponse:
         """The ledger against the tables, and some of the sums of hours: where these differ, the node says so."""
+        await _change(self._executor, self._check.read_again)
         await _change(self._executor, lambda: self._sums_check.run(request.site_id))
         is_whole = not request.site_id and not request.since_time_ms
         found = await _change(

@@ -139,6 +139,10 @@ class LedgerCheck:
         self._sleep = sleep
         self._oldest_known_ms: int | None = None
 
+    def read_again(self) -> None:
+        """Read the tables whole from the disk: damage where no question looked is found, and is a difference then."""
+        self._store.prove_again()
+
     def check_all(self) -> list[Difference]:
         """Every minute whose rows are kept; the node is DEGRADED for as long as one differs."""
         return self._noted(self.find())
