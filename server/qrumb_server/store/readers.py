@@ -6,7 +6,7 @@ later change of a setting, and what it runs can be ended from another thread.
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from itertools import count
 from pathlib import Path
 
@@ -23,6 +23,8 @@ _SETTINGS = {"max_execution_time": 60, "readonly": 1}
 # For questions. The engine remembers which granules a condition held for, but not where it judges indexes as it reads;
 # before it reads, that costs the same.
 _ASKED = {"use_skip_indexes_on_data_read": 0}
+# A scan that takes longer than this is not waited for: no question hangs on another's.
+_SCAN_PATIENCE_SECONDS = 1.0
 Settings = tuple[tuple[str, int], ...]
 
 
@@ -30,8 +32,9 @@ class Readers:
     """Any thread may ask; more than `places` at once wait for each other.
 
     Args:
-        is_loading: whether rows are coming in. Then a bounded statement has one thread, however many it may have: on a
-            machine whose cores are all busy the loader gets its share by the number of those that it competes with.
+        is_loading: whether rows are coming in. Then a bounded statement has one thread, however many it may have, and
+            one that scans waits for another to end, for a while: on a machine whose cores are all busy the loader gets
+            its share by the number of those that it competes with.
     """
 
     def __init__(self, folder: Path, places: int, is_loading: Callable[[], bool]) -> None:
@@ -39,6 +42,7 @@ class Readers:
         self._is_loading = is_loading
         self._places = places
         self._reading = threading.BoundedSemaphore(places)
+        self._scanning = threading.Semaphore()
         self._idle: list[tuple[Settings, EngineSession]] = []
         self._numbers = count(1)
         self._closed = False
@@ -56,7 +60,8 @@ class Readers:
         settings = {**by_key, **_ASKED, **limit_settings(asking.limits), **by_key}  # in its place: readonly comes last
         if self._is_loading():
             settings["max_threads"] = 1
-        with self._reader(settings) as reader, asking.statement(lambda: self._end(name)) as wanted:
+        turn = nullcontext() if by_key else self._scan_turn()
+        with turn, self._reader(settings) as reader, asking.statement(lambda: self._end(name)) as wanted:
             if not wanted:
                 raise StoreUnavailableError("the caller has left", CANCELLED)
             with as_query_error():
@@ -82,6 +87,15 @@ class Readers:
             session.close()
         # A call that still waits for its turn gets it, and finds the store closed.
         self._reading.release(self._places)
+
+    @contextmanager
+    def _scan_turn(self) -> Iterator[None]:
+        waited = self._is_loading() and self._scanning.acquire(timeout=_SCAN_PATIENCE_SECONDS)
+        try:
+            yield
+        finally:
+            if waited:
+                self._scanning.release()
 
     @contextmanager
     def _turn(self) -> Iterator[None]:

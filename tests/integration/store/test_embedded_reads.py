@@ -3,6 +3,7 @@
 import re
 import uuid
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -392,3 +393,30 @@ def test_a_look_up_by_key_is_planned_as_one(store: EmbeddedStore) -> None:
     assert store.query(settings, None, Asking(limits)) == [{"threads": 2, "filters": 1}]
     for asking in (None, Asking(limits)):
         assert store.query(f"{BY_KEY} {settings}", None, asking) == [{"threads": 1, "filters": 0}]
+
+
+def test_scans_take_turns_while_rows_come_in(
+    store: EmbeddedStore, event: Row, batch_of: Batch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second begins when the first has ended; look-ups by key do not wait, nor does any where nothing comes in."""
+    store.insert(batch_of([event()]))
+    slow = "SELECT sleepEachRow(0.05) AS slept FROM numbers(20)"
+    limits = ReadLimits(max_seconds=60, max_memory_bytes=1 << 30, max_rows=0, max_threads=2)
+
+    def most_at_once(sql: str) -> int:
+        running = "SELECT count() AS number FROM system.processes WHERE query LIKE '%question%sleepEachRow%'"
+        with ThreadPoolExecutor(2) as pool:
+            asked = [pool.submit(store.query, sql, None, Asking(limits)) for _ in range(2)]
+            seen = 0
+            while not all(one.done() for one in asked):
+                seen = max(seen, store.query(running)[0]["number"] - 1)  # without this one
+            for one in asked:
+                one.result()
+        return seen
+
+    monkeypatch.setattr("qrumb_server.store.readers._SCAN_PATIENCE_SECONDS", 60.0)
+    monkeypatch.setattr(LOADING, 600.0)
+    assert most_at_once(slow) == 1
+    assert most_at_once(f"{BY_KEY} {slow}") == 2
+    monkeypatch.setattr(LOADING, 0.0)
+    assert most_at_once(slow) == 2
