@@ -30,10 +30,12 @@ __all__ = ["SpoolStats", "SpoolWriter"]
 
 _T = TypeVar("_T")
 
-_GATHER_ROUNDS = 8
-"""Under load each round of the loop brings further appends, and the disk is done before the next: without waiting for
-them a group would have one or two, and handing it over costs more than the disk. No clock runs: where nothing comes,
-nothing is waited for."""
+_QUIET_ROUNDS, _LONE_ROUNDS, _LONE_GROUPS = 16, 4, 8
+_GATHER_BYTES = 64 * 1024
+_GATHER_SECONDS = 0.002
+"""Under load rounds of the loop bring further appends, and the disk is done before the next: without waiting for them a
+group would have one or two, and handing it over costs as much as a call. So many rounds that bring none end that: few
+where the last groups had one append each, whose caller is alone. So does enough, or long enough."""
 
 _LOCK_POLL_SECONDS = 0.05
 """A predecessor that is being killed lets go within milliseconds; flock has no wait with a limit."""
@@ -83,6 +85,8 @@ class SpoolWriter:
         self._begun_bytes = 0
         self._waiting: list[Waiting] = []
         self._waiting_bytes = 0
+        self._waiting_since = 0.0
+        self._quiet_rounds, self._lone_groups = _LONE_ROUNDS, _LONE_GROUPS
         self._seal_waiters: list[asyncio.Future[None]] = []
         self._is_seal_wanted = False
         self._looking: asyncio.Future[None] | None = None
@@ -173,11 +177,13 @@ class SpoolWriter:
             raise ValueError(f"a record is longer than {MAX_RECORD_BYTES} bytes")
         if self._waiting_bytes + size > self._limits.max_waiting_bytes and self._waiting_bytes:
             raise SpoolFullError(f"{self._waiting_bytes} bytes wait for the disk already")
+        if not self._waiting:
+            self._waiting_since = self._loop.time()
         done = self._loop.create_future()
         self._waiting.append((Append(records, size, _bytes_of_sites(records, sites, size)), done))
         self._waiting_bytes += size
         if len(self._waiting) == 1 and self._job_begun is None:
-            self._loop.call_soon(self._gather, 1, _GATHER_ROUNDS)
+            self._loop.call_soon(self._gather, 1, self._quiet_rounds)
         await done
 
     async def seal(self) -> None:
@@ -223,10 +229,14 @@ class SpoolWriter:
             self._start_job()
         await asyncio.shield(self._closed)
 
-    def _gather(self, gathered: int, rounds: int) -> None:
-        """Start the next job once a round of the loop has brought no further append, or after so many rounds."""
-        if rounds and len(self._waiting) > gathered:
-            self._loop.call_soon(self._gather, len(self._waiting), rounds - 1)
+    def _gather(self, gathered: int, quiet_rounds: int) -> None:
+        """Start the next job once so many more rounds of the loop have brought no further append, or enough wait."""
+        waiting = len(self._waiting)
+        is_enough = self._waiting_bytes > _GATHER_BYTES or self._loop.time() - self._waiting_since > _GATHER_SECONDS
+        if waiting > gathered:
+            quiet_rounds = self._quiet_rounds
+        if waiting and quiet_rounds and not is_enough:
+            self._loop.call_soon(self._gather, waiting, quiet_rounds - 1)
         else:
             self._start_job()
 
@@ -246,6 +256,8 @@ class SpoolWriter:
             # a caller that was cancelled meanwhile gets no answer; its retry would only be a duplicate
             group = [member for member in self._waiting if not member[1].done()]
             self._waiting, self._waiting_bytes = [], 0
+            self._lone_groups = self._lone_groups + 1 if len(group) == 1 else 0
+            self._quiet_rounds = _LONE_ROUNDS if self._lone_groups > _LONE_GROUPS else _QUIET_ROUNDS
             self._append(group, [append for append, _done in group])
         elif self._is_closing:
             self._run(self._journal.close, self._release_folder)
@@ -307,7 +319,7 @@ class SpoolWriter:
     def _go_on(self) -> None:
         self._job_begun = None
         self._set_timer()
-        self._gather(0, _GATHER_ROUNDS)
+        self._gather(0, self._quiet_rounds)
 
     def _answer_look(self, job: Future[FolderLook]) -> None:
         if fault_of(job) is None:
