@@ -14,12 +14,7 @@ from qrumb_server.spool.filesystem import DiskFileSystem
 from qrumb_server.spool.segment import OpenSegment
 
 if TYPE_CHECKING:
-    from qrumb_hotpath import AppendFile, Disk
-else:
-    try:
-        from qrumb_hotpath import AppendFile, Disk
-    except ImportError:
-        Disk = None
+    from qrumb_hotpath import AppendFile
 
 __all__ = ["CompiledDisk"]
 
@@ -28,10 +23,13 @@ class CompiledDisk(DiskFileSystem):
     """The real filesystem, and a thread for appends. One for a writer, which closes it.
 
     Raises:
-        TypeError: the package is not there.
+        ImportError: the package is not there.
     """
 
     def __init__(self) -> None:
+        from qrumb_hotpath import AppendFile, Disk  # by workers only: processes that never write have no need of it
+
+        self._new_file = AppendFile.create
         self._disk = Disk()
         self.fileno = self._disk.fileno
         """A descriptor that can be read once an append has ended."""
@@ -39,7 +37,7 @@ class CompiledDisk(DiskFileSystem):
         """End the thread after its append."""
 
     def create(self, path: Path) -> "AppendFile":
-        return AppendFile.create(os.fspath(path))
+        return self._new_file(os.fspath(path))
 
     def append(self, segment: OpenSegment, records: list[bytes], size_bytes: int) -> int:
         """Begin to write and to sync the next rows of a segment, which `create` has made the file of; their bytes.

@@ -28,7 +28,9 @@ FILES: Final = "node"
 
 _FRESH: Final = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
 
-_TABLES: Final = "SELECT name FROM system.tables WHERE database = 'events' AND engine LIKE '%MergeTree' ORDER BY name"
+_TABLES: Final = (
+    "SELECT name, engine FROM system.tables WHERE database = 'events' AND engine LIKE '%MergeTree' ORDER BY name"
+)
 
 
 def write_backup(session: EngineSession, target: Path, files: Mapping[str, Path]) -> Mapping[str, int]:
@@ -74,7 +76,7 @@ def _write(session: EngineSession, folder: Path, files: Mapping[str, Path]) -> M
         if size != noted["size"]:
             raise ConfigError(f"{folder}: its disk took {size:,} of {noted['size']:,} bytes; make room, and begin anew")
         digests = {name: _copy(path, folder / FILES / name) for name, path in files.items()}
-        note = orjson.dumps({"row_counts": counts, "files": digests, "copy": copied})
+        note = orjson.dumps({"row_counts": counts, "is_final": True, "files": digests, "copy": copied})
         with (folder / NOTE).open("xb") as file:
             file.write(note)
             file.flush()
@@ -133,7 +135,8 @@ def restore_backup(session: EngineSession, source: Path) -> Mapping[str, int]:
         StoreRefusedError: what came back is not what was copied.
     """
     folder = plain_path(source)
-    noted: dict[str, int] = _note(folder)["row_counts"]
+    note = _note(folder)
+    noted: dict[str, int] = note["row_counts"]
     if decode_rows(_run(session, "SELECT 1 AS one FROM system.databases WHERE name = 'events'")):
         raise ConfigError("the data folder has a database already; choose another DATA_DIR, or move that away")
     try:
@@ -146,7 +149,8 @@ def restore_backup(session: EngineSession, source: Path) -> Mapping[str, int]:
             f"{folder}: ClickHouse cannot restore it (its code {error.code}); the backup {why}; nothing was restored",
             error.code,
         ) from error
-    counts = count_rows(session)
+    # Backups of before counted rows that a merge takes away.
+    counts = count_rows(session, is_final=note.get("is_final", False))
     if counts != noted:
         raise StoreRefusedError(f"restored {counts}, but the backup was of {noted}; nothing was kept of it")
     for name in counts:
@@ -157,11 +161,15 @@ def restore_backup(session: EngineSession, source: Path) -> Mapping[str, int]:
     return counts
 
 
-def count_rows(session: EngineSession) -> dict[str, int]:
-    """Rows by table."""
-    names = [row["name"] for row in decode_rows(_run(session, _TABLES))]
-    # Names of tables of our own schema files.
-    return {name: decode_rows(_run(session, f"SELECT count() AS n FROM events.{name}"))[0]["n"] for name in names}  # noqa: S608
+def count_rows(session: EngineSession, *, is_final: bool = True) -> dict[str, int]:
+    """Rows by table; `is_final`: as they are once all is merged, which may happen at any time."""
+    counts = {}
+    for row in decode_rows(_run(session, _TABLES)):
+        final = " FINAL" if is_final and row["engine"] != "MergeTree" else ""
+        # Names of tables of our own schema files.
+        [counted] = decode_rows(_run(session, f"SELECT count() AS n FROM events.{row['name']}{final}"))  # noqa: S608
+        counts[row["name"]] = counted["n"]
+    return counts
 
 
 def _note(folder: Path) -> dict[str, Any]:
