@@ -106,8 +106,8 @@ class Disk:
     def fileno(self) -> int:
         """A descriptor that can be read once a job has ended."""
 
-    def append(self, file: AppendFile, records: list[bytes], size_bytes: int, first_row: int, layout: Layout) -> int:
-        """Begin to append the frames of these records, `first_row` upwards; how many bytes they are.
+    def append(self, file: AppendFile, records: list[bytes], size_bytes: int, first_row: int, layout: Layout) -> None:
+        """Begin to append the frames of these records, `first_row` upwards.
 
         Raises:
             OSError: the file is closed.
@@ -115,7 +115,11 @@ class Disk:
         """
 
     def ended(self) -> int:
-        """How the job ended, once it has: 0, or the number of the error that ended its write, or below 0 its sync."""
+        """How the job ended, once it has: 0, or the number of the error that ended its write, or below 0 its sync.
+
+        Raises:
+            OSError: the thread has ended.
+        """
 
     def close(self) -> None:
         """End the thread after its job."""
@@ -170,9 +174,6 @@ class Rows:
         """Of a run, those that are watched and not left: place, session and address by their number, received_time,
         event_time, and whether it is a browser's."""
 
-    def watched_rates(self, first: int, end: int) -> tuple[list[tuple[int, int]], list[tuple[int, int]], int]:
-        """As `rates`, of the watched events of a run."""
-
     def too_many(
         self,
         first: int,
@@ -213,11 +214,13 @@ class Rows:
     def stand_alone(self, sessions: list[bool]) -> None:
         """Say of each session whether it stands alone, so that its events do not count for their addresses."""
 
-    def rates(self, first: int, end: int, is_every: bool) -> tuple[list[tuple[int, int]], list[tuple[int, int]], int]:
+    def rates(
+        self, first: int, end: int, is_watched: bool | None
+    ) -> tuple[list[tuple[int, int]], list[tuple[int, int]], int]:
         """Sessions and addresses by their number, with how many events they have in a run, and its first received_time.
 
         Args:
-            is_every: with events that are left or watched.
+            is_watched: of those that are, or are not, and are not left; None: of all.
         """
 
     def hours(self, hour_ms: int) -> list[tuple[str, int, bool]]:

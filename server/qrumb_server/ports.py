@@ -94,8 +94,10 @@ class ReadLimits:
 class Asking:
     """One question of one caller: what its statements may take, and whether they are still wanted."""
 
-    def __init__(self, limits: ReadLimits) -> None:
+    def __init__(self, limits: ReadLimits, *, is_scan: bool = False) -> None:
         self.limits = limits
+        self.is_scan = is_scan
+        """It reads much, and may wait for its turn."""
         self._changed = threading.Condition()
         self._is_over = False
         self._cancels: list[Callable[[], None]] = []

@@ -77,7 +77,7 @@ class Counting:
 class Inline:
     """Answers at once."""
 
-    async def run(self, answer: Callable[[], Any]) -> Any:
+    async def run(self, answer: Callable[[], Any], *, is_scan: bool = False) -> Any:
         return answer()
 
 

@@ -115,7 +115,7 @@ impl Disk {
         self.ended.as_raw_fd()
     }
 
-    /// Begin to append the frames of these records, `first_row` upwards; how many bytes they are.
+    /// Begin to append the frames of these records, `first_row` upwards.
     fn append(
         &self,
         file: &AppendFile,
@@ -123,19 +123,19 @@ impl Disk {
         size_bytes: usize,
         first_row: u32,
         layout: Layout,
-    ) -> PyResult<usize> {
+    ) -> PyResult<()> {
         let mut content = Vec::with_capacity(size_bytes);
         for (record, row) in records.iter().zip(first_row..) {
             let framed = frames::add(&mut content, &layout, row, record.cast::<PyBytes>()?.as_bytes());
             framed.ok_or_else(|| PyValueError::new_err("a record is too long"))?;
         }
-        let (size, file) = (content.len(), file.opened().map_err(|error| fault(records.py(), &error, None))?);
+        let file = file.opened().map_err(|error| fault(records.py(), &error, None))?;
         let jobs = self.jobs.lock().ok();
         let sent = jobs.as_ref().and_then(|jobs| jobs.as_ref()).map(|jobs| jobs.send(Job { file, content }));
-        matches!(sent, Some(Ok(()))).then_some(size).ok_or_else(|| PyRuntimeError::new_err("the disk's thread ended"))
+        matches!(sent, Some(Ok(()))).then_some(()).ok_or_else(|| PyRuntimeError::new_err("the disk's thread ended"))
     }
 
-    /// How the last job ended, once it has: 0, or the number of the error that ended its write, or below 0 its sync.
+    /// How the job ended, once it has: 0, or the number of the error that ended its write, or below 0 its sync.
     fn ended(&self, py: Python<'_>) -> PyResult<i32> {
         let mut said = [0; 4];
         let read = (&self.ended).read_exact(&mut said);

@@ -48,5 +48,5 @@ mod qrumb_hotpath {
 
     /// What Python and this say to each other; another number, another language.
     #[pymodule_export]
-    const INTERFACE: u32 = 11;
+    const INTERFACE: u32 = 12;
 }

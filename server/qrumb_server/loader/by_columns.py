@@ -115,7 +115,7 @@ class BatchAttributor:
         rows.settle(codes, [result.lent.get(key, "") for key in result.keys], "session")
         addresses, begun = rows.addresses(), 0
         for first, end in rows.windows(WINDOW_MS):
-            of_sessions, of_addresses, time_ms = rows.rates(first, end, False)
+            of_sessions, of_addresses, time_ms = rows.rates(first, end, is_watched=False)
             self._one_by_one.session_rates.count_all([(result.keys[at], n) for at, n in of_sessions], time_ms)
             self._one_by_one.address_rates.count_all([(addresses[at], n) for at, n in of_addresses], time_ms)
             until = bisect_left(result.left, end)
@@ -130,7 +130,7 @@ class BatchAttributor:
         """
         rows, by_site = result.events.rows, result.rules
         session_rates, address_rates = self._one_by_one.session_rates, self._one_by_one.address_rates
-        of_sessions, of_addresses, time_ms = rows.watched_rates(first, end)
+        of_sessions, of_addresses, time_ms = rows.rates(first, end, is_watched=True)
         if not (of_sessions or of_addresses):
             return True
         if not (session_rates.has_room(len(of_sessions)) and address_rates.has_room(len(of_addresses))):
@@ -215,7 +215,7 @@ class BatchAttributor:
         addresses = events.rows.addresses()
         rates = self._one_by_one.address_rates
         is_crowded = [not rates.has_room(len(addresses))] * len(addresses)
-        for at, number in events.rows.rates(0, len(events), True)[1]:
+        for at, number in events.rows.rates(0, len(events), is_watched=None)[1]:
             limit = rules[addresses[at][0]].address_events_per_minute
             is_crowded[at] |= rates.bound(addresses[at], number) > limit
         return is_crowded

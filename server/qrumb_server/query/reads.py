@@ -53,8 +53,11 @@ class Reads:
         """A statement of the question that this thread answers. Raises StoreError."""
         return self._store.query(sql, parameters, _asking.get())
 
-    async def run(self, answer: Callable[[], T]) -> T:
+    async def run(self, answer: Callable[[], T], *, is_scan: bool = False) -> T:
         """Answer a question by a blocking function, in its turn.
+
+        Args:
+            is_scan: it reads much: while rows come in, one after another.
 
         Raises:
             RequestFault: there was no turn, it took too much, or store or spool cannot be read.
@@ -64,7 +67,7 @@ class Reads:
                 await self._places.acquire()
         except TimeoutError:
             raise RequestFault(calls.QUERIES_BUSY) from None
-        asking = Asking(self._limits)
+        asking = Asking(self._limits, is_scan=is_scan)
         work = self._begin(answer, asking)
         try:
             return await asyncio.wrap_future(work)

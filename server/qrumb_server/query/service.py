@@ -88,7 +88,7 @@ class Queries(QueryServiceServicer):
     async def CountEvents(self, request: pb.CountEventsRequest, context: Context) -> pb.CountEventsResponse:
         """Counts over time."""
         check_counts(request)
-        return await _paged(self._reads, lambda: self._charts.count(request))
+        return await _paged(self._reads, lambda: self._charts.count(request), is_scan=True)
 
     async def ListSuspiciousIdentifiers(
         self, request: pb.ListSuspiciousIdentifiersRequest, context: Context
@@ -106,12 +106,12 @@ class Queries(QueryServiceServicer):
     async def GetFunnel(self, request: pb.GetFunnelRequest, context: Context) -> pb.GetFunnelResponse:
         """From scan to conversion."""
         check_funnel(request)
-        return await _paged(self._reads, lambda: self._charts.funnel(request))
+        return await _paged(self._reads, lambda: self._charts.funnel(request), is_scan=True)
 
     async def GetAttribution(self, request: pb.GetAttributionRequest, context: Context) -> pb.GetAttributionResponse:
         """Conversions, divided among QR codes."""
         check_attribution(request)
-        return await self._reads.run(lambda: self._charts.attribution(request))
+        return await self._reads.run(lambda: self._charts.attribution(request), is_scan=True)
 
 
 class SessionQueries(ScanSessionServiceServicer):
@@ -198,10 +198,10 @@ class SqlQueries(SqlServiceServicer):
             raise RequestFault(calls.SQL_FAILED, answer=error) from error
 
 
-async def _paged(reads: Reads, answer: Callable[[], T]) -> T:
+async def _paged(reads: Reads, answer: Callable[[], T], *, is_scan: bool = False) -> T:
     """A question whose page_token may be of another."""
     try:
-        return await reads.run(answer)
+        return await reads.run(answer, is_scan=is_scan)
     except BadPlaceError as error:
         raise RequestFault(calls.PAGE_TOKEN_FORM, field="page_token") from error
 

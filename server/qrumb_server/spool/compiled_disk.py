@@ -31,27 +31,35 @@ class CompiledDisk(DiskFileSystem):
 
         self._new_file = AppendFile.create
         self._disk = Disk()
-        self.fileno = self._disk.fileno
-        """A descriptor that can be read once an append has ended."""
-        self.close = self._disk.close
-        """End the thread after its append."""
 
     def create(self, path: Path) -> "AppendFile":
         return self._new_file(os.fspath(path))
 
-    def append(self, segment: OpenSegment, records: list[bytes], size_bytes: int) -> int:
-        """Begin to write and to sync the next rows of a segment, which `create` has made the file of; their bytes.
+    def fileno(self) -> int:
+        """A descriptor that can be read once an append has ended, or the thread."""
+        return self._disk.fileno()
+
+    def append(self, segment: OpenSegment, records: list[bytes], size_bytes: int) -> None:
+        """Begin to write and to sync the next rows of a segment, which `create` has made the file of.
 
         Raises:
             OSError: nothing was begun.
         """
         file = cast("AppendFile", segment.file)
         try:
-            return self._disk.append(file, records, size_bytes, segment.rows, segment.layout)
+            self._disk.append(file, records, size_bytes, segment.rows, segment.layout)
         except RuntimeError as error:
             raise OSError(errno.EIO, str(error)) from error
 
     def ended(self) -> tuple[OSError | None, bool]:
-        """What the append met, once it has ended, and whether that was in its sync."""
+        """What the append met, once it has ended, and whether that was in its sync.
+
+        Raises:
+            OSError: the thread has ended; what became of the append is not known.
+        """
         number = self._disk.ended()
         return (OSError(abs(number), os.strerror(abs(number))) if number else None), number < 0
+
+    def close(self) -> None:
+        """End the thread after its append."""
+        self._disk.close()

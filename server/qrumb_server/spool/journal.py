@@ -138,9 +138,9 @@ class SegmentJournal:
         segment.is_sound = False
         return segment
 
-    def end(self, group: Sequence[Append], size_bytes: int) -> None:
+    def end(self, group: Sequence[Append]) -> None:
         """What was begun is durable."""
-        segment, rows = self._segment, sum(map(len, map(records_of, group)))
+        segment, (rows, size_bytes) = self._segment, _size(group)
         if segment is not None:  # it is: nothing comes between
             segment.grow(rows, size_bytes)
             self._has_grown(segment, group, rows, size_bytes)
@@ -180,7 +180,7 @@ class SegmentJournal:
 
     def _simply_fits(self, group: Sequence[Append]) -> bool:
         """Whether the segment takes a whole group, and nobody's bytes have to be looked at apart. Most are so."""
-        rows, size_bytes = sum(map(len, map(records_of, group))), sum(map(size_of, group))
+        rows, size_bytes = _size(group)
         return self._has_room(rows, size_bytes) and self._quota.has_ample_room(HEADER_BYTES + size_bytes)
 
     def _has_room(self, rows: int, size_bytes: int) -> bool:
@@ -297,6 +297,11 @@ class SegmentJournal:
         except OSError:
             return False
         return bool(names) and path.name not in names
+
+
+def _size(group: Sequence[Append]) -> tuple[int, int]:
+    """Rows and bytes."""
+    return sum(map(len, map(records_of, group))), sum(map(size_of, group))
 
 
 def _sum_of_sites(members: Sequence[Append]) -> Mapping[str, int]:

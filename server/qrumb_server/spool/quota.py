@@ -14,16 +14,16 @@ find room.
 import contextlib
 import time
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
 from qrumb_server.spool.filesystem import FileSystem
-from qrumb_server.spool.format import segment_text
+from qrumb_server.spool.format import FRAME_HEAD_BYTES, segment_text
 
-__all__ = ["FolderLook", "FolderQuota", "OverShare", "SiteShares", "SpoolLimits"]
+__all__ = ["FolderLook", "FolderQuota", "OverShare", "SiteShares", "SpoolLimits", "bytes_of_sites"]
 
 _GROUPS = 128
 """Groups in a full spool; the error is one of them."""
@@ -323,3 +323,15 @@ class FolderQuota:
         if self._free_bytes - size_bytes < self._limits.min_free_bytes:
             return f"{self._free_bytes} bytes are free on the disk, {self._limits.min_free_bytes} must stay"
         return None
+
+
+def bytes_of_sites(records: Sequence[bytes], sites: Sequence[str], size_bytes: int) -> dict[str, int]:
+    """What each site's records take in a segment; `size_bytes` is of all. Nothing where no sites are stated."""
+    if not sites:
+        return {}
+    if len(set(sites)) == 1:
+        return {sites[0]: size_bytes}
+    sizes: dict[str, int] = {}
+    for record, site_id in zip(records, sites, strict=True):
+        sizes[site_id] = sizes.get(site_id, 0) + FRAME_HEAD_BYTES + len(record)
+    return sizes

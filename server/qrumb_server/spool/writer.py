@@ -21,9 +21,9 @@ from qrumb_server.ports import Clock
 from qrumb_server.spool.answers import Waiting, answer_appends, answer_seals, failure, fault_of
 from qrumb_server.spool.compiled_disk import CompiledDisk
 from qrumb_server.spool.filesystem import DISK, FileSystem
-from qrumb_server.spool.format import FRAME_HEAD_BYTES, MAX_RECORD_BYTES, framed_bytes, parse_name
+from qrumb_server.spool.format import MAX_RECORD_BYTES, framed_bytes, parse_name
 from qrumb_server.spool.journal import Append, SegmentJournal, records_of, size_of
-from qrumb_server.spool.quota import FolderLook, SpoolLimits
+from qrumb_server.spool.quota import FolderLook, SpoolLimits, bytes_of_sites
 from qrumb_server.spool.recovery import LOCK_NAME, RecoveryReport, recover_locked
 
 __all__ = ["SpoolStats", "SpoolWriter"]
@@ -81,8 +81,7 @@ class SpoolWriter:
         self._executor = executor
         self._loop = asyncio.get_running_loop()
         self._compiled = compiled
-        self._begun: list[Waiting] = []
-        self._begun_bytes = 0
+        self._begun: list[Waiting] | None = None
         self._waiting: list[Waiting] = []
         self._waiting_bytes = 0
         self._waiting_since = 0.0
@@ -180,7 +179,7 @@ class SpoolWriter:
         if not self._waiting:
             self._waiting_since = self._loop.time()
         done = self._loop.create_future()
-        self._waiting.append((Append(records, size, _bytes_of_sites(records, sites, size)), done))
+        self._waiting.append((Append(records, size, bytes_of_sites(records, sites, size)), done))
         self._waiting_bytes += size
         if len(self._waiting) == 1 and self._job_begun is None:
             self._loop.call_soon(self._gather, 1, self._quiet_rounds)
@@ -271,7 +270,7 @@ class SpoolWriter:
         self._job_begun, self._is_untouched = self._loop.time(), False
         records = list(chain.from_iterable(map(records_of, appends)))
         try:
-            self._begun_bytes = compiled.append(segment, records, sum(map(size_of, appends)))
+            compiled.append(segment, records, sum(map(size_of, appends)))
         except OSError as error:
             self._fail_append(group, appends, error, is_written=False)
         else:
@@ -280,13 +279,21 @@ class SpoolWriter:
     def _end_append(self) -> None:
         """The compiled disk has ended what was begun."""
         assert self._compiled is not None
-        error, is_written = self._compiled.ended()
-        group, self._begun = self._begun, []
+        error: OSError | None
+        try:
+            error, is_written = self._compiled.ended()
+        except OSError as fault:  # its thread has ended, and Python goes on alone
+            error, is_written = fault, True
+            self._loop.remove_reader(self._compiled.fileno())
+            self._compiled = None
+        group, self._begun = self._begun, None
+        if group is None:
+            return
         appends = [append for append, _done in group]
         if error is not None:
             self._fail_append(group, appends, error, is_written=is_written)
             return
-        self._journal.end(appends, self._begun_bytes)
+        self._journal.end(appends)
         for _append, done in group:
             if not done.done():
                 done.set_result(None)
@@ -367,17 +374,6 @@ class SpoolWriter:
         self._timer = self._timed_segment = None
         self._is_seal_wanted = True
         self._start_job()
-
-
-def _bytes_of_sites(records: Sequence[bytes], sites: Sequence[str], size_bytes: int) -> dict[str, int]:
-    if not sites:
-        return {}
-    if len(set(sites)) == 1:
-        return {sites[0]: size_bytes}
-    sizes: dict[str, int] = {}
-    for record, site_id in zip(records, sites, strict=True):
-        sizes[site_id] = sizes.get(site_id, 0) + FRAME_HEAD_BYTES + len(record)
-    return sizes
 
 
 async def _take_lock(

@@ -33,8 +33,8 @@ class Readers:
 
     Args:
         is_loading: whether rows are coming in. Then a bounded statement has one thread, however many it may have, and
-            one that scans waits for another to end, for a while: on a machine whose cores are all busy the loader gets
-            its share by the number of those that it competes with.
+            one of a question that scans waits for another's to end, for a while: on a machine whose cores are all busy
+            the loader gets its share by the number of those that it competes with.
     """
 
     def __init__(self, folder: Path, places: int, is_loading: Callable[[], bool]) -> None:
@@ -60,7 +60,7 @@ class Readers:
         settings = {**by_key, **_ASKED, **limit_settings(asking.limits), **by_key}  # in its place: readonly comes last
         if self._is_loading():
             settings["max_threads"] = 1
-        turn = nullcontext() if by_key else self._scan_turn()
+        turn = self._scan_turn() if asking.is_scan else nullcontext()
         with turn, self._reader(settings) as reader, asking.statement(lambda: self._end(name)) as wanted:
             if not wanted:
                 raise StoreUnavailableError("the caller has left", CANCELLED)

@@ -164,14 +164,6 @@ impl Rows {
             .collect()
     }
 
-    /// How many watched events of a run each session has, and each address, and when the first of the run was received.
-    fn watched_rates(&self, first: usize, end: usize) -> Rates {
-        let run = || self.run(first, end).filter(|(_, fact)| fact.is_watched);
-        let of_sessions = counted(run().map(|(_, fact)| fact.session));
-        let of_addresses = counted(run().map(|(_, fact)| fact.counted_address));
-        (of_sessions, of_addresses, self.table.value(self.numbers.received_time, first))
-    }
-
     /// Places of the watched events of a run at which the rate of their session, and those at which that of their address,
     /// is too much, once they are counted in their order. `window`: its milliseconds, and whether the run is of an earlier
     /// one than is counted of sessions, and of addresses.
@@ -306,11 +298,11 @@ impl Rows {
         }
     }
 
-    /// How many events of a run each session has, and each address, and when the first was received: `is_every`, or
-    /// without those that are left to Python or watched.
-    fn rates(&self, first: usize, end: usize, is_every: bool) -> Rates {
-        let run = self.facts.get(first..end).unwrap_or_default();
-        let some = || run.iter().filter(|fact| is_every || !(fact.is_left || fact.is_watched));
+    /// How many events of a run each session has, and each address, and when the first was received: of all, or of those
+    /// that are not left to Python and are watched or not.
+    fn rates(&self, first: usize, end: usize, is_watched: Option<bool>) -> Rates {
+        let is_meant = |fact: &Fact| is_watched.is_none_or(|is| !fact.is_left && fact.is_watched == is);
+        let some = || self.run(first, end).map(|(_, fact)| fact).filter(|fact| is_meant(fact));
         let of_sessions = counted(some().map(|fact| fact.session));
         let of_addresses = counted(some().map(|fact| fact.counted_address));
         (of_sessions, of_addresses, self.table.value(self.numbers.received_time, first))
