@@ -92,7 +92,8 @@ class Backlog:
         having stepped back, holds nothing up: with all that follows it stands in one stretch until then.
         """
         now_ms = self._clock.now_ms()
-        if self.is_quiet and self._still.goes_on(now_ms):
+        # Asked in any case: it also says which folders `wait` watches, from the first wait of a loader on.
+        if self._still.goes_on(now_ms) and self.is_quiet:
             return ()
         self.is_quiet = False  # what cannot be listed now is listed again, though nothing changes
         # Before the sealed ones are listed: what is sealed in between is then waited for or seen, never missed.

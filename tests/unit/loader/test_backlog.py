@@ -1,5 +1,6 @@
 """Which segments the loader takes, and in which order."""
 
+import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -11,6 +12,7 @@ from qrumb_server.loader import backlog
 from qrumb_server.loader.backlog import Backlog
 from qrumb_server.spool.format import new_segment_id, open_name, sealed_name
 from qrumb_server.spool.reader import SegmentRef, list_sealed
+from tests.support.patience import patient
 
 BEGUN_MS = 1_790_000_000_000
 
@@ -52,3 +54,34 @@ def test_what_is_begun_while_folders_are_listed_waits_for_what_was_begun_before_
     assert first is not None
     (tmp_path / "worker-0" / open_name(first)).rename(tmp_path / "worker-0" / sealed_name(first, 4))
     assert [ref.segment_id for ref in waiting.take(wait_for_open=True)] == [first, second]
+
+
+def test_the_first_segment_of_a_new_loader_ends_its_first_wait(tmp_path: Path) -> None:
+    """As any later one does: the first event after a start would otherwise be stored some seconds later than others."""
+    limit = patient(60)
+    folder = tmp_path / "worker-0"
+    folder.mkdir()
+
+    class Clock:
+        def now_ms(self) -> int:
+            return BEGUN_MS
+
+    waiting = Backlog(
+        tmp_path, clock=Clock(), monotonic=lambda: 0.0, max_events=100, seal_after=timedelta(milliseconds=500)
+    )
+    found: list[SegmentRef] = []
+
+    def look() -> None:
+        with waiting:
+            while not found:
+                found.extend(waiting.take(wait_for_open=True))
+                is_empty.set()
+                waiting.wait(0.01, limit)
+
+    is_empty = threading.Event()
+    looking = threading.Thread(target=look, daemon=True)
+    looking.start()
+    assert is_empty.wait(limit)
+    sealed = segment(folder, BEGUN_MS - 10, rows=1)
+    looking.join(limit / 2)
+    assert [ref.segment_id for ref in found] == [sealed]
