@@ -114,7 +114,7 @@ def test_a_folder_that_cannot_be_listed_is_tried_again_though_nothing_changes(
 
     backlog = backlog_of(tmp_path, LaterClock())
     (tmp_path / "worker-0").mkdir()
-    assert [backlog.take(wait_for_open=True) for _ in range(3)] == [[], [], ()]
+    assert [backlog.take(wait_for_open=True) for _ in range(3)] == [[], (), ()]
     (tmp_path / "worker-0" / "new").touch()
 
     def refuse(_root: Path) -> None:
