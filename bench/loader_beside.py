@@ -46,7 +46,7 @@ def drain(store: EmbeddedStore, spool_root: Path) -> float:
 
 def beside(store: EmbeddedStore, spool_root: Path) -> tuple[float, float]:
     """The same, and answers a second to those who ask meanwhile."""
-    charts = Charts(store=Questions(store), clock=SystemClock())
+    charts = Charts(store=Questions(store, is_scan=True), clock=SystemClock())
     now_ms, stop, answers = SystemClock().now_ms(), threading.Event(), [0]
     times: dict[str, Any] = {"from_time": moment(now_ms - 399 * DAY_MS), "to_time": moment(now_ms)}
     asked = pb.CountEventsRequest(site_id=SITE, bucket="WEEK", group_by=["CAMPAIGN"], **times)

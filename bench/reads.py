@@ -124,12 +124,12 @@ ORDER BY cityHash64(segment_row) LIMIT 50
 class Questions:
     """The reading half of the store, within a question's limits."""
 
-    def __init__(self, store: EmbeddedStore) -> None:
-        self._store = store
+    def __init__(self, store: EmbeddedStore, *, is_scan: bool = False) -> None:
+        self._store, self._is_scan = store, is_scan
 
     def query(self, sql: str, parameters: Any = None) -> list[dict[str, Any]]:
         """As the port says."""
-        return self._store.query(sql, parameters, Asking(LIMITS))
+        return self._store.query(sql, parameters, Asking(LIMITS, is_scan=self._is_scan))
 
 
 def fill(store: EmbeddedStore, rows: int, now_ms: int) -> None:

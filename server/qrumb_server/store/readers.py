@@ -5,6 +5,7 @@ later change of a setting, and what it runs can be ended from another thread.
 """
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from itertools import count
@@ -23,8 +24,10 @@ _SETTINGS = {"max_execution_time": 60, "readonly": 1}
 # For questions. The engine remembers which granules a condition held for, but not where it judges indexes as it reads;
 # before it reads, that costs the same.
 _ASKED = {"use_skip_indexes_on_data_read": 0}
-# A scan that takes longer than this is not waited for: no question hangs on another's.
-_SCAN_PATIENCE_SECONDS = 1.0
+# A scan that takes longer than this is not waited for: no question hangs on another's. Nor does a rest take longer.
+_SCAN_PATIENCE_SECONDS = 2.0
+# Of the time that a scan took: so long no other one begins, and the loader has the cores to itself.
+_REST_SHARE = 0.5
 Settings = tuple[tuple[str, int], ...]
 
 
@@ -33,8 +36,8 @@ class Readers:
 
     Args:
         is_loading: whether rows are coming in. Then a bounded statement has one thread, however many it may have, and
-            one of a question that scans waits for another's to end, for a while: on a machine whose cores are all busy
-            the loader gets its share by the number of those that it competes with.
+            one of a question that scans waits for another's to end and for a rest after it: on a machine whose cores
+            are all busy the loader gets its share by the number of those that it competes with.
     """
 
     def __init__(self, folder: Path, places: int, is_loading: Callable[[], bool]) -> None:
@@ -43,6 +46,8 @@ class Readers:
         self._places = places
         self._reading = threading.BoundedSemaphore(places)
         self._scanning = threading.Semaphore()
+        self._scans = 0
+        self._rested = 0.0
         self._idle: list[tuple[Settings, EngineSession]] = []
         self._numbers = count(1)
         self._closed = False
@@ -90,12 +95,27 @@ class Readers:
 
     @contextmanager
     def _scan_turn(self) -> Iterator[None]:
-        waited = self._is_loading() and self._scanning.acquire(timeout=_SCAN_PATIENCE_SECONDS)
+        if not (self._is_loading() and self._may_scan()):
+            yield
+            return
+        time.sleep(max(0.0, self._rested - time.monotonic()))
+        begun = time.monotonic()
         try:
             yield
         finally:
-            if waited:
-                self._scanning.release()
+            ended = time.monotonic()
+            self._rested = ended + min(_REST_SHARE * (ended - begun), _SCAN_PATIENCE_SECONDS)
+            self._scans += 1
+            self._scanning.release()
+
+    def _may_scan(self) -> bool:
+        """True in turn; False where none came, since the scan under way takes long. Others that end are waited for."""
+        while True:
+            before = self._scans
+            if self._scanning.acquire(timeout=_SCAN_PATIENCE_SECONDS):
+                return True
+            if self._scans == before:
+                return False
 
     @contextmanager
     def _turn(self) -> Iterator[None]:

@@ -1,0 +1,60 @@
+"""Which questions that scan wait for each other while rows come in, and for how long."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from qrumb_server.store import readers as readers_module
+from qrumb_server.store.readers import Readers
+
+
+class Occupied:
+    """A turn that others have: so many of them end, one after the other, while it is waited for."""
+
+    def __init__(self, readers: Readers, ends: int) -> None:
+        self._readers = readers
+        self.ends = ends
+        self.waits = 0
+
+    def acquire(self, timeout: float) -> bool:
+        """Not yet."""
+        assert timeout > 0
+        self.waits += 1
+        self._readers._scans += self.waits <= self.ends
+        return False
+
+
+@pytest.mark.parametrize("ends", [0, 3])
+def test_a_scan_waits_for_others_that_end_but_for_none_that_takes_long(tmp_path: Path, ends: int) -> None:
+    """With four at once, whoever came last would else find its patience over, and scan beside the others."""
+    readers = Readers(tmp_path, 2, lambda: True)
+    turn = Occupied(readers, ends)
+    readers._scanning = turn  # type: ignore[assignment]
+    assert readers._may_scan() is False
+    assert turn.waits == ends + 1
+
+
+def test_after_a_scan_none_begins_for_a_share_of_its_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The loader has the cores meanwhile; but a scan of a minute is no reason for half a minute without one."""
+    now = 100.0
+    slept: list[float] = []
+    clock = SimpleNamespace(monotonic=lambda: now, sleep=slept.append)
+    monkeypatch.setattr(readers_module, "time", clock)
+    readers = Readers(tmp_path, 2, lambda: True)
+    with readers._scan_turn():
+        now += 1.0
+    with readers._scan_turn():
+        now += 60.0
+    now += 0.5
+    with readers._scan_turn():
+        pass
+    assert slept == [0.0, 0.5, readers_module._SCAN_PATIENCE_SECONDS - 0.5]
+
+
+def test_where_nothing_comes_in_no_scan_waits(tmp_path: Path) -> None:
+    """Nor does it count as one that others wait for."""
+    readers = Readers(tmp_path, 2, lambda: False)
+    readers._rested = float("inf")
+    with readers._scan_turn(), readers._scan_turn():
+        assert readers._scanning.acquire(blocking=False)
