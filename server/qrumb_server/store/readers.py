@@ -26,7 +26,7 @@ _SETTINGS = {"max_execution_time": 60, "readonly": 1}
 _ASKED = {"use_skip_indexes_on_data_read": 0}
 # A scan that takes longer than this is not waited for: no question hangs on another's. Nor does a rest take longer.
 _SCAN_PATIENCE_SECONDS = 2.0
-# Of the time that a scan took: so long no other one begins, and the loader has the cores to itself.
+# Of the time that a scan took: so long none of another question begins, and the loader has the cores to itself.
 _REST_SHARE = 0.5
 Settings = tuple[tuple[str, int], ...]
 
@@ -48,6 +48,7 @@ class Readers:
         self._scanning = threading.Semaphore()
         self._scans = 0
         self._rested = 0.0
+        self._last: Asking | None = None
         self._idle: list[tuple[Settings, EngineSession]] = []
         self._numbers = count(1)
         self._closed = False
@@ -65,7 +66,7 @@ class Readers:
         settings = {**by_key, **_ASKED, **limit_settings(asking.limits), **by_key}  # in its place: readonly comes last
         if self._is_loading():
             settings["max_threads"] = 1
-        turn = self._scan_turn() if asking.is_scan else nullcontext()
+        turn = self._scan_turn(asking) if asking.is_scan else nullcontext()
         with turn, self._reader(settings) as reader, asking.statement(lambda: self._end(name)) as wanted:
             if not wanted:
                 raise StoreUnavailableError("the caller has left", CANCELLED)
@@ -94,17 +95,21 @@ class Readers:
         self._reading.release(self._places)
 
     @contextmanager
-    def _scan_turn(self) -> Iterator[None]:
+    def _scan_turn(self, asking: Asking) -> Iterator[None]:
         if not (self._is_loading() and self._may_scan()):
             yield
             return
-        time.sleep(max(0.0, self._rested - time.monotonic()))
         begun = time.monotonic()
+        if asking is not self._last and begun < self._rested:
+            time.sleep(self._rested - begun)
+            begun = time.monotonic()
+        self._last = asking
         try:
             yield
         finally:
             ended = time.monotonic()
-            self._rested = ended + min(_REST_SHARE * (ended - begun), _SCAN_PATIENCE_SECONDS)
+            rest = min(_REST_SHARE * (ended - begun), _SCAN_PATIENCE_SECONDS)
+            self._rested = max(self._rested, ended + rest)
             self._scans += 1
             self._scanning.release()
 

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from qrumb_server.ports import Asking, ReadLimits
 from qrumb_server.store import readers as readers_module
 from qrumb_server.store.readers import Readers
 
@@ -35,26 +36,36 @@ def test_a_scan_waits_for_others_that_end_but_for_none_that_takes_long(tmp_path:
     assert turn.waits == ends + 1
 
 
-def test_after_a_scan_none_begins_for_a_share_of_its_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The loader has the cores meanwhile; but a scan of a minute is no reason for half a minute without one."""
+def asking() -> Asking:
+    """A question that scans."""
+    return Asking(ReadLimits(max_seconds=60, max_memory_bytes=1 << 30, max_rows=0, max_threads=2), is_scan=True)
+
+
+def test_after_a_scan_none_of_another_question_begins_for_a_share_of_its_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The loader has the cores meanwhile; but a scan of a minute is no reason for half a minute without one, and the
+    statements of one question follow each other."""
     now = 100.0
     slept: list[float] = []
     clock = SimpleNamespace(monotonic=lambda: now, sleep=slept.append)
     monkeypatch.setattr(readers_module, "time", clock)
     readers = Readers(tmp_path, 2, lambda: True)
-    with readers._scan_turn():
+    with readers._scan_turn(first := asking()):
         now += 1.0
-    with readers._scan_turn():
+    with readers._scan_turn(first):
+        now += 0.1
+    with readers._scan_turn(asking()):
         now += 60.0
     now += 0.5
-    with readers._scan_turn():
+    with readers._scan_turn(asking()):
         pass
-    assert slept == [0.0, 0.5, readers_module._SCAN_PATIENCE_SECONDS - 0.5]
+    assert slept == [pytest.approx(0.4), readers_module._SCAN_PATIENCE_SECONDS - 0.5]
 
 
 def test_where_nothing_comes_in_no_scan_waits(tmp_path: Path) -> None:
     """Nor does it count as one that others wait for."""
     readers = Readers(tmp_path, 2, lambda: False)
     readers._rested = float("inf")
-    with readers._scan_turn(), readers._scan_turn():
+    with readers._scan_turn(asking()), readers._scan_turn(asking()):
         assert readers._scanning.acquire(blocking=False)
