@@ -77,12 +77,12 @@ async def collector(spool: Spool) -> CountingCollector:
 @pytest.fixture
 async def stub(collector: CountingCollector) -> AsyncIterator[Stub]:
     """A direct caller of a real server."""
-    server = grpc.aio.server(interceptors=[Wrappers(opening=opening(TURNS))])
+    # Windows that do not grow, on neither side: flow control begins at their 64 KiB.
+    fixed = (("grpc.http2.bdp_probe", 0),)
+    server = grpc.aio.server(interceptors=[Wrappers(opening=opening(TURNS))], options=fixed)
     add_CollectorServiceServicer_to_server(collector, server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
-    # A client whose window does not grow: flow control begins at its 64 KiB.
-    fixed = (("grpc.http2.bdp_probe", 0),)
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}", options=fixed) as channel:
         yield Stub(channel)
     await server.stop(0)
