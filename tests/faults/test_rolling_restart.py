@@ -131,9 +131,20 @@ def stream(stub: CollectorServiceStub) -> Callable[[str], None]:
         except (grpc.RpcError, StopIteration) as error:
             queue.put("")
             answers = None
+            if is_cut(error):
+                raise Later("cut") from error
             raise later(error) from error
 
     return send
+
+
+def is_cut(error: Exception) -> bool:
+    """Whether a stream was cut on its way, as the contract tells senders to expect."""
+    return (
+        isinstance(error, grpc.RpcError)
+        and error.code() is grpc.StatusCode.INTERNAL
+        and "RST_STREAM" in (error.details() or "")
+    )
 
 
 def later(error: Exception) -> Later:

@@ -56,6 +56,10 @@ type CollectorServiceClient interface {
 	// Takes server events one after another and answers with their receipts in the same order, several at a time.
 	// gRPC only. An event has at most 128 KiB. The service reads no further while 4,000 receipts or 4 MiB of events are
 	// outstanding, so a sender that does not read is slowed down by flow control.
+	//
+	// A stream may end before its sender ends it: with UNAVAILABLE where a worker stops, or cut by whatever lies between
+	// (UNAVAILABLE, or INTERNAL with RST_STREAM in its text). Open another, and send again, under the same event_id, each
+	// event that has no receipt: what had been kept all the same counts once.
 	StreamServerEvents(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[StreamServerEventsRequest, StreamServerEventsResponse], error)
 	// Takes one browser event from the query of an image's address and answers with a transparent GIF of one
 	// pixel, for pages where no script runs.
@@ -163,6 +167,10 @@ type CollectorServiceServer interface {
 	// Takes server events one after another and answers with their receipts in the same order, several at a time.
 	// gRPC only. An event has at most 128 KiB. The service reads no further while 4,000 receipts or 4 MiB of events are
 	// outstanding, so a sender that does not read is slowed down by flow control.
+	//
+	// A stream may end before its sender ends it: with UNAVAILABLE where a worker stops, or cut by whatever lies between
+	// (UNAVAILABLE, or INTERNAL with RST_STREAM in its text). Open another, and send again, under the same event_id, each
+	// event that has no receipt: what had been kept all the same counts once.
 	StreamServerEvents(grpc.BidiStreamingServer[StreamServerEventsRequest, StreamServerEventsResponse]) error
 	// Takes one browser event from the query of an image's address and answers with a transparent GIF of one
 	// pixel, for pages where no script runs.

@@ -60,6 +60,10 @@ class CollectorServiceStub:
     """Takes server events one after another and answers with their receipts in the same order, several at a time.
     gRPC only. An event has at most 128 KiB. The service reads no further while 4,000 receipts or 4 MiB of events are
     outstanding, so a sender that does not read is slowed down by flow control.
+
+    A stream may end before its sender ends it: with UNAVAILABLE where a worker stops, or cut by whatever lies between
+    (UNAVAILABLE, or INTERNAL with RST_STREAM in its text). Open another, and send again, under the same event_id, each
+    event that has no receipt: what had been kept all the same counts once.
     """
     CollectPixel: _grpc.UnaryUnaryMultiCallable[_collector_service_pb2.CollectPixelRequest, _httpbody_pb2.HttpBody]
     """Takes one browser event from the query of an image's address and answers with a transparent GIF of one
@@ -99,6 +103,10 @@ class CollectorServiceAsyncStub(CollectorServiceStub):
     """Takes server events one after another and answers with their receipts in the same order, several at a time.
     gRPC only. An event has at most 128 KiB. The service reads no further while 4,000 receipts or 4 MiB of events are
     outstanding, so a sender that does not read is slowed down by flow control.
+
+    A stream may end before its sender ends it: with UNAVAILABLE where a worker stops, or cut by whatever lies between
+    (UNAVAILABLE, or INTERNAL with RST_STREAM in its text). Open another, and send again, under the same event_id, each
+    event that has no receipt: what had been kept all the same counts once.
     """
     CollectPixel: _aio.UnaryUnaryMultiCallable[_collector_service_pb2.CollectPixelRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
     """Takes one browser event from the query of an image's address and answers with a transparent GIF of one
@@ -165,6 +173,10 @@ class CollectorServiceServicer(metaclass=_abc_1.ABCMeta):
         """Takes server events one after another and answers with their receipts in the same order, several at a time.
         gRPC only. An event has at most 128 KiB. The service reads no further while 4,000 receipts or 4 MiB of events are
         outstanding, so a sender that does not read is slowed down by flow control.
+
+        A stream may end before its sender ends it: with UNAVAILABLE where a worker stops, or cut by whatever lies between
+        (UNAVAILABLE, or INTERNAL with RST_STREAM in its text). Open another, and send again, under the same event_id, each
+        event that has no receipt: what had been kept all the same counts once.
         """
 
     @_abc_1.abstractmethod

@@ -469,6 +469,10 @@ export const CollectorService: GenService<{
    * gRPC only. An event has at most 128 KiB. The service reads no further while 4,000 receipts or 4 MiB of events are
    * outstanding, so a sender that does not read is slowed down by flow control.
    *
+   * A stream may end before its sender ends it: with UNAVAILABLE where a worker stops, or cut by whatever lies between
+   * (UNAVAILABLE, or INTERNAL with RST_STREAM in its text). Open another, and send again, under the same event_id, each
+   * event that has no receipt: what had been kept all the same counts once.
+   *
    * @generated from rpc qrumb.v1.CollectorService.StreamServerEvents
    */
   streamServerEvents: {
