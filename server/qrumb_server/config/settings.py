@@ -49,8 +49,10 @@ DEFAULT_FILE = "qrumb.toml"
 PREFIX = "QRUMB_"
 EVERY_ADDRESS: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104  (looked for)
 LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
-# Variables with our prefix that are no settings: they are read by the command line itself, by clients, and by tests.
-COMMAND_VARIABLES = frozenset({"QRUMB_COMMAND", "QRUMB_CONFIG", "QRUMB_KEY", "QRUMB_SPOOL_DIR", "QRUMB_URL"})
+# Variables with our prefix that are not settings: for the command line, clients, the guides' programs and tests.
+COMMAND_VARIABLES = frozenset(
+    {"QRUMB_COMMAND", "QRUMB_CONFIG", "QRUMB_KEY", "QRUMB_SESSION_SECRET", "QRUMB_SPOOL_DIR", "QRUMB_URL"}
+)
 # Groups whose values may be addresses with a password: not repeated in a message.
 MAY_HOLD_SECRETS: Final = frozenset({"clickhouse", "traces"})
 # One batch in a scratch file and as a part.

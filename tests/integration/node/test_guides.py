@@ -123,7 +123,8 @@ def test_the_tutorial_leads_from_a_poster_to_a_number(node: Stack, tmp_path: Pat
         assert httpx.post(f"{shop}/checkout", headers={"cookie": cookie}, timeout=patient(20)).text == "Thank you."
         # The view knows a scan that was registered after its visit.
         node.wait_for_rows(2, "site_id = 'shop' AND qr_code_id = 'poster-7' AND is_fraud = 0", "attributed_events")
-    funnel = shell(node, f"{number.strip()} --format json")
+    # Its reader has exported the secret in this shell.
+    funnel = shell(node, f"export QRUMB_SESSION_SECRET={secret}\n{number.strip()} --format json")
     for said in ('"scan_count": 1', '"confirmed_scan_count": 1', '"visit_count": 1', '"conversion_count": 1', "34.00"):
         assert said in funnel, funnel
 

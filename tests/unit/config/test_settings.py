@@ -51,6 +51,12 @@ def test_every_problem_is_named_at_once(monkeypatch: pytest.MonkeyPatch, tmp_pat
         assert part.lower() in text.lower(), text
 
 
+def test_what_the_guides_export_for_programs_is_no_unknown_setting() -> None:
+    """They export it in the shell in which qrumb's commands are run next."""
+    exported = {"QRUMB_KEY", "QRUMB_URL", "QRUMB_SESSION_SECRET", "QRUMB_SPOOL_DIR"}
+    load_settings(environment=dict.fromkeys(exported, "1"))
+
+
 @pytest.mark.parametrize(
     ("variable", "text"),
     [
