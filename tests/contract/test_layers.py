@@ -1,4 +1,4 @@
-"""DESIGN.md's structure: imports point inward; only config/settings.py and commands/send.py read the environment."""
+"""DESIGN.md's structure: imports point inward; settings, send and serve alone read the environment."""
 
 import ast
 from pathlib import Path
