@@ -1,4 +1,4 @@
-"""What a node costs that nobody calls: processor milliseconds per second of each of its processes.
+"""What an idle node costs: processor milliseconds per second of each of its processes.
 
 Its checks are the supervisor, what the workers do (each second they say how they are), and the loader without the
 engine, whose own threads work by themselves. The gateway stands apart.

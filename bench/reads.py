@@ -91,7 +91,7 @@ FROM
     FROM numbers({{from:UInt64}}, {{count:UInt64}})
 )
 """
-# As the loader keeps them: whoever bought identified in that session, by an account with an e-mail address.
+# As the loader keeps them: each buyer identified in that session, by an account with an e-mail address.
 HASH = "concat('email-', lower(hex(cityHash64(user_id))), lower(hex(cityHash64(user_id, 1))))"
 LINKS = f"""
 INSERT INTO events.identity_links (site_id, kind, identifier, user_id, first_time, version, segment_id)

@@ -129,7 +129,7 @@ def _sale(day: Day, chance: random.Random, session: str, time: datetime, consent
 
 
 def _machine(day: Day, chance: random.Random, time: datetime, code: str, labels: Body) -> None:
-    """What else asks for the address: a preview, a program, a link checker's HEAD, a prefetch that nobody followed."""
+    """What else asks for the address: a preview, a program, a link checker's HEAD, a prefetch without a visit."""
     session = f"{chance.getrandbits(64):016x}"
     kind = chance.choices(("preview", "program", "head", "prefetch"), (5, 3, 2, 2))[0]
     agent = {"preview": chance.choice(PREVIEWS), "program": chance.choice(PROGRAMS)}.get(kind, AGENTS[0])

@@ -96,7 +96,7 @@ def _address(file: Path) -> str:
 
 
 def _with_links(file: Path, address: str, pages: Mapping[Path, str], source: Path) -> str:
-    """A page's text, with its links as they have to be in the site. What stands in code is no link."""
+    """A page's text, with its links as they have to be in the site. What stands in code is not a link."""
 
     def led(match: re.Match[str]) -> str:
         before, target, after = match.groups()

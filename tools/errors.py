@@ -33,11 +33,11 @@ INTRODUCTION: Final = f"""\
 
 # Errors and findings
 
-Every answer that is no success names its reason; this page has one section for each. A whole request that is refused is
-answered with google.rpc.Status: `ErrorInfo.reason` is the name, and `ErrorInfo.metadata.help_url` leads to its section
-here. Of one event in a batch, the receipt has violations (REJECTED) or warnings (ACCEPTED), each with a `help_url`.
-Nothing of a refused request is kept. A delay is in RetryInfo and in the header retry-after. Names are
-stable for ever; new ones may be added.
+Every answer other than a success names its reason; this page has one section for each. A request that is refused as a
+whole is answered with google.rpc.Status: `ErrorInfo.reason` is the name, and `ErrorInfo.metadata.help_url` leads to its
+section here. In a batch, each event's receipt has its violations (REJECTED) or warnings (ACCEPTED), each with a
+`help_url`. Nothing of a refused request is kept. A delay is stated in RetryInfo and in the header retry-after. Names
+never change; new ones may be added.
 
 ```json
 {{"code": 3, "message": "event rejected: site_id", "details": [

@@ -40,7 +40,7 @@ func (q *queuedEvent) size() int { return len(q.payload) + frameBytes }
 func (q *queuedEvent) event() Event {
 	event := q.kind.empty()
 	if err := proto.Unmarshal(q.payload, event); err != nil {
-		panic("qrumb: bytes of our own are no event: " + err.Error())
+		panic("qrumb: bytes of our own are not an event: " + err.Error())
 	}
 	return event
 }

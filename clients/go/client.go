@@ -336,7 +336,7 @@ func freeze(event Event) (*queuedEvent, error) {
 	case *qrumbv1.ScanSession:
 		found = scanKind
 	default:
-		return nil, fmt.Errorf("qrumb: %T is no event", event)
+		return nil, fmt.Errorf("qrumb: %T is not an event", event)
 	}
 	event = complete(event)
 	payload, err := proto.Marshal(event)

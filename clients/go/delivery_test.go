@@ -371,7 +371,7 @@ func (r *run) checkReports() {
 	expect := r.c.Expect
 	for _, id := range r.ids {
 		if parsed, err := uuid.Parse(id); err != nil || parsed.Version() != 7 {
-			r.t.Errorf("%s is no UUIDv7", id)
+			r.t.Errorf("%s is not a UUIDv7", id)
 		}
 	}
 	if expect.Receipts != nil {

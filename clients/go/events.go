@@ -228,7 +228,7 @@ func buildID(given string) (string, error) {
 	}
 	parsed, err := uuid.Parse(given)
 	if err != nil {
-		return "", errors.New("event_id is no UUID")
+		return "", errors.New("event_id is not a UUID")
 	}
 	return parsed.String(), nil
 }
@@ -324,7 +324,7 @@ func buildReflected(name string, value reflect.Value, depth int) (*structpb.Valu
 		}
 		return structpb.NewListValue(list), nil
 	}
-	return nil, fmt.Errorf("%s has a %s, which is no type of JSON", name, value.Type())
+	return nil, fmt.Errorf("%s has a %s, which is not a type of JSON", name, value.Type())
 }
 
 func errLargeInteger(name string) error {

@@ -17,12 +17,12 @@ import (
 // was meant, or an error, since a guess would be the hash of another person. clients/cases/hashes.yaml has the cases.
 
 var (
-	errNoEmail = errors.New("email is no e-mail address")
-	errNoPhone = errors.New("phone is no international number: it needs + or 00, the country code, and neither letters " +
+	errNoEmail = errors.New("email is not an e-mail address")
+	errNoPhone = errors.New("phone is not an international number: it needs + or 00, the country code, and neither letters " +
 		"nor an extension")
 	errDoubtfulPhone = errors.New("phone may have a trunk prefix after its country code: leave it out, or import " +
 		"github.com/qrumb/qrumb-go/phone, which knows the numbers of each country")
-	errImpossiblePhone = errors.New("phone is no number of its country")
+	errImpossiblePhone = errors.New("phone is not a number of its country")
 )
 
 const (

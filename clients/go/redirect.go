@@ -25,7 +25,7 @@ const longestCode = 128
 var (
 	siteIDForm      = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 	destinationForm = regexp.MustCompile(`^(?i:https?)://[!-~]+$`)
-	// A browser's guess is no visit, and what it fetched early it would show later: the tap must come here itself.
+	// A browser's guess is not a visit, and what it fetched early it would show later: the tap must come here itself.
 	earlyHeaders = []string{"Sec-Purpose", "Purpose", "X-Purpose", "X-Moz"}
 	early        = []string{"prefetch", "prerender", "preview"}
 )
@@ -52,7 +52,7 @@ type Scan struct {
 	// Code is one of the table, or the path of a GS1 Digital Link.
 	Code   string
 	Header http.Header
-	// Method is of the request; empty: GET. HEAD is answered like GET and is no scan.
+	// Method is of the request; empty: GET. HEAD is answered like GET and is not a scan.
 	Method string
 	// Query is as it came, without its ?; it is forwarded.
 	Query string
@@ -194,7 +194,7 @@ func text(header http.Header, name string) string {
 	return strings.ToValidUTF8(header.Get(name), "\uFFFD")
 }
 
-// forwarded is the query as it may stand in a header, without a session that somebody put there.
+// forwarded is the query as it may stand in a header, without a session that a third party put there.
 func forwarded(query string) string {
 	const safe = "-._~!$&'()*+,;=:@/?%"
 	var encoded strings.Builder

@@ -102,7 +102,7 @@ func checkScan(t *testing.T, scan *qrumbv1.ScanSession, session string, expected
 	t.Helper()
 	name, err := uuid.Parse(session[:strings.LastIndexByte(session, '.')])
 	if err != nil || name.Version() != 7 || !isSigned(testSecret, testSite, session) {
-		t.Errorf("%s is no signed UUIDv7", session)
+		t.Errorf("%s is not a signed UUIDv7", session)
 	}
 	text, err := json.Marshal(expected)
 	if err != nil {

@@ -44,7 +44,7 @@ type place struct {
 	offset int64
 }
 
-// held are the files of this process: its locks are no locks against itself, and closing a file loses them.
+// held are the files of this process: its locks are not locks against itself, and closing a file loses them.
 var held sync.Map
 
 // spool is the folder in which what is queued survives its sender: each client writes a file of its own, with a lock on it,

@@ -282,7 +282,7 @@ func buildAmount(t *testing.T, given any) *float64 {
 			t.Fatal(err)
 		}
 	default:
-		t.Fatalf("%T is no amount", given)
+		t.Fatalf("%T is not an amount", given)
 	}
 	return &amount
 }

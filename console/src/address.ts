@@ -1,6 +1,6 @@
 /** Where the reader is: page and filters, all of them in the fragment of the address, so that a view can be sent on.
  *
- * A fragment is never sent to the server, so no filter ends in a log. The key is no filter and never comes here. */
+ * A fragment is never sent to the server, so no filter ends in a log. The key is not a filter and never comes here. */
 
 import { computed, signal } from "@preact/signals";
 

@@ -68,7 +68,7 @@ function Fate({ receipt }: { receipt: Receipt & { seenAt: number } }) {
         {row && <li class="done"><b>Happened</b> {moment(row.event_time)}{row.client_event_time && <> – the sender's clock said {moment(row.client_event_time)}, which cannot be true</>}</li>}
         {receipt.received_time && <li class="done"><b>Received, on disk</b> {moment(receipt.received_time)}{row && <Delay from={row.event_time} to={receipt.received_time} />}</li>}
         {receipt.fate === "REJECTED"
-          ? <li class="done"><b>Rejected</b> kept beside the others, redacted, to be replayed once a rule was mended</li>
+          ? <li class="done"><b>Rejected</b> kept beside the others, redacted, to be replayed once a rule was corrected</li>
           : <li class={row ? "done" : ""}><b>{row ? "Stored in ClickHouse" : "Not stored yet"}</b> {row ? `seen at ${clock(receipt.seenAt)}` : ""}</li>}
         {row && <li class={row.qr_code_id ? "done" : ""}><b>{row.qr_code_id ? <>QR code <a href={pageHref("codes", { code: row.qr_code_id })}>{row.qr_code_id}</a></> : "No QR code"}</b> {row.qr_code_id ? "" : row.scan_session_id ? "its scan session is not registered (yet)" : "it names no scan session"}</li>}
       </ol>
@@ -111,7 +111,7 @@ export function Row({ row, title }: { row: EventRow; title: string }) {
 function Rejection({ event }: { event: RejectedEvent }) {
   return (
     <div class="detail">
-      <p><Verdict state="rejected" /> Received {moment(event.received_time)} from a {event.source || "sender"}; its event_id is no UUID.</p>
+      <p><Verdict state="rejected" /> Received {moment(event.received_time)} from a {event.source || "sender"}; its event_id is not a UUID.</p>
       <Findings findings={event.violations} title="Why it was rejected" />
       <Payload event={event} />
     </div>
@@ -125,7 +125,7 @@ export function Payload({ event }: { event: RejectedEvent }) {
     <section>
       <h3>What was sent</h3>
       <pre tabIndex={0}>{pretty(event.payload)}</pre>
-      <p>Once the sender is mended, send it again:</p>
+      <p>Once the sender is corrected, send it again:</p>
       <Copyable text={sendLine(path, event.payload)} label="Copy as curl" />
       <Replay event={event} />
     </section>
@@ -152,7 +152,7 @@ function Replay({ event }: { event: RejectedEvent }) {
   const isPossible = Number(found?.accepted_count ?? 0) > 0;
   return (
     <div class="replay">
-      <p>Once a rule was mended, replay it. That takes a key with the scope <code>admin</code>; on the node, a command does the same:</p>
+      <p>Once a rule was corrected, replay it. That takes a key with the scope <code>admin</code>; on the node, a command does the same:</p>
       {error && <Failed error={error} />}
       <p aria-live="polite">{found && replayed(found, step === "done")}</p>
       {step === "tried" && isPossible

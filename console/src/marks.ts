@@ -1,6 +1,6 @@
 /** Where in a JSON text a field stands, so that a mistake can be shown in its place.
  *
- * Reads leniently and gives up in silence where the text is no JSON: the verdict says what is wrong with it. */
+ * Reads leniently and gives up in silence where the text is not JSON: the verdict says what is wrong with it. */
 
 export interface Span {
   readonly from: number;
@@ -65,7 +65,7 @@ export function spanOf(spans: ReadonlyMap<string, Span>, field: string): Span | 
     const found = spans.get(path);
     if (found) return found;
     shorter = path.replace(/(\.|^)[^.[\]]+$|\[[^\]]*\]$/, "");
-    if (shorter === path) break; // a name that is no plain path
+    if (shorter === path) break; // a name that is not a plain path
   }
   return undefined;
 }

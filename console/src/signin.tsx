@@ -8,7 +8,7 @@ import { Copyable, Failed } from "./states";
 
 const AGAIN_MS = 2000;
 
-/** What stands in a page's place while nobody is signed in. */
+/** What stands in a page's place until a user has signed in. */
 export function SignIn() {
   const [isBusy, setBusy] = useState(false);
   const [name, setName] = useState(site.value);

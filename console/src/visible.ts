@@ -1,4 +1,4 @@
-/** Texts come from whoever sends events. What would not be seen in one, or would turn round what stands beside it, is
+/** Texts come from the senders of events. What would not be seen in one, or would turn round what stands beside it, is
  * shown as its escape: a code named "\\u202egnp.exe" must not read as another one. */
 
 import { options } from "preact";

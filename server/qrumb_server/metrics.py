@@ -24,7 +24,7 @@ OTHER_SITE: Final = "other"
 
 
 class SiteLabels:
-    """Site ids as labels: the first thousand as they are, all further ones and what is no site id as one."""
+    """Site ids as labels: the first thousand as they are, all further ones and what is not a site id as one."""
 
     def __init__(self) -> None:
         self._known: set[str] = set()

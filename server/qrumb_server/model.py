@@ -209,7 +209,7 @@ class Reading:
     meant: Mapping[str, str] = field(default_factory=dict)
     """Paths of fields that such members were probably meant to be, and the paths under which those were sent."""
     masked_text: str = ""
-    """Where the whole was no JSON: its beginning, with all but signs and known names masked."""
+    """Where the whole was not JSON: its beginning, with all but signs and known names masked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

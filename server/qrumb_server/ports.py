@@ -134,7 +134,7 @@ class State(NamedTuple):
 
 
 class Writes(Protocol):
-    """What was written of the rows of a site's events, in a store that nobody else writes to."""
+    """What was written of the rows of a site's events, in a store that has no other writer."""
 
     def state_of(self, site_id: str) -> State | None:
         """Equal at two moments: every statement about the site's rows answers the same. None: one is being written."""
@@ -147,7 +147,7 @@ class Writes(Protocol):
 
 
 class Seen(Protocol):
-    """What is certainly not in the tables of a store that nobody else writes to: it need not be asked for."""
+    """What is certainly not in the tables of a store that has no other writer: it need not be asked for."""
 
     def may_be_rejected(self, event_id: str) -> bool:
         """False: no dead letter has this event_id. Raises StoreError."""
@@ -158,7 +158,7 @@ class Seen(Protocol):
         ...
 
     def may_go_by_hash(self, user_id: str) -> bool:
-        """False: this name, which is a hash's, is no identifier's user. Raises StoreError."""
+        """False: this name, which is a hash's, is not an identifier's user. Raises StoreError."""
         ...
 
 

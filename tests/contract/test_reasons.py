@@ -26,7 +26,7 @@ TABLE = SERVER / "reasons"
 ANSWERS = SERVER / "rpc" / "faults.py"
 MODULES = sorted(path for path in SERVER.rglob("*.py") if "_pb2" not in path.name and TABLE not in path.parents)
 NOW = datetime(2026, 7, 1, tzinfo=UTC)
-# Of a call that raises or answers a reason: what is no value of its text.
+# Of a call that raises or answers a reason: what is not a value of its text.
 OWN_ARGUMENTS = {"field", "retry_after_seconds"}
 CALLS = {name: value for name, value in vars(calls).items() if isinstance(value, Reason)}
 ENTRIES = [pytest.param(name, value, id=name) for module in (calls, gateway) for name, value in vars(module).items()

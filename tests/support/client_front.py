@@ -198,7 +198,7 @@ class QuietHandler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def reply(self, status: int, body: object, headers: dict[str, str] | None = None) -> None:
-        """Send it; a caller that has gone away is no fault."""
+        """Send it; a caller that has gone away is not a fault."""
         data = json.dumps(body).encode()
         with contextlib.suppress(OSError):
             self.send_response(status)
@@ -244,7 +244,7 @@ class HttpServer(ThreadingHTTPServer):
                 connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, *_arguments: Any) -> None:
-        """A client that breaks off is no fault of the front."""
+        """A client that breaks off is not a fault of the front."""
 
 
 class Front:

@@ -31,7 +31,7 @@ Row = Mapping[str, Any]
 
 
 def erasable(day: Day, outcome: Outcome, number: int) -> list[Person]:
-    """So many of those who were seen, no account that is no person."""
+    """So many of those who were seen, no account that is not a person."""
     known = {event.token[1] for event in outcome.events.values() if event.token[0] == "ext"}
     persons = [one for one in day.people if one.external_id in known and not one.external_id.startswith("desk-")]
     return random.Random(1).sample(persons, min(number, len(persons)))

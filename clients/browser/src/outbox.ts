@@ -30,7 +30,7 @@ const RETRIED = [0, 408, 429, 502, 503, 504];
 // It is unknown which event made the whole call wrong.
 const CALL_REFUSED = [400, 413];
 
-/** Whether a repetition may help. 0 is no answer at all. */
+/** Whether a repetition may help. 0 is not an answer at all. */
 export function isRetried(status: number): boolean {
   return RETRIED.indexOf(status) >= 0;
 }

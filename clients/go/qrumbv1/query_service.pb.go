@@ -800,7 +800,7 @@ type RejectedEvent struct {
 	// Every rule that the event breaks.
 	Violations []*Violation `protobuf:"bytes,5,rep,name=violations,proto3" json:"violations,omitempty"`
 	// What consent allows of the event as sent, as JSON: e-mail addresses redacted, without the visitor's address and
-	// agent, at most 65,536 characters. What follows the sixteenth e-mail address is cut: then it is no whole JSON.
+	// agent, at most 65,536 characters. What follows the sixteenth e-mail address is cut: then it is no longer valid JSON.
 	Payload       string `protobuf:"bytes,6,opt,name=payload,proto3" json:"payload,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1741,7 +1741,7 @@ type LedgerEntry struct {
 	RejectedCount uint64 `protobuf:"varint,4,opt,name=rejected_count,json=rejectedCount,proto3" json:"rejected_count,omitempty"`
 	// Events on the disk of this node that ClickHouse does not have yet.
 	SpooledCount uint64 `protobuf:"varint,5,opt,name=spooled_count,json=spooledCount,proto3" json:"spooled_count,omitempty"`
-	// Stored events that are no duplicates.
+	// Stored events that are not duplicates.
 	UniqueCount uint64 `protobuf:"varint,6,opt,name=unique_count,json=uniqueCount,proto3" json:"unique_count,omitempty"`
 	// Stored events that arrived before under the same event_id.
 	DuplicateCount uint64 `protobuf:"varint,7,opt,name=duplicate_count,json=duplicateCount,proto3" json:"duplicate_count,omitempty"`
@@ -2306,7 +2306,7 @@ type QrCodeFunnel struct {
 	ScanCount uint64 `protobuf:"varint,2,opt,name=scan_count,json=scanCount,proto3" json:"scan_count,omitempty"`
 	// Sessions with at least one browser event.
 	VisitCount uint64 `protobuf:"varint,3,opt,name=visit_count,json=visitCount,proto3" json:"visit_count,omitempty"`
-	// Sessions with at least one server event that is no refund.
+	// Sessions with at least one server event that is not a refund.
 	ConversionCount uint64 `protobuf:"varint,4,opt,name=conversion_count,json=conversionCount,proto3" json:"conversion_count,omitempty"`
 	// Conversion amounts by currency, refunds taken off.
 	Amounts []*CurrencyAmount `protobuf:"bytes,5,rep,name=amounts,proto3" json:"amounts,omitempty"`
@@ -2324,7 +2324,7 @@ type QrCodeFunnel struct {
 	Campaign string `protobuf:"bytes,11,opt,name=campaign,proto3" json:"campaign,omitempty"`
 	// Sessions with at least one event that is marked as fraud.
 	FraudCount uint64 `protobuf:"varint,12,opt,name=fraud_count,json=fraudCount,proto3" json:"fraud_count,omitempty"`
-	// Scan sessions whose scan is suspect: a program's, a link preview's, or one that nobody has confirmed after a prefetch
+	// Scan sessions whose scan is suspect: a program's, a link preview's, or one that no visit has confirmed after a prefetch
 	// or a HEAD request.
 	SuspectScanCount uint64 `protobuf:"varint,13,opt,name=suspect_scan_count,json=suspectScanCount,proto3" json:"suspect_scan_count,omitempty"`
 	// Those of scan_count whose landing page has run the tag: an unmarked browser event of the session has arrived.
@@ -2676,7 +2676,7 @@ type GetAttributionResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// One for each model, in the order of the request.
 	Attributions []*ModelAttribution `protobuf:"bytes,1,rep,name=attributions,proto3" json:"attributions,omitempty"`
-	// Conversions that were divided: server events that are no refunds and not marked as fraud.
+	// Conversions that were divided: server events that are not refunds and not marked as fraud.
 	ConversionCount uint64 `protobuf:"varint,2,opt,name=conversion_count,json=conversionCount,proto3" json:"conversion_count,omitempty"`
 	// Refunds that were taken off.
 	RefundCount uint64 `protobuf:"varint,3,opt,name=refund_count,json=refundCount,proto3" json:"refund_count,omitempty"`

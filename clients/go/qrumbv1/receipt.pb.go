@@ -99,11 +99,11 @@ const (
 	Violation_INVALID_UUID Violation_Reason = 4
 	// Not one of the values that the field knows.
 	Violation_INVALID_ENUM Violation_Reason = 5
-	// No longer sent: what is no absolute http or https URL is left out, see EventWarning.LEFT_OUT.
+	// No longer sent: what is not an absolute http or https URL is left out, see EventWarning.LEFT_OUT.
 	//
 	// Deprecated: Marked as deprecated in qrumb/v1/receipt.proto.
 	Violation_INVALID_URL Violation_Reason = 6
-	// No longer sent: what is no IP address is left out, see EventWarning.LEFT_OUT.
+	// No longer sent: what is not an IP address is left out, see EventWarning.LEFT_OUT.
 	//
 	// Deprecated: Marked as deprecated in qrumb/v1/receipt.proto.
 	Violation_INVALID_IP Violation_Reason = 7

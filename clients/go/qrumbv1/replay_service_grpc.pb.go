@@ -30,7 +30,7 @@ const (
 // Every call needs a key of the site with the scope admin.
 type ReplayServiceClient interface {
 	// Judges rejected events by the rules of today, and stores those that are accepted now, with the time of their first
-	// receipt. Exactly once: an event that was replayed is no rejected event any more, so a call may be sent again.
+	// receipt. Exactly once: an event that was replayed is no longer a rejected one, so a call may be sent again.
 	ReplayRejectedEvents(ctx context.Context, in *ReplayRejectedEventsRequest, opts ...grpc.CallOption) (*ReplayRejectedEventsResponse, error)
 }
 
@@ -60,7 +60,7 @@ func (c *replayServiceClient) ReplayRejectedEvents(ctx context.Context, in *Repl
 // Every call needs a key of the site with the scope admin.
 type ReplayServiceServer interface {
 	// Judges rejected events by the rules of today, and stores those that are accepted now, with the time of their first
-	// receipt. Exactly once: an event that was replayed is no rejected event any more, so a call may be sent again.
+	// receipt. Exactly once: an event that was replayed is no longer a rejected one, so a call may be sent again.
 	ReplayRejectedEvents(context.Context, *ReplayRejectedEventsRequest) (*ReplayRejectedEventsResponse, error)
 	mustEmbedUnimplementedReplayServiceServer()
 }

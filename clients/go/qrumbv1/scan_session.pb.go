@@ -24,7 +24,7 @@ const (
 )
 
 // ScanSession is one scan of a QR code; events that carry its id are attributed to that code. What the redirect knows
-// of its visitor is optional: it gives device and place, and marks what is no person's scan. Address, agent and hints
+// of its visitor is optional: it gives device and place, and marks what is not a person's scan. Address, agent and hints
 // are used for that and dropped, never stored.
 type ScanSession struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -43,7 +43,7 @@ type ScanSession struct {
 	// (user, city, labels, query and fragment of URLs), as for events.
 	Consent Consent_State `protobuf:"varint,6,opt,name=consent,proto3,enum=qrumb.v1.Consent_State" json:"consent,omitempty"`
 	// The visitor's IPv4 or IPv6 address: gives country and city and is then dropped, never stored. Empty: no place; the
-	// redirect's own address says nothing. What is no address (one with a port, say) is left out, with a warning.
+	// redirect's own address says nothing. What is not an address (one with a port, say) is left out, with a warning.
 	ClientIp string `protobuf:"bytes,7,opt,name=client_ip,json=clientIp,proto3" json:"client_ip,omitempty"`
 	// The visitor's User-Agent: gives device_type, browser_family and os_family and is then dropped, never stored. At
 	// most 2,048 characters; a longer one is left out, with a warning. Absent: not known. Present and empty: the request

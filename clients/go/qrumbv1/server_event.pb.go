@@ -53,7 +53,7 @@ type ServerEvent struct {
 	// any key or value. Absent is stored as an empty object.
 	Properties *structpb.Struct `protobuf:"bytes,9,opt,name=properties,proto3" json:"properties,omitempty"`
 	// The visitor's IPv4 or IPv6 address, for backends that act for a visitor: gives country and city and is then
-	// dropped, never stored. Empty: no place; the backend's own address says nothing. What is no address (one with a
+	// dropped, never stored. Empty: no place; the backend's own address says nothing. What is not an address (one with a
 	// port, say) is left out, with a warning.
 	ClientIp string `protobuf:"bytes,10,opt,name=client_ip,json=clientIp,proto3" json:"client_ip,omitempty"`
 	// The visitor's User-Agent, for backends that act for a visitor: gives device_type, browser_family and

@@ -28,7 +28,7 @@ const (
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
 // ValidatorService reads the JSON text of an event as collecting does, says what collecting would say, and stores
-// nothing. Answers OK also where the event would be rejected, or is no JSON. Meant for development and tests. Every caller may
+// nothing. Answers OK also where the event would be rejected, or is not JSON. Meant for development and tests. Every caller may
 // call it; without a key of the site, the row lacks what takes a look-up.
 type ValidatorServiceClient interface {
 	// Checks the JSON text of one browser event. Answers OK, whatever the verdict.
@@ -70,7 +70,7 @@ func (c *validatorServiceClient) ValidateServerEvent(ctx context.Context, in *Va
 // for forward compatibility.
 //
 // ValidatorService reads the JSON text of an event as collecting does, says what collecting would say, and stores
-// nothing. Answers OK also where the event would be rejected, or is no JSON. Meant for development and tests. Every caller may
+// nothing. Answers OK also where the event would be rejected, or is not JSON. Meant for development and tests. Every caller may
 // call it; without a key of the site, the row lacks what takes a look-up.
 type ValidatorServiceServer interface {
 	// Checks the JSON text of one browser event. Answers OK, whatever the verdict.

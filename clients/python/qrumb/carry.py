@@ -122,7 +122,7 @@ def carrying(carried: Carried) -> Iterator[None]:
 
 
 def _time_of(session: str) -> float | None:
-    """Unix seconds of the scan; None where the session's name is no UUIDv7, as of a redirect of one's own."""
+    """Unix seconds of the scan; None where the session's name is not a UUIDv7, as of a redirect of one's own."""
     try:
         name = uuid.UUID(session.rpartition(".")[0])
     except ValueError:

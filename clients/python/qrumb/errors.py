@@ -1,4 +1,4 @@
-"""What a client raises. A rejected event is no error: it is a receipt."""
+"""What a client raises. A rejected event is not an error: it is a receipt."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -240,7 +240,7 @@ def _event_id(given: str | uuid.UUID | None) -> str:
     try:
         return str(uuid.UUID(given))
     except ValueError:
-        raise ValueError("event_id is no UUID") from None
+        raise ValueError("event_id is not a UUID") from None
 
 
 def _timestamp(moment: datetime | None, name: str) -> Timestamp:
@@ -285,7 +285,7 @@ def _conversion(amount: Decimal | float | None, currency: str | None) -> Convers
 def _fill(target: Struct, source: Mapping[str, JsonValue], where: str, depth: int = 1) -> None:
     for key, value in source.items():
         if not isinstance(key, str):
-            raise TypeError(f"{where} has a key that is no text")
+            raise TypeError(f"{where} has a key that is not text")
         _set(target.fields[key], value, where, depth + 1)
 
 
@@ -315,4 +315,4 @@ def _set(target: Value, value: JsonValue, where: str, depth: int) -> None:
         for item in value:
             _set(target.list_value.values.add(), item, where, depth + 1)
     else:
-        raise TypeError(f"{where} has a {type(value).__name__}, which is no type of JSON")
+        raise TypeError(f"{where} has a {type(value).__name__}, which is not a type of JSON")

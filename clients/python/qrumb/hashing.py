@@ -24,6 +24,6 @@ def phone_hash(phone: str) -> str:
     """SHA-256 of the number in E.164 form with the leading +, as 64 hex digits.
 
     Raises:
-        ValueError: it is no international number, or takes `qrumb[phone]` to be understood.
+        ValueError: it is not an international number, or takes `qrumb[phone]` to be understood.
     """
     return hashlib.sha256(normal_phone(phone).encode()).hexdigest()

@@ -13,15 +13,15 @@ from typing import Final
 
 __all__ = ["normal_email", "normal_phone"]
 
-_NO_EMAIL: Final = "email is no e-mail address"
+_NO_EMAIL: Final = "email is not an e-mail address"
 _NO_PHONE: Final = (
-    "phone is no international number: it needs + or 00, the country code, and neither letters nor an extension"
+    "phone is not an international number: it needs + or 00, the country code, and neither letters nor an extension"
 )
 _DOUBTFUL_PHONE: Final = (
     "phone may have a trunk prefix after its country code: leave it out, or install qrumb[phone], "
     "which knows the numbers of each country"
 )
-_IMPOSSIBLE_PHONE: Final = "phone is no number of its country"
+_IMPOSSIBLE_PHONE: Final = "phone is not a number of its country"
 
 # Longer ones hold more than an address, and Python composes characters in quadratic time.
 _MAX_TEXT: Final = 1_000
@@ -93,7 +93,7 @@ def normal_phone(text: str) -> str:
     (`qrumb[phone]`), which also finds numbers that cannot exist. It changes no number that is taken without it.
 
     Raises:
-        ValueError: it is no international number, or without the library may not be the one that it seems.
+        ValueError: it is not an international number, or without the library may not be the one that it seems.
     """
     compact = _drop_separators("", _folded(text).strip().lower().removeprefix("tel:"))
     compact = _international("+", compact)

@@ -21,7 +21,7 @@ __all__ = ["SESSION_PARAMETER", "Redirect", "RedirectAnswer"]
 
 # Where the tag and the middlewares look for the session.
 SESSION_PARAMETER: Final = "qrs"
-# A browser's guess is no visit, and what it fetched early it would show later: the tap must come here itself.
+# A browser's guess is not a visit, and what it fetched early it would show later: the tap must come here itself.
 _EARLY_HEADERS: Final = ("sec-purpose", "purpose", "x-purpose", "x-moz")
 _EARLY: Final = frozenset({"prefetch", "prerender", "preview"})
 _BETWEEN_TOKENS: Final = re.compile(r"[;,\s]+")
@@ -100,7 +100,7 @@ class Redirect:
         Args:
             code: of the address: a QR code of the table, or the path of a GS1 Digital Link.
             headers: of the request, in any case of letters.
-            method: of the request. HEAD is answered like GET and is no scan.
+            method: of the request. HEAD is answered like GET and is not a scan.
             query: of the request, as it came, without its `?`; it is forwarded. Some servers have bytes, or None.
             client_ip: the visitor's address, not a proxy's; gives country and city and is dropped.
             consent: the visitor's, where it is known already.
@@ -169,12 +169,12 @@ def _add_known(scan: ScanSession, consent: ConsentState | None, labels: Mapping[
 
 
 def _text(headers: Mapping[str, str], name: str) -> str:
-    """A header as a message can hold it: servers hand on bytes that are no text as lone surrogates."""
+    """A header as a message can hold it: servers hand on bytes that are not text as lone surrogates."""
     return headers.get(name, "").encode(errors="replace").decode()
 
 
 def _forwarded(query: str | bytes | None) -> str:
-    """The query as it may stand in a header, without a session that somebody put there."""
+    """The query as it may stand in a header, without a session that a third party put there."""
     text = query.decode("utf-8", "replace") if isinstance(query, bytes) else query or ""
     pairs = quote(text, safe=_IN_A_QUERY, errors="replace").split("&")
     return "&".join(pair for pair in pairs if pair and unquote_plus(pair.partition("=")[0]) != SESSION_PARAMETER)

@@ -1,8 +1,9 @@
 """The folder in which what is queued survives its sender, `spool_dir`; the same files in every language.
 
 A client writes a file of its own there, and holds a lock on it. A file without a lock was left by one that is gone;
-whoever gets its lock sends what is in it. A record is written before `send` returns and is not synced: it outlives the
-process, not the machine. What has its answer is marked; a file all of whose events have one is emptied or removed.
+the process that gets its lock sends what is in it. A record is written before `send` returns and is not synced: it
+outlives the process, not the machine. What has its answer is marked; a file all of whose events have one is emptied or
+removed.
 
     file    "qrumb-1\\n", then records
     record  length of the body and its CRC-32 (u32, little-endian), body
@@ -62,7 +63,7 @@ class _File:
     live: int = 0
 
 
-# A process' locks are no locks against itself, and closing a file loses them: what it holds must not be opened again.
+# A process' locks are not locks against itself, and closing a file loses them: what it holds must not be opened again.
 _held: dict[tuple[int, Path], object] = {}
 
 
@@ -279,7 +280,7 @@ def _read(file: _File) -> Batch | None:
     if not content.startswith(_HEADER):
         if _HEADER.startswith(content):  # its client ended when it was made
             return []
-        _log.error("qrumb: %s is no file of this version's: left as it is", file.path)
+        _log.error("qrumb: %s is not a file of this version's: left as it is", file.path)
         return None
     events: Batch = []
     answered: dict[Kind, int] = {}
@@ -306,7 +307,7 @@ def _read(file: _File) -> Batch | None:
 
 
 def _records(content: bytes) -> Iterator[tuple[int, bytes, int]]:
-    """Where each begins, its body (empty where it is damaged), and where it ends; up to what is no whole record."""
+    """Where each begins, its body (empty where it is damaged), and where it ends; up to what is not a whole record."""
     offset = len(_HEADER)
     while offset + _FRAME.size < len(content):
         length, checksum = _FRAME.unpack_from(content, offset)

@@ -303,7 +303,7 @@ function isDivided([first, ...others]: readonly Event[], error: unknown): boolea
   return brokeARule && first !== undefined && isScan(first) && others.length > 0;
 }
 
-// A connection that was refused or broke is no answer of the service, whatever code the library gives it.
+// A connection that was refused or broke is not an answer of the service, whatever code the library gives it.
 function isOfConnection(error: ConnectError): boolean {
   const code: unknown = error.cause instanceof Error && "code" in error.cause ? error.cause.code : "";
   return typeof code === "string" && /^(E[A-Z]+|ERR_(HTTP2|STREAM)_\w+)$/.test(code);

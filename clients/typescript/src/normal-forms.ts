@@ -52,7 +52,7 @@ export function normalEmail(text: string): string {
   const at = address.indexOf("@") + 1;
   const normal = address.slice(0, at) + address.slice(at).split(".").map(decoded).join(".");
   if (isEncoded || !EMAIL.test(normal) || normal.normalize("NFKC") !== normal || Buffer.byteLength(normal) > MAX_EMAIL_BYTES) {
-    throw new ArgumentError("email", "is no e-mail address");
+    throw new ArgumentError("email", "is not an e-mail address");
   }
   return normal;
 }
@@ -69,7 +69,7 @@ export function normalPhone(text: string): string {
   if (!E164.test(number) || compact.split("(0").length - 1 !== Number(hasOptionalZero)) {
     throw new ArgumentError(
       "phone",
-      "is no international number: it needs + or 00, the country code, and neither letters nor an extension",
+      "is not an international number: it needs + or 00, the country code, and neither letters nor an extension",
     );
   }
   const isDoubtful = TRUNK_PREFIX.test(number);
@@ -128,7 +128,7 @@ function confirmed(library: PhoneLibrary, number: string, isDoubtful: boolean, d
   const known = parsed?.number as string | undefined;
   const exists = isDoubtful ? parsed?.isValid() : parsed?.isPossible() && known === number;
   if (known === undefined || !exists || (dropsZero && known === number)) {
-    throw new ArgumentError("phone", "is no number of its country");
+    throw new ArgumentError("phone", "is not a number of its country");
   }
   return known;
 }

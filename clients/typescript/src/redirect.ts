@@ -26,7 +26,7 @@ export interface RedirectInput {
 
 /** What is known of a request beside its headers. */
 export interface RedirectRequest {
-  /** HEAD is answered like GET and is no scan. Default GET. */
+  /** HEAD is answered like GET and is not a scan. Default GET. */
   method?: string;
   /** As it came, without its `?`; it is forwarded. */
   query?: string;
@@ -48,7 +48,7 @@ export interface RedirectAnswer {
 /** Where the tag and the middlewares look for the session. */
 export const SESSION_PARAMETER = "qrs";
 
-// A browser's guess is no visit, and what it fetched early it would show later: the tap must come here itself.
+// A browser's guess is not a visit, and what it fetched early it would show later: the tap must come here itself.
 const EARLY_HEADERS = ["sec-purpose", "purpose", "x-purpose", "x-moz"];
 const EARLY = ["prefetch", "prerender", "preview"];
 // No copy may answer in our stead, and no search engine shall keep an address of ours.
@@ -138,7 +138,7 @@ function isEarly(headers: ReadonlyMap<string, string>): boolean {
   );
 }
 
-// The query as it may stand in a header, without a session that somebody put there.
+// The query as it may stand in a header, without a session that a third party put there.
 function forwarded(query: string): string {
   const encoded = query.replace(NOT_IN_A_QUERY, (letter) =>
     Array.from(Buffer.from(letter), (byte) => `%${byte.toString(16).toUpperCase().padStart(2, "0")}`).join(""),

@@ -74,7 +74,7 @@ describe("redirect.yaml", { skip: missing("redirect.yaml") }, () => {
   }
 });
 
-test("headers of the fetch API are read too, and what is no text harms nothing", () => {
+test("headers of the fetch API are read too, and what is not text harms nothing", () => {
   const scans: Event[] = [];
   const client = { offer: (event: Event) => scans.push(event) > 0 };
   const redirect = new Redirect({ client, siteId: SITE, secret: SECRET, destinations: { a: "https://shop.example/" } });

@@ -33,7 +33,7 @@ _BEARER: Final = "bearer "
 class Admission:
     """Decides by the sites as they are now.
 
-    A site_id that is no possible name passes: the event is judged, and rejected with all that is wrong with it.
+    A site_id that is not a possible name passes: the event is judged, and rejected with all that is wrong with it.
     """
 
     def __init__(self, sites: SiteRegistry, clock: Clock) -> None:

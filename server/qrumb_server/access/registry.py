@@ -19,8 +19,8 @@ __all__ = ["UNLIMITED", "UNNAMED_SITE_QUOTA", "Site", "SiteRegistry"]
 log = structlog.get_logger()
 
 LOOK_INTERVAL_SECONDS: Final = 1.0
-# An event whose site_id is no possible name is judged, rejected and kept as a dead letter. All senders of such events
-# share this quota: enough to find a mistake, too little to fill a disk.
+# An event whose site_id is not a possible name is judged, rejected and kept as a dead letter. All senders of such
+# events share this quota: enough to find a mistake, too little to fill a disk.
 UNNAMED_SITE_QUOTA: Final = Quota(events_per_second=10, burst=1_000)
 UNLIMITED: Final = Quota(events_per_second=10**9, burst=10**9)
 

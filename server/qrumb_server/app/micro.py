@@ -100,7 +100,7 @@ class _Flow:
                 return
             self._has_rows = True
             async with asyncio.timeout(LOAD_PATIENCE.total_seconds()):
-                while list_sealed(self.outbox):  # noqa: ASYNC110  (the loader is a thread that tells nobody)
+                while list_sealed(self.outbox):  # noqa: ASYNC110  (the loader is a thread that does not notify)
                     await asyncio.sleep(POLL_SECONDS)
             await asyncio.to_thread(self._after_the_batch, lambda _loader, _store: None)
 

@@ -129,9 +129,9 @@ def _schema(path: Path) -> dict[str, Any]:
     try:
         schema = json.loads(path.read_bytes())
     except ValueError as error:
-        raise ConfigError(f"{path}: is no JSON: {error}") from error
+        raise ConfigError(f"{path}: is not JSON: {error}") from error
     if not isinstance(schema, dict):
-        raise ConfigError(f"{path}: is no JSON Schema: an object is needed")
+        raise ConfigError(f"{path}: is not a JSON Schema: an object is needed")
     return schema
 
 

@@ -84,7 +84,7 @@ def _read_events(source: TextIO) -> Iterator[Event]:
     """Events of a JSON array, a single JSON object, or one JSON object per line.
 
     Raises:
-        click.ClickException: says which line is no event.
+        click.ClickException: says which line is not an event.
     """
     text = source.read()
     if text.lstrip().startswith("["):

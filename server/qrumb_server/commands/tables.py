@@ -1,4 +1,4 @@
-"""Tables on a terminal. Their texts come from whoever sends events, which are printed as they are."""
+"""Tables on a terminal. Their texts come from senders of events, and are printed as they are."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def new_table(*headers: str) -> Table:
 
 
 def add_line(table: Table, *cells: str) -> None:
-    """A row of texts as they are: [brackets] are no markup."""
+    """A row of texts as they are: [brackets] are not markup."""
     from rich.text import Text
 
     table.add_row(*(Text(visible(cell)) for cell in cells))

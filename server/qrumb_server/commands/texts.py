@@ -1,4 +1,4 @@
-"""Texts on a terminal or in a spreadsheet, of whoever sends events: none may steer it, or look like another."""
+"""Senders' texts on a terminal or in a spreadsheet: none may control it, or look like another."""
 
 import re
 from typing import Final

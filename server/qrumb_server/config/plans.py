@@ -53,7 +53,7 @@ def read_plans(folder: Path) -> dict[str, dict[str, Plan]]:
     for site_id, name, path in plan_files(folder):
         try:
             if not is_site_id(site_id):
-                raise ConfigError("the name of its folder is no site_id")
+                raise ConfigError("the name of its folder is not a site_id")
             plans.setdefault(site_id, {})[name] = _read(path)
         except ConfigError as error:
             problems.append(f"{path}: {error}")
@@ -71,9 +71,9 @@ def _read(path: Path) -> Plan:
     except OSError as error:
         raise ConfigError(f"cannot be read: {error.strerror}") from error
     except ValueError as error:
-        raise ConfigError(f"is no JSON: {error}") from error
+        raise ConfigError(f"is not JSON: {error}") from error
     if not isinstance(schema, dict):
-        raise ConfigError("is no JSON Schema: an object is needed")
+        raise ConfigError("is not a JSON Schema: an object is needed")
     mode = schema.get(MODE, MODES[0])
     if mode not in MODES:
         raise ConfigError(f'"{MODE}" is "observe" or "enforce"')
@@ -93,7 +93,7 @@ def _compiled(schema: Mapping[str, Any]) -> Any:
     except (ValueError, jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError) as error:
         where = ".".join(map(str, getattr(error, "instance_path", ())))
         said = getattr(error, "message", str(error)).splitlines()[0]
-        raise ConfigError(f"is no JSON Schema 2020-12: {f'{where}: ' if where else ''}{said}") from error
+        raise ConfigError(f"is not a JSON Schema 2020-12: {f'{where}: ' if where else ''}{said}") from error
 
 
 def _retrieve_nothing(address: str) -> Any:

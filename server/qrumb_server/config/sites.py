@@ -142,7 +142,7 @@ class SiteEntry(SiteSettings):
 
     origins: tuple[Annotated[str, AfterValidator(check_pattern)], ...] = ()
     """Whose pages may send events: `https://shop.example`, `https://*.shop.example`, `http://localhost:*`, `*`. None:
-    no page may, only callers that state no origin, which are no browsers."""
+    no page may, only callers that state no origin, which are not browsers."""
     keys: tuple[KeyEntry, ...] = ()
     """Keys of backends."""
     session_secrets: tuple[Annotated[SecretStr, AfterValidator(_long_enough)], ...] = ()

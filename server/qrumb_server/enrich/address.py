@@ -48,7 +48,7 @@ class PlaceReader:
         return cls(AddressFiles(paths, copies=copies, reload_interval=reload_interval, monotonic=monotonic))
 
     def locate(self, address: str) -> Place:
-        """The place; NOWHERE for an unknown or private address and for what is no address. Never raises."""
+        """The place; NOWHERE for an unknown or private address and for what is not an address. Never raises."""
         record = self._files.find(address)
         return Place(country_code=_country_code(record), city=_city(record)) if record else NOWHERE
 
@@ -109,7 +109,7 @@ class NetworkReader:
         return cls(files, data_centre_asns=data_centre_asns)
 
     def asn(self, address: str) -> int:
-        """The number; NO_NETWORK for an unknown or private address and for what is no address. Never raises."""
+        """The number; NO_NETWORK for an unknown or private address and for what is not an address. Never raises."""
         number = self._files.find(address).get("autonomous_system_number")
         return number if isinstance(number, int) and 0 < number <= _MAX_ASN else NO_NETWORK
 

@@ -144,7 +144,7 @@ def _reader_class() -> "type[Reader]":
 
 
 def _canonical(address: str) -> str:
-    """The address, an IPv4 one never as IPv6; empty for what is no address.
+    """The address, an IPv4 one never as IPv6; empty for what is not an address.
 
     The reader itself would take "1" and "0x7f.1" for addresses as well.
     """

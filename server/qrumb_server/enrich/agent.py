@@ -95,7 +95,7 @@ def describe_agent(user_agent: str, hints: ClientHints = _NO_HINTS) -> Agent:
     """What the agent and the hints say. An empty agent, or that of an RPC library, says nothing at all."""
     text = user_agent[:MAX_AGENT]
     if not text.isascii():
-        # No list names anything beyond ASCII, the engine is slow there, and a lone surrogate is no text to it.
+        # No list names anything beyond ASCII, the engine is slow there, and a lone surrogate is not text to it.
         text = text.encode("ascii", "replace").decode()
     describe = _describe if len(text) <= _MAX_CACHED_AGENT else _describe.__wrapped__
     return describe(text, hints.brands[:_MAX_BRANDS], hints.mobile[:_MAX_MOBILE], hints.platform[:_MAX_PLATFORM])

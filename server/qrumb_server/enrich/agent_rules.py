@@ -165,7 +165,7 @@ def device_class(text: str, os_family: str) -> str:
     """The class; empty where neither the text nor ua-parser's family of its system has a sign of any device."""
     kind = _device_rules()(text)
     if kind == _ANDROID:
-        # Apps that are no browser leave the word Mobile out on phones, too.
+        # Apps that are not browsers leave the word Mobile out on phones, too.
         is_browser = "WebKit" in text or "Gecko/" in text
         return "tablet" if is_browser and "Mobi" not in text and "mobi" not in text else "mobile"
     return kind or _BY_SYSTEM.get(os_family, "other" if os_family else "")

@@ -55,7 +55,7 @@ class GatewayOptions:
     max_body_bytes: int
     """Body of a single JSON request: the service's own limit of an event."""
     max_batch_bytes: int
-    """Body of a JSON batch, and a gRPC call that is no stream: the service's own limit of a batch."""
+    """Body of a JSON batch, and a gRPC call that is not a stream: the service's own limit of a batch."""
     host: str
     """Address to listen on."""
     http_port: int

@@ -89,7 +89,7 @@ class Probe:
         """Whether it takes requests: False for any failure, and for no answer within `patience` seconds.
 
         Asked each second for as long as a node runs: so on a connection that stays, and what is read is the answer to
-        the question before, for which nobody has to wake.
+        the question before, for which no process has to wake.
         """
         loop = asyncio.get_running_loop()
         try:

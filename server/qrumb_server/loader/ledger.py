@@ -187,7 +187,7 @@ def _zeros(
 
 
 def ledger_site(site_id: str) -> str:
-    """The site under which the ledger counts: what is no site's name counts under the empty one, since names can
+    """The site under which the ledger counts: what is not a site's name counts under the empty one, since names can
     be made up."""
     return site_id if is_site_id(site_id) else ""
 

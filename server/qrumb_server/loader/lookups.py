@@ -187,7 +187,7 @@ class Lookups:
         return self._arrivals(recent, own_segments, earliest) | self._arrivals(others, own_segments)
 
     def stored_firsts(self, segment_ids: Collection[str]) -> Set[RowId]:
-        """Rows of these segments that are stored and are no duplicates."""
+        """Rows of these segments that are stored and are not duplicates."""
         rows = self._store.query(
             f"SELECT segment_id, segment_row FROM {VALID_EVENTS} "  # noqa: S608
             "WHERE segment_id IN {segments:Array(String)} AND is_duplicate = 0",

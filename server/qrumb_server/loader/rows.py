@@ -46,7 +46,7 @@ SCAN_SESSIONS: Final = "events.scan_sessions"
 IDENTITY_LINKS: Final = "events.identity_links"
 LEDGER: Final = "events.ledger"
 OWN_COLUMNS: Final = ("client_event_time_text", "identified_user_id", "ip_key", "segment_id", "segment_row")
-"""Columns of events.valid_events that are no fields of `EventRow`."""
+"""Columns of events.valid_events that are not fields of `EventRow`."""
 LOADER_STAGE: Final = "loader"
 # Before the segment of a letter, it names the row that a replay made of it.
 REPLAYED: Final = "replay:"

@@ -122,7 +122,7 @@ def _asked(body: bytes) -> dict[str, Any]:
     try:
         asked = orjson.loads(body or b"{}")
     except orjson.JSONDecodeError as error:
-        raise ExpectationError(f"the body is no JSON: {error}") from error
+        raise ExpectationError(f"the body is not JSON: {error}") from error
     if not isinstance(asked, dict) or not isinstance(asked.get("where"), dict):
         raise ExpectationError('send {"where": {"event_type": "pageview", "metadata.sku": "A1"}, "within": 2}')
     if unknown := asked.keys() - {"where", "count", "within"}:

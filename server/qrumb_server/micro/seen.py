@@ -89,7 +89,7 @@ def _rejected(one: Rejected) -> SeenEvent:
     letter = bury(one, 0, SitePolicy()).dead_letter
     try:
         fields = orjson.loads(letter.payload or "{}")
-    except orjson.JSONDecodeError:  # what was no JSON is kept as a masked text
+    except orjson.JSONDecodeError:  # what was not JSON is kept as a masked text
         fields = {}
     violations = [
         {"field": said.field, "reason": Violation.Reason.Name(said.reason), "description": said.description}

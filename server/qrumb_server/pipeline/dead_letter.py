@@ -27,7 +27,7 @@ MAX_VALUES: Final = 512
 MAX_ID: Final = 200
 # Stands where a hash should have been.
 NOT_HASHED: Final = "[not hashed]"
-# Stands where an address of a visitor was, under a name that is no field's (ip, context.ip).
+# Stands where an address of a visitor was, under a name that is not a field's (ip, context.ip).
 ADDRESS: Final = "[address]"
 _ANY_SITE: Final = SitePolicy()
 # Of what could not be read: whatever it was, it is where an address, an agent or a hash of a person belongs.
@@ -72,7 +72,7 @@ def _payload(raw: RawEvent, allowed: Allowed, policy: SitePolicy) -> str:
     if raw.reading:
         _add_read(sent, raw.reading, name, allowed, policy)
     if values is None:
-        # Cut where the values would begin, as a long text is: what is no JSON is not replayed as less than it was.
+        # Cut where the values would begin, as a long text is: what is not JSON is not replayed as less than it was.
         return orjson.dumps({**sent, name: None}).decode().removesuffix("null}")
     if has_values:
         sent[name] = {key: values[key] for key in keys}

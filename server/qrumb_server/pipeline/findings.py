@@ -30,7 +30,9 @@ _M = TypeVar("_M", bound=Message)
 
 def misspelt(meant: Mapping[str, str], field: str) -> str:
     """What to add to a missing field's description, where another name in the event was probably meant to be it."""
-    return f"; the event has `{meant[field]}`, which is no field of it: was that meant?" if field in meant else ""
+    if field not in meant:
+        return ""
+    return f"; the event has `{meant[field]}`, which is not one of its fields: did you mean `{field}`?"
 
 
 class Findings:

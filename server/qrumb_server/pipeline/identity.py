@@ -9,8 +9,8 @@ share a phone stay two users.
 What is kept is evidence (`Link`: this identifier was first seen with this user then), and the earliest link of an
 identifier names its owner. Taking the earliest is commutative and idempotent, so the outcome depends neither on the
 order in which events arrive nor on who stores them. An identifier with more than `MAX_USERS` users is shared and has no
-owner, and a user with more than `MAX_HASHES` hashes is no person and owns none. The view `events.identity_owners` says
-the same in SQL. docs/attribution.md explains the rules by examples.
+owner, and a user with more than `MAX_HASHES` hashes is not a person and owns none. The view `events.identity_owners`
+says the same in SQL. docs/attribution.md explains the rules by examples.
 """
 
 import re

@@ -103,7 +103,7 @@ def marks_at_loading(
         found.append(FraudReason.SESSION_VELOCITY)
     if address_rate > rules.address_events_per_minute:
         found.append(FraudReason.ADDRESS_VELOCITY)
-    # A backend's key vouches here too: an order that was imported late, or by a clock an hour off, is no fraud.
+    # A backend's key vouches here too: an order that was imported late, or by a clock an hour off, is not fraud.
     if (
         source == Source.BROWSER
         and scan_time_ms is not None

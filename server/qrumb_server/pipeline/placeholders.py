@@ -111,7 +111,7 @@ _MAX_FILLER: Final = 64
 
 
 def is_placeholder(text: str) -> bool:
-    """Whether an identifier names no one. The empty text is no identifier at all, and none."""
+    """Whether an identifier names no one. The empty text does not: it is not an identifier at all."""
     if _is_plain(text):
         return _stands_for_none(text.lower())
     if not text or len(text) > MAX_IDENTIFIER:

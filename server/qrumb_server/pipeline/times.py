@@ -1,7 +1,7 @@
 """Times as people's languages write them: a text or a number out of JSON -> an instant, and how it was read.
 
 Invariant: what is written is either clear (date, time of day and offset from UTC), or is read by one stated rule and
-the reading is said, or is no time. Nothing is cut but digits beyond the nanosecond.
+the reading is said, or is not a time. Nothing is cut but digits beyond the nanosecond.
 
 | written | read as |
 | --- | --- |
@@ -26,7 +26,7 @@ from qrumb_server.instants import is_timestamp
 __all__ = ["EXPECTED_TIME", "PLAIN_TIME_PATTERN", "TimeReading", "read_time"]
 
 EXPECTED_TIME: Final = "must be a time with its offset from UTC, such as 2026-11-01T10:20:30Z"
-"""What is wrong with a value that is no time, for a violation."""
+"""What is wrong with a value that is not a time, for a violation."""
 
 PLAIN_TIME_PATTERN: Final = (
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,9})?"

@@ -43,6 +43,6 @@ def bare(url: str) -> str:
     """The URL without query, fragment and user info: what denied consent leaves of it."""
     try:
         parts = urlsplit(url)
-    except ValueError:  # brackets that are no IPv6 address; the field rules do not look into hosts
+    except ValueError:  # brackets that are not an IPv6 address; the field rules do not look into hosts
         return without_user_info(url.partition("?")[0].partition("#")[0])
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))

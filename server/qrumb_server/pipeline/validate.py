@@ -252,7 +252,7 @@ def _conversion(value: ConversionValue, event_name: str, findings: Findings) -> 
     else:
         decimals = currency_decimals().get(value.currency)
         if decimals is None:
-            findings.add("conversion_value.currency", Violation.INVALID_CURRENCY, "is no ISO 4217 currency code")
+            findings.add("conversion_value.currency", Violation.INVALID_CURRENCY, "is not an ISO 4217 currency code")
     field = "conversion_value.amount"
     amount = value.amount
     if not math.isfinite(amount):

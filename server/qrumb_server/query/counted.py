@@ -29,7 +29,7 @@ from qrumb_server.query.spans import Span
 __all__ = ["REPEATED", "SCAN", "Counting", "counted_rows"]
 
 SCAN: Final = "scan"
-"""Stands for the source of scans, which are no events."""
+"""Stands for the source of scans, which are not events."""
 
 # Of a browser's and a backend's copy of one event the backend's is the one that counts, as in events.unique_events.
 _STANDS: Final = """

@@ -22,7 +22,7 @@ CREDIT_DECIMALS: Final = 6
 # As many as the column of amounts has.
 _MAX_DECIMALS: Final = 4
 _HALF_LIFE_MS: Final = 7 * 86_400_000
-# Of a weight that decays: beyond forty half-lives before the last scan a share is no unit of any amount.
+# Of a weight that decays: beyond forty half-lives before the last scan a share is not a unit of any amount.
 _DECAY_UNITS: Final = 1 << 40
 
 

@@ -31,7 +31,7 @@ __all__ = [
 
 DEFAULT_CAMPAIGN: Final = "utm_campaign"
 NAME: Final = "if(source = 'browser', event_type, event_name)"
-# The sender's own value; what is no text is shown as its JSON. Cut, because it becomes part of a page's token.
+# The sender's own value; what is not text is shown as its JSON. Cut, because it becomes part of a page's token.
 CAMPAIGN: Final = (
     "substringUTF8(if(JSONType(metadata, {campaign:String}) = 'String', "
     "JSONExtractString(metadata, {campaign:String}), JSONExtractRaw(metadata, {campaign:String})), 1, 128)"

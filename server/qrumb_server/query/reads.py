@@ -1,4 +1,4 @@
-"""Questions are answered by a few threads at once, each within limits, and only for as long as somebody waits.
+"""Questions are answered by a few threads at once, each within limits, and only for as long as the caller waits.
 
 What answers a question sees this as its store: every statement is bounded, and ended when the caller has left.
 """

@@ -4,7 +4,7 @@ That order is the one of their segments: by their times of receipt, rows of one 
 another worker that were handed out already. Replayed events are left out: theirs is a time long past.
 
 A page that asks every few seconds mostly hears that nothing is new. What was answered is kept for as long as nothing is
-written of the site, which only a store that nobody else writes to can say. Where rows were added, such a store knows
+written of the site, which only a store without other writers can say. Where rows were added, such a store knows
 the last ones; otherwise these alone are read.
 """
 
@@ -268,7 +268,7 @@ def _has_only_more(before: _State | None, now: _State | None) -> bool:
 
 
 def _begun_ms(segment_id: str) -> int:
-    """When a segment was begun; 0 for what is no segment's id."""
+    """When a segment was begun; 0 for what is not a segment's id."""
     try:
         return segment_time_ms(UUID(segment_id))
     except ValueError:

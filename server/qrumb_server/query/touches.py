@@ -28,7 +28,7 @@ class _One:
 
 
 def touches_of(store: Reader, row: Row, names: Names, session: Row | None = None) -> list[pb.Touch]:
-    """The scans that led to a row of events.attributed_events; none where it is no conversion.
+    """The scans that led to a row of events.attributed_events; none where it is not a conversion.
 
     Args:
         names: of the users of its site.

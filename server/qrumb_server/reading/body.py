@@ -87,7 +87,7 @@ def read_single(text: bytes, source: Source) -> SingleBody:
     """The event that a body is.
 
     Raises:
-        NotJsonError: the body is no JSON, or too long to be looked at.
+        NotJsonError: the body is not JSON, or too long to be looked at.
     """
     if len(text) > MAX_EVENT_BYTES:
         raise TooLargeError(f"is larger than {MAX_EVENT_BYTES:,} bytes")
@@ -106,7 +106,7 @@ def read_batch(text: bytes, *, most: int = sys.maxsize) -> BatchBody:
         most: events; of a longer list there are more than so many, but not all.
 
     Raises:
-        NotJsonError: the body is no JSON, or none that has a list of events.
+        NotJsonError: the body is not JSON, or none that has a list of events.
     """
     if usual := read_usual_batch(text):
         return usual
@@ -120,7 +120,7 @@ def read_usual_batch(text: bytes) -> BatchBody | None:
     """The same of a body that is as most are, by the compiled reader; None: it takes `pieces_of`.
 
     Raises:
-        NotJsonError: the body is no JSON.
+        NotJsonError: the body is not JSON.
     """
     if text.count(b",") > MAX_SPLIT_AT_ONCE:
         return None
@@ -153,7 +153,7 @@ def batch_of(pieces: Pieces, name: str = EVENTS) -> BatchBody:
     """
     form = f'{{"{name}": [{{...}}, ...]}}'
     if not pieces.is_object:
-        raise NotJsonError(f"is no batch: send {form}")
+        raise NotJsonError(f"is not a batch: send {form}")
     if twice := sorted((DRY_RUN | {name}) & pieces.repeated):
         raise NotJsonError(f"has {twice[0]} twice: keep one")
     if pieces.items is None:

@@ -75,7 +75,7 @@ _EXPECTED: Final = {
     FieldDescriptor.TYPE_MESSAGE: "must be an object",
 }
 _INEXACT: Final = "has more digits than a double keeps: was rounded; send it as text to keep them"
-# Where a name is no value of an enum: a number that is none either, so that the field's rule says what is allowed.
+# Where a name is not a value of an enum: a number that is none either, so that the field's rule says what is allowed.
 _NO_VALUE: Final = -1
 _PLAIN: Final = frozenset({int, float, bool, type(None)})
 # Doubles that protobuf's JSON writes as texts.
@@ -307,7 +307,7 @@ class _Reader:
         """Whether all of it are characters; else it is a violation."""
         if _is_encodable(value):
             return True
-        self._fault(at, Violation.INVALID_JSON, "holds half of a surrogate pair, which is no character")
+        self._fault(at, Violation.INVALID_JSON, "holds half of a surrogate pair, which is not a character")
         return False
 
     def _misfit(self, value: object, expected: str, at: _At, depth: int) -> None:

@@ -42,7 +42,7 @@ def fault_of_form(sent: object, names: Set[str], words: Words) -> Violation | No
     if not isinstance(sent, JsonObject):
         kind = next(kind for form, kind in _FORMS.items() if isinstance(sent, form))
         kind = kind.format(plural=f"{words.what}s", many=words.many)
-        return Violation(reason=Violation.INVALID_JSON, description=f"the {words.what} is {kind}, and no JSON object")
+        return Violation(reason=Violation.INVALID_JSON, description=f"the {words.what} is {kind}, not a JSON object")
     if sent.keys() & names:
         return None
     for name, said in ((words.one, _AROUND_ONE.format(what=words.what)), (words.many, _AROUND_MANY)):

@@ -1,4 +1,4 @@
-"""A text that is no JSON, made fit to be kept: its signs show what is wrong, its words give nothing personal away."""
+"""A text that is not JSON, made fit to be kept: its signs show what is wrong, its words give nothing personal away."""
 
 import re
 from functools import cache

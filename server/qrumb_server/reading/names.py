@@ -12,7 +12,7 @@ from qrumb.v1.receipt_pb2 import EventWarning
 
 __all__ = ["MAX_NAME_READ", "Unknown", "about_unknown", "is_raw_identifier"]
 
-# Longer names are no misspelt ones.
+# Longer names are not taken for misspelt ones.
 MAX_NAME_READ: Final = 64
 
 _MONEY: Final = (

@@ -1,6 +1,6 @@
 """A batch taken apart member by member and event by event: what the compiled reader does at once, in small steps.
 
-Invariants: no step reads more than an event may be long; no more events are taken than asked for; what is no JSON is
+Invariants: no step reads more than an event may be long; no more events are taken than asked for; what is not JSON is
 found, but for the inside of an event that is too large, of which only the end is looked for.
 """
 
@@ -62,7 +62,7 @@ class Pieces:
         """Find the pieces, one at a time.
 
         Raises:
-            NotJsonError: the body is no JSON, or more than pieces makes it large.
+            NotJsonError: the body is not JSON, or more than pieces makes it large.
         """
         try:
             yield from self._read(without_mark(self._text).decode())
@@ -148,7 +148,7 @@ class Pieces:
 
 
 def _blanks(text: str, at: int) -> int:
-    """The next place that is no blank."""
+    """The next place that is not a blank."""
     found = _skip_blanks(text, at)
     return found.end() if found else at
 

@@ -43,7 +43,7 @@ def read_request(text: bytes, message: Message) -> Sequence[Violation]:
     except NotJsonError as error:
         return (Violation(reason=error.reason, description=f"the body {error}"),)
     if not isinstance(sent, JsonObject):
-        return (Violation(reason=Violation.INVALID_JSON, description="the body is no JSON object"),)
+        return (Violation(reason=Violation.INVALID_JSON, description="the body is not a JSON object"),)
     read = type(message)()
     violations, warnings = read_members(sent, read)
     found = [*_unknown(sent, message.DESCRIPTOR, ""), *violations]
@@ -74,8 +74,8 @@ def _about(name: str, message: Any) -> str:
     names = [field.name for field in message.fields]
     near = get_close_matches(name.lower(), names, 1) if len(name) <= MAX_NAME_READ else []
     if near:
-        return f"is no field here; did you mean `{near[0]}`?"
-    return f"is no field here; there are {', '.join(names)}"
+        return f"is not a field here; did you mean `{near[0]}`?"
+    return f"is not a field here; there are {', '.join(names)}"
 
 
 def _in_both(sent: JsonObject, stated: Message, read: Message, base: str) -> Iterator[Violation]:

@@ -27,7 +27,7 @@ def read_scan(text: bytes) -> ReadScan:
     """The scan session that a body is.
 
     Raises:
-        NotJsonError: the body is no JSON, or too long to be looked at.
+        NotJsonError: the body is not JSON, or too long to be looked at.
     """
     if len(text) > MAX_EVENT_BYTES:
         raise TooLargeError(f"is larger than {MAX_EVENT_BYTES:,} bytes")

@@ -1,4 +1,4 @@
-"""JSON text read by Python's own reader, made to keep what it would pass over, and the place of what is no JSON.
+"""JSON text read by Python's own reader, made to keep what it would pass over, and the place of what is not JSON.
 
 Invariants: any bytes give a value or NotJsonError, in time linear in their number; no message quotes the text.
 """
@@ -41,7 +41,7 @@ MAX_VALUES: Final = 10_240
 # A number in quotes: as JSON has it, or with a sign, zeros or a point more, which protobuf takes as well.
 _is_number = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?").fullmatch
 _is_integer = re.compile(r"[+-]?[0-9]+").fullmatch
-# Half of a pair may stand in the text of JSON, and is no character; the compiled reader calls such a text no JSON.
+# Half of a pair may stand in the text of JSON, and is not a character; the compiled reader calls such a text no JSON.
 _has_surrogate_escape = re.compile(rb"\\u[dD][89a-fA-F]").search
 _find_offset = re.compile(r"\(byte ([0-9]+)\)$").search
 # No integer above it has a double near it, so that no reader of the stored text could take it.
@@ -156,7 +156,7 @@ def check_values(text: bytes) -> None:
 
     Raises:
         TooManyValuesError: there are more than `MAX_VALUES`.
-        NotJsonError: there are, and the text is no JSON.
+        NotJsonError: there are, and the text is not JSON.
     """
     if _count(text) <= MAX_VALUES or _count(_texts(b"", text)) <= MAX_VALUES:
         return

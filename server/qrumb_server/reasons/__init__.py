@@ -7,7 +7,7 @@
 | `gateway.py` | why Envoy answers in place of the service | ErrorInfo in its JSON |
 | `events.py` | what is wrong or odd with one event | Violation, EventWarning, fraud_reasons |
 
-Names are stable for ever. To add one, add its entry; docs/errors.md is generated from it (`make generate`), and
+Names never change. To add one, add its entry; docs/errors.md is generated from it (`make generate`), and
 tests/contract/test_reasons.py names every hole: an entry that no code uses, a status code or an ErrorInfo beside the
 table, a value without an entry.
 """

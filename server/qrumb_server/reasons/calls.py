@@ -41,8 +41,9 @@ BODY_MISFIT: Final = Reason(
     code=StatusCode.INVALID_ARGUMENT,
     retry=Retry.NO,
     text="nothing was done, since the body does not fit: {fields}",
-    cause="The body of an erasure, an export or a replay is no JSON, or has a member that is no field of the request, "
-    "one twice, or a value of another type; BadRequest names each. A misspelt `validate_only` would be no dry run.",
+    cause="The body of an erasure, an export or a replay is not JSON, has a member that is not a field of the request "
+    "or comes twice, or has a value of another type; BadRequest names each. A misspelt `validate_only` would be no dry "
+    "run.",
     advice="Correct what BadRequest names. Nothing was erased, handed out or replayed.",
 )
 MESSAGE_TOO_LARGE: Final = Reason(
@@ -50,7 +51,7 @@ MESSAGE_TOO_LARGE: Final = Reason(
     code=StatusCode.INVALID_ARGUMENT,
     retry=Retry.NO,
     text="the message has {size:,} bytes; at most {limit:,} are taken in one call: send less at a time",
-    cause="The message is larger than `rpc.max_batch_bytes`, or `rpc.max_event_bytes` where it is no batch. JSON is "
+    cause="The message is larger than `rpc.max_batch_bytes`, or `rpc.max_event_bytes` where it is not a batch. JSON is "
     "measured as it is and as the protobuf that it becomes: a list of numbers grows sixfold.",
     advice="Send smaller batches; an event itself is small.",
 )
@@ -59,9 +60,9 @@ BATCH_UNREADABLE: Final = Reason(
     code=StatusCode.INVALID_ARGUMENT,
     retry=Retry.NO,
     text="nothing of this batch was taken: {what}",
-    cause="The body of a batch is no JSON, or has no list of events; the message says where and why. One rejected "
-    "event stands for it, under the event_id of ErrorInfo; of what was sent it has the signs, not the words.",
-    advice="Let a library write the JSON. What is wrong with one event is said of that event alone.",
+    cause="The body of a batch is not JSON, or has no list of events; the message says where and why. One rejected "
+    "event stands for it, under the event_id of ErrorInfo; it keeps the punctuation of what was sent, not the words.",
+    advice="Let a library write the JSON. A mistake in one event is reported for that event alone.",
 )
 TOO_MANY_EVENTS: Final = Reason(
     name="TOO_MANY_EVENTS",

@@ -44,7 +44,7 @@ VIOLATIONS: Final[Mapping[str, Finding]] = {
     "INVALID_UUID": Finding(
         cause="event_id is not a UUID as 8-4-4-4-12 hex digits, or it is the nil or the max UUID, which name nothing.",
         advice="Derive a UUIDv5 of your order number (each client has a function for it), or make one UUID per event, "
-        "version 7 for choice, and keep it on every retry; or leave it out.",
+        "preferably of version 7, and keep it on every retry; or leave it out.",
     ),
     "INVALID_ENUM": Finding(
         cause="A value is none of those that the field knows, such as a consent other than granted, denied or pending.",
@@ -64,7 +64,7 @@ VIOLATIONS: Final[Mapping[str, Finding]] = {
         right='{"site_id": "demo", "event_type": "click", "event_time": "2026-07-01T12:00:00Z"}',
     ),
     "INVALID_IP": Finding(
-        cause="No longer sent: a client_ip that is no address is left out, see LEFT_OUT. Events that were rejected "
+        cause="No longer sent: a client_ip that is not an address is left out, see LEFT_OUT. Events that were rejected "
         "before have it.",
         advice="Send one address without a port and without a list of proxies, or leave it out.",
         wrong='{"site_id": "demo", "scan_session_id": "s", "event_name": "lead", "client_ip": "203.0.113.9:443"}',
@@ -131,7 +131,7 @@ VIOLATIONS: Final[Mapping[str, Finding]] = {
         right='{"site_id": "demo", "event_type": "click", "metadata": {"order": "12345678901234567890"}}',
     ),
     "INVALID_JSON": Finding(
-        cause="The body is no JSON, or no event, or a value has another type than its field.",
+        cause="The body is not JSON, or no event, or a value has another type than its field.",
         advice="The description says where reading stopped and what was expected.",
         wrong='{"site_id": 5, "event_type": "click"}',
         right='{"site_id": "demo", "event_type": "click"}',

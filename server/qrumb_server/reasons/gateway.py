@@ -18,7 +18,7 @@ BATCH_JSON_MISMATCH: Final = Reason(
     code=StatusCode.INVALID_ARGUMENT,
     retry=Retry.NO,
     text=f"nothing of this batch was taken, its JSON does not fit: {_ENVOYS_TEXT}",
-    cause="The body of a batch is no JSON, or a value has another type than its field.",
+    cause="The body of a batch is not JSON, or a value has another type than its field.",
     advice="Correct the place that the text names. /validate says all that is wrong with one event.",
 )
 JSON_MISMATCH: Final = Reason(
@@ -26,7 +26,7 @@ JSON_MISMATCH: Final = Reason(
     code=StatusCode.INVALID_ARGUMENT,
     retry=Retry.NO,
     text=f"the request does not fit this path: {_ENVOYS_TEXT}",
-    cause="The body is no JSON, a value has another type than its field, or a parameter of the URL is not known.",
+    cause="The body is not JSON, a value has another type than its field, or a parameter of the URL is not known.",
     advice="Correct the place that the text names.",
 )
 KEY_IN_ADDRESS: Final = Reason(

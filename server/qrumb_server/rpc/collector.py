@@ -341,7 +341,7 @@ def _let_go(judged: list[_Judged], request: Opened) -> Iterator[None]:
 
 
 def _site_of(verdict: Verdict) -> str:
-    """Whose room in the spool it takes. What is no site's name has no room of its own: names can be made up."""
+    """Whose room in the spool it takes. What is not a site's name has no room of its own: names can be made up."""
     if isinstance(verdict, StampedEvent):
         return verdict.record.accepted_event.row.site_id
     site_id = verdict.raw.message.site_id

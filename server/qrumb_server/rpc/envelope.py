@@ -43,7 +43,7 @@ def read_envelope(message: bytes, *, max_events: int) -> Envelope:
 
     Raises:
         TooManyEventsError: it holds more than `max_events`.
-        DecodeError: it is no message, or one of very many fields that are none of the contract's.
+        DecodeError: it is not a message, or one of very many fields that are none of the contract's.
     """
     events: list[bytes] = []
     validate_only = False

@@ -1,8 +1,8 @@
 """Opens the calls by which the gateway hands over JSON bodies: the same Opened that a typed call becomes.
 
-A registration that is no JSON becomes one that is rejected in the same way.
+A registration that is not JSON becomes one that is rejected in the same way.
 
-Nothing here refuses a body for what is in it. What is no JSON becomes one event that the pipeline rejects, so that it
+Nothing here refuses a body for what is in it. What is not JSON becomes one event that the pipeline rejects, so that it
 has a dead letter and is counted like any other; `Opened.is_refused` says that nothing else is in the call.
 """
 

@@ -46,7 +46,7 @@ def with_body(method: str, request: Any) -> Any:
         method: the contract's.
 
     Raises:
-        RequestRejected: something in the body is no field, or not what its field takes.
+        RequestRejected: something in the body is not a field, or not what its field takes.
     """
     if method not in _METHODS or not isinstance(request, Message):  # bytes: another process reads them
         return request

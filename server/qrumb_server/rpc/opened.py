@@ -55,7 +55,7 @@ class Opened:
         return replace(self, validate_only=True)
 
     def let_go(self) -> Iterator[None]:
-        """Free what was read, event by event, when all is said: a batch may hold 300,000 names that are no fields."""
+        """Free what was read, event by event, when all is said: a batch may hold 300,000 names that are not fields."""
         for held in (self.events, self.readings):
             while held:
                 del held[-1]

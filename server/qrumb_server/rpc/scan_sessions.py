@@ -110,7 +110,7 @@ class ScanSessions(ScanSessionServiceServicer):
 
     async def _count_refused(self, sites: Sequence[str], arrival: Arrival) -> None:
         """Into the ledger: the sites of sessions that break rules. Their neighbours come again, and count then."""
-        # What is no site's name may be anything.
+        # What is not a site's name may be anything.
         named = Counter(site_id if is_site_id(site_id) else "" for site_id in sites)
         records = [
             Record(

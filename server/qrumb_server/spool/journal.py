@@ -179,7 +179,7 @@ class SegmentJournal:
         return rows == 0 or self._has_room(run_rows + more_rows, run_bytes + more_bytes)
 
     def _simply_fits(self, group: Sequence[Append]) -> bool:
-        """Whether the segment takes a whole group, and nobody's bytes have to be looked at apart. Most are so."""
+        """Whether the segment takes a whole group, and no caller's bytes have to be looked at apart. Most do."""
         rows, size_bytes = _size(group)
         return self._has_room(rows, size_bytes) and self._quota.has_ample_room(HEADER_BYTES + size_bytes)
 

@@ -1,4 +1,4 @@
-"""Wakes who waits for files in the folders of a spool, so that nobody need look for them time and again (inotify).
+"""Wakes a reader that waits for files in the folders of a spool, so that it need not poll (inotify).
 
 Invariant: what came after a `wait` ended ends the next one at once. What the kernel does not tell is found by looking:
 a wait has its limit.

@@ -176,7 +176,7 @@ class FolderLook:
     """See `SiteShares.forecast_factor`."""
 
     is_empty: bool = False
-    """Nothing is in the folder, and nobody is turned away."""
+    """The folder is empty, and no sender is turned away."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

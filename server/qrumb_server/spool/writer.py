@@ -220,7 +220,7 @@ class SpoolWriter:
     async def close(self) -> None:
         """Finish waiting appends, seal, release the folder. May be called again, and by several at once.
 
-        A disk that refuses the seal is no error here: nothing is lost, the next start seals.
+        A disk that refuses the seal is not an error here: nothing is lost, the next start seals.
         """
         if not self._is_closing:
             self._is_closing = True

@@ -1,7 +1,7 @@
 """Copies of the embedded database: the engine's own BACKUP in a folder, with a note of what is in it, and beside it the
 other files that a node needs: its sites, their secrets, its keys.
 
-The note is written last, so a folder without one is no whole backup. It holds the digest of every file, the engine's
+The note is written last, so a folder without one is not a whole backup. It holds the digest of every file, the engine's
 own included: the engine restores a part without reading it, so a torn one would be found by some later question.
 """
 

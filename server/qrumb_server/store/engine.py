@@ -20,7 +20,7 @@ __all__ = ["EngineError", "EngineSession", "Statements", "as_query_error"]
 
 
 # Of the process. Backups: see below. The engine reads what memory it has from the kernel 20 times a second unless told
-# otherwise, which costs more than all that a node does while nobody calls; once is what its statistics do.
+# otherwise, which costs more than all that an idle node does; once is what its statistics do.
 _ENGINE_OPTIONS: Final = "backups.allowed_path=/&memory_worker_period_ms=1000"
 
 

@@ -273,7 +273,7 @@ class PartKeeper:
         not_loaded = _names(detached) - detached_before
         going += [part for part in before if f"{_BROKEN_ON_START}{part.name}" in not_loaded]
         after = sum(rows for part, rows in self._active().items() if part.table == table)
-        # What was just inserted is no loss: its rows wait in a segment until it is proved.
+        # What was just inserted is not a loss: its rows wait in a segment until it is proved.
         new = sum(before[part] for part in going if part.is_inserted and part.key not in self._proved)
         lost = sum(before.values()) - new - after
         self._tell(SetAside(table=table, parts=[part.name for part in going], lost_rows=max(lost, 0)))

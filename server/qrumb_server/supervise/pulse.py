@@ -130,7 +130,7 @@ class Pulses:
         return True
 
     def close(self) -> None:
-        """Hear no more; nobody waits for a word."""
+        """Stop listening; no process waits for a message."""
         self._ours.close()
         self._theirs.close()
 

@@ -22,13 +22,13 @@ from qrumb_server.supervise.own_thread import in_own_thread
 __all__ = ["Growth", "SpoolLook", "SpoolWatch", "bounded_by_shares"]
 
 CHEAP_LOOK_SECONDS: Final = 0.05
-# Where nothing waits and nothing is wrong, a look serves for so long whoever looks each second.
+# While nothing waits and nothing is wrong, one look serves the callers of this long, who ask every second.
 CALM_SECONDS: Final = 5.0
 LOOK_SHARE: Final = 20
 # Then the answer is the last look, with a word of how long the disk has been silent.
 LOOK_PATIENCE_SECONDS: Final = 2.0
 SAMPLE_INTERVAL_SECONDS: Final = 2.0
-# Growth is looked for in this stretch, and not believed before it has lasted a while: a burst is no trend.
+# Growth is looked for in this stretch, and not believed before it has lasted a while: a burst is not a trend.
 TREND_SECONDS: Final = 180.0
 SHORTEST_TREND_SECONDS: Final = 10.0
 # Room for one event of any size: a worker's folder with less counts as full.
@@ -52,7 +52,7 @@ class SpoolLook:
     full_workers: frozenset[str]
     """Folders that take nothing more."""
     unusable_workers: frozenset[str] = frozenset()
-    """Paths that cannot be written to, or are no folders."""
+    """Paths that cannot be written to, or are not folders."""
     faults: Sequence[str] = ()
     """What could not be looked at, in words for everybody."""
     is_disk_known: bool = True
@@ -106,7 +106,7 @@ class Growth:
     def bytes_per_second(self) -> float:
         """Growth since the last low, or of the last seconds where that is less; 0 where it has not lasted.
 
-        What grew and has stopped to, since a site has its share, is no trend any more.
+        What grew and has stopped to, since a site has its share, is not a trend any more.
         """
         if not self._samples:
             return 0.0

@@ -62,7 +62,7 @@ def make_folder(folder: Path, mode: int = 0o700) -> None:
     except OSError as error:
         # Of a file in the place of the folder or of one above it, the system says no more than "exists".
         blocking = next((path for path in (folder, *folder.parents) if path.exists() and not path.is_dir()), None)
-        why = f"{blocking} is no folder" if blocking is not None else str(error.strerror)
+        why = f"{blocking} is not a folder" if blocking is not None else str(error.strerror)
         raise ConfigError(f"{folder}: cannot be used as a folder of data: {why}; set DATA_DIR") from error
     if os.statvfs(folder).f_flag & os.ST_RDONLY:
         raise StartError(f"{folder}: its disk is read-only: mount it for writing, or set DATA_DIR")
@@ -164,7 +164,7 @@ def is_data_dir_in_use(data_dir: Path) -> bool:
     """Whether a process of a node holds the data folder; what a killed node left lying there does not count.
 
     Raises:
-        ConfigError: it cannot be told: the data folder is no folder, or belongs to another user.
+        ConfigError: it cannot be told: the data folder is not a folder, or belongs to another user.
     """
     try:
         descriptor = _open_lock(data_dir)
@@ -212,7 +212,7 @@ def _open_lock(data_dir: Path, flags: int = 0) -> int:
         raise ConfigError(_refusal(path, error)) from error
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise ConfigError(f"{path}: is no plain file; remove it")
+        raise ConfigError(f"{path}: is not a plain file; remove it")
     return descriptor
 
 
@@ -220,9 +220,9 @@ def _refusal(path: Path, error: OSError) -> str:
     if error.errno in {errno.ELOOP, errno.ENOTDIR} and path.is_symlink():
         return f"{path}: is a symbolic link, which is not followed; remove it"
     if isinstance(error, NotADirectoryError):
-        return f"{path.parent}: is no folder; set DATA_DIR"
+        return f"{path.parent}: is not a folder; set DATA_DIR"
     if isinstance(error, IsADirectoryError):
-        return f"{path}: is no plain file; remove it"
+        return f"{path}: is not a plain file; remove it"
     if isinstance(error, PermissionError):
         return f"{path}: user {os.geteuid()} may not open it; act as the user that the node runs as, or set DATA_DIR"
     return f"{path}: cannot be used: {error.strerror}; set DATA_DIR"

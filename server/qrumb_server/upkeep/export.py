@@ -1,4 +1,4 @@
-"""What is stored of a person, for whoever is asked for it by law: the rows that an erasure would touch.
+"""What is stored about a person, as data-protection law requires on request: the rows that an erasure would touch.
 
 By the same finder as erasure, so that neither reaches further than the other.
 """

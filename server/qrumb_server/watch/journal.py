@@ -57,7 +57,7 @@ class Journal:
         self._turn.leave()
 
     def read(self) -> Kept:
-        """What is kept, whoever's turn it is."""
+        """What is kept, whichever node has the turn."""
         if self.is_sure:
             return Kept(alarms=list(self.alarms.values()), waiting=list(self.waiting))
         return read_kept(self._store)[0]

@@ -68,7 +68,7 @@ def write_down(client: str, file: str, case: str, outcome: str) -> None:
 
 @pytest.fixture(name="write_down")
 def write_down_fixture() -> WrittenDown:
-    """For runners in other languages, whose cases are no tests of pytest."""
+    """For runners in other languages, whose cases are not tests of pytest."""
     return write_down
 
 

@@ -276,7 +276,7 @@ def test_overloaded__a_stated_delay_is_kept(rows: Rows, found: dict[str, Any]) -
 def test_rejected__a_rejected_event_is_not_sent_again(
     rows: Rows, stack: Stack, found: dict[str, Any], browser: dict[str, str]
 ) -> None:
-    """And harms no other; what is no object is no metadata."""
+    """And harms no other; what is not an object is no metadata."""
     # WebDriver BiDi tells no bodies; there the rows show it alone.
     assert found["rejected"] == ({"sent": 3, "different": 3} if browser["BROWSER"] == "chromium" else {})
     assert told(rows) == [("pageview", {}), ("right", {})]

@@ -239,7 +239,7 @@ def test_clients_of_one_process_share_a_folder(site_id: str, tmp_path: Path) -> 
 
 
 def test_a_folder_that_cannot_be_used_is_refused(tmp_path: Path) -> None:
-    """At once, by the argument's name; what is no file of a client's is left as it is."""
+    """At once, by the argument's name; what is not a file of a client's is left as it is."""
     (tmp_path / "file").touch()
     with pytest.raises(ValueError, match="spool_dir: "):
         Client(spool_dir=tmp_path / "file")

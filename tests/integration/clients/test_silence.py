@@ -85,7 +85,7 @@ def test_a_key_that_is_not_known(run: Run, keyed: Keyed) -> None:
 
 
 def test_a_broken_rule(run: Run, keyed: Keyed) -> None:
-    """A rejected event has its verdict, so it is no failure; but it is said."""
+    """A rejected event has its verdict, so it is not a failure; but it is said."""
     address = f"grpc://{keyed.stack.grpc_target}"
     done = run(address, keyed.key, "", "10")
     assert done.returncode == 0, done.stderr

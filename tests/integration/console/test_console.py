@@ -25,7 +25,7 @@ STEP_SECONDS = 20
 VISIT_SECONDS = 240
 pytestmark = [pytest.mark.stack, pytest.mark.slow, pytest.mark.timeout(VISIT_SECONDS + 120)]
 Rows = list[dict[str, Any]]
-# As the page counts: what is no copy and not suspect.
+# As the page counts: what is not a copy and not suspect.
 COUNTED = f"site_id = '{SITE}' AND is_duplicate = 0 AND is_fraud = 0"
 
 

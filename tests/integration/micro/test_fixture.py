@@ -94,7 +94,7 @@ def test_failures_show_verdicts_and_the_nearest_events(node: Node) -> None:
 
 
 def test_a_reset_leaves_nothing_behind(node: Node) -> None:
-    """Neither rows, nor what the loader remembers: the same event again is no duplicate."""
+    """Neither rows, nor what the loader remembers: the same event again is not a duplicate."""
     event = PAGEVIEW | {"event_id": "0192f0c1-7e1a-7c3d-9b1e-2f6a7d8c9e4f"}
     for _ in range(2):
         node.reset()

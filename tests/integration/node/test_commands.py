@@ -115,7 +115,7 @@ def test_a_data_folder_that_cannot_be_used_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     done = start(tmp_path, DATA_DIR=str(tmp_path / "file"), QRUMB_ACCESS="keys")
     assert (done.returncode, done.stderr.count("\n")) == (78, 1), done.stderr
-    assert f"{tmp_path / 'file'} is no folder; set DATA_DIR" in done.stderr
+    assert f"{tmp_path / 'file'} is not a folder; set DATA_DIR" in done.stderr
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere" / "precious").touch()
     (tmp_path / "data").mkdir()

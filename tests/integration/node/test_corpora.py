@@ -29,7 +29,7 @@ def client(stack: Stack) -> Iterator[httpx.Client]:
 
 @pytest.fixture(scope="module")
 def suite() -> dict[str, str]:
-    """Texts by name: n_ is no JSON, y_ is, of i_ either may be said. What is no UTF-8 is damaged in the package."""
+    """Texts by name: n_ is not JSON, y_ is, of i_ either may be said. What is not UTF-8 is damaged in the package."""
     script = (corpus("json-test-suite") / "data/parsing.js").read_text(encoding="utf-8")
     cases = json.loads(script.partition("export default")[2])
     return {case["name"]: case["input"] for case in cases if "\ufffd" not in case["input"]}

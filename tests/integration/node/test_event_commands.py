@@ -49,7 +49,7 @@ def test_receipt_says_what_became_of_an_event(stack: Stack, events: tuple[str, s
 
 
 def test_rejected_lists_one_event_per_line(stack: Stack, events: tuple[str, str]) -> None:
-    """By reason in lower case, by time; an empty list is no error."""
+    """By reason in lower case, by time; an empty list is not an error."""
     for options in ((), ("--reason", "required"), ("--since", "2026-01-01"), ("--limit", "1")):
         done = stack.command("rejected", "--site", SITE, *options)
         assert [json.loads(line)["event_id"] for line in done.stdout.splitlines()] == [events[1]], options
@@ -112,7 +112,7 @@ def test_questions_without_an_answer(stack: Stack, events: tuple[str, str]) -> N
 
 
 def test_erase_says_what_it_found(stack: Stack, events: tuple[str, str]) -> None:
-    """An unknown person is no error."""
+    """An unknown person is not an error."""
     dry = stack.command("erase", "--site", SITE, "--external-id", "nobody-knows", "--dry-run")
     done = stack.command("erase", "--site", SITE, "--external-id", "nobody-knows")
     assert (dry.returncode, done.returncode) == (0, 0), dry.stderr + done.stderr
@@ -139,11 +139,11 @@ def test_a_raw_address_or_number_is_hashed_before_it_is_asked_for(stack: Stack, 
     assert sorted(name.partition("-")[0] for name in json.loads(found.stdout)["user_ids"]) == ["email", "phone"]
     wrong = stack.command("erase", "--site", SITE, "--email", "jane at home")
     assert (wrong.returncode, wrong.stdout) == (1, "")
-    assert "--email is no e-mail address" in wrong.stderr
+    assert "--email is not an e-mail address" in wrong.stderr
     assert "jane" not in wrong.stderr
     wrong = stack.command("erase", "--site", SITE, "--phone", "0660 1234567")
     assert (wrong.returncode, wrong.stdout) == (1, "")
-    assert "--phone is no international number: it needs + or 00" in wrong.stderr
+    assert "--phone is not an international number: it needs + or 00" in wrong.stderr
     assert "0660" not in wrong.stderr
 
 

@@ -336,7 +336,7 @@ def test_rejected_event_says_every_rule_at_once(stack: Stack) -> None:
 
 
 def test_garbage_over_grpc_is_invalid_argument(stack: Stack) -> None:
-    """Bytes that are no message never become INTERNAL or UNKNOWN."""
+    """Bytes that are not a message never become INTERNAL or UNKNOWN."""
     with grpc.insecure_channel(stack.grpc_target) as channel:
         call: Any = channel.unary_unary("/qrumb.v1.CollectorService/CollectBrowserEvent")
         with pytest.raises(grpc.RpcError) as refused:

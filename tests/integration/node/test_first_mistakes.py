@@ -77,7 +77,7 @@ MISTAKES: Final = {
         path="/collect/batch", body=PAGE % "", status=400, says=("BATCH_UNREADABLE", "no list of events")
     ),
     "a list for a batch": Mistake(
-        path="/collect/batch", body=f"[{PAGE % ''}]", status=400, says=("BATCH_UNREADABLE", "is no batch: send")
+        path="/collect/batch", body=f"[{PAGE % ''}]", status=400, says=("BATCH_UNREADABLE", "is not a batch: send")
     ),
     "a misspelt replay": Mistake(
         path="/v1/sites/demo/replay-rejected-events",

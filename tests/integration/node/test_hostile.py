@@ -147,7 +147,7 @@ def test_nesting_of_any_depth_is_refused_or_dropped(client: httpx.Client, path: 
 
 
 def test_pixel_takes_any_query_or_refuses_it(stack: Stack) -> None:
-    """A query is an event or a 4xx; broken escapes and unknown names are no exception."""
+    """A query is an event or a 4xx; broken escapes and unknown names cause no exception."""
     host, port = stack.url.removeprefix("http://").split(":")
     connection = HTTPConnection(host, int(port), timeout=patient(5))
     queries = [

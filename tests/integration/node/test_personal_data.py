@@ -206,7 +206,7 @@ def send_questions(client: httpx.Client, texts: Texts, key: str) -> Iterator[str
 
 
 def send_broken(client: httpx.Client, texts: Texts, key: str) -> Iterator[str]:
-    """Bodies that are no JSON, or none of an event."""
+    """Bodies that are not JSON, or none of an event."""
     for path in MESSAGES:
         for shape in BROKEN:
             body = shape.replace("TEXT", texts.all(f"broken {shape} of {path}"))
@@ -215,7 +215,7 @@ def send_broken(client: httpx.Client, texts: Texts, key: str) -> Iterator[str]:
 
 
 def send_grpc(door: str, texts: Texts, key: str) -> Iterator[str]:
-    """Metadata, keys, fields, names of methods, and bytes that are no message."""
+    """Metadata, keys, fields, names of methods, and bytes that are not a message."""
     with grpc.insecure_channel(door) as channel:
         for path, method in METHODS.items():
             for place in ("field", "bytes"):
@@ -230,7 +230,7 @@ def send_grpc(door: str, texts: Texts, key: str) -> Iterator[str]:
 
 
 def as_bytes(path: str, place: str, text: str) -> bytes:
-    """A request: the text where a text may be, or in the middle of what is no message."""
+    """A request: the text where a text may be, or in the middle of what is not a message."""
     if place == "bytes":
         return struct.pack(">BI", 0x0A, len(text)) + text.encode()
     event = MESSAGES[path](site_id=SITE)

@@ -308,7 +308,7 @@ def test_erasure_leaves_nothing_of_the_person(stack: Stack) -> None:
         for body, (path, meant) in MISSPELT_ERASURES.items():
             refused = client.post("/v1/sites/gone/erase-subject", content=body)
             [bad, *_others] = refused.json()["details"]
-            description = f"is no field here; did you mean `{meant}`?"
+            description = f"is not a field here; did you mean `{meant}`?"
             assert bad["field_violations"] == [{"field": path, "reason": "UNKNOWN_FIELD", "description": description}]
             assert (refused.status_code, '"JSON_MISMATCH"' in refused.text) == (400, True)
         # Byte for byte as the transcoder answered when it read the body itself.

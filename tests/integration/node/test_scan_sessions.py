@@ -87,7 +87,7 @@ def test_every_session_that_is_taken_can_be_asked_for(stack: Stack) -> None:
             else:
                 assert (by_path[0], "scan_session_id=" in str(by_path[1]["message"])) == (400, True), by_path
         assert client.get(f"/v1/sites/{SITE}/scan-sessions").status_code == 400
-        # What no path at all can say is no name of a session either.
+        # What no path at all can say is not a name of a session either.
         for name in (".", ".."):
             reply = client.post("/scan-sessions", json={**sent[0], "scan_session_id": name})
             assert (reply.status_code, "PLACEHOLDER" in reply.text) == (400, True)

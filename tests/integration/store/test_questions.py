@@ -152,7 +152,7 @@ def test_every_dimension_adds_up_to_the_same_events(history: EmbeddedStore) -> N
 
 
 def test_what_attribution_tells_is_told_by_counts(history: EmbeddedStore) -> None:
-    """A session that came late, the page's device beside the backend's money, a value that is no text."""
+    """A session that came late, the page's device beside the backend's money, a value that is not text."""
     by_code = {one.qr_code_id: one for one in counted(history, bucket="WHOLE", group_by=["QR_CODE"])}
     assert {code: (one.unique_count, one.conversion_count, money(one)) for code, one in by_code.items()} == {
         "poster": (4, 1, {"EUR": "20.00"}), "flyer": (6, 3, {"EUR": "0.00", "JPY": "700"}),

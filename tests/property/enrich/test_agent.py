@@ -32,7 +32,7 @@ hints = st.builds(
 
 @pytest.fixture(autouse=True, scope="module")
 def _loaded() -> None:
-    """What is loaded once is no example's cost."""
+    """What is loaded once is not an example's cost."""
     warm_up()
 
 

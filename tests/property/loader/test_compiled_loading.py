@@ -342,12 +342,12 @@ def _odd() -> Iterable[tuple[str, bytes]]:
     yield "an unknown consent", changed(consent="asked")
     yield "no UUID", changed(event_id="x")
     yield "a UUID in capitals", changed(event_id=IDS[0].upper().replace("0001", "000A"))
-    yield "a mark that is no truth", changed(is_fraud=2)
+    yield "a mark that is not a truth", changed(is_fraud=2)
     yield "an amount that is none", changed(conversion_value="1e5")
     yield "an amount of five decimals", changed(conversion_value="1.00001")
     yield "an amount that is too large", changed(conversion_value="100000000000000")
     identified = Record(accepted_event=ORDINARY).SerializeToString()
-    yield "identifiers that are no text", _longer(identified, b"\x12\x04\x0a\x02\xff\xfe")
+    yield "identifiers that are not text", _longer(identified, b"\x12\x04\x0a\x02\xff\xfe")
     yield "a kind of a later version", b"\x3a\x01x"
     yield "nothing", b""
     yield "two kinds", framed(row) + b"\x12\x00"

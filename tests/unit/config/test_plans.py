@@ -105,11 +105,11 @@ def test_more_places_than_an_answer_lists_are_counted(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("plan", "said"),
     [
-        ("{", "is no JSON: "),
-        ("[]", "is no JSON Schema: an object is needed"),
+        ("{", "is not JSON: "),
+        ("[]", "is not a JSON Schema: an object is needed"),
         ({"x-qrumb-mode": "strict"}, '"x-qrumb-mode" is "observe" or "enforce"'),
-        ({"type": "strin"}, "is no JSON Schema 2020-12: type: "),
-        ({"properties": {"a": {"pattern": "(?=a)"}}}, "is no JSON Schema 2020-12: properties.a.pattern: "),
+        ({"type": "strin"}, "is not a JSON Schema 2020-12: type: "),
+        ({"properties": {"a": {"pattern": "(?=a)"}}}, "is not a JSON Schema 2020-12: properties.a.pattern: "),
         ({"$ref": "http://127.0.0.1:1/plan.json"}, "is not in the file, and nothing is fetched"),
         (" " * 300_000, "has 300,000 bytes"),
     ],

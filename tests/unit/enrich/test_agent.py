@@ -70,7 +70,7 @@ def test_the_corpus_is_wide() -> None:
 def test_what_crawlerdetect_calls_a_crawler_is_a_bot(
     device_type: str, browser: str, system: str, visitor: str, text: str
 ) -> None:
-    """Its patterns give in our engine what they give in its own; only that Cronet is no cron."""
+    """Its patterns give in our engine what they give in its own; only that Cronet is not a cron."""
     if CrawlerDetect().is_crawler(text.replace("Cronet", "")):
         assert bot_kind(text)
 

@@ -1,4 +1,4 @@
-"""The place of an address, out of files of both kinds; what is no address has none."""
+"""The place of an address, out of files of both kinds; what is not an address has none."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -52,7 +52,7 @@ def test_consent_counts_for_letters_too() -> None:
 
 
 def test_more_values_than_are_allowed_are_not_written_out() -> None:
-    """That would take longer than all else. The rest stays, and is not replayed, as it is no JSON."""
+    """That would take longer than all else. The rest stays, and is not replayed, as it is not JSON."""
     event = BrowserEvent(site_id="shop", event_type="click")
     event.metadata.update({"list": [None] * 600})
     assert letter_of(event) == '{"site_id":"shop","event_type":"click","metadata":'

@@ -83,7 +83,7 @@ def test_reasons_at_the_receipt(shown: dict[str, Any], reasons: list[str]) -> No
     ],
 )
 def test_reasons_at_loading(shown: dict[str, Any], reasons: list[str]) -> None:
-    """A limit itself is no breach."""
+    """A limit itself is not a breach."""
     assert at_loading(**shown) == reasons
 
 

@@ -1,4 +1,4 @@
-"""Times out of JSON: every common way of writing one is read, what had to be guessed is said, the rest is no time."""
+"""Times out of JSON: every common way of writing one is read, guesses are said, the rest is not a time."""
 
 from datetime import datetime
 

@@ -160,7 +160,7 @@ def test_all_violations_come_at_once() -> None:
 
 
 def test_id_of_a_rejected_event_is_bounded() -> None:
-    """It travels in a header of the answer; what is no UUID may be of any length."""
+    """It travels in a header of the answer; what is not a UUID may be of any length."""
     verdict = browser(event_id="x" * 300_000)
     assert isinstance(verdict, Rejected)
     assert verdict.event_id == "x" * 64

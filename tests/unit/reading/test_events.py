@@ -145,11 +145,12 @@ def test_a_required_field_that_was_misspelt_is_told_so(
     assert isinstance(verdict, Rejected)
     [violation] = verdict.violations
     assert (violation.field, violation.reason) == (field, Violation.REQUIRED)
-    assert violation.description.endswith(f"; the event has `{sent_as}`, which is no field of it: was that meant?")
+    said = f"; the event has `{sent_as}`, which is not one of its fields: did you mean `{field}`?"
+    assert violation.description.endswith(said)
 
 
 def test_a_dry_run_may_be_asked_for_within_the_event() -> None:
-    """It is no unknown field there, and is one anywhere else."""
+    """It is not an unknown field there, and is one anywhere else."""
     assert warned(browser('"validate_only":true')) == []
     assert warned(browser('"device":{"validate_only":true}')) == [("device.validate_only", "UNKNOWN_FIELD")]
 
@@ -333,7 +334,7 @@ def test_unknown_consent_is_answered_by_its_rule(value: str) -> None:
     [
         (b"", "is empty"),
         (b" \n ", "is empty"),
-        (b"null", "the event is null, and no JSON object"),
+        (b"null", "the event is null, not a JSON object"),
         (b'[{"site_id":"s"}]', "the event is a list (several events are a batch"),
         (b"NaN", "line 1, column 1 (byte 0): JSON has neither NaN nor Infinity"),
         (b'{"a":-Infinity}', "line 1, column 7 (byte 6): JSON has neither NaN nor Infinity"),

@@ -1,4 +1,4 @@
-"""The grammar of RFC 8259, case by case: what is no JSON is refused by each way in, what is JSON is stored as it is.
+"""The grammar of RFC 8259, case by case: what is not JSON is refused by each way in, what is JSON is stored as it is.
 
 The cases are of the kinds that JSONTestSuite names (n_ and y_), generated here from what one may do to a value.
 """
@@ -198,7 +198,7 @@ def test_a_batch_taken_apart_step_by_step_has_the_same_events(text: bytes, items
     [
         (b'{"events":[1],"events":[2]}', "twice"),
         (b'{"events":{}}', "no list"),
-        (b"[1]", "no batch"),
+        (b"[1]", "not a batch"),
         (b'{"events":[1,]}', "this comma is one too many"),
         (b'{"events":[1],}', "this comma is one too many"),
         (b'{"events":[1]}x', "line 1, column 15"),

@@ -60,7 +60,7 @@ def test_segments_of_all_workers_come_oldest_first(tmp_path: Path) -> None:
 
 
 def test_only_sealed_segments_of_workers_are_listed(tmp_path: Path, ref: SegmentRef) -> None:
-    """Other files in the folder are no segments."""
+    """Other files in the folder are not segments."""
     stray = ref.path.read_bytes()
     (tmp_path / "quarantine").mkdir()
     for name in [

@@ -169,7 +169,7 @@ async def test_append_larger_than_a_segment_gets_its_own(open_spool: OpenSpool, 
 
 
 async def test_short_writes_are_continued(open_spool: OpenSpool, filesystem: FaultyFileSystem) -> None:
-    """A write may take a part only; that is no error."""
+    """A write may take a part only; that is not an error."""
     writer = await open_spool()
     filesystem.shorten_writes(1, 7, 30)
     await writer.append([b"a" * 100, b"b" * 100])

@@ -55,7 +55,7 @@ def test_a_host_that_fails_by_itself_is_gone_around(failing: Host, code: int | N
 
 
 def test_a_statement_that_is_wrong_everywhere_rests_no_host() -> None:
-    """The same host is asked again: its connections are not given up for what is no fault of its own."""
+    """The same host is asked again: its connections are not given up for what is not a fault of its own."""
     failing: dict[Host, int | None] = dict.fromkeys(HOSTS, NO_SUCH_TABLE)
     pool = pool_of(failing)
     assert asked(pool) is None

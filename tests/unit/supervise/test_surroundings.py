@@ -50,7 +50,7 @@ def test_a_file_where_the_data_folder_should_be_is_told(tmp_path: Path, below: s
     """Whether it stands in its place or above it; the system says "exists" of the one and nothing of the other."""
     file = tmp_path / "file"
     file.touch()
-    with pytest.raises(ConfigError, match=re.escape(f"{file} is no folder; set DATA_DIR")):
+    with pytest.raises(ConfigError, match=re.escape(f"{file} is not a folder; set DATA_DIR")):
         lock_data_dir(file / below)
 
 
@@ -71,7 +71,7 @@ def test_a_lock_that_is_a_link_is_refused_and_its_target_left_alone(
 @pytest.mark.parametrize("make", [os.mkfifo, os.mkdir], ids=["pipe", "folder"])
 def test_a_lock_that_is_no_file_is_refused_at_once(tmp_path: Path, make: Callable[[Path], None]) -> None:
     make(tmp_path / "lock")
-    with pytest.raises(ConfigError, match=r"lock: is no plain file; remove it"):
+    with pytest.raises(ConfigError, match=r"lock: is not a plain file; remove it"):
         lock_data_dir(tmp_path)
 
 

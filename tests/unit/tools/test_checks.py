@@ -12,7 +12,7 @@ from qrumb_server.access.keys import new_key
 from tests.support.patience import patient
 
 ROOT = Path(__file__).resolve().parents[3]
-HEADING = "-----BEGIN {} KEY-----"  # apart from its words, so that this file is no finding
+HEADING = "-----BEGIN {} KEY-----"  # apart from its words, so that this file is not a finding
 
 
 @pytest.fixture

@@ -50,7 +50,7 @@ class ReplayServiceServicer:
 
     def ReplayRejectedEvents(self, request, context):
         """Judges rejected events by the rules of today, and stores those that are accepted now, with the time of their first
-        receipt. Exactly once: an event that was replayed is no rejected event any more, so a call may be sent again.
+        receipt. Exactly once: an event that was replayed is no longer a rejected one, so a call may be sent again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

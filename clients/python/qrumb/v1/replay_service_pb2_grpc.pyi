@@ -37,7 +37,7 @@ class ReplayServiceStub:
     def __new__(cls, channel: _aio.Channel) -> ReplayServiceAsyncStub: ...
     ReplayRejectedEvents: _grpc.UnaryUnaryMultiCallable[_replay_service_pb2.ReplayRejectedEventsRequest, _replay_service_pb2.ReplayRejectedEventsResponse]
     """Judges rejected events by the rules of today, and stores those that are accepted now, with the time of their first
-    receipt. Exactly once: an event that was replayed is no rejected event any more, so a call may be sent again.
+    receipt. Exactly once: an event that was replayed is no longer a rejected one, so a call may be sent again.
     """
 
 @_typing.type_check_only
@@ -49,7 +49,7 @@ class ReplayServiceAsyncStub(ReplayServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     ReplayRejectedEvents: _aio.UnaryUnaryMultiCallable[_replay_service_pb2.ReplayRejectedEventsRequest, _replay_service_pb2.ReplayRejectedEventsResponse]  # type: ignore[assignment]
     """Judges rejected events by the rules of today, and stores those that are accepted now, with the time of their first
-    receipt. Exactly once: an event that was replayed is no rejected event any more, so a call may be sent again.
+    receipt. Exactly once: an event that was replayed is no longer a rejected one, so a call may be sent again.
     """
 
 class ReplayServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -64,7 +64,7 @@ class ReplayServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_replay_service_pb2.ReplayRejectedEventsResponse, _abc.Awaitable[_replay_service_pb2.ReplayRejectedEventsResponse]]:
         """Judges rejected events by the rules of today, and stores those that are accepted now, with the time of their first
-        receipt. Exactly once: an event that was replayed is no rejected event any more, so a call may be sent again.
+        receipt. Exactly once: an event that was replayed is no longer a rejected one, so a call may be sent again.
         """
 
 def add_ReplayServiceServicer_to_server(servicer: ReplayServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

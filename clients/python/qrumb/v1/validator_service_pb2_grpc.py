@@ -27,7 +27,7 @@ if _version_not_supported:
 
 class ValidatorServiceStub:
     """ValidatorService reads the JSON text of an event as collecting does, says what collecting would say, and stores
-    nothing. Answers OK also where the event would be rejected, or is no JSON. Meant for development and tests. Every caller may
+    nothing. Answers OK also where the event would be rejected, or is not JSON. Meant for development and tests. Every caller may
     call it; without a key of the site, the row lacks what takes a look-up.
     """
 
@@ -51,7 +51,7 @@ class ValidatorServiceStub:
 
 class ValidatorServiceServicer:
     """ValidatorService reads the JSON text of an event as collecting does, says what collecting would say, and stores
-    nothing. Answers OK also where the event would be rejected, or is no JSON. Meant for development and tests. Every caller may
+    nothing. Answers OK also where the event would be rejected, or is not JSON. Meant for development and tests. Every caller may
     call it; without a key of the site, the row lacks what takes a look-up.
     """
 
@@ -92,7 +92,7 @@ def add_ValidatorServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class ValidatorService:
     """ValidatorService reads the JSON text of an event as collecting does, says what collecting would say, and stores
-    nothing. Answers OK also where the event would be rejected, or is no JSON. Meant for development and tests. Every caller may
+    nothing. Answers OK also where the event would be rejected, or is not JSON. Meant for development and tests. Every caller may
     call it; without a key of the site, the row lacks what takes a look-up.
     """
 

@@ -28,7 +28,7 @@ GRPC_VERSION: str
 
 class ValidatorServiceStub:
     """ValidatorService reads the JSON text of an event as collecting does, says what collecting would say, and stores
-    nothing. Answers OK also where the event would be rejected, or is no JSON. Meant for development and tests. Every caller may
+    nothing. Answers OK also where the event would be rejected, or is not JSON. Meant for development and tests. Every caller may
     call it; without a key of the site, the row lacks what takes a look-up.
     """
 
@@ -44,7 +44,7 @@ class ValidatorServiceStub:
 @_typing.type_check_only
 class ValidatorServiceAsyncStub(ValidatorServiceStub):
     """ValidatorService reads the JSON text of an event as collecting does, says what collecting would say, and stores
-    nothing. Answers OK also where the event would be rejected, or is no JSON. Meant for development and tests. Every caller may
+    nothing. Answers OK also where the event would be rejected, or is not JSON. Meant for development and tests. Every caller may
     call it; without a key of the site, the row lacks what takes a look-up.
     """
 
@@ -56,7 +56,7 @@ class ValidatorServiceAsyncStub(ValidatorServiceStub):
 
 class ValidatorServiceServicer(metaclass=_abc_1.ABCMeta):
     """ValidatorService reads the JSON text of an event as collecting does, says what collecting would say, and stores
-    nothing. Answers OK also where the event would be rejected, or is no JSON. Meant for development and tests. Every caller may
+    nothing. Answers OK also where the event would be rejected, or is not JSON. Meant for development and tests. Every caller may
     call it; without a key of the site, the row lacks what takes a look-up.
     """
 

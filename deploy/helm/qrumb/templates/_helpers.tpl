@@ -18,7 +18,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{ .Values.image.repository }}{{ if .Values.image.digest }}@{{ .Values.image.digest }}{{ else }}:{{ .Values.image.tag | default .Chart.AppVersion }}{{ end }}
 {{- end }}
 
-{{- /* What cannot work is refused here, where it can be mended, and not by a pod that starts again and again. */ -}}
+{{- /* What cannot work is refused here, where it can be corrected, and not by a pod that restarts again and again. */ -}}
 {{- define "qrumb.refuse" -}}
 {{- if and (gt (int .Values.replicas) 1) (not .Values.clickhouse.url) }}
 {{- fail "replicas: more than one needs clickhouse.url, since the embedded ClickHouse belongs to one node" }}

@@ -37,7 +37,7 @@ FORGETFUL: Final = {
     "ramfs": "in memory: a restart of the machine loses what was acknowledged; set DATA_DIR to a folder on a disk",
     "overlay": "a container's own layer, which goes with it; mount a volume there",
 }
-# adjtimex(2): nobody keeps the clock.
+# adjtimex(2): the clock is not synchronised.
 UNSYNCHRONISED: Final = 0x40
 TIMEX_BYTES: Final = 512
 STATUS_OFFSET: Final = 40  # of `status` in struct timex of 64-bit Linux
@@ -65,7 +65,7 @@ def _data_folder(settings: Settings, _clock: Clock) -> Iterator[Finding]:
     if not os.access(place, os.W_OK | os.X_OK) or not place.is_dir():
         yield fault(
             "data folder",
-            f"{place}: user {os.geteuid()} may not write there" if place.is_dir() else f"{place} is no folder",
+            f"{place}: user {os.geteuid()} may not write there" if place.is_dir() else f"{place} is not a folder",
             "change its owner, or set DATA_DIR",
         )
         return

@@ -335,7 +335,7 @@ export type RejectedEvent = Message<"qrumb.v1.RejectedEvent"> & {
 
   /**
    * What consent allows of the event as sent, as JSON: e-mail addresses redacted, without the visitor's address and
-   * agent, at most 65,536 characters. What follows the sixteenth e-mail address is cut: then it is no whole JSON.
+   * agent, at most 65,536 characters. What follows the sixteenth e-mail address is cut: then it is no longer valid JSON.
    *
    * @generated from field: string payload = 6;
    */
@@ -1062,7 +1062,7 @@ export type LedgerEntry = Message<"qrumb.v1.LedgerEntry"> & {
   spooledCount: bigint;
 
   /**
-   * Stored events that are no duplicates.
+   * Stored events that are not duplicates.
    *
    * @generated from field: uint64 unique_count = 6;
    */
@@ -1453,7 +1453,7 @@ export type QrCodeFunnel = Message<"qrumb.v1.QrCodeFunnel"> & {
   visitCount: bigint;
 
   /**
-   * Sessions with at least one server event that is no refund.
+   * Sessions with at least one server event that is not a refund.
    *
    * @generated from field: uint64 conversion_count = 4;
    */
@@ -1516,7 +1516,7 @@ export type QrCodeFunnel = Message<"qrumb.v1.QrCodeFunnel"> & {
   fraudCount: bigint;
 
   /**
-   * Scan sessions whose scan is suspect: a program's, a link preview's, or one that nobody has confirmed after a prefetch
+   * Scan sessions whose scan is suspect: a program's, a link preview's, or one that no visit has confirmed after a prefetch
    * or a HEAD request.
    *
    * @generated from field: uint64 suspect_scan_count = 13;
@@ -1728,7 +1728,7 @@ export type GetAttributionResponse = Message<"qrumb.v1.GetAttributionResponse"> 
   attributions: ModelAttribution[];
 
   /**
-   * Conversions that were divided: server events that are no refunds and not marked as fraud.
+   * Conversions that were divided: server events that are not refunds and not marked as fraud.
    *
    * @generated from field: uint64 conversion_count = 2;
    */

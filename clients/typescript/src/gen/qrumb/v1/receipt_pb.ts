@@ -199,7 +199,7 @@ export enum Violation_Reason {
   INVALID_ENUM = 5,
 
   /**
-   * No longer sent: what is no absolute http or https URL is left out, see EventWarning.LEFT_OUT.
+   * No longer sent: what is not an absolute http or https URL is left out, see EventWarning.LEFT_OUT.
    *
    * @generated from enum value: INVALID_URL = 6 [deprecated = true];
    * @deprecated
@@ -207,7 +207,7 @@ export enum Violation_Reason {
   INVALID_URL = 6,
 
   /**
-   * No longer sent: what is no IP address is left out, see EventWarning.LEFT_OUT.
+   * No longer sent: what is not an IP address is left out, see EventWarning.LEFT_OUT.
    *
    * @generated from enum value: INVALID_IP = 7 [deprecated = true];
    * @deprecated

@@ -109,7 +109,7 @@ export const ReplayRejectedEventsResponseSchema: GenMessage<ReplayRejectedEvents
 export const ReplayService: GenService<{
   /**
    * Judges rejected events by the rules of today, and stores those that are accepted now, with the time of their first
-   * receipt. Exactly once: an event that was replayed is no rejected event any more, so a call may be sent again.
+   * receipt. Exactly once: an event that was replayed is no longer a rejected one, so a call may be sent again.
    *
    * @generated from rpc qrumb.v1.ReplayService.ReplayRejectedEvents
    */

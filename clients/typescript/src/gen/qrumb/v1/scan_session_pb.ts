@@ -18,7 +18,7 @@ export const file_qrumb_v1_scan_session: GenFile = /*@__PURE__*/
 
 /**
  * ScanSession is one scan of a QR code; events that carry its id are attributed to that code. What the redirect knows
- * of its visitor is optional: it gives device and place, and marks what is no person's scan. Address, agent and hints
+ * of its visitor is optional: it gives device and place, and marks what is not a person's scan. Address, agent and hints
  * are used for that and dropped, never stored.
  *
  * @generated from message qrumb.v1.ScanSession
@@ -70,7 +70,7 @@ export type ScanSession = Message<"qrumb.v1.ScanSession"> & {
 
   /**
    * The visitor's IPv4 or IPv6 address: gives country and city and is then dropped, never stored. Empty: no place; the
-   * redirect's own address says nothing. What is no address (one with a port, say) is left out, with a warning.
+   * redirect's own address says nothing. What is not an address (one with a port, say) is left out, with a warning.
    *
    * @generated from field: string client_ip = 7;
    */

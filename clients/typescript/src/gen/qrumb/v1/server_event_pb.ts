@@ -95,7 +95,7 @@ export type ServerEvent = Message<"qrumb.v1.ServerEvent"> & {
 
   /**
    * The visitor's IPv4 or IPv6 address, for backends that act for a visitor: gives country and city and is then
-   * dropped, never stored. Empty: no place; the backend's own address says nothing. What is no address (one with a
+   * dropped, never stored. Empty: no place; the backend's own address says nothing. What is not an address (one with a
    * port, say) is left out, with a warning.
    *
    * @generated from field: string client_ip = 10;

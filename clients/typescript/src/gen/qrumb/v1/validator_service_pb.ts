@@ -132,7 +132,7 @@ export const ValidateServerEventResponseSchema: GenMessage<ValidateServerEventRe
 
 /**
  * ValidatorService reads the JSON text of an event as collecting does, says what collecting would say, and stores
- * nothing. Answers OK also where the event would be rejected, or is no JSON. Meant for development and tests. Every caller may
+ * nothing. Answers OK also where the event would be rejected, or is not JSON. Meant for development and tests. Every caller may
  * call it; without a key of the site, the row lacks what takes a look-up.
  *
  * @generated from service qrumb.v1.ValidatorService

@@ -54,7 +54,7 @@ public final class BrowserEventBuilder {
    *
    * @param eventId the UUID
    * @return this
-   * @throws IllegalArgumentException it is no UUID
+   * @throws IllegalArgumentException it is not a UUID
    */
   public BrowserEventBuilder eventId(String eventId) {
     event.setEventId(EventIds.check(eventId));
@@ -142,7 +142,7 @@ public final class BrowserEventBuilder {
    *
    * @param metadata the fields
    * @return this
-   * @throws IllegalArgumentException a value is no JSON, or nested too deeply
+   * @throws IllegalArgumentException a value is not JSON, or nested too deeply
    */
   public BrowserEventBuilder metadata(Map<String, ?> metadata) {
     if (metadata.isEmpty()) {

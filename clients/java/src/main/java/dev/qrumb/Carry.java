@@ -144,7 +144,7 @@ public record Carry(
     return Math.min(life.toSeconds(), Math.max(0, left));
   }
 
-  /** Empty where the session's name is no UUIDv7, as of a redirect of one's own. */
+  /** Empty where the session's name is not a UUIDv7, as of a redirect of one's own. */
   private static Optional<Instant> scanTime(String session) {
     String name = session.substring(0, session.lastIndexOf('.'));
     try {

@@ -73,7 +73,7 @@ public final class EventIds {
   /** The given id in lower case; an empty one is none. */
   static String check(String given) {
     if (!given.isEmpty() && !UUID_FORM.matcher(given).matches()) {
-      throw new IllegalArgumentException("event_id is no UUID");
+      throw new IllegalArgumentException("event_id is not a UUID");
     }
     return given.toLowerCase(Locale.ROOT);
   }

@@ -71,7 +71,7 @@ final class NormalForms {
         || !EMAIL.matcher(normal).matches()
         || !Normalizer.isNormalized(normal, Normalizer.Form.NFKC)
         || normal.getBytes(StandardCharsets.UTF_8).length > MAX_EMAIL_BYTES) {
-      throw new IllegalArgumentException("email is no e-mail address");
+      throw new IllegalArgumentException("email is not an e-mail address");
     }
     return normal;
   }
@@ -90,7 +90,7 @@ final class NormalForms {
     if (!E164.matcher(number).matches()
         || compact.split("\\(0", -1).length - 1 != (hasOptionalZero ? 1 : 0)) {
       throw new IllegalArgumentException(
-          "phone is no international number: it needs + or 00, the country code, and neither"
+          "phone is not an international number: it needs + or 00, the country code, and neither"
               + " letters nor an extension");
     }
     boolean isDoubtful = TRUNK_PREFIX.matcher(number).matches();
@@ -109,7 +109,7 @@ final class NormalForms {
     if (known.isEmpty()
         || (!isDoubtful && !known.equals(number))
         || (hasOptionalZero && known.equals(number))) {
-      throw new IllegalArgumentException("phone is no number of its country");
+      throw new IllegalArgumentException("phone is not a number of its country");
     }
     return known;
   }

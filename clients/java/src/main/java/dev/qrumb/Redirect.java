@@ -29,7 +29,7 @@ public final class Redirect {
 
   private static final System.Logger LOG = System.getLogger("dev.qrumb");
 
-  // A browser's guess is no visit, and what it fetched early it would show later: the tap must come
+  // A browser's guess is not a visit, and what it fetched early it would show later: the tap must come
   // here itself.
   private static final List<String> EARLY_HEADERS =
       List.of("Sec-Purpose", "Purpose", "X-Purpose", "X-Moz");
@@ -195,7 +195,7 @@ public final class Redirect {
         .anyMatch(EARLY::contains);
   }
 
-  /** The query as it may stand in a header, without a session that somebody put there. */
+  /** The query as it may stand in a header, without a session that a third party put there. */
   private static String forwarded(String query) {
     StringBuilder encoded = new StringBuilder();
     for (byte octet : query.getBytes(StandardCharsets.UTF_8)) {

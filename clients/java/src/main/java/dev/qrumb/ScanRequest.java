@@ -8,7 +8,7 @@ import java.util.function.UnaryOperator;
  *
  * @param code a QR code of the table, or the path of a GS1 Digital Link
  * @param header gives the request's header of a name, whatever the case of its letters; null: none
- * @param method of the request; HEAD is answered like GET and is no scan
+ * @param method of the request; HEAD is answered like GET and is not a scan
  * @param query as it came, without its {@code ?}, or null; it is forwarded
  * @param clientIp the visitor's address, not a proxy's; gives country and city and is dropped
  * @param consent the visitor's, where it is known already; null: the site's default

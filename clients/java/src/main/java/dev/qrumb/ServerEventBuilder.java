@@ -65,7 +65,7 @@ public final class ServerEventBuilder {
    *
    * @param eventId the UUID
    * @return this
-   * @throws IllegalArgumentException it is no UUID
+   * @throws IllegalArgumentException it is not a UUID
    */
   public ServerEventBuilder eventId(String eventId) {
     event.setEventId(EventIds.check(eventId));
@@ -196,7 +196,7 @@ public final class ServerEventBuilder {
    *
    * @param properties the fields
    * @return this
-   * @throws IllegalArgumentException a value is no JSON, or nested too deeply
+   * @throws IllegalArgumentException a value is not JSON, or nested too deeply
    */
   public ServerEventBuilder properties(Map<String, ?> properties) {
     if (properties.isEmpty()) {

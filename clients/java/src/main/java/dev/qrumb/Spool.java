@@ -50,7 +50,7 @@ final class Spool {
   private static final long TRY_AGAIN_NANOS = 1_000_000_000L;
   private static final long BETWEEN_LINES_NANOS = 1_000_000_000L;
 
-  // A process' locks are no locks against itself, and closing a file loses them: what it holds must
+  // A process' locks are not locks against itself, and closing a file loses them: what it holds must
   // not be opened again.
   private static final Set<Path> HELD = ConcurrentHashMap.newKeySet();
 
@@ -358,7 +358,7 @@ final class Spool {
     if (!Arrays.equals(content, 0, common, HEADER, 0, common)) {
       LOG.log(
           System.Logger.Level.ERROR,
-          "qrumb: {0} is no file of this version''s: left as it is",
+          "qrumb: {0} is not a file of this version''s: left as it is",
           file.path);
       return null;
     }

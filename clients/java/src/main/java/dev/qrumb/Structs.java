@@ -35,7 +35,7 @@ final class Structs {
     Struct.Builder built = Struct.newBuilder();
     for (Map.Entry<?, ?> field : fields.entrySet()) {
       if (!(field.getKey() instanceof String name)) {
-        throw new IllegalArgumentException(argument + " has a key that is no text");
+        throw new IllegalArgumentException(argument + " has a key that is not text");
       }
       built.putFields(name, value(field.getValue(), depth));
     }
@@ -100,6 +100,6 @@ final class Structs {
 
   private IllegalArgumentException noJson(Object given) {
     return new IllegalArgumentException(
-        argument + " has a " + given.getClass().getName() + ", which is no type of JSON");
+        argument + " has a " + given.getClass().getName() + ", which is not a type of JSON");
   }
 }
