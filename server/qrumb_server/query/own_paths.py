@@ -35,16 +35,16 @@ class OwnPaths:
     """Some have no user of their own, and a session without a scan in the time that counts."""
 
     def take(self, number: int, code: str, currency: str, amount: Decimal | None) -> None:
-        """Add conversions, or take out with a negative number."""
+        """Add conversions of this amount each, or take out with a negative number."""
         self.conversions[code] += number
         if not self.conversions[code]:
             del self.conversions[code]
         if amount is not None:
-            self._earn(number, (code, currency), amount)
+            self._earn(number, (code, currency), number * amount)
 
-    def _earn(self, number: int, key: tuple[str, str], amount: Decimal) -> None:
+    def _earn(self, number: int, key: tuple[str, str], sum_: Decimal) -> None:
         self.earning[key] += number
-        self.amounts[key] += amount
+        self.amounts[key] += sum_
         if not self.earning[key]:
             del self.earning[key], self.amounts[key]
 

@@ -220,6 +220,7 @@ def identified(event: Event, site_id: str, base_ms: int) -> ServerEvent:
         consent=CONSENTS[event.consent],
     )
     set_time(message.event_time, base_ms + event.minute * MINUTE_MS)
+    message.conversion_value.amount, message.conversion_value.currency = event.number + 0.25, "EUR"
     message.user_identifiers.external_id = event.external
     message.user_identifiers.email_hash = event.email and f"{event.email}1".ljust(64, "0")
     message.user_identifiers.phone_hash = event.phone and f"{event.phone}2".ljust(64, "0")
