@@ -18,7 +18,7 @@ from qrumb_server.query.scans import IS_VISIT
 from qrumb_server.query.spans import DAY_MS, HOUR_MS
 from qrumb_server.words import counted
 
-__all__ = ["State", "Verdict", "judge"]
+__all__ = ["RuleVerdict", "State", "judge_rule"]
 
 USUAL_DAYS: Final = 7
 # A registration may come a little later than the visit: newer visits are looked at the next time.
@@ -46,7 +46,7 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class RuleVerdict:
     """What a rule says of one cause."""
 
     site_id: str
@@ -64,7 +64,7 @@ class Verdict:
         return (self.site_id, self.rule, self.qr_code_id)
 
 
-def judge(store: Reader, site_id: str, rule: WatchRule, now_ms: int) -> Iterator[Verdict]:
+def judge_rule(store: Reader, site_id: str, rule: WatchRule, now_ms: int) -> Iterator[RuleVerdict]:
     """One verdict, or one for each code. Raises StoreError."""
     match rule.kind:
         case WatchKind.SILENT:
@@ -80,7 +80,7 @@ def judge(store: Reader, site_id: str, rule: WatchRule, now_ms: int) -> Iterator
             yield _share(site_id, rule, row["unscanned"], row["visits"], "visits name a scan that no one registered")
 
 
-def _silent(store: Reader, site_id: str, rule: WatchRule, now_ms: int) -> Iterator[Verdict]:
+def _silent(store: Reader, site_id: str, rule: WatchRule, now_ms: int) -> Iterator[RuleVerdict]:
     """Codes that had scans and have none; one that has scans again, or never had enough, is fine."""
     since_ms = now_ms - rule.within_ms
     now = {one.qr_code_id: one.scan_count for one in _funnels(store, site_id, rule, since_ms, now_ms)}
@@ -90,14 +90,14 @@ def _silent(store: Reader, site_id: str, rule: WatchRule, now_ms: int) -> Iterat
         scans, a_day = now.get(code, 0), usual.get(code, 0.0)
         state = State.FINE if scans else State.ALARM if a_day >= rule.usual else State.UNKNOWN
         text = f"{code}: {counted(scans, 'scan')} within {_span(rule.within_ms)}, {a_day:.1f} a day in the week before"
-        yield Verdict(site_id=site_id, rule=rule.name, kind=rule.kind, qr_code_id=code, state=state, text=text)
+        yield RuleVerdict(site_id=site_id, rule=rule.name, kind=rule.kind, qr_code_id=code, state=state, text=text)
 
 
-def _share(site_id: str, rule: WatchRule, part: int, whole: int, what: str) -> Verdict:
+def _share(site_id: str, rule: WatchRule, part: int, whole: int, what: str) -> RuleVerdict:
     share = part / whole if whole else 0.0
     state = State.UNKNOWN if whole < rule.least else State.ALARM if share > rule.over else State.FINE
     text = f"{part} of {whole} {what} within {_span(rule.within_ms)} ({share:.0%})"
-    return Verdict(site_id=site_id, rule=rule.name, kind=rule.kind, state=state, text=text)
+    return RuleVerdict(site_id=site_id, rule=rule.name, kind=rule.kind, state=state, text=text)
 
 
 def _funnels(store: Reader, site_id: str, rule: WatchRule, from_ms: int, to_ms: int) -> list[pb.QrCodeFunnel]:

@@ -18,7 +18,7 @@ from qrumb_server.model import Watch
 from qrumb_server.ports import Asking, Clock, EventStore, ReadLimits
 from qrumb_server.query.alarms import Alarm, Message
 from qrumb_server.watch.journal import Journal, new_message, time_text
-from qrumb_server.watch.judge import State, Verdict, judge
+from qrumb_server.watch.judge import RuleVerdict, State, judge_rule
 from qrumb_server.watch.turn import LASTS_MS
 
 __all__ = ["Watcher"]
@@ -102,7 +102,7 @@ class Watcher:
         """Whether there is anything to judge or to send."""
         return bool(self._watches() or self._journal.waiting or self._journal.alarms)
 
-    def say(self, site_id: str) -> list[tuple[Verdict, int]]:
+    def say(self, site_id: str) -> list[tuple[RuleVerdict, int]]:
         """What each rule says now, and since when it is an alarm (0: it is none); changes and sends nothing.
 
         Args:
@@ -131,21 +131,21 @@ class Watcher:
         """The store as the judge sees it: within the limits of a question."""
         return self._store.query(sql, parameters, Asking(self._limits))
 
-    def _verdicts(self, now_ms: int) -> Iterator[Verdict]:
+    def _verdicts(self, now_ms: int) -> Iterator[RuleVerdict]:
         for site_id, watch in self._watches().items():
             for rule in watch.rules:
-                yield from judge(self, site_id, rule, now_ms)
+                yield from judge_rule(self, site_id, rule, now_ms)
 
-    def _judged_in_turn(self, now_ms: int) -> list[Verdict] | None:
+    def _judged_in_turn(self, now_ms: int) -> list[RuleVerdict] | None:
         """All verdicts; None where the turn was lost meanwhile: many rules over much take a while."""
-        verdicts: list[Verdict] = []
+        verdicts: list[RuleVerdict] = []
         for verdict in self._verdicts(now_ms):
             verdicts.append(verdict)
             if not self._journal.take_turn():
                 return None
         return verdicts
 
-    def _tell(self, verdicts: list[Verdict], now_ms: int) -> None:
+    def _tell(self, verdicts: list[RuleVerdict], now_ms: int) -> None:
         """Put down what began and what ended; an alarm without a verdict is of a rule or a code that is gone."""
         alarms, said = self._journal.alarms, {one.cause: one for one in verdicts}
         waiting = len(self._journal.waiting)
