@@ -177,10 +177,10 @@ class WatchRule:
     name: str
     kind: WatchKind
     qr_code_ids: tuple[str, ...] = ()
-    within_ms: int = 86_400_000
+    within_ms: int
     usual: float = 0.0
     over: float = 0.0
-    least: int = 20
+    least: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,15 +2,23 @@
 
 import re
 from collections.abc import Iterable
+from dataclasses import MISSING, fields
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
 from qrumb.v1.event_row_pb2 import EventRow
+from qrumb_server.config import ClickHouseSettings, RpcSettings, SpoolSettings
 from qrumb_server.config.sites import SiteSettings
+from qrumb_server.config.watch import WatchRuleSettings
 from qrumb_server.loader.rows import event_batch
-from qrumb_server.model import SITE_ID_PATTERN, SitePolicy
+from qrumb_server.model import SITE_ID_PATTERN, SitePolicy, WatchRule
 from qrumb_server.pipeline.erasure import BLANKED, ERASED
+from qrumb_server.rpc.opening import CallLimits
+from qrumb_server.spool.quota import SpoolLimits
+from qrumb_server.store.connection import ServerOptions
 from qrumb_server.store.schema.files import load_migrations, table_columns
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -67,6 +75,22 @@ def test_what_erasure_leaves_is_said_by_the_contract() -> None:
 
 def test_a_site_without_settings_is_judged_by_the_defaults_of_the_pipeline() -> None:
     assert SiteSettings().policy() == SitePolicy()
+
+
+@pytest.mark.parametrize(
+    ("inner", "settings"),
+    [
+        (ServerOptions, ClickHouseSettings),
+        (SpoolLimits, SpoolSettings),
+        (CallLimits, RpcSettings),
+        (WatchRule, WatchRuleSettings),
+    ],
+    ids=lambda part: part.__name__,
+)
+def test_what_is_a_setting_has_its_default_there_alone(inner: type[Any], settings: type[BaseModel]) -> None:
+    """0.0 is what a rule of the watch has where its kind needs no such limit."""
+    own = {field.name for field in fields(inner) if field.default not in (MISSING, 0.0, ())}
+    assert own & set(settings.model_fields) == set()
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(SERVER)))

@@ -16,12 +16,12 @@ from qrumb_server.app.clock import SystemClock
 from qrumb_server.errors import StoreShortOfDiskError
 from qrumb_server.ports import EventStore
 from qrumb_server.spool.reader import list_sealed
-from qrumb_server.store.connection import ServerOptions
 from qrumb_server.store.embedded import EmbeddedStore
 from qrumb_server.store.server import ServerStore
 from qrumb_server.wire.v1.record_pb2 import AcceptedEvent, Record
 from tests.support.native_front import NativeFront
 from tests.support.rig import assert_exactly_once, load_all, record, running_rig, spool_up
+from tests.support.server_options import options_for
 
 pytestmark = [pytest.mark.chdb, pytest.mark.slow, pytest.mark.timeout(240)]
 
@@ -59,7 +59,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[EventStore
     else:
         with (
             contextlib.closing(NativeFront(tmp_path / "front")) as front,
-            contextlib.closing(ServerStore(ServerOptions(hosts=[("127.0.0.1", front.port)]))) as server,
+            contextlib.closing(ServerStore(options_for(front.port))) as server,
         ):
             yield server
 

@@ -17,13 +17,13 @@ from typing import Any
 
 import pytest
 
-from qrumb_server.store.connection import ServerOptions
 from qrumb_server.store.schema.files import load_migrations
 from qrumb_server.store.schema.render import render
 from qrumb_server.store.server import ServerStore
 from tests.support.native_front import NativeFront
 from tests.support.old_server import BINARY, OldConnection, old_dialect, old_store, running_server
 from tests.support.rig import IMPATIENT, assert_exactly_once, running_rig
+from tests.support.server_options import options_for
 from tests.support.stack import wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
@@ -158,7 +158,7 @@ def test_a_dropped_table_and_a_missing_column_are_named_and_waited_for(tmp_path:
 def test_connections_cut_before_and_after_the_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("qrumb_server.store.server._SETTLE_SECONDS", 0.05)
     with contextlib.closing(NativeFront(tmp_path / "front")) as front:
-        store = ServerStore(ServerOptions(hosts=[("127.0.0.1", front.port)]))
+        store = ServerStore(options_for(front.port))
         with running_rig(tmp_path, store) as rig:
             for moment in ("drop_before_commit", "drop_after_commit") * 3:
                 rig.wait_until_well()
@@ -166,6 +166,6 @@ def test_connections_cut_before_and_after_the_commit(tmp_path: Path, monkeypatch
                 rig.wait_for_error("broke")
             rig.wait_until_well()
             rig.finish()
-            checker = ServerStore(ServerOptions(hosts=[("127.0.0.1", front.port)]))
+            checker = ServerStore(options_for(front.port))
             assert_exactly_once(checker.query, rig.feeder.acknowledged)
             checker.close()

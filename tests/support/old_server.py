@@ -19,6 +19,7 @@ from qrumb_server.store.connection import Result, ServerConnection, ServerOption
 from qrumb_server.store.server import ServerStore
 from tests.support.patience import patient
 from tests.support.ports import claimed_port
+from tests.support.server_options import options_for
 from tests.support.tied import TIED
 
 __all__ = ["BINARY", "OldConnection", "OldServer", "old_dialect", "old_store", "running_server"]
@@ -206,13 +207,12 @@ class OldServer:
 
     def options(self, **changes: object) -> ServerOptions:
         """How to reach it, with short timeouts."""
-        plain: dict[str, object] = {
-            "hosts": [("127.0.0.1", self.port)],
+        short = {
             "connect_timeout": timedelta(seconds=2),
             "reply_timeout": timedelta(seconds=5),
             "ping_timeout": timedelta(seconds=1),
         }
-        return ServerOptions(**(plain | changes))  # type: ignore[arg-type]
+        return options_for(self.port, **(short | changes))
 
     def statement(self, sql: str) -> list[dict[str, object]]:
         """Run a statement as an operator would, past the store."""

@@ -59,21 +59,21 @@ _ASKED_TO_END = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerOptions:
-    """Where the servers are and how to reach them."""
+    """Where the servers are and how to reach them. Defaults are those of the settings alone."""
 
     hosts: Sequence[Host]
-    user: str = "default"
-    password: str = field(default="", repr=False)
-    secure: bool = False
-    ca_file: Path | None = None
+    user: str
+    password: str = field(repr=False)
+    secure: bool
+    ca_file: Path | None
     """Certificates that the servers' must lead to; None: the usual authorities."""
-    compression: str | None = None
+    compression: str | None
     """"lz4", or None."""
-    connect_timeout: timedelta = timedelta(seconds=5)
-    reply_timeout: timedelta = timedelta(seconds=30)
+    connect_timeout: timedelta
+    reply_timeout: timedelta
     """Longest silence of a server that works on a statement."""
-    ping_timeout: timedelta = timedelta(seconds=5)
-    cluster: str | None = None
+    ping_timeout: timedelta
+    cluster: str | None
     """Name of the cluster; None: a single server."""
 
 

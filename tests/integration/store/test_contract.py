@@ -14,13 +14,13 @@ import pytest
 
 from qrumb_server.errors import BadRowsError, OutcomeUnknownError, StoreRefusedError, StoreUnavailableError
 from qrumb_server.ports import EventStore, TableBatch
-from qrumb_server.store.connection import ServerOptions
 from qrumb_server.store.embedded import EmbeddedStore
 from qrumb_server.store.server import ServerStore
 from tests.support.faulty_store import FaultyStore
 from tests.support.native_front import NativeFront
 from tests.support.old_server import BINARY, old_store, running_server
 from tests.support.rows import AWKWARD, EMPTY_ROW, FULL_ROW, other_rows
+from tests.support.server_options import options_for
 
 Row = Callable[..., dict[str, Any]]
 Batch = Callable[..., TableBatch]
@@ -50,7 +50,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
                 opened = EmbeddedStore.open(request.getfixturevalue("database"))
             case "front":
                 front = stack.enter_context(contextlib.closing(NativeFront(request.getfixturevalue("database"))))
-                opened = ServerStore(ServerOptions(hosts=[("127.0.0.1", front.port)]))
+                opened = ServerStore(options_for(front.port))
             case _:
                 opened = old_store(stack.enter_context(running_server(tmp_path)))
         stack.callback(opened.close)

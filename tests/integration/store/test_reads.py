@@ -24,12 +24,12 @@ from qrumb_server.query.service import Queries
 from qrumb_server.reasons import calls
 from qrumb_server.rpc.faults import RequestFault
 from qrumb_server.rpc.wrappers import Wrappers
-from qrumb_server.store.connection import ServerOptions
 from qrumb_server.store.embedded import EmbeddedStore
 from qrumb_server.store.errors import CANCELLED
 from qrumb_server.store.server import ServerStore
 from tests.support.native_front import NativeFront
 from tests.support.patience import patient
+from tests.support.server_options import options_for
 
 pytestmark = pytest.mark.chdb
 
@@ -143,7 +143,7 @@ def front(tmp_path: Path) -> Iterator[NativeFront]:
 
 def test_a_server_is_left_at_once(front: NativeFront) -> None:
     """The connection breaks; the host is not held for dead by it."""
-    store = ServerStore(ServerOptions(hosts=[("127.0.0.1", front.port)]))
+    store = ServerStore(options_for(front.port))
     store.query("SELECT 1")
     asking = Asking(LIMITS)
     failed: list[StoreUnavailableError] = []

@@ -12,11 +12,11 @@ import pytest
 
 from qrumb_server.errors import OutcomeUnknownError, StoreRefusedError, StoreUnavailableError
 from qrumb_server.ports import TableBatch
-from qrumb_server.store.connection import ServerOptions
 from qrumb_server.store.server import ServerStore
 from tests.support.native_front import NativeFront
 from tests.support.patience import patient
 from tests.support.ports import claimed_port
+from tests.support.server_options import options_for
 
 pytestmark = pytest.mark.chdb
 
@@ -42,8 +42,8 @@ def open_store(front: NativeFront) -> Iterator[Callable[..., ServerStore]]:
     opened: list[ServerStore] = []
 
     def open_one(**changes: Any) -> ServerStore:
-        plain: dict[str, Any] = {"hosts": [("127.0.0.1", front.port)], "connect_timeout": SHORT, "ping_timeout": SHORT}
-        opened.append(ServerStore(ServerOptions(**(plain | changes))))
+        short: dict[str, Any] = {"connect_timeout": SHORT, "ping_timeout": SHORT}
+        opened.append(ServerStore(options_for(front.port, **(short | changes))))
         return opened[-1]
 
     yield open_one

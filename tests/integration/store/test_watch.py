@@ -26,9 +26,11 @@ LIMITS = ReadLimits(max_seconds=20, max_memory_bytes=1 << 30, max_rows=0, max_th
 HOUR_MS = 3_600_000
 DAYS = timedelta(days=1) // timedelta(milliseconds=1)
 INTERVAL = timedelta(minutes=5)
-SILENT = WatchRule(name="silent", kind=WatchKind.SILENT, qr_code_ids=("poster-7",), usual=2, within_ms=2 * DAYS)
+SILENT = WatchRule(
+    name="silent", kind=WatchKind.SILENT, qr_code_ids=("poster-7",), usual=2, within_ms=2 * DAYS, least=20
+)
 SUSPECT = WatchRule(name="suspect", kind=WatchKind.SUSPECT_SHARE, over=0.6, least=5, within_ms=2 * DAYS)
-LOST = WatchRule(name="lost", kind=WatchKind.UNSCANNED_VISITS, over=0.2, least=4)
+LOST = WatchRule(name="lost", kind=WatchKind.UNSCANNED_VISITS, over=0.2, least=4, within_ms=DAYS)
 
 
 class Site:

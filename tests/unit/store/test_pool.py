@@ -6,6 +6,7 @@ import pytest
 
 from qrumb_server.store.connection import Host, ServerConnection, ServerOptions, StatementError
 from qrumb_server.store.pool import ConnectionPool
+from tests.support.server_options import options_for
 
 HOSTS: list[Host] = [("one", 9000), ("two", 9000)]
 TABLE_IS_READ_ONLY = 242
@@ -32,7 +33,7 @@ def pool_of(failing: dict[Host, int | None]) -> ConnectionPool:
     def connect(host: Host, options: ServerOptions) -> ServerConnection:
         return cast(ServerConnection, Connected(host, failing))
 
-    return ConnectionPool(ServerOptions(hosts=HOSTS), connect)
+    return ConnectionPool(options_for(hosts=HOSTS), connect)
 
 
 def asked(pool: ConnectionPool) -> Host | None:
