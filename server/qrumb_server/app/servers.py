@@ -69,7 +69,7 @@ def call_limits(rpc: RpcSettings) -> CallLimits:
         max_event_bytes=rpc.max_event_bytes,
         max_batch_bytes=rpc.max_batch_bytes,
         max_batch_events=rpc.max_batch_events,
-        max_bytes_in_work=rpc.max_bytes_in_work,
+        max_bytes_in_flight=rpc.max_bytes_in_flight,
     )
 
 

@@ -81,7 +81,7 @@ class RpcSettings(Group):
     keeps all other limits. A larger one is rejected by its size. Requests without events have this limit too."""
     max_batch_bytes: int = Field(default=4 * MIB, ge=1 * MIB, le=16 * MIB)
     """Largest batch call, protobuf or JSON; a larger one is refused as a whole."""
-    max_bytes_in_work: int = Field(default=32 * MIB, ge=1 * MIB)
+    max_bytes_in_flight: int = Field(default=32 * MIB, ge=1 * MIB)
     """Bytes of all calls longer than an event that one worker handles at a time; beyond it they are
     RESOURCE_EXHAUSTED with a delay after which to try again. Decoded, a call takes up to ten times its bytes."""
     max_message_bytes: int = Field(default=32 * MIB, ge=1 * MIB)

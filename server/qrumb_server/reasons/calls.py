@@ -204,7 +204,7 @@ TOO_MANY_CALLS: Final = Reason(
     retry_after_seconds=1,
     text="the collector has too many calls under way; nothing was kept, send it again later",
     cause="A worker's direct port has `rpc.max_concurrent_calls` calls under way, or a worker has "
-    "`rpc.max_bytes_in_work` of long ones.",
+    "`rpc.max_bytes_in_flight` of long ones.",
     advice="Wait for the delay. Send batches or open one stream, in place of many single calls.",
 )
 

@@ -39,7 +39,7 @@ class CallLimits:
     max_event_bytes: int
     max_batch_bytes: int
     max_batch_events: int
-    max_bytes_in_work: int
+    max_bytes_in_flight: int
     """Of all calls longer than one event may be, together."""
 
 
@@ -107,7 +107,7 @@ class Opening:
         self._turns = turns
         self._may_begin = may_begin
         self._count = count
-        self._bytes_in_work = 0
+        self._bytes_in_flight = 0
         self._others = Decoding(limits.max_event_bytes + _AROUND_A_TEXT)
 
     def unary(self, method: Method, call: Unary) -> Unary:
@@ -144,15 +144,15 @@ class Opening:
                     return await call(await open_request(request), context)
             if size <= self._limits.max_event_bytes:
                 return await call(await open_request(request), context)
-            if self._bytes_in_work + size > self._limits.max_bytes_in_work:
+            if self._bytes_in_flight + size > self._limits.max_bytes_in_flight:
                 self._count(calls.TOO_MANY_CALLS.name)
                 raise RequestFault(calls.TOO_MANY_CALLS)
-            self._bytes_in_work += size
+            self._bytes_in_flight += size
             try:
                 await self._turns.take_in(size)
                 return await call(await open_request(request), context)
             finally:
-                self._bytes_in_work -= size
+                self._bytes_in_flight -= size
 
         return opened
 
