@@ -28,8 +28,8 @@ public final class Hashing {
    *
    * @param phone the number, with + or 00 and the country code
    * @return its SHA-256 as 64 hex digits
-   * @throws IllegalArgumentException it is not an international number, or takes libphonenumber to be
-   *     understood
+   * @throws IllegalArgumentException it is not an international number, or takes libphonenumber to
+   *     be understood
    */
   public static String phoneHash(String phone) {
     return hash(NormalForms.phone(phone));

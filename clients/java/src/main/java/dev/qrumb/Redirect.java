@@ -29,8 +29,8 @@ public final class Redirect {
 
   private static final System.Logger LOG = System.getLogger("dev.qrumb");
 
-  // A browser's guess is not a visit, and what it fetched early it would show later: the tap must come
-  // here itself.
+  // A browser's guess is not a visit, and what it fetched early it would show later: the tap must
+  // come here itself.
   private static final List<String> EARLY_HEADERS =
       List.of("Sec-Purpose", "Purpose", "X-Purpose", "X-Moz");
   private static final Set<String> EARLY = Set.of("prefetch", "prerender", "preview");

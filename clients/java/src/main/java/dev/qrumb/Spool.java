@@ -50,8 +50,8 @@ final class Spool {
   private static final long TRY_AGAIN_NANOS = 1_000_000_000L;
   private static final long BETWEEN_LINES_NANOS = 1_000_000_000L;
 
-  // A process' locks are not locks against itself, and closing a file loses them: what it holds must
-  // not be opened again.
+  // A process' locks are not locks against itself, and closing a file loses them: what it holds
+  // must not be opened again.
   private static final Set<Path> HELD = ConcurrentHashMap.newKeySet();
 
   /** An open file with a lock on it; size is where its next record goes. */
