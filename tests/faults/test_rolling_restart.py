@@ -20,6 +20,7 @@ from qrumb.v1.collector_service_pb2_grpc import CollectorServiceStub
 from qrumb.v1.receipt_pb2 import EventReceipt
 from qrumb.v1.server_event_pb2 import ServerEvent
 from tests.support.patience import patient
+from tests.support.plain_http import NO_TLS
 from tests.support.ports import claimed_port
 from tests.support.stack import Stack, running_stack, wait_until
 
@@ -72,7 +73,7 @@ def deliver(book: Book, name: str, send: Callable[[str], None]) -> None:
                 book.accepted[name] += 1
                 book.ids.add(event_id)
                 break
-        time.sleep(0.01)
+        time.sleep(0.05)
 
 
 def post(client: httpx.Client, event_id: str) -> None:
@@ -90,7 +91,7 @@ def anew(url: str) -> Callable[[str], None]:
     """A connection for each event."""
 
     def send(event_id: str) -> None:
-        with httpx.Client(base_url=url, timeout=patient(10)) as client:
+        with httpx.Client(base_url=url, timeout=patient(10), verify=NO_TLS) as client:
             post(client, event_id)
 
     return send
@@ -160,7 +161,7 @@ def load(stack: Stack, book: Book) -> Iterator[None]:
     """Callers of every kind, until the end."""
     gateway = stack.url.removeprefix("http://")
     with (
-        httpx.Client(base_url=stack.url, timeout=patient(10)) as kept,
+        httpx.Client(base_url=stack.url, timeout=patient(10), verify=NO_TLS) as kept,
         grpc.insecure_channel(stack.grpc_target, options=NO_RETRIES) as direct,
         grpc.insecure_channel(gateway, options=NO_RETRIES) as through,
     ):

@@ -24,6 +24,7 @@ import pytest
 from tests.support.audit import audit
 from tests.support.load import Book, Load
 from tests.support.modes import HELD_TO_MODES, forbidden
+from tests.support.plain_http import NO_TLS
 from tests.support.ports import claimed_port
 from tests.support.small_disk import SmallDisk, small_disk
 from tests.support.stack import Stack, frozen, running_stack, wait_until
@@ -222,5 +223,5 @@ def wait_for_health(stack: Stack, said: str) -> None:
 def health_text(stack: Stack) -> str:
     """What /healthz says, whatever its status; empty while there is no answer."""
     with contextlib.suppress(httpx.HTTPError):
-        return httpx.get(f"{stack.url}/healthz", timeout=5).text
+        return httpx.get(f"{stack.url}/healthz", timeout=5, verify=NO_TLS).text
     return ""

@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.modes import HELD_TO_MODES, forbidden
 from tests.support.patience import patient
+from tests.support.plain_http import NO_TLS
 from tests.support.stack import Stack, frozen, running_stack, wait_until
 
 pytestmark = [pytest.mark.stack, pytest.mark.chdb]
@@ -60,7 +61,9 @@ def condition_in_metrics(node: Stack) -> str:
     """Which condition monitoring is told."""
     [url] = re.findall(r"^metrics: (\S+)$", node.log(), re.MULTILINE)
     [found] = re.findall(
-        r'^qrumb_node_condition{condition="(\w+)"} 1.0$', httpx.get(url, timeout=patient(20)).text, re.MULTILINE
+        r'^qrumb_node_condition{condition="(\w+)"} 1.0$',
+        httpx.get(url, timeout=patient(20), verify=NO_TLS).text,
+        re.MULTILINE,
     )
     return found
 

@@ -16,6 +16,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
 from qrumb.v1 import collector_service_pb2
+from tests.support.plain_http import NO_TLS
 from tests.support.stack import Stack, running_stack
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(3_600)]
@@ -151,7 +152,7 @@ async def test_no_request_is_an_internal_error_or_hangs(node: Stack) -> None:
     waiting = iter(range(REQUESTS))
     answers: Counter[str] = Counter()
     async with (
-        httpx.AsyncClient(base_url=node.url, timeout=60) as client,
+        httpx.AsyncClient(base_url=node.url, timeout=60, verify=NO_TLS) as client,
         grpc.aio.insecure_channel(node.grpc_target) as channel,
     ):
 

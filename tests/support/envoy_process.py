@@ -24,6 +24,7 @@ from qrumb_server.gateway.workers import workers
 from tests.support.backends import Backend
 from tests.support.certificates import Authority, Files
 from tests.support.patience import patient
+from tests.support.plain_http import NO_TLS
 
 __all__ = [
     "Gateway",
@@ -184,9 +185,10 @@ async def running_gateway(
             )
         stack.push_async_callback(_stop, process)
         admin = httpx.AsyncClient(
-            transport=httpx.AsyncHTTPTransport(uds=str(folder / options.admin_socket)),
+            transport=httpx.AsyncHTTPTransport(uds=str(folder / options.admin_socket), verify=NO_TLS),
             base_url="http://admin",
             timeout=patient(20),
+            verify=NO_TLS,
         )
         http = httpx.AsyncClient(
             base_url=f"{scheme}://127.0.0.1:{options.http_port}", timeout=patient(20), verify=verify

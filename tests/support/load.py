@@ -24,6 +24,7 @@ from qrumb.v1.browser_event_pb2 import BrowserEvent
 from qrumb.v1.collector_service_pb2_grpc import CollectorServiceStub
 from qrumb.v1.receipt_pb2 import EventReceipt
 from qrumb.v1.server_event_pb2 import ServerEvent
+from tests.support.plain_http import NO_TLS
 
 __all__ = ["GATEWAY_TRIES", "SITE", "Arrivals", "Book", "Load"]
 
@@ -174,7 +175,7 @@ class Load:
 
     def __init__(self, book: Book, *, url: str, grpc_target: str) -> None:
         self._book = book
-        self._http = [httpx.Client(base_url=url, timeout=CALL_SECONDS) for _ in range(4)]
+        self._http = [httpx.Client(base_url=url, timeout=CALL_SECONDS, verify=NO_TLS) for _ in range(4)]
         self._channels = [grpc.insecure_channel(grpc_target, options=NO_RETRIES) for _ in range(6)]
         stubs = [CollectorServiceStub(channel) for channel in self._channels]
         one, many, other, sessions = self._http

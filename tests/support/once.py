@@ -17,6 +17,7 @@ from qrumb.v1.scan_session_pb2 import ScanSession
 from qrumb.v1.scan_session_service_pb2 import RegisterScanSessionRequest
 from qrumb.v1.scan_session_service_pb2_grpc import ScanSessionServiceStub
 from qrumb.v1.server_event_pb2 import ServerEvent
+from tests.support.plain_http import NO_TLS
 
 __all__ = ["SESSION", "SITE", "Tally", "register_session", "send_batches", "send_json", "send_single", "send_spoilt"]
 
@@ -114,7 +115,7 @@ def register_session(tally: Tally, target: str) -> None:
 
 def send_json(tally: Tally, url: str) -> None:
     """Single browser events through the gateway, which may send a call again when a worker dies under it."""
-    with httpx.Client(base_url=url, timeout=8) as client:
+    with httpx.Client(base_url=url, timeout=8, verify=NO_TLS) as client:
         while not tally.stop.is_set():
             [event_id] = tally.new_ids(1)
             tally.retried_by_gateway.add(event_id)

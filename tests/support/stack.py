@@ -20,6 +20,7 @@ from tests.support.asking import run_sql
 from tests.support.commands import run_command
 from tests.support.empty_database import copy_empty_database
 from tests.support.patience import patient
+from tests.support.plain_http import NO_TLS
 from tests.support.tied import TIED
 
 __all__ = ["Stack", "frozen", "running_stack", "wait_until"]
@@ -172,7 +173,7 @@ class Stack:
 
     def http(self) -> httpx.Client:
         """A client of the gateway."""
-        return httpx.Client(base_url=self.url, timeout=patient(20))
+        return httpx.Client(base_url=self.url, timeout=patient(20), verify=NO_TLS)
 
     def log(self) -> str:
         """What the node printed, nothing before its first start."""

@@ -25,6 +25,7 @@ from qrumb.v1 import (
 from qrumb_server.rpc.access import OPEN, RULES
 from tests.integration.access.conftest import Keys
 from tests.support.patience import patient
+from tests.support.plain_http import NO_TLS
 from tests.support.stack import Stack
 
 pytestmark = pytest.mark.stack
@@ -286,7 +287,7 @@ def test_refusals_are_counted_by_their_reason(stack: Stack) -> None:
     with stack.http() as client:
         assert client.post("/server-events", json=EVENT).status_code == 401
     settings = json.loads((stack.data_dir / "run" / "settings.json").read_text())
-    text = httpx.get(f"http://127.0.0.1:{settings['metrics']['port']}/metrics", timeout=patient(20)).text
+    text = httpx.get(f"http://127.0.0.1:{settings['metrics']['port']}/metrics", timeout=patient(20), verify=NO_TLS).text
     assert 'qrumb_calls_refused_total{process="worker-' in text
     assert 'reason="KEY_MISSING"' in text
 

@@ -12,6 +12,7 @@ import pytest
 
 from tests.support.javascript import built_package, chromium, npm
 from tests.support.patience import patient
+from tests.support.plain_http import NO_TLS
 from tests.support.stack import Stack
 
 ROOT = Path(__file__).resolve().parent.parent.parent.parent
@@ -35,8 +36,8 @@ def test_the_go_checkout_reports_a_purchase(stack: Stack, tmp_path: Path) -> Non
         try:
             assert process.stdout is not None
             url = process.stdout.readline().removeprefix("checkout: ").strip()
-            order = httpx.post(f"{url}/checkout", json=basket).json()
-            assert httpx.post(f"{url}/checkout", content=b"no").status_code == 400
+            order = httpx.post(f"{url}/checkout", json=basket, verify=NO_TLS).json()
+            assert httpx.post(f"{url}/checkout", content=b"no", verify=NO_TLS).status_code == 400
         finally:
             process.terminate()
     assert process.returncode == 0

@@ -31,6 +31,7 @@ from qrumb.events import Event
 from qrumb.signing import is_signed, sign_scan_session_id
 from qrumb.v1.scan_session_pb2 import ScanSession
 from tests.support.client_front import CASES, Front, load_cases
+from tests.support.plain_http import NO_TLS
 
 Case = dict[str, Any]
 SITE, SECRET, OLDER = "shop", "a-secret", "the-older-secret"
@@ -317,7 +318,9 @@ async def test_the_examples_of_the_page_work(monkeypatch: pytest.MonkeyPatch) ->
     client: Client = program["client"]
     try:
         async with httpx.AsyncClient(
-            transport=httpx.ASGITransport(program["app"]), base_url="https://shop.example"
+            transport=httpx.ASGITransport(program["app"]),
+            base_url="https://shop.example",
+            verify=NO_TLS,
         ) as browser:
             landed = await browser.get("/q/poster-7?utm=1")
             assert landed.status_code == 302

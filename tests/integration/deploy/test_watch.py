@@ -13,6 +13,7 @@ import yaml
 
 from tests.support.deployment import DEPLOY, ROOT
 from tests.support.patience import patient
+from tests.support.plain_http import NO_TLS
 from tests.support.ports import claimed_port
 from tests.support.stack import Stack, running_stack, wait_until
 from tests.support.tied import TIED
@@ -132,16 +133,16 @@ def test_every_panel_has_something_to_show(watched: tuple[Stack, str]) -> None:
         wait_until(all_shown, 60, interval=1)
     except AssertionError:
         pytest.fail(f"nothing to show: {empty}")
-    firing = httpx.get(f"{prometheus}/api/v1/alerts", timeout=patient(20)).json()["data"]["alerts"]
+    firing = httpx.get(f"{prometheus}/api/v1/alerts", timeout=patient(20), verify=NO_TLS).json()["data"]["alerts"]
     assert [alert for alert in firing if alert["state"] == "firing"] == []
-    health = httpx.get(f"{prometheus}/api/v1/rules", timeout=patient(20)).json()["data"]["groups"]
+    health = httpx.get(f"{prometheus}/api/v1/rules", timeout=patient(20), verify=NO_TLS).json()["data"]["groups"]
     assert {rule["health"] for group in health for rule in group["rules"]} == {"ok"}
 
 
 def answers(prometheus: str, expr: str) -> list[Any]:
     """The series of a query; none while Prometheus starts."""
     try:
-        found = httpx.get(f"{prometheus}/api/v1/query", params={"query": expr}, timeout=patient(20))
+        found = httpx.get(f"{prometheus}/api/v1/query", params={"query": expr}, timeout=patient(20), verify=NO_TLS)
     except httpx.TransportError:
         return []
     if found.status_code == 503:

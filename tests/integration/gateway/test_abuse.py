@@ -18,6 +18,7 @@ from h2.exceptions import ProtocolError
 from tests.support.envoy_process import Gateway, running_gateway, until
 from tests.support.http2 import POST, Http2Caller, frame, http2_caller
 from tests.support.patience import patient
+from tests.support.plain_http import NO_TLS
 
 pytestmark = pytest.mark.envoy
 
@@ -46,7 +47,7 @@ async def abused(max_growth: int = 64 * MIB, **changes: Any) -> AsyncIterator[Ga
 
 async def assert_prompt(gateway: Gateway, seconds: float = 2) -> None:
     """A newcomer's request is answered."""
-    async with httpx.AsyncClient(base_url=gateway.http.base_url, timeout=patient(seconds)) as newcomer:
+    async with httpx.AsyncClient(base_url=gateway.http.base_url, timeout=patient(seconds), verify=NO_TLS) as newcomer:
         reply = await newcomer.post("/collect", json={"site_id": "demo"})
     assert reply.status_code == 200, reply.text
 

@@ -13,6 +13,7 @@ import pytest
 from tests.support.backends import Answer, break_down, hang, refuse_full, reject
 from tests.support.envoy_process import Gateway, running_gateway, until
 from tests.support.patience import patient
+from tests.support.plain_http import NO_TLS
 
 pytestmark = pytest.mark.envoy
 
@@ -99,7 +100,9 @@ async def transcoding() -> AsyncIterator[Gateway]:
 async def test_every_refusal_of_the_gateway_is_json_with_a_useful_text(transcoding: Gateway) -> None:
     for name, method, path, body, headers, status, code, text in ERRORS:
         async with httpx.AsyncClient(
-            base_url=transcoding.http.base_url, timeout=patient(20)
+            base_url=transcoding.http.base_url,
+            timeout=patient(20),
+            verify=NO_TLS,
         ) as client:  # a refused body closes the connection
             reply = await client.request(method, path, content=body, headers=headers)
         try:

@@ -20,6 +20,7 @@ from tests.support import backends
 from tests.support.backends import Backend, break_down, cancel
 from tests.support.envoy_process import Gateway, running_gateway, until, worker_socket
 from tests.support.patience import patient
+from tests.support.plain_http import NO_TLS
 
 pytestmark = pytest.mark.envoy
 
@@ -167,7 +168,9 @@ async def test_a_drain_finishes_what_is_inside_and_takes_no_new_call() -> None:
         await until(closing)
 
         async def refused() -> bool:
-            async with httpx.AsyncClient(base_url=gateway.http.base_url, timeout=patient(20)) as newcomer:
+            async with httpx.AsyncClient(
+                base_url=gateway.http.base_url, timeout=patient(20), verify=NO_TLS
+            ) as newcomer:
                 try:
                     return (await newcomer.get("/healthz")).is_error
                 except httpx.ConnectError:

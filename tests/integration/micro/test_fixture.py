@@ -16,6 +16,7 @@ from qrumb.testing import Node, running_node
 from qrumb.v1.query_service_pb2 import GetReceiptRequest
 from qrumb.v1.query_service_pb2_grpc import QueryServiceStub
 from tests.support.patience import patient
+from tests.support.plain_http import NO_TLS
 
 pytestmark = pytest.mark.stack
 
@@ -39,7 +40,7 @@ def node(process: Node) -> Node:
 
 
 def collect(node: Node, **fields: object) -> None:
-    httpx.post(f"{node.url}/collect", json=PAGEVIEW | fields, timeout=patient(20))
+    httpx.post(f"{node.url}/collect", json=PAGEVIEW | fields, timeout=patient(20), verify=NO_TLS)
 
 
 def test_events_of_both_transports_are_there_with_what_takes_a_look_up(node: Node) -> None:
@@ -69,8 +70,10 @@ def test_events_of_both_transports_are_there_with_what_takes_a_look_up(node: Nod
 def test_a_misspelt_dry_run_erases_nothing(node: Node) -> None:
     """As at the gateway; what fits is answered."""
     path = f"{node.url}/v1/sites/demo/erase-subject"
-    misspelt = httpx.post(path, json={"user_id": "bob", "validate_onyl": True}, timeout=patient(20))
-    dry = httpx.post(path, params={"validate_only": "true"}, json={"user_id": "bob"}, timeout=patient(20))
+    misspelt = httpx.post(path, json={"user_id": "bob", "validate_onyl": True}, timeout=patient(20), verify=NO_TLS)
+    dry = httpx.post(
+        path, params={"validate_only": "true"}, json={"user_id": "bob"}, timeout=patient(20), verify=NO_TLS
+    )
     assert (misspelt.status_code, "did you mean `validate_only`?" in misspelt.text) == (400, True)
     assert (dry.status_code, dry.json()["validate_only"]) == (200, True)
 
@@ -99,10 +102,10 @@ def test_a_reset_leaves_nothing_behind(node: Node) -> None:
     for _ in range(2):
         node.reset()
         assert node.events() == []
-        httpx.post(f"{node.url}/collect", json=event, timeout=patient(20))
+        httpx.post(f"{node.url}/collect", json=event, timeout=patient(20), verify=NO_TLS)
         [first] = node.expect(is_duplicate=False, within=WITHIN)
         assert first["fields"]["qr_code_id"] == ""
-        httpx.post(f"{node.url}/collect", json=event, timeout=patient(20))
+        httpx.post(f"{node.url}/collect", json=event, timeout=patient(20), verify=NO_TLS)
         node.expect(is_duplicate=True, count=1, within=WITHIN)
         with Client(node.grpc_url) as client:
             client.register_scan_session(site_id="demo", scan_session_id="s-1", qr_code_id="poster-7")
@@ -159,11 +162,11 @@ def test_the_process_ends_with_its_parent(tmp_path: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None
         url = parent.stdout.readline().strip()
-        assert httpx.get(f"{url}/healthz", timeout=patient(20)).json()["condition"] == "READY"
+        assert httpx.get(f"{url}/healthz", timeout=patient(20), verify=NO_TLS).json()["condition"] == "READY"
         os.kill(parent.pid, signal.SIGKILL)
     for _ in range(int(patient(200))):
         try:
-            httpx.get(f"{url}/healthz", timeout=0.1)
+            httpx.get(f"{url}/healthz", timeout=0.1, verify=NO_TLS)
         except httpx.HTTPError:
             break
     else:
@@ -184,9 +187,11 @@ def test_keys_count_where_there_is_a_sites_file(tmp_path: Path) -> None:
     sites = tmp_path / "sites.toml"
     sites.write_text('[demo]\norigins = ["https://shop.example"]\n')
     with running_node(sites=sites) as node:
-        known = httpx.post(f"{node.url}/collect", json=PAGEVIEW, timeout=patient(20))
-        unknown = httpx.post(f"{node.url}/collect", json=PAGEVIEW | {"site_id": "other"}, timeout=patient(20))
-        backend = httpx.post(f"{node.url}/server-events", json=PAGEVIEW, timeout=patient(20))
+        known = httpx.post(f"{node.url}/collect", json=PAGEVIEW, timeout=patient(20), verify=NO_TLS)
+        unknown = httpx.post(
+            f"{node.url}/collect", json=PAGEVIEW | {"site_id": "other"}, timeout=patient(20), verify=NO_TLS
+        )
+        backend = httpx.post(f"{node.url}/server-events", json=PAGEVIEW, timeout=patient(20), verify=NO_TLS)
     assert [known.status_code, unknown.status_code, backend.status_code] == [200, 403, 401]
     assert backend.headers["www-authenticate"] == "Bearer"
     assert unknown.json()["details"][0]["reason"] == "SITE_UNKNOWN"

@@ -6,6 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.support.plain_http import NO_TLS
 from tests.support.stack import running_stack
 
 pytestmark = [pytest.mark.stack, pytest.mark.chdb]
@@ -21,7 +22,7 @@ async def test_too_large_and_too_many_questions_are_told_apart(tmp_path: Path) -
     with running_stack(tmp_path / "data", QRUMB_WORKERS="1", **named) as stack:
         assert stack.command("send", "--count", "60", "--site", "shop").returncode == 0
         stack.wait_for_rows(60)
-        async with httpx.AsyncClient(base_url=stack.url, timeout=60) as client:
+        async with httpx.AsyncClient(base_url=stack.url, timeout=60, verify=NO_TLS) as client:
             for question in ASKED:
                 reply = await client.get(f"/v1/sites/shop/{question}")
                 body = reply.json()

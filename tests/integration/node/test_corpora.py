@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.javascript import corpus
 from tests.support.patience import patient
+from tests.support.plain_http import NO_TLS
 from tests.support.stack import Stack, wait_until
 from tests.support.strings import assert_stored, texts_event
 
@@ -23,7 +24,7 @@ ROOM: Final = 126
 
 @pytest.fixture(scope="module")
 def client(stack: Stack) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=stack.url, timeout=patient(20)) as client:
+    with httpx.Client(base_url=stack.url, timeout=patient(20), verify=NO_TLS) as client:
         yield client
 
 

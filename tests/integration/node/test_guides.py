@@ -22,6 +22,7 @@ import pytest
 from qrumb_server.config import load_settings
 from tests.support.javascript import chromium
 from tests.support.patience import patient
+from tests.support.plain_http import NO_TLS
 from tests.support.ports import claimed_port
 from tests.support.receiver import running_receiver
 from tests.support.stack import Stack, running_stack, wait_until
@@ -78,7 +79,7 @@ def running(program: Path, environment: Mapping[str, str], url: str) -> Iterator
 def answers(url: str) -> bool:
     """Whether a server is there."""
     try:
-        return httpx.get(url, timeout=patient(20)).status_code == 200
+        return httpx.get(url, timeout=patient(20), verify=NO_TLS).status_code == 200
     except httpx.ConnectError:
         return False
 
@@ -118,9 +119,12 @@ def test_the_tutorial_leads_from_a_poster_to_a_number(node: Stack, tmp_path: Pat
     with running(program, {**node.environment(), **own}, shop):
         [session] = re.findall(r'scan_session_id: "([^"]+)"', opened(f"{shop}/q/poster-7", tmp_path / "chromium"))
         # Pressing the button; the browser would send the cookie that the carrier had set.
-        landed = httpx.get(shop, params={"qrs": session}, timeout=patient(20))
+        landed = httpx.get(shop, params={"qrs": session}, timeout=patient(20), verify=NO_TLS)
         cookie = landed.headers["set-cookie"].partition(";")[0]
-        assert httpx.post(f"{shop}/checkout", headers={"cookie": cookie}, timeout=patient(20)).text == "Thank you."
+        assert (
+            httpx.post(f"{shop}/checkout", headers={"cookie": cookie}, timeout=patient(20), verify=NO_TLS).text
+            == "Thank you."
+        )
         # The view knows a scan that was registered after its visit.
         node.wait_for_rows(2, "site_id = 'shop' AND qr_code_id = 'poster-7' AND is_fraud = 0", "attributed_events")
     # Its reader has exported the secret in this shell.

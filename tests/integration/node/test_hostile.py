@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.collector_calls import PATHS, as_json
 from tests.support.patience import patient
+from tests.support.plain_http import NO_TLS
 from tests.support.stack import Stack
 from tests.support.strings import SAMPLES, assert_stored, texts_event
 
@@ -38,7 +39,7 @@ REFUSED, ANY = {400}, {200, 400}
 @pytest.fixture(scope="module")
 def client(stack: Stack) -> Iterator[httpx.Client]:
     """One connection; an answer that takes longer than a few seconds is a hang."""
-    with httpx.Client(base_url=stack.url, timeout=patient(5)) as client:
+    with httpx.Client(base_url=stack.url, timeout=patient(5), verify=NO_TLS) as client:
         yield client
 
 

@@ -14,6 +14,7 @@ import pytest
 from qrumb_server.gateway.process import command
 from tests.support.certificates import Authority
 from tests.support.patience import patient
+from tests.support.plain_http import NO_TLS
 from tests.support.ports import claimed_ports
 from tests.support.stack import wait_until
 from tests.support.tied import TIED
@@ -94,7 +95,11 @@ def test_no_plain_line_gets_between(tmp_path: Path) -> None:
             stranger = ssl.create_default_context()
             with pytest.raises(ssl.SSLError), socket.create_connection(("127.0.0.1", grpc)) as caller:
                 stranger.wrap_socket(caller, server_hostname="localhost")
-            wait_until(lambda: httpx.get(f"http://127.0.0.1:{http}/healthz", timeout=patient(20)).status_code == 200)
+            wait_until(
+                lambda: (
+                    httpx.get(f"http://127.0.0.1:{http}/healthz", timeout=patient(20), verify=NO_TLS).status_code == 200
+                )
+            )
         finally:
             node.terminate()
             node.wait(patient(60))

@@ -24,6 +24,7 @@ from qrumb.v1.browser_event_pb2 import BrowserEvent
 from qrumb.v1.scan_session_pb2 import ScanSession
 from qrumb.v1.server_event_pb2 import ServerEvent
 from tests.support.patience import patient
+from tests.support.plain_http import NO_TLS
 from tests.support.stack import Stack, frozen, running_stack
 
 pytestmark = [pytest.mark.stack, pytest.mark.slow]
@@ -137,7 +138,7 @@ def test_personal_data_gets_no_further_than_it_may(node: Stack) -> None:
     [metrics] = re.findall(r"^metrics: (\S+)$", node.log(), re.MULTILINE)
     said = {
         "log": node.log(),
-        "metrics": httpx.get(metrics, timeout=patient(20)).text,
+        "metrics": httpx.get(metrics, timeout=patient(20), verify=NO_TLS).text,
         "status": node.command("status", "--format", "json").stdout,
         "names of files": "\n".join(str(path) for path in node.data_dir.rglob("*")),
     }

@@ -13,6 +13,7 @@ import pytest
 from tests.support import stack as stacks
 from tests.support.certificates import Authority
 from tests.support.patience import patient
+from tests.support.plain_http import NO_TLS
 from tests.support.ports import claimed_port
 from tests.support.stack import Stack, running_stack, wait_until
 
@@ -48,7 +49,7 @@ def remote_gateway(stack: Stack, folder: Path, **settings: str) -> Iterator[http
     with (folder.parent / f"{folder.name}.log").open("wb") as log:
         gateway = subprocess.Popen(["sh", "-c", made.stdout], stdout=log, stderr=log)
     try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=patient(10)) as client:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=patient(10), verify=NO_TLS) as client:
 
             def is_up() -> bool:
                 assert gateway.poll() is None, Path(log.name).read_text()

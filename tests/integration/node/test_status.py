@@ -23,6 +23,7 @@ from qrumb_server.wire.v1.process_service_pb2 import GetMetricsRequest
 from qrumb_server.wire.v1.process_service_pb2_grpc import ProcessServiceStub
 from tests.support.native_front import NativeFront
 from tests.support.patience import patient
+from tests.support.plain_http import NO_TLS
 from tests.support.stack import Stack, running_stack, wait_until
 
 pytestmark = [pytest.mark.stack, pytest.mark.chdb]
@@ -107,7 +108,7 @@ def status(node: Stack) -> tuple[int, dict[str, Any]]:
 def metrics(node: Stack) -> dict[tuple[str, ...], float]:
     """What monitoring reads: values by name and labels."""
     [url] = re.findall(r"^metrics: (\S+)$", node.log(), re.MULTILINE)
-    families = text_string_to_metric_families(httpx.get(url, timeout=patient(20)).text)
+    families = text_string_to_metric_families(httpx.get(url, timeout=patient(20), verify=NO_TLS).text)
     return {(s.name, *sorted(s.labels.values())): s.value for family in families for s in family.samples}
 
 

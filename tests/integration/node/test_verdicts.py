@@ -26,6 +26,7 @@ from tests.support.collector_calls import (
     verdict,
 )
 from tests.support.patience import patient
+from tests.support.plain_http import NO_TLS
 from tests.support.stack import Stack, running_stack, wait_until
 from tests.support.verdict_cases import FILES, UNSEEN, Case, load_cases
 
@@ -105,7 +106,7 @@ def test_micro_answers_byte_for_byte_alike(alone: Stack, micro: Node) -> None:
         batch = {"events": [case.event for case in cases], "validate_only": True}
         dry.append((f"{address}/batch", batch, f"{path.stem}: batch"))
         for_good += [(address, case.event, f"{path.stem}: {case.name}") for case in cases]
-    with alone.http() as client, httpx.Client(base_url=micro.url, timeout=patient(20)) as light:
+    with alone.http() as client, httpx.Client(base_url=micro.url, timeout=patient(20), verify=NO_TLS) as light:
         for at, body, name in [*dry, *for_good]:
             sent = as_json(body)
             said = [normal(one.post(at, content=sent, headers=JSON_TYPE), sent) for one in (client, light)]

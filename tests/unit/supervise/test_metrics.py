@@ -24,6 +24,7 @@ from qrumb_server.rpc.metrics import CollectorMetrics
 from qrumb_server.supervise.metrics import MetricsServer, merge, node_metrics
 from qrumb_server.watch.watcher import Watcher
 from qrumb_server.wire.v1.record_pb2 import AcceptedEvent, Record
+from tests.support.plain_http import NO_TLS
 
 
 def text_of(number: int) -> str:
@@ -107,7 +108,7 @@ async def test_the_port_answers_from_its_opening_to_its_close() -> None:
         url = f"http://127.0.0.1:{server.port}/metrics"
         with pytest.raises(ConfigError, match=f"{server.port}: the port is taken; set METRICS_PORT"):
             MetricsServer.open("127.0.0.1", server.port)
-        async with httpx.AsyncClient() as client:
+        async with httpx.AsyncClient(verify=NO_TLS) as client:
             assert (await client.get(url)).text.strip() == ""
 
             async def gather() -> list[object]:
