@@ -16,12 +16,13 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
 from qrumb.v1 import collector_service_pb2
+from tests.support.examples import examples
 from tests.support.plain_http import NO_TLS
 from tests.support.stack import Stack, running_stack
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(3_600)]
 
-REQUESTS: Final = int(os.environ.get("FUZZ_REQUESTS", "800"))
+REQUESTS: Final = int(os.environ.get("FUZZ_REQUESTS", examples(800)))
 AT_ONCE: Final = 16
 PATHS: Final = (
     "/collect", "/collect/batch", "/server-events", "/server-events/batch", "/validate/browser-event",

@@ -85,8 +85,12 @@ def micro() -> Iterator[Node]:
 
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """A node that has seen as little as the micro one: a session that is another site's as well is marked."""
-    with running_stack(tmp_path_factory.mktemp("alone") / "data", QRUMB_WORKERS="1") as node:
+    """A node that has seen as little as the micro one: a session that is another site's as well is marked.
+
+    Nobody asks for its rows: they are loaded in as few batches as may be.
+    """
+    settings = {"QRUMB_WORKERS": "1", "QRUMB_SPOOL__SEAL_AFTER": "PT4S"}
+    with running_stack(tmp_path_factory.mktemp("alone") / "data", **settings) as node:
         yield node
 
 
