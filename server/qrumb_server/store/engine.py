@@ -20,8 +20,13 @@ __all__ = ["EngineError", "EngineSession", "Statements", "as_query_error"]
 
 
 # Of the process. Backups: see below. The engine reads what memory it has from the kernel 20 times a second unless told
-# otherwise, which costs more than all that an idle node does; once is what its statistics do.
-_ENGINE_OPTIONS: Final = "backups.allowed_path=/&memory_worker_period_ms=1000"
+# otherwise, which costs more than all that an idle node does; once is what its statistics do. It compiles an expression
+# at its third use unless told otherwise, which often takes as long as a small statement, and reading a million rows
+# is no faster for it: what is asked a hundred times may have it.
+_ENGINE_OPTIONS: Final = (
+    "backups.allowed_path=/&memory_worker_period_ms=1000&min_count_to_compile_expression=100"
+    "&min_count_to_compile_aggregate_expression=100&min_count_to_compile_sort_description=100"
+)
 
 
 class EngineError(Exception):
