@@ -21,7 +21,7 @@ from qrumb_server.query.own_paths import OwnPaths, has_hashes, own_paths, single
 from qrumb_server.query.pairs import PAIRS, has_pairs
 from qrumb_server.query.paths import Paths
 from qrumb_server.query.reads import Reader
-from qrumb_server.query.rolled import path_sources
+from qrumb_server.query.rolled import have_changed, path_sources
 from qrumb_server.query.rows import amount_text
 from qrumb_server.query.spans import DAY_MS, times_of
 from qrumb_server.query.touches import WINDOW_DAYS
@@ -52,7 +52,8 @@ def attribute_conversions(store: Reader, request: pb.GetAttributionRequest, now_
         window_ms=(request.window_days or WINDOW_DAYS) * DAY_MS,
         merges=has_pairs(store, request.site_id, EARLIEST_MS),
     )
-    conversions, own = _by_sums(asked, now_ms) or (_by_rows(asked), OwnPaths())
+    # Once more where hours changed meanwhile: these are then answered by their rows, and the others still by sums.
+    conversions, own = _by_sums(asked, now_ms) or _by_sums(asked, now_ms) or (_by_rows(asked), OwnPaths())
     counted = [one for one in conversions if one.is_counted]
     sums: defaultdict[str, Decimal] = defaultdict(Decimal)
     for one in counted:
@@ -156,7 +157,8 @@ def _by_sums(asked: _Asked, now_ms: int) -> tuple[list[Conversion], OwnPaths] | 
     bought = asked.purchases(rows, "1")
     paths = asked.paths
     conversions = asked.conversions([*rows, *bought], paths)
-    if not _are_found(conversions):
+    # What is taken out of a sum must be in it.
+    if not _are_found(conversions) or have_changed(asked.store, asked.site_id, sources):
         return None
     for row in rows:
         is_summed = any(first <= row["time_ms"] < end for first, end in sources.sums)

@@ -16,7 +16,17 @@ from qrumb_server.query.reads import Reader
 from qrumb_server.query.scans import since_ms
 from qrumb_server.query.spans import DAY_MS, Span
 
-__all__ = ["PATHS", "SUMS_KEPT_MS", "Sources", "of_rows", "path_sources", "pieces_of", "sources_of", "summed_hours"]
+__all__ = [
+    "PATHS",
+    "SUMS_KEPT_MS",
+    "Sources",
+    "have_changed",
+    "of_rows",
+    "path_sources",
+    "pieces_of",
+    "sources_of",
+    "summed_hours",
+]
 
 Range = tuple[int, int]
 """From and up to, in milliseconds."""
@@ -47,9 +57,9 @@ GROUP BY kind
 """  # noqa: S608
 # An hour of which no events were ever summed has no such version.
 _CLEAN_PATHS: Final = f"""
-SELECT groupUniqArray(intDiv(toUnixTimestamp64Milli(hour_time), {HOUR_MS})) AS hours FROM
+SELECT groupUniqArray(intDiv(toUnixTimestamp64Milli(hour_time), {HOUR_MS})) AS hours, max(latest) AS newest FROM
 (
-    SELECT hour_time FROM events.rolled_hours
+    SELECT hour_time, max(version) AS latest FROM events.rolled_hours
     WHERE site_id = {{site:String}} AND kind IN ('{EVENTS}', '{PATHS}')
         AND hour_time >= {{first:DateTime64(3, 'UTC')}} AND hour_time < {{end:DateTime64(3, 'UTC')}}
     GROUP BY hour_time
@@ -82,6 +92,8 @@ class Sources:
     sums: Sequence[Range] = ()
     run: int = 0
     """Tells apart what `runs` made of one."""
+    newest: int = 0
+    """No version of sums that stood for these hours is higher."""
 
     @property
     def begin_ms(self) -> int:
@@ -131,6 +143,19 @@ class Sources:
 )"""  # noqa: S608
 
     @property
+    def changed_sql(self) -> str:
+        """Of these hours those that were marked since, or whose sums were made anew."""
+        within = (
+            f"site_id = {{site:String}} AND kind = '{self.kind}' AND {self._within('sums', self.sums, 'hour_time')}"
+        )
+        return f"""
+SELECT hour_time FROM events.rolled_hours WHERE {within} AND version > {{newest:UInt64}} LIMIT 1
+UNION ALL
+SELECT hour_time FROM events.changed_hours WHERE {within}
+GROUP BY hour_time, marker HAVING argMax(is_settled, version) = 0 LIMIT 1
+"""  # noqa: S608
+
+    @property
     def _name(self) -> str:
         return f"{self.kind}{self.run or ''}"
 
@@ -176,7 +201,16 @@ def path_sources(store: Reader, site_id: str, from_ms: int, to_ms: int, now_ms: 
     if first_ms >= end_ms:
         return of_rows(span)[EVENTS]
     found = store.query(_CLEAN_PATHS, {"site": site_id, "first": first_ms, "end": end_ms})
-    return _sources(EVENTS, found[0]["hours"] if found else (), span)
+    if not found:
+        return of_rows(span)[EVENTS]
+    return replace(_sources(EVENTS, found[0]["hours"], span), newest=found[0]["newest"])
+
+
+def have_changed(store: Reader, site_id: str, sources: Sources) -> bool:
+    """Whether rows of the summed hours may have changed since `sources` was made, by a statement or another: their sums
+    and what was read of these rows are then of different moments. Raises StoreError."""
+    parameters = {name: value for name, value in sources.parameters.items() if "_sums_" in name}
+    return bool(store.query(sources.changed_sql, {**parameters, "site": site_id, "newest": sources.newest}))
 
 
 def pieces_of(hours: Iterable[int], bridged: int = 0) -> list[tuple[int, int]]:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from qrumb.v1 import query_service_pb2 as pb
+from qrumb_server.loader.changes import EVENTS as OF_EVENTS
 from qrumb_server.loader.changes import ChangedHours
 from qrumb_server.query.attribution import attribute_conversions
 from qrumb_server.query.funnels import follow_scans
@@ -19,7 +20,7 @@ from qrumb_server.rpc.faults import RequestFault
 from qrumb_server.store.embedded import EmbeddedStore
 from tests.support.history import SITE, at, between, insert_rows, link, sale, scan, visit
 from tests.support.mini_node import SettableClock
-from tests.support.sums import make_sums
+from tests.support.sums import HOUR_MS, make_sums
 
 pytestmark = pytest.mark.chdb
 
@@ -201,6 +202,25 @@ class Listening:
         return self._store.query(sql, parameters)
 
 
+class Changing(Listening):
+    """A store into which a loader brings a purchase, once a question has read the sums."""
+
+    def __init__(self, store: EmbeddedStore, changes: ChangedHours) -> None:
+        super().__init__(store)
+        self._changes = changes
+        self.left = 1
+
+    def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+        """As the port says."""
+        found = super().query(sql, parameters)
+        if self.left and "FROM events.hourly_counts" in sql:
+            self.left -= 1
+            with self._changes.holding() as hold:
+                hold.mark({(OF_EVENTS, SITE, at("06-03 12:00") // HOUR_MS)})
+                insert_rows(self._store, "events.valid_events", [sale("06-03 12:30", "s5", value="1.00", user="ann")])
+        return found
+
+
 def test_sums_of_hours_answer_alike(history: EmbeddedStore) -> None:
     """By every model; what has more than one scan behind it is read by its rows, and little else."""
     questions: list[dict[str, Any]] = [
@@ -217,7 +237,8 @@ def test_sums_of_hours_answer_alike(history: EmbeddedStore) -> None:
     sessions = [one for one in LINKS if one["kind"] == "scan_session"]
     insert_rows(history, "events.user_scans", [user_scan(one["identifier"], one["user_id"]) for one in sessions])
     clock = SettableClock(at("06-10 00:00"))
-    make_sums(history, ChangedHours(history, clock=clock, monotonic=clock.monotonic, is_alone=True), clock)
+    changes = ChangedHours(history, clock=clock, monotonic=clock.monotonic, is_alone=True)
+    make_sums(history, changes, clock)
     for more, before in zip(questions, by_rows, strict=True):
         listening = Listening(history)
         request = pb.GetAttributionRequest(site_id=SITE, **{**MAY, **more})
@@ -240,6 +261,11 @@ def test_sums_of_hours_answer_alike(history: EmbeddedStore) -> None:
         {"may": at("05-01 00:00")},
     )
     assert (sums["n"], sums["lent"]) == (9, 2)
+    # It is in no sum yet, so nothing may be taken out of one.
+    changing = Changing(history, changes)
+    june = pb.GetAttributionRequest(site_id=SITE, **between("05-01 00:00", "06-05 00:00"))
+    assert attribute_conversions(changing, june, 0) == attribute_conversions(history, june, 0)
+    assert not changing.left
 
 
 def user_scan(session: str, user: str) -> dict[str, Any]:
