@@ -102,6 +102,16 @@ class Asking:
         self._is_over = False
         self._cancels: list[Callable[[], None]] = []
 
+    @property
+    def is_over(self) -> bool:
+        """Whether the caller has left."""
+        return self._is_over
+
+    def pause(self, seconds: float) -> None:
+        """Wait; no longer than the caller does."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._is_over, seconds)
+
     @contextmanager
     def statement(self, cancel: Callable[[], None]) -> Iterator[bool]:
         """Around a statement that `cancel` ends from another thread; False where it is not wanted any more."""
@@ -118,6 +128,7 @@ class Asking:
         """The caller has left: end what runs for it. Blocks until it has ended."""
         with self._changed:
             self._is_over = True
+            self._changed.notify_all()
             while self._cancels:
                 # Under the lock: none is told to end after it has ended, when its connection may run another's.
                 for cancel in self._cancels:

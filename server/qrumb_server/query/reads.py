@@ -45,8 +45,9 @@ class Reads:
         self._max_wait = max_wait
         self._limits = limits
         self._executor = ThreadPoolExecutor(max_concurrent, thread_name_prefix="ask")
-        # Ends what callers have left; apart, since all of the others may be at work.
-        self._endings = ThreadPoolExecutor(1, thread_name_prefix="end")
+        # End what callers have left; apart, since all of the others may be at work, and as many, since a statement may
+        # take its time to end.
+        self._endings = ThreadPoolExecutor(max_concurrent, thread_name_prefix="end")
         self._places = asyncio.Semaphore(max_concurrent)
 
     def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:

@@ -26,6 +26,8 @@ _SETTINGS = {"max_execution_time": 60, "readonly": 1}
 _ASKED = {"use_skip_indexes_on_data_read": 0}
 # A scan that takes longer than this is not waited for: no question hangs on another's. Nor does a rest take longer.
 _SCAN_PATIENCE_SECONDS = 2.0
+# How soon one that waits for its turn learns that its caller has left.
+_LOOK_SECONDS = 0.1
 # Of the time that a scan took: so long none of another question begins, and the loader has the cores to itself.
 _REST_SHARE = 0.5
 Settings = tuple[tuple[str, int], ...]
@@ -96,15 +98,15 @@ class Readers:
 
     @contextmanager
     def _scan_turn(self, asking: Asking) -> Iterator[None]:
-        if not (self._is_loading() and self._may_scan()):
+        if not (self._is_loading() and self._may_scan(asking)):
             yield
             return
         begun = time.monotonic()
-        if asking is not self._last and begun < self._rested:
-            time.sleep(self._rested - begun)
-            begun = time.monotonic()
-        self._last = asking
         try:
+            if asking is not self._last and begun < self._rested:
+                asking.pause(self._rested - begun)
+                begun = time.monotonic()
+            self._last = asking
             yield
         finally:
             ended = time.monotonic()
@@ -113,14 +115,23 @@ class Readers:
             self._scans += 1
             self._scanning.release()
 
-    def _may_scan(self) -> bool:
-        """True in turn; False where none came, since the scan under way takes long. Others that end are waited for."""
-        while True:
+    def _may_scan(self, asking: Asking) -> bool:
+        """True in turn; False where none came, since the scan under way takes long, or where the caller has left.
+        Others that end are waited for."""
+        while not asking.is_over:
             before = self._scans
-            if self._scanning.acquire(timeout=_SCAN_PATIENCE_SECONDS):
+            if self._takes_turn(asking):
                 return True
             if self._scans == before:
                 return False
+        return False
+
+    def _takes_turn(self, asking: Asking) -> bool:
+        until = time.monotonic() + _SCAN_PATIENCE_SECONDS
+        while not asking.is_over and (left := until - time.monotonic()) > 0:
+            if self._scanning.acquire(timeout=min(left, _LOOK_SECONDS)):
+                return True
+        return False
 
     @contextmanager
     def _turn(self) -> Iterator[None]:

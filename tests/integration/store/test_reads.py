@@ -69,6 +69,30 @@ async def test_a_caller_that_leaves_ends_its_statement(store: EmbeddedStore) -> 
         assert await reads.run(lambda: reads.query("SELECT 1 AS n")) == [{"n": 1}]
 
 
+async def test_a_statement_that_ends_late_keeps_no_other_from_ending() -> None:
+    """Each is told at once that its caller has left."""
+    begun, ended, freed = threading.Semaphore(0), threading.Event(), threading.Event()
+
+    class Obeying:
+        def query(self, sql: str, _parameters: object, asking: Asking) -> None:
+            told = threading.Event()
+            with asking.statement(told.set):
+                begun.release()
+                told.wait()
+                (freed.wait if sql == "late" else ended.set)()
+            raise StoreUnavailableError("the caller has left", CANCELLED)
+
+    async with reads_of(Obeying(), max_concurrent=2) as reads:
+        for sql in ("late", "soon"):
+            asked = asyncio.create_task(reads.run(lambda sql=sql: reads.query(sql)))
+            await until(begun.acquire)
+            asked.cancel()
+        try:
+            await until(ended.is_set)
+        finally:
+            freed.set()
+
+
 async def test_a_call_that_is_cancelled_ends_its_statement(store: EmbeddedStore) -> None:
     """Through a real gRPC server."""
 

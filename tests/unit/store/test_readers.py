@@ -1,5 +1,7 @@
 """Which questions that scan wait for each other while rows come in, and for how long."""
 
+import threading
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -10,35 +12,45 @@ from qrumb_server.store import readers as readers_module
 from qrumb_server.store.readers import Readers
 
 
-class Occupied:
-    """A turn that others have: so many of them end, one after the other, while it is waited for."""
-
-    def __init__(self, readers: Readers, ends: int) -> None:
-        self._readers = readers
-        self.ends = ends
-        self.waits = 0
-
-    def acquire(self, timeout: float) -> bool:
-        """Not yet."""
-        assert timeout > 0
-        self.waits += 1
-        self._readers._scans += self.waits <= self.ends
-        return False
-
-
 @pytest.mark.parametrize("ends", [0, 3])
-def test_a_scan_waits_for_others_that_end_but_for_none_that_takes_long(tmp_path: Path, ends: int) -> None:
+def test_a_scan_waits_for_others_that_end_but_for_none_that_takes_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ends: int
+) -> None:
     """With four at once, whoever came last would else find its patience over, and scan beside the others."""
     readers = Readers(tmp_path, 2, lambda: True)
-    turn = Occupied(readers, ends)
-    readers._scanning = turn  # type: ignore[assignment]
-    assert readers._may_scan() is False
-    assert turn.waits == ends + 1
+    waits = []
+
+    def takes_turn(_asking: Asking) -> bool:
+        waits.append(1)
+        readers._scans += len(waits) <= ends
+        return False
+
+    monkeypatch.setattr(readers, "_takes_turn", takes_turn)
+    assert readers._may_scan(asking()) is False
+    assert len(waits) == ends + 1
 
 
 def asking() -> Asking:
     """A question that scans."""
     return Asking(ReadLimits(max_seconds=60, max_memory_bytes=1 << 30, max_rows=0, max_threads=2), is_scan=True)
+
+
+def test_who_has_left_waits_for_no_turn_and_no_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither while others scan for ever, nor with the turn in hand."""
+    monkeypatch.setattr(readers_module, "_SCAN_PATIENCE_SECONDS", float("inf"))
+    monkeypatch.setattr(readers_module, "_LOOK_SECONDS", 0.001)
+    readers = Readers(tmp_path, 2, lambda: True)
+    with readers._scan_turn(asking()):
+        waiting = asking()
+        threading.Timer(0.01, waiting.end).start()
+        with readers._scan_turn(waiting):
+            assert waiting.is_over
+    readers._rested = time.monotonic() + 3600
+    resting = asking()
+    threading.Timer(0.01, resting.end).start()
+    with readers._scan_turn(resting):
+        assert resting.is_over
+    assert readers._scanning.acquire(blocking=False)
 
 
 def test_after_a_scan_none_of_another_question_begins_for_a_share_of_its_time(
@@ -48,8 +60,8 @@ def test_after_a_scan_none_of_another_question_begins_for_a_share_of_its_time(
     statements of one question follow each other."""
     now = 100.0
     slept: list[float] = []
-    clock = SimpleNamespace(monotonic=lambda: now, sleep=slept.append)
-    monkeypatch.setattr(readers_module, "time", clock)
+    monkeypatch.setattr(readers_module, "time", SimpleNamespace(monotonic=lambda: now))
+    monkeypatch.setattr(Asking, "pause", lambda _asking, seconds: slept.append(seconds))
     readers = Readers(tmp_path, 2, lambda: True)
     with readers._scan_turn(first := asking()):
         now += 1.0
