@@ -7,14 +7,21 @@ import os
 import random
 from typing import Final
 
-__all__ = ["examples", "is_drawn"]
+__all__ = ["costly_examples", "examples", "is_drawn"]
 
 SHARE: Final = float(os.environ.get("TEST_EXAMPLES", "0.25"))
+# Of what costs seconds of a processor each; `make full` takes all of it too.
+COSTLY_SHARE: Final = SHARE if SHARE >= 1 else SHARE / 2
 
 
 def examples(number: int) -> int:
     """For Hypothesis' `max_examples`."""
     return max(1, round(number * SHARE))
+
+
+def costly_examples(number: int) -> int:
+    """Half as many, where each takes seconds of a processor."""
+    return max(1, round(number * COSTLY_SHARE))
 
 
 def is_drawn() -> bool:
@@ -24,4 +31,4 @@ def is_drawn() -> bool:
     scenarios/ ask all of them in each run. By the system's own chance: pytest-randomly lets `random` begin anew with
     each test.
     """
-    return random.SystemRandom().random() < (SHARE if SHARE >= 1 else SHARE / 2)
+    return random.SystemRandom().random() < COSTLY_SHARE
