@@ -104,7 +104,7 @@ def nothing_listens(_folder: Path) -> dict[str, str]:
 
 
 FAULTS: list[tuple[Fault, int, str]] = [
-    (no_folder, 1, "fault data folder: .*data.* no folder; set DATA_DIR"),
+    (no_folder, 1, "fault data folder: .*data.* not a folder; set DATA_DIR"),
     (linked_lock, 1, "fault data folder: .*lock: is a symbolic link, which is not followed; remove it"),
     (lambda _: {"DATA_DIR": "/proc/qrumb"}, 1, "fault (data folder|disk sync): /proc"),
     (lambda _: {"QRUMB_SPOOL__MIN_FREE_BYTES": str(10**16)}, 1, "fault disk room: .* no events are taken; make room"),
