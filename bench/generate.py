@@ -51,6 +51,8 @@ class Sent:
     seconds: float
     processor_seconds: float
     """The generator's own."""
+    latencies: list[float] | None = None
+    """Milliseconds of each call of a rate, from the moment at which it was due, the shortest first."""
 
 
 class Generator(Protocol):
@@ -70,8 +72,11 @@ class GoGenerator:
     def __init__(self, binary: Path) -> None:
         self._binary = binary
 
-    def send(self, call: Call, door: Door, calls: int) -> Sent:
-        """Raises CalledProcessError; what went wrong stands on standard error."""
+    def send(self, call: Call, door: Door, calls: int, rate: float = 0.0) -> Sent:
+        """So many calls a second, or as many as are answered.
+
+        Raises CalledProcessError; what went wrong stands on standard error.
+        """
         is_grpc = door.protocol == "grpc"
         words = {
             "protocol": door.protocol,
@@ -82,6 +87,7 @@ class GoGenerator:
             "at-once": AT_ONCE[call.events == 1],
             "connections": CONNECTIONS,
             "first": next(_numbers),
+            "rate": rate,
         }
         command = [str(self._binary), *(f"-{name}={value}" for name, value in words.items())]
         command += [f"-header={name}={value}" for name, value in door.headers.items()]

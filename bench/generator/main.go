@@ -15,6 +15,7 @@ import (
 	"log"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -38,6 +39,7 @@ type options struct {
 	calls, atOnce            int
 	connections              int
 	first                    int64
+	rate                     float64
 	headers                  headers
 }
 
@@ -59,6 +61,8 @@ func (h headers) Set(text string) error {
 type report struct {
 	Seconds          float64 `json:"seconds"`
 	ProcessorSeconds float64 `json:"processor_seconds"`
+	// Latencies of the calls in order of length, in milliseconds, each from the moment at which its call was due; of a rate.
+	Latencies []float64 `json:"latencies"`
 }
 
 // raw passes the bytes of messages on as they are, under the name of the usual codec.
@@ -134,18 +138,23 @@ func placesOf(template, mark []byte) []int {
 	}
 }
 
-// run makes all calls, each by the caller that is free next.
-func run(of options, template []byte, senders []sender) error {
+// run makes all calls, each by the caller that is free next, and returns their latencies where they have a rate.
+func run(of options, template []byte, senders []sender) ([]float64, error) {
 	places := placesOf(template, []byte(of.mark))
 	if len(places) == 0 {
-		return fmt.Errorf("the template has no %q", of.mark)
+		return nil, fmt.Errorf("the template has no %q", of.mark)
 	}
 	var (
-		taken   atomic.Int64
-		callers sync.WaitGroup
-		once    sync.Once
-		failure error
+		taken     atomic.Int64
+		callers   sync.WaitGroup
+		once      sync.Once
+		failure   error
+		latencies []float64
 	)
+	if of.rate > 0 {
+		latencies = make([]float64, of.calls)
+	}
+	started := time.Now()
 	for number := range of.atOnce {
 		callers.Go(func() {
 			send, body := senders[number%len(senders)], bytes.Clone(template)
@@ -158,16 +167,25 @@ func run(of options, template []byte, senders []sender) error {
 					id := of.first + call*int64(len(places)) + int64(place)
 					copy(body[offset:], fmt.Appendf(nil, "%0*x", digits, id))
 				}
+				due := started
+				if of.rate > 0 {
+					due = started.Add(time.Duration(float64(call) / of.rate * float64(time.Second)))
+					time.Sleep(time.Until(due))
+				}
 				if err := send(body); err != nil {
 					once.Do(func() { failure = err })
 					taken.Store(int64(of.calls))
 					return
 				}
+				if latencies != nil {
+					latencies[call] = float64(time.Since(due)) / float64(time.Millisecond)
+				}
 			}
 		})
 	}
 	callers.Wait()
-	return failure
+	slices.Sort(latencies)
+	return latencies, failure
 }
 
 func parse() options {
@@ -179,6 +197,7 @@ func parse() options {
 	flag.IntVar(&of.calls, "calls", 1, "how many")
 	flag.IntVar(&of.atOnce, "at-once", 1, "how many are under way")
 	flag.IntVar(&of.connections, "connections", 1, "of gRPC; JSON has one for each call that is under way")
+	flag.Float64Var(&of.rate, "rate", 0, "calls a second; 0: as many as are answered")
 	flag.Int64Var(&of.first, "first", 0, "the number of the first id")
 	flag.Var(of.headers, "header", "name=value, any number of times")
 	flag.Parse()
@@ -199,7 +218,8 @@ func main() {
 		}
 	}
 	started := time.Now()
-	if err := run(of, template, senders); err != nil {
+	latencies, err := run(of, template, senders)
+	if err != nil {
 		log.Fatal(err)
 	}
 	var used syscall.Rusage
@@ -207,5 +227,5 @@ func main() {
 		log.Fatal(err)
 	}
 	processor := time.Duration(used.Utime.Nano() + used.Stime.Nano())
-	json.NewEncoder(os.Stdout).Encode(report{time.Since(started).Seconds(), processor.Seconds()})
+	json.NewEncoder(os.Stdout).Encode(report{time.Since(started).Seconds(), processor.Seconds(), latencies})
 }
