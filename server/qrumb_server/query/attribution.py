@@ -52,8 +52,7 @@ def attribute_conversions(store: Reader, request: pb.GetAttributionRequest, now_
         window_ms=(request.window_days or WINDOW_DAYS) * DAY_MS,
         merges=has_pairs(store, request.site_id, EARLIEST_MS),
     )
-    # Once more where hours changed meanwhile: these are then answered by their rows, and the others still by sums.
-    conversions, own = _by_sums(asked, now_ms) or _by_sums(asked, now_ms) or (_by_rows(asked), OwnPaths())
+    conversions, own = _by_sums(asked, now_ms) or (_by_rows(asked), OwnPaths())
     counted = [one for one in conversions if one.is_counted]
     sums: defaultdict[str, Decimal] = defaultdict(Decimal)
     for one in counted:
@@ -139,7 +138,7 @@ def _by_rows(asked: _Asked) -> list[Conversion]:
     return asked.conversions(rows, asked.paths)
 
 
-def _by_sums(asked: _Asked, now_ms: int) -> tuple[list[Conversion], OwnPaths] | None:
+def _by_sums(asked: _Asked, now_ms: int, tries: int = 2) -> tuple[list[Conversion], OwnPaths] | None:
     """Those that have to be divided, and those that are credited whole; None where sums cannot answer."""
     if asked.merges or asked.window_ms != PATH_WINDOW_MS or "refund" in asked.names:
         return None
@@ -157,9 +156,11 @@ def _by_sums(asked: _Asked, now_ms: int) -> tuple[list[Conversion], OwnPaths] | 
     bought = asked.purchases(rows, "1")
     paths = asked.paths
     conversions = asked.conversions([*rows, *bought], paths)
-    # What is taken out of a sum must be in it.
-    if not _are_found(conversions) or have_changed(asked.store, asked.site_id, sources):
+    if not _are_found(conversions):
         return None
+    # What is taken out of a sum must be in it. At the next try hours that changed are answered by their rows.
+    if have_changed(asked.store, asked.site_id, sources):
+        return _by_sums(asked, now_ms, tries - 1) if tries > 1 else None
     for row in rows:
         is_summed = any(first <= row["time_ms"] < end for first, end in sources.sums)
         if is_summed and not row["is_refund"]:
